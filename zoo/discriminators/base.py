@@ -1,0 +1,27 @@
+"""What every discriminator is: an image in, one logit out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+
+class Discriminator(nn.Module, ABC):
+    """A network that scores how real an image looks; a critic where the adversary is Wasserstein.
+
+    A subclass takes keyword-only arguments and ends in a logit: a sigmoid, where the adversary
+    has one, belongs to the adversary's loss.
+    """
+
+    @abstractmethod
+    def forward(self, image: Tensor) -> Tensor:
+        """Score a batch of images.
+
+        Args:
+            image: `(N, 3, H, W)`, RGB around [0, 1].
+
+        Returns:
+            `(N, 1)` logits, unbounded, larger for more real. A discriminator that scores patches
+            may return `(N, 1, H', W')`.
+        """

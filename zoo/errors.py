@@ -1,0 +1,99 @@
+"""Every error a user of zoo can cause, in one tree.
+
+A `ZooError` says what is wrong, where, and what to do; the command line prints it as one paragraph
+and leaves with `exit_code`. Anything else that reaches a user is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class ZooError(Exception):
+    """Base of all errors that are the user's to mend."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class RecipeError(ZooError, ValueError):
+    """A recipe, profile or setting is wrong."""
+
+
+class UnknownNameError(ZooError, LookupError):
+    """A name is in no registry."""
+
+    def __init__(
+        self, kind: str, name: str, known: Iterable[str], *, see: str | None = None
+    ) -> None:
+        self.kind = kind
+        self.name = name
+        self.known = sorted(known)
+        hint = did_you_mean(name, self.known)
+        super().__init__(
+            f"unknown {kind} {name!r}{hint} (see: {see or f'zoo list {plural(kind)}'})"
+        )
+
+
+class DuplicateNameError(ZooError):
+    """A name is already taken; the message shows where both come from."""
+
+
+class PluginError(ZooError):
+    """A plugin cannot be found, loaded or used."""
+
+
+class ShapeError(ZooError, ValueError):
+    """An image or tensor has a shape the component does not take."""
+
+
+class DataError(ZooError):
+    """Images are missing, damaged or too few."""
+
+
+class WeightsError(ZooError):
+    """Weights are missing or do not fit their network."""
+
+
+class IntegrityError(ZooError):
+    """Bytes are not the bytes they should be: a hash differs or a file is torn."""
+
+    exit_code: ClassVar[int] = 4
+
+
+class CheckpointError(IntegrityError):
+    """A checkpoint or run directory is damaged or belongs to another run."""
+
+
+class MachineError(ZooError):
+    """The machine lacks what was asked for: a device, disk space, a network."""
+
+    exit_code: ClassVar[int] = 5
+
+
+class DivergedError(ZooError):
+    """Training met a value that is not finite."""
+
+    exit_code: ClassVar[int] = 1
+
+
+def plural(kind: str) -> str:
+    """Return the plural of a component kind: `adversary` -> `adversaries`, `loss` -> `losses`."""
+    if kind.endswith("y"):
+        return f"{kind[:-1]}ies"
+    return f"{kind}es" if kind.endswith("s") else f"{kind}s"
+
+
+def suggestion(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name closest to `name`, or None when nothing is close."""
+    candidates = list(known)
+    folded = {candidate.casefold().replace("_", "-"): candidate for candidate in candidates}
+    close = difflib.get_close_matches(name.casefold().replace("_", "-"), folded, n=1, cutoff=0.6)
+    return folded[close[0]] if close else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?` for the closest known name, or an empty string."""
+    close = suggestion(name, known)
+    return f"; did you mean {close!r}?" if close else ""

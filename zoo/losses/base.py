@@ -1,0 +1,34 @@
+"""What every loss is: a distance between generated and real images."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+
+class Loss(nn.Module, ABC):
+    """A term of the generator's loss. Its weight belongs to the recipe, not to the loss.
+
+    A subclass takes keyword-only arguments. Parameters it holds are frozen.
+    """
+
+    @abstractmethod
+    def forward(self, sr_image: Tensor, hr_image: Tensor) -> Tensor:
+        """Compare two batches of images.
+
+        Args:
+            sr_image: `(N, 3, H, W)` generated images, RGB around [0, 1]; receives the gradient.
+            hr_image: `(N, 3, H, W)` real images, RGB in [0, 1].
+
+        Returns:
+            A scalar, the mean over the batch.
+        """
+
+    def provenance(self) -> Mapping[str, str]:
+        """Return what else shaped the value: the source and sha256 of weights; empty by default.
+
+        It is part of a run's identity and is written on every table row the loss touches.
+        """
+        return {}

@@ -1,0 +1,291 @@
+"""One registry per kind of component, and the decorators that fill them.
+
+A built-in, an installed plugin and a plugin file go down the same road: a name, an origin, and a
+class that is imported on first use. Nothing here imports torch; listing imports nothing at all.
+How plugins are found is in `zoo.plugins`; what a component must do is in its kind's `base.py`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import EntryPoint
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+
+from zoo.errors import DuplicateNameError, PluginError, UnknownNameError
+
+if TYPE_CHECKING:
+    from zoo.adversaries.base import Adversary
+    from zoo.discriminators.base import Discriminator
+    from zoo.generators.base import Generator
+    from zoo.losses.base import Loss
+    from zoo.metrics.base import Metric
+
+T = TypeVar("T")
+NAME_PATTERN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a component comes from: the library itself, an installed package, a file, a session."""
+
+    kind: Literal["built-in", "package", "file", "session"]
+    where: str
+
+    def __str__(self) -> str:
+        return self.kind if self.kind == "built-in" else f"{self.kind} {self.where}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[T]):
+    """A registered name. `component` is None until first use, `error` set when loading failed."""
+
+    name: str
+    origin: Origin
+    target: str | EntryPoint | None = None
+    component: type[T] | None = None
+    error: str | None = None
+
+
+class Registry(Generic[T]):
+    """Names of one kind of component, each with its origin and, once used, its class.
+
+    Args:
+        kind: singular name of the kind, as messages print it (`generator`).
+        base: `module:Class` every component of this kind derives from; imported on first use.
+        builtins: `module:NAME` of a table `{name: "module:Class"}`.
+        group: entry-point group of installed plugins.
+    """
+
+    def __init__(self, kind: str, *, base: str, builtins: str, group: str) -> None:
+        self.kind = kind
+        self.group = group
+        self._base = base
+        self._builtins = builtins
+        self._entries: dict[str, Entry[T]] | None = None
+
+    @property
+    def entries(self) -> Mapping[str, Entry[T]]:
+        """All entries by name, sorted; finds installed plugins by metadata, imports none."""
+        return dict(sorted(self._table().items()))
+
+    def names(self) -> list[str]:
+        """Return all registered names, sorted."""
+        return sorted(self._table())
+
+    def get(self, name: str) -> type[T]:
+        """Return the class registered under `name`, importing it on first use.
+
+        Raises:
+            UnknownNameError: if no component of this kind has that name.
+            PluginError: if its module cannot be imported or holds something else.
+        """
+        table = self._table()
+        if name not in table:
+            raise UnknownNameError(self.kind, name, table)
+        entry = table[name]
+        if entry.component is None:
+            entry = self._load(entry)
+        if entry.component is None:
+            raise PluginError(f"{self.kind} {name!r} from {entry.origin} is broken: {entry.error}")
+        return entry.component
+
+    def origin(self, name: str) -> Origin:
+        """Return where the component called `name` comes from."""
+        if name not in self._table():
+            raise UnknownNameError(self.kind, name, self._table())
+        return self._table()[name].origin
+
+    def add(self, name: str, component: type[T]) -> None:
+        """Register a class; nothing changes unless every check passes.
+
+        Raises:
+            PluginError: if the name or the class does not fit.
+            DuplicateNameError: if another component has the name; both origins are in the message.
+        """
+        self._check(name, component)
+        origin = origin_of(component)
+        known = self._table().get(name)
+        if known is not None and not _same_component(known, component):
+            raise DuplicateNameError(
+                f"{self.kind} {name!r} of {origin} is already taken by {known.origin} "
+                f"({_place(known)}); register it under another name"
+            )
+        if known is not None:
+            origin = known.origin
+        self._table()[name] = Entry(name, origin, known and known.target, component)
+
+    def add_lazy(self, name: str, target: str | EntryPoint, origin: Origin) -> None:
+        """Register a place to import from on first use (built-ins, entry points)."""
+        known = self._table().get(name)
+        if known is not None:
+            raise DuplicateNameError(
+                f"{self.kind} {name!r} of {origin} is already taken by {known.origin} "
+                f"({_place(known)})"
+            )
+        self._table()[name] = Entry(name, origin, target)
+
+    def mark_broken(self, name: str, origin: Origin, error: str) -> None:
+        """Record a plugin that cannot be used under `name`, unless the name works already."""
+        self._table().setdefault(name, Entry(name, origin, error=error))
+
+    def snapshot(self) -> dict[str, Entry[T]]:
+        """Return the state to give back to `restore` should a plugin file fail half-way."""
+        return dict(self._table())
+
+    def restore(self, snapshot: dict[str, Entry[T]]) -> None:
+        """Return to an earlier `snapshot`."""
+        self._entries = dict(snapshot)
+
+    def _table(self) -> dict[str, Entry[T]]:
+        if self._entries is None:
+            self._entries = {
+                name: Entry(name, Origin("built-in", target), target)
+                for name, target in _import_target(self._builtins).items()
+            }
+            from zoo.plugins import add_entry_points
+
+            add_entry_points(self)
+        return self._entries
+
+    def _load(self, entry: Entry[T]) -> Entry[T]:
+        try:
+            target = entry.target
+            if target is None:
+                return entry
+            loaded = target.load() if isinstance(target, EntryPoint) else _import_target(target)
+            self._check(entry.name, loaded)
+        except PluginError as error:
+            entry = replace(entry, error=str(error))
+        except Exception as error:  # noqa: BLE001  a plugin may fail in any way; it is reported
+            if entry.origin.kind == "built-in":
+                raise
+            entry = replace(entry, error=f"{type(error).__name__}: {error}")
+        else:
+            entry = replace(entry, component=loaded, error=None)
+        self._table()[entry.name] = entry
+        return entry
+
+    def _check(self, name: str, component: object) -> None:
+        base = _import_target(self._base)
+        if not NAME_PATTERN.match(name):
+            raise PluginError(
+                f"{self.kind} name {name!r} is not kebab-case (lower-case letters, digits, '-')"
+            )
+        if not (isinstance(component, type) and issubclass(component, base)):
+            raise PluginError(
+                f"{self.kind} {name!r}: {component!r} does not derive from {base.__name__}"
+            )
+        if inspect.isabstract(component):
+            missing = ", ".join(sorted(component.__abstractmethods__))
+            raise PluginError(f"{self.kind} {name!r}: {component.__name__} lacks {missing}")
+        _check_constructor(self.kind, name, component)
+
+
+def constructor_parameters(component: type) -> dict[str, inspect.Parameter]:
+    """Return the keyword parameters of a component's constructor, annotations evaluated."""
+    signature = inspect.signature(component.__init__, eval_str=True)
+    return {name: p for name, p in signature.parameters.items() if name != "self"}
+
+
+def origin_of(component: type) -> Origin:
+    """Tell where a class was defined, from its module."""
+    module_name = component.__module__
+    module = sys.modules.get(module_name)
+    plugin_file = getattr(module, "__zoo_plugin_file__", None)
+    if plugin_file is not None:
+        return Origin("file", str(plugin_file))
+    if module_name.partition(".")[0] == "zoo":
+        return Origin("built-in", f"{module_name}:{component.__qualname__}")
+    if module_name == "__main__" or module is None or getattr(module, "__file__", None) is None:
+        return Origin("session", module_name)
+    return Origin("package", module_name)
+
+
+def _import_target(target: str) -> Any:
+    module_name, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module_name), attribute)
+
+
+def _place(entry: Entry[Any]) -> str:
+    target = entry.target
+    if isinstance(target, EntryPoint):
+        return target.value
+    component = entry.component
+    return target or (f"{component.__module__}:{component.__qualname__}" if component else "broken")
+
+
+def _same_component(entry: Entry[Any], component: type) -> bool:
+    """Tell whether a lazy entry names this very class (its module is being imported)."""
+    return _place(entry).replace(" ", "") == f"{component.__module__}:{component.__qualname__}"
+
+
+def _check_constructor(kind: str, name: str, component: type) -> None:
+    for parameter in inspect.signature(component.__init__).parameters.values():
+        if parameter.name == "self" or parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+            continue
+        if component.__init__ is object.__init__:
+            continue
+        raise PluginError(
+            f"{kind} {name!r}: parameter {parameter.name!r} of {component.__name__} must be "
+            "keyword-only (put a '*' first, no *args or **kwargs): recipes are checked by name"
+        )
+
+
+def _decorator(registry: Registry[Any]) -> Callable[[str], Callable[[Any], Any]]:
+    def register(name: str) -> Callable[[Any], Any]:
+        def decorate(component: Any) -> Any:
+            registry.add(name, component)
+            return component
+
+        return decorate
+
+    register.__doc__ = f"Register the decorated {registry.kind} class under a kebab-case name."
+    return register
+
+
+def _registry(kind: str, folder: str, base: str) -> Registry[Any]:
+    return Registry(
+        kind,
+        base=f"zoo.{folder}.base:{base}",
+        builtins=f"zoo.{folder}:BUILTINS",
+        group=f"zoo.{folder}",
+    )
+
+
+GENERATORS: Registry[Generator] = _registry("generator", "generators", "Generator")
+DISCRIMINATORS: Registry[Discriminator] = _registry(
+    "discriminator", "discriminators", "Discriminator"
+)
+ADVERSARIES: Registry[Adversary] = _registry("adversary", "adversaries", "Adversary")
+LOSSES: Registry[Loss] = _registry("loss", "losses", "Loss")
+METRICS: Registry[Metric] = _registry("metric", "metrics", "Metric")
+
+REGISTRIES: dict[str, Registry[Any]] = {
+    "generators": GENERATORS,
+    "discriminators": DISCRIMINATORS,
+    "adversaries": ADVERSARIES,
+    "losses": LOSSES,
+    "metrics": METRICS,
+}
+
+if TYPE_CHECKING:
+    _G = TypeVar("_G", bound=Generator)
+    _D = TypeVar("_D", bound=Discriminator)
+    _A = TypeVar("_A", bound=Adversary)
+    _L = TypeVar("_L", bound=Loss)
+    _M = TypeVar("_M", bound=Metric)
+
+register_generator = cast("Callable[[str], Callable[[type[_G]], type[_G]]]", _decorator(GENERATORS))
+register_discriminator = cast(
+    "Callable[[str], Callable[[type[_D]], type[_D]]]", _decorator(DISCRIMINATORS)
+)
+register_adversary = cast(
+    "Callable[[str], Callable[[type[_A]], type[_A]]]", _decorator(ADVERSARIES)
+)
+register_loss = cast("Callable[[str], Callable[[type[_L]], type[_L]]]", _decorator(LOSSES))
+register_metric = cast("Callable[[str], Callable[[type[_M]], type[_M]]]", _decorator(METRICS))
