@@ -1,0 +1,105 @@
+"""Finding components that live outside this package: installed packages and single files.
+
+Installed packages announce themselves by entry points in the groups `zoo.generators`,
+`zoo.discriminators`, `zoo.adversaries`, `zoo.losses` and `zoo.metrics`; their metadata is read,
+their code is not imported until a component is used. A file is executed only when it is named
+explicitly (`--plugin FILE`): a plugin is code you trust.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+import traceback
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from zoo.errors import DuplicateNameError, PluginError, ZooError
+from zoo.registry import NAME_PATTERN, REGISTRIES, Origin, Registry
+
+
+def plugins_disabled() -> bool:
+    """Tell whether `ZOO_DISABLE_PLUGINS=1` keeps installed plugins out."""
+    return os.environ.get("ZOO_DISABLE_PLUGINS", "") not in ("", "0")
+
+
+def add_entry_points(registry: Registry[Any]) -> None:
+    """Register the entry points of a registry's group by metadata alone, importing nothing.
+
+    A name that is malformed or taken breaks that one plugin only: it is listed as broken.
+    """
+    if plugins_disabled():
+        return
+    for entry_point in entry_points(group=registry.group):
+        origin = Origin("package", _distribution(entry_point))
+        if not NAME_PATTERN.match(entry_point.name):
+            registry.mark_broken(entry_point.name, origin, "its name is not kebab-case")
+            continue
+        try:
+            registry.add_lazy(entry_point.name, entry_point, origin)
+        except DuplicateNameError as error:
+            registry.mark_broken(f"{entry_point.name}@{entry_point.module}", origin, str(error))
+
+
+def load_plugin_file(path: Path) -> ModuleType:
+    """Execute a plugin file so that its decorators register its components.
+
+    A file already loaded is not executed again. When the file fails, every registry is left as
+    it was.
+
+    Raises:
+        PluginError: if the file does not exist or fails; the message has the line that failed.
+        DuplicateNameError: if it takes a name that is already taken.
+    """
+    path = path.expanduser().resolve()
+    if not path.is_file():
+        raise PluginError(f"plugin file {path} does not exist")
+    digest = hashlib.sha256(str(path).encode()).hexdigest()[:12]
+    name = f"zoo_plugin_{path.stem.replace('-', '_')}_{digest}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise PluginError(f"plugin file {path} is not a Python file (.py)")
+    module = importlib.util.module_from_spec(spec)
+    vars(module)["__zoo_plugin_file__"] = path
+    snapshots = {kind: registry.snapshot() for kind, registry in REGISTRIES.items()}
+    sys.modules[name] = module  # before execution: dataclasses look their module up there
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        for kind, registry in REGISTRIES.items():
+            registry.restore(snapshots[kind])
+        if isinstance(error, ZooError) or not isinstance(error, Exception):
+            raise
+        raise PluginError(_describe_failure(path, error)) from error
+    return module
+
+
+def plugin_file_hash(component: type) -> str | None:
+    """Return the sha256 of the plugin file a component came from, None for any other origin."""
+    module = sys.modules.get(component.__module__)
+    path = getattr(module, "__zoo_plugin_file__", None)
+    return None if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def _distribution(entry_point: EntryPoint) -> str:
+    distribution = entry_point.dist
+    if distribution is None:
+        return entry_point.value
+    return f"{distribution.name} {distribution.version}"
+
+
+def _describe_failure(path: Path, error: Exception) -> str:
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        line: int | None = error.lineno
+    else:
+        frames = traceback.extract_tb(error.__traceback__)
+        line = next((f.lineno for f in reversed(frames) if f.filename == str(path)), None)
+    where = f"{path}:{line}" if line else str(path)
+    return f"plugin file {where} failed: {type(error).__name__}: {error}"

@@ -115,9 +115,10 @@ class Registry(Generic[T]):
                 f"{self.kind} {name!r} of {origin} is already taken by {known.origin} "
                 f"({_place(known)}); register it under another name"
             )
-        if known is not None:
-            origin = known.origin
-        self._table()[name] = Entry(name, origin, known and known.target, component)
+        if known is None:
+            self._table()[name] = Entry(name, origin, None, component)
+        else:
+            self._table()[name] = replace(known, component=component)
 
     def add_lazy(self, name: str, target: str | EntryPoint, origin: Origin) -> None:
         """Register a place to import from on first use (built-ins, entry points)."""
@@ -161,7 +162,7 @@ class Registry(Generic[T]):
             self._check(entry.name, loaded)
         except PluginError as error:
             entry = replace(entry, error=str(error))
-        except Exception as error:  # noqa: BLE001  a plugin may fail in any way; it is reported
+        except Exception as error:  # a plugin may fail in any way; it is reported, not hidden
             if entry.origin.kind == "built-in":
                 raise
             entry = replace(entry, error=f"{type(error).__name__}: {error}")
@@ -181,15 +182,14 @@ class Registry(Generic[T]):
                 f"{self.kind} {name!r}: {component!r} does not derive from {base.__name__}"
             )
         if inspect.isabstract(component):
-            missing = ", ".join(sorted(component.__abstractmethods__))
+            missing = ", ".join(sorted(getattr(component, "__abstractmethods__", ())))
             raise PluginError(f"{self.kind} {name!r}: {component.__name__} lacks {missing}")
         _check_constructor(self.kind, name, component)
 
 
 def constructor_parameters(component: type) -> dict[str, inspect.Parameter]:
     """Return the keyword parameters of a component's constructor, annotations evaluated."""
-    signature = inspect.signature(component.__init__, eval_str=True)
-    return {name: p for name, p in signature.parameters.items() if name != "self"}
+    return dict(inspect.signature(component, eval_str=True).parameters)
 
 
 def origin_of(component: type) -> Origin:
@@ -225,10 +225,8 @@ def _same_component(entry: Entry[Any], component: type) -> bool:
 
 
 def _check_constructor(kind: str, name: str, component: type) -> None:
-    for parameter in inspect.signature(component.__init__).parameters.values():
-        if parameter.name == "self" or parameter.kind is inspect.Parameter.KEYWORD_ONLY:
-            continue
-        if component.__init__ is object.__init__:
+    for parameter in inspect.signature(component).parameters.values():
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             continue
         raise PluginError(
             f"{kind} {name!r}: parameter {parameter.name!r} of {component.__name__} must be "

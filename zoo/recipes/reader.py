@@ -1,0 +1,154 @@
+"""A strict YAML reader that remembers the line of every key.
+
+The subset is the YAML 1.2 core schema with what bites left out: `1e-4` is a number, `off` is a
+string, and duplicate keys, anchors, aliases, merge keys and tags are errors. A registry is data:
+nothing in it can run code, and no input makes the reader slow.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from zoo.errors import RecipeError
+from zoo.recipes.problems import KeyPath, Place, Problem, display_path
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 16
+_INTEGER = re.compile(r"[-+]?[0-9]+\Z")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
+_PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str")}
+
+
+@dataclass(slots=True)
+class Document:
+    """A parsed file: plain data, the place of every key path, and what was wrong in reading it."""
+
+    file: str
+    data: Any = None
+    places: dict[KeyPath, Place] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def place(self, path: KeyPath) -> Place:
+        """Return the place of `path`, or of its nearest ancestor that was written."""
+        while path and path not in self.places:
+            path = path[:-1]
+        return self.places.get(path, Place(self.file, 1))
+
+
+class _Resolver(yaml.SafeLoader):
+    """PyYAML's parser with no implicit types: scalars are read by `parse_scalar`."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  the name is PyYAML's
+
+
+def read_document(path: Path) -> Document:
+    """Read a registry file.
+
+    Raises:
+        RecipeError: if the file is missing, too large, not text, or not YAML at all.
+    """
+    name = display_path(path)
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise RecipeError(f"cannot read the registry {name}: {error.strerror}") from error
+    if len(raw) > MAX_BYTES:
+        raise RecipeError(f"{name} has {len(raw):,} bytes; a registry has at most {MAX_BYTES:,}")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{name} is not UTF-8 text (byte {error.start})") from error
+    return parse_document(text, name)
+
+
+def parse_document(text: str, file: str) -> Document:
+    """Parse YAML text; mistakes that leave the rest readable are kept in `problems`.
+
+    Raises:
+        RecipeError: if the text is not YAML; the message has the line.
+    """
+    document = Document(file)
+    loader = _Resolver(text)
+    try:
+        node = loader.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{file}:{mark.line + 1}" if mark else file
+        raise RecipeError(f"{where}: not YAML: {error.problem or error.context}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise RecipeError(f"{file}: not YAML: {error}") from error
+    except RecursionError as error:
+        raise RecipeError(f"{file}: nested more than {MAX_DEPTH} levels deep") from error
+    finally:
+        loader.dispose()
+    if node is not None:
+        document.data = _Builder(document).build(node, ())
+    return document
+
+
+def parse_scalar(text: str) -> Any:
+    """Read a plain scalar: integer, number, true, false, null, or else the string itself."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.match(text):
+        return int(text) if len(text) <= 20 else float(text)
+    return float(text) if _FLOAT.match(text) else text
+
+
+class _Builder:
+    """Turns YAML nodes into plain data, noting places and problems as it goes."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.seen: set[int] = set()
+
+    def build(self, node: yaml.Node, path: KeyPath) -> Any:
+        place = Place(self.document.file, node.start_mark.line + 1)
+        self.document.places.setdefault(path, place)
+        if not isinstance(node, yaml.ScalarNode):
+            if id(node) in self.seen:
+                return self._problem(
+                    place,
+                    path,
+                    "anchors and aliases are not used here; say it again, or use `extends`",
+                )
+            self.seen.add(id(node))
+            if len(path) > MAX_DEPTH:
+                return self._problem(place, path[:3], f"nested more than {MAX_DEPTH} levels deep")
+        if node.tag not in _PLAIN_TAGS:
+            return self._problem(
+                place, path, f"tag {node.tag!r} is not allowed: a registry is data"
+            )
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
+        quoted = getattr(node, "style", None)
+        return node.value if quoted else parse_scalar(str(node.value))
+
+    def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            place = Place(self.document.file, key_node.start_mark.line + 1)
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.value == "<<":
+                self._problem(place, path, "a key must be a plain word")
+                continue
+            key = str(key_node.value)
+            if key in result:
+                first = self.document.places[*path, key]
+                self._problem(
+                    place, (*path, key), f"duplicate key {key!r}, first used in line {first.line}"
+                )
+                continue
+            self.document.places[*path, key] = place
+            result[key] = self.build(value_node, (*path, key))
+        return result
+
+    def _problem(self, place: Place, path: KeyPath, message: str) -> None:
+        self.document.problems.append(Problem(place, path, message))
