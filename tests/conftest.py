@@ -1,0 +1,60 @@
+"""Fixtures of all tests: a private home, real images where they are, no network."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+@pytest.fixture(autouse=True)
+def private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep every test out of the user's caches and settings."""
+    home = tmp_path_factory.mktemp("zoo-home")
+    monkeypatch.setenv("ZOO_HOME", str(home))
+    for name in ("ZOO_DATA", "ZOO_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    return home
+
+
+@pytest.fixture(autouse=True)
+def few_threads() -> None:
+    """Leave cores to others; does not import torch for tests that do without."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() > 2:
+        torch.set_num_threads(2)
+
+
+@pytest.fixture(autouse=True)
+def no_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse connections to anywhere but this machine, unless the test is marked `network`."""
+    if request.node.get_closest_marker("network"):
+        return
+
+    def guard(original: Callable[..., Any]) -> Callable[..., Any]:
+        def connect(self: socket.socket, address: Any) -> Any:
+            if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in LOOPBACK:
+                pytest.fail(f"a test tried to reach {address}; mark it `network` if it must")
+            return original(self, address)
+
+        return connect
+
+    monkeypatch.setattr(socket.socket, "connect", guard(socket.socket.connect))
+    monkeypatch.setattr(socket.socket, "connect_ex", guard(socket.socket.connect_ex))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder with Set5, Set14 and BSDS400; skip where it is absent."""
+    folder = Path(os.environ.get("ZOO_TEST_DATA") or REPOSITORY.parent / "shared" / "data")
+    if not (folder / "Set5" / "HR").is_dir():
+        pytest.skip(f"no test images at {folder}; set ZOO_TEST_DATA to the folder that has Set5")
+    return folder

@@ -1,0 +1,11 @@
+"""Photographs: finding, fetching, decoding, shrinking, storing and sampling them.
+
+Nothing here imports torch except `zoo.data.stream`; nothing here trains or scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Progress = Callable[[int, int], None]
+"""Called with (units done, units in all) while something long goes on."""
