@@ -1,0 +1,219 @@
+"""Named sources of photographs, and the split into training and held-out images.
+
+A spec is one of
+
+- `samples`: photographs inside scikit-image's wheel, so that everything can be tried offline;
+- `div2k`: the field's training set, at its place under the data root;
+- `<Name>`: any dataset laid out as `<data root>/<Name>/HR/*`;
+- a directory: its images, or those of its `HR` folder.
+
+Not here: fetching (`zoo.data.download`), decoding (`zoo.data.images`).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo.data import places
+from zoo.data.images import SUFFIXES, hash_file
+from zoo.errors import DataError, did_you_mean
+
+# Natural colour photographs of the wheel, seen one by one. Left out: retina and ihc (medical),
+# hubble_deep_field (black sky), color, logo and others (not photographs), all grey ones.
+SAMPLES_TRAINING = ("motorcycle_left.png", "motorcycle_right.png", "rocket.jpg")
+SAMPLES_VALIDATION = ("astronaut.png", "chelsea.png", "coffee.png")
+DIV2K_TRAINING = tuple(f"{number:04d}.png" for number in range(1, 801))
+DIV2K_VALIDATION = tuple(f"{number:04d}.png" for number in range(801, 901))
+HELD_OUT_SHARE = 0.05
+HELD_OUT_MOST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Photographs to train on, and others held out to validate on.
+
+    Attributes:
+        name: the spec it was opened by.
+        description: one line for tables.
+        licence: the rights, as far as they are known.
+        training_paths: image files in a fixed order.
+        validation_paths: image files in a fixed order, none of them in training.
+    """
+
+    name: str
+    description: str
+    licence: str
+    training_paths: tuple[Path, ...]
+    validation_paths: tuple[Path, ...]
+
+
+def open_source(spec: str, *, data_root: str | os.PathLike[str] | None = None) -> Source:
+    """Find the images of a source; decodes none.
+
+    Args:
+        spec: a name or a directory, see the module.
+        data_root: folder of datasets; by default `zoo.data.places.data_root()`.
+
+    Raises:
+        DataError: if the source is not there, is incomplete, or has too few images.
+    """
+    root = places.data_root(data_root)
+    if spec in BUILT_IN:
+        return BUILT_IN[spec](root)
+    directory = _find_directory(spec, root)
+    training, validation = _hold_out(spec, list_images(directory))
+    return Source(spec, f"images of {directory}", "yours to know", training, validation)
+
+
+def validation_images(
+    spec: str, *, data_root: str | os.PathLike[str] | None = None
+) -> tuple[Path, ...]:
+    """Return the images to validate on: the held-out part of a built-in source, or all of another.
+
+    Args:
+        spec: a name or a directory, see the module; `Set5` means all five images.
+        data_root: folder of datasets; by default `zoo.data.places.data_root()`.
+
+    Raises:
+        DataError: if there is no such dataset or no image in it.
+    """
+    root = places.data_root(data_root)
+    if spec in BUILT_IN:
+        return BUILT_IN[spec](root).validation_paths
+    return list_images(_find_directory(spec, root))
+
+
+def list_images(directory: Path) -> tuple[Path, ...]:
+    """Return the image files of `directory/HR`, else all below `directory`, in a fixed order.
+
+    Hidden files and folders are skipped; what is an image is told by the suffix.
+
+    Raises:
+        DataError: if there is none.
+    """
+    top = directory / "HR" if (directory / "HR").is_dir() else directory
+    found = [
+        path
+        for path in top.rglob("*")
+        if path.suffix.lower() in SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(top).parts)
+        and path.is_file()
+    ]
+    if not found:
+        raise DataError(f"no images in {top} (looked for {', '.join(sorted(SUFFIXES))})")
+    return tuple(sorted(found, key=lambda path: path.relative_to(top).as_posix()))
+
+
+def dataset_names(root: Path) -> list[str]:
+    """Return the names of the datasets under a data root: folders that hold an `HR` folder."""
+    if not root.is_dir():
+        return []
+    return sorted(path.name for path in root.iterdir() if (path / "HR").is_dir())
+
+
+def dataset_directory(name: str, root: Path) -> Path | None:
+    """Return the folder of a dataset under the data root, or None where it has none.
+
+    Raises:
+        DataError: if the name is not a plain name, so that it could leave the root.
+    """
+    if not name or name.startswith(".") or any(mark in name for mark in "/\\\0"):
+        raise DataError(f"{name!r} is not the name of a dataset: use letters, digits, '-' and '_'")
+    directory = root / name
+    return directory if (directory / "HR").is_dir() else None
+
+
+def _find_directory(spec: str, root: Path) -> Path:
+    if _is_path(spec):
+        directory = Path(spec).expanduser()
+        if directory.is_dir():
+            return directory
+        raise DataError(f"no such directory: {directory}; --data takes a directory of images")
+    found = dataset_directory(spec, root)
+    if found is not None:
+        return found
+    if Path(spec).is_dir():
+        return Path(spec)
+    known = sorted({*BUILT_IN, *dataset_names(root)})
+    raise DataError(
+        f"no dataset {spec!r}: looked for {root / spec / 'HR'} and the directory "
+        f"{Path.cwd() / spec}{did_you_mean(spec, known)} (present: {', '.join(known)}). Put its "
+        f"images there, name another data root with ZOO_DATA, or give a folder: --data DIR"
+    )
+
+
+def _is_path(spec: str) -> bool:
+    return "/" in spec or os.sep in spec or spec in {".", ".."} or spec.startswith("~")
+
+
+def _hold_out(spec: str, paths: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Split images by the order of their content hashes: names and folders do not matter."""
+    hashes = {path: hash_file(path) for path in paths}
+    distinct = sorted(set(hashes.values()))
+    if len(distinct) < 2:
+        raise DataError(
+            f"{spec}: one image is too few: one is held out for validation, one must remain"
+        )
+    num_held_out = max(1, min(HELD_OUT_MOST, int(HELD_OUT_SHARE * len(distinct))))
+    # By content, not by file: a second copy of a held-out image must not be trained on.
+    held_out = set(distinct[:num_held_out])
+    training = tuple(path for path in paths if hashes[path] not in held_out)
+    validation = tuple(path for path in paths if hashes[path] in held_out)
+    return training, validation
+
+
+def _open_samples(_root: Path) -> Source:
+    # find_spec does not import: skimage takes a second to import, and only its files are wanted.
+    package = importlib.util.find_spec("skimage")
+    if package is None or not package.submodule_search_locations:
+        raise DataError("the samples come with scikit-image: pip install scikit-image")
+    folder = Path(package.submodule_search_locations[0]) / "data"
+    names = (*SAMPLES_TRAINING, *SAMPLES_VALIDATION)
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise DataError(
+            f"scikit-image at {folder} lacks {', '.join(missing)}: install scikit-image>=0.25"
+        )
+    return Source(
+        "samples",
+        "photographs inside scikit-image's wheel",
+        "public domain (NASA, SpaceX) and CC0; motorcycles: Middlebury 2014 stereo benchmark",
+        tuple(folder / name for name in SAMPLES_TRAINING),
+        tuple(folder / name for name in SAMPLES_VALIDATION),
+    )
+
+
+def _open_div2k(root: Path) -> Source:
+    return Source(
+        "div2k",
+        "DIV2K: 800 training and 100 validation photographs of about 2K pixels",
+        "academic research use only; the photographers keep their rights",
+        _numbered(root, "DIV2K_train", DIV2K_TRAINING),
+        _numbered(root, "DIV2K_valid", DIV2K_VALIDATION),
+    )
+
+
+def _numbered(root: Path, name: str, files: Sequence[str]) -> tuple[Path, ...]:
+    """Find one part of DIV2K: as we lay it out, or as its own archive unpacks."""
+    candidates = (root / name / "HR", root / f"{name}_HR", root / "DIV2K" / f"{name}_HR")
+    folder = next((path for path in candidates if path.is_dir()), None)
+    if folder is None:
+        raise DataError(
+            f"DIV2K is not here: looked for {', '.join(map(str, candidates))}. Get it with "
+            "`zoo data get div2k`, name another data root with ZOO_DATA, or train on your own "
+            "photographs with --data DIR"
+        )
+    missing = [file for file in files if not (folder / file).is_file()]
+    if missing:
+        raise DataError(
+            f"{folder} is incomplete: {len(missing)} of {len(files)} images are missing, the first "
+            f"is {missing[0]}; get them with `zoo data get div2k`"
+        )
+    return tuple(folder / file for file in files)
+
+
+BUILT_IN: dict[str, Callable[[Path], Source]] = {"samples": _open_samples, "div2k": _open_div2k}
