@@ -1,0 +1,165 @@
+"""Building the files of a patch store: decode, cut, shrink, measure, pack, index.
+
+Not here: opening, locking and replacing stores (`zoo.data.patches`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.data import Progress
+from zoo.data.images import Image, hash_file, hash_pixels, read_image, read_size, to_rgb
+from zoo.data.resize import crop_to_multiple, downscale
+from zoo.errors import DataError, MachineError, ShapeError
+
+FORMAT = 1
+# ITU-R BT.601 luma of RGB.
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One training image, ready to be packed.
+
+    Attributes:
+        hr_image: `(H, W, 3)` RGB in 0..255.
+        lr_image: `(H/scale, W/scale, 3)`.
+        texture: mean absolute luma gradient of `hr_image`.
+    """
+
+    hr_image: Image
+    lr_image: Image
+    texture: float
+
+
+def build(
+    directory: Path,
+    paths: Sequence[Path],
+    file_hashes: Sequence[str],
+    scale: int,
+    progress: Progress | None = None,
+) -> None:
+    """Write a store into a new folder.
+
+    Args:
+        directory: the folder, made here.
+        paths: image files.
+        file_hashes: their sha256.
+        scale: factor between high and low resolution.
+        progress: called after each image.
+
+    Raises:
+        DataError: if an image cannot be read or is smaller than the scale.
+        MachineError: if the disk is too small.
+    """
+    directory.mkdir(parents=True)
+    _check_disk(directory, paths, scale)
+    images: list[dict[str, Any]] = []
+    with (directory / "hr.bin").open("wb") as hr_file, (directory / "lr.bin").open("wb") as lr_file:
+        for number, pair in enumerate(_pairs(paths, scale)):
+            images.append(
+                {
+                    "name": paths[number].name,
+                    "file_sha256": file_hashes[number],
+                    "lr_size": list(pair.lr_image.shape[:2]),
+                    "hr_offset": hr_file.tell(),
+                    "lr_offset": lr_file.tell(),
+                    "hr_sha256": hash_pixels(pair.hr_image),
+                    "lr_sha256": hash_pixels(pair.lr_image),
+                    "texture": pair.texture,
+                }
+            )
+            hr_file.write(pair.hr_image.data)
+            lr_file.write(pair.lr_image.data)
+            if progress is not None:
+                progress(number + 1, len(paths))
+        sizes = {"hr.bin": hr_file.tell(), "lr.bin": lr_file.tell()}
+        for file in (hr_file, lr_file):
+            file.flush()
+            os.fsync(file.fileno())
+    body = {
+        "format": FORMAT,
+        "scale": scale,
+        "sizes": sizes,
+        "data_hash": _data_hash(images, scale),
+        "images": images,
+    }
+    text = json.dumps(body | {"sha256": body_hash(body)}, indent=1)
+    (directory / "index.json").write_text(text, encoding="utf-8")
+
+
+def store_key(file_hashes: Sequence[str], scale: int) -> str:
+    """Return the name of the store of these files: 20 hexadecimal digits."""
+    text = json.dumps([FORMAT, scale, list(file_hashes)])
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def body_hash(body: dict[str, Any]) -> str:
+    """Return the sha256 of an index without its own hash."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def hash_files(paths: Sequence[Path]) -> list[str]:
+    """Return the sha256 of every file, several at a time."""
+    with ThreadPoolExecutor(_num_threads()) as pool:
+        return list(pool.map(hash_file, paths))
+
+
+def measure_texture(image: Image) -> float:
+    """Return the mean absolute difference of luma between neighbours, in 8-bit levels.
+
+    Args:
+        image: `(H, W, 3)` RGB in 0..255.
+    """
+    luma = image @ LUMA
+    steps = [np.abs(np.diff(luma, axis=axis)) for axis in (0, 1)]
+    count = sum(step.size for step in steps)
+    return float(sum(step.sum(dtype=np.float64) for step in steps) / count) if count else 0.0
+
+
+def _data_hash(images: Sequence[dict[str, Any]], scale: int) -> str:
+    """Identify the training data by its decoded pixels: a re-saved PNG is the same data."""
+    text = json.dumps([scale, [[entry["hr_sha256"], entry["lr_sha256"]] for entry in images]])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _pairs(paths: Sequence[Path], scale: int) -> Iterator[Pair]:
+    """Prepare images in order, several at a time, never more in memory than twice the threads."""
+    with ThreadPoolExecutor(_num_threads()) as pool:
+        remaining = iter(paths)
+        while group := list(islice(remaining, 2 * _num_threads())):
+            yield from pool.map(lambda path: _pair(path, scale), group)
+
+
+def _pair(path: Path, scale: int) -> Pair:
+    try:
+        hr_image = np.ascontiguousarray(crop_to_multiple(to_rgb(read_image(path)), scale))
+    except ShapeError as error:
+        raise DataError(f"{path}: {error}") from error
+    return Pair(hr_image, downscale(hr_image, scale), measure_texture(hr_image))
+
+
+def _check_disk(directory: Path, paths: Sequence[Path], scale: int) -> None:
+    pixels = sum(height * width for height, width in map(read_size, paths))
+    needed = int(3 * pixels * (1 + 1 / scale**2))
+    free = shutil.disk_usage(directory).free
+    if needed > free:
+        raise MachineError(
+            f"the patch store of {len(paths)} images takes {needed / 1e9:.1f} GB, and {directory} "
+            f"has {free / 1e9:.1f} GB free; make room, or move zoo's home with ZOO_HOME"
+        )
+
+
+def _num_threads() -> int:
+    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)

@@ -1,0 +1,185 @@
+"""The patch store: training images decoded once, shrunk once, and mapped into memory ever after.
+
+A store is a folder `<cache>/patches/<key>/` with the high- and low-resolution pixels of all images
+in two flat files and an index in JSON. Cropping from it costs a copy of the patch: a hundred times
+less than decoding a PNG. The key says what is inside (file hashes in order, scale, format), so a
+changed image makes another store, and a store never goes stale.
+
+Not here: which patches are drawn (`zoo.data.sampling`), tensors (`zoo.data.stream`).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock
+
+from zoo.data import Progress
+from zoo.data.images import Image, hash_pixels
+from zoo.data.packing import FORMAT, body_hash, build, hash_files, store_key
+from zoo.errors import DataError, IntegrityError
+
+logger = logging.getLogger(__name__)
+
+
+class PatchStore:
+    """High- and low-resolution training images, memory-mapped from one folder.
+
+    Open one with `open` or `open_or_build`. Sends itself to other processes as its path.
+    """
+
+    def __init__(self, directory: Path, index: dict[str, Any]) -> None:
+        self.directory = directory
+        self.scale: int = index["scale"]
+        self.data_hash: str = index["data_hash"]
+        self._images: list[dict[str, Any]] = index["images"]
+        # np.asarray sheds the memmap class, whose every slice costs microseconds of bookkeeping.
+        self._hr = np.asarray(np.memmap(directory / "hr.bin", dtype=np.uint8, mode="r"))
+        self._lr = np.asarray(np.memmap(directory / "lr.bin", dtype=np.uint8, mode="r"))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PatchStore.open, (self.directory,)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    @classmethod
+    def open(cls, directory: str | os.PathLike[str]) -> PatchStore:
+        """Open a finished store; checks the index's hash and the files' sizes, not the pixels.
+
+        Raises:
+            IntegrityError: if the store is damaged or incomplete.
+        """
+        directory = Path(directory)
+        return cls(directory, _read_index(directory))
+
+    @classmethod
+    def open_or_build(
+        cls,
+        source_paths: Sequence[Path],
+        scale: int,
+        cache_dir: str | os.PathLike[str],
+        progress: Progress | None = None,
+    ) -> PatchStore:
+        """Open the store of these images, building it if it is absent or damaged.
+
+        Args:
+            source_paths: image files; their order is the order of the store.
+            scale: factor between high and low resolution.
+            cache_dir: folder that holds `patches/`.
+            progress: called after each image.
+
+        Raises:
+            DataError: if there are no images, or one cannot be read or is smaller than the scale.
+            MachineError: if the disk is too small.
+        """
+        if not source_paths:
+            raise DataError("there are no images to make a patch store of")
+        file_hashes = hash_files(source_paths)
+        parent = Path(cache_dir) / "patches"
+        directory = parent / store_key(file_hashes, scale)
+        parent.mkdir(parents=True, exist_ok=True)
+        # A second process waits here, then finds the store that the first one built.
+        with FileLock(parent / f"{directory.name}.lock"):
+            try:
+                return cls.open(directory)
+            except IntegrityError as error:
+                if directory.exists():
+                    logger.warning("%s; building it again", error)
+            unfinished = parent / f".{directory.name}.unfinished"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            try:
+                build(unfinished, source_paths, file_hashes, scale, progress)
+                shutil.rmtree(directory, ignore_errors=True)
+                unfinished.replace(directory)
+            finally:
+                shutil.rmtree(unfinished, ignore_errors=True)
+            return cls.open(directory)
+
+    @property
+    def num_images(self) -> int:
+        """Number of images."""
+        return len(self._images)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """File names, for messages."""
+        return tuple(entry["name"] for entry in self._images)
+
+    @cached_property
+    def lr_sizes(self) -> npt.NDArray[np.int64]:
+        """`(N, 2)`: height and width of each low-resolution image."""
+        return np.array([entry["lr_size"] for entry in self._images], dtype=np.int64)
+
+    @cached_property
+    def textures(self) -> npt.NDArray[np.float64]:
+        """`(N,)`: mean absolute luma gradient of each image, in 8-bit levels a pixel."""
+        return np.array([entry["texture"] for entry in self._images], dtype=np.float64)
+
+    def texture(self, index: int) -> float:
+        """Return the mean absolute luma gradient of an image, in 8-bit levels a pixel."""
+        return float(self._images[index]["texture"])
+
+    def hr(self, index: int) -> Image:
+        """Return a high-resolution image: a read-only view `(H, W, 3)` RGB in 0..255."""
+        height, width = self._images[index]["lr_size"]
+        shape = (height * self.scale, width * self.scale, 3)
+        return _view(self._hr, self._images[index]["hr_offset"], shape)
+
+    def lr(self, index: int) -> Image:
+        """Return a low-resolution image: a read-only view `(h, w, 3)` RGB in 0..255."""
+        height, width = self._images[index]["lr_size"]
+        return _view(self._lr, self._images[index]["lr_offset"], (height, width, 3))
+
+    def verify(self, progress: Progress | None = None) -> None:
+        """Read every pixel and compare each image with its recorded sha256.
+
+        Raises:
+            IntegrityError: at the first image that differs.
+        """
+        for number, entry in enumerate(self._images):
+            for kind, pixels in (("hr", self.hr(number)), ("lr", self.lr(number))):
+                if hash_pixels(pixels) != entry[f"{kind}_sha256"]:
+                    raise IntegrityError(
+                        f"{self.directory / kind}.bin: the pixels of {entry['name']} have changed "
+                        f"since they were stored; remove {self.directory} and start again"
+                    )
+            if progress is not None:
+                progress(number + 1, len(self._images))
+
+
+def _view(flat: npt.NDArray[np.uint8], offset: int, shape: tuple[int, int, int]) -> Image:
+    length = shape[0] * shape[1] * shape[2]
+    return flat[offset : offset + length].reshape(shape)
+
+
+def _read_index(directory: Path) -> dict[str, Any]:
+    path = directory / "index.json"
+    try:
+        index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        body = {key: value for key, value in index.items() if key != "sha256"}
+        if index["sha256"] != body_hash(body):
+            raise IntegrityError(f"the patch store {directory} is damaged: its index was changed")
+        if index["format"] != FORMAT:
+            raise IntegrityError(f"the patch store {directory} has format {index['format']}")
+        for name in ("hr.bin", "lr.bin"):
+            size = (directory / name).stat().st_size
+            if size != index["sizes"][name]:
+                raise IntegrityError(
+                    f"the patch store {directory} is damaged: {name} has {size} bytes, "
+                    f"its index says {index['sizes'][name]}"
+                )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise IntegrityError(
+            f"the patch store {directory} cannot be read: {error or type(error).__name__}"
+        ) from error
+    return index
