@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from zoo.data.patches import PatchStore
+from zoo.data.resize import downscale
+from zoo.data.sampling import SamplingPlan
+from zoo.data.stream import PatchDataset, PatchStream, to_float
+from zoo.errors import DataError
+
+
+@pytest.fixture
+def store(make_images: Callable[..., list[Path]], tmp_path: Path) -> PatchStore:
+    return PatchStore.open_or_build(make_images((64, 80, 3), (72, 64)), 4, tmp_path / "cache")
+
+
+def make_plan(**changes: Any) -> SamplingPlan:
+    plan: dict[str, Any] = {
+        "seed": 0,
+        "lr_patch_size": 8,
+        "sampling": "uniform",
+        "weighting": "uniform",
+        "patches_per_image": 5,
+        "augment": True,
+    }
+    return SamplingPlan(**plan | changes)
+
+
+def take(patches: PatchStream, count: int, start: int = 0, **options: int) -> list[torch.Tensor]:
+    batches = itertools.islice(patches.batches(start, **options), count)
+    return [tensor for pair in batches for tensor in pair]
+
+
+def equal(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_shapes_types_and_memory_order(store: PatchStore) -> None:
+    lr_image, hr_image = take(PatchStream(store, plan=make_plan(), batch_size=3), 1)
+    assert lr_image.shape == (3, 3, 8, 8)
+    assert hr_image.shape == (3, 3, 32, 32)
+    assert lr_image.dtype == hr_image.dtype == torch.uint8
+    assert lr_image.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_low_and_high_show_the_same_place(make_images: Callable[..., list[Path]]) -> None:
+    # Flat 8x8 blocks, shrunk by 4, are flat 2x2 blocks wherever the kernel does not cross a border:
+    # the middle of a patch cut and turned in step must agree with the patch shrunk afterwards.
+    paths = make_images((128, 128, 3))
+    store = PatchStore.open_or_build(paths, 4, paths[0].parent)
+    dataset = PatchDataset(store, plan=make_plan(lr_patch_size=12))
+    for number in range(32):
+        lr_image, hr_image = (tensor.permute(1, 2, 0).numpy() for tensor in dataset[number])
+        again = downscale(np.ascontiguousarray(hr_image), 4)
+        difference = np.abs(again.astype(int) - lr_image.astype(int))[3:-3, 3:-3]
+        assert difference.max() <= 1
+
+
+def test_batches_are_made_of_numbered_samples(store: PatchStore) -> None:
+    stream = PatchStream(store, plan=make_plan(), batch_size=4)
+    lr_image, hr_image = take(stream, 1, start=3)
+    for position in range(4):
+        one_lr, one_hr = stream.dataset(0)[12 + position]
+        assert torch.equal(one_lr, lr_image[position])
+        assert torch.equal(one_hr, hr_image[position])
+
+
+@pytest.mark.parametrize("sampling", ["uniform", "fixed"])
+def test_a_resumed_stream_goes_on_exactly(store: PatchStore, sampling: str) -> None:
+    stream = PatchStream(store, plan=make_plan(sampling=sampling), batch_size=4)
+    assert equal(take(stream, 6)[6:], take(stream, 3, start=3))
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_the_number_of_workers_changes_nothing(store: PatchStore, num_workers: int) -> None:
+    alone = PatchStream(store, plan=make_plan(), batch_size=4)
+    many = PatchStream(store, plan=make_plan(), batch_size=4, num_workers=num_workers)
+    assert equal(take(alone, 5, start=2, stream=1), take(many, 5, start=2, stream=1))
+
+
+def test_streams_differ(store: PatchStore) -> None:
+    stream = PatchStream(store, plan=make_plan(), batch_size=4)
+    assert not equal(take(stream, 2, stream=0), take(stream, 2, stream=1))
+
+
+def test_small_images_are_found_before_training(store: PatchStore) -> None:
+    with pytest.raises(DataError, match=r"000\.png \(16x20\)"):
+        PatchStream(store, plan=make_plan(lr_patch_size=17), batch_size=4)
+
+
+def test_to_float_maps_eight_bits_to_the_unit_interval() -> None:
+    image = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
+    numbers = to_float(image)
+    assert numbers.dtype == torch.float32
+    assert numbers.min() == 0
+    assert numbers.max() == 1
+    assert torch.equal((numbers * 255).round().to(torch.uint8), image)
+    assert image[0, 0, 0, 1] == 1
