@@ -93,7 +93,7 @@ class Adversary(ABC):
             Scalars: `total`, and its terms where there are several.
         """
 
-    def check_discriminator(self, discriminator: nn.Module) -> None:
+    def check_discriminator(self, discriminator: nn.Module) -> None:  # noqa: B027  a hook
         """Refuse a built discriminator this objective cannot be used with; accepts all by default.
 
         Raises:
