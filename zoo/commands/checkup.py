@@ -1,0 +1,190 @@
+"""What `zoo doctor` looks at: the machine, the installation, what training needs. No network.
+
+Each function looks at one thing and returns findings. A finding fails only where no training can
+run at all; whatever merely limits the choice is a warning.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import Distribution, PackageNotFoundError, distribution, version
+from pathlib import Path
+from typing import Literal
+
+from zoo.commands.components import components
+from zoo.data.places import cache_dir, data_root
+from zoo.data.sources import BUILT_IN, dataset_names, open_source
+from zoo.errors import ZooError
+from zoo.plugins import plugins_disabled
+from zoo.recipes.book import load_book
+from zoo.recipes.checks import check_book
+from zoo.registry import REGISTRIES
+
+Status = Literal["ok", "warning", "failed"]
+PACKAGES = ("torch", "torchvision", "timm", "piq", "numpy", "pillow", "scikit-image", "safetensors")
+LEAST_FREE_BYTES = 500_000_000
+GIGABYTE = 1e9
+_EXTRA = re.compile(r"([A-Za-z0-9._-]+).*;.*\bextra\s*==\s*['\"]([A-Za-z0-9._-]+)['\"]")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at, and how it is."""
+
+    section: str
+    name: str
+    status: Status
+    detail: str
+
+
+def examine(run_root: Path) -> list[Finding]:
+    """Look at everything, in the order it is printed.
+
+    Args:
+        run_root: folder where runs would be written.
+    """
+    return [
+        *_versions(),
+        *_devices(),
+        *_folders(run_root),
+        *_data(),
+        *_feature_networks(),
+        *_registry(),
+        *_plugins(),
+        *_extras(),
+    ]
+
+
+def _versions() -> Iterator[Finding]:
+    yield Finding("versions", "python", "ok", platform.python_version())
+    for package in PACKAGES:
+        try:
+            yield Finding("versions", package, "ok", version(package))
+        except PackageNotFoundError:
+            yield Finding("versions", package, "failed", f"missing; pip install {package}")
+
+
+def _devices() -> Iterator[Finding]:
+    import torch
+
+    yield Finding("devices", "cpu", "ok", f"{torch.get_num_threads()} threads")
+    for index in range(torch.cuda.device_count()):
+        memory = torch.cuda.get_device_properties(index).total_memory / GIGABYTE
+        name = torch.cuda.get_device_name(index)
+        yield Finding("devices", f"cuda:{index}", "ok", f"{name}, {memory:.0f} GB")
+    if not torch.cuda.is_available():
+        build = (
+            f"torch is built for CUDA {torch.version.cuda}" if torch.version.cuda else "CPU build"
+        )
+        yield Finding("devices", "cuda", "warning", f"no CUDA GPU found ({build})")
+    if torch.backends.mps.is_available():
+        yield Finding("devices", "mps", "ok", "Apple GPU")
+
+
+def _folders(run_root: Path) -> Iterator[Finding]:
+    for name, folder in (("cache", cache_dir()), ("runs", run_root)):
+        existing = _nearest_existing(folder)
+        free = shutil.disk_usage(existing).free
+        detail = f"{folder}, {free / GIGABYTE:.1f} GB free"
+        if not _writable(existing):
+            yield Finding("folders", name, "failed", f"{detail}; not writable")
+        elif free < LEAST_FREE_BYTES:
+            needed = LEAST_FREE_BYTES / GIGABYTE
+            yield Finding("folders", name, "failed", f"{detail}; at least {needed} GB are needed")
+        else:
+            yield Finding("folders", name, "ok", detail)
+
+
+def _data() -> Iterator[Finding]:
+    root = data_root()
+    for name in (*BUILT_IN, *dataset_names(root)):
+        try:
+            source = open_source(name)
+        except ZooError as error:
+            yield Finding("data", name, "warning", str(error))
+        else:
+            counts = f"{len(source.training_paths)} + {len(source.validation_paths)} held out"
+            yield Finding("data", name, "ok", f"{counts}; {source.description}")
+
+
+def _feature_networks() -> Iterator[Finding]:
+    yield from ()
+
+
+def _registry() -> Iterator[Finding]:
+    try:
+        book = load_book()
+        check_book(book)
+    except ZooError as error:
+        yield Finding("registry", "registry.yaml", "failed", str(error))
+    else:
+        counts = f"{len(book.recipes)} recipes, {len(book.profiles)} profiles"
+        yield Finding("registry", "registry.yaml", "ok", counts)
+
+
+def _plugins() -> Iterator[Finding]:
+    if plugins_disabled():
+        yield Finding("plugins", "all", "warning", "kept out by ZOO_DISABLE_PLUGINS")
+    for folder, registry in REGISTRIES.items():
+        for component in components(folder, check=True):
+            if registry.origin(component.name).kind == "built-in":
+                continue
+            name = f"{registry.kind} {component.name}"
+            if component.problem is None:
+                yield Finding("plugins", name, "ok", component.origin)
+            else:
+                detail = f"{component.origin}, broken: {component.problem}"
+                yield Finding("plugins", name, "warning", detail)
+
+
+def _extras() -> Iterator[Finding]:
+    try:
+        installed = distribution("srgan-zoo")
+    except PackageNotFoundError:
+        yield Finding(
+            "extras", "all", "warning", "unknown: zoo runs from a checkout, not installed"
+        )
+        return
+    for extra, packages in sorted(_optional_packages(installed).items()):
+        missing = [package for package in packages if not _installed(package)]
+        if missing:
+            line = f"missing {', '.join(missing)}; pip install 'srgan-zoo[{extra}]'"
+            yield Finding("extras", extra, "warning", line)
+        else:
+            yield Finding("extras", extra, "ok", "installed")
+
+
+def _optional_packages(installed: Distribution) -> dict[str, list[str]]:
+    packages: dict[str, list[str]] = {}
+    for requirement in installed.requires or ():
+        found = _EXTRA.match(requirement)
+        if found:
+            packages.setdefault(found[2], []).append(found[1])
+    return packages
+
+
+def _installed(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _nearest_existing(folder: Path) -> Path:
+    folder = folder.absolute()
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+def _writable(folder: Path) -> bool:
+    """Tell by writing: permission bits say nothing of read-only mounts and quotas."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,154 @@
+"""What the registries know of components, as commands show it: origin, health, parameters.
+
+Nothing is imported unless it is asked for: a listing reads metadata alone.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from dataclasses import asdict, dataclass
+from importlib.metadata import EntryPoint
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from zoo.commands.output import Table
+from zoo.errors import PluginError, UnknownNameError, plural
+from zoo.registry import REGISTRIES, Entry, constructor_parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A registered component; `problem` says why it cannot be used, None where nothing is known."""
+
+    name: str
+    origin: str
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a component's constructor, as text."""
+
+    name: str
+    type: str
+    default: str
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """All that is shown of one component."""
+
+    kind: str
+    name: str
+    origin: str
+    summary: str
+    parameters: tuple[Parameter, ...]
+
+    def document(self) -> dict[str, Any]:
+        """Return the description as JSON data."""
+        return asdict(self)
+
+    def table(self) -> Table:
+        """Return the parameters as a table."""
+        rows = [(row.name, row.type, row.default) for row in self.parameters]
+        return Table("parameters", ("name", "type", "default"), rows)
+
+
+def components(folder: str, *, check: bool = False) -> list[Component]:
+    """List the components of a kind.
+
+    Args:
+        folder: plural name of the kind, a key of `REGISTRIES`.
+        check: import those that are not built in, to find out whether they work.
+    """
+    registry = REGISTRIES[folder]
+    if check:
+        for name, entry in registry.entries.items():
+            if entry.origin.kind != "built-in":
+                _try_import(folder, name)
+    return [
+        Component(entry.name, str(entry.origin), _problem(entry))
+        for entry in registry.entries.values()
+    ]
+
+
+def describe(folder: str, name: str) -> Description:
+    """Describe one component; imports it.
+
+    Raises:
+        UnknownNameError: if there is none of that name.
+        PluginError: if it cannot be imported.
+    """
+    registry = REGISTRIES[folder]
+    component = registry.get(name)
+    parameters = tuple(_parameter(given) for given in constructor_parameters(component).values())
+    paragraph = (inspect.getdoc(component) or "").partition("\n\n")[0]
+    summary = " ".join(paragraph.split())
+    return Description(registry.kind, name, str(registry.origin(name)), summary, parameters)
+
+
+def folders_with(name: str) -> list[str]:
+    """Return the kinds, by their plural names, that have a component called `name`."""
+    return [folder for folder, registry in REGISTRIES.items() if name in registry.names()]
+
+
+def plural_kind(kind: str, known: tuple[str, ...]) -> str:
+    """Return the plural name of a kind given in either number.
+
+    Raises:
+        UnknownNameError: if there is no such kind.
+    """
+    for candidate in (kind, plural(kind)):
+        if candidate in known:
+            return candidate
+    raise UnknownNameError("kind", kind, known, see="zoo list --help")
+
+
+def _try_import(folder: str, name: str) -> None:
+    try:
+        REGISTRIES[folder].get(name)
+    except PluginError:
+        return  # the registry keeps the cause in the entry
+
+
+def _problem(entry: Entry[Any]) -> str | None:
+    if entry.error is not None or entry.component is not None:
+        return entry.error
+    if not isinstance(entry.target, EntryPoint):
+        return None
+    package = entry.target.module.partition(".")[0]
+    if importlib.util.find_spec(package) is None:  # finds a package without importing it
+        return f"there is no module {package!r}"
+    return None
+
+
+def _parameter(parameter: inspect.Parameter) -> Parameter:
+    required = parameter.default is inspect.Parameter.empty
+    default = "required" if required else repr(parameter.default)
+    return Parameter(parameter.name, _type_text(parameter.annotation), default)
+
+
+def _type_text(annotation: Any) -> str:
+    """Write a type as a user reads it: `PositiveInt` is `int > 0`, a choice its values."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return " ".join([_type_text(arguments[0]), *_bounds(annotation.__metadata__)])
+    if origin is Literal:
+        return " | ".join(repr(value) for value in arguments)
+    if origin in (Union, UnionType):
+        return " | ".join(_type_text(member) for member in arguments)
+    if origin is not None:
+        inner = ", ".join(_type_text(member) for member in arguments)
+        return f"{origin.__name__}[{inner}]"
+    return "None" if annotation is NoneType else getattr(annotation, "__name__", str(annotation))
+
+
+def _bounds(metadata: tuple[object, ...]) -> list[str]:
+    signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+    return [
+        f"{sign} {getattr(bound, name)}"
+        for bound in metadata
+        for name, sign in signs.items()
+        if getattr(bound, name, None) is not None
+    ]

@@ -1,0 +1,29 @@
+"""`zoo doctor`: can training run here, and with what?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+
+from zoo.commands.options import Json
+from zoo.commands.output import Table, note, print_json, print_table
+
+RUN_ROOT = Path("runs")
+
+
+def doctor(*, as_json: Json = False) -> None:
+    """Look at versions, devices, folders, data, weights and plugins; exit 1 if none can train."""
+    from zoo.commands.checkup import examine
+
+    findings = examine(RUN_ROOT)
+    failed = [finding for finding in findings if finding.status == "failed"]
+    if as_json:
+        rows = [asdict(finding) for finding in findings]
+        print_json("zoo.doctor/1", {"can_train": not failed, "findings": rows})
+    else:
+        cells = [(f.section, f.name, f.status, f.detail) for f in findings]
+        print_table(Table("zoo doctor", ("section", "name", "status", "detail"), cells))
+        note("training can run" if not failed else f"training cannot run: {len(failed)} failed")
+    raise typer.Exit(1 if failed else 0)

@@ -1,0 +1,83 @@
+"""`zoo list`: every name there is, by kind. Imports neither torch nor any plugin unless told to."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Annotated, Any
+
+import typer
+
+from zoo.commands.components import components, plural_kind
+from zoo.commands.options import Json, Plugins, Registries, open_book
+from zoo.commands.output import Table, print_json, print_tables
+from zoo.recipes.book import Book, Entry
+from zoo.registry import REGISTRIES
+
+BOOK_KINDS = ("recipes", "profiles")
+KINDS = (*BOOK_KINDS, *REGISTRIES)
+_WILDCARDS = frozenset("*?[")
+
+
+def list_names(
+    kind: Annotated[
+        str | None, typer.Argument(metavar="[KIND]", help=f"One of {', '.join(KINDS)}.")
+    ] = None,
+    pattern: Annotated[
+        str | None, typer.Argument(metavar="[GLOB]", help="Such as 'esrgan*'; quote it.")
+    ] = None,
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Import plugins to find out which are broken.")
+    ] = False,
+    as_json: Json = False,
+    registry: Registries,
+    plugin: Plugins,
+) -> None:
+    """List recipes, profiles and components, and where they come from."""
+    if kind is not None and pattern is None and _WILDCARDS & set(kind):
+        kind, pattern = None, kind
+    kinds = KINDS if kind is None else (plural_kind(kind, KINDS),)
+    book = open_book(registry, plugin)
+    found = {name: _matching(_rows(book, name, check=check), pattern or "*") for name in kinds}
+    if as_json:
+        print_json("zoo.list/1", found)
+    else:
+        print_tables([_table(name, rows) for name, rows in found.items()])
+
+
+def _rows(book: Book, kind: str, *, check: bool) -> list[dict[str, Any]]:
+    if kind in BOOK_KINDS:
+        entries = book.recipes if kind == "recipes" else book.profiles
+        return [_entry_row(entry) for entry in entries.values()]
+    return [
+        {"name": component.name, "origin": component.origin, "problem": component.problem}
+        for component in components(kind, check=check)
+    ]
+
+
+def _entry_row(entry: Entry) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "name": entry.name,
+        "summary": entry.text("summary"),
+        "place": str(entry.place),
+    }
+    if entry.kind == "recipe":
+        row |= {"source": entry.text("source"), "pretrained": entry.reference("pretrained")}
+    return row
+
+
+def _matching(rows: list[dict[str, Any]], pattern: str) -> list[dict[str, Any]]:
+    return [row for row in rows if fnmatchcase(row["name"], pattern)]
+
+
+def _table(kind: str, rows: list[dict[str, Any]]) -> Table:
+    if kind in BOOK_KINDS:
+        return Table(kind, ("name", "summary"), [(row["name"], row["summary"]) for row in rows])
+    cells = [(row["name"], _origin_text(row)) for row in rows]
+    return Table(kind, ("name", "origin"), cells)
+
+
+def _origin_text(row: dict[str, Any]) -> str:
+    if row["problem"] is None:
+        return str(row["origin"])
+    return f"{row['origin']}, broken: {row['problem']}"

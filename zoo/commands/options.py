@@ -1,0 +1,87 @@
+"""Options that several commands share, written once, and what they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zoo.plugins import load_plugin_file
+from zoo.recipes.book import Book, load_book
+
+GPU_PROFILE, CPU_PROFILE = "paper", "demo"
+_SOURCES = "Where recipes and components come from"
+
+Registries = Annotated[
+    list[Path],
+    typer.Option(
+        "--registry",
+        metavar="FILE",
+        default_factory=list,
+        show_default=False,
+        help="A file of recipes and profiles beside the built-in ones; may be repeated.",
+        rich_help_panel=_SOURCES,
+    ),
+]
+Plugins = Annotated[
+    list[Path],
+    typer.Option(
+        "--plugin",
+        metavar="FILE",
+        default_factory=list,
+        show_default=False,
+        help="A Python file with components; it is executed, so name only files you trust.",
+        rich_help_panel=_SOURCES,
+    ),
+]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-root",
+        metavar="DIR",
+        help="Folder of datasets, each as <name>/HR; else $ZOO_DATA, else zoo's own.",
+    ),
+]
+ProfileName = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        "-p",
+        metavar="NAME",
+        help=f"How much training; by default {GPU_PROFILE} on a CUDA GPU, else {CPU_PROFILE}.",
+    ),
+]
+Settings = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        default_factory=list,
+        show_default=False,
+        help="Override one value, such as generator.num_blocks=8; may be repeated.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def open_book(registries: Sequence[Path], plugins: Sequence[Path]) -> Book:
+    """Execute the plugin files, then read the registries, which may name what the files define."""
+    for plugin in plugins:
+        load_plugin_file(plugin)
+    return load_book(registries)
+
+
+def choose_profile(given: str | None) -> tuple[str, str]:
+    """Return a profile's name, and why it was chosen: the same rule for every command.
+
+    Imports torch where nothing is given.
+    """
+    if given is not None:
+        return given, "--profile"
+    import torch
+
+    if torch.cuda.is_available():
+        return GPU_PROFILE, f"{torch.cuda.get_device_name()} found"
+    return CPU_PROFILE, "no CUDA GPU found"

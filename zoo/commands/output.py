@@ -1,0 +1,157 @@
+"""How commands print: tables and JSON to stdout, notes, logs and errors to stderr.
+
+On a terminal tables are drawn by rich; anywhere else they are plain aligned text, one row a line,
+never cut or wrapped, so that `grep` and `awk` see whole values. `NO_COLOR` is rich's to respect.
+What is printed is decided by the commands.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table as RichTable
+from rich.text import Text
+
+GAP = "  "
+PROGRESS_SHARES = 10
+_BAR = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of text under a title; a cell is printed as it is, never read as markup."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+
+def stdout() -> Console:
+    """Return the console of results."""
+    return Console(soft_wrap=True, highlight=False)
+
+
+def stderr() -> Console:
+    """Return the console of everything else."""
+    return Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def print_table(table: Table) -> None:
+    """Print a table to stdout; nothing where it has no rows."""
+    if not table.rows:
+        return
+    console = stdout()
+    if console.is_terminal:
+        console.print(_drawn(table), soft_wrap=False)
+    else:
+        console.print(Text("\n".join(_aligned(table))))
+
+
+def print_tables(tables: Sequence[Table]) -> None:
+    """Print several tables, an empty line between them."""
+    for number, table in enumerate([table for table in tables if table.rows]):
+        if number:
+            stdout().print()
+        print_table(table)
+
+
+def print_text(text: str) -> None:
+    """Print one result to stdout as it is."""
+    stdout().print(Text(text))
+
+
+def value_text(value: Any) -> str:
+    """Write a value as a registry file has it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(value_text(item) for item in value)}]"
+    return str(value)
+
+
+def print_json(schema: str, document: dict[str, Any]) -> None:
+    """Print one JSON document to stdout, its schema's name first."""
+    text = json.dumps({"schema": schema, **document}, indent=2, ensure_ascii=False, default=str)
+    stdout().print(Text(text))
+
+
+def note(text: str) -> None:
+    """Print a remark to stderr: what was chosen, what to do next."""
+    stderr().print(Text(text, style="dim"))
+
+
+def print_error(error: Exception) -> None:
+    """Print an error of the user's as one paragraph to stderr."""
+    stderr().print(Text.assemble(("Error: ", "bold red"), str(error)))
+
+
+@contextmanager
+def progress(description: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far something long has come: a bar on a terminal, a line per tenth elsewhere.
+
+    Yields:
+        What to call with the units done and the units in all.
+    """
+    console = stderr()
+    if console.is_terminal:
+        with Progress(TextColumn("{task.description}"), *_BAR, console=console) as bar:
+            task = bar.add_task(description, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+    else:
+        yield _plain_progress(console, description)
+
+
+class LogHandler(logging.Handler):
+    """Writes log records to whatever stderr is at the moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        style = "yellow" if record.levelno >= logging.WARNING else ""
+        stderr().print(Text(self.format(record), style=style))
+
+
+def configure_logging(level: int) -> None:
+    """Send the library's log records of this level and above to stderr."""
+    logger = logging.getLogger("zoo")
+    logger.handlers[:] = [LogHandler()]
+    logger.setLevel(level)
+
+
+def _plain_progress(console: Console, description: str) -> Callable[[int, int], None]:
+    shown = 0
+
+    def report(done: int, total: int) -> None:
+        nonlocal shown
+        share = PROGRESS_SHARES * done // max(total, 1)
+        if share > shown:
+            shown = share
+            console.print(Text(f"{description}: {100 * share // PROGRESS_SHARES}%"))
+
+    return report
+
+
+def _drawn(table: Table) -> RichTable:
+    drawn = RichTable(title=Text(table.title), title_justify="left", header_style="bold")
+    for column in table.columns:
+        drawn.add_column(Text(column), overflow="fold")
+    for row in table.rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    return drawn
+
+
+def _aligned(table: Table) -> Iterator[str]:
+    yield table.title
+    lines = [table.columns, *table.rows]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(table.columns))]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        yield GAP.join(cells).rstrip()

@@ -1,0 +1,123 @@
+"""`zoo show`: all there is to know of one recipe, profile or component."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from zoo.commands.components import describe, folders_with, plural_kind
+from zoo.commands.list import KINDS
+from zoo.commands.options import (
+    Json,
+    Plugins,
+    ProfileName,
+    Registries,
+    Settings,
+    choose_profile,
+    open_book,
+)
+from zoo.commands.output import Table, print_json, print_table, print_tables, print_text, value_text
+from zoo.errors import RecipeError, UnknownNameError
+from zoo.recipes.book import Book, Entry
+from zoo.recipes.problems import dotted
+from zoo.registry import REGISTRIES
+
+
+def show(
+    kind_or_name: Annotated[
+        str,
+        typer.Argument(metavar="NAME|KIND", help="A recipe; or a kind, and a name of that kind."),
+    ],
+    name_of_kind: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A name of the kind.", show_default=False)
+    ] = None,
+    *,
+    profile: ProfileName = None,
+    settings: Settings,
+    registry: Registries,
+    plugin: Plugins,
+    as_json: Json = False,
+) -> None:
+    """Show a recipe with every value and its origin, or what a component or profile is."""
+    book = open_book(registry, plugin)
+    kind, name = _find(book, kind_or_name, name_of_kind)
+    if kind == "recipes":
+        _show_recipe(book, name, profile, settings, as_json=as_json)
+        return
+    if profile is not None or settings:
+        raise RecipeError(f"{name!r} is no recipe: --profile and --set apply to recipes only")
+    if kind == "profiles":
+        _show_profile(book.profile(name), as_json=as_json)
+    else:
+        _show_component(kind, name, as_json=as_json)
+
+
+def _find(book: Book, name: str, name_of_kind: str | None) -> tuple[str, str]:
+    """Return plural kind and name; a bare name is a recipe, or whatever alone has that name."""
+    if name_of_kind is not None:
+        return plural_kind(name, KINDS), name_of_kind
+    found = ["recipes"] if name in book.recipes else []
+    found += ["profiles"] if name in book.profiles else []
+    found += folders_with(name)
+    if not found:
+        everything = {*book.recipes, *book.profiles}.union(
+            *(r.names() for r in REGISTRIES.values())
+        )
+        raise UnknownNameError("name", name, everything, see="zoo list")
+    if found[0] != "recipes" and len(found) > 1:
+        ways = " or ".join(f"`zoo show {kind} {name}`" for kind in found)
+        raise RecipeError(f"{name!r} is the name of several things; say which: {ways}")
+    return found[0], name
+
+
+def _show_recipe(
+    book: Book, name: str, profile: str | None, settings: list[str], *, as_json: bool
+) -> None:
+    from zoo.commands.stages import stages
+    from zoo.recipes.checks import complete
+    from zoo.recipes.resolve import resolve
+
+    entry = book.recipe(name)
+    chosen, reason = choose_profile(profile)
+    found = stages(complete(resolve(book, name, chosen, settings=settings)))
+    if as_json:
+        document = _summary(entry) | {"profile": chosen, "profile_chosen_by": reason}
+        print_json("zoo.show/1", document | {"stages": [stage.document() for stage in found]})
+        return
+    print_text(f"{name}: {entry.text('summary')}")
+    print_text(f"source: {entry.text('source') or 'none'}; written in {entry.place}")
+    print_text(f"profile: {chosen} ({reason})\n")
+    print_tables([table for stage in found for table in stage.tables()])
+
+
+def _show_profile(entry: Entry, *, as_json: bool) -> None:
+    rows = [(dotted(path), leaf.value, str(leaf.place)) for path, leaf in entry.leaves.items()]
+    if as_json:
+        keys = ("path", "value", "origin")
+        leaves = [dict(zip(keys, row, strict=True)) for row in rows]
+        print_json("zoo.show/1", _summary(entry) | {"settings": leaves})
+        return
+    print_text(f"{entry.name}: {entry.text('summary')}\n")
+    cells = [(path, value_text(value), place) for path, value, place in rows if path != "summary"]
+    print_table(Table(f"profile: {entry.name}", ("setting", "value", "written in"), cells))
+
+
+def _show_component(folder: str, name: str, *, as_json: bool) -> None:
+    description = describe(folder, name)
+    if as_json:
+        print_json("zoo.show/1", description.document())
+        return
+    print_text(f"{description.kind} {name} ({description.origin})")
+    print_text(f"{description.summary}\n")
+    print_table(description.table())
+
+
+def _summary(entry: Entry) -> dict[str, Any]:
+    return {
+        "kind": entry.kind,
+        "name": entry.name,
+        "summary": entry.text("summary"),
+        "source": entry.text("source"),
+        "place": str(entry.place),
+    }

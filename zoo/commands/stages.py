@@ -1,0 +1,132 @@
+"""A resolved run as `zoo show` presents it: its stages, every value and origin, what it costs.
+
+Resolving is `zoo.recipes`' work, counting `zoo.bench.cost`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from zoo.bench.cost import Cost, measure_cost
+from zoo.commands.output import Table, value_text
+from zoo.recipes.checks import generator_arguments
+from zoo.recipes.problems import KeyPath, dotted
+from zoo.recipes.resolve import PRETRAINING, Resolved
+from zoo.registry import REGISTRIES
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One value of a run, and where it was written."""
+
+    path: str
+    value: Any
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network of a run and its cost."""
+
+    role: str
+    name: str
+    cost: Cost
+
+    def document(self) -> dict[str, Any]:
+        """Return the network as JSON data."""
+        return {
+            "role": self.role,
+            "name": self.name,
+            "parameters": self.cost.parameters,
+            "input_shape": list(self.cost.input_shape),
+            "flops": self.cost.flops,
+            "macs": self.cost.macs,
+            "macs_per_input_pixel": self.cost.macs_per_pixel,
+        }
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the network as a row of text."""
+        cost = self.cost
+        height, width = cost.input_shape[2:]
+        return (
+            f"{self.role} {self.name}",
+            f"{cost.parameters:,}",
+            f"{height}x{width}",
+            f"{cost.flops / 1e9:.3f}",
+            f"{cost.macs / 1e9:.3f}",
+            f"{cost.macs_per_pixel:,.0f}",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One training: content pretraining, or the stage that the recipe itself describes."""
+
+    title: str
+    recipe: str
+    settings: tuple[Setting, ...]
+    networks: tuple[Network, ...]
+
+    def document(self) -> dict[str, Any]:
+        """Return the stage as JSON data."""
+        return {
+            "stage": self.title,
+            "recipe": self.recipe,
+            "settings": [
+                {"path": setting.path, "value": setting.value, "origin": setting.origin}
+                for setting in self.settings
+            ],
+            "networks": [network.document() for network in self.networks],
+        }
+
+    def tables(self) -> list[Table]:
+        """Return the stage as tables of its values and of its networks."""
+        values = [(row.path, value_text(row.value), row.origin) for row in self.settings]
+        return [
+            Table(f"{self.title}: {self.recipe}", ("setting", "value", "written in"), values),
+            Table(
+                "cost of one forward pass (convolutions and matrix products)",
+                ("network", "parameters", "input", "GFLOPs", "GMACs", "MACs per input pixel"),
+                [network.cells() for network in self.networks],
+            ),
+        ]
+
+
+def stages(run: Resolved) -> list[Stage]:
+    """Return the stages of a complete run in the order they are trained."""
+    before = [] if run.pretraining is None else [_stage(PRETRAINING, run.pretraining)]
+    return [*before, _stage("training", run)]
+
+
+def _stage(title: str, run: Resolved) -> Stage:
+    values = run.spec.settings.model_dump()
+    settings = tuple(
+        Setting(dotted(path), value, run.origin(path)) for path, value in _leaves(values, ())
+    )
+    return Stage(title, run.spec.recipe, settings, tuple(_networks(run)))
+
+
+def _leaves(values: dict[str, Any], root: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, (*root, key))
+        else:
+            yield (*root, key), value
+
+
+def _networks(run: Resolved) -> Iterator[Network]:
+    settings = run.spec.settings
+    lr_side = settings.data.lr_patch_size
+    generator: type = REGISTRIES["generators"].get(settings.generator.name)
+    build = partial(generator, **generator_arguments(settings))
+    cost = measure_cost(build, height=lr_side, width=lr_side)
+    yield Network("generator", settings.generator.name, cost)
+    if settings.discriminator is not None:
+        hr_side = lr_side * settings.scale
+        discriminator: type = REGISTRIES["discriminators"].get(settings.discriminator.name)
+        build = partial(discriminator, **settings.discriminator.arguments)
+        cost = measure_cost(build, height=hr_side, width=hr_side)
+        yield Network("discriminator", settings.discriminator.name, cost)
