@@ -1,0 +1,40 @@
+# `make demo` and `make test` do everything from a bare clone: environment, installation, run.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := esrgan-wgangp
+
+.PHONY: demo test test-all check format clean
+
+demo: .venv/.installed
+	$(BIN)/zoo train $(DEMO) --profile demo
+
+test: .venv/.installed-dev
+	$(BIN)/pytest
+
+test-all: .venv/.installed-dev
+	$(BIN)/pytest -m "not gpu and not network"
+
+check: .venv/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+format: .venv/.installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# A stamp, so that nothing is installed twice, and everything again when pyproject.toml changes.
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e .
+	touch $@
+
+.venv/.installed-dev: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e '.[dev]'
+	touch .venv/.installed $@
