@@ -1,0 +1,136 @@
+"""From a run's complete settings to its components. Nothing below this module reads YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from zoo.adversaries.base import Adversary
+from zoo.discriminators.base import Discriminator
+from zoo.generators.base import Generator
+from zoo.losses.base import Loss
+from zoo.plugins import plugin_file_hash
+from zoo.recipes.checks import generator_arguments
+from zoo.recipes.schema import ComponentSpec, RecipeSettings
+from zoo.registry import REGISTRIES
+
+_GENERATOR_SEED, _DISCRIMINATOR_SEED = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """The modules of a run, on the CPU, freshly initialised.
+
+    Attributes:
+        generator: the network that is trained.
+        losses: content and perceptual terms by their name in the recipe.
+        weights: weight of each loss.
+        discriminator: the second player, None in a content stage.
+        adversary: the objective between the players, None in a content stage.
+        adversary_weight: weight of the adversary's term in the generator's loss.
+        provenance: what else shaped the components: hashes of plugin files and feature weights.
+    """
+
+    generator: Generator
+    losses: Mapping[str, Loss]
+    weights: Mapping[str, float]
+    discriminator: Discriminator | None = None
+    adversary: Adversary | None = None
+    adversary_weight: float = 0.0
+    provenance: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Return all networks by role."""
+        named: dict[str, nn.Module] = {"generator": self.generator}
+        if self.discriminator is not None:
+            named["discriminator"] = self.discriminator
+        return named | {f"loss {name}": loss for name, loss in self.losses.items()}
+
+
+def build_generator(settings: RecipeSettings, *, seed: int) -> Generator:
+    """Build the generator of a run, its initial weights fixed by the seed alone."""
+    cls = REGISTRIES["generators"].get(settings.generator.name)
+    with _seeded(seed, _GENERATOR_SEED):
+        generator: Generator = cls(**generator_arguments(settings))
+    return generator
+
+
+def build_components(settings: RecipeSettings, *, seed: int) -> Components:
+    """Build everything a run trains and trains with.
+
+    Each network's initial weights depend on the seed and its role alone: adding a discriminator
+    does not change how the generator starts. Losses of weight 0 are not built.
+
+    Args:
+        settings: complete settings (see `zoo.recipes.checks.complete`).
+        seed: seed of the run.
+
+    Raises:
+        WeightsError: if a feature network's weights are missing.
+        RecipeError: if the adversary refuses the discriminator.
+    """
+    specs = {name: spec for name, spec in settings.losses.items() if spec.weight > 0}
+    losses: dict[str, Loss] = {name: _create("losses", spec) for name, spec in specs.items()}
+    discriminator: Discriminator | None = None
+    adversary: Adversary | None = None
+    if settings.discriminator is not None and settings.adversary is not None:
+        with _seeded(seed, _DISCRIMINATOR_SEED):
+            discriminator = _create("discriminators", settings.discriminator)
+        adversary = _create("adversaries", settings.adversary)
+        adversary.check_discriminator(discriminator)
+    provenance = {name: dict(loss.provenance()) for name, loss in losses.items()}
+    return Components(
+        generator=build_generator(settings, seed=seed),
+        losses=losses,
+        weights={name: spec.weight for name, spec in specs.items()},
+        discriminator=discriminator,
+        adversary=adversary,
+        adversary_weight=settings.adversary.weight if settings.adversary else 0.0,
+        provenance=provenance | _plugin_hashes(settings),
+    )
+
+
+def component_origins(settings: RecipeSettings) -> dict[str, str]:
+    """Return where each component of a run comes from, by its role."""
+    return {
+        role: f"{spec.name} ({REGISTRIES[kind].origin(spec.name)})"
+        for role, kind, spec in _specs(settings)
+    }
+
+
+def _specs(settings: RecipeSettings) -> list[tuple[str, str, ComponentSpec]]:
+    found: list[tuple[str, str, ComponentSpec]] = [
+        ("generator", "generators", settings.generator),
+        *((f"loss {name}", "losses", spec) for name, spec in settings.losses.items()),
+    ]
+    if settings.discriminator is not None:
+        found.append(("discriminator", "discriminators", settings.discriminator))
+    if settings.adversary is not None:
+        found.append(("adversary", "adversaries", settings.adversary))
+    return found
+
+
+def _plugin_hashes(settings: RecipeSettings) -> dict[str, dict[str, str]]:
+    hashes: dict[str, dict[str, str]] = {}
+    for role, kind, spec in _specs(settings):
+        digest = plugin_file_hash(REGISTRIES[kind].get(spec.name))
+        if digest is not None:
+            hashes[f"{role} {spec.name}"] = {"plugin_sha256": digest}
+    return hashes
+
+
+def _create(kind: str, spec: ComponentSpec) -> Any:
+    return REGISTRIES[kind].get(spec.name)(**spec.arguments)
+
+
+@contextmanager
+def _seeded(seed: int, role: int) -> Iterator[None]:
+    """Initialise under a seed of one's own and leave the global random state as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed * 1_000 + role)
+        yield

@@ -1,0 +1,114 @@
+"""Which device a run uses, and how: precision, memory layout, compilation.
+
+What is `auto` in a recipe's runtime section is decided here, once, and recorded with the run.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from zoo.errors import MachineError
+from zoo.recipes.schema import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How a run is executed, nothing left open.
+
+    Attributes:
+        device: where tensors live.
+        bfloat16: whether convolutions run in bfloat16 under autocast.
+        channels_last: whether networks and images are NHWC in memory.
+        compile: whether networks that allow it go through `torch.compile`.
+        num_workers: processes that prepare batches.
+    """
+
+    device: torch.device
+    bfloat16: bool
+    channels_last: bool
+    compile: bool
+    num_workers: int
+
+    def autocast(self) -> torch.autocast:
+        """Return the autocast context of forward passes; it does nothing in float32."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+
+    def place(self, module: nn.Module) -> nn.Module:
+        """Move a network to the device, in the run's memory layout."""
+        if self.channels_last:
+            # .to(memory_format=...) converts the 4-dimensional parameters and leaves the others
+            module = module.to(memory_format=torch.channels_last)
+        return module.to(self.device)
+
+    def describe(self) -> dict[str, str | int | bool]:
+        """Return what is recorded with a run; the numbers depend on all but the workers."""
+        return {
+            "device": self.device.type,
+            "precision": "bfloat16" if self.bfloat16 else "float32",
+            "channels_last": self.channels_last,
+            "compile": self.compile,
+            "threads": torch.get_num_threads() if self.device.type == "cpu" else 0,
+        }
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device called `name`; `auto` is the first CUDA GPU, else the CPU.
+
+    Raises:
+        MachineError: if there is no such device. Nothing falls back in silence.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise MachineError(f"{name!r} is not a device; use auto, cpu, cuda or cuda:1") from error
+    if device.type not in ("cpu", "cuda"):
+        raise MachineError(f"device {name!r} is not supported; use auto, cpu, cuda or cuda:1")
+    if device.type == "cuda":
+        available = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if available <= (device.index or 0):
+            raise MachineError(
+                f"--device {name}: this machine has {available} usable CUDA devices "
+                f"(torch {torch.__version__}); try --device cpu, and see zoo doctor"
+            )
+    return device
+
+
+def default_profile(device: torch.device) -> str:
+    """Return the profile a device gets when none is asked for."""
+    return "paper" if device.type == "cuda" else "demo"
+
+
+def plan_execution(runtime: Runtime, device: torch.device) -> Execution:
+    """Decide what the runtime section leaves to the device."""
+    on_gpu = device.type == "cuda"
+    precision, workers = runtime.precision, runtime.num_workers
+    if precision == "auto":
+        precision = "bfloat16" if on_gpu and torch.cuda.is_bf16_supported() else "float32"
+    if workers == "auto":
+        workers = 4 if on_gpu else 0
+    if on_gpu:
+        torch.set_float32_matmul_precision("high" if runtime.tf32 else "highest")
+        torch.backends.cudnn.allow_tf32 = runtime.tf32
+        torch.backends.cudnn.benchmark = True
+    return Execution(
+        device=device,
+        bfloat16=precision == "bfloat16",
+        channels_last=True if runtime.channels_last == "auto" else runtime.channels_last,
+        compile=False if runtime.compile == "auto" else runtime.compile,
+        num_workers=workers,
+    )
+
+
+def peak_memory(device: torch.device) -> int:
+    """Return the peak memory of this process in bytes: allocated on a GPU, resident on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

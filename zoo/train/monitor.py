@@ -1,0 +1,110 @@
+"""Watches a run: nothing that is not finite gets on, and how stable the players were is judged.
+
+The verdicts and their rules are stated at `judge`. They are read from logged values alone, so
+that anyone can apply them to a `metrics.jsonl` again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from zoo.errors import DivergedError
+
+Verdict = Literal["stable", "critic-won", "mode-collapsed", "diverged"]
+PSNR_DROP = 6.0
+CRITIC_LOSS_FLOOR = 0.02
+CONTRAST_FLOOR = 0.5
+_NEVER = 2**62
+
+
+class FiniteGuard:
+    """Remembers, on the device, the first step at which each value was not finite.
+
+    Checking a value on the host would wait for the device in every step; this waits only when
+    `check` is called, which the trainer does before it logs and before it writes anything.
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[str, Tensor] = {}
+        self._last_finite: dict[str, float] = {}
+
+    def observe(self, step: int, values: Mapping[str, Tensor]) -> None:
+        """Note the values of a step."""
+        for name, value in values.items():
+            if name not in self._first:
+                self._first[name] = torch.full((), _NEVER, dtype=torch.int64, device=value.device)
+            first = self._first[name]
+            bad = torch.where(torch.isfinite(value).all(), _NEVER, step)
+            torch.minimum(first, bad, out=first)
+
+    def remember(self, values: Mapping[str, float]) -> None:
+        """Keep logged values, to show what they were before something went wrong."""
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        self._last_finite.update(finite)
+
+    def check(self, parameters: Iterable[Tensor] = ()) -> None:
+        """Raise if any value so far, or any of the given parameters, is not finite.
+
+        Raises:
+            DivergedError: naming the step, the term and its last finite values.
+        """
+        steps = {name: int(first) for name, first in self._first.items()}
+        bad = {name: step for name, step in steps.items() if step < _NEVER}
+        if bad:
+            step = min(bad.values())
+            names = sorted(name for name, at in bad.items() if at == step)
+            raise DivergedError(
+                f"{', '.join(names)} became NaN or infinite at step {step}; "
+                f"{self._recently(names)}nothing of it was saved. Lower training.learning_rate or "
+                "the adversary's weight, and run again: the run goes on from the last checkpoint"
+            )
+        tensors = list(parameters)
+        if tensors and not bool(torch.stack([t.isfinite().all() for t in tensors]).all()):
+            raise DivergedError(
+                "the networks hold NaN or infinite parameters though every loss was finite; "
+                "nothing of it was saved. Lower training.learning_rate and run again: the run "
+                "goes on from the last checkpoint"
+            )
+
+    def _recently(self, names: Sequence[str]) -> str:
+        known = [
+            f"{name} {self._last_finite[name]:.4g}" for name in names if name in self._last_finite
+        ]
+        return f"last logged finite: {', '.join(known)}; " if known else ""
+
+
+def judge(rows: Sequence[Mapping[str, Any]]) -> Verdict:
+    """Return the verdict on a run from its logged rows.
+
+    `diverged`: the last validation PSNR is more than 6 dB below the first.
+    `mode-collapsed`: in the last quarter, the standard deviation of generated pixels has a median
+    below half that of real ones.
+    `critic-won`: the discriminator's loss, never negative (an objective bounded by 0), has a
+    median below 0.02 in the last quarter: it tells real from fake with certainty.
+    The middle two need a discriminator in the rows. `stable`: none of these. A run that stopped at a value that is not finite is `diverged` too.
+    """
+    psnr = _values(rows, "psnr_y")
+    if len(psnr) > 1 and psnr[-1] < psnr[0] - PSNR_DROP:
+        return "diverged"
+    critic = _values(rows, "discriminator_total")
+    if not critic:
+        return "stable"
+    if median(_last_quarter(_values(rows, "sr_contrast"))) < CONTRAST_FLOOR:
+        return "mode-collapsed"
+    if min(critic) >= 0 and median(_last_quarter(critic)) < CRITIC_LOSS_FLOOR:
+        return "critic-won"
+    return "stable"
+
+
+def _values(rows: Sequence[Mapping[str, Any]], key: str) -> list[float]:
+    return [float(row[key]) for row in rows if key in row]
+
+
+def _last_quarter(values: Sequence[float]) -> Sequence[float]:
+    return values[-max(1, len(values) // 4) :] if values else []

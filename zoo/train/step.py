@@ -1,0 +1,236 @@
+"""The training step, the same for every adversary and for none, and what it works on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from zoo.adversaries.base import Adversary
+from zoo.data.stream import to_float
+from zoo.errors import RecipeError
+from zoo.recipes.build import Components
+from zoo.recipes.schema import Schedule, Training
+from zoo.train.device import Execution
+
+Batch = tuple[Tensor, Tensor]
+ADVERSARIAL = "adversarial"
+"""Name of the adversary's term beside those of the recipe's losses."""
+
+
+@dataclass(slots=True)
+class Players:
+    """Both players with their optimizers, on the device, as one step needs them.
+
+    Attributes:
+        generate: the generator, or its compiled form; shares the parameters of `generator`.
+        ema: moving average of the generator's parameters and buffers.
+        weights: weight of each term of the generator's loss.
+    """
+
+    generator: nn.Module
+    generate: Callable[[Tensor], Tensor]
+    generator_optimizer: torch.optim.Optimizer
+    ema: AveragedModel
+    losses: nn.ModuleDict
+    weights: dict[str, float]
+    adversary: Adversary | None
+    discriminator: nn.Module | None
+    discriminator_optimizer: torch.optim.Optimizer | None
+    execution: Execution
+
+    @property
+    def num_extra_batches(self) -> int:
+        """Batches a step needs beside its own: one for each discriminator update but the last."""
+        return 0 if self.adversary is None else self.adversary.discriminator_steps - 1
+
+    def stateful(self) -> dict[str, Any]:
+        """Return everything a checkpoint holds the state of, by name."""
+        parts: dict[str, Any] = {
+            "generator": self.generator,
+            "generator_optimizer": self.generator_optimizer,
+            "ema": self.ema,
+        }
+        if self.discriminator is not None:
+            parts["discriminator"] = self.discriminator
+            parts["discriminator_optimizer"] = self.discriminator_optimizer
+        return parts
+
+    def optimizers(self) -> Iterator[torch.optim.Optimizer]:
+        """Yield the optimizers there are."""
+        yield self.generator_optimizer
+        if self.discriminator_optimizer is not None:
+            yield self.discriminator_optimizer
+
+
+def assemble(components: Components, training: Training, execution: Execution) -> Players:
+    """Place components on the device and give them optimizers and a moving average."""
+    generator = execution.place(components.generator)
+    generator_optimizer = _adam(generator, training.learning_rate, training.betas)
+    discriminator, discriminator_optimizer = None, None
+    adversary = components.adversary
+    if components.discriminator is not None and adversary is not None:
+        discriminator = execution.place(components.discriminator)
+        discriminator_optimizer = _adam(
+            discriminator, adversary.discriminator_learning_rate, adversary.discriminator_betas
+        )
+    losses = nn.ModuleDict(
+        {name: execution.place(loss) for name, loss in components.losses.items()}
+    )
+    ema = AveragedModel(
+        generator, multi_avg_fn=get_ema_multi_avg_fn(training.ema_decay), use_buffers=True
+    )
+    return Players(
+        generator=generator,
+        generate=torch.compile(generator) if execution.compile else generator,
+        generator_optimizer=generator_optimizer,
+        ema=ema,
+        losses=losses,
+        weights={**components.weights, ADVERSARIAL: components.adversary_weight},
+        adversary=adversary,
+        discriminator=discriminator,
+        discriminator_optimizer=discriminator_optimizer,
+        execution=execution,
+    )
+
+
+def training_step(
+    players: Players, batch: Batch, extra_batches: Sequence[Batch] = (), *, observe: bool = False
+) -> dict[str, Tensor]:
+    """Update the discriminator as often as its adversary asks, then the generator once.
+
+    The generator's image of `batch` is made once: the last discriminator update sees it detached,
+    the generator's loss with its graph. Nothing here waits for the device.
+
+    Args:
+        players: both players; updated in place.
+        batch: `lr_image` `(N, 3, h, w)` and `hr_image` `(N, 3, H, W)`, RGB in [0, 1].
+        extra_batches: fresh batches for the discriminator's updates before the last.
+        observe: also measure the gradient of each weighted term at the generator's output.
+
+    Returns:
+        Scalars on the device, detached: every term, unweighted, as `loss_*`; the discriminator's
+        as `discriminator_*`; where `observe`, `gradient_*` and `sr_contrast`.
+    """
+    lr_image, hr_image = batch
+    players.generator.train()
+    with players.execution.autocast():
+        sr_image = players.generate(lr_image)
+    log: dict[str, Tensor] = {}
+    for extra_lr, extra_hr in extra_batches:
+        with torch.no_grad(), players.execution.autocast():
+            fake = players.generate(extra_lr)
+        update_discriminator(players, extra_hr, fake)
+    if players.discriminator is not None:
+        log |= update_discriminator(players, hr_image, sr_image.detach())
+    terms = generator_terms(players, sr_image, hr_image)
+    if observe:
+        log |= observe_terms(players, terms, sr_image, hr_image)
+    total = torch.stack([players.weights[name] * term for name, term in terms.items()]).sum()
+    players.generator_optimizer.zero_grad(set_to_none=True)
+    total.backward()
+    players.generator_optimizer.step()
+    players.ema.update_parameters(players.generator)
+    log |= {f"loss_{name}": term for name, term in terms.items()} | {"loss_total": total}
+    return {name: value.detach() for name, value in log.items()}
+
+
+def update_discriminator(players: Players, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    """Update the discriminator once; all its terms go back in one backward pass.
+
+    Args:
+        players: both players; only the discriminator changes.
+        real: `(N, 3, H, W)` real images, RGB in [0, 1].
+        fake: `(N, 3, H, W)` generated images, without a graph.
+    """
+    adversary, discriminator = players.adversary, players.discriminator
+    optimizer = players.discriminator_optimizer
+    if adversary is None or discriminator is None or optimizer is None:
+        return {}
+    discriminator.requires_grad_(requires_grad=True)
+    with players.execution.autocast():
+        losses = adversary.discriminator_loss(discriminator, real, fake)
+    optimizer.zero_grad(set_to_none=True)
+    losses["total"].backward()
+    optimizer.step()
+    return {f"discriminator_{name}": value for name, value in losses.items()}
+
+
+def generator_terms(players: Players, sr_image: Tensor, hr_image: Tensor) -> dict[str, Tensor]:
+    """Return the unweighted terms of the generator's loss; the discriminator stays frozen."""
+    with players.execution.autocast():
+        terms = {name: loss(sr_image, hr_image) for name, loss in players.losses.items()}
+        if players.adversary is not None and players.discriminator is not None:
+            players.discriminator.requires_grad_(requires_grad=False)
+            adversarial = players.adversary.generator_loss(
+                players.discriminator, hr_image, sr_image
+            )
+            terms[ADVERSARIAL] = adversarial["total"]
+    return terms
+
+
+def observe_terms(
+    players: Players, terms: dict[str, Tensor], sr_image: Tensor, hr_image: Tensor
+) -> dict[str, Tensor]:
+    """Measure the gradient norm of each weighted term at the generator's output.
+
+    Raises:
+        RecipeError: if a term does not depend on the generated image, so that it would be
+            reported but never learnt from.
+    """
+    observed: dict[str, Tensor] = {}
+    for name, term in terms.items():
+        if not term.requires_grad:
+            raise RecipeError(f"the term {name!r} does not reach the generator: it has no gradient")
+        (gradient,) = torch.autograd.grad(players.weights[name] * term, sr_image, retain_graph=True)
+        observed[f"gradient_{name}"] = gradient.norm()
+    observed["sr_contrast"] = sr_image.detach().std() / hr_image.std().clamp_min(1e-6)
+    return observed
+
+
+def to_device(batch: Batch, execution: Execution) -> Batch:
+    """Move a batch of 8-bit images to the device and make them numbers in [0, 1] there."""
+    lr_image, hr_image = (
+        to_float(image.to(execution.device, non_blocking=True)).contiguous(
+            memory_format=torch.channels_last
+            if execution.channels_last
+            else torch.contiguous_format
+        )
+        for image in batch
+    )
+    return lr_image, hr_image
+
+
+def learning_rate_factor(schedule: Schedule, step: int, num_steps: int) -> float:
+    """Return what a learning rate is multiplied by at a step, counted from 0.
+
+    A pure function: there is no scheduler state to save.
+    """
+    progress = step / num_steps
+    if schedule.kind == "step":
+        passed = sum(progress >= milestone for milestone in schedule.milestones)
+        return float(schedule.gamma**passed)
+    if schedule.kind == "cosine":
+        return schedule.final + (1 - schedule.final) * (1 + math.cos(math.pi * progress)) / 2
+    return 1.0
+
+
+def set_learning_rates(players: Players, factor: float) -> None:
+    """Set every optimizer's learning rate to `factor` times its initial one."""
+    for optimizer in players.optimizers():
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * factor
+
+
+def _adam(
+    module: nn.Module, learning_rate: float, betas: tuple[float, float]
+) -> torch.optim.Optimizer:
+    optimizer = torch.optim.Adam(module.parameters(), lr=learning_rate, betas=betas, fused=True)
+    for group in optimizer.param_groups:
+        group["initial_lr"] = learning_rate
+    return optimizer

@@ -1,0 +1,210 @@
+"""The training loop: batches in, a trained generator out, its state safe all along.
+
+The trainer knows no component by name and reads no configuration file; what a step does is in
+`zoo.train.step`, what a run directory holds in `zoo.train.directory`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from torch import Tensor
+
+from zoo.data.stream import PatchStream
+from zoo.recipes.schema import Training
+from zoo.train.checkpoint import (
+    load_latest,
+    random_state,
+    restore_random_state,
+    save_checkpoint,
+    seed_everything,
+)
+from zoo.train.device import peak_memory
+from zoo.train.directory import RunDirectory
+from zoo.train.interrupts import Interrupted, StopRequest
+from zoo.train.monitor import FiniteGuard, judge
+from zoo.train.observer import Observer
+from zoo.train.step import (
+    Batch,
+    Players,
+    learning_rate_factor,
+    set_learning_rates,
+    to_device,
+    training_step,
+)
+from zoo.train.validation import Validator
+
+OWN_STREAM, EXTRA_STREAM = 0, 1
+
+
+@dataclass(slots=True)
+class Stage:
+    """What a trainer works on: players, data, length and identity of one stage of training."""
+
+    players: Players
+    stream: PatchStream
+    validator: Validator
+    training: Training
+    num_steps: int
+    seed: int
+
+
+class Trainer:
+    """Trains one stage in one run directory; picks up where the directory's checkpoint left off.
+
+    Args:
+        stage: what to train.
+        directory: where; the caller holds its lock.
+        observer: hears of progress.
+    """
+
+    def __init__(self, stage: Stage, directory: RunDirectory, observer: Observer) -> None:
+        self.stage = stage
+        self.directory = directory
+        self.observer = observer
+        self.guard = FiniteGuard()
+        self.step = 0
+        self._seconds = 0.0
+        self._since = time.perf_counter()
+        self._logged_at = (0, 0.0)
+
+    def resume(self) -> int:
+        """Take up the state of the newest whole checkpoint; return the step it was made at."""
+        seed_everything(self.stage.seed)
+        state = load_latest(self.directory.checkpoints)
+        if state is not None:
+            for name, part in self.stage.players.stateful().items():
+                part.load_state_dict(state[name])
+            restore_random_state(state["random"])
+            self.step, self._seconds = state["step"], state["seconds"]
+        self.directory.drop_rows_after(self.step)
+        return self.step
+
+    def fit(self) -> Mapping[str, Any]:
+        """Train to the end and return the summary of the run.
+
+        Raises:
+            Interrupted: if Ctrl-C or SIGTERM asked to stop; the state is saved.
+            DivergedError: if a value is not finite; nothing of it is saved.
+        """
+        self._since = time.perf_counter()
+        self._logged_at = (self.step, self._since)
+        with StopRequest() as stop:
+            if self.step == 0:
+                self._validate()
+            batches = self._batches()
+            while self.step < self.stage.num_steps:
+                self._advance(*next(batches))
+                if stop.requested is not None:
+                    self._save()
+                    raise Interrupted(stop.requested, self.step)
+        return self._summary()
+
+    def _batches(self) -> Iterator[tuple[Batch, list[Batch]]]:
+        """Yield each step's own batch and the discriminator's extra ones, from where we are."""
+        num_extra = self.stage.players.num_extra_batches
+        stream = self.stage.stream
+        own = stream.batches(self.step, stream=OWN_STREAM)
+        extra = stream.batches(self.step * num_extra, stream=EXTRA_STREAM) if num_extra else None
+        for batch in own:
+            yield batch, [next(extra) for _ in range(num_extra)] if extra else []
+
+    def _advance(self, batch: Batch, extra: list[Batch]) -> None:
+        stage, training = self.stage, self.stage.training
+        execution = stage.players.execution
+        factor = learning_rate_factor(training.schedule, self.step, stage.num_steps)
+        set_learning_rates(stage.players, factor)
+        logs_now = self._due(training.log_every, self.step + 1)
+        values = training_step(
+            stage.players,
+            to_device(batch, execution),
+            [to_device(one, execution) for one in extra],
+            observe=logs_now,
+        )
+        self.step += 1
+        self.guard.observe(self.step, values)
+        self.observer.stepped(self.step, len(batch[0]))
+        if logs_now:
+            self._log(values, factor)
+        if self._due(training.validate_every, self.step):
+            self._validate()
+        if self._due(training.checkpoint_every, self.step):
+            self._save()
+
+    def _due(self, every: int, step: int) -> bool:
+        return step % every == 0 or step == self.stage.num_steps
+
+    def _log(self, values: Mapping[str, Tensor], factor: float) -> None:
+        self.guard.check()
+        numbers = {name: float(value) for name, value in values.items()}
+        self.guard.remember(numbers)
+        now = time.perf_counter()
+        step, since = self._logged_at
+        images = (self.step - step) * self.stage.stream.batch_size
+        self._logged_at = (self.step, now)
+        self._write_row(
+            {
+                "kind": "train",
+                "step": self.step,
+                "learning_rate": self.stage.training.learning_rate * factor,
+                **numbers,
+                "images_per_second": images / max(now - since, 1e-9),
+                "memory_bytes": peak_memory(self.stage.players.execution.device),
+            }
+        )
+
+    def _validate(self) -> None:
+        players = self.stage.players
+        self.guard.check()
+        scores = self.stage.validator.score(players.ema.module, players.execution)
+        self._write_row(
+            {
+                "kind": "validation",
+                "step": self.step,
+                "psnr_y": fmean(scores.values()),
+                "psnr_y_images": scores,
+            }
+        )
+
+    def _write_row(self, row: Mapping[str, Any]) -> None:
+        self.directory.append_row(row)
+        self.observer.logged(row)
+
+    def _save(self) -> None:
+        players = self.stage.players
+        self.guard.check([*players.generator.parameters(), *players.ema.parameters()])
+        self._seconds += time.perf_counter() - self._since
+        self._since = time.perf_counter()
+        state = {name: part.state_dict() for name, part in players.stateful().items()}
+        self.directory.write_weights(players.ema.module.state_dict(), step=self.step)
+        path = save_checkpoint(
+            self.directory.checkpoints,
+            self.step,
+            {**state, "random": random_state(), "seconds": self._seconds},
+        )
+        self.observer.saved(path, self.step)
+
+    def _summary(self) -> Mapping[str, Any]:
+        players, validator = self.stage.players, self.stage.validator
+        pictures = validator.write_triptychs(
+            players.ema.module, players.execution, self.directory.samples
+        )
+        rows = self.directory.rows()
+        last = [row for row in rows if row["kind"] == "validation"][-1]
+        bicubic = validator.bicubic()
+        summary = {
+            "steps": self.step,
+            "psnr_y": last["psnr_y"],
+            "psnr_y_images": last["psnr_y_images"],
+            "psnr_y_bicubic": fmean(bicubic.values()),
+            "psnr_y_bicubic_images": bicubic,
+            "verdict": judge(rows),
+            "seconds": self._seconds,
+            "pictures": [path.name for path in pictures],
+        }
+        self.directory.write_summary(summary)
+        return summary

@@ -1,0 +1,142 @@
+"""Validation during training: PSNR_Y on held-out images, and pictures to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image as PillowImage
+from torch import Tensor, nn
+
+from zoo.data.images import read_image, to_rgb, write_png
+from zoo.data.resize import downscale, upscale
+from zoo.data.stream import to_float
+from zoo.errors import DataError
+from zoo.metrics.fidelity import PSNRY
+from zoo.train.device import Execution
+
+Pixels = npt.NDArray[np.uint8]
+MAX_TRIPTYCHS = 3
+TRIPTYCH_GAP = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationImage:
+    """A held-out photograph: its name, and both resolutions as uint8 `(H, W, 3)` or `(H, W)`."""
+
+    name: str
+    lr_image: Pixels
+    hr_image: Pixels
+
+
+class Validator:
+    """Scores a generator on whole images under the protocol of `zoo.metrics`.
+
+    Args:
+        paths: the photographs.
+        scale: upscaling factor.
+
+    Raises:
+        DataError: if an image is too small for the scale.
+    """
+
+    def __init__(self, paths: Sequence[Path], *, scale: int) -> None:
+        self.scale = scale
+        self.images = [_load(path, scale) for path in paths]
+        self._psnr_y = PSNRY()
+
+    def bicubic(self) -> dict[str, float]:
+        """Return PSNR_Y of MATLAB's bicubic interpolation, in dB, by image."""
+        return {
+            image.name: self._score(_tensor(upscale(image.lr_image, self.scale)), image)
+            for image in self.images
+        }
+
+    def score(self, generator: nn.Module, execution: Execution) -> dict[str, float]:
+        """Return PSNR_Y of a generator, in dB, by image. The generator is left in eval mode."""
+        return {
+            image.name: self._score(sr_image, image)
+            for image, sr_image in zip(
+                self.images, self.upscale(generator, execution, self.images), strict=True
+            )
+        }
+
+    def upscale(
+        self, generator: nn.Module, execution: Execution, images: Sequence[ValidationImage]
+    ) -> list[Tensor]:
+        """Upscale images one by one: float `(C, H, W)` around [0, 1], on the CPU."""
+        generator.eval()
+        results = []
+        with torch.inference_mode(), execution.autocast():
+            for image in images:
+                rgb = _tensor(to_rgb(image.lr_image)).unsqueeze(0).to(execution.device)
+                sr_image = generator(rgb).float().squeeze(0).cpu()
+                grey = image.hr_image.ndim == 2
+                results.append(sr_image.mean(0, keepdim=True) if grey else sr_image)
+        return results
+
+    def write_triptychs(
+        self, generator: nn.Module, execution: Execution, directory: Path
+    ) -> list[Path]:
+        """Write SR | HR | LR pictures of the first images, as the article shows them."""
+        directory.mkdir(parents=True, exist_ok=True)
+        chosen = self.images[:MAX_TRIPTYCHS]
+        written = []
+        for image, sr_image in zip(chosen, self.upscale(generator, execution, chosen), strict=True):
+            path = directory / f"{Path(image.name).stem}.png"
+            write_png(path, triptych(_pixels(sr_image), image.hr_image, image.lr_image))
+            written.append(path)
+        return written
+
+    def _score(self, sr_image: Tensor, image: ValidationImage) -> float:
+        return self._psnr_y(sr_image, _tensor(image.hr_image), scale=self.scale)
+
+
+def triptych(sr_image: Pixels, hr_image: Pixels, lr_image: Pixels) -> Pixels:
+    """Set SR, HR and LR side by side on white, LR enlarged by repeating pixels.
+
+    Args:
+        sr_image: `(H, W, 3)` RGB in 0..255.
+        hr_image: the same size.
+        lr_image: `(h, w, 3)`, a whole number of times smaller.
+
+    Returns:
+        `(H, 3 * W + 2 * gap, 3)`.
+    """
+    height, width = hr_image.shape[:2]
+    enlarged = PillowImage.fromarray(to_rgb(lr_image)).resize(
+        (width, height), PillowImage.Resampling.NEAREST
+    )
+    gap = np.full((height, TRIPTYCH_GAP, 3), 255, dtype=np.uint8)
+    panels = [to_rgb(sr_image), gap, to_rgb(hr_image), gap, np.asarray(enlarged)]
+    return np.concatenate(panels, axis=1)
+
+
+def mean_psnr(scores: dict[str, float]) -> float:
+    """Return the mean of per-image values, in dB."""
+    return fmean(scores.values())
+
+
+def _load(path: Path, scale: int) -> ValidationImage:
+    image = read_image(path)
+    height, width = (size - size % scale for size in image.shape[:2])
+    if min(height, width) <= 2 * scale:
+        raise DataError(f"{path}: {width}x{height} pixels are too few to validate x{scale} on")
+    hr_image = image[:height, :width]
+    return ValidationImage(path.name, downscale(hr_image, scale), hr_image)
+
+
+def _tensor(pixels: Pixels) -> Tensor:
+    array = pixels[:, :, None] if pixels.ndim == 2 else pixels
+    return to_float(torch.from_numpy(np.ascontiguousarray(array)).permute(2, 0, 1))
+
+
+def _pixels(image: Tensor) -> Pixels:
+    rounded = image.clamp(0, 1).mul(255).round().to(torch.uint8)
+    pixels: Pixels = rounded.permute(1, 2, 0).numpy()
+    return pixels if pixels.shape[2] == 3 else pixels[:, :, 0]
