@@ -87,7 +87,8 @@ def judge(rows: Sequence[Mapping[str, Any]]) -> Verdict:
     below half that of real ones.
     `critic-won`: the discriminator's loss, never negative (an objective bounded by 0), has a
     median below 0.02 in the last quarter: it tells real from fake with certainty.
-    The middle two need a discriminator in the rows. `stable`: none of these. A run that stopped at a value that is not finite is `diverged` too.
+    The middle two need a discriminator in the rows. `stable`: none of these.
+    A run that stopped at a value that is not finite is `diverged` too.
     """
     psnr = _values(rows, "psnr_y")
     if len(psnr) > 1 and psnr[-1] < psnr[0] - PSNR_DROP:
