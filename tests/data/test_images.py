@@ -182,6 +182,21 @@ def test_truncated_files_are_refused(tmp_path: Path, suffix: str) -> None:
         read_image(path)
 
 
+def test_every_flipped_bit_of_png_pixels_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    write_png(path, RGB)
+    data = path.read_bytes()
+    for place in range(data.index(b"IDAT"), len(data), 7):
+        changed = bytearray(data)
+        changed[place] ^= 1
+        path.write_bytes(changed)
+        with pytest.raises(DataError, match=r"a\.png"):
+            read_image(path)
+    path.write_bytes(data[: -len(b"....IEND....")])
+    with pytest.raises(DataError, match=r"a\.png"):
+        read_image(path)
+
+
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif", "gif", "bmp"])
 def test_mutated_files_give_an_image_or_a_data_error(tmp_path: Path, suffix: str) -> None:
     rng = np.random.default_rng(0)

@@ -77,6 +77,10 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
     """
     path = Path(path)
     with _decoding(path), _open(path, max_pixels) as picture:
+        # Decoding ignores the checksums of PNG chunks and a missing end; this does not.
+        if picture.format == "PNG":
+            with _open(path, max_pixels) as checked:
+                checked.verify()
         picture.load()
         upright = ImageOps.exif_transpose(picture)
         return _to_array(upright, path)
