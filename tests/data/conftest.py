@@ -1,9 +1,12 @@
-"""Small synthetic photographs for the tests of `zoo.data`."""
+"""Small synthetic photographs and a misbehaving web server for the tests of `zoo.data`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,3 +30,74 @@ def make_images(tmp_path: Path) -> MakeImages:
         return paths
 
     return make
+
+
+class FileServer(ThreadingHTTPServer):
+    """Serves bytes by name and remembers what was asked.
+
+    Attributes:
+        files: name -> content.
+        ranges: whether `Range` is obeyed.
+        break_after: bytes after which each answer breaks off, while `breaks` lasts.
+        breaks: how many more answers break off.
+        requests: the `Range` header of every request, None where it had none.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.files: dict[str, bytes] = {}
+        self.ranges = True
+        self.break_after = 0
+        self.breaks = 0
+        self.requests: list[str | None] = []
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def stop(self) -> None:
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: FileServer
+
+    def do_GET(self) -> None:
+        asked = self.headers["Range"]
+        self.server.requests.append(asked)
+        content = self.server.files.get(self.path.rpartition("/")[2])
+        if content is None:
+            self.send_error(404)
+            return
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+        if asked and self.server.ranges and start >= len(content):
+            self.send_error(416)
+            return
+        body = content[start:] if self.server.ranges else content
+        self.send_response(206 if asked and self.server.ranges else 200)
+        self.send_header("Content-Length", str(len(body)))
+        if asked and self.server.ranges:
+            total = len(content)
+            self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
+        self.end_headers()
+        if self.server.breaks:
+            self.server.breaks -= 1
+            body = body[: self.server.break_after]
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        return
+
+
+@pytest.fixture
+def server() -> Iterator[FileServer]:
+    """Return a running web server on this machine."""
+    running = FileServer()
+    yield running
+    running.stop()

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo.data.download import check_disk, fetch
+from zoo.errors import IntegrityError, MachineError
+
+CONTENT = bytes(range(256)) * 40_000  # 10 MB: several chunks
+MIB = 1 << 20
+NAME = "archive.zip"
+
+
+def get(server: Any, folder: Path, **changes: Any) -> Path:
+    options = {
+        "known_hash": f"sha256:{hashlib.sha256(CONTENT).hexdigest()}",
+        "num_bytes": len(CONTENT),
+        "pause_seconds": 0.0,
+    }
+    return fetch(f"{server.url}/sets/{NAME}", folder, **options | changes)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_is_fetched_once(server: Any, tmp_path: Path) -> None:
+    server.files[NAME] = CONTENT
+    seen: list[tuple[int, int]] = []
+    path = get(server, tmp_path, progress=lambda *amounts: seen.append(amounts))
+    assert path == tmp_path / NAME
+    assert path.read_bytes() == CONTENT
+    assert seen == sorted(seen)
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+    assert get(server, tmp_path) == path
+    assert server.requests == [None]
+    assert names(tmp_path) == [NAME]
+
+
+def test_md5_where_there_is_nothing_better(server: Any, tmp_path: Path) -> None:
+    server.files[NAME] = CONTENT
+    known = f"md5:{hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()}"
+    assert get(server, tmp_path, known_hash=known).exists()
+
+
+def test_a_broken_connection_is_resumed(server: Any, tmp_path: Path) -> None:
+    server.files[NAME] = CONTENT
+    server.breaks, server.break_after = 2, 4 * MIB
+    assert get(server, tmp_path).read_bytes() == CONTENT
+    assert server.requests == [None, "bytes=4194304-", "bytes=8388608-"]
+
+
+def test_what_came_survives_and_the_next_command_goes_on(server: Any, tmp_path: Path) -> None:
+    server.files[NAME] = CONTENT
+    server.breaks, server.break_after = 1, 3 * MIB
+    with pytest.raises(MachineError, match=r"archive\.zip\.part; the same command goes on"):
+        get(server, tmp_path, attempts=1)
+    assert (tmp_path / f"{NAME}.part").stat().st_size == 3 * MIB
+    assert get(server, tmp_path).read_bytes() == CONTENT
+    assert server.requests == [None, "bytes=3145728-"]
+    assert names(tmp_path) == [NAME]
+
+
+def test_a_server_that_ignores_ranges_means_starting_over(server: Any, tmp_path: Path) -> None:
+    server.files[NAME] = CONTENT
+    server.ranges = False
+    server.breaks, server.break_after = 1, 3 * MIB
+    assert get(server, tmp_path).read_bytes() == CONTENT
+    assert server.requests == [None, "bytes=3145728-"]
+
+
+def test_a_finished_part_needs_no_network(
+    server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"{NAME}.part").write_bytes(CONTENT)
+    assert get(server, tmp_path).read_bytes() == CONTENT
+    assert server.requests == []
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    assert get(server, tmp_path).exists()
+
+
+@pytest.mark.parametrize(
+    "part", [CONTENT + b"more", b"\0" * 1000], ids=["too long", "of another file"]
+)
+def test_a_wrong_part_is_removed(server: Any, tmp_path: Path, part: bytes) -> None:
+    server.files[NAME] = CONTENT
+    (tmp_path / f"{NAME}.part").write_bytes(part)
+    if len(part) < len(CONTENT):
+        with pytest.raises(IntegrityError, match="removed"):
+            get(server, tmp_path)
+    assert get(server, tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    "content",
+    [CONTENT[:-1] + b"x", CONTENT[:-1], CONTENT + b"x", b"<html>not here</html>"],
+    ids=["a byte differs", "short", "long", "a page"],
+)
+def test_another_file_is_refused_and_removed(server: Any, tmp_path: Path, content: bytes) -> None:
+    server.files[NAME] = content
+    with pytest.raises(IntegrityError) as caught:
+        get(server, tmp_path)
+    assert server.url in str(caught.value)
+    assert names(tmp_path) == []
+
+
+def test_a_changed_file_on_disk_is_fetched_again(server: Any, tmp_path: Path) -> None:
+    server.files[NAME] = CONTENT
+    (tmp_path / NAME).write_bytes(b"damaged")
+    assert get(server, tmp_path).read_bytes() == CONTENT
+
+
+def test_an_absent_file_or_server_is_the_machines_error(server: Any, tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match="404"):
+        get(server, tmp_path)
+    server.stop()
+    with pytest.raises(MachineError, match="cannot fetch"):
+        get(server, tmp_path, attempts=2)
+
+
+@pytest.mark.parametrize("there", [None, b"damaged"])
+def test_offline_means_no_request(
+    server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bytes | None
+) -> None:
+    server.files[NAME] = CONTENT
+    if there is not None:
+        (tmp_path / NAME).write_bytes(there)
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    with pytest.raises(MachineError, match="ZOO_OFFLINE"):
+        get(server, tmp_path)
+    assert server.requests == []
+
+
+def test_disk_space_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 50, 50))
+    check_disk(tmp_path / "not" / "yet", 50)
+    with pytest.raises(MachineError, match="make room"):
+        check_disk(tmp_path, 51)

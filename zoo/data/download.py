@@ -1,0 +1,181 @@
+"""Fetching one file: resumed where it broke off, checked against its size and hash.
+
+pooch verifies and moves; its downloader is ours, because pooch's own starts from zero after each
+interruption. Not here: unpacking (`zoo.data.extract`), which files (`zoo.data.catalogue`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import time
+from pathlib import Path
+
+from zoo.data import Progress
+from zoo.errors import IntegrityError, MachineError
+
+logger = logging.getLogger(__name__)
+
+CHUNK_BYTES = 1 << 18
+TIMEOUT_SECONDS = (10.0, 60.0)  # to connect, and between two reads
+HTTP_PARTIAL = 206
+HTTP_RANGE_REFUSED = 416
+
+
+class ResumingDownloader:
+    """A pooch downloader that goes on where an earlier attempt stopped, in this process or another.
+
+    Args:
+        part: file that collects the bytes; it stays when the attempt fails.
+        num_bytes: size of the whole file.
+        progress: called with (bytes there, bytes in all).
+        attempts: how often to try again while the server breaks off.
+        pause_seconds: waiting time before the second attempt; it doubles each time.
+    """
+
+    def __init__(
+        self,
+        part: Path,
+        num_bytes: int,
+        progress: Progress | None = None,
+        *,
+        attempts: int = 5,
+        pause_seconds: float = 1.0,
+    ) -> None:
+        self._part = part
+        self._num_bytes = num_bytes
+        self._progress = progress
+        self._attempts = attempts
+        self._pause_seconds = pause_seconds
+
+    def __call__(self, url: str, output_file: str, _pooch: object) -> None:
+        """Fetch `url` and move it to `output_file` once it has the right size."""
+        refuse_offline(url)
+        if self._received() > self._num_bytes:
+            self._part.unlink()
+        self._receive_all(url)
+        received = self._received()
+        if received != self._num_bytes:
+            self._part.unlink(missing_ok=True)
+            raise IntegrityError(
+                f"{url} has {received} bytes, not the {self._num_bytes} it should have: it is "
+                "another file, or a page of its server; what came was removed"
+            )
+        self._part.replace(output_file)
+
+    def _receive_all(self, url: str) -> None:
+        import requests
+
+        attempt = 1
+        while self._received() != self._num_bytes:
+            try:
+                return self._receive(url)
+            except (
+                requests.ConnectionError,
+                requests.Timeout,
+                requests.exceptions.ChunkedEncodingError,
+            ) as error:
+                if attempt == self._attempts:
+                    raise
+                logger.warning("%s broke off (%s); going on from where it was", url, error)
+            time.sleep(self._pause_seconds * 2 ** (attempt - 1))
+            attempt += 1
+        return None
+
+    def _receive(self, url: str) -> None:
+        import requests
+
+        # Without `identity` a server may compress, and byte offsets would mean something else.
+        headers = {"Accept-Encoding": "identity"}
+        received = self._received()
+        if received:
+            headers["Range"] = f"bytes={received}-"
+        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as response:
+            if response.status_code == HTTP_RANGE_REFUSED:
+                self._part.unlink(missing_ok=True)
+                raise requests.ConnectionError("the server refused to go on; starting again")
+            response.raise_for_status()
+            goes_on = response.status_code == HTTP_PARTIAL and response.headers.get(
+                "Content-Range", ""
+            ).startswith(f"bytes {received}-")
+            with self._part.open("ab" if goes_on else "wb") as file:
+                for chunk in response.iter_content(CHUNK_BYTES):
+                    file.write(chunk)
+                    self._report(file.tell())
+                    if file.tell() > self._num_bytes:
+                        return
+
+    def _received(self) -> int:
+        return self._part.stat().st_size if self._part.exists() else 0
+
+    def _report(self, received: int) -> None:
+        if self._progress is not None:
+            self._progress(received, self._num_bytes)
+
+
+def fetch(
+    url: str,
+    folder: Path,
+    *,
+    known_hash: str,
+    num_bytes: int,
+    progress: Progress | None = None,
+    attempts: int = 5,
+    pause_seconds: float = 1.0,
+) -> Path:
+    """Fetch one file into a folder; a file that is there and right is not fetched again.
+
+    Args:
+        url: where it is.
+        folder: where it goes, under its own name.
+        known_hash: `sha256:` or `md5:` and hexadecimal digits.
+        num_bytes: its size.
+        progress: called with (bytes there, bytes in all).
+        attempts: how often to try again while the server breaks off.
+        pause_seconds: waiting time before the second attempt; it doubles each time.
+
+    Raises:
+        IntegrityError: if what came is not the file; it has been removed.
+        MachineError: if the server cannot be reached, or `ZOO_OFFLINE=1` forbids it.
+    """
+    import pooch
+    import requests
+
+    name = url.rsplit("/", 1)[-1]
+    part = folder / f"{name}.part"
+    folder.mkdir(parents=True, exist_ok=True)
+    pooch.get_logger().setLevel(logging.WARNING)  # pooch prints what it does; we report progress
+    downloader = ResumingDownloader(
+        part, num_bytes, progress, attempts=attempts, pause_seconds=pause_seconds
+    )
+    try:
+        path = pooch.retrieve(url, known_hash, fname=name, path=folder, downloader=downloader)
+    except requests.RequestException as error:
+        raise MachineError(
+            f"cannot fetch {url}: {error}. What has come is kept in {part}; the same command goes "
+            "on from there"
+        ) from error
+    except ValueError as error:  # pooch's word for a wrong hash
+        raise IntegrityError(
+            f"{url} is not the file it should be ({known_hash}): it was removed; try again, and if "
+            "that does not help, it has changed at its source"
+        ) from error
+    return Path(path)
+
+
+def refuse_offline(url: str) -> None:
+    """Raise a `MachineError` if the user has forbidden the network with `ZOO_OFFLINE`."""
+    if os.environ.get("ZOO_OFFLINE", "0") not in ("", "0"):
+        raise MachineError(f"{url} is needed, and ZOO_OFFLINE forbids fetching it; unset it")
+
+
+def check_disk(folder: Path, num_bytes: int) -> None:
+    """Raise a `MachineError` if the disk of `folder` has less than `num_bytes` free."""
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if free < num_bytes:
+        raise MachineError(
+            f"{folder} needs {num_bytes / 1e9:.1f} GB and its disk has {free / 1e9:.1f} GB free; "
+            "make room, or name another data root with ZOO_DATA"
+        )
