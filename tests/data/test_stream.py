@@ -51,8 +51,8 @@ def test_shapes_types_and_memory_order(store: PatchStore) -> None:
 
 
 def test_low_and_high_show_the_same_place(make_images: Callable[..., list[Path]]) -> None:
-    # Flat 8x8 blocks, shrunk by 4, are flat 2x2 blocks wherever the kernel does not cross a border:
-    # the middle of a patch cut and turned in step must agree with the patch shrunk afterwards.
+    # Three low-resolution pixels from the border the kernel sees the same pixels in the patch as in
+    # the whole image; turning exchanges the order of the two passes, hence one level.
     paths = make_images((128, 128, 3))
     store = PatchStore.open_or_build(paths, 4, paths[0].parent)
     dataset = PatchDataset(store, plan=make_plan(lr_patch_size=12))

@@ -70,7 +70,7 @@ class ResumingDownloader:
         attempt = 1
         while self._received() != self._num_bytes:
             try:
-                return self._receive(url)
+                self._receive(url)
             except (
                 requests.ConnectionError,
                 requests.Timeout,
@@ -79,9 +79,10 @@ class ResumingDownloader:
                 if attempt == self._attempts:
                     raise
                 logger.warning("%s broke off (%s); going on from where it was", url, error)
+            else:
+                return
             time.sleep(self._pause_seconds * 2 ** (attempt - 1))
             attempt += 1
-        return None
 
     def _receive(self, url: str) -> None:
         import requests
