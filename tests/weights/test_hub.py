@@ -1,0 +1,132 @@
+"""The hub, played by a server on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import torch
+
+from zoo.errors import IntegrityError, WeightsError
+from zoo.weights import hub, store
+from zoo.weights.catalog import FeatureNetworkEntry
+
+REVISION = "0123456789abcdef0123456789abcdef01234567"
+
+
+class Hub(ThreadingHTTPServer):
+    def __init__(self, content: bytes) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.content = content
+        self.paths: list[str] = []
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Hub
+
+    def do_HEAD(self) -> None:
+        self.server.paths.append(f"{self.command} {self.path}")
+        known = self.path in ("/", "/someone/tiny/resolve/main/model.safetensors")
+        self.send_response(200 if known else 404)
+        self.send_header("X-Repo-Commit", REVISION)
+        self.send_header("ETag", f'"{hashlib.sha256(self.server.content).hexdigest()}"')
+        self.send_header("Content-Length", str(len(self.server.content) if known else 0))
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_HEAD()
+        self.wfile.write(self.server.content)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    running = Hub(file.read_bytes())
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    endpoint = f"http://127.0.0.1:{running.server_address[1]}"
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
+    monkeypatch.setattr(
+        "huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE",
+        endpoint + "/{repo_id}/resolve/{revision}/{filename}",
+    )
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    yield running
+    running.shutdown()
+    thread.join()
+    running.server_close()
+
+
+def test_weights_come_from_the_hub_once(
+    server: Hub, entry: FeatureNetworkEntry, tensors: dict[str, torch.Tensor]
+) -> None:
+    assert hub.cached(entry) is None
+    loaded = store.load("tiny")
+    assert loaded.source == "imagenet"
+    assert all(torch.equal(loaded.tensors[name], value) for name, value in tensors.items())
+    requests = len(server.paths)
+    assert requests > 0
+    assert store.available("tiny") == (True, "in the hub's cache, someone/tiny")
+    store.load("tiny")
+    assert len(server.paths) == requests
+
+
+def test_the_store_comes_before_the_hub(server: Hub, file: Path) -> None:
+    store.add("tiny", file)
+    store.load("tiny")
+    assert not server.paths
+
+
+def test_a_damaged_cache_is_noticed(server: Hub, entry: FeatureNetworkEntry) -> None:
+    path = hub.fetch(entry).resolve()
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(content)
+    with pytest.raises(IntegrityError, match="damaged"):
+        store.load("tiny")
+    assert server.paths
+
+
+@pytest.mark.usefixtures("server")
+def test_a_file_the_hub_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "FILE_NAME", "other.safetensors")
+    with pytest.raises(
+        WeightsError, match=r"zoo weights add tiny FILE.*does not give someone/tiny"
+    ):
+        store.load("tiny")
+
+
+def test_offline_forbids_any_request(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(WeightsError, match="HF_HUB_OFFLINE"):
+        store.load("tiny")
+    assert not server.paths
+
+
+@pytest.mark.usefixtures("entry")
+def test_an_unreachable_hub_is_given_up_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
+        endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        start = time.monotonic()
+        with pytest.raises(WeightsError, match="cannot be reached"):
+            store.load("tiny")
+    assert time.monotonic() - start < 2 * hub.CONNECT_SECONDS
+
+
+def test_networks_without_a_repository() -> None:
+    nowhere = FeatureNetworkEntry("nowhere", "test_resnet", licence="none", hub_id=None)
+    assert hub.cached(nowhere) is None
+    with pytest.raises(WeightsError, match="the hub has no ImageNet weights for nowhere"):
+        hub.fetch(nowhere)

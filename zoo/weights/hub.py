@@ -1,0 +1,76 @@
+"""ImageNet weights from the Hugging Face hub, or from its cache on this machine.
+
+timm would do the same but for two things: without a connection it retries for half a minute, and
+it does not tell which file it read.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+from zoo.errors import IntegrityError, WeightsError
+from zoo.weights.catalog import FeatureNetworkEntry
+from zoo.weights.tensors import file_sha256
+
+FILE_NAME = "model.safetensors"
+CONNECT_SECONDS = 3.0
+
+logger = logging.getLogger(__name__)
+
+
+def cached(entry: FeatureNetworkEntry) -> Path | None:
+    """Return the network's file in the hub's cache, or None; no network access."""
+    if entry.hub_id is None:
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(entry.hub_id, FILE_NAME)
+    return Path(found) if isinstance(found, str) else None
+
+
+def fetch(entry: FeatureNetworkEntry) -> Path:
+    """Return the network's file from the hub's cache, downloading it first if need be.
+
+    Raises:
+        WeightsError: if it is not there and cannot be had: offline, or the hub refuses.
+        IntegrityError: if the cached bytes are not those the hub announced.
+    """
+    path = cached(entry) or _download(entry)
+    _verify(path)
+    return path
+
+
+def _download(entry: FeatureNetworkEntry) -> Path:
+    if entry.hub_id is None:
+        raise WeightsError(f"the hub has no ImageNet weights for {entry.name}")
+    from huggingface_hub import constants, hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
+
+    if constants.HF_HUB_OFFLINE:
+        raise WeightsError("HF_HUB_OFFLINE forbids asking the hub")
+    _check_connection(constants.ENDPOINT)
+    logger.info("downloading %s of %s from %s", FILE_NAME, entry.hub_id, constants.ENDPOINT)
+    try:
+        return Path(hf_hub_download(entry.hub_id, FILE_NAME, etag_timeout=CONNECT_SECONDS))
+    except (EntryNotFoundError, HfHubHTTPError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise WeightsError(f"the hub does not give {entry.hub_id}: {reason}") from error
+
+
+def _check_connection(endpoint: str) -> None:
+    """Ask the hub for anything, once: its client would retry for half a minute."""
+    import requests
+
+    try:
+        requests.head(endpoint, timeout=CONNECT_SECONDS)
+    except requests.RequestException as error:
+        raise WeightsError(f"{endpoint} cannot be reached ({type(error).__name__})") from error
+
+
+def _verify(path: Path) -> None:
+    """Compare a cached file with its hash, which the cache uses as the name of large files."""
+    blob = path.resolve().name
+    if re.fullmatch(r"[0-9a-f]{64}", blob) and file_sha256(path) != blob:
+        raise IntegrityError(f"{path} in the hub's cache is damaged; delete it and try again")

@@ -1,0 +1,194 @@
+"""Tensors in files: reading them safely, fitting them to a network, writing them atomically.
+
+Which network and which file is decided in `zoo.weights.store`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING
+
+from zoo.errors import IntegrityError, WeightsError
+from zoo.weights.catalog import FeatureNetworkEntry
+
+if TYPE_CHECKING:
+    import torch
+
+SAFETENSORS = ".safetensors"
+_MAX_LISTED = 3
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def tensors_sha256(tensors: Mapping[str, torch.Tensor]) -> str:
+    """Return the SHA-256 of names, types, shapes and values: the same in whatever file they came.
+
+    The order of the tensors does not matter.
+    """
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        values = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
+        digest.update(values.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """Read a `.safetensors` file, or a PyTorch file as data: no code in it is ever run.
+
+    Raises:
+        WeightsError: if the file is missing, damaged, or holds something else than named tensors.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == SAFETENSORS:
+            loaded: object = load_file(path)
+        else:
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, ValueError, RuntimeError, UnpicklingError, SafetensorError) as error:
+        reason = str(error).partition("\n")[0]
+        raise WeightsError(f"cannot read weights from {path}: {reason}") from error
+    if not (isinstance(loaded, dict) and loaded):
+        raise WeightsError(f"{path} holds no state dict of named tensors")
+    if not all(isinstance(value, torch.Tensor) for value in loaded.values()):
+        raise WeightsError(f"{path} holds more than named tensors; save a plain state_dict")
+    return loaded
+
+
+def fit_tensors(
+    entry: FeatureNetworkEntry, tensors: Mapping[str, torch.Tensor], origin: str
+) -> dict[str, torch.Tensor]:
+    """Return the tensors of `entry`'s network, each checked by name and shape.
+
+    The classifier's tensors may be absent, in which case none are returned; those of another
+    layout of the same classifier (torchvision's VGG) are left out.
+
+    Raises:
+        WeightsError: if a tensor is missing, unknown, or of another shape.
+    """
+    expected = _expected(entry)
+    wrong = [
+        _shape_problem(name, tensors[name], expected[name])
+        for name in expected.keys() & tensors.keys()
+        if tensors[name].shape != expected[name].shape
+    ]
+    absent, surplus = expected.keys() - tensors.keys(), tensors.keys() - expected.keys()
+    wrong += [f"{name} is missing" for name in absent if not name.startswith(entry.classifier)]
+    wrong += [f"{name} is unknown" for name in surplus if not name.startswith(entry.classifier)]
+    if wrong:
+        raise _misfit(entry, origin, wrong)
+    known = {name: value for name, value in expected.items() if name in tensors}
+    return {name: tensors[name].to(value.dtype) for name, value in known.items()}
+
+
+def fit_tensors_in_order(
+    entry: FeatureNetworkEntry, tensors: Mapping[str, torch.Tensor], origin: str
+) -> dict[str, torch.Tensor]:
+    """Return `tensors` under timm's names, for a file that lists the same layers otherwise named.
+
+    Only for a file that is known, by its hash, to be in timm's order: shapes alone do not tell.
+
+    Raises:
+        WeightsError: if the number of tensors or the shape of any differs.
+    """
+    expected = _expected(entry)
+    if len(tensors) != len(expected):
+        raise _misfit(entry, origin, [f"{len(tensors)} tensors, not {len(expected)}"])
+    wrong = [
+        _shape_problem(theirs, value, ours)
+        for (theirs, value), ours in zip(tensors.items(), expected.values(), strict=True)
+        if value.shape != ours.shape
+    ]
+    if wrong:
+        raise _misfit(entry, origin, wrong)
+    return dict(zip(expected, tensors.values(), strict=True))
+
+
+def _expected(entry: FeatureNetworkEntry) -> dict[str, torch.Tensor]:
+    """Return the network's state dict without memory or values behind it, classifier included."""
+    import timm
+    import torch
+
+    with torch.device("meta"):
+        state: dict[str, torch.Tensor] = timm.create_model(entry.timm_name).state_dict()
+    return state
+
+
+def _shape_problem(name: str, actual: torch.Tensor, expected: torch.Tensor) -> str:
+    return f"{name} is {tuple(actual.shape)}, not {tuple(expected.shape)}"
+
+
+def _misfit(entry: FeatureNetworkEntry, origin: str, wrong: list[str]) -> WeightsError:
+    listed = "; ".join(sorted(wrong)[:_MAX_LISTED])
+    more = f"; and {len(wrong) - _MAX_LISTED} more" if len(wrong) > _MAX_LISTED else ""
+    return WeightsError(f"{origin} does not fit {entry.name}: {listed}{more}")
+
+
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> str:
+    """Write a `.safetensors` file and its `.sha256` sidecar, each whole or not at all.
+
+    Returns:
+        The SHA-256 of the file. A crash between the two leaves a file `verify` refuses.
+    """
+    from safetensors.torch import save
+
+    content = save({name: tensor.contiguous().clone() for name, tensor in tensors.items()})
+    sha256 = hashlib.sha256(content).hexdigest()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write_atomically(path, content)
+    _write_atomically(sidecar(path), f"{sha256}  {path.name}\n".encode())
+    return sha256
+
+
+def sidecar(path: Path) -> Path:
+    """Return where the hash of a file is kept, in the format of `sha256sum`."""
+    return path.with_name(f"{path.name}.sha256")
+
+
+def verify(path: Path) -> None:
+    """Compare a stored file with its sidecar.
+
+    Raises:
+        IntegrityError: if they disagree or there is no sidecar.
+    """
+    try:
+        recorded = sidecar(path).read_text(encoding="utf-8").split()
+    except OSError as error:
+        raise IntegrityError(
+            f"{path} has no readable {sidecar(path).name}; add the weights again"
+        ) from error
+    actual = file_sha256(path)
+    if recorded[:1] != [actual]:
+        expected = recorded[0] if recorded else "nothing"
+        raise IntegrityError(
+            f"{path} is damaged: its sha256 is {actual}, {sidecar(path).name} says {expected}; "
+            "add the weights again"
+        )
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
