@@ -1,55 +1,78 @@
 """From registry files to a book of recipes and profiles, checked without importing torch.
 
-Structure, types and names are checked here. Arguments of components are checked against their
-constructors in `zoo.recipes.checks`, for which the components are imported.
+Structure and types are checked here, names in `zoo.recipes.names`. Arguments of components are
+checked against their constructors in `zoo.recipes.checks`, for which the components are imported.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
 import zoo
-from zoo.errors import RecipeError, UnknownNameError, did_you_mean
+from zoo.errors import UnknownNameError, did_you_mean
 from zoo.recipes.explain import problems_of
+from zoo.recipes.names import check_names
 from zoo.recipes.problems import KeyPath, Place, Problem, raise_problems
 from zoo.recipes.reader import Document, read_document
 from zoo.recipes.schema import RegistryFile
-from zoo.recipes.tree import TERM_SECTION, Leaves, flatten, overlay
-from zoo.registry import REGISTRIES
+from zoo.recipes.tree import Leaves, flatten, overlay
 
 Kind = Literal["recipe", "profile"]
 MAX_EXTENDS = 8
-_SECTION_REGISTRIES = {
-    "generator": "generators",
-    "discriminator": "discriminators",
-    "adversary": "adversaries",
-}
+_SECTIONS: tuple[tuple[str, Kind], ...] = (("recipes", "recipe"), ("profiles", "profile"))
+_NOT_INHERITED = ("summary", "source", "extends")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A recipe or profile of a book: its leaves with those it inherits, and where it is written."""
+    """A recipe or profile of a book.
+
+    Attributes:
+        kind: which of the two.
+        name: what it is called.
+        document: the file it is written in.
+        leaves: its values, those it inherits among them.
+        own: the values written in the entry itself.
+    """
 
     kind: Kind
     name: str
-    place: Place
-    leaves: Leaves
-    own: Leaves
+    document: Document = field(repr=False)
+    leaves: Leaves = field(repr=False)
+    own: Leaves = field(repr=False)
+
+    @property
+    def path(self) -> KeyPath:
+        """Its key path in the file."""
+        return (f"{self.kind}s", self.name)
+
+    @property
+    def place(self) -> Place:
+        """Where it is written."""
+        return self.place_of(())
+
+    @property
+    def is_mapping(self) -> bool:
+        """Whether it is written as it should be, as a mapping."""
+        return isinstance(self.document.data[self.path[0]][self.name], dict)
+
+    def place_of(self, path: KeyPath) -> Place:
+        """Return where `path` is written in this entry, or the nearest key above it."""
+        return self.document.place((*self.path, *path))
 
     def text(self, key: str) -> str:
         """Return a descriptive field, `summary` or `source`, or an empty string."""
-        leaf = self.leaves.get((key,))
-        return "" if leaf is None else str(leaf.value)
+        return self.reference(key) or ""
 
     def reference(self, key: str) -> str | None:
         """Return the name in `extends` or `pretrained`, None where there is none."""
         leaf = self.leaves.get((key,))
-        return None if leaf is None or leaf.value is None else str(leaf.value)
+        return leaf.value if leaf is not None and isinstance(leaf.value, str) else None
 
 
 @dataclass(slots=True)
@@ -90,116 +113,95 @@ def load_book(extra: Sequence[Path] = ()) -> Book:
 
 def read_book(files: Sequence[Path]) -> Book:
     """Read registry files into one book; see `load_book`."""
-    documents = [read_document(file) for file in files]
+    book, problems = survey(files)
+    raise_problems(problems)
+    return book
+
+
+def survey(files: Sequence[Path]) -> tuple[Book, list[Problem]]:
+    """Read registry files; return what could be read, and every problem of structure and name.
+
+    Raises:
+        RecipeError: if a file is missing or not YAML.
+    """
+    documents = [read_document(file) for file in dict.fromkeys(file.resolve() for file in files)]
     problems = [problem for document in documents for problem in _check_document(document)]
     book = Book()
     for document in documents:
         problems += _collect(document, book)
     for entries in (book.recipes, book.profiles):
         problems += _inherit(entries)
-    problems += _check_names(book)
-    raise_problems(problems)
-    return book
+    problems += check_names(book)
+    return book, problems
 
 
 def _check_document(document: Document) -> Iterable[Problem]:
     yield from document.problems
-    if not isinstance(document.data, dict):
-        raise RecipeError(
-            f"{document.file}: a registry is a mapping with `version`, `recipes`, ..."
-        )
+    data = document.data
+    if not isinstance(data, dict):
+        message = "a registry is a mapping with `version: 1`, `recipes` and `profiles`"
+        yield Problem(document.place(()), (), message)
+        return
     try:
-        RegistryFile.model_validate(document.data)
+        RegistryFile.model_validate(data)
     except ValidationError as error:
-        yield from problems_of(error, RegistryFile, lambda path: (document.place(path), path))
+        yield from problems_of(error, RegistryFile, data, lambda path: (document.place(path), path))
 
 
 def _collect(document: Document, book: Book) -> Iterable[Problem]:
-    for section, kind, entries in (
-        ("recipes", "recipe", book.recipes),
-        ("profiles", "profile", book.profiles),
-    ):
-        written = document.data.get(section)
+    """Add the entries of a document to the book; a name that is taken stays with its first."""
+    data = document.data if isinstance(document.data, dict) else {}
+    for section, kind in _SECTIONS:
+        entries = book.recipes if kind == "recipe" else book.profiles
+        written = data.get(section)
         for name, body in written.items() if isinstance(written, dict) else ():
             path: KeyPath = (section, name)
-            place = document.place(path)
             if name in entries:
-                yield Problem(
-                    place, path, f"{kind} {name!r} is already defined in {entries[name].place}"
-                )
+                message = f"{kind} {name!r} is already defined in {entries[name].place}"
+                yield Problem(document.place(path), path, message)
                 continue
-            data: dict[str, Any] = body if isinstance(body, dict) else {}
-            leaves = flatten(data, document.places, path)
-            entries[name] = Entry(kind, name, place, leaves, leaves)  # type: ignore[arg-type]
+            content: dict[str, Any] = body if isinstance(body, dict) else {}
+            leaves = flatten(content, document.places, path)
+            entries[name] = Entry(kind, name, document, leaves, leaves)
 
 
 def _inherit(entries: dict[str, Entry]) -> Iterable[Problem]:
     """Replace each entry's leaves by its parent's overlaid with its own."""
-    own = dict(entries)
-    for name, entry in own.items():
-        chain, seen = [entry], {name}
+    written = dict(entries)
+    for name, entry in written.items():
+        chain = [entry]
         while (parent := chain[-1].reference("extends")) is not None:
-            leaf = chain[-1].own["extends",]
-            if parent not in own:
-                if chain[-1] is entry:
-                    hint = did_you_mean(parent, own)
-                    yield Problem(leaf.place, leaf.path, f"unknown {entry.kind} {parent!r}{hint}")
+            problem = _check_parent(chain, parent, written)
+            if problem is not None:
+                yield problem
                 break
-            if parent in seen or len(chain) >= MAX_EXTENDS:
-                loop = " -> ".join([*(link.name for link in chain), parent])
-                yield Problem(leaf.place, leaf.path, f"`extends` goes round or too deep: {loop}")
-                break
-            seen.add(parent)
-            chain.append(own[parent])
+            chain.append(written[parent])
         leaves: Leaves = {}
         for link in reversed(chain):
-            leaves = overlay(leaves, link.own)
-        entries[name] = Entry(entry.kind, name, entry.place, leaves, entry.own)
+            inherited = {p: leaf for p, leaf in leaves.items() if p[0] not in _NOT_INHERITED}
+            leaves = overlay(inherited, link.own)
+        entries[name] = replace(entry, leaves=leaves)
 
 
-def _check_names(book: Book) -> Iterable[Problem]:
-    for recipe in book.recipes.values():
-        yield from _check_components(recipe)
-        leaf = recipe.own.get(("pretrained",))
-        if leaf is not None and isinstance(leaf.value, str):
-            yield from _check_pretrained(book, leaf.value, leaf.place, leaf.path)
-    for profile in book.profiles.values():
-        for path, leaf in profile.own.items():
-            if path[0] != "overrides" or len(path) < 3:
-                continue
-            registry = REGISTRIES.get(str(path[1]))
-            if registry is not None:
-                names = [path[2], *([leaf.value] if path[3:] == ("name",) else [])]
-                for name in names:
-                    yield from _check_name(registry.kind, str(path[1]), name, leaf.place, leaf.path)
+def _check_parent(chain: list[Entry], parent: str, entries: dict[str, Entry]) -> Problem | None:
+    """Return what is wrong with the parent that the last of a chain of entries names.
+
+    A mistake reached from several entries is the same problem each time.
+    """
+    names = [link.name for link in chain]
+    if parent not in entries:
+        return _extends_problem(
+            chain[-1], f"unknown {chain[-1].kind} {parent!r}{did_you_mean(parent, entries)}"
+        )
+    if parent in names:
+        loop = names[names.index(parent) :]
+        first = loop.index(min(loop))
+        loop = [*loop[first:], *loop[:first], loop[first]]
+        return _extends_problem(entries[loop[0]], f"`extends` goes round: {' -> '.join(loop)}")
+    if len(chain) > MAX_EXTENDS:
+        return _extends_problem(chain[0], f"`extends` goes more than {MAX_EXTENDS} levels deep")
+    return None
 
 
-def _check_components(recipe: Entry) -> Iterable[Problem]:
-    for path, leaf in recipe.own.items():
-        section = str(path[0])
-        if path[1:] == ("name",) and section in _SECTION_REGISTRIES:
-            folder = _SECTION_REGISTRIES[section]
-            yield from _check_name(section, folder, leaf.value, leaf.place, leaf.path)
-        elif section == TERM_SECTION and path[2:] == ("name",):
-            yield from _check_name("loss", "losses", leaf.value, leaf.place, leaf.path)
-        elif section == TERM_SECTION and path[1:] and (*path[:2], "name") not in recipe.leaves:
-            yield from _check_name("loss", "losses", path[1], leaf.place, leaf.path)
-    if ("generator", "name") not in recipe.leaves and not recipe.reference("extends"):
-        yield Problem(recipe.place, ("recipes", recipe.name), "'generator' is missing")
-
-
-def _check_name(
-    kind: str, folder: str, name: Any, place: Place, path: KeyPath
-) -> Iterable[Problem]:
-    known = REGISTRIES[folder].names()
-    if isinstance(name, str) and name not in known:
-        hint = did_you_mean(name, known)
-        yield Problem(place, path, f"unknown {kind} {name!r}{hint} (see: zoo list {folder})")
-
-
-def _check_pretrained(book: Book, name: str, place: Place, path: KeyPath) -> Iterable[Problem]:
-    if name not in book.recipes:
-        hint = did_you_mean(name, book.recipes)
-        yield Problem(place, path, f"unknown recipe {name!r}{hint} (see: zoo list recipes)")
-    elif book.recipes[name].reference("pretrained") is not None:
-        yield Problem(place, path, f"recipe {name!r} is itself pretrained; name a content recipe")
+def _extends_problem(entry: Entry, message: str) -> Problem:
+    return Problem(entry.place_of(("extends",)), (*entry.path, "extends"), message)

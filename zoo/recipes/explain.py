@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Any, get_args
+import reprlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -15,36 +16,73 @@ from zoo.recipes.problems import KeyPath, Place, Problem
 Locate = Callable[[KeyPath], tuple[Place, KeyPath]]
 """From a key path in validated data to where and under which path it was written."""
 
+_EXPECTED = {
+    "bool_type": "be true or false",
+    "dict_type": "be a mapping",
+    "float_type": "be a number",
+    "int_from_float": "be a whole number",
+    "int_type": "be a whole number",
+    "list_type": "be a list",
+    "model_type": "be a mapping",
+    "none_required": "be null",
+    "string_type": "be text",
+    "tuple_type": "be a list",
+}
+_WORDS = {None: "null", True: "true", False: "false"}
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
+
 
 def problems_of(
-    error: ValidationError, model: type[BaseModel], locate: Locate
+    error: ValidationError, model: type[BaseModel], data: Any, locate: Locate
 ) -> Iterable[Problem]:
-    """Yield one problem for each error pydantic found in data validated against `model`."""
+    """Yield one problem for each value of `data` that pydantic refused.
+
+    Args:
+        error: from validating `data` against `model`.
+        model: the schema, for the keys it knows.
+        data: what was validated.
+        locate: finds where a value was written.
+    """
+    refused: dict[KeyPath, list[ErrorDetails]] = {}
     for details in error.errors(include_url=False):
-        path = tuple(part for part in details["loc"] if part != "[key]")
+        refused.setdefault(_path_in(data, details), []).append(details)
+    for path, group in refused.items():
         place, written = locate(path)
-        yield Problem(place, written, explain(details, model))
+        if group[0]["type"] == "extra_forbidden":
+            key = str(path[-1])
+            hint = did_you_mean(key, keys_at(model, path[:-1]))
+            yield Problem(place, written[:-1], f"unknown key {_SHORT.repr(key)}{hint}")
+        else:
+            yield Problem(place, written, explain(group))
 
 
-def explain(details: ErrorDetails, model: type[BaseModel]) -> str:
-    """Say in one sentence what is wrong with one value."""
-    kind, value = details["type"], details["input"]
-    path = details["loc"]
-    if kind == "extra_forbidden":
-        key = str(path[-1])
-        return f"unknown key {key!r}{did_you_mean(key, keys_at(model, path[:-1]))}"
-    if kind == "missing":
-        return f"{str(path[-1])!r} is missing"
-    if kind == "string_pattern_mismatch":
-        return f"{value!r} is not a name (kebab-case: lower-case letters, digits, '-')"
-    if kind == "value_error":
-        return str(details.get("ctx", {}).get("error", details["msg"]))
-    expectation = details["msg"][:1].lower() + details["msg"][1:]
-    expectation = expectation.removeprefix("input should be ")
-    hint = ""
-    if kind == "literal_error" and isinstance(value, str):
-        hint = did_you_mean(value, re.findall(r"'([^']*)'", details["msg"]))
-    return f"{value!r} should be {expectation}{hint}"
+def explain(errors: Sequence[ErrorDetails]) -> str:
+    """Say in one sentence what is wrong with one value, which may be refused for each of a union.
+
+    Args:
+        errors: pydantic's errors about the value, at least one.
+    """
+    first = errors[0]
+    if first["type"] == "missing":
+        last = first["loc"][-1]
+        return f"value number {last + 1} is missing" if isinstance(last, int) else f"needs {last!r}"
+    if first["type"] == "string_pattern_mismatch":
+        return f"{shown(first['input'])} is not a name (kebab-case: lower-case letters, digits, -)"
+    if first["type"] == "value_error":
+        return str(first.get("ctx", {}).get("error", first["msg"]))
+    expectations = dict.fromkeys(_expectation(details) for details in errors)
+    joined = " or ".join(expectations).replace(" or be ", " or ")
+    return f"{shown(first['input'])} should {joined}{_nearest_choice(errors)}"
+
+
+def shown(value: Any) -> str:
+    """Show a value as its author wrote it, cut short where it is long."""
+    if value is None or isinstance(value, bool):
+        return _WORDS[value]
+    if isinstance(value, dict):
+        return "a mapping"
+    return _SHORT.repr(list(value) if isinstance(value, tuple) else value)
 
 
 def keys_at(model: type[BaseModel], path: Iterable[Any]) -> list[str]:
@@ -60,19 +98,53 @@ def keys_at(model: type[BaseModel], path: Iterable[Any]) -> list[str]:
         annotation = current.model_fields[part].annotation
         current = _model_in(annotation)
         skip_key = _is_mapping(annotation)
-    return [] if current is None else list(current.model_fields)
+    return [] if current is None or skip_key else list(current.model_fields)
+
+
+def _path_in(data: Any, details: ErrorDetails) -> KeyPath:
+    """Return the part of an error's location that exists in `data`.
+
+    What follows names the branch of a union, or a key behind a shorthand.
+    """
+    path: list[str | int] = []
+    for part in details["loc"]:
+        is_key = isinstance(data, dict) and part in data
+        is_item = isinstance(data, list | tuple) and isinstance(part, int) and part < len(data)
+        if not (is_key or is_item):
+            break
+        path.append(part)
+        data = data[part]
+    return tuple(path)
+
+
+def _expectation(details: ErrorDetails) -> str:
+    if details["type"] in _EXPECTED:
+        return _EXPECTED[details["type"]]
+    if details["type"] == "too_long":
+        return f"have at most {details['ctx']['max_length']} values"
+    _, _, expectation = details["msg"].partition(" should ")
+    return expectation or f"be right: {details['msg']}"
+
+
+def _nearest_choice(errors: Sequence[ErrorDetails]) -> str:
+    value = errors[0]["input"]
+    if not isinstance(value, str):
+        return ""
+    choices = [
+        choice
+        for details in errors
+        if details["type"] == "literal_error"
+        for choice in re.findall(r"'([^']*)'", details["msg"])
+    ]
+    return did_you_mean(value, choices)
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    for argument in get_args(annotation):
-        found = _model_in(argument)
-        if found is not None:
-            return found
-    return None
+    found = (_model_in(argument) for argument in get_args(annotation))
+    return next((model for model in found if model is not None), None)
 
 
 def _is_mapping(annotation: Any) -> bool:
-    origin = getattr(annotation, "__origin__", None)
-    return origin is dict or any(_is_mapping(argument) for argument in get_args(annotation))
+    return get_origin(annotation) is dict or any(map(_is_mapping, get_args(annotation)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ class Place:
         return f"{self.file}:{self.line}" if self.line else self.file
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One mistake: where, in which key, and what is wrong with it."""
 
@@ -30,14 +30,28 @@ class Problem:
     path: KeyPath
     message: str
 
+    @property
+    def order(self) -> tuple[str, int, str, str]:
+        """What problems are sorted by: the file, and then the line as a number."""
+        return self.place.file, self.place.line, dotted(self.path), self.message
+
     def __str__(self) -> str:
         where = f"{self.place}: {dotted(self.path)}" if self.path else f"{self.place}"
         return f"{where}: {self.message}"
 
 
+class ProblemsError(RecipeError):
+    """Everything that is wrong with a registry or a run, one problem a line."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+
 def dotted(path: KeyPath) -> str:
     """Write a key path as users type it: `recipes.esrgan.losses.vgg19`."""
-    return ".".join(str(part) for part in path)
+    parts = (str(part) for part in path)
+    return ".".join(part if part.isprintable() else ascii(part) for part in parts)
 
 
 def display_path(path: Path) -> str:
@@ -48,8 +62,13 @@ def display_path(path: Path) -> str:
         return str(path)
 
 
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Return each problem once, in file order."""
+    return sorted(set(problems), key=lambda problem: problem.order)
+
+
 def raise_problems(problems: Iterable[Problem]) -> None:
-    """Raise one `RecipeError` that lists every problem, in file order; none, no error."""
-    lines = sorted(set(problems))
-    if lines:
-        raise RecipeError("\n".join(str(problem) for problem in lines))
+    """Raise one `ProblemsError` that lists every problem, in file order; none, no error."""
+    ordered = in_order(problems)
+    if ordered:
+        raise ProblemsError(ordered)

@@ -7,6 +7,7 @@ nothing in it can run code, and no input makes the reader slow.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +18,11 @@ import yaml
 from zoo.errors import RecipeError
 from zoo.recipes.problems import KeyPath, Place, Problem, display_path
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 256_000
 MAX_DEPTH = 16
-_INTEGER = re.compile(r"[-+]?[0-9]+\Z")
+_INTEGER = re.compile(r"[-+]?[0-9]{1,18}\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
-_PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str")}
 
 
 @dataclass(slots=True)
@@ -41,10 +41,39 @@ class Document:
         return self.places.get(path, Place(self.file, 1))
 
 
-class _Resolver(yaml.SafeLoader):
-    """PyYAML's parser with no implicit types: scalars are read by `parse_scalar`."""
+class _Loader(yaml.SafeLoader):
+    """PyYAML's parser, with no implicit types: scalars are read by `parse_scalar`.
+
+    What a registry has no use for is refused here: its line is noted, and null put in its place.
+    """
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  the name is PyYAML's
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.refused: list[tuple[int, str]] = []
+        self.depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Compose one node; refuses aliases, anchors, tags and deep nesting."""
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        mark = event.start_mark
+        tag = getattr(event, "tag", None)
+        if self.depth > MAX_DEPTH:
+            raise yaml.MarkedYAMLError(None, None, f"more than {MAX_DEPTH} levels deep", mark)
+        if event.anchor is not None:
+            message = "anchors and aliases are not used here; say it again, or use `extends`"
+            self.refused.append((mark.line + 1, message))
+        elif tag is not None:
+            self.refused.append((mark.line + 1, f"tag {tag!r} is not allowed: a registry is data"))
+        null = yaml.ScalarNode("", "", mark, mark)
+        if isinstance(event, yaml.AliasEvent):
+            self.get_event()  # type: ignore[no-untyped-call]
+            return null
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node if tag is None else null
 
 
 def read_document(path: Path) -> Document:
@@ -55,11 +84,12 @@ def read_document(path: Path) -> Document:
     """
     name = display_path(path)
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise RecipeError(f"cannot read the registry {name}: {error.strerror}") from error
     if len(raw) > MAX_BYTES:
-        raise RecipeError(f"{name} has {len(raw):,} bytes; a registry has at most {MAX_BYTES:,}")
+        raise RecipeError(f"{name} is too large; a registry has at most {MAX_BYTES:,} bytes")
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -71,22 +101,23 @@ def parse_document(text: str, file: str) -> Document:
     """Parse YAML text; mistakes that leave the rest readable are kept in `problems`.
 
     Raises:
-        RecipeError: if the text is not YAML; the message has the line.
+        RecipeError: if the text is not YAML, or more than a registry needs of it; the message has
+            the line.
     """
     document = Document(file)
-    loader = _Resolver(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{file}:{mark.line + 1}" if mark else file
         raise RecipeError(f"{where}: not YAML: {error.problem or error.context}") from error
-    except (yaml.YAMLError, ValueError) as error:
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise RecipeError(f"{file}:{line}: not text: character {error.character!r}") from error
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # an escape such as "\UFFFFFFFF"
         raise RecipeError(f"{file}: not YAML: {error}") from error
-    except RecursionError as error:
-        raise RecipeError(f"{file}: nested more than {MAX_DEPTH} levels deep") from error
-    finally:
-        loader.dispose()
+    document.problems += [Problem(Place(file, line), (), what) for line, what in loader.refused]
     if node is not None:
         document.data = _Builder(document).build(node, ())
     return document
@@ -97,7 +128,7 @@ def parse_scalar(text: str) -> Any:
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.match(text):
-        return int(text) if len(text) <= 20 else float(text)
+        return int(text)
     return float(text) if _FLOAT.match(text) else text
 
 
@@ -106,31 +137,26 @@ class _Builder:
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        self.seen: set[int] = set()
 
     def build(self, node: yaml.Node, path: KeyPath) -> Any:
         place = Place(self.document.file, node.start_mark.line + 1)
         self.document.places.setdefault(path, place)
-        if not isinstance(node, yaml.ScalarNode):
-            if id(node) in self.seen:
-                return self._problem(
-                    place,
-                    path,
-                    "anchors and aliases are not used here; say it again, or use `extends`",
-                )
-            self.seen.add(id(node))
-            if len(path) > MAX_DEPTH:
-                return self._problem(place, path[:3], f"nested more than {MAX_DEPTH} levels deep")
-        if node.tag not in _PLAIN_TAGS:
-            return self._problem(
-                place, path, f"tag {node.tag!r} is not allowed: a registry is data"
-            )
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
+        return self._scalar(node, place, path)
+
+    def _scalar(self, node: yaml.Node, place: Place, path: KeyPath) -> Any:
         quoted = getattr(node, "style", None)
-        return node.value if quoted else parse_scalar(str(node.value))
+        value = str(node.value) if quoted else parse_scalar(str(node.value))
+        if isinstance(value, float) and not math.isfinite(value):
+            self._problem(place, path, "the number is too large")
+            return None
+        if isinstance(value, str) and not _is_unicode(value):
+            self._problem(place, path, f"{value!r} is not Unicode text")
+            return None
+        return value
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -152,3 +178,12 @@ class _Builder:
 
     def _problem(self, place: Place, path: KeyPath, message: str) -> None:
         self.document.problems.append(Problem(place, path, message))
+
+
+def _is_unicode(text: str) -> bool:
+    """Tell whether text can be written in UTF-8; an escape may make half a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

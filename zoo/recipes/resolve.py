@@ -14,14 +14,27 @@ from pydantic import ValidationError
 from zoo.errors import RecipeError
 from zoo.recipes.book import Book, Entry
 from zoo.recipes.explain import problems_of
-from zoo.recipes.problems import KeyPath, Place, raise_problems
+from zoo.recipes.names import nothing_to_remove, registry_of
+from zoo.recipes.problems import KeyPath, Place, Problem, raise_problems
 from zoo.recipes.reader import parse_document
 from zoo.recipes.schema import RecipeSettings, RunSpec
-from zoo.recipes.tree import COMPONENT_SECTIONS, TERM_SECTION, Leaf, Leaves, below, nest, overlay
+from zoo.recipes.tree import (
+    OVERRIDES,
+    TERM_SECTION,
+    Leaf,
+    Leaves,
+    below,
+    component_name,
+    component_roots,
+    expand_shorthand,
+    find_leaf,
+    nest,
+    overlay,
+)
 
 PRETRAINING = "pretraining"
 _SHARED = ("generator", "scale", "data", "runtime")
-_KINDS = {"generator": "generators", "discriminator": "discriminators", "adversary": "adversaries"}
+_LENGTHS = (("training", "steps"), ("training", "epochs"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +70,18 @@ def resolve(
     entry, budget = book.recipe(recipe), book.profile(profile)
     overrides = parse_settings(settings)
     own = {path: leaf for path, leaf in overrides.items() if path[0] != PRETRAINING}
-    leaves = overlay(_layers(entry, budget), own)
+    leaves = _layers(entry, budget, own)
     source = entry.reference("pretrained")
     pretraining = None
     if source is not None:
         shared = {path: leaf for path, leaf in leaves.items() if path[0] in _SHARED}
-        inner = _without(_layers(book.recipe(source), budget), _SHARED)
-        inner = overlay(inner | shared, below(overrides, (PRETRAINING,), ()))
-        pretraining = _validated(source, profile, seed, inner, None)
+        stage = below(overrides, (PRETRAINING,), ())
+        inner = _layers(book.recipe(source), budget, stage)
+        inner = {path: leaf for path, leaf in inner.items() if path[0] not in _SHARED} | shared
+        pretraining = _validated((source, profile, seed), inner, None)
     elif any(path[0] == PRETRAINING for path in overrides):
         raise RecipeError(f"--set {PRETRAINING}...: recipe {recipe!r} has no pretraining stage")
-    return _validated(recipe, profile, seed, leaves, pretraining)
+    return _validated((recipe, profile, seed), leaves, pretraining)
 
 
 def parse_settings(settings: Sequence[str]) -> Leaves:
@@ -79,8 +93,8 @@ def parse_settings(settings: Sequence[str]) -> Leaves:
     leaves: Leaves = {}
     for setting in settings:
         dotted_path, separator, text = setting.partition("=")
-        path = tuple(dotted_path.strip().split("."))
-        if not separator or not all(path):
+        path: KeyPath = tuple(part.strip() for part in dotted_path.split("."))
+        if not separator or not all(path) or path == (PRETRAINING,):
             raise RecipeError(
                 f"--set {setting}: write it as path=value, for example training.learning_rate=1e-4"
             )
@@ -88,78 +102,71 @@ def parse_settings(settings: Sequence[str]) -> Leaves:
         raise_problems(document.problems)
         if isinstance(document.data, dict):
             raise RecipeError(f"--set {setting}: set one value at a time, by its full path")
-        stem = path[1:] if path[0] == PRETRAINING else path
-        short = len(stem) == 1 and stem[0] in COMPONENT_SECTIONS
-        if short and isinstance(document.data, str):
-            path = (*path, "name")
-        elif len(stem) == 2 and stem[0] == TERM_SECTION and _is_number(document.data):
-            path = (*path, "weight")
-        leaves[path] = Leaf(document.data, Place(f"--set {setting}"), stem)
+        stage, stem = (path[:1], path[1:]) if path[0] == PRETRAINING else ((), path)
+        leaf = Leaf(document.data, Place(f"--set {setting}"), stem)
+        leaves = overlay(leaves, {(*stage, *expand_shorthand(stem, leaf.value)): leaf})
     return leaves
 
 
-def _layers(recipe: Entry, profile: Entry) -> Leaves:
-    """Return the settings of a recipe under a profile."""
+def _layers(recipe: Entry, profile: Entry, own: Leaves) -> Leaves:
+    """Return a recipe's settings under a profile, with `own` settings over both.
+
+    The profile's budget and overrides are those of the components that `own` leaves in place.
+    """
     known = RecipeSettings.model_fields
     leaves = {path: leaf for path, leaf in recipe.leaves.items() if path[0] in known}
-    stage = "adversarial" if ("discriminator", "name") in leaves else "content"
+    _check_removals(leaves, own)
+    leaves = overlay(leaves, own)
+    stage = "content" if component_name(leaves, ("discriminator",)) is None else "adversarial"
     leaves = overlay(leaves, below(profile.leaves, (stage,), ("training",)))
+    if not any(leaf.value is not None for leaf in map(leaves.get, _LENGTHS) if leaf is not None):
+        message = f"recipe {recipe.name!r} needs `steps` or `epochs` here, or a length of its own"
+        place = profile.place_of((stage,))
+        raise_problems([Problem(place, (*profile.path, stage), message)])
     for section in ("data", "runtime"):
         leaves = overlay(leaves, below(profile.leaves, (section,), (section,)))
-    for root, kind, name in _components(leaves):
-        leaves = overlay(leaves, below(profile.leaves, ("overrides", kind, name), root))
-    return leaves
+    for root in component_roots(leaves):
+        name = component_name(leaves, root)
+        change = below(profile.leaves, (OVERRIDES, registry_of(root), name), root)
+        chosen = own.get((*root, "name"))
+        if chosen is None or component_name(change, root) in (None, chosen.value):
+            leaves = overlay(leaves, change)
+    return overlay(leaves, own)
 
 
-def _components(leaves: Leaves) -> list[tuple[KeyPath, str, str]]:
-    """Return root, kind and name of every component, losses named by key where not otherwise."""
-    found: list[tuple[KeyPath, str, str]] = [
-        ((section,), kind, str(leaves[section, "name"].value))
-        for section, kind in _KINDS.items()
-        if (section, "name") in leaves
-    ]
-    terms = dict.fromkeys(path[1] for path in leaves if path[0] == TERM_SECTION and path[2:])
-    for key in terms:
-        named = leaves.get((TERM_SECTION, key, "name"))
-        found.append(((TERM_SECTION, key), "losses", str(named.value if named else key)))
-    return found
+def _check_removals(leaves: Leaves, own: Leaves) -> None:
+    """Refuse a `--set losses.NAME=null` that removes nothing."""
+    inherited = [str(root[1]) for root in component_roots(leaves) if root[0] == TERM_SECTION]
+    raise_problems(
+        Problem(leaf.place, leaf.path, nothing_to_remove(str(path[1]), inherited))
+        for path, leaf in own.items()
+        if leaf.value is None
+        and path[0] == TERM_SECTION
+        and len(path) == 2
+        and path[1] not in inherited
+    )
 
 
-def _validated(
-    recipe: str, profile: str, seed: int, leaves: Leaves, pretraining: Resolved | None
-) -> Resolved:
-    for root, kind, name in _components(leaves):
-        if kind == "losses" and (*root, "name") not in leaves:
+def _validated(run: tuple[str, str, int], leaves: Leaves, pretraining: Resolved | None) -> Resolved:
+    """Validate the settings of a run: recipe, profile and seed."""
+    recipe, profile, seed = run
+    for root in component_roots(leaves):
+        if root[0] == TERM_SECTION and (*root, "name") not in leaves:
             written = next(leaf for path, leaf in leaves.items() if path[:2] == root)
-            leaves = leaves | {(*root, "name"): Leaf(name, written.place, written.path)}
-    nested = nest(leaves)
-    inner = None if pretraining is None else pretraining.spec
+            leaves = leaves | {(*root, "name"): Leaf(root[1], written.place, written.path[:4])}
+    data = {"recipe": recipe, "profile": profile, "seed": seed, "settings": nest(leaves)}
+
+    def locate(path: KeyPath) -> tuple[Place, KeyPath]:
+        leaf = find_leaf(leaves, path[1:])
+        if leaf is None:
+            return Place(f"recipe {recipe}, profile {profile}"), path
+        return leaf.place, leaf.path
+
     try:
-        spec = RunSpec(
-            recipe=recipe,
-            profile=profile,
-            seed=seed,
-            settings=RecipeSettings.model_validate(nested),
-            pretraining=inner,
-        )
+        spec = RunSpec.model_validate(data)
     except ValidationError as error:
-        default = (Place(f"recipe {recipe}, profile {profile}"), ())
-
-        def locate(path: KeyPath) -> tuple[Place, KeyPath]:
-            while path:
-                if path in leaves:
-                    return leaves[path].place, leaves[path].path
-                path = path[:-1]
-            return default
-
-        raise_problems(problems_of(error, RecipeSettings, locate))
+        raise_problems(problems_of(error, RunSpec, data, locate))
         raise
+    if pretraining is not None:
+        spec = spec.model_copy(update={"pretraining": pretraining.spec})
     return Resolved(spec, leaves, pretraining)
-
-
-def _without(leaves: Leaves, sections: Sequence[str]) -> Leaves:
-    return {path: leaf for path, leaf in leaves.items() if path[0] not in sections}
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

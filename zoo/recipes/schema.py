@@ -35,7 +35,7 @@ Betas = Annotated[
 class Model(BaseModel):
     """Base of all schema models: frozen, typed strictly, unknown keys forbidden."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class ComponentSpec(Model):
@@ -53,7 +53,7 @@ class ComponentSpec(Model):
     def with_arguments(self, arguments: dict[str, Any]) -> Self:
         """Return the same component with exactly these arguments."""
         own = {name: getattr(self, name) for name in type(self).model_fields}
-        return type(self)(**own, **arguments)
+        return type(self).model_validate({**arguments, **own})
 
 
 class TermSpec(ComponentSpec):
@@ -127,12 +127,15 @@ class Runtime(Model):
 
 
 class RecipeSettings(Model):
-    """Everything a run is made of but its seed: a recipe under a profile, every value resolved."""
+    """Everything a run is made of but its seed: a recipe under a profile, every value resolved.
+
+    Without an `adversary` the generator is trained by its losses alone.
+    """
 
     scale: Scale = 4
     generator: ComponentSpec
     discriminator: ComponentSpec | None = None
-    adversary: TermSpec = TermSpec(name="none", weight=0.0)
+    adversary: TermSpec | None = None
     losses: dict[str, TermSpec] = {}
     training: Training = Training()
     data: Data = Data()
@@ -164,6 +167,9 @@ class RunSpec(Model):
     pretraining: RunSpec | None = None
 
 
+_NESTED: dict[str, type[Model]] = {"schedule": Schedule}
+
+
 @cache
 def written(model: type[Model]) -> type[Model]:
     """Return the partial form of a model: every field may be left out."""
@@ -176,7 +182,14 @@ def written(model: type[Model]) -> type[Model]:
     return create_model(f"Written{model.__name__}", __base__=Model, __doc__=model.__doc__, **fields)
 
 
-_NESTED: dict[str, type[Model]] = {"schedule": Schedule}
+class WrittenTraining(written(Training)):  # type: ignore[misc]
+    """What a recipe or profile says of a stage; its length is in steps or in epochs."""
+
+    @model_validator(mode="after")
+    def _check_length(self) -> Self:
+        if self.steps is not None and self.epochs is not None:
+            raise ValueError("`steps` and `epochs` are two ways to say one length; keep one")
+        return self
 
 
 class WrittenComponent(Model):
@@ -198,6 +211,8 @@ def _expand_name(value: Any) -> Any:
 
 
 def _expand_weight(value: Any) -> Any:
+    if value == {}:
+        raise ValueError("an empty mapping says nothing; write the weight: 1, or null for no loss")
     plain = isinstance(value, int | float) and not isinstance(value, bool)
     return {"weight": value} if plain else value
 
@@ -217,8 +232,8 @@ WeightedTerm = Annotated[
 class WrittenRecipe(Model):
     """A recipe as a registry file holds it.
 
-    A bare name stands for a component, a number for a loss of that weight, null for a loss or
-    discriminator that is inherited and not wanted.
+    A bare name stands for a component, a number for a loss of that weight, null for what is
+    inherited and not wanted: a loss, the discriminator, a setting.
     """
 
     summary: str | None = None
@@ -230,16 +245,16 @@ class WrittenRecipe(Model):
     discriminator: Component | None = None
     adversary: Term | None = None
     losses: dict[Name, WeightedTerm | None] | None = None
-    training: written(Training) | None = None  # type: ignore[valid-type]
+    training: WrittenTraining | None = None
 
 
 class Overrides(Model):
     """What a profile changes in components, by kind and name: widths, depths, substitutes."""
 
-    generators: dict[Name, WrittenComponent] | None = None
-    discriminators: dict[Name, WrittenComponent] | None = None
-    adversaries: dict[Name, WrittenTerm] | None = None
-    losses: dict[Name, WrittenTerm] | None = None
+    generators: dict[Name, WrittenComponent | None] | None = None
+    discriminators: dict[Name, WrittenComponent | None] | None = None
+    adversaries: dict[Name, WrittenTerm | None] | None = None
+    losses: dict[Name, WrittenTerm | None] | None = None
 
 
 class WrittenProfile(Model):
@@ -249,8 +264,8 @@ class WrittenProfile(Model):
     extends: Name | None = None
     data: written(Data) | None = None  # type: ignore[valid-type]
     runtime: written(Runtime) | None = None  # type: ignore[valid-type]
-    content: written(Training) | None = None  # type: ignore[valid-type]
-    adversarial: written(Training) | None = None  # type: ignore[valid-type]
+    content: WrittenTraining | None = None
+    adversarial: WrittenTraining | None = None
     overrides: Overrides | None = None
 
 

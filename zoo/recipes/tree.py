@@ -1,7 +1,8 @@
 """Settings as leaves: every value by its key path, each with the place it was written.
 
 Layering a recipe over its parent, a profile over a recipe and `--set` over all of them is one
-operation on leaves, `overlay`; what a value replaced and where it came from are never lost.
+operation on leaves, `overlay`; where a value came from is never lost. Null takes back what a
+lower layer said: a loss, a discriminator, a section, or one value, which is its default again.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ ALTERNATIVES = {
 }
 COMPONENT_SECTIONS = ("generator", "discriminator", "adversary")
 TERM_SECTION = "losses"
+OVERRIDES = "overrides"
+_OWN_KEYS = ("name", "weight")
+"""Keys beside a component's arguments that are the recipe's, not the constructor's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,35 @@ def component_root(path: KeyPath) -> KeyPath | None:
         return path[:1]
     if len(path) > 1 and path[0] == TERM_SECTION:
         return path[:2]
+    if len(path) > 2 and path[0] == OVERRIDES:
+        return path[:3]
+    return None
+
+
+def component_roots(leaves: Leaves) -> list[KeyPath]:
+    """Return the path of every component that `leaves` say something of, removed ones left out."""
+    roots = ((component_root(path), path) for path in leaves)
+    return list(dict.fromkeys(root for root, path in roots if root is not None and root != path))
+
+
+def component_name(leaves: Leaves, root: KeyPath) -> Any:
+    """Return the component named at `root`; one in a mapping by name has that of its key."""
+    named = leaves.get((*root, "name"))
+    if named is not None and named.value is not None:
+        return named.value
+    keyed = len(root) > 1 and any(path[:-1][: len(root)] == root for path in leaves)
+    return root[-1] if keyed else None
+
+
+def find_leaf(leaves: Leaves, path: KeyPath) -> Leaf | None:
+    """Return the leaf at `path`, else one below it, else the nearest above it."""
+    for length in range(len(path), 0, -1):
+        stem = path[:length]
+        if stem in leaves:
+            return leaves[stem]
+        for other, leaf in leaves.items():
+            if other[:length] == stem:
+                return leaf
     return None
 
 
@@ -62,35 +95,33 @@ def overlay(base: Leaves, top: Leaves) -> Leaves:
     """Lay `top` over `base`; neither is changed.
 
     Another component name drops the arguments of the component it replaces (its weight stays);
-    null removes an optional component or a loss; a length in epochs replaces one in steps.
+    null removes what is below it; a length in epochs replaces one in steps.
     """
     result = dict(base)
-    for path, leaf in top.items():
-        root = component_root(path)
-        if root is not None and path == (*root, "name"):
-            if _component_name(result, root) not in (None, leaf.value):
-                _drop_below(result, root, keep={"weight"})
-        elif root is not None and path == root:
-            _drop_below(result, root, keep=set())
-        if path in ALTERNATIVES and leaf.value is not None:
-            result.pop(ALTERNATIVES[path], None)
-        for length in range(1, len(path)):  # a mapping replaces a null
-            result.pop(path[:length], None)
-        result[path] = leaf
-    return result
+    for path, leaf in top.items():  # all of it first: a name may follow the arguments it is for
+        _make_room(result, path, leaf)
+    return result | top
 
 
 def nest(leaves: Leaves) -> dict[str, Any]:
-    """Turn leaves back into nested mappings; removed losses are left out."""
+    """Turn leaves back into nested mappings; what null took back is left out."""
     nested: dict[str, Any] = {}
     for path, leaf in leaves.items():
-        if path[0] == TERM_SECTION and len(path) == 2 and leaf.value is None:
+        if leaf.value is None and not _is_argument(path):
             continue
         target = nested
         for part in path[:-1]:
             target = target.setdefault(str(part), {})
         target[str(path[-1])] = leaf.value
     return nested
+
+
+def arguments_at(leaves: Leaves, root: KeyPath) -> dict[str, Any]:
+    """Return the constructor arguments of the component at `root`, nested."""
+    nested: Any = nest({path: leaf for path, leaf in leaves.items() if path[: len(root)] == root})
+    for part in root:
+        nested = nested.get(str(part), {})
+    return {key: value for key, value in nested.items() if key not in _OWN_KEYS}
 
 
 def below(leaves: Leaves, prefix: KeyPath, new_prefix: KeyPath) -> Leaves:
@@ -103,35 +134,46 @@ def below(leaves: Leaves, prefix: KeyPath, new_prefix: KeyPath) -> Leaves:
     }
 
 
+def expand_shorthand(path: KeyPath, value: Any) -> KeyPath:
+    """Return the path that a component's shorthand stands for: its name or its weight."""
+    if component_root(path) != path:
+        return path
+    if isinstance(value, str):
+        return (*path, "name")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return (*path, "weight")
+    return path
+
+
 def _flatten(
     value: Any, path: KeyPath, places: Mapping[KeyPath, Place], prefix: KeyPath, leaves: Leaves
 ) -> None:
-    root = component_root(path)
-    if isinstance(value, dict) and value:
+    if isinstance(value, dict) and (value or not _is_argument(path)):
         for key, item in value.items():
             _flatten(item, (*path, key), places, prefix, leaves)
         return
     written = (*prefix, *path)
-    if root == path and isinstance(value, str):
-        path = (*path, "name")
-    elif root == path and isinstance(value, int | float) and not isinstance(value, bool):
-        path = (*path, "weight")
-    elif root == path and value == {}:
-        path, value = (*path, "name"), path[-1]
-    leaves[path] = Leaf(value, places[written], written)
+    leaves[expand_shorthand(path, value)] = Leaf(value, places[written], written)
 
 
-def _component_name(leaves: Leaves, root: KeyPath) -> Any:
-    """Return the component named at `root`; a loss without a name has that of its key."""
-    named = leaves.get((*root, "name"))
-    if named is not None:
-        return named.value
-    if root[0] == TERM_SECTION and any(path[: len(root)] == root for path in leaves):
-        return root[-1]
-    return None
+def _is_argument(path: KeyPath) -> bool:
+    root = component_root(path)
+    return root is not None and len(path) > len(root) and path[len(root)] not in _OWN_KEYS
 
 
-def _drop_below(leaves: Leaves, root: KeyPath, keep: set[str]) -> None:
-    for path in [p for p in leaves if p[: len(root)] == root and p != root]:
-        if path[-1] not in keep:
-            del leaves[path]
+def _make_room(leaves: Leaves, path: KeyPath, leaf: Leaf) -> None:
+    """Remove what a leaf at `path` replaces."""
+    root = component_root(path)
+    keep: tuple[KeyPath, ...] = ()
+    doomed: KeyPath | None = path
+    if root is not None and path == (*root, "name"):
+        current = component_name(leaves, root)
+        keep = ((*root, "weight"),)
+        doomed = None if current is None or leaf.value in (None, current) else root
+    if doomed is not None:
+        for other in [key for key in leaves if key[: len(doomed)] == doomed and key not in keep]:
+            del leaves[other]
+    if path in ALTERNATIVES and leaf.value is not None:
+        leaves.pop(ALTERNATIVES[path], None)
+    for length in range(1, len(path)):  # a mapping replaces a null
+        leaves.pop(path[:length], None)

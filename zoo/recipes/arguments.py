@@ -1,0 +1,143 @@
+"""A component's arguments against its constructor's signature: names, types, what is missing.
+
+Values are checked as the JSON they are, strictly: a list fits a tuple, `3` fits a float, `"3"`
+does not. This imports the component, and so torch.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
+from pydantic_core import ErrorDetails
+
+from zoo.errors import PluginError, did_you_mean
+from zoo.recipes.explain import explain
+from zoo.registry import REGISTRIES, constructor_parameters
+
+SCALE = "scale"
+"""The one argument a generator shares with its recipe; it is written there."""
+_CONFIG = ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a component's constructor."""
+
+    name: str
+    adapter: TypeAdapter[Any]
+    default: Any
+
+    @property
+    def required(self) -> bool:
+        """Whether it has no default."""
+        return self.default is inspect.Parameter.empty
+
+    def read(self, value: Any) -> Any:
+        """Return plain data as the type the constructor declares.
+
+        Raises:
+            ValidationError: if the value does not fit.
+        """
+        return self.adapter.validate_json(json.dumps(value), strict=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What is wrong with a component's arguments: a sentence, and the argument it is about."""
+
+    argument: str
+    message: str
+    about_value: bool = False
+
+
+@cache
+def parameters(component: Callable[..., object]) -> dict[str, Parameter]:
+    """Return the parameters of a component's constructor that a recipe may set.
+
+    Raises:
+        PluginError: if an annotation cannot be understood.
+    """
+    declared = constructor_parameters(component)
+    return {
+        name: Parameter(name, _adapter(component, p), p.default) for name, p in declared.items()
+    }
+
+
+def complaints(
+    kind: str, name: str, arguments: Mapping[str, Any], *, partial: bool = False
+) -> Iterator[Complaint]:
+    """Yield what is wrong with the arguments of one component.
+
+    Args:
+        kind: key of `REGISTRIES`.
+        name: registered name of the component.
+        arguments: plain data, as a recipe holds it.
+        partial: whether another layer may still add the arguments that are missing.
+
+    Raises:
+        PluginError: if the component cannot be imported or its signature not understood.
+    """
+    registry = REGISTRIES[kind]
+    component: Any = registry.get(name)
+    known = parameters(component)
+    takes_scale = kind == "generators"
+    for argument, value in arguments.items():
+        if takes_scale and argument == SCALE:
+            message = "write `scale` in the recipe, beside `generator`"
+            yield Complaint(argument, message, about_value=True)
+        elif argument not in known:
+            names = [other for other in known if not (takes_scale and other == SCALE)]
+            hint = did_you_mean(argument, names)
+            see = f"(see: zoo show {registry.kind} {name})"
+            yield Complaint(argument, f"unknown parameter {argument!r} of {name!r}{hint} {see}")
+        else:
+            yield from _value_complaints(known[argument], value)
+    if not partial:
+        yield from _missing(name, known, {*arguments, SCALE} if takes_scale else {*arguments})
+    if takes_scale and SCALE not in known:
+        yield Complaint("name", f"{name!r} is no generator: its constructor takes no `scale`")
+
+
+def _missing(name: str, known: Mapping[str, Parameter], given: set[str]) -> Iterator[Complaint]:
+    for parameter in known.values():
+        if parameter.required and parameter.name not in given:
+            yield Complaint(parameter.name, f"{name!r} needs {parameter.name!r}")
+
+
+def _value_complaints(parameter: Parameter, value: Any) -> Iterator[Complaint]:
+    try:
+        parameter.read(value)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        position = _position(details[0])
+        where = "" if position is None else f"value number {position + 1}: "
+        message = explain([each for each in details if _position(each) == position])
+        yield Complaint(parameter.name, where + message, about_value=True)
+
+
+def _position(details: ErrorDetails) -> int | None:
+    """Return which item of a list an error is about."""
+    if details["type"] == "missing":
+        return None
+    return next((part for part in details["loc"] if isinstance(part, int)), None)
+
+
+def _adapter(component: Callable[..., object], parameter: inspect.Parameter) -> TypeAdapter[Any]:
+    untyped = parameter.annotation is inspect.Parameter.empty
+    annotation = Any if untyped else parameter.annotation
+    try:
+        return TypeAdapter(annotation, config=_CONFIG)
+    except PydanticSchemaGenerationError as error:
+        raise PluginError(
+            f"{component.__qualname__}: the type of parameter {parameter.name!r} is not one that a "
+            f"recipe can hold: {annotation!r}"
+        ) from error
+    except PydanticUserError:  # a model or dataclass brings its own configuration
+        return TypeAdapter(annotation)

@@ -1,0 +1,102 @@
+"""Checks that every name in a book means something: components, recipes, keys that null removes.
+
+Names are looked up in the registries' listings, which imports no component and no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import did_you_mean, plural
+from zoo.recipes.problems import KeyPath, Problem
+from zoo.recipes.tree import OVERRIDES, TERM_SECTION, component_name, component_roots
+from zoo.registry import REGISTRIES
+
+if TYPE_CHECKING:
+    from zoo.recipes.book import Book, Entry
+
+GENERATOR = ("generator",)
+PRETRAINED = ("pretrained",)
+
+
+def registry_of(root: KeyPath) -> str:
+    """Return the key of `REGISTRIES` for the component at `root` of a recipe or profile."""
+    if root[0] == OVERRIDES:
+        return str(root[1])
+    return TERM_SECTION if root[0] == TERM_SECTION else plural(str(root[0]))
+
+
+def check_names(book: Book) -> Iterator[Problem]:
+    """Yield every name in a book that means nothing."""
+    for entry in (*book.recipes.values(), *book.profiles.values()):
+        yield from _check_components(entry)
+    for recipe in book.recipes.values():
+        yield from _check_generator(book, recipe)
+        yield from _check_pretrained(book, recipe)
+        yield from _check_removals(book, recipe)
+
+
+def _check_components(entry: Entry) -> Iterator[Problem]:
+    for root in component_roots(entry.own):
+        if registry_of(root) not in REGISTRIES:  # an unknown key, reported as such
+            continue
+        named = entry.own.get((*root, "name"))
+        if named is not None:
+            yield from _check_component(entry, root, named.path[2:], named.value)
+        keyed = len(root) > 1 and (*root, "name") not in entry.leaves
+        if root[0] == OVERRIDES or keyed:
+            yield from _check_component(entry, root, root, root[-1])
+
+
+def _check_component(entry: Entry, root: KeyPath, path: KeyPath, name: Any) -> Iterator[Problem]:
+    folder = registry_of(root)
+    known = REGISTRIES[folder].names()
+    if isinstance(name, str) and name not in known:
+        message = f"unknown {REGISTRIES[folder].kind} {name!r}{did_you_mean(name, known)}"
+        where = (*entry.path, *path)
+        yield Problem(entry.place_of(path), where, f"{message} (see: zoo list {folder})")
+
+
+def _check_generator(book: Book, recipe: Entry) -> Iterator[Problem]:
+    """Check that a recipe has a generator; what is wrong with its parent's is not repeated."""
+    own = [path for path in recipe.own if path[:1] == GENERATOR]
+    parent = recipe.reference("extends")
+    if component_name(recipe.leaves, GENERATOR) is not None or (parent is not None and not own):
+        return
+    inherits_unknown = parent is not None and parent not in book.recipes
+    wrong = recipe.own.get(GENERATOR)
+    if inherits_unknown or not recipe.is_mapping or (wrong is not None and wrong.value is not None):
+        return
+    what = "the generator has no 'name'" if own and wrong is None else "'generator' is missing"
+    path = GENERATOR if own else ()
+    yield Problem(recipe.place_of(path), (*recipe.path, *path), what)
+
+
+def _check_pretrained(book: Book, recipe: Entry) -> Iterator[Problem]:
+    leaf = recipe.own.get(PRETRAINED)
+    if leaf is None or not isinstance(leaf.value, str):
+        return
+    name = leaf.value
+    if name not in book.recipes:
+        hint = did_you_mean(name, book.recipes)
+        yield Problem(leaf.place, leaf.path, f"unknown recipe {name!r}{hint}")
+    elif book.recipes[name].reference(*PRETRAINED) is not None:
+        message = f"recipe {name!r} is itself pretrained; name one that trains from scratch"
+        yield Problem(leaf.place, leaf.path, message)
+
+
+def _check_removals(book: Book, recipe: Entry) -> Iterator[Problem]:
+    """Check that each loss a recipe removes by null is one that it would inherit."""
+    parent = book.recipes.get(recipe.reference("extends") or "")
+    roots = component_roots(parent.leaves) if parent else []
+    inherited = [str(root[1]) for root in roots if root[0] == TERM_SECTION]
+    for path, leaf in recipe.own.items():
+        removes = path[0] == TERM_SECTION and len(path) == 2 and leaf.value is None
+        if removes and path[1] not in inherited:
+            yield Problem(leaf.place, leaf.path, nothing_to_remove(str(path[1]), inherited))
+
+
+def nothing_to_remove(key: str, inherited: list[str]) -> str:
+    """Say that null stands where there is no loss."""
+    return f"there is no loss {key!r} to remove{did_you_mean(key, inherited)}"

@@ -1,0 +1,154 @@
+"""What must hold within one run: each component's arguments, and the rules between components.
+
+Rules are data: a component declares `requirements`, a generator its `scales`, an adversary whether
+it has a second player. They are enforced here without knowing either side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from zoo.recipes.arguments import SCALE, Complaint, complaints, parameters
+from zoo.recipes.problems import KeyPath, Place, Problem
+from zoo.recipes.resolve import Resolved
+from zoo.recipes.schema import ComponentSpec, RecipeSettings
+from zoo.recipes.tree import Leaves, find_leaf
+from zoo.registry import REGISTRIES
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A component of a run: where it is in the settings, its kind and its specification."""
+
+    root: KeyPath
+    kind: str
+    spec: ComponentSpec
+
+    @property
+    def component(self) -> Any:
+        """The class."""
+        return REGISTRIES[self.kind].get(self.spec.name)
+
+
+def parts(settings: RecipeSettings) -> Iterator[Part]:
+    """Yield the components of a run."""
+    yield Part(("generator",), "generators", settings.generator)
+    if settings.discriminator is not None:
+        yield Part(("discriminator",), "discriminators", settings.discriminator)
+    if settings.adversary is not None:
+        yield Part(("adversary",), "adversaries", settings.adversary)
+    for key, spec in settings.losses.items():
+        yield Part(("losses", key), "losses", spec)
+
+
+def run_problems(resolved: Resolved) -> Iterator[Problem]:
+    """Yield what is wrong with the components of one stage of a run.
+
+    Raises:
+        PluginError: if a component cannot be imported.
+    """
+    leaves = resolved.leaves
+    for part in parts(resolved.spec.settings):
+        for complaint in complaints(part.kind, part.spec.name, part.spec.arguments):
+            yield placed(complaint, part.root, leaves)
+    yield from _requirement_problems(resolved)
+    yield from _player_problems(resolved)
+    yield from _generator_problems(resolved)
+
+
+def placed(complaint: Complaint, root: KeyPath, leaves: Leaves) -> Problem:
+    """Return a complaint as a problem, at the place where its argument was written.
+
+    An argument that does not exist is the component's problem, a value is the argument's.
+    """
+    place, path = _written(leaves, (*root, complaint.argument))
+    is_key = path[-1:] == (complaint.argument,) and not complaint.about_value
+    return Problem(place, path[:-1] if is_key else path, complaint.message)
+
+
+def completed_arguments(
+    part: Part, settings: RecipeSettings
+) -> tuple[dict[str, Any], dict[str, Place]]:
+    """Return all arguments of a component, and the origin of those the recipe left out.
+
+    A default that another component forbids gives way to the value that one asks for.
+    """
+    written = part.spec.arguments
+    arguments: dict[str, Any] = {}
+    origins: dict[str, Place] = {}
+    for name, parameter in parameters(part.component).items():
+        if name == SCALE and part.kind == "generators":
+            continue
+        if name in written:
+            arguments[name] = parameter.read(written[name])
+            continue
+        arguments[name] = parameter.default
+        origins[name] = Place(f"default of {part.spec.name}")
+        for other, requirement in _requirements(part.kind, name, settings):
+            if arguments[name] in requirement.forbidden:
+                arguments[name] = requirement.instead
+                origins[name] = Place(f"required by {other.spec.name}")
+    return arguments, origins
+
+
+def _requirements(
+    kind: str, parameter: str, settings: RecipeSettings
+) -> Iterator[tuple[Part, Any]]:
+    """Yield what the components of a run require of one parameter of a kind of component."""
+    for part in parts(settings):
+        for requirement in getattr(part.component, "requirements", ()):
+            about = (requirement.kind, requirement.parameter)
+            if about == (REGISTRIES[kind].kind, parameter):
+                yield part, requirement
+
+
+def _requirement_problems(resolved: Resolved) -> Iterator[Problem]:
+    settings = resolved.spec.settings
+    for part in parts(settings):
+        for name, value in part.spec.arguments.items():
+            for other, requirement in _requirements(part.kind, name, settings):
+                if value in requirement.forbidden:
+                    place, path = _written(resolved.leaves, (*part.root, name))
+                    message = (
+                        f"{name} {value!r} cannot be used with {other.spec.name!r}: "
+                        f"{requirement.reason}; use {requirement.instead!r}"
+                    )
+                    yield Problem(place, path, message)
+
+
+def _player_problems(resolved: Resolved) -> Iterator[Problem]:
+    """Check that a discriminator and an objective that uses it come together."""
+    settings = resolved.spec.settings
+    adversary = settings.adversary
+    has_objective = (
+        adversary is not None and REGISTRIES["adversaries"].get(adversary.name).uses_discriminator
+    )
+    if adversary is not None and has_objective and settings.discriminator is None:
+        place, path = _written(resolved.leaves, ("adversary", "name"))
+        yield Problem(place, path, f"adversary {adversary.name!r} needs a `discriminator`")
+    if settings.discriminator is not None and not has_objective:
+        place, path = _written(resolved.leaves, ("discriminator", "name"))
+        message = "a discriminator without an adversary that uses it; set `discriminator: null`"
+        yield Problem(place, path, message)
+
+
+def _generator_problems(resolved: Resolved) -> Iterator[Problem]:
+    settings = resolved.spec.settings
+    name = settings.generator.name
+    generator = REGISTRIES["generators"].get(name)
+    terms = [*settings.losses.values(), settings.adversary]
+    if generator.trainable and not any(term is not None and term.weight > 0 for term in terms):
+        place, path = _written(resolved.leaves, ("generator", "name"))
+        yield Problem(place, path, "nothing to train with: no loss has a weight above 0")
+    if settings.scale not in generator.scales:
+        place, path = _written(resolved.leaves, (SCALE,))
+        known = ", ".join(str(scale) for scale in sorted(generator.scales))
+        yield Problem(place, path, f"{name!r} has no scale {settings.scale} (it has {known})")
+
+
+def _written(leaves: Leaves, path: KeyPath) -> tuple[Place, KeyPath]:
+    """Return where a value was written; one that nobody wrote is the generator's business."""
+    leaf = find_leaf(leaves, path) or leaves["generator", "name"]
+    return leaf.place, leaf.path
