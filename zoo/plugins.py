@@ -39,6 +39,10 @@ def add_entry_points(registry: Registry[Any]) -> None:
         if not NAME_PATTERN.match(entry_point.name):
             registry.mark_broken(entry_point.name, origin, "its name is not kebab-case")
             continue
+        if not EntryPoint.pattern.match(entry_point.value):
+            cause = f"{entry_point.value!r} is not of the form module:Class"
+            registry.mark_broken(entry_point.name, origin, cause)
+            continue
         try:
             registry.add_lazy(entry_point.name, entry_point, origin)
         except DuplicateNameError as error:
@@ -75,9 +79,10 @@ def load_plugin_file(path: Path) -> ModuleType:
         del sys.modules[name]
         for kind, registry in REGISTRIES.items():
             registry.restore(snapshots[kind])
-        if isinstance(error, ZooError) or not isinstance(error, Exception):
+        if not isinstance(error, Exception | SystemExit):
             raise
-        raise PluginError(_describe_failure(path, error)) from error
+        kind_of_error = DuplicateNameError if isinstance(error, DuplicateNameError) else PluginError
+        raise kind_of_error(_describe_failure(path, error)) from error
     return module
 
 
@@ -95,11 +100,12 @@ def _distribution(entry_point: EntryPoint) -> str:
     return f"{distribution.name} {distribution.version}"
 
 
-def _describe_failure(path: Path, error: Exception) -> str:
+def _describe_failure(path: Path, error: Exception | SystemExit) -> str:
     if isinstance(error, SyntaxError) and error.filename == str(path):
         line: int | None = error.lineno
     else:
         frames = traceback.extract_tb(error.__traceback__)
         line = next((f.lineno for f in reversed(frames) if f.filename == str(path)), None)
     where = f"{path}:{line}" if line else str(path)
-    return f"plugin file {where} failed: {type(error).__name__}: {error}"
+    cause = str(error) if isinstance(error, ZooError) else f"{type(error).__name__}: {error}"
+    return f"plugin file {where} failed: {cause}"

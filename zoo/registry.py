@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
-from zoo.errors import DuplicateNameError, PluginError, UnknownNameError
+from zoo.errors import DuplicateNameError, PluginError, UnknownNameError, ZooError
 
 if TYPE_CHECKING:
     from zoo.adversaries.base import Adversary
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 NAME_PATTERN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
+RESERVED = ("name", "weight")
+"""Keys that recipes write beside a component's arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,8 @@ class Registry(Generic[T]):
         if name not in table:
             raise UnknownNameError(self.kind, name, table)
         entry = table[name]
-        if entry.component is None:
-            entry = self._load(entry)
+        if entry.component is None and entry.error is None:
+            entry = self._load(name, entry)
         if entry.component is None:
             raise PluginError(f"{self.kind} {name!r} from {entry.origin} is broken: {entry.error}")
         return entry.component
@@ -153,22 +155,20 @@ class Registry(Generic[T]):
             add_entry_points(self)
         return self._entries
 
-    def _load(self, entry: Entry[T]) -> Entry[T]:
+    def _load(self, name: str, entry: Entry[T]) -> Entry[T]:
+        """Import an entry's class. A plugin may fail in any way: it is reported, not hidden."""
+        target = entry.target
         try:
-            target = entry.target
-            if target is None:
-                return entry
             loaded = target.load() if isinstance(target, EntryPoint) else _import_target(target)
-            self._check(entry.name, loaded)
-        except PluginError as error:
-            entry = replace(entry, error=str(error))
-        except Exception as error:  # a plugin may fail in any way; it is reported, not hidden
+            self._check(name, loaded)
+        except (Exception, SystemExit) as error:
             if entry.origin.kind == "built-in":
                 raise
-            entry = replace(entry, error=f"{type(error).__name__}: {error}")
+            cause = str(error) if isinstance(error, ZooError) else _one_line(error)
+            entry = replace(entry, error=cause)
         else:
-            entry = replace(entry, component=loaded, error=None)
-        self._table()[entry.name] = entry
+            entry = replace(entry, component=loaded)
+        self._table()[name] = entry
         return entry
 
     def _check(self, name: str, component: object) -> None:
@@ -187,9 +187,19 @@ class Registry(Generic[T]):
         _check_constructor(self.kind, name, component)
 
 
-def constructor_parameters(component: type) -> dict[str, inspect.Parameter]:
-    """Return the keyword parameters of a component's constructor, annotations evaluated."""
-    return dict(inspect.signature(component, eval_str=True).parameters)
+def constructor_parameters(component: Callable[..., object]) -> dict[str, inspect.Parameter]:
+    """Return the keyword parameters of a component's constructor, annotations evaluated.
+
+    Raises:
+        PluginError: if an annotation names something that does not exist at run time.
+    """
+    try:
+        return dict(inspect.signature(component, eval_str=True).parameters)
+    except Exception as error:  # an annotation may be any expression
+        raise PluginError(
+            f"the annotations of {component!r} cannot be evaluated ({_one_line(error)}); recipes "
+            "are checked by them: import at run time what they name"
+        ) from error
 
 
 def origin_of(component: type) -> Origin:
@@ -206,26 +216,44 @@ def origin_of(component: type) -> Origin:
     return Origin("package", module_name)
 
 
-def _import_target(target: str) -> Any:
-    module_name, _, attribute = target.partition(":")
+def _import_target(target: str | None) -> Any:
+    module_name, _, attribute = (target or "").partition(":")
     return getattr(importlib.import_module(module_name), attribute)
 
 
 def _place(entry: Entry[Any]) -> str:
-    target = entry.target
-    if isinstance(target, EntryPoint):
-        return target.value
-    component = entry.component
-    return target or (f"{component.__module__}:{component.__qualname__}" if component else "broken")
+    if isinstance(entry.target, EntryPoint):
+        return entry.target.value
+    if entry.component is not None:
+        return f"{entry.component.__module__}:{entry.component.__qualname__}"
+    return entry.target or "broken"
 
 
 def _same_component(entry: Entry[Any], component: type) -> bool:
-    """Tell whether a lazy entry names this very class (its module is being imported)."""
-    return _place(entry).replace(" ", "") == f"{component.__module__}:{component.__qualname__}"
+    """Tell whether an entry means this very class: its module is being imported, or again.
+
+    An entry point may name its class by a package that only passes it on (`pkg:Net` for
+    `pkg.nets:Net`).
+    """
+    if not isinstance(entry.target, EntryPoint):
+        return _place(entry) == f"{component.__module__}:{component.__qualname__}"
+    packages = (name.partition(".")[0] for name in (entry.target.module, component.__module__))
+    return entry.target.attr == component.__qualname__ and len(set(packages)) == 1
+
+
+def _one_line(error: BaseException) -> str:
+    """Return an exception as `Type: first line of its message`."""
+    first_line = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
 
 
 def _check_constructor(kind: str, name: str, component: type) -> None:
     for parameter in inspect.signature(component).parameters.values():
+        if parameter.name in RESERVED:
+            raise PluginError(
+                f"{kind} {name!r}: a parameter of {component.__name__} cannot be called "
+                f"{parameter.name!r}: a recipe writes the component's own {parameter.name} there"
+            )
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             continue
         raise PluginError(
