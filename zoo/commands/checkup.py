@@ -24,6 +24,8 @@ from zoo.plugins import plugins_disabled
 from zoo.recipes.book import load_book
 from zoo.recipes.checks import check_book
 from zoo.registry import REGISTRIES
+from zoo.weights import store
+from zoo.weights.catalog import CATALOG
 
 Status = Literal["ok", "warning", "failed"]
 PACKAGES = ("torch", "torchvision", "timm", "piq", "numpy", "pillow", "scikit-image", "safetensors")
@@ -113,7 +115,9 @@ def _data() -> Iterator[Finding]:
 
 
 def _feature_networks() -> Iterator[Finding]:
-    yield from ()
+    for entry in CATALOG.values():
+        here, detail = store.available(entry.name, "auto")
+        yield Finding("weights", entry.name, "ok" if here else "warning", detail)
 
 
 def _registry() -> Iterator[Finding]:

@@ -11,7 +11,6 @@ import typer
 from zoo.plugins import load_plugin_file
 from zoo.recipes.book import Book, load_book
 
-GPU_PROFILE, CPU_PROFILE = "paper", "demo"
 _SOURCES = "Where recipes and components come from"
 
 Registries = Annotated[
@@ -50,7 +49,7 @@ ProfileName = Annotated[
         "--profile",
         "-p",
         metavar="NAME",
-        help=f"How much training; by default {GPU_PROFILE} on a CUDA GPU, else {CPU_PROFILE}.",
+        help="How much training; by default paper on a CUDA GPU, else demo.",
     ),
 ]
 Settings = Annotated[
@@ -73,15 +72,14 @@ def open_book(registries: Sequence[Path], plugins: Sequence[Path]) -> Book:
     return load_book(registries)
 
 
-def choose_profile(given: str | None) -> tuple[str, str]:
+def choose_profile(given: str | None, device: str = "auto") -> tuple[str, str]:
     """Return a profile's name, and why it was chosen: the same rule for every command.
 
     Imports torch where nothing is given.
     """
     if given is not None:
-        return given, "--profile"
-    import torch
+        return given, "asked for"
+    from zoo.train.device import choose_device, default_profile
 
-    if torch.cuda.is_available():
-        return GPU_PROFILE, f"{torch.cuda.get_device_name()} found"
-    return CPU_PROFILE, "no CUDA GPU found"
+    chosen = choose_device(device)
+    return default_profile(chosen), f"the default on {chosen}"

@@ -1,0 +1,94 @@
+"""The `zoo` program: its commands, and how it ends.
+
+A `ZooError` is the user's to mend: one paragraph on stderr and its own exit code. Anything else is
+a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import logging
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from zoo.commands import data, weights
+from zoo.commands.doctor import doctor
+from zoo.commands.list import list_names
+from zoo.commands.output import configure_logging, print_error, print_text
+from zoo.commands.show import show
+from zoo.commands.train import train
+from zoo.errors import ZooError
+
+DISTRIBUTION = "srgan-zoo"
+HELP = """\b
+zoo list recipes                        what can be trained
+zoo show esrgan-wgangp -p demo          every value of it, and its origin
+zoo train esrgan-wgangp -p demo         train it, minutes on a CPU
+
+Train, compare and extend super-resolution GANs.
+"""
+
+
+class ZooGroup(TyperGroup):
+    """A group of commands that turns a `ZooError` into a message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except ZooError as error:
+            print_error(error)
+            raise typer.Exit(error.exit_code) from error
+
+
+app = typer.Typer(
+    name="zoo",
+    cls=ZooGroup,
+    help=HELP,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # a bug's traceback is Python's own, whole
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("list")(list_names)
+app.command("show")(show)
+app.command("train")(train)
+app.command("doctor")(doctor)
+app.add_typer(data.app, name="data")
+app.add_typer(weights.app, name="weights")
+
+
+def _print_version(value: bool) -> None:  # noqa: FBT001  typer calls it so
+    if not value:
+        return
+    try:
+        print_text(f"zoo {version(DISTRIBUTION)}")
+    except PackageNotFoundError:
+        print_text("zoo (a checkout that is not installed)")
+    raise typer.Exit
+
+
+@app.callback()
+def configure(
+    *,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log details to stderr.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Log warnings and errors only.")
+    ] = False,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Apply what concerns all commands. The help text is the app's."""
+    configure_logging(logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO)
+
+
+def main() -> None:
+    """Run the program: the console script `zoo`, and `cli.py` in a checkout."""
+    app()

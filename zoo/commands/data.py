@@ -1,0 +1,138 @@
+"""`zoo data`: datasets, which are here, how to get others, and whether their files are whole.
+
+What decodes images is imported by the commands, not here: `zoo --help` does without numpy.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zoo.commands.options import DataRoot, Json
+from zoo.commands.output import Table, note, print_json, print_table, print_text, progress
+from zoo.data.catalogue import CATALOGUE, Dataset
+from zoo.data.places import data_root as find_data_root
+from zoo.errors import DataError, IntegrityError
+
+app = typer.Typer(no_args_is_help=True, help="Datasets: list, get and verify them.")
+MOST_PROBLEMS_SHOWN = 10
+Row = dict[str, str | int | bool]
+
+
+@app.command("list")
+def list_data(*, data_root: DataRoot = None, as_json: Json = False) -> None:
+    """List the datasets that are here, and those that can be fetched."""
+    from zoo.data.sources import BUILT_IN, dataset_names
+
+    root = find_data_root(data_root)
+    names = dict.fromkeys([*BUILT_IN, *CATALOGUE, *dataset_names(root)])
+    rows = [data_row(name, data_root=data_root) for name in names]
+    if as_json:
+        print_json("zoo.data.list/1", {"data_root": str(root), "datasets": rows})
+        return
+    columns = ("name", "here", "images", "description", "rights")
+    print_table(Table(f"data (root: {root})", columns, [_cells(row) for row in rows]))
+
+
+@app.command("get")
+def get_data(
+    name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(CATALOGUE)}.")],
+    *,
+    data_root: DataRoot = None,
+    mirror: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="A folder that serves the same files; hashes still hold."),
+    ] = None,
+    keep_archives: Annotated[
+        bool, typer.Option("--keep-archives", help="Keep the archives after unpacking.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before fetching.")] = False,
+) -> None:
+    """Fetch a dataset, check its hashes, unpack it; the same command goes on where it stopped."""
+    from zoo.data.install import find_dataset, get_dataset
+
+    dataset = find_dataset(name)
+    note(f"{dataset.description}; {dataset.num_bytes / 1e9:.1f} GB from {dataset.homepage}")
+    note(f"rights: {dataset.licence}")
+    _confirm(dataset, find_data_root(data_root), yes=yes)
+    with progress(f"fetching {name}") as report:
+        folders = get_dataset(
+            dataset,
+            data_root=data_root,
+            mirror=mirror,
+            keep_archives=keep_archives,
+            progress=report,
+        )
+    for folder in folders:
+        print_text(str(folder))
+
+
+@app.command("verify")
+def verify_data(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A dataset or a folder.")],
+    *,
+    data_root: DataRoot = None,
+) -> None:
+    """Check every image against the hashes recorded when it was fetched, else by decoding it."""
+    from zoo.data.install import verify_images
+    from zoo.data.sources import open_source
+
+    source = open_source(name, data_root=data_root)
+    paths = [*source.training_paths, *source.validation_paths]
+    with progress(f"verifying {name}") as report:
+        problems = verify_images(paths, report)
+    if problems:
+        shown = "; ".join(problems[:MOST_PROBLEMS_SHOWN])
+        raise IntegrityError(f"{name}: {len(problems)} of {len(paths)} images are bad: {shown}")
+    print_text(f"{name}: {len(paths)} images are well")
+
+
+def data_row(name: str, *, data_root: Path | None = None) -> Row:
+    """Describe a dataset: what is known of it, and whether it is here."""
+    from zoo.data.sources import open_source
+
+    try:
+        source = open_source(name, data_root=data_root)
+    except DataError as error:
+        known = CATALOGUE.get(name)
+        return {
+            "name": name,
+            "here": False,
+            "images": 0,
+            "description": known.description if known else "",
+            "rights": known.licence if known else "",
+            "problem": str(error),
+        }
+    return {
+        "name": name,
+        "here": True,
+        "images": len(source.training_paths) + len(source.validation_paths),
+        "description": source.description,
+        "rights": source.licence,
+        "problem": "",
+    }
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    here = "yes" if row["here"] else f"no (zoo data get {row['name']})"
+    return (
+        str(row["name"]),
+        here,
+        str(row["images"] or ""),
+        str(row["description"]),
+        str(row["rights"]),
+    )
+
+
+def _confirm(dataset: Dataset, root: Path, *, yes: bool) -> None:
+    """Ask before gigabytes are fetched; where nobody can answer, `--yes` must."""
+    from zoo.data.install import is_installed
+
+    if yes or all(is_installed(archive, root) for archive in dataset.archives):
+        return
+    if not sys.stdin.isatty():
+        raise DataError(f"nobody is here to ask: say `zoo data get {dataset.name} --yes`")
+    typer.confirm("Fetch it?", abort=True, err=True)

@@ -1,0 +1,94 @@
+"""`zoo train`: one recipe under one profile, from its data to its run directory."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zoo.commands.options import (
+    DataRoot,
+    Json,
+    Plugins,
+    ProfileName,
+    Registries,
+    Settings,
+    choose_profile,
+    open_book,
+)
+from zoo.commands.output import note, print_json, print_text
+
+if TYPE_CHECKING:
+    from zoo.train.run import Run
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="See zoo list recipes.")],
+    *,
+    profile: ProfileName = None,
+    settings: Settings,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, data order and pretraining.")] = 0,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|DIR", help="What to train on; short for --set data.source=..."),
+    ] = None,
+    data_root: DataRoot = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
+    run_root: Annotated[Path, typer.Option(metavar="DIR", help="Folder of runs.")] = Path("runs"),
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Delete what the run has done and start over.")
+    ] = False,
+    registry: Registries,
+    plugin: Plugins,
+    as_json: Json = False,
+) -> None:
+    """Train a recipe; the same command again goes on where it stopped."""
+    book = open_book(registry, plugin)
+    book.recipe(recipe)  # a misspelt name is told before torch is imported
+    chosen, reason = choose_profile(profile, device)
+    note(f"profile: {chosen} ({reason})")
+    if data is not None:
+        settings = [*settings, f"data.source={json.dumps(data)}"]
+
+    from zoo.commands.watch import watch
+    from zoo.recipes.checks import complete
+    from zoo.recipes.resolve import resolve
+    from zoo.train.interrupts import Interrupted
+    from zoo.train.run import Options
+    from zoo.train.run import train as train_run
+
+    spec = complete(resolve(book, recipe, chosen, seed=seed, settings=settings)).spec
+    try:
+        with watch() as observer:
+            run = train_run(spec, Options(run_root, data_root, device, fresh, observer))
+    except Interrupted as stopped:
+        note(f"{stopped}, saved; go on with: {_resume_command(sys.argv[1:])}")
+        raise typer.Exit(stopped.exit_code) from stopped
+    _print_run(run, as_json=as_json)
+
+
+def _resume_command(arguments: Sequence[str]) -> str:
+    """Return the command that goes on: the same one, unless it said to start over."""
+    return shlex.join(["zoo", *(word for word in arguments if word != "--fresh")])
+
+
+def _print_run(run: Run, *, as_json: bool) -> None:
+    from zoo.train.directory import RunDirectory
+
+    directory = RunDirectory(run.directory)
+    pictures = [directory.samples / name for name in run.summary["pictures"]]
+    if as_json:
+        document: dict[str, Any] = {"directory": run.directory, "pictures": pictures}
+        print_json("zoo.train/1", document | {"summary": dict(run.summary)})
+        return
+    ours, bicubic = run.summary["psnr_y"], run.summary["psnr_y_bicubic"]
+    print_text(f"PSNR_Y {ours:.2f} dB on held-out images (bicubic {bicubic:.2f} dB)")
+    print_text(f"verdict: {run.summary['verdict']}")
+    print_text(f"run: {run.directory}")
+    for picture in pictures:
+        print_text(f"picture (SR | HR | LR): {picture}")

@@ -1,0 +1,61 @@
+"""`zoo weights`: weights of feature networks, which are here and how to add others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zoo.commands.options import Json
+from zoo.commands.output import Table, print_json, print_table, print_text
+from zoo.weights import store
+from zoo.weights.catalog import CATALOG
+
+app = typer.Typer(no_args_is_help=True, help="Weights of feature networks: list and add.")
+
+
+@app.command("list")
+def list_weights(*, as_json: Json = False) -> None:
+    """List the feature networks zoo knows, and whether their weights are here; no network access.
+
+    Any other network of timm can be used too.
+    """
+    rows = list(weights_rows())
+    if as_json:
+        print_json("zoo.weights.list/1", {"weights": rows})
+        return
+    columns = ("network", "weights", "licence", "here", "where, or how to get them")
+    print_table(Table("weights", columns, [_cells(row) for row in rows]))
+
+
+@app.command("add")
+def add_weights(
+    network: Annotated[str, typer.Argument(metavar="NAME", help="Such as vgg19.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .pth or .safetensors file.")],
+) -> None:
+    """Check a file of ImageNet weights and put it into zoo's store."""
+    print_text(f"stored as {store.add(network, file)}")
+
+
+def _cells(row: dict[str, str | bool]) -> tuple[str, ...]:
+    network, way = str(row["network"]), str(row["weights"])
+    detail = str(row["detail"])
+    if not row["here"] and way == "imagenet":
+        detail = f"from the hub on first use, or `zoo weights add {network} FILE`"
+    return network, way, str(row["licence"]), "yes" if row["here"] else "no", detail
+
+
+def weights_rows() -> Iterator[dict[str, str | bool]]:
+    """Yield each way to have the weights of each catalogued network, and whether it works now."""
+    for entry in CATALOG.values():
+        for way in ("imagenet", *(("package",) if entry.package is not None else ())):
+            here, detail = store.available(entry.name, way)
+            yield {
+                "network": entry.name,
+                "weights": way,
+                "licence": entry.licence,
+                "here": here,
+                "detail": detail,
+            }
