@@ -1,0 +1,84 @@
+"""`zoo data`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import Result
+
+from zoo.data import Progress
+from zoo.data.catalogue import Dataset
+from zoo.data.images import write_png
+
+Zoo = Callable[..., Result]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Return a data root with one dataset of three images, `Tiny`."""
+    for number in range(3):
+        image = np.full((32, 32, 3), 40 * number, dtype=np.uint8)
+        write_png(tmp_path / "Tiny" / "HR" / f"{number}.png", image)
+    return tmp_path
+
+
+def test_lists_what_is_here_and_what_can_be_had(zoo: Zoo, root: Path) -> None:
+    document = json.loads(zoo("data", "list", "--data-root", root, "--json").stdout)
+    assert document["data_root"] == str(root)
+    rows = {row["name"]: row for row in document["datasets"]}
+    assert (rows["samples"]["here"], rows["Tiny"]["images"]) == (True, 3)
+    assert rows["div2k"]["here"] is False
+    assert rows["div2k"]["rights"]
+    assert "no (zoo data get div2k)" in zoo("data", "list", "--data-root", root).stdout
+
+
+def test_verifies_a_dataset(zoo: Zoo, root: Path) -> None:
+    result = zoo("data", "verify", "Tiny", "--data-root", root)
+    assert (result.exit_code, result.stdout) == (0, "Tiny: 3 images are well\n")
+
+
+def test_a_damaged_image_is_an_integrity_error(zoo: Zoo, root: Path) -> None:
+    whole = root / "Tiny" / "HR" / "1.png"
+    whole.write_bytes(whole.read_bytes()[:60])
+    result = zoo("data", "verify", "Tiny", "--data-root", root)
+    assert result.exit_code == 4
+    assert "1 of 3 images are bad" in result.stderr
+    assert str(whole) in result.stderr
+
+
+def test_get_shows_rights_and_size_and_asks_nobody_without_a_terminal(zoo: Zoo, root: Path) -> None:
+    result = zoo("data", "get", "div2k", "--data-root", root)
+    assert result.exit_code == 2
+    assert "rights: academic research use only" in result.stderr
+    assert "4.0 GB" in result.stderr
+    assert "zoo data get div2k --yes" in result.stderr
+
+
+def test_get_prints_the_folders(zoo: Zoo, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def get_dataset(
+        dataset: Dataset, *, data_root: Path, progress: Progress, **_options: object
+    ) -> tuple[Path, ...]:
+        progress(1, 1)
+        return tuple(data_root / archive.target for archive in dataset.archives)
+
+    monkeypatch.setattr("zoo.data.install.get_dataset", get_dataset)
+    result = zoo("data", "get", "div2k", "--yes", "--data-root", root)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        str(root / "DIV2K_train" / "HR"),
+        str(root / "DIV2K_valid" / "HR"),
+    ]
+
+
+def test_offline_is_an_error_of_the_machine(
+    zoo: Zoo, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    monkeypatch.setattr("zoo.data.install.check_disk", lambda *_arguments: None)
+    result = zoo("data", "get", "div2k", "--yes", "--data-root", root)
+    assert result.exit_code == 5
+    assert "ZOO_OFFLINE" in result.stderr

