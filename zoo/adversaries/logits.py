@@ -42,7 +42,7 @@ def global_mean(values: Tensor) -> Tensor:
         return mean
     from torch.distributed.nn.functional import all_reduce  # not in every build of torch
 
-    total: Tensor = all_reduce(mean)  # type: ignore[no-untyped-call]
+    total: Tensor = all_reduce(mean)
     return total / torch.distributed.get_world_size()
 
 
