@@ -24,6 +24,7 @@ class Hub(ThreadingHTTPServer):
     def __init__(self, content: bytes) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.content = content
+        self.sent = len(content)
         self.paths: list[str] = []
 
 
@@ -41,7 +42,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.do_HEAD()
-        self.wfile.write(self.server.content)
+        self.wfile.write(self.server.content[: self.server.sent])
 
     def log_message(self, *arguments: object) -> None:
         pass
@@ -102,6 +103,13 @@ def test_a_file_the_hub_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
         WeightsError, match=r"zoo weights add tiny FILE.*does not give someone/tiny"
     ):
+        store.load("tiny")
+
+
+def test_a_connection_that_breaks(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)  # between the client's attempts to resume
+    server.sent //= 2
+    with pytest.raises(WeightsError, match=r"zoo weights add tiny FILE.*someone/tiny"):
         store.load("tiny")
 
 

@@ -46,7 +46,7 @@ def _download(entry: FeatureNetworkEntry) -> Path:
     if entry.hub_id is None:
         raise WeightsError(f"the hub has no ImageNet weights for {entry.name}")
     from huggingface_hub import constants, hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
+    from huggingface_hub.errors import EntryNotFoundError
 
     if constants.HF_HUB_OFFLINE:
         raise WeightsError("HF_HUB_OFFLINE forbids asking the hub")
@@ -54,9 +54,20 @@ def _download(entry: FeatureNetworkEntry) -> Path:
     logger.info("downloading %s of %s from %s", FILE_NAME, entry.hub_id, constants.ENDPOINT)
     try:
         return Path(hf_hub_download(entry.hub_id, FILE_NAME, etag_timeout=CONNECT_SECONDS))
-    except (EntryNotFoundError, HfHubHTTPError, OSError) as error:
+    except (EntryNotFoundError, _http_error(), OSError) as error:
         reason = " ".join(str(error).split())
         raise WeightsError(f"the hub does not give {entry.hub_id}: {reason}") from error
+
+
+def _http_error() -> type[Exception]:
+    """Return the base of what the hub's client raises for a connection that breaks.
+
+    It is that of the HTTP library beneath, which is not the same in every version of the client;
+    its own error for a bad status always derives from it.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return next(base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError")
 
 
 def _check_connection(endpoint: str) -> None:
