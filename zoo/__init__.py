@@ -1,1 +1,92 @@
-"""zoo: a plugin-based benchmark and model zoo for single-image super-resolution GANs."""
+"""A plugin-based benchmark and model zoo for single-image super-resolution GANs.
+
+The names here are what a plugin is written with. Each is imported when it is first used:
+`import zoo` alone imports neither torch nor any component.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.adversaries.base import Adversary
+    from zoo.discriminators.base import Discriminator
+    from zoo.errors import ZooError
+    from zoo.generators.base import Generator
+    from zoo.losses.base import Loss
+    from zoo.metrics.base import Metric
+    from zoo.registry import (
+        register_adversary,
+        register_discriminator,
+        register_generator,
+        register_loss,
+        register_metric,
+    )
+
+    __version__: str
+
+__all__ = [
+    "Adversary",
+    "Discriminator",
+    "Generator",
+    "Loss",
+    "Metric",
+    "ZooError",
+    "__version__",
+    "register_adversary",
+    "register_discriminator",
+    "register_generator",
+    "register_loss",
+    "register_metric",
+]
+
+_HOMES = {
+    "Adversary": "zoo.adversaries.base",
+    "Discriminator": "zoo.discriminators.base",
+    "Generator": "zoo.generators.base",
+    "Loss": "zoo.losses.base",
+    "Metric": "zoo.metrics.base",
+    "ZooError": "zoo.errors",
+    "register_adversary": "zoo.registry",
+    "register_discriminator": "zoo.registry",
+    "register_generator": "zoo.registry",
+    "register_loss": "zoo.registry",
+    "register_metric": "zoo.registry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use (PEP 562)."""
+    if name == "__version__":
+        value: Any = _version()
+    elif name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, those not yet imported among them."""
+    return sorted({*globals(), *__all__})
+
+
+def _version() -> str:
+    """Return the installed version, or that of the checkout zoo is imported from."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("srgan-zoo")
+    except PackageNotFoundError:
+        return _checkout_version()
+
+
+def _checkout_version() -> str:
+    import tomllib
+    from pathlib import Path
+
+    project = Path(__file__).parent.parent / "pyproject.toml"
+    with project.open("rb") as file:
+        return str(tomllib.load(file)["project"]["version"])

@@ -64,7 +64,7 @@ def _check_generator(book: Book, recipe: Entry) -> Iterator[Problem]:
     parent = recipe.reference("extends")
     if component_name(recipe.leaves, GENERATOR) is not None or (parent is not None and not own):
         return
-    inherits_unknown = parent is not None and parent not in book.recipes
+    inherits_unknown = ("extends",) in recipe.own and parent not in book.recipes
     wrong = recipe.own.get(GENERATOR)
     if inherits_unknown or not recipe.is_mapping or (wrong is not None and wrong.value is not None):
         return
