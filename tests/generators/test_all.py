@@ -67,9 +67,9 @@ def test_state_dict_round_trip(name: str) -> None:
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])
 @pytest.mark.parametrize("norm", ["batch", "none"])
 def test_untrained_with_interpolation_skip_is_bicubic(name: str, scale: int, norm: str) -> None:
-    settings = {"width": 32, "num_blocks": 4} | ({"growth": 32} if name == "rrdb" else {})
+    settings = {"width": 32, "num_blocks": 2} | ({"growth": 32} if name == "rrdb" else {})
     generator = build(name, **settings, scale=scale, norm=norm, interpolation_skip=True)
-    image = torch.rand(2, 3, 12, 16)
+    image = torch.rand(2, 3, 8, 9)
     with torch.no_grad():
         difference = generator(image) - build("bicubic", scale=scale)(image)
     assert difference.abs().max() < 1 / 255

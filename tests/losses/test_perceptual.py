@@ -1,14 +1,27 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from zoo.errors import WeightsError
 from zoo.losses.perceptual import VGG19, Perceptual, vgg19_index
+from zoo.weights.store import LoadedWeights, load
+
+
+SMALL: dict[str, Any] = {"network": "test_resnet", "layer": "layer1", "weights": "random"}
 
 
 @pytest.fixture(scope="module")
-def vgg_before() -> VGG19:
+def random_vgg19() -> LoadedWeights:
+    return load("vgg19", "random")
+
+
+@pytest.fixture
+def vgg_before(random_vgg19: LoadedWeights, monkeypatch: pytest.MonkeyPatch) -> VGG19:
+    """VGG54 before activation; it and what follows it take one and the same random draw."""
+    monkeypatch.setattr("zoo.losses.features.load", lambda *_: random_vgg19)
     return VGG19(weights="random")
 
 
@@ -67,8 +80,8 @@ def test_identical_images_have_no_distance() -> None:
 @pytest.mark.parametrize(("criterion", "factor"), [("mse", 12.75**-2), ("l1", 12.75**-1)])
 def test_feature_scale_is_a_factor_on_the_features(criterion: str, factor: float) -> None:
     first, second = torch.rand(2, 1, 3, 24, 24)
-    plain = Perceptual(criterion=criterion)  # type: ignore[arg-type]
-    scaled = Perceptual(criterion=criterion, feature_scale=1 / 12.75)  # type: ignore[arg-type]
+    plain = Perceptual(**SMALL, criterion=criterion)
+    scaled = Perceptual(**SMALL, criterion=criterion, feature_scale=1 / 12.75)
     torch.testing.assert_close(scaled(first, second), plain(first, second) * factor)
     features = plain.features(first) - plain.features(second)
     expected = features.square().mean() if criterion == "mse" else features.abs().mean()
@@ -87,7 +100,7 @@ def test_gradient_reaches_the_generated_image_alone() -> None:
 
 @pytest.mark.parametrize("criterion", ["mse", "l1"])
 def test_distance_is_float32_under_autocast(criterion: str) -> None:
-    loss = Perceptual(criterion=criterion)  # type: ignore[arg-type]
+    loss = Perceptual(**SMALL, criterion=criterion)
     first, second = torch.rand(2, 1, 3, 24, 24)
     exact = loss(first, second)
     with torch.autocast("cpu", dtype=torch.bfloat16):
