@@ -9,7 +9,6 @@ from zoo.errors import WeightsError
 from zoo.losses.perceptual import VGG19, Perceptual, vgg19_index
 from zoo.weights.store import LoadedWeights, load
 
-
 SMALL: dict[str, Any] = {"network": "test_resnet", "layer": "layer1", "weights": "random"}
 
 
