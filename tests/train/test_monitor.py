@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from zoo.errors import DivergedError
+from zoo.train.monitor import FiniteGuard, judge
+
+
+def adversarial_rows(critic: float, contrast: float = 1.0) -> list[dict[str, Any]]:
+    return [{"discriminator_total": critic, "sr_contrast": contrast} for _ in range(8)]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_value_that_is_not_finite_is_reported_with_its_first_step(value: float) -> None:
+    guard = FiniteGuard()
+    for step in range(1, 10):
+        bad = step in (4, 6)
+        guard.observe(
+            step, {"loss_l1": torch.tensor(0.5), "loss_x": torch.tensor(value if bad else 1.0)}
+        )
+    guard.remember({"loss_x": 1.25})
+    with pytest.raises(DivergedError, match=r"loss_x .* step 4; last logged finite: loss_x 1.25"):
+        guard.check()
+
+
+def test_finite_values_pass() -> None:
+    guard = FiniteGuard()
+    guard.observe(1, {"loss": torch.tensor(1.0)})
+    guard.check([torch.ones(3)])
+
+
+def test_parameters_that_are_not_finite_are_found_without_a_bad_loss() -> None:
+    with pytest.raises(DivergedError, match="parameters"):
+        FiniteGuard().check([torch.ones(3), torch.tensor([1.0, math.nan])])
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict"),
+    [
+        ([], "stable"),
+        ([{"psnr_y": 28.0}, {"psnr_y": 27.0}], "stable"),
+        ([{"psnr_y": 28.0}, {"psnr_y": 21.9}], "diverged"),
+        ([{"psnr_y": 28.0}, {"psnr_y": 10.0}, {"psnr_y": 27.0}], "stable"),
+        (adversarial_rows(1.3), "stable"),
+        (adversarial_rows(0.01), "critic-won"),
+        (adversarial_rows(-5.0), "stable"),  # an objective without a lower bound
+        (adversarial_rows(1.3, contrast=0.4), "mode-collapsed"),
+        ([{"sr_contrast": 0.1}], "stable"),  # a content stage has no mode to collapse
+    ],
+)
+def test_verdicts_follow_their_rules(rows: list[dict[str, Any]], verdict: str) -> None:
+    assert judge(rows) == verdict

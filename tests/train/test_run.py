@@ -1,0 +1,303 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from tests.train.conftest import MakeOptions, MakeSpec
+from zoo.errors import DivergedError, MachineError, RecipeError
+from zoo.recipes.book import load_book
+from zoo.recipes.schema import RunSpec
+from zoo.train.checkpoint import load_latest
+from zoo.train.directory import RunDirectory
+from zoo.train.interrupts import Interrupted
+from zoo.train.observer import Observer
+from zoo.train.rehearsal import rehearse
+from zoo.train.run import Options, Run, count_steps, run_path, train
+
+TRAINABLE = [name for name in load_book().recipes if name != "bicubic"]
+
+
+class Stopper(Observer):
+    """Breaks off the stages it is told to, at the steps it is told, in one way or another."""
+
+    def __init__(self, stage: str, step: int, how: BaseException | int) -> None:
+        self.stage, self.step, self.how = stage, step, how
+        self.current = ""
+
+    def stage_started(self, recipe: str, stage: str, step: int, num_steps: int) -> None:
+        self.current = stage
+
+    def stepped(self, step: int, num_images: int) -> None:
+        if (self.current, step) == (self.stage, self.step):
+            if isinstance(self.how, int):
+                os.kill(os.getpid(), self.how)
+            else:
+                raise self.how
+
+
+class Notes(Observer):
+    def __init__(self) -> None:
+        self.started: list[tuple[str, str, int]] = []
+        self.rows: list[Mapping[str, Any]] = []
+
+    def stage_started(self, recipe: str, stage: str, step: int, num_steps: int) -> None:
+        self.started.append((recipe, stage, step))
+
+    def logged(self, row: Mapping[str, Any]) -> None:
+        self.rows.append(row)
+
+
+class Kill(Exception):  # noqa: N818
+    """Stands for SIGKILL within the test's process: nothing of the run gets to react."""
+
+
+def final_state(run: Run) -> dict[str, Any]:
+    state = load_latest(run.directory / "checkpoints")
+    assert state is not None
+    state.pop("seconds")
+    return state
+
+
+def assert_same_bits(first: Any, second: Any, where: str = "") -> None:
+    assert type(first) is type(second), where
+    if isinstance(first, torch.Tensor):
+        assert torch.equal(first, second), where
+    elif isinstance(first, dict):
+        assert first.keys() == second.keys(), where
+        for key in first:
+            assert_same_bits(first[key], second[key], f"{where}.{key}")
+    elif isinstance(first, list | tuple):
+        assert len(first) == len(second), where
+        for number, (a, b) in enumerate(zip(first, second, strict=True)):
+            assert_same_bits(a, b, f"{where}[{number}]")
+    else:
+        assert first == second, where
+
+
+def train_with_kills(spec: RunSpec, options: Options, kills: list[tuple[str, int]]) -> Run:
+    for stage, step in kills:
+        with pytest.raises(Kill):
+            train(spec, replace(options, observer=Stopper(stage, step, Kill())))
+    return train(spec, options)
+
+
+def test_a_content_run_leaves_everything_it_should(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    options = make_options()
+    run = train(make_spec("srresnet-nobn"), options)
+    assert run.directory == options.run_root / "srresnet-nobn" / "smoke" / "seed-0"
+    recipe = yaml.safe_load((run.directory / "recipe.yaml").read_text())
+    assert recipe["settings"]["generator"]["width"] == 8
+    assert recipe["settings"]["generator"]["residual_scaling"] == 1.0
+    provenance = json.loads((run.directory / "provenance.json").read_text())
+    assert provenance["sessions"][0]["versions"]["torch"] == torch.__version__
+    assert len(provenance["identity"]["data"]) == 64
+    rows = RunDirectory(run.directory).rows()
+    assert [row["step"] for row in rows if row["kind"] == "train"] == list(range(1, 13))
+    assert [row["step"] for row in rows if row["kind"] == "validation"] == [0, 6, 12]
+    assert run.summary["psnr_y_bicubic"] == pytest.approx(28.53, abs=0.01)
+    for name in run.summary["pictures"]:
+        with Image.open(run.directory / "samples" / name) as picture:
+            assert picture.width > 3 * picture.height * 0.9
+
+
+def test_an_adversarial_run_trains_its_pretraining_first_and_shares_it(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    notes = Notes()
+    first = train(make_spec("esrgan-wgangp-novgg"), make_options(observer=notes))
+    assert [started[:2] for started in notes.started] == [
+        ("rrdb", "content"),
+        ("esrgan-wgangp-novgg", "adversarial"),
+    ]
+    notes.started.clear()
+    train(make_spec("esrgan-vanilla", "losses.vgg19=null"), make_options(observer=notes))
+    assert notes.started == [("esrgan-vanilla", "adversarial", 0)]
+    started_from = [row["psnr_y"] for row in notes.rows if row["kind"] == "validation"]
+    pretrained = RunDirectory(first.directory.parents[2] / "rrdb" / "smoke" / "seed-0").summary()
+    assert pretrained is not None
+    assert pretrained["psnr_y"] in started_from
+
+
+def test_pretraining_is_found_under_another_recipes_name(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    """BatchNorm switched on by hand makes the very pretraining that `rrdb-bn` names."""
+    notes = Notes()
+    train(make_spec("rrdb-bn"), make_options())
+    spec = make_spec("esrgan-wgangp-novgg", "generator.norm=batch")
+    train(spec, make_options(observer=notes))
+    assert [started[0] for started in notes.started] == ["esrgan-wgangp-novgg"]
+
+
+def test_other_pretraining_does_not_overwrite_a_run(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    options = make_options()
+    plain = train(make_spec("rrdb"), options)
+    before = (plain.directory / "weights.safetensors").read_bytes()
+    train(make_spec("esrgan-wgangp-novgg", "generator.residual_scaling=0.5"), options)
+    assert (plain.directory / "weights.safetensors").read_bytes() == before
+    siblings = [path.name for path in plain.directory.parent.iterdir()]
+    assert len(siblings) == 2
+    assert any(name.startswith("seed-0-") for name in siblings)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_killed_and_resumed_is_uninterrupted_to_the_bit(
+    make_spec: MakeSpec, make_options: MakeOptions, seed: int
+) -> None:
+    spec = make_spec("srgan-wgangp", "losses.vgg19=null", "generator.norm=batch", seed=seed)
+    straight = train(spec, make_options("straight"))
+    kills = [("content", 3), ("content", 9), ("adversarial", 1), ("adversarial", 5)]
+    killed = train_with_kills(spec, make_options("killed"), kills)
+    assert_same_bits(final_state(straight), final_state(killed))
+    weights = [(run.directory / "weights.safetensors") for run in (straight, killed)]
+    assert RunDirectory(straight.directory).read_weights().keys()
+    tensors = [RunDirectory(path.parent).read_weights() for path in weights]
+    assert_same_bits(tensors[0], tensors[1])
+
+
+def test_forgetting_the_random_state_would_be_seen(
+    make_spec: MakeSpec, make_options: MakeOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control: the test above is able to fail."""
+    spec = make_spec("srgan-wgangp", "losses.vgg19=null")
+    straight = train(spec, make_options("straight"))
+    monkeypatch.setattr("zoo.train.trainer.restore_random_state", lambda _state: None)
+    killed = train_with_kills(spec, make_options("killed"), [("adversarial", 5)])
+    with pytest.raises(AssertionError):
+        assert_same_bits(final_state(straight), final_state(killed))
+
+
+def test_rows_after_a_kill_are_those_of_the_uninterrupted_run(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    spec = make_spec("srresnet")
+    straight = train(spec, make_options("straight"))
+    killed = train_with_kills(spec, make_options("killed"), [("content", 7)])
+    timing = ("images_per_second", "memory_bytes")
+    rows = [
+        [{k: v for k, v in row.items() if k not in timing} for row in RunDirectory(path).rows()]
+        for path in (straight.directory, killed.directory)
+    ]
+    assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "term"]
+)
+def test_a_signal_saves_and_the_run_goes_on_to_the_same_end(
+    make_spec: MakeSpec, make_options: MakeOptions, number: int, code: int
+) -> None:
+    spec = make_spec("srresnet-nobn")
+    straight = train(spec, make_options("straight"))
+    handler = signal.getsignal(number)
+    with pytest.raises(Interrupted) as caught:
+        train(spec, make_options("stopped", observer=Stopper("content", 6, int(number))))
+    assert signal.getsignal(number) is handler
+    assert (caught.value.exit_code, caught.value.step) == (code, 6)
+    notes = Notes()
+    resumed = train(spec, make_options("stopped", observer=notes))
+    assert notes.started == [("srresnet-nobn", "content", 6)]
+    assert_same_bits(final_state(straight), final_state(resumed))
+
+
+def test_a_finished_run_is_not_trained_again(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    notes = Notes()
+    first = train(make_spec("srresnet-nobn"), make_options())
+    again = train(make_spec("srresnet-nobn"), make_options(observer=notes))
+    assert notes.started == []
+    assert again.summary == first.summary
+
+
+def test_other_settings_in_the_same_place_are_refused_with_the_difference(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    train(make_spec("srresnet-nobn"), make_options())
+    other = make_spec("srresnet-nobn", "training.learning_rate=3e-4")
+    with pytest.raises(RecipeError, match=r"learning_rate 0.0001 -> 0.0003.*--fresh"):
+        train(other, make_options())
+    run = train(other, make_options(fresh=True))
+    assert run.summary["steps"] == 12
+
+
+def test_how_often_it_logs_is_not_part_of_what_a_run_is(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    train(make_spec("srresnet-nobn"), make_options())
+    train(make_spec("srresnet-nobn", "training.log_every=5"), make_options())
+
+
+def test_a_second_process_is_told_who_holds_the_run(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    options, spec = make_options(), make_spec("srresnet-nobn")
+    directory = RunDirectory(run_path(spec, options.run_root))
+    with directory.lock(), pytest.raises(MachineError, match=f"process {os.getpid()} on"):
+        train(spec, options)
+
+
+def test_a_value_that_is_not_finite_stops_the_run_and_reaches_no_file(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    spec = make_spec("srresnet-nobn", "training.learning_rate=1e30", "training.log_every=12")
+    options = make_options()
+    with pytest.raises(DivergedError, match=r"loss_mse.* step \d+"):
+        train(spec, options)
+    for path in run_path(spec, options.run_root).glob("checkpoints/*.pt"):
+        state = load_latest(path.parent)
+        assert state is not None
+        assert all(value.isfinite().all() for value in state["generator"].values())
+
+
+def test_a_fixed_method_has_nothing_to_train(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    with pytest.raises(RecipeError, match="nothing to train"):
+        train(make_spec("bicubic"), make_options())
+
+
+def test_epochs_count_samples_of_every_image(make_spec: MakeSpec) -> None:
+    settings = make_spec(
+        "srresnet-nobn",
+        "training.epochs=100",
+        "data.patches_per_image=19",
+        "data.batch_size=16",
+    ).settings
+    assert count_steps(settings, 800) == 95_000
+
+
+def test_a_dry_run_measures_both_stages_and_writes_nothing(
+    make_spec: MakeSpec, make_options: MakeOptions, private_home: Path
+) -> None:
+    options = make_options()
+    before = set(private_home.rglob("*"))
+    content, adversarial = rehearse(make_spec("esrgan-wgangp-novgg"), options)
+    assert content.discriminator_parameters == 0
+    assert adversarial.discriminator_parameters > 0
+    assert adversarial.step_seconds > 0
+    assert adversarial.peak_memory > 1e8
+    assert not options.run_root.exists()
+    assert set(private_home.rglob("*")) == before
+
+
+@pytest.mark.parametrize("recipe", TRAINABLE)
+def test_every_recipe_builds_and_takes_a_step(
+    make_spec: MakeSpec, make_options: MakeOptions, recipe: str
+) -> None:
+    spec = make_spec(recipe, "training.steps=1")
+    assert all(stage.step_seconds > 0 for stage in rehearse(spec, make_options()))

@@ -1,0 +1,102 @@
+"""A dry run: everything is built and one real step taken, nothing is written."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from zoo.recipes.schema import RunSpec
+from zoo.train.checkpoint import seed_everything
+from zoo.train.device import Execution, peak_memory
+from zoo.train.run import Options, assemble_stage, check_trainable, prepare
+from zoo.train.step import to_device, training_step
+from zoo.train.trainer import EXTRA_STREAM, OWN_STREAM, Stage
+
+WARM_STEP_LIMIT = 20.0
+"""Seconds: where the first step takes longer, it is the estimate, and no second one is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a dry run of one stage measured.
+
+    Attributes:
+        recipe: name of the stage's recipe.
+        num_steps: generator updates the stage has.
+        step_seconds: time of one step once warm, extra discriminator updates included.
+        peak_memory: bytes: allocated on a GPU, resident (with Python and torch) on a CPU.
+        generator_parameters: parameters of the generator.
+        discriminator_parameters: those of the discriminator, 0 where there is none.
+        execution: device, precision and layout.
+    """
+
+    recipe: str
+    num_steps: int
+    step_seconds: float
+    peak_memory: int
+    generator_parameters: int
+    discriminator_parameters: int
+    execution: Execution
+
+    @property
+    def total_seconds(self) -> float:
+        """Estimated time of the stage, without validation."""
+        return self.num_steps * self.step_seconds
+
+
+def rehearse(spec: RunSpec, options: Options) -> list[Rehearsal]:
+    """Take one real step of each stage of a run, pretraining first, and write nothing.
+
+    The patch store is built in a temporary folder. The adversarial stage starts from an
+    untrained generator: what a step costs does not depend on the weights.
+    """
+    check_trainable(spec)
+    stages = [spec] if spec.pretraining is None else [spec.pretraining, spec]
+    with tempfile.TemporaryDirectory(prefix="zoo-dry-run-") as folder:
+        return [_rehearse_stage(stage, options, Path(folder)) for stage in stages]
+
+
+def _rehearse_stage(spec: RunSpec, options: Options, store_dir: Path) -> Rehearsal:
+    prepared = prepare(spec, options, store_dir=store_dir)
+    device = prepared.execution.device
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    stage = assemble_stage(spec, prepared)
+    seed_everything(spec.seed)
+    seconds = list(_timed_steps(stage))[-1]
+    players = stage.players
+    return Rehearsal(
+        recipe=spec.recipe,
+        num_steps=stage.num_steps,
+        step_seconds=seconds,
+        peak_memory=peak_memory(device),
+        generator_parameters=_count(players.generator),
+        discriminator_parameters=_count(players.discriminator),
+        execution=prepared.execution,
+    )
+
+
+def _timed_steps(stage: Stage) -> Iterator[float]:
+    """Yield the time of a first step and, where that was short, of a second, warm one."""
+    players, execution = stage.players, stage.players.execution
+    own = stage.stream.batches(0, stream=OWN_STREAM)
+    extra = stage.stream.batches(0, stream=EXTRA_STREAM)
+    for _ in range(2):
+        since = time.perf_counter()
+        batch = to_device(next(own), execution)
+        fresh = [to_device(next(extra), execution) for _ in range(players.num_extra_batches)]
+        values = training_step(players, batch, fresh)
+        float(values["loss_total"])  # waits for the device
+        seconds = time.perf_counter() - since
+        yield seconds
+        if seconds > WARM_STEP_LIMIT:
+            return
+
+
+def _count(module: torch.nn.Module | None) -> int:
+    return 0 if module is None else sum(p.numel() for p in module.parameters())
