@@ -72,13 +72,16 @@ def open_book(registries: Sequence[Path], plugins: Sequence[Path]) -> Book:
     return load_book(registries)
 
 
-def choose_profile(given: str | None, device: str = "auto") -> tuple[str, str]:
+def choose_profile(book: Book, given: str | None, device: str = "auto") -> tuple[str, str]:
     """Return a profile's name, and why it was chosen: the same rule for every command.
 
     Imports torch where nothing is given.
+
+    Raises:
+        UnknownNameError: if there is no such profile.
     """
     if given is not None:
-        return given, "asked for"
+        return book.profile(given).name, "asked for"
     from zoo.train.device import choose_device, default_profile
 
     chosen = choose_device(device)

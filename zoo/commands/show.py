@@ -79,7 +79,7 @@ def _show_recipe(
     from zoo.recipes.resolve import resolve
 
     entry = book.recipe(name)
-    chosen, reason = choose_profile(profile)
+    chosen, reason = choose_profile(book, profile)
     found = stages(complete(resolve(book, name, chosen, settings=settings)))
     if as_json:
         document = _summary(entry) | {"profile": chosen, "profile_chosen_by": reason}

@@ -50,8 +50,9 @@ def train(
     """Train a recipe; the same command again goes on where it stopped."""
     book = open_book(registry, plugin)
     book.recipe(recipe)  # a misspelt name is told before torch is imported
-    chosen, reason = choose_profile(profile, device)
-    note(f"profile: {chosen} ({reason})")
+    chosen, reason = choose_profile(book, profile, device)
+    if profile is None:
+        note(f"profile: {chosen} ({reason})")
     if data is not None:
         settings = [*settings, f"data.source={json.dumps(data)}"]
 

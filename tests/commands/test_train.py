@@ -1,0 +1,124 @@
+"""`zoo train`: what it passes to the library, what it prints, how it stops. Runs are smoke size."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from zoo.commands.train import _resume_command
+from zoo.commands.watch import BarObserver, LineObserver, summarise
+from zoo.train import run as training
+from zoo.train.interrupts import Interrupted
+
+Zoo = Callable[..., Result]
+SMOKE = ("train", "srresnet", "--profile", "smoke", "--device", "cpu")
+
+
+def test_trains_and_prints_where_everything_is(zoo: Zoo, tmp_path: Path) -> None:
+    result = zoo(*SMOKE, "--run-root", tmp_path)
+    assert result.exit_code == 0
+    directory = tmp_path / "srresnet" / "smoke" / "seed-0"
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("PSNR_Y ")
+    assert f"run: {directory}" in lines
+    pictures = [line.rpartition(": ")[2] for line in lines if line.startswith("picture")]
+    assert pictures
+    assert all(Path(picture).is_file() for picture in pictures)
+    assert "srresnet (content) begins; 12 steps in all" in result.stderr
+
+    again = zoo(*SMOKE, "--run-root", tmp_path, "--json")
+    assert "already trained" in again.stderr
+    document = json.loads(again.stdout)
+    assert document["schema"] == "zoo.train/1"
+    assert document["directory"] == str(directory)
+    assert document["summary"]["steps"] == 12
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any]]:
+    """Replace the training by a list of what was asked for; it is stopped by SIGINT at step 7."""
+    calls: list[tuple[Any, Any]] = []
+
+    def train(spec: Any, options: Any) -> None:
+        calls.append((spec, options))
+        raise Interrupted(signal.SIGINT, 7)
+
+    monkeypatch.setattr(training, "train", train)
+    return calls
+
+
+def test_options_reach_the_library(
+    zoo: Zoo, asked: list[tuple[Any, Any]], tmp_path: Path, plugin_file: Path
+) -> None:
+    zoo(
+        *SMOKE,
+        *("--seed", "3", "--fresh", "--data", "Set: 5", "--data-root", tmp_path),
+        *("--plugin", plugin_file, "--set", "generator=plugged-net", "--run-root", tmp_path / "r"),
+    )
+    spec, options = asked[0]
+    assert (spec.recipe, spec.profile, spec.seed) == ("srresnet", "smoke", 3)
+    assert spec.settings.data.source == "Set: 5"
+    assert spec.settings.generator.name == "plugged-net"
+    assert (options.run_root, options.data_root) == (tmp_path / "r", tmp_path)
+    assert (options.device, options.fresh) == ("cpu", True)
+
+
+def test_ctrl_c_exits_130_with_the_way_on(zoo: Zoo, asked: list[tuple[Any, Any]]) -> None:
+    result = zoo(*SMOKE)
+    assert len(asked) == 1
+    assert result.exit_code == 130
+    assert result.stdout == ""
+    assert "stopped by SIGINT at step 7, saved; go on with: zoo " in result.stderr
+
+
+def test_the_way_on_does_not_start_over() -> None:
+    arguments = ["train", "srgan", "--fresh", "--set", "data.source=my photos"]
+    assert _resume_command(arguments) == "zoo train srgan --set 'data.source=my photos'"
+
+
+def test_the_summary_of_numbers_leaves_out_what_is_not_there() -> None:
+    numbers = {"psnr_y": 28.4213, "loss_total": 0.012345, "step": 3}
+    assert summarise(numbers) == "PSNR_Y 28.42 dB  G 0.01235"
+    assert summarise({}) == ""
+
+
+def test_lines_come_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    from rich.console import Console
+
+    observer = LineObserver(Console(stderr=True, soft_wrap=True))
+    observer.stage_started("srgan", "adversarial", 4, 100)
+    for step in range(5, 100):
+        observer.logged({"step": step, "loss_total": 1.0})
+    for done in range(1, 21):
+        observer.preparing(done, 20)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "srgan (adversarial) goes on at step 4; 100 steps in all"
+    assert len(lines) == 1 + 10
+
+
+def test_a_terminal_gets_a_bar() -> None:
+    import io
+
+    from rich.console import Console
+
+    from zoo.commands.watch import _bar
+
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=120, no_color=True)
+    with _bar(console) as bar:
+        observer = BarObserver(bar)
+        observer.preparing(3, 3)
+        observer.stage_started("srgan", "adversarial", 0, 10)
+        observer.stepped(10, 2)
+        observer.logged({"step": 10, "psnr_y": 30.0})
+        observer.stage_finished(Path("runs"), {"psnr_y": 30.0, "verdict": "stable"})
+    shown = screen.getvalue()
+    assert "srgan (adversarial)" in shown
+    assert "10/10" in shown
+    assert "done: runs, PSNR_Y 30.00 dB, stable" in shown
