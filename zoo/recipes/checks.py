@@ -120,12 +120,17 @@ def _combination_problems(book: Book, recipe: str, profile: str) -> list[Problem
 
 
 def _is_sound(book: Book, entry: Entry, broken: set[KeyPath]) -> bool:
-    """Tell whether an entry, what it inherits from and what it is pretrained by are unbroken."""
-    sources = {entry.path, *(leaf.path[:2] for leaf in entry.leaves.values())}
+    """Tell whether an entry, what it extends and what it is pretrained by are unbroken.
+
+    References that go round are broken, so this comes to an end.
+    """
+    if entry.path in broken:
+        return False
+    family = book.recipes if entry.kind == "recipe" else book.profiles
+    parent = family.get(entry.reference("extends") or "")
     pretrained = book.recipes.get(entry.reference("pretrained") or "")
-    return broken.isdisjoint(sources) and (
-        pretrained is None or _is_sound(book, pretrained, broken)
-    )
+    sources = [source for source in (parent, pretrained) if source is not None]
+    return all(_is_sound(book, source, broken) for source in sources)
 
 
 def _components(entry: Entry) -> Iterator[tuple[KeyPath, str, str]]:

@@ -48,11 +48,14 @@ def problems_of(
     for details in error.errors(include_url=False):
         refused.setdefault(_path_in(data, details), []).append(details)
     for path, group in refused.items():
+        kind = group[0]["type"]
         place, written = locate(path)
-        if group[0]["type"] == "extra_forbidden":
+        if kind == "extra_forbidden":
             key = str(path[-1])
             hint = did_you_mean(key, keys_at(model, path[:-1]))
-            yield Problem(place, written[:-1], f"unknown key {_SHORT.repr(key)}{hint}")
+            yield Problem(place, _parent(written, key), f"unknown key {_SHORT.repr(key)}{hint}")
+        elif kind == "missing":
+            yield Problem(place, _parent(written, group[0]["loc"][-1]), explain(group))
         else:
             yield Problem(place, written, explain(group))
 
@@ -101,8 +104,13 @@ def keys_at(model: type[BaseModel], path: Iterable[Any]) -> list[str]:
     return [] if current is None or skip_key else list(current.model_fields)
 
 
+def _parent(path: KeyPath, key: str | int) -> KeyPath:
+    """Cut a path before the last `key`: a key that is unknown or missing is its parent's."""
+    return path[: len(path) - 1 - path[::-1].index(key)] if key in path else path
+
+
 def _path_in(data: Any, details: ErrorDetails) -> KeyPath:
-    """Return the part of an error's location that exists in `data`.
+    """Return the part of an error's location that exists in `data`, or a key that is missing.
 
     What follows names the branch of a union, or a key behind a shorthand.
     """
@@ -111,6 +119,8 @@ def _path_in(data: Any, details: ErrorDetails) -> KeyPath:
         is_key = isinstance(data, dict) and part in data
         is_item = isinstance(data, list | tuple) and isinstance(part, int) and part < len(data)
         if not (is_key or is_item):
+            if details["type"] == "missing" and isinstance(part, str):
+                path.append(part)
             break
         path.append(part)
         data = data[part]

@@ -120,7 +120,7 @@ def _layers(recipe: Entry, profile: Entry, own: Leaves) -> Leaves:
     stage = "content" if component_name(leaves, ("discriminator",)) is None else "adversarial"
     leaves = overlay(leaves, below(profile.leaves, (stage,), ("training",)))
     if not any(leaf.value is not None for leaf in map(leaves.get, _LENGTHS) if leaf is not None):
-        message = f"recipe {recipe.name!r} needs `steps` or `epochs` here, or a length of its own"
+        message = "neither `steps` nor `epochs` is set, here or in the recipe"
         place = profile.place_of((stage,))
         raise_problems([Problem(place, (*profile.path, stage), message)])
     for section in ("data", "runtime"):
@@ -159,7 +159,8 @@ def _validated(run: tuple[str, str, int], leaves: Leaves, pretraining: Resolved 
     def locate(path: KeyPath) -> tuple[Place, KeyPath]:
         leaf = find_leaf(leaves, path[1:])
         if leaf is None:
-            return Place(f"recipe {recipe}, profile {profile}"), path
+            where = f"recipe {recipe}, profile {profile}"
+            return Place(where), path[1:] if path[:1] == ("settings",) else path
         return leaf.place, leaf.path
 
     try:

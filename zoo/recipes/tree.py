@@ -135,12 +135,11 @@ def below(leaves: Leaves, prefix: KeyPath, new_prefix: KeyPath) -> Leaves:
 
 
 def expand_shorthand(path: KeyPath, value: Any) -> KeyPath:
-    """Return the path that a component's shorthand stands for: its name or its weight."""
-    if component_root(path) != path:
-        return path
-    if isinstance(value, str):
+    """Return the path that a shorthand stands for: a component's name or a loss's weight."""
+    if len(path) == 1 and path[0] in COMPONENT_SECTIONS and isinstance(value, str):
         return (*path, "name")
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if len(path) == 2 and path[0] == TERM_SECTION and is_number:
         return (*path, "weight")
     return path
 
