@@ -1,0 +1,240 @@
+"""Plugins: single files and installed packages, and that a bad one harms nobody else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo.errors import DuplicateNameError, PluginError
+from zoo.plugins import load_plugin_file, plugin_file_hash
+from zoo.registry import REGISTRIES
+
+GENERATORS = REGISTRIES["generators"]
+NET = """
+from zoo import Generator, register_generator
+
+{decorator}
+class Net(Generator):
+    def __init__(self, *, scale: int = 4) -> None:
+        super().__init__(scale=scale)
+
+    def forward(self, lr_image):
+        return lr_image
+"""
+Write = Callable[[str], Path]
+
+
+def net(name: str) -> str:
+    return NET.format(decorator=f"@register_generator({name!r})")
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Iterator[Write]:
+    """Return a function that writes a plugin file; all registries are as before afterwards."""
+    before = {kind: registry.snapshot() for kind, registry in REGISTRIES.items()}
+
+    def write_file(code: str) -> Path:
+        path = tmp_path / "my-plugin.py"
+        path.write_text(code, encoding="utf-8")
+        return path
+
+    yield write_file
+    for kind, registry in REGISTRIES.items():
+        registry.restore(before[kind])
+
+
+def test_a_file_registers_its_components(write: Write) -> None:
+    path = write(net("from-file"))
+    load_plugin_file(path)
+    component = GENERATORS.get("from-file")
+    assert str(GENERATORS.origin("from-file")) == f"file {path}"
+    assert plugin_file_hash(component) is not None
+    assert plugin_file_hash(GENERATORS.get("bicubic")) is None
+
+
+def test_a_file_loaded_twice_is_executed_once(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(net("from-file"))
+    first = load_plugin_file(path)
+    monkeypatch.chdir(tmp_path)
+    assert load_plugin_file(Path(path.name)) is first
+    link = tmp_path / "link.py"
+    link.symlink_to(path)
+    assert load_plugin_file(link) is first
+
+
+@pytest.mark.parametrize(
+    ("ending", "line", "cause"),
+    [
+        ("\n1 / 0\n", 12, "ZeroDivisionError: division by zero"),
+        ("\nraise SystemExit(3)\n", 12, "SystemExit: 3"),
+        ("\nimport acme_not_installed\n", 12, "ModuleNotFoundError: No module named"),
+        ("\n@register_generator('two')\nclass Two: pass\n", 12, "does not derive from Generator"),
+        ("\n@register_generator('Bad')\nclass Two(Net): pass\n", 12, "is not kebab-case"),
+        ("\n@register_generator('rrdb')\nclass Two(Net): pass\n", 12, "already taken by built-in"),
+    ],
+)
+def test_a_file_that_fails_half_way_leaves_everything_as_it_was(
+    write: Write, ending: str, line: int, cause: str
+) -> None:
+    path = write(net("half-way") + ending)
+    before = {kind: registry.snapshot() for kind, registry in REGISTRIES.items()}
+    modules = set(sys.modules)
+    with pytest.raises((PluginError, DuplicateNameError), match=cause) as caught:
+        load_plugin_file(path)
+    assert str(caught.value).startswith(f"plugin file {path}:{line} failed: ")
+    assert {kind: registry.snapshot() for kind, registry in REGISTRIES.items()} == before
+    assert not [name for name in set(sys.modules) - modules if name.startswith("zoo_plugin")]
+
+
+def test_a_file_that_failed_can_be_mended_and_loaded(write: Write) -> None:
+    path = write(net("mended") + "\n1 / 0\n")
+    with pytest.raises(PluginError):
+        load_plugin_file(path)
+    write(net("mended"))
+    load_plugin_file(path)
+    assert "mended" in GENERATORS.names()
+
+
+def test_a_syntax_error_has_its_line(write: Write) -> None:
+    path = write("x = 1\ny = (\n")
+    with pytest.raises(PluginError, match=r"my-plugin.py:2 failed: SyntaxError"):
+        load_plugin_file(path)
+
+
+def test_files_that_are_no_plugins(tmp_path: Path) -> None:
+    with pytest.raises(PluginError, match="does not exist"):
+        load_plugin_file(tmp_path / "none.py")
+    with pytest.raises(PluginError, match="does not exist"):
+        load_plugin_file(tmp_path)
+    text = tmp_path / "plugin.txt"
+    text.write_text("x = 1\n")
+    with pytest.raises(PluginError, match=r"is not a Python file \(.py\)"):
+        load_plugin_file(text)
+
+
+def test_a_name_of_another_file_is_taken(write: Write, tmp_path: Path) -> None:
+    load_plugin_file(write(net("mine")))
+    other = tmp_path / "other.py"
+    other.write_text(net("mine"))
+    with pytest.raises(DuplicateNameError, match=r"of file .*other.py is already taken by file"):
+        load_plugin_file(other)
+
+
+ENTRY_POINTS = """\
+[zoo.generators]
+acme-net = acme.nets:Net
+acme-passed-on = acme:Shared
+acme-exits = acme.exits:Net
+acme-missing = acme.nets:Nothing
+acme-gone = acme_gone:Net
+acme-wrong = acme.nets:NotANet
+acme-decorated = acme.decorated:Net
+rrdb = acme.nets:Net
+Bad_Name = acme.nets:Net
+acme-nonsense = !!!
+"""
+
+SCRIPT = """
+import json, sys
+from zoo.errors import ZooError
+from zoo.registry import REGISTRIES
+
+registry = REGISTRIES["generators"]
+listed = {name: str(entry.origin) for name, entry in registry.entries.items()}
+imported = sorted(name for name in sys.modules if name.split(".")[0] == "acme" or name == "torch")
+results = {}
+for name in listed if "load" in sys.argv else ():
+    try:
+        results[name] = registry.get(name).__module__
+    except ZooError as error:
+        results[name] = str(error)
+print(json.dumps({"listed": listed, "imported": imported, "results": results}))
+"""
+
+
+def acme(folder: Path) -> None:
+    """Write an installed distribution `acme 1.2` with entry points."""
+    package, info = folder / "acme", folder / "acme-1.2.dist-info"
+    package.mkdir()
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text(ENTRY_POINTS)
+    plain = NET.format(decorator="")
+    (package / "__init__.py").write_text("from acme.shared import Shared\n")
+    shared = net("acme-passed-on").replace("Net(", "Shared(")
+    (package / "shared.py").write_text(shared)
+    (package / "nets.py").write_text(plain + "\nclass NotANet: pass\n")
+    (package / "exits.py").write_text("raise SystemExit(1)\n")
+    (package / "decorated.py").write_text(net("acme-decorated"))
+
+
+def ask(folder: Path, *arguments: str, **environment: str) -> dict[str, Any]:
+    """Return what a fresh interpreter, for which `folder` is installed, finds."""
+    command = [sys.executable, "-c", SCRIPT, *arguments]
+    variables = {**os.environ, "PYTHONPATH": str(folder), **environment}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site-packages")
+    acme(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def answer(installed: Path) -> dict[str, Any]:
+    return ask(installed, "load")
+
+
+def test_installed_plugins_are_listed_without_being_imported(answer: dict[str, Any]) -> None:
+    assert answer["imported"] == []
+    assert answer["listed"]["acme-net"] == "package acme 1.2"
+    assert answer["listed"]["rrdb"] == "built-in"
+
+
+def test_installed_plugins_load_on_first_use(answer: dict[str, Any]) -> None:
+    assert answer["results"]["acme-net"] == "acme.nets"
+    assert answer["results"]["rrdb"] == "zoo.generators.rrdb"
+
+
+def test_a_package_may_decorate_its_class_and_pass_it_on(answer: dict[str, Any]) -> None:
+    assert answer["results"]["acme-decorated"] == "acme.decorated"
+    assert answer["results"]["acme-passed-on"] == "acme.shared"
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("acme-exits", "SystemExit: 1"),
+        ("acme-missing", "AttributeError: module 'acme.nets' has no attribute 'Nothing'"),
+        ("acme-gone", "ModuleNotFoundError: No module named 'acme_gone'"),
+        ("acme-wrong", "does not derive from Generator"),
+        ("Bad_Name", "its name is not kebab-case"),
+        ("acme-nonsense", "'!!!' is not of the form module:Class"),
+        ("rrdb@acme.nets", "'rrdb' of package acme 1.2 is already taken by built-in"),
+    ],
+)
+def test_a_broken_plugin_is_listed_and_says_why(
+    answer: dict[str, Any], name: str, cause: str
+) -> None:
+    message = answer["results"][name]
+    assert message.startswith(f"generator {name!r} from package acme 1.2 is broken: ")
+    assert cause in message
+
+
+def test_installed_plugins_can_be_kept_out(installed: Path) -> None:
+    assert "acme-net" in ask(installed, ZOO_DISABLE_PLUGINS="0")["listed"]
+    without = ask(installed, ZOO_DISABLE_PLUGINS="1")["listed"]
+    assert set(without.values()) == {"built-in"}

@@ -1,0 +1,51 @@
+"""`import zoo`: public names, loaded on first use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
+import pytest
+
+import zoo
+from zoo import errors, registry
+
+
+def test_importing_zoo_and_listing_its_names_imports_no_torch() -> None:
+    script = """
+import sys, zoo
+dir(zoo), zoo.__version__, zoo.ZooError, zoo.register_generator
+early = "torch" in sys.modules
+zoo.Generator
+sys.exit("torch came too early" if early else 0 if "torch" in sys.modules else "no torch")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_public_name_is_there() -> None:
+    for name in zoo.__all__:
+        assert getattr(zoo, name) is not None
+        assert name in dir(zoo)
+    assert zoo.ZooError is errors.ZooError
+    assert zoo.register_loss is registry.register_loss
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'zoo' has no attribute 'generator_of_all'"):
+        _ = zoo.generator_of_all
+
+
+def test_a_checkout_that_is_not_installed_has_a_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_installed(_name: str) -> str:
+        raise PackageNotFoundError
+
+    monkeypatch.setattr("importlib.metadata.version", not_installed)
+    monkeypatch.delitem(vars(zoo), "__version__", raising=False)
+    project = Path(zoo.__file__).parents[1] / "pyproject.toml"
+    assert zoo.__version__ == tomllib.loads(project.read_text())["project"]["version"]
