@@ -69,12 +69,15 @@ def test_options_reach_the_library(
     assert (options.device, options.fresh) == ("cpu", True)
 
 
-def test_ctrl_c_exits_130_with_the_way_on(zoo: Zoo, asked: list[tuple[Any, Any]]) -> None:
+def test_ctrl_c_exits_130_with_the_way_on(
+    zoo: Zoo, asked: list[tuple[Any, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["zoo", *SMOKE])
     result = zoo(*SMOKE)
     assert len(asked) == 1
     assert result.exit_code == 130
     assert result.stdout == ""
-    assert "stopped by SIGINT at step 7, saved; go on with: zoo " in result.stderr
+    assert "stopped by SIGINT at step 7, saved; go on with: zoo train srresnet" in result.stderr
 
 
 def test_the_way_on_does_not_start_over() -> None:
