@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 from collections.abc import Callable
@@ -87,8 +88,35 @@ def test_the_way_on_does_not_start_over() -> None:
 
 def test_the_summary_of_numbers_leaves_out_what_is_not_there() -> None:
     numbers = {"psnr_y": 28.4213, "loss_total": 0.012345, "step": 3}
-    assert summarise(numbers) == "PSNR_Y 28.42 dB  G 0.01235"
+    assert summarise(numbers) == "G loss: total 0.01235 | PSNR_Y 28.42 dB"
     assert summarise({}) == ""
+
+
+def test_the_summary_shows_every_term_of_both_players() -> None:
+    numbers = {
+        "loss_mse": 0.5,
+        "loss_adversarial": 1.5,
+        "discriminator_penalty": 0.25,
+        "discriminator_d_real": 2.0,
+        "discriminator_d_fake": -2.0,
+        "images_per_second": 12.34,
+        "memory_bytes": 2**30,
+    }
+    assert summarise(numbers) == (
+        "G loss: mse 0.5  adversarial 1.5 | D loss: penalty 0.25  D(real) 2  D(fake) -2 | "
+        "12.3 images/s  memory 1,024 MiB"
+    )
+
+
+def test_a_dry_run_is_printed_a_row_a_stage(
+    zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = zoo("train", "srresnet", "--profile", "smoke", "--dry-run", "--device", "cpu")
+    assert result.exit_code == 0, result.stderr
+    assert "srresnet" in result.stdout
+    assert "peak memory" in result.stdout
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_lines_come_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,23 +133,18 @@ def test_lines_come_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(lines) == 1 + 10
 
 
-def test_a_terminal_gets_a_bar() -> None:
-    import io
-
+def test_a_terminal_gets_a_bar_with_the_numbers_below() -> None:
     from rich.console import Console
-
-    from zoo.commands.watch import _bar
 
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=120, no_color=True)
-    with _bar(console) as bar:
-        observer = BarObserver(bar)
-        observer.preparing(3, 3)
-        observer.stage_started("srgan", "adversarial", 0, 10)
-        observer.stepped(10, 2)
-        observer.logged({"step": 10, "psnr_y": 30.0})
-        observer.stage_finished(Path("runs"), {"psnr_y": 30.0, "verdict": "stable"})
+    observer = BarObserver(console)
+    observer.preparing(3, 3)
+    observer.stage_started("srgan", "adversarial", 0, 10)
+    observer.stepped(10, 2)
+    observer.logged({"step": 10, "loss_mse": 0.5, "psnr_y": 30.0})
+    observer.stage_finished(Path("runs"), {"psnr_y": 30.0, "verdict": "stable"})
+    console.print(observer.render())
     shown = screen.getvalue()
-    assert "srgan (adversarial)" in shown
-    assert "10/10" in shown
-    assert "done: runs, PSNR_Y 30.00 dB, stable" in shown
+    for text in ("srgan (adversarial)", "10/10", "mse 0.5", "done: runs, PSNR_Y 30.00 dB, stable"):
+        assert text in shown

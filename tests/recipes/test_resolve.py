@@ -82,6 +82,7 @@ def test_a_profile_substitutes_a_component_and_keeps_its_weight(book: Book) -> N
         "weight": 2,
         "network": "efficientnet-lite0",
         "weights": "package",
+        "feature_scale": 0.01,
     }
 
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from annotated_types import Ge, Lt
+from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from zoo.discriminators.base import Discriminator
 
 Critic = Discriminator | Callable[[Tensor], Tensor]
 """What a loss calls: `(N, 3, H, W)` images to logits. A discriminator, or any such function."""
+
+
+Beta = Annotated[float, Ge(0), Lt(1)]
+"""A decay rate of Adam's moving averages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +61,9 @@ class Adversary(ABC):
     def __init__(
         self,
         *,
-        discriminator_steps: int = 1,
-        discriminator_learning_rate: float = 1e-4,
-        discriminator_betas: tuple[float, float] = (0.9, 0.999),
+        discriminator_steps: PositiveInt = 1,
+        discriminator_learning_rate: PositiveFloat = 1e-4,
+        discriminator_betas: tuple[Beta, Beta] = (0.9, 0.999),
     ) -> None:
         self.discriminator_steps = discriminator_steps
         self.discriminator_learning_rate = discriminator_learning_rate

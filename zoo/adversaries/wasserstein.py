@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from annotated_types import Ge, Lt
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from zoo.adversaries.base import Adversary, Critic, Requirement
+from zoo.adversaries.base import Adversary, Beta, Critic, Requirement
 from zoo.adversaries.logits import batch_mean, mean_logits, score
 from zoo.adversaries.penalties import gradient_penalty
 from zoo.errors import RecipeError
 from zoo.registry import register_adversary
-
-Beta = Annotated[float, Ge(0), Lt(1)]
 
 _REASON = (
     "the gradient penalty is defined image by image and batch norm couples the images of a batch "

@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,9 +22,10 @@ from zoo.commands.options import (
     choose_profile,
     open_book,
 )
-from zoo.commands.output import note, print_json, print_text
+from zoo.commands.output import Table, note, print_json, print_table, print_text
 
 if TYPE_CHECKING:
+    from zoo.train.rehearsal import Rehearsal
     from zoo.train.run import Run
 
 
@@ -43,6 +45,10 @@ def train(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Delete what the run has done and start over.")
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Build everything, take one real step, write nothing."),
+    ] = False,
     registry: Registries,
     plugin: Plugins,
     as_json: Json = False,
@@ -57,16 +63,22 @@ def train(
         settings = [*settings, f"data.source={json.dumps(data)}"]
 
     from zoo.commands.watch import watch
-    from zoo.recipes.checks import complete
+    from zoo.recipes.checks import check_book, complete
     from zoo.recipes.resolve import resolve
     from zoo.train.interrupts import Interrupted
+    from zoo.train.rehearsal import rehearse
     from zoo.train.run import Options
     from zoo.train.run import train as train_run
 
+    check_book(book, required=recipe)
     spec = complete(resolve(book, recipe, chosen, seed=seed, settings=settings)).spec
     try:
         with watch() as observer:
-            run = train_run(spec, Options(run_root, data_root, device, fresh, observer))
+            options = Options(run_root, data_root, device, fresh, observer)
+            if dry_run:
+                print_rehearsal(rehearse(spec, options), as_json=as_json)
+                return
+            run = train_run(spec, options)
     except Interrupted as stopped:
         note(f"{stopped}, saved; go on with: {_resume_command(sys.argv[1:])}")
         raise typer.Exit(stopped.exit_code) from stopped
@@ -76,6 +88,48 @@ def train(
 def _resume_command(arguments: Sequence[str]) -> str:
     """Return the command that goes on: the same one, unless it said to start over."""
     return shlex.join(["zoo", *(word for word in arguments if word != "--fresh")])
+
+
+def print_rehearsal(stages: Sequence[Rehearsal], *, as_json: bool) -> None:
+    """Print what a dry run measured, a row a stage."""
+    if as_json:
+        rows = [
+            {
+                "recipe": stage.recipe,
+                "steps": stage.num_steps,
+                "step_seconds": stage.step_seconds,
+                "total_seconds": stage.total_seconds,
+                "peak_memory_bytes": stage.peak_memory,
+                "generator_parameters": stage.generator_parameters,
+                "discriminator_parameters": stage.discriminator_parameters,
+                "execution": stage.execution.describe(),
+            }
+            for stage in stages
+        ]
+        print_json("zoo.dry-run/1", {"stages": rows})
+        return
+    columns = ("stage", "G params", "D params", "steps", "s/step", "estimate", "peak memory")
+    rows_of_text = [
+        (
+            stage.recipe,
+            f"{stage.generator_parameters:,}",
+            f"{stage.discriminator_parameters:,}",
+            f"{stage.num_steps:,}",
+            f"{stage.step_seconds:.3f}",
+            str(timedelta(seconds=round(stage.total_seconds))),
+            f"{stage.peak_memory / 2**20:,.0f} MiB",
+        )
+        for stage in stages
+    ]
+    print_table(Table("dry run: one step a stage, nothing written", columns, rows_of_text))
+    print_text(
+        "the estimate leaves out validation; memory is "
+        + (
+            "what torch allocated"
+            if stages[-1].execution.device.type == "cuda"
+            else "that of the whole process"
+        )
+    )
 
 
 def _print_run(run: Run, *, as_json: bool) -> None:

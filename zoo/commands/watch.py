@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,6 +19,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 from rich.text import Text
 
 from zoo.commands.output import PROGRESS_SHARES, stderr
@@ -31,35 +33,44 @@ def watch() -> Iterator[Observer]:
     """Yield an observer that shows a run until the block is left."""
     console = stderr()
     if console.is_terminal:
-        with _bar(console) as bar:
-            yield BarObserver(bar)
+        observer = BarObserver(console)
+        with Live(get_renderable=observer.render, console=console, refresh_per_second=4):
+            yield observer
     else:
         yield LineObserver(console)
 
 
 class BarObserver(Observer):
-    """Shows a run as one bar a stage, with its latest numbers beside it."""
+    """Shows a run as one bar a stage, with its latest numbers below it."""
 
-    def __init__(self, bar: Progress) -> None:
-        self._bar = bar
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = _bar(console)
         self._preparing: TaskID | None = None
         self._stage: TaskID | None = None
         self._numbers: dict[str, Any] = {}
 
+    def render(self) -> Group:
+        """Return what is on the screen now."""
+        grid = Table.grid(padding=(0, 1))
+        for heading, text in describe(self._numbers):
+            grid.add_row(Text(heading, style="dim"), Text(text))
+        return Group(self._bar.get_renderable(), grid)
+
     def notice(self, message: str) -> None:
         """Print a line above the bar."""
-        self._bar.console.print(Text(message, style="dim"))
+        self._console.print(Text(message, style="dim"))
 
     def preparing(self, done: int, total: int) -> None:
         """Show how many images are decoded."""
         if self._preparing is None:
-            self._preparing = self._bar.add_task("decoding images", numbers="")
+            self._preparing = self._bar.add_task("decoding images")
         self._bar.update(self._preparing, completed=done, total=total)
 
     def stage_started(self, recipe: str, stage: str, step: int, num_steps: int) -> None:
         """Begin a bar, at the step the stage goes on from."""
         self._numbers = {}
-        self._stage = self._bar.add_task(f"{recipe} ({stage})", total=num_steps, numbers="")
+        self._stage = self._bar.add_task(f"{recipe} ({stage})", total=num_steps)
         self._bar.update(self._stage, completed=step)
 
     def stepped(self, step: int, num_images: int) -> None:  # noqa: ARG002  the base's signature
@@ -68,10 +79,8 @@ class BarObserver(Observer):
             self._bar.update(self._stage, completed=step)
 
     def logged(self, row: Mapping[str, Any]) -> None:
-        """Show the latest numbers beside the bar."""
+        """Show the latest numbers below the bar."""
         self._numbers.update(row)
-        if self._stage is not None:
-            self._bar.update(self._stage, numbers=summarise(self._numbers))
 
     def stage_finished(self, directory: Path, summary: Mapping[str, Any]) -> None:
         """Say where the stage's results are."""
@@ -120,15 +129,40 @@ class LineObserver(Observer):
         self.notice(f"done: {directory}, PSNR_Y {summary['psnr_y']:.2f} dB, {summary['verdict']}")
 
 
+def describe(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Put logged numbers into words: the generator's terms, the discriminator's, the rest.
+
+    Returns:
+        `(heading, values)` pairs; what was not logged is left out.
+    """
+    generator = _terms(numbers, "loss_")
+    critic = _terms(numbers, "discriminator_")
+    rest = [
+        form.format(scale * numbers[key])
+        for key, form, scale in (
+            ("psnr_y", "PSNR_Y {:.2f} dB", 1),
+            ("images_per_second", "{:.1f} images/s", 1),
+            ("memory_bytes", "memory {:,.0f} MiB", 2**-20),
+        )
+        if key in numbers
+    ]
+    lines = [("G loss", generator), ("D loss", critic), ("", rest)]
+    return [(heading, "  ".join(values)) for heading, values in lines if values]
+
+
 def summarise(numbers: Mapping[str, Any]) -> str:
-    """Write the numbers of interest of logged rows in one line; those not there are left out."""
-    parts = (
-        ("psnr_y", "PSNR_Y {:.2f} dB"),
-        ("loss_total", "G {:.4g}"),
-        ("discriminator_total", "D {:.4g}"),
-        ("images_per_second", "{:.1f} images/s"),
-    )
-    return "  ".join(form.format(numbers[key]) for key, form in parts if key in numbers)
+    """Write logged numbers in one line."""
+    parts = (f"{heading}: {text}" if heading else text for heading, text in describe(numbers))
+    return " | ".join(parts)
+
+
+def _terms(numbers: Mapping[str, Any], prefix: str) -> list[str]:
+    """Write the terms of one player, mean logits of images as the field writes them."""
+    names = {"d_real": "D(real)", "d_fake": "D(fake)"}
+    found = {
+        key.removeprefix(prefix): value for key, value in numbers.items() if key.startswith(prefix)
+    }
+    return [f"{names.get(name, name)} {value:.4g}" for name, value in found.items()]
 
 
 def _bar(console: Console) -> Progress:
@@ -138,6 +172,5 @@ def _bar(console: Console) -> Progress:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[numbers]}", markup=False),
         console=console,
     )

@@ -42,6 +42,15 @@ class Pair:
     lr_image: Image
     texture: float
 
+    def describe(self) -> dict[str, Any]:
+        """Return what the store's index says of the image beside its place."""
+        return {
+            "lr_size": list(self.lr_image.shape[:2]),
+            "hr_sha256": hash_pixels(self.hr_image),
+            "lr_sha256": hash_pixels(self.lr_image),
+            "texture": self.texture,
+        }
+
 
 def build(
     directory: Path,
@@ -68,18 +77,9 @@ def build(
     images: list[dict[str, Any]] = []
     with (directory / "hr.bin").open("wb") as hr_file, (directory / "lr.bin").open("wb") as lr_file:
         for number, pair in enumerate(_pairs(paths, scale)):
-            images.append(
-                {
-                    "name": paths[number].name,
-                    "file_sha256": file_hashes[number],
-                    "lr_size": list(pair.lr_image.shape[:2]),
-                    "hr_offset": hr_file.tell(),
-                    "lr_offset": lr_file.tell(),
-                    "hr_sha256": hash_pixels(pair.hr_image),
-                    "lr_sha256": hash_pixels(pair.lr_image),
-                    "texture": pair.texture,
-                }
-            )
+            entry = {"name": paths[number].name, "file_sha256": file_hashes[number]}
+            places = {"hr_offset": hr_file.tell(), "lr_offset": lr_file.tell()}
+            images.append(entry | pair.describe() | places)
             hr_file.write(pair.hr_image.data)
             lr_file.write(pair.lr_image.data)
             if progress is not None:

@@ -14,6 +14,10 @@ class Discriminator(nn.Module, ABC):
     has one, belongs to the adversary's loss.
     """
 
+    def __init__(self) -> None:
+        # nn.Module's own takes *args and **kwargs, which no recipe could be checked against
+        super().__init__()
+
     @abstractmethod
     def forward(self, image: Tensor) -> Tensor:
         """Score a batch of images.

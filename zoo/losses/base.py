@@ -14,6 +14,10 @@ class Loss(nn.Module, ABC):
     A subclass takes keyword-only arguments. Parameters it holds are frozen.
     """
 
+    def __init__(self) -> None:
+        # nn.Module's own takes *args and **kwargs, which no recipe could be checked against
+        super().__init__()
+
     @abstractmethod
     def forward(self, sr_image: Tensor, hr_image: Tensor) -> Tensor:
         """Compare two batches of images.

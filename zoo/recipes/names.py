@@ -50,12 +50,19 @@ def _check_components(entry: Entry) -> Iterator[Problem]:
 
 
 def _check_component(entry: Entry, root: KeyPath, path: KeyPath, name: Any) -> Iterator[Problem]:
+    message = unknown_component(root, name)
+    if message is not None:
+        yield Problem(entry.place_of(path), (*entry.path, *path), message)
+
+
+def unknown_component(root: KeyPath, name: Any) -> str | None:
+    """Say that no component of the kind at `root` has that name, None where one has."""
     folder = registry_of(root)
     known = REGISTRIES[folder].names()
-    if isinstance(name, str) and name not in known:
-        message = f"unknown {REGISTRIES[folder].kind} {name!r}{did_you_mean(name, known)}"
-        where = (*entry.path, *path)
-        yield Problem(entry.place_of(path), where, f"{message} (see: zoo list {folder})")
+    if not isinstance(name, str) or name in known:
+        return None
+    hint = did_you_mean(name, known)
+    return f"unknown {REGISTRIES[folder].kind} {name!r}{hint} (see: zoo list {folder})"
 
 
 def _check_generator(book: Book, recipe: Entry) -> Iterator[Problem]:

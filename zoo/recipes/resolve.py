@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from zoo.errors import RecipeError
 from zoo.recipes.book import Book, Entry
 from zoo.recipes.explain import problems_of
-from zoo.recipes.names import nothing_to_remove, registry_of
+from zoo.recipes.names import nothing_to_remove, registry_of, unknown_component
 from zoo.recipes.problems import KeyPath, Place, Problem, raise_problems
 from zoo.recipes.reader import parse_document
 from zoo.recipes.schema import RecipeSettings, RunSpec
@@ -115,6 +115,7 @@ def _layers(recipe: Entry, profile: Entry, own: Leaves) -> Leaves:
     """
     known = RecipeSettings.model_fields
     leaves = {path: leaf for path, leaf in recipe.leaves.items() if path[0] in known}
+    _check_names(own)
     _check_removals(leaves, own)
     leaves = overlay(leaves, own)
     stage = "content" if component_name(leaves, ("discriminator",)) is None else "adversarial"
@@ -132,6 +133,13 @@ def _layers(recipe: Entry, profile: Entry, own: Leaves) -> Leaves:
         if chosen is None or component_name(change, root) in (None, chosen.value):
             leaves = overlay(leaves, change)
     return overlay(leaves, own)
+
+
+def _check_names(own: Leaves) -> None:
+    """Refuse a `--set` that names a component there is none of."""
+    named = ((root, own[*root, "name"]) for root in component_roots(own) if (*root, "name") in own)
+    found = ((leaf, unknown_component(root, leaf.value)) for root, leaf in named)
+    raise_problems(Problem(leaf.place, leaf.path, text) for leaf, text in found if text is not None)
 
 
 def _check_removals(leaves: Leaves, own: Leaves) -> None:

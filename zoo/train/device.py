@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from zoo.errors import MachineError
+from zoo.errors import MachineError, RecipeError
 from zoo.recipes.schema import Runtime
 
 
@@ -60,16 +60,17 @@ def choose_device(name: str = "auto") -> torch.device:
     """Return the device called `name`; `auto` is the first CUDA GPU, else the CPU.
 
     Raises:
-        MachineError: if there is no such device. Nothing falls back in silence.
+        RecipeError: if `name` names no kind of device that zoo runs on.
+        MachineError: if this machine has no such device. Nothing falls back in silence.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise MachineError(f"{name!r} is not a device; use auto, cpu, cuda or cuda:1") from error
+        raise RecipeError(f"{name!r} is not a device; use auto, cpu, cuda or cuda:1") from error
     if device.type not in ("cpu", "cuda"):
-        raise MachineError(f"device {name!r} is not supported; use auto, cpu, cuda or cuda:1")
+        raise RecipeError(f"device {name!r} is not supported; use auto, cpu, cuda or cuda:1")
     if device.type == "cuda":
         available = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if available <= (device.index or 0):

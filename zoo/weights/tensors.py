@@ -59,7 +59,13 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
             loaded: object = load_file(path)
         else:
             loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, ValueError, RuntimeError, UnpicklingError, SafetensorError) as error:
+    except UnpicklingError as error:
+        # torch's own text advises to load it with code execution; nobody should
+        raise WeightsError(
+            f"cannot read weights from {path}: it is no PyTorch file, or holds more than tensors "
+            "(a pickled model can run code); save a plain state_dict or a .safetensors file"
+        ) from error
+    except (OSError, EOFError, ValueError, RuntimeError, SafetensorError) as error:
         reason = str(error).partition("\n")[0]
         raise WeightsError(f"cannot read weights from {path}: {reason}") from error
     if not (isinstance(loaded, dict) and loaded):
