@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from zoo.adversaries.base import Adversary
 from zoo.data.stream import to_float
@@ -17,6 +16,7 @@ from zoo.errors import RecipeError
 from zoo.recipes.build import Components
 from zoo.recipes.schema import Schedule, Training
 from zoo.train.device import Execution
+from zoo.train.ema import MovingAverage
 
 Batch = tuple[Tensor, Tensor]
 ADVERSARIAL = "adversarial"
@@ -36,7 +36,7 @@ class Players:
     generator: nn.Module
     generate: Callable[[Tensor], Tensor]
     generator_optimizer: torch.optim.Optimizer
-    ema: AveragedModel
+    ema: MovingAverage
     losses: nn.ModuleDict
     weights: dict[str, float]
     adversary: Adversary | None
@@ -82,14 +82,11 @@ def assemble(components: Components, training: Training, execution: Execution) -
     losses = nn.ModuleDict(
         {name: execution.place(loss) for name, loss in components.losses.items()}
     )
-    ema = AveragedModel(
-        generator, multi_avg_fn=get_ema_multi_avg_fn(training.ema_decay), use_buffers=True
-    )
     return Players(
         generator=generator,
         generate=torch.compile(generator) if execution.compile else generator,
         generator_optimizer=generator_optimizer,
-        ema=ema,
+        ema=MovingAverage(generator, decay=training.ema_decay),
         losses=losses,
         weights={**components.weights, ADVERSARIAL: components.adversary_weight},
         adversary=adversary,
