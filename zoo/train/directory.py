@@ -201,11 +201,19 @@ def identity_hash(identity: Mapping[str, Any]) -> str:
 def versions() -> dict[str, str]:
     """Return the versions a run depends on."""
     import platform
-    from importlib.metadata import version
 
     packages = ("srgan-zoo", "timm", "piq", "numpy", "pillow")
-    found = {package: version(package) for package in packages}
+    found = {package: _version(package) for package in packages}
     return {"python": platform.python_version(), "torch": torch.__version__, **found}
+
+
+def _version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:  # a checkout that is not installed, or a folder on PYTHONPATH
+        return "not installed"
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:
