@@ -13,9 +13,10 @@ import torch
 import yaml
 from PIL import Image
 
+from tests.train.bits import assert_same_bits, final_state, trainable_recipes
 from tests.train.conftest import MakeOptions, MakeSpec
+from tests.train.stopper import Stopper
 from zoo.errors import DivergedError, MachineError, RecipeError
-from zoo.recipes.book import load_book
 from zoo.recipes.schema import RunSpec
 from zoo.train.checkpoint import load_latest
 from zoo.train.directory import RunDirectory
@@ -23,26 +24,6 @@ from zoo.train.interrupts import Interrupted
 from zoo.train.observer import Observer
 from zoo.train.rehearsal import rehearse
 from zoo.train.run import Options, Run, count_steps, run_path, train
-
-TRAINABLE = [name for name in load_book().recipes if name != "bicubic"]
-
-
-class Stopper(Observer):
-    """Breaks off the stages it is told to, at the steps it is told, in one way or another."""
-
-    def __init__(self, stage: str, step: int, how: BaseException | int) -> None:
-        self.stage, self.step, self.how = stage, step, how
-        self.current = ""
-
-    def stage_started(self, recipe: str, stage: str, step: int, num_steps: int) -> None:
-        self.current = stage
-
-    def stepped(self, step: int, num_images: int) -> None:
-        if (self.current, step) == (self.stage, self.step):
-            if isinstance(self.how, int):
-                os.kill(os.getpid(), self.how)
-            else:
-                raise self.how
 
 
 class Notes(Observer):
@@ -59,29 +40,6 @@ class Notes(Observer):
 
 class Kill(Exception):  # noqa: N818
     """Stands for SIGKILL within the test's process: nothing of the run gets to react."""
-
-
-def final_state(run: Run) -> dict[str, Any]:
-    state = load_latest(run.directory / "checkpoints")
-    assert state is not None
-    state.pop("seconds")
-    return state
-
-
-def assert_same_bits(first: Any, second: Any, where: str = "") -> None:
-    assert type(first) is type(second), where
-    if isinstance(first, torch.Tensor):
-        assert torch.equal(first, second), where
-    elif isinstance(first, dict):
-        assert first.keys() == second.keys(), where
-        for key in first:
-            assert_same_bits(first[key], second[key], f"{where}.{key}")
-    elif isinstance(first, list | tuple):
-        assert len(first) == len(second), where
-        for number, (a, b) in enumerate(zip(first, second, strict=True)):
-            assert_same_bits(a, b, f"{where}[{number}]")
-    else:
-        assert first == second, where
 
 
 def train_with_kills(spec: RunSpec, options: Options, kills: list[tuple[str, int]]) -> Run:
@@ -162,11 +120,7 @@ def test_killed_and_resumed_is_uninterrupted_to_the_bit(
     straight = train(spec, make_options("straight"))
     kills = [("content", 3), ("content", 9), ("adversarial", 1), ("adversarial", 5)]
     killed = train_with_kills(spec, make_options("killed"), kills)
-    assert_same_bits(final_state(straight), final_state(killed))
-    weights = [(run.directory / "weights.safetensors") for run in (straight, killed)]
-    assert RunDirectory(straight.directory).read_weights().keys()
-    tensors = [RunDirectory(path.parent).read_weights() for path in weights]
-    assert_same_bits(tensors[0], tensors[1])
+    assert_same_bits(final_state(straight.directory), final_state(killed.directory))
 
 
 def test_forgetting_the_random_state_would_be_seen(
@@ -178,7 +132,7 @@ def test_forgetting_the_random_state_would_be_seen(
     monkeypatch.setattr("zoo.train.trainer.restore_random_state", lambda _state: None)
     killed = train_with_kills(spec, make_options("killed"), [("adversarial", 5)])
     with pytest.raises(AssertionError):
-        assert_same_bits(final_state(straight), final_state(killed))
+        assert_same_bits(final_state(straight.directory), final_state(killed.directory))
 
 
 def test_rows_after_a_kill_are_those_of_the_uninterrupted_run(
@@ -211,7 +165,7 @@ def test_a_signal_saves_and_the_run_goes_on_to_the_same_end(
     notes = Notes()
     resumed = train(spec, make_options("stopped", observer=notes))
     assert notes.started == [("srresnet-nobn", "content", 6)]
-    assert_same_bits(final_state(straight), final_state(resumed))
+    assert_same_bits(final_state(straight.directory), final_state(resumed.directory))
 
 
 def test_a_finished_run_is_not_trained_again(
@@ -295,7 +249,7 @@ def test_a_dry_run_measures_both_stages_and_writes_nothing(
     assert set(private_home.rglob("*")) == before
 
 
-@pytest.mark.parametrize("recipe", TRAINABLE)
+@pytest.mark.parametrize("recipe", trainable_recipes())
 def test_every_recipe_builds_and_takes_a_step(
     make_spec: MakeSpec, make_options: MakeOptions, recipe: str
 ) -> None:

@@ -1,0 +1,64 @@
+"""Every recipe, killed by the operating system again and again, ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.train.bits import assert_same_bits, count_tensors, final_state, trainable_recipes
+from tests.train.conftest import MakeSpec
+from tests.train.mortal import STAGES, Moment, train_elsewhere, train_through
+from zoo.recipes.schema import RunSpec
+from zoo.train.run import run_path
+
+pytestmark = pytest.mark.slow
+
+LONGEST_DELAY = 0.06
+"""Seconds: the time that validating, logging and saving a smoke step take, and a step or two."""
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return zoo's home and the root of uninterrupted runs, which share their pretraining."""
+    return tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("straight")
+
+
+def draw_moments(spec: RunSpec, random_numbers: random.Random) -> list[Moment]:
+    """Draw for each stage two steps to die at, then one that saves, to die a random time after."""
+    moments = []
+    for stage, run in zip(STAGES, filter(None, (spec.pretraining, spec)), strict=False):
+        training = run.settings.training
+        saving = range(training.checkpoint_every, training.steps, training.checkpoint_every)
+        last = random_numbers.choice(saving)
+        steps = sorted(random_numbers.sample(range(1, last + 1), 2))
+        moments += [Moment(stage, step) for step in steps]
+        moments.append(Moment(stage, last, random_numbers.uniform(0.0, LONGEST_DELAY)))
+    return moments
+
+
+@pytest.mark.parametrize("recipe", trainable_recipes())
+def test_killed_at_random_moments_it_ends_in_the_bits_of_the_uninterrupted_run(
+    recipe: str,
+    make_spec: MakeSpec,
+    places: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    home, straight = places
+    monkeypatch.setenv("ZOO_HOME", str(home))
+    spec = make_spec(recipe)
+    moments = draw_moments(spec, random.Random(recipe))  # noqa: S311
+    assert train_elsewhere(spec, straight) == 0
+    kills = train_through(spec, tmp_path, moments)
+    tensors = 0
+    for stage in filter(None, (spec.pretraining, spec)):
+        ends = [final_state(run_path(stage, root)) for root in (straight, tmp_path)]
+        assert_same_bits(*ends)
+        tensors += count_tensors(ends[0])
+    assert kills >= len(moments) - 1, "only the last one may come after the end"
+    line = f"{recipe}: {kills} kills ({', '.join(map(str, moments))}), {tensors} tensors equal"
+    with capsys.disabled():
+        print(f"\n{line}")  # noqa: T201
