@@ -85,6 +85,13 @@ def test_the_number_of_workers_changes_nothing(store: PatchStore, num_workers: i
     assert equal(take(alone, 5, start=2, stream=1), take(many, 5, start=2, stream=1))
 
 
+def test_workers_leave_the_random_numbers_of_training_alone(store: PatchStore) -> None:
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    take(PatchStream(store, plan=make_plan(), batch_size=4, num_workers=1), 2)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_streams_differ(store: PatchStore) -> None:
     stream = PatchStream(store, plan=make_plan(), batch_size=4)
     assert not equal(take(stream, 2, stream=0), take(stream, 2, stream=1))

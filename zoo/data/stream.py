@@ -132,6 +132,8 @@ class PatchStream:
             sampler=_CountFrom(start),
             num_workers=self._num_workers,
             pin_memory=self._pin_memory,
+            # a loader draws a seed for its workers: not from the generator that training draws from
+            generator=torch.Generator(),
         )
         return iter(loader)
 
