@@ -111,7 +111,7 @@ class Trainer:
         own = stream.batches(self.step, stream=OWN_STREAM)
         extra = stream.batches(self.step * num_extra, stream=EXTRA_STREAM) if num_extra else None
         for batch in own:
-            yield batch, [next(extra) for _ in range(num_extra)] if extra else []
+            yield batch, [] if extra is None else [next(extra) for _ in range(num_extra)]
 
     def _advance(self, batch: Batch, extra: list[Batch]) -> None:
         stage, training = self.stage, self.stage.training
