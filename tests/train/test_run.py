@@ -16,7 +16,7 @@ from PIL import Image
 from tests.train.bits import assert_same_bits, final_state, trainable_recipes
 from tests.train.conftest import MakeOptions, MakeSpec
 from tests.train.stopper import Stopper
-from zoo.errors import DivergedError, MachineError, RecipeError
+from zoo.errors import CheckpointError, DivergedError, MachineError, RecipeError
 from zoo.recipes.schema import RunSpec
 from zoo.train.checkpoint import load_latest
 from zoo.train.directory import RunDirectory
@@ -24,6 +24,7 @@ from zoo.train.interrupts import Interrupted
 from zoo.train.observer import Observer
 from zoo.train.rehearsal import rehearse
 from zoo.train.run import Options, Run, count_steps, run_path, train
+from zoo.train.summary import preview
 
 
 class Notes(Observer):
@@ -121,6 +122,39 @@ def test_killed_and_resumed_is_uninterrupted_to_the_bit(
     kills = [("content", 3), ("content", 9), ("adversarial", 1), ("adversarial", 5)]
     killed = train_with_kills(spec, make_options("killed"), kills)
     assert_same_bits(final_state(straight.directory), final_state(killed.directory))
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_loading_processes_change_nothing_even_for_a_resumed_run(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    recipe = ("srgan-wgangp", "losses.vgg19=null")
+    straight = train(make_spec(*recipe), make_options("straight"))
+    spec = make_spec(*recipe, "runtime.num_workers=2")
+    killed = train_with_kills(spec, make_options("killed"), [("adversarial", 3)])
+    assert_same_bits(final_state(straight.directory), final_state(killed.directory))
+
+
+def test_an_unfinished_run_is_shown_without_being_touched(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    spec, options = make_spec("srresnet-nobn"), make_options()
+    with pytest.raises(Interrupted):
+        train(spec, make_options(observer=Stopper("content", 6, int(signal.SIGTERM))))
+    path = run_path(spec, options.run_root)
+    assert RunDirectory(path).spec() == spec
+    seen = preview(path, device="cpu")
+    assert (seen["steps"], seen["verdict"]) == (6, "stable")
+    assert seen["psnr_y_bicubic"] == pytest.approx(28.53, abs=0.01)
+    assert all((path / "samples" / name).is_file() for name in seen["pictures"])
+    assert RunDirectory(path).summary() is None
+    straight, resumed = train(spec, make_options("straight")), train(spec, options)
+    assert_same_bits(final_state(straight.directory), final_state(resumed.directory))
+
+
+def test_there_is_nothing_to_show_before_the_first_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no checkpoint yet"):
+        preview(tmp_path)
 
 
 def test_forgetting_the_random_state_would_be_seen(

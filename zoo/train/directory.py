@@ -121,6 +121,21 @@ class RunDirectory:
             raise CheckpointError(f"{path} is damaged; start over with --fresh") from error
         return loaded
 
+    def spec(self) -> RunSpec | None:
+        """Return the specification a run was begun with, None where none has begun.
+
+        Raises:
+            CheckpointError: if the file is not what a run writes.
+        """
+        path = self.path / "recipe.yaml"
+        if not path.exists():
+            return None
+        try:
+            # by way of JSON: YAML has no tuples, and the schema is strict
+            return RunSpec.model_validate_json(json.dumps(yaml.safe_load(path.read_text())))
+        except (ValueError, yaml.YAMLError) as error:
+            raise CheckpointError(f"{path} is damaged; start over with --fresh") from error
+
     def summary(self) -> dict[str, Any] | None:
         """Return the summary of a finished run, None while it is not finished."""
         path = self.path / "summary.json"

@@ -16,7 +16,7 @@ import torch
 from zoo.data.patches import PatchStore
 from zoo.data.places import cache_dir
 from zoo.data.sampling import SamplingPlan
-from zoo.data.sources import open_source, validation_images
+from zoo.data.sources import open_source
 from zoo.data.stream import PatchStream
 from zoo.errors import RecipeError, WeightsError
 from zoo.recipes.build import Components, build_components, component_origins
@@ -28,11 +28,10 @@ from zoo.train.git import revision
 from zoo.train.observer import Observer
 from zoo.train.step import Players, assemble
 from zoo.train.trainer import Stage, Trainer
-from zoo.train.validation import Validator
+from zoo.train.validation import Validator, held_out_images
 
 FORMAT = 1
 """Version of the training mathematics: raised when the same settings give other numbers."""
-HELD_OUT = "held-out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +136,7 @@ def prepare(spec: RunSpec, options: Options, *, store_dir: Path | None = None) -
     components = build_components(settings, seed=spec.seed)
     data = settings.data
     source = open_source(data.source, data_root=options.data_root)
-    held_out = source.validation_paths
-    if data.validation != HELD_OUT:
-        held_out = validation_images(data.validation, data_root=options.data_root)
+    held_out = held_out_images(data, data_root=options.data_root)
     store = PatchStore.open_or_build(
         source.training_paths,
         settings.scale,

@@ -26,7 +26,7 @@ from zoo.train.checkpoint import (
 from zoo.train.device import peak_memory
 from zoo.train.directory import RunDirectory
 from zoo.train.interrupts import Interrupted, StopRequest
-from zoo.train.monitor import FiniteGuard, judge
+from zoo.train.monitor import FiniteGuard
 from zoo.train.observer import Observer
 from zoo.train.step import (
     Batch,
@@ -36,6 +36,7 @@ from zoo.train.step import (
     to_device,
     training_step,
 )
+from zoo.train.summary import summarise
 from zoo.train.validation import Validator
 
 OWN_STREAM, EXTRA_STREAM = 0, 1
@@ -189,22 +190,14 @@ class Trainer:
         self.observer.saved(path, self.step)
 
     def _summary(self) -> Mapping[str, Any]:
-        players, validator = self.stage.players, self.stage.validator
-        pictures = validator.write_triptychs(
-            players.ema.module, players.execution, self.directory.samples
+        players = self.stage.players
+        summary = summarise(
+            self.directory,
+            self.stage.validator,
+            players.ema.module,
+            players.execution,
+            step=self.step,
+            seconds=self._seconds,
         )
-        rows = self.directory.rows()
-        last = [row for row in rows if row["kind"] == "validation"][-1]
-        bicubic = validator.bicubic()
-        summary = {
-            "steps": self.step,
-            "psnr_y": last["psnr_y"],
-            "psnr_y_images": last["psnr_y_images"],
-            "psnr_y_bicubic": fmean(bicubic.values()),
-            "psnr_y_bicubic_images": bicubic,
-            "verdict": judge(rows),
-            "seconds": self._seconds,
-            "pictures": [path.name for path in pictures],
-        }
         self.directory.write_summary(summary)
         return summary

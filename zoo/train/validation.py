@@ -15,12 +15,15 @@ from torch import Tensor, nn
 
 from zoo.data.images import read_image, to_rgb, write_png
 from zoo.data.resize import downscale, upscale
+from zoo.data.sources import open_source, validation_images
 from zoo.data.stream import to_float
 from zoo.errors import DataError
 from zoo.metrics.fidelity import PSNRY
+from zoo.recipes.schema import Data
 from zoo.train.device import Execution
 
 Pixels = npt.NDArray[np.uint8]
+HELD_OUT = "held-out"
 MAX_TRIPTYCHS = 3
 TRIPTYCH_GAP = 8
 
@@ -95,6 +98,17 @@ class Validator:
 
     def _score(self, sr_image: Tensor, image: ValidationImage) -> float:
         return self._psnr_y(sr_image, _tensor(image.hr_image), scale=self.scale)
+
+
+def held_out_images(data: Data, *, data_root: Path | None = None) -> tuple[Path, ...]:
+    """Return the photographs a run is validated on: its source's own, or a named dataset's.
+
+    Raises:
+        DataError: if they are not there.
+    """
+    if data.validation != HELD_OUT:
+        return validation_images(data.validation, data_root=data_root)
+    return open_source(data.source, data_root=data_root).validation_paths
 
 
 def triptych(sr_image: Pixels, hr_image: Pixels, lr_image: Pixels) -> Pixels:

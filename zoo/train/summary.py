@@ -1,0 +1,89 @@
+"""What a run has come to: scores, pictures and a verdict, at its end or as far as it got."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from torch import nn
+
+from zoo.errors import CheckpointError
+from zoo.recipes.build import build_generator
+from zoo.train.checkpoint import load_latest
+from zoo.train.device import Execution, choose_device, plan_execution
+from zoo.train.directory import RunDirectory
+from zoo.train.monitor import judge
+from zoo.train.validation import Validator, held_out_images
+
+
+def summarise(
+    directory: RunDirectory,
+    validator: Validator,
+    generator: nn.Module,
+    execution: Execution,
+    *,
+    step: int,
+    seconds: float,
+) -> dict[str, Any]:
+    """Write a run's pictures and return its summary; the scores are those it logged last.
+
+    Args:
+        directory: the run's.
+        validator: its held-out images.
+        generator: the moving average, on the device.
+        execution: how it is executed.
+        step: generator updates done.
+        seconds: time they took.
+    """
+    pictures = validator.write_triptychs(generator, execution, directory.samples)
+    rows = directory.rows()
+    last = [row for row in rows if row["kind"] == "validation"][-1]
+    bicubic = validator.bicubic()
+    return {
+        "steps": step,
+        "psnr_y": last["psnr_y"],
+        "psnr_y_images": last["psnr_y_images"],
+        "psnr_y_bicubic": fmean(bicubic.values()),
+        "psnr_y_bicubic_images": bicubic,
+        "verdict": judge(rows),
+        "seconds": seconds,
+        "pictures": [path.name for path in pictures],
+    }
+
+
+def preview(
+    path: Path, *, device: str = "auto", data_root: Path | None = None
+) -> Mapping[str, Any]:
+    """Write the pictures of a run that is not finished and return its summary so far.
+
+    Nothing but `samples/` is written: the run goes on as if nobody had looked.
+
+    Args:
+        path: the run's directory.
+        device: where to upscale the held-out images.
+        data_root: folder of datasets, None for the default.
+
+    Raises:
+        CheckpointError: if the run has saved nothing yet.
+        MachineError: if the run is being written.
+    """
+    directory = RunDirectory(path)
+    with directory.lock():
+        spec, state = directory.spec(), load_latest(directory.checkpoints)
+        if spec is None or state is None:
+            raise CheckpointError(f"{path} has no checkpoint yet: there is nothing to show")
+        settings = spec.settings
+        execution = plan_execution(settings.runtime, choose_device(device))
+        generator = build_generator(settings, seed=spec.seed)
+        generator.load_state_dict(directory.read_weights())
+        images = held_out_images(settings.data, data_root=data_root)
+        return summarise(
+            directory,
+            Validator(images, scale=settings.scale),
+            execution.place(generator),
+            execution,
+            step=state["step"],
+            seconds=state["seconds"],
+        )
