@@ -1,0 +1,252 @@
+"""Collects what is small of a session's runs: records, float16 weights, pictures, one table.
+
+Every file is below 16 MiB, a picture below 1 MiB, and none deeper than `home/<run>/`. A run that is
+not finished is shown as of its last checkpoint. Run by gpu_session.py; see gpu.sh.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import io
+import json
+import sys
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from PIL import Image
+from torch import Tensor
+
+from zoo.errors import CheckpointError, ZooError
+from zoo.train.directory import RunDirectory
+from zoo.train.summary import preview
+from zoo.train.validation import TRIPTYCH_GAP
+
+MOST_PICTURE_BYTES = 2**20
+MOST_FILE_BYTES = 16 * 2**20
+SMALLEST_PANEL = 32
+COPIED = ("recipe.yaml", "provenance.json")
+HEADINGS = (
+    "run",
+    "steps",
+    "PSNR_Y (dB)",
+    "bicubic (dB)",
+    "gain (dB)",
+    "verdict",
+    "images/s",
+    "memory (GiB)",
+    "time (s)",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What one run has come to: its name, how long it is, and its summary, finished or not."""
+
+    name: str
+    num_steps: int
+    finished: bool
+    summary: Mapping[str, Any]
+    images_per_second: float
+    memory_bytes: int
+
+    def row(self) -> tuple[str, ...]:
+        """Return the run's row of the table."""
+        ours, bicubic = self.summary["psnr_y"], self.summary["psnr_y_bicubic"]
+        return (
+            self.name,
+            f"{self.summary['steps']} of {self.num_steps}",
+            f"{ours:.2f}",
+            f"{bicubic:.2f}",
+            f"{ours - bicubic:+.2f}",
+            self.summary["verdict"] if self.finished else "not finished",
+            f"{self.images_per_second:.0f}",
+            f"{self.memory_bytes / 2**30:.2f}",
+            f"{self.summary['seconds']:.0f}",
+        )
+
+
+def take_home(out_dir: Path, *, device: str, data_root: Path | None) -> list[Record]:
+    """Fill `home/` from `runs/`; return the records of the runs that have saved anything."""
+    records = []
+    for path in run_directories(out_dir / "runs"):
+        try:
+            record = read_record(path, device=device, data_root=data_root)
+        except CheckpointError as error:  # nothing is saved yet, or all of it is damaged
+            print(f"{path}: {error}", file=sys.stderr)
+            continue
+        folder = out_dir / "home" / record.name
+        folder.mkdir(parents=True, exist_ok=True)
+        write_files(RunDirectory(path), record, folder)
+        records.append(record)
+    (out_dir / "home" / "summary.md").write_text(summary_text(records, _stages(out_dir)))
+    return records
+
+
+def run_directories(runs: Path) -> list[Path]:
+    """Return all run directories below a folder, in a fixed order."""
+    return sorted(path.parent for path in runs.glob("*/*/*/provenance.json"))
+
+
+def read_record(path: Path, *, device: str, data_root: Path | None) -> Record:
+    """Return what a run has come to; an unfinished one gets its pictures written."""
+    directory = RunDirectory(path)
+    finished = directory.summary()
+    summary = finished or preview(path, device=device, data_root=data_root)
+    training = [row for row in directory.rows() if row["kind"] == "train"]
+    speeds = sorted(row["images_per_second"] for row in training) or [0.0]
+    provenance = directory.provenance() or {}
+    return Record(
+        name="-".join(path.parts[-3:]),
+        num_steps=provenance["identity"]["num_steps"],
+        finished=finished is not None,
+        summary=summary,
+        images_per_second=speeds[len(speeds) // 2],
+        memory_bytes=max((row["memory_bytes"] for row in training), default=0),
+    )
+
+
+def write_files(directory: RunDirectory, record: Record, folder: Path) -> None:
+    """Write one run's small files."""
+    document = {
+        "run": record.name,
+        "finished": record.finished,
+        "num_steps": record.num_steps,
+        "images_per_second": record.images_per_second,
+        "memory_bytes": record.memory_bytes,
+        "summary": dict(record.summary),
+    }
+    (folder / "record.json").write_text(json.dumps(document, indent=2) + "\n")
+    for name in COPIED:
+        (folder / name).write_bytes((directory.path / name).read_bytes())
+    metrics = (directory.path / "metrics.jsonl").read_bytes()
+    (folder / "metrics.jsonl.gz").write_bytes(gzip.compress(metrics, mtime=0))
+    weights = half_precision(directory.read_weights())
+    metadata = {"step": str(record.summary["steps"]), "precision": "float16"}
+    content = safetensors.torch.save(weights, metadata)
+    if len(content) <= MOST_FILE_BYTES:
+        (folder / "weights.fp16.safetensors").write_bytes(content)
+    else:
+        print(f"{record.name}: {len(content):,} bytes of weights stay behind", file=sys.stderr)
+    for name in record.summary["pictures"]:
+        with Image.open(directory.samples / name) as picture:
+            (folder / name).write_bytes(small_png(picture))
+
+
+def half_precision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights in float16, counters as they are.
+
+    Raises:
+        ValueError: if a value is out of float16's range.
+    """
+    halved = {name: t.half() if t.is_floating_point() else t for name, t in state.items()}
+    lost = [name for name, tensor in halved.items() if not bool(torch.isfinite(tensor).all())]
+    if lost:
+        raise ValueError(f"{', '.join(lost)} does not fit into float16")
+    return halved
+
+
+def small_png(picture: Image.Image) -> bytes:
+    """Return a triptych as PNG of less than 1 MiB: the middle of each panel, as it is.
+
+    Pixels are cut off, never averaged: averaging would hide what is to be looked at.
+    """
+    panels = _panels(np.asarray(picture.convert("RGB")))
+    height, width = panels[0].shape[:2]
+    # photographs shrink to a half or less as PNG: what is four times too large is not tried
+    share = min(1.0, (4 * MOST_PICTURE_BYTES / (9 * height * width)) ** 0.5)
+    while True:
+        content = _png([_middle(panel, share) for panel in panels])
+        if len(content) < MOST_PICTURE_BYTES or share * min(height, width) < SMALLEST_PANEL:
+            return content
+        share *= 0.8
+
+
+def summary_text(records: Sequence[Record], stages: Iterable[Mapping[str, Any]]) -> str:
+    """Return the session in Markdown: what was run, and a table of the runs beside bicubic."""
+    rows = [HEADINGS, ["---"] * len(HEADINGS), *(record.row() for record in records)]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    lines = [
+        f"- {stage['name']}: {stage['status']} after {stage['seconds']:.0f} s" for stage in stages
+    ]
+    note = (
+        "PSNR_Y is of the moving average on held-out images, as last validated. A run that is not\n"
+        "finished says nothing about its recipe."
+    )
+    return "\n\n".join(["# GPU session", "\n".join(lines), table, note]) + "\n"
+
+
+def pack_for_resuming(out_dir: Path) -> Path:
+    """Write `resume.tar`: every run, less checkpoints that going on does not need."""
+    path = out_dir / "resume.tar"
+    with tarfile.open(path, "w") as archive:
+        for run in run_directories(out_dir / "runs"):
+            for file in _needed(run):
+                archive.add(file, file.relative_to(out_dir), recursive=False)
+    return path
+
+
+def _needed(run: Path) -> Iterator[Path]:
+    finished = (run / "summary.json").exists()
+    newest = max((path.name for path in run.glob("checkpoints/step-*.pt")), default="")
+    for path in sorted(run.rglob("*")):
+        is_checkpoint = path.parent.name == "checkpoints"
+        kept = not is_checkpoint or (path.name.startswith(newest) and not finished)
+        if path.is_file() and not path.name.startswith(".") and kept:
+            yield path
+
+
+def _stages(out_dir: Path) -> list[Mapping[str, Any]]:
+    path = out_dir / "session.json"
+    stages: list[Mapping[str, Any]] = (
+        json.loads(path.read_text())["stages"] if path.exists() else []
+    )
+    return stages
+
+
+def _panels(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> list[np.ndarray[Any, Any]]:
+    width = (pixels.shape[1] - 2 * TRIPTYCH_GAP) // 3
+    return [pixels[:, k * (width + TRIPTYCH_GAP) :][:, :width] for k in range(3)]
+
+
+def _middle(panel: np.ndarray[Any, Any], share: float) -> np.ndarray[Any, Any]:
+    height, width = (max(1, round(share * size)) for size in panel.shape[:2])
+    top, left = (panel.shape[0] - height) // 2, (panel.shape[1] - width) // 2
+    return panel[top : top + height, left : left + width]
+
+
+def _png(panels: list[np.ndarray[Any, Any]]) -> bytes:
+    gap = np.full((panels[0].shape[0], TRIPTYCH_GAP, 3), 255, dtype=np.uint8)
+    first, second, third = panels
+    buffer = io.BytesIO()
+    joined = np.concatenate([first, gap, second, gap, third], axis=1)
+    Image.fromarray(joined).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def main() -> int:
+    """Collect the results of one session; return 0, or 1 with the reason on stderr."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out_dir", type=Path)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--data-root", type=Path)
+    parser.add_argument("--resume-tar", action="store_true")
+    options = parser.parse_args()
+    try:
+        take_home(options.out_dir, device=options.device, data_root=options.data_root)
+    except ZooError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if options.resume_tar:
+        pack_for_resuming(options.out_dir)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
