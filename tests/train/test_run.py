@@ -22,9 +22,8 @@ from zoo.train.checkpoint import load_latest
 from zoo.train.directory import RunDirectory
 from zoo.train.interrupts import Interrupted
 from zoo.train.observer import Observer
-from zoo.train.prepare import Options, count_steps
 from zoo.train.rehearsal import rehearse
-from zoo.train.run import Run, run_path, train
+from zoo.train.run import Options, Run, count_steps, run_path, train
 from zoo.train.summary import preview
 
 
