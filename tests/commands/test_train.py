@@ -83,7 +83,9 @@ def test_ctrl_c_exits_130_with_the_way_on(
 
 def test_the_way_on_does_not_start_over() -> None:
     arguments = ["train", "srgan", "--fresh", "--set", "data.source=my photos"]
-    assert _resume_command(arguments) == "zoo train srgan --set 'data.source=my photos'"
+    way_on = "train srgan --set 'data.source=my photos'"
+    assert _resume_command([".venv/bin/zoo", *arguments]) == f".venv/bin/zoo {way_on}"
+    assert _resume_command(["cli.py", *arguments]) == f"python cli.py {way_on}"
 
 
 def test_the_summary_of_numbers_leaves_out_what_is_not_there() -> None:

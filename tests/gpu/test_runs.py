@@ -18,7 +18,8 @@ from zoo.recipes.schema import RunSpec
 from zoo.train.directory import RunDirectory
 from zoo.train.interrupts import Interrupted
 from zoo.train.observer import Observer
-from zoo.train.run import Options, Run, train
+from zoo.train.prepare import Options
+from zoo.train.run import Run, train
 
 RESUMED = 0.05
 """Of the way the generator went: a GPU may sum in another order after it starts again."""

@@ -13,7 +13,7 @@ from zoo.recipes.checks import complete
 from zoo.recipes.resolve import resolve
 from zoo.recipes.schema import RunSpec
 from zoo.train.observer import Observer
-from zoo.train.run import Options
+from zoo.train.prepare import Options
 
 MakeSpec = Callable[..., RunSpec]
 MakeOptions = Callable[..., Options]

@@ -16,7 +16,8 @@ import torch
 
 from zoo.recipes.schema import RunSpec
 from zoo.train.observer import Observer
-from zoo.train.run import Options, train
+from zoo.train.prepare import Options
+from zoo.train.run import train
 
 STAGES = ("content", "adversarial")
 PRELOADED = ["__main__", "torch", "timm", "zoo.train.run", "zoo.recipes.checks", __name__]

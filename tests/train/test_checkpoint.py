@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from zoo.errors import CheckpointError, MachineError
+from zoo.files import sweep_temporary_files, write_atomically
 from zoo.train.checkpoint import (
     KEEP,
     latest_step,
@@ -17,8 +18,6 @@ from zoo.train.checkpoint import (
     restore_random_state,
     save_checkpoint,
     seed_everything,
-    sweep_temporary_files,
-    write_atomically,
 )
 
 
@@ -39,12 +38,12 @@ def test_state_comes_back_as_it_was_saved(tmp_path: Path) -> None:
 def test_every_random_generator_goes_on_where_it_was(tmp_path: Path) -> None:
     seed_everything(3)
     draw()
-    save_checkpoint(tmp_path, 1, {"random": random_state()})
+    save_checkpoint(tmp_path, 1, {"random": random_state(torch.device("cpu"))})
     expected = [draw() for _ in range(3)]
     seed_everything(99)
     state = load_latest(tmp_path)
     assert state is not None
-    restore_random_state(state["random"])
+    restore_random_state(state["random"], torch.device("cpu"))
     assert [draw() for _ in range(3)] == expected
 
 

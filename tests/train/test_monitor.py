@@ -11,7 +11,12 @@ from zoo.train.monitor import FiniteGuard, judge
 
 
 def adversarial_rows(critic: float, contrast: float = 1.0) -> list[dict[str, Any]]:
-    return [{"discriminator_total": critic, "sr_contrast": contrast} for _ in range(8)]
+    row = {"kind": "train", "discriminator_total": critic, "sr_contrast": contrast}
+    return [row] * 8
+
+
+def validated(*scores: float, on: str = "a") -> list[dict[str, Any]]:
+    return [{"kind": "validation", "validation": on, "psnr_y": score} for score in scores]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -42,14 +47,19 @@ def test_parameters_that_are_not_finite_are_found_without_a_bad_loss() -> None:
     ("rows", "verdict"),
     [
         ([], "stable"),
-        ([{"psnr_y": 28.0}, {"psnr_y": 27.0}], "stable"),
-        ([{"psnr_y": 28.0}, {"psnr_y": 21.9}], "diverged"),
-        ([{"psnr_y": 28.0}, {"psnr_y": 10.0}, {"psnr_y": 27.0}], "stable"),
+        (validated(28.0, 27.0), "stable"),
+        (validated(28.0, 21.9), "diverged"),
+        (validated(28.0, 10.0, 27.0), "stable"),
+        (validated(40.0) + validated(28.0, 27.0, on="b"), "stable"),  # other images since
+        ([{"kind": "diverged", "step": 3}], "diverged"),
         (adversarial_rows(1.3), "stable"),
         (adversarial_rows(0.01), "critic-won"),
         (adversarial_rows(-5.0), "stable"),  # an objective without a lower bound
         (adversarial_rows(1.3, contrast=0.4), "mode-collapsed"),
-        ([{"sr_contrast": 0.1}], "stable"),  # a content stage has no mode to collapse
+        (
+            [{"kind": "train", "sr_contrast": 0.1}],
+            "stable",
+        ),  # a content stage has no mode to collapse
     ],
 )
 def test_verdicts_follow_their_rules(rows: list[dict[str, Any]], verdict: str) -> None:

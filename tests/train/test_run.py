@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,9 +22,11 @@ from zoo.recipes.schema import RunSpec
 from zoo.train.checkpoint import load_latest
 from zoo.train.directory import RunDirectory
 from zoo.train.interrupts import Interrupted
+from zoo.train.monitor import judge
 from zoo.train.observer import Observer
+from zoo.train.prepare import Options, count_steps
 from zoo.train.rehearsal import rehearse
-from zoo.train.run import Options, Run, count_steps, run_path, train
+from zoo.train.run import Run, run_path, train
 from zoo.train.summary import preview
 
 
@@ -164,7 +167,7 @@ def test_forgetting_the_random_state_would_be_seen(
     """The negative control: the test above is able to fail."""
     spec = make_spec("srgan-wgangp", "losses.vgg19=null")
     straight = train(spec, make_options("straight"))
-    monkeypatch.setattr("zoo.train.trainer.restore_random_state", lambda _state: None)
+    monkeypatch.setattr("zoo.train.trainer.restore_random_state", lambda *_: None)
     killed = train_with_kills(spec, make_options("killed"), [("adversarial", 5)])
     with pytest.raises(AssertionError):
         assert_same_bits(final_state(straight.directory), final_state(killed.directory))
@@ -290,3 +293,89 @@ def test_every_recipe_builds_and_takes_a_step(
 ) -> None:
     spec = make_spec(recipe, "training.steps=1")
     assert all(stage.step_seconds > 0 for stage in rehearse(spec, make_options()))
+
+
+def test_a_kill_while_starting_over_cannot_pass_old_weights_on(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    """Half a deleted run without its provenance: its checkpoint belongs to nobody."""
+    run = train(make_spec("srresnet-nobn"), make_options())
+    (run.directory / "provenance.json").unlink()
+    (run.directory / "summary.json").unlink()
+    with pytest.raises(CheckpointError, match="another run"):
+        train(make_spec("srresnet-nobn", "training.learning_rate=0.5"), make_options())
+
+
+def test_other_validation_images_are_scored_not_the_old_scores_shown(
+    make_spec: MakeSpec, make_options: MakeOptions, tmp_path: Path
+) -> None:
+    first = train(make_spec("srresnet-nobn"), make_options())
+    for folder in ("a", "b"):
+        (tmp_path / "other" / folder).mkdir(parents=True)
+        noise = torch.randint(0, 256, (40, 48, 3), dtype=torch.uint8).numpy()
+        Image.fromarray(noise).save(tmp_path / "other" / folder / "x.png")
+    setting = f"data.validation={tmp_path / 'other'}"
+    second = train(make_spec("srresnet-nobn", setting), make_options())
+    assert list(second.summary["psnr_y_images"]) == ["a-x.png", "b-x.png"]
+    assert second.summary["validation"] != first.summary["validation"]
+    weights = [RunDirectory(run.directory).read_weights() for run in (first, second)]
+    assert_same_bits(weights[0], weights[1])
+
+
+def test_a_finished_run_does_not_need_its_pretraining_any_more(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    notes, spec = Notes(), make_spec("srgan", "losses.vgg19=null")
+    train(spec, make_options())
+    shutil.rmtree(make_options().run_root / "srresnet")
+    train(spec, make_options(observer=notes))
+    assert notes.started == []
+
+
+def test_lost_rows_are_scored_again(make_spec: MakeSpec, make_options: MakeOptions) -> None:
+    run = train(make_spec("srresnet-nobn"), make_options())
+    (run.directory / "summary.json").write_text("torn")
+    (run.directory / "metrics.jsonl").unlink()
+    again = train(make_spec("srresnet-nobn"), make_options())
+    assert again.summary["psnr_y"] == run.summary["psnr_y"]
+
+
+def test_a_damaged_record_of_another_run_is_no_obstacle(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    broken = make_options().run_root / "x" / "y" / "seed-0" / "provenance.json"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{}")
+    train(make_spec("srgan", "losses.vgg19=null"), make_options())
+
+
+def test_a_run_root_that_is_a_file_is_told(make_spec: MakeSpec, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MachineError, match="cannot write to"):
+        train(make_spec("srresnet-nobn"), Options(run_root=tmp_path / "file", device="cpu"))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("discriminator.head=flatten", "discriminator.patch_size=96"),
+        ("data.lr_patch_size=4", "data.batch_size=1"),
+    ],
+    ids=["head of another size", "one value a channel"],
+)
+def test_a_discriminator_that_cannot_take_the_patches_is_found_before_pretraining(
+    make_spec: MakeSpec, make_options: MakeOptions, settings: tuple[str, ...]
+) -> None:
+    notes, spec = Notes(), make_spec("srgan", "losses.vgg19=null", *settings)
+    with pytest.raises(RecipeError, match="cannot take batches of"):
+        train(spec, make_options(observer=notes))
+    assert notes.started == []
+
+
+def test_what_diverged_says_so_in_its_rows(make_spec: MakeSpec, make_options: MakeOptions) -> None:
+    spec, options = make_spec("srresnet-nobn", "training.learning_rate=1e30"), make_options()
+    with pytest.raises(DivergedError, match="--fresh"):
+        train(spec, options)
+    rows = RunDirectory(run_path(spec, options.run_root)).rows()
+    assert rows[-1]["kind"] == "diverged"
+    assert judge(rows) == "diverged"

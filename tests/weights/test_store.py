@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from zoo.errors import IntegrityError, WeightsError
+from zoo.errors import IntegrityError, MachineError, WeightsError
+from zoo.files import hash_path
 from zoo.weights import store
 from zoo.weights.catalog import CATALOG, FeatureNetworkEntry, WeightsPackage
-from zoo.weights.tensors import sidecar
 
 Tensors = dict[str, torch.Tensor]
 
@@ -50,13 +50,13 @@ def test_classifier_may_be_absent_or_in_another_layout(tensors: Tensors, tmp_pat
 def test_sidecar_is_what_sha256sum_reads(file: Path) -> None:
     path = store.add("tiny", file)
     checked = subprocess.run(
-        ["sha256sum", "--check", sidecar(path).name],
+        ["sha256sum", "--check", hash_path(path).name],
         cwd=path.parent,
         capture_output=True,
         check=False,
     )
     assert checked.returncode == 0
-    assert set(path.parent.iterdir()) == {path, sidecar(path)}
+    assert set(path.parent.iterdir()) == {path, hash_path(path)}
 
 
 def test_a_flipped_bit_is_noticed(file: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_flipped_bit_is_noticed(file: Path) -> None:
 
 
 def test_a_missing_sidecar_is_noticed(file: Path) -> None:
-    sidecar(store.add("tiny", file)).unlink()
+    hash_path(store.add("tiny", file)).unlink()
     with pytest.raises(IntegrityError, match="add the weights again"):
         store.load("tiny")
 
@@ -102,10 +102,10 @@ def test_a_failed_write_keeps_what_was_there(
         raise OSError(28, f"No space left on device ({descriptor})")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(MachineError, match="disk full"):
         store.add("tiny", file)
     assert same(store.load("tiny").tensors, features(tensors))
-    assert set(path.parent.iterdir()) == {path, sidecar(path)}
+    assert set(path.parent.iterdir()) == {path, hash_path(path)}
 
 
 @pytest.mark.parametrize("content", [b"", b"not weights", b"PK\x03\x04 torn"])

@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +26,8 @@ from zoo.commands.options import (
 from zoo.commands.output import Table, note, print_json, print_table, print_text
 
 if TYPE_CHECKING:
+    from zoo.recipes.schema import RunSpec
+    from zoo.train.prepare import Options
     from zoo.train.rehearsal import Rehearsal
     from zoo.train.run import Run
 
@@ -47,7 +50,7 @@ def train(
     ] = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Build everything, take one real step, write nothing."),
+        typer.Option("--dry-run", help="Build everything, try a real step, write nothing."),
     ] = False,
     registry: Registries,
     plugin: Plugins,
@@ -62,32 +65,41 @@ def train(
     if data is not None:
         settings = [*settings, f"data.source={json.dumps(data)}"]
 
-    from zoo.commands.watch import watch
     from zoo.recipes.checks import check_book, complete
     from zoo.recipes.resolve import resolve
-    from zoo.train.interrupts import Interrupted
-    from zoo.train.rehearsal import rehearse
-    from zoo.train.run import Options
-    from zoo.train.run import train as train_run
+    from zoo.train.prepare import Options
 
     check_book(book, required=recipe)
     spec = complete(resolve(book, recipe, chosen, seed=seed, settings=settings)).spec
+    options = Options(run_root, data_root, device, fresh)
+    (_rehearse if dry_run else _train)(spec, options, as_json=as_json)
+
+
+def _train(spec: RunSpec, options: Options, *, as_json: bool) -> None:
+    from zoo.commands.watch import watch
+    from zoo.train.interrupts import Interrupted
+    from zoo.train.run import train as train_run
+
     try:
         with watch() as observer:
-            options = Options(run_root, data_root, device, fresh, observer)
-            if dry_run:
-                print_rehearsal(rehearse(spec, options), as_json=as_json)
-                return
-            run = train_run(spec, options)
+            run = train_run(spec, replace(options, observer=observer))
     except Interrupted as stopped:
-        note(f"{stopped}, saved; go on with: {_resume_command(sys.argv[1:])}")
+        note(f"{stopped}, saved; go on with: {_resume_command(sys.argv)}")
         raise typer.Exit(stopped.exit_code) from stopped
     _print_run(run, as_json=as_json)
 
 
-def _resume_command(arguments: Sequence[str]) -> str:
-    """Return the command that goes on: the same one, unless it said to start over."""
-    return shlex.join(["zoo", *(word for word in arguments if word != "--fresh")])
+def _rehearse(spec: RunSpec, options: Options, *, as_json: bool) -> None:
+    from zoo.train.rehearsal import rehearse
+
+    print_rehearsal(rehearse(spec, options), as_json=as_json)
+
+
+def _resume_command(words: Sequence[str]) -> str:
+    """Return the command that goes on: the one that was typed, unless it said to start over."""
+    program, *arguments = words
+    typed = [program] if Path(program).suffix != ".py" else ["python", program]
+    return shlex.join([*typed, *(word for word in arguments if word != "--fresh")])
 
 
 def print_rehearsal(stages: Sequence[Rehearsal], *, as_json: bool) -> None:

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import io
 import logging
 import os
-import secrets
 import struct
 import warnings
 import zlib
@@ -33,6 +33,7 @@ from PIL import Image as PillowImage
 from PIL import ImageOps, UnidentifiedImageError
 
 from zoo.errors import DataError
+from zoo.files import write_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -116,14 +117,9 @@ def write_png(path: str | os.PathLike[str], image: Image) -> None:
             f"got {image.dtype} {image.shape}"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Opened by name rather than by tempfile, which would ignore the umask of a shared folder.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            PillowImage.fromarray(np.ascontiguousarray(image)).save(file, format="PNG")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    encoded = io.BytesIO()
+    PillowImage.fromarray(np.ascontiguousarray(image)).save(encoded, format="PNG")
+    write_atomically(path, encoded.getbuffer())
 
 
 def hash_file(path: str | os.PathLike[str]) -> str:

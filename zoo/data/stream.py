@@ -10,7 +10,8 @@ Not here: which patch a sample is (`zoo.data.sampling`), the pixels (`zoo.data.p
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import signal
+from collections.abc import Generator, Iterator
 
 import numpy as np
 import torch
@@ -116,8 +117,10 @@ class PatchStream:
         """Return the samples of one stream, by number."""
         return PatchDataset(self.store, plan=self.plan, stream=stream)
 
-    def batches(self, start: int = 0, stream: int = 0) -> Iterator[Pair]:
+    def batches(self, start: int = 0, stream: int = 0) -> Generator[Pair, None, None]:
         """Yield `(lr_image, hr_image)` for ever, as `PatchDataset.batch` describes them.
+
+        Close the generator when done, so that its workers end.
 
         Args:
             start: number of the first batch: how many this stream has given in all so far.
@@ -134,10 +137,11 @@ class PatchStream:
             pin_memory=self._pin_memory,
             # a loader draws a seed for its workers: not from the generator that training draws from
             generator=torch.Generator(),
+            worker_init_fn=_leave_signals_to_the_parent,
         )
-        return iter(loader)
+        return _drawn(loader)
 
-    def _here(self, dataset: PatchDataset, start: int) -> Iterator[Pair]:
+    def _here(self, dataset: PatchDataset, start: int) -> Generator[Pair, None, None]:
         for number in itertools.count(start):
             lr_image, hr_image = dataset.batch(number * self.batch_size, self.batch_size)
             if self._pin_memory:
@@ -162,6 +166,24 @@ class _CountFrom(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         return itertools.count(self._start)
+
+
+def _drawn(loader: DataLoader[Pair]) -> Generator[Pair, None, None]:
+    """Yield from a loader; its workers end when this generator is closed, not some time later."""
+    batches = iter(loader)
+    try:
+        yield from batches
+    finally:
+        del batches
+
+
+def _leave_signals_to_the_parent(_worker: int) -> None:
+    """Let a worker ignore Ctrl-C and SIGTERM, which a terminal or SLURM sends to all processes.
+
+    The parent stops it when it has saved; torch stops it when the parent dies.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def to_float(image: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from zoo.losses.base import Loss
 from zoo.plugins import plugin_file_hash
 from zoo.recipes.checks import generator_arguments
 from zoo.recipes.schema import ComponentSpec, RecipeSettings
-from zoo.registry import REGISTRIES
+from zoo.registry import REGISTRIES, Origin
 
 _GENERATOR_SEED, _DISCRIMINATOR_SEED = 1, 2
 
@@ -95,10 +95,10 @@ def build_components(settings: RecipeSettings, *, seed: int) -> Components:
     )
 
 
-def component_origins(settings: RecipeSettings) -> dict[str, str]:
-    """Return where each component of a run comes from, by its role."""
+def component_origins(settings: RecipeSettings) -> dict[str, Origin]:
+    """Return where each component of a run comes from, by its role and name."""
     return {
-        role: f"{spec.name} ({REGISTRIES[kind].origin(spec.name)})"
+        f"{role} {spec.name}": REGISTRIES[kind].origin(spec.name)
         for role, kind, spec in _specs(settings)
     }
 

@@ -1,20 +1,16 @@
 """Checkpoints: everything a run needs to go on as if it had not been interrupted.
 
-A checkpoint is one file of plain values and tensors, with its sha256 beside it. It is written
-to a temporary file, flushed to disk and renamed, so that it is whole or absent; the last two are
-kept. Reading never runs code (`weights_only=True`) and never believes a file whose hash differs.
+A checkpoint is one file of plain values and tensors, with its sha256 beside it, whole or absent
+(`zoo.files`); the last two are kept. Reading never runs code (`weights_only=True`) and never
+believes a file whose hash differs.
 """
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import io
 import logging
-import os
 import random
 import re
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from zoo.errors import CheckpointError, MachineError
+from zoo.errors import CheckpointError
+from zoo.files import hash_path, read_hashed, write_hashed
 
 logger = logging.getLogger(__name__)
 FORMAT = 1
@@ -30,22 +27,25 @@ KEEP = 2
 _NAME = re.compile(r"step-(\d{9})\.pt\Z")
 
 
-def random_state() -> dict[str, Any]:
-    """Return the state of every global random generator: torch's on each device, Python, numpy."""
+def random_state(device: torch.device) -> dict[str, Any]:
+    """Return the state of every global random generator: torch's, the device's, Python's, numpy's.
+
+    Other GPUs are left alone: reading their state would wake each of them.
+    """
     name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # noqa: NPY002
     return {
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
         "python": _as_lists(random.getstate()),
         "numpy": [str(name), [int(key) for key in keys], int(position), int(has_gauss), cached],
     }
 
 
-def restore_random_state(state: Mapping[str, Any]) -> None:
+def restore_random_state(state: Mapping[str, Any], device: torch.device) -> None:
     """Put every global random generator into a state from `random_state`."""
     torch.set_rng_state(state["torch"])
-    if state["cuda"]:
-        torch.cuda.set_rng_state_all(state["cuda"])
+    if state["cuda"] is not None:
+        torch.cuda.set_rng_state(state["cuda"], device)
     version, words, gauss = state["python"]
     random.setstate((version, tuple(words), gauss))
     name, keys, *rest = state["numpy"]
@@ -74,13 +74,10 @@ def save_checkpoint(directory: Path, step: int, state: Mapping[str, Any]) -> Pat
     path = directory / f"step-{step:09d}.pt"
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, "step": step, **state}, buffer)
-    content = buffer.getbuffer()
-    # The hash first: a kill in between leaves a hash without a file, which is nothing at all.
-    write_atomically(_hash_path(path), hashlib.sha256(content).hexdigest().encode())
-    write_atomically(path, content)
+    write_hashed(path, buffer.getbuffer())
     for old in _checkpoints(directory)[KEEP:]:
         old.unlink(missing_ok=True)
-        _hash_path(old).unlink(missing_ok=True)
+        hash_path(old).unlink(missing_ok=True)
     return path
 
 
@@ -112,50 +109,11 @@ def latest_step(directory: Path) -> int:
     return _step(found[0]) if found else 0
 
 
-def write_atomically(path: Path, content: bytes | memoryview) -> None:
-    """Write a file so that it is whole or absent, whatever happens.
-
-    Raises:
-        MachineError: if the disk is full; the message has the path and the sizes.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-            statistics = os.statvfs(path.parent)
-            free = statistics.f_bavail * statistics.f_frsize
-            raise MachineError(
-                f"disk full: {path} needs {len(content):,} bytes, {free:,} are free; what was "
-                "saved before is intact: free some space and run the same command again"
-            ) from error
-        raise
-
-
-def sweep_temporary_files(directory: Path) -> None:
-    """Remove what a killed process left half-written."""
-    for path in directory.rglob(".*.tmp"):
-        path.unlink(missing_ok=True)
-
-
 def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        content = path.read_bytes()
-        recorded = _hash_path(path).read_text().strip()
-    except OSError:
+    content = read_hashed(path)
+    if content is None:
         return None
-    if hashlib.sha256(content).hexdigest() != recorded:
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        state: dict[str, Any] = torch.load(
-            io.BytesIO(content), map_location="cpu", weights_only=True
-        )
+    state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     if state.get("format") != FORMAT:
         raise CheckpointError(
             f"{path} has checkpoint format {state.get('format')}, this version of zoo reads "
@@ -173,10 +131,6 @@ def _checkpoints(directory: Path) -> list[Path]:
 def _step(path: Path) -> int:
     match = _NAME.match(path.name)
     return int(match.group(1)) if match else 0
-
-
-def _hash_path(path: Path) -> Path:
-    return path.with_name(f"{path.name}.sha256")
 
 
 def _as_lists(value: Any) -> Any:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +27,7 @@ class Execution:
         bfloat16: whether convolutions run in bfloat16 under autocast.
         channels_last: whether networks and images are NHWC in memory.
         compile: whether networks that allow it go through `torch.compile`.
+        tf32: whether a GPU may round float32 products to TensorFloat-32.
         num_workers: processes that prepare batches.
     """
 
@@ -32,11 +35,22 @@ class Execution:
     bfloat16: bool
     channels_last: bool
     compile: bool
+    tf32: bool
     num_workers: int
 
     def autocast(self) -> torch.autocast:
         """Return the autocast context of forward passes; it does nothing in float32."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+
+    @contextmanager
+    def any_size(self) -> Iterator[None]:
+        """Keep cuDNN from timing its algorithms anew for each image size it meets."""
+        before = torch.backends.cudnn.benchmark
+        torch.backends.cudnn.benchmark = False
+        try:
+            yield
+        finally:
+            torch.backends.cudnn.benchmark = before
 
     def place(self, module: nn.Module) -> nn.Module:
         """Move a network to the device, in the run's memory layout."""
@@ -52,6 +66,7 @@ class Execution:
             "precision": "bfloat16" if self.bfloat16 else "float32",
             "channels_last": self.channels_last,
             "compile": self.compile,
+            "tf32": self.tf32,
             "threads": torch.get_num_threads() if self.device.type == "cpu" else 0,
         }
 
@@ -103,6 +118,7 @@ def plan_execution(runtime: Runtime, device: torch.device) -> Execution:
         bfloat16=precision == "bfloat16",
         channels_last=True if runtime.channels_last == "auto" else runtime.channels_last,
         compile=False if runtime.compile == "auto" else runtime.compile,
+        tf32=runtime.tf32 and on_gpu,
         num_workers=workers,
     )
 

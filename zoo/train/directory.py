@@ -6,12 +6,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,11 +23,14 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from zoo.errors import CheckpointError, IntegrityError, MachineError, RecipeError
+from zoo.files import read_hashed, sweep_temporary_files, write_atomically, write_hashed
 from zoo.recipes.schema import RunSpec
-from zoo.train.checkpoint import sweep_temporary_files, write_atomically
+from zoo.train.checkpoint import latest_step
+from zoo.train.identity import identity_hash
 
 WEIGHTS = "weights.safetensors"
 _LOCK, _HOLDER = ".lock", ".lock-holder"
+_PROVENANCE, _SUMMARY, _METRICS = "provenance.json", "summary.json", "metrics.jsonl"
 
 
 class RunDirectory:
@@ -53,23 +55,29 @@ class RunDirectory:
         return self.path / WEIGHTS
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, *, wait: Callable[[str], None] | None = None) -> Iterator[None]:
         """Keep other processes out; a lock whose holder died is free.
 
+        Args:
+            wait: hears that another process has the lock, which is then waited for; None gives up.
+
         Raises:
-            MachineError: if another process holds it; the message says which.
+            MachineError: if another process has it, or the directory cannot be made.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.path / _LOCK)
-        holder = self.path / _HOLDER
+        lock, holder = FileLock(self.path / _LOCK), self.path / _HOLDER
         try:
+            self.path.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
         except Timeout as error:
-            who = holder.read_text().strip() if holder.exists() else "another process"
-            raise MachineError(
-                f"{self.path} is being written by {who}; wait for it, stop it, or choose another "
-                "--seed or --run-root"
-            ) from error
+            message = f"{self.path} is being written by {self._holder()}"
+            if wait is None:
+                raise MachineError(
+                    f"{message}; wait for it, stop it, or choose another --seed or --run-root"
+                ) from error
+            wait(f"{message}; waiting for it")
+            lock.acquire()
+        except OSError as error:
+            raise MachineError(f"cannot write to {self.path}: {error.strerror}") from error
         try:
             started = datetime.now(UTC).isoformat(timespec="seconds")
             holder.write_text(f"process {os.getpid()} on {socket.gethostname()} since {started}")
@@ -79,16 +87,11 @@ class RunDirectory:
             holder.unlink(missing_ok=True)
             lock.release()
 
-    def claim(self, spec: RunSpec, identity: Mapping[str, Any], session: Mapping[str, Any]) -> None:
-        """Write what this run is, or check that the directory already belongs to it.
-
-        Args:
-            spec: the complete specification.
-            identity: everything that shapes the numbers.
-            session: this session's machine, versions and time, added to earlier ones.
+    def check(self, identity: Mapping[str, Any]) -> None:
+        """Check that the directory is free or belongs to this identity.
 
         Raises:
-            RecipeError: if the directory belongs to a run with another identity.
+            RecipeError: if it belongs to another one; the message has the differences.
         """
         recorded = self.provenance()
         if recorded is not None and recorded["identity_sha256"] != identity_hash(identity):
@@ -97,28 +100,58 @@ class RunDirectory:
                 f"{_differences(recorded['identity'], identity)}. Go on with the old ones, start "
                 "over with --fresh (this deletes the run), or keep both with another --run-root"
             )
+
+    def begin_session(
+        self, spec: RunSpec, identity: Mapping[str, Any], session: Mapping[str, Any]
+    ) -> list[str]:
+        """Record what this run is and that a process works on it from now.
+
+        Args:
+            spec: the complete specification.
+            identity: everything that shapes the numbers.
+            session: this process's machine, versions and time.
+
+        Returns:
+            What differs from the session before and may change the last bits, in words.
+        """
+        recorded = self.provenance()
         sessions = [] if recorded is None else recorded["sessions"]
-        self.path.mkdir(parents=True, exist_ok=True)
-        _write_json(
-            self.path / "provenance.json",
-            {
-                "identity_sha256": identity_hash(identity),
-                "identity": identity,
-                "sessions": [*sessions, session],
-            },
-        )
+        body = {"identity_sha256": identity_hash(identity), "identity": identity}
+        _write_json(self.path / _PROVENANCE, body | {"sessions": [*sessions, session]})
         resolved = yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False)
         write_atomically(self.path / "recipe.yaml", resolved.encode())
+        return _changes(sessions[-1], session) if sessions else []
+
+    def belongs_to(self, identity: str) -> bool:
+        """Tell whether a run of this identity hash has begun here; a damaged record is no."""
+        try:
+            recorded = self.provenance()
+        except CheckpointError:
+            return False
+        return recorded is not None and recorded["identity_sha256"] == identity
+
+    def has_state(self, identity: str) -> bool:
+        """Tell whether a run of this identity hash is finished here, or has a checkpoint."""
+        if not self.belongs_to(identity):
+            return False
+        return self.summary(identity) is not None or latest_step(self.checkpoints) > 0
 
     def provenance(self) -> dict[str, Any] | None:
-        """Return the recorded provenance, None where no run has begun."""
-        path = self.path / "provenance.json"
+        """Return the recorded provenance, None where no run has begun.
+
+        Raises:
+            CheckpointError: if it is damaged.
+        """
+        path = self.path / _PROVENANCE
         if not path.exists():
             return None
         try:
             loaded: dict[str, Any] = json.loads(path.read_text())
-        except ValueError as error:
-            raise CheckpointError(f"{path} is damaged; start over with --fresh") from error
+            complete = {"identity_sha256", "identity", "sessions"} <= loaded.keys()
+        except (OSError, ValueError, AttributeError):
+            complete = False
+        if not complete:
+            raise CheckpointError(f"{path} is damaged; start over with --fresh")
         return loaded
 
     def spec(self) -> RunSpec | None:
@@ -136,33 +169,48 @@ class RunDirectory:
         except (ValueError, yaml.YAMLError) as error:
             raise CheckpointError(f"{path} is damaged; start over with --fresh") from error
 
-    def summary(self) -> dict[str, Any] | None:
-        """Return the summary of a finished run, None while it is not finished."""
-        path = self.path / "summary.json"
-        return json.loads(path.read_text()) if path.exists() else None
+    def summary(self, identity: str | None = None) -> dict[str, Any] | None:
+        """Return the summary of a finished run; None while it is not finished, or not readable.
+
+        Args:
+            identity: hash of the identity it must be of; None for any.
+        """
+        try:
+            loaded: dict[str, Any] = json.loads((self.path / _SUMMARY).read_text())
+        except (OSError, ValueError):  # it is made again from the last checkpoint
+            return None
+        return loaded if identity in (None, loaded.get("identity_sha256")) else None
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write the summary, which marks the run as finished."""
-        _write_json(self.path / "summary.json", summary)
+        _write_json(self.path / _SUMMARY, summary)
 
     def clear(self) -> None:
-        """Delete everything of the run but the lock the caller holds."""
-        for path in self.path.iterdir():
-            if path.name in (_LOCK, _HOLDER):
-                continue
+        """Delete everything of the run but the lock the caller holds.
+
+        The provenance goes last: killed half-way, what is left still says whose it is.
+        """
+        kept = (_LOCK, _HOLDER, _PROVENANCE)
+        for path in [path for path in self.path.iterdir() if path.name not in kept]:
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink()
+        (self.path / _PROVENANCE).unlink(missing_ok=True)
 
     def append_row(self, row: Mapping[str, Any]) -> None:
         """Append a row to `metrics.jsonl`."""
-        with (self.path / "metrics.jsonl").open("a") as file:
+        with (self.path / _METRICS).open("a") as file:
             file.write(json.dumps(row) + "\n")
+
+    def sync_rows(self) -> None:
+        """Flush `metrics.jsonl` to disk: a checkpoint must not outlive the rows before it."""
+        with (self.path / _METRICS).open("a") as file:
+            os.fsync(file.fileno())
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows of `metrics.jsonl`; a line torn by a kill is left out."""
-        path = self.path / "metrics.jsonl"
+        path = self.path / _METRICS
         if not path.exists():
             return []
         rows = []
@@ -177,17 +225,12 @@ class RunDirectory:
         """Forget rows of steps that will be done again; without a checkpoint, all of them."""
         kept = [row for row in self.rows() if step > 0 and row["step"] <= step]
         text = "".join(json.dumps(row) + "\n" for row in kept)
-        write_atomically(self.path / "metrics.jsonl", text.encode())
+        write_atomically(self.path / _METRICS, text.encode())
 
-    def write_weights(self, state: Mapping[str, Tensor], *, step: int) -> None:
+    def write_weights(self, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
         """Write the generator's weights as safetensors, with their sha256 beside them."""
-        provenance = self.provenance() or {}
-        metadata = {"identity_sha256": provenance.get("identity_sha256", ""), "step": str(step)}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-        content = safetensors.torch.save(tensors, metadata)
-        digest = hashlib.sha256(content).hexdigest()
-        write_atomically(self.path / f"{WEIGHTS}.sha256", digest.encode())
-        write_atomically(self.weights, content)
+        write_hashed(self.weights, safetensors.torch.save(tensors, dict(metadata)))
 
     def read_weights(self) -> dict[str, Tensor]:
         """Return the generator's weights.
@@ -195,22 +238,20 @@ class RunDirectory:
         Raises:
             IntegrityError: if the file is missing or is not the one whose hash was recorded.
         """
-        recorded = self.path / f"{WEIGHTS}.sha256"
-        if not self.weights.exists() or not recorded.exists():
-            raise IntegrityError(f"{self.weights} or its sha256 is missing; run the training again")
-        content = self.weights.read_bytes()
-        if hashlib.sha256(content).hexdigest() != recorded.read_text().strip():
+        content = read_hashed(self.weights)
+        if content is None:
             raise IntegrityError(
-                f"{self.weights} is damaged: its sha256 is not the recorded one. Start that run "
-                "over with --fresh"
+                f"{self.weights} is missing or damaged: its sha256 is not the one recorded beside "
+                "it. Start that run over with --fresh"
             )
         loaded: dict[str, Tensor] = safetensors.torch.load(content)
         return loaded
 
-
-def identity_hash(identity: Mapping[str, Any]) -> str:
-    """Return the sha256 of an identity, of its canonical JSON."""
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    def _holder(self) -> str:
+        try:
+            return (self.path / _HOLDER).read_text().strip()
+        except OSError:  # it was released meanwhile, or not written yet
+            return "another process"
 
 
 def versions() -> dict[str, str]:
@@ -244,6 +285,16 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     ]
     more = f" and {len(changed) - 6} more" if len(changed) > 6 else ""
     return "; ".join(changed[:6]) + more
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return in words what changed between sessions that the last bits of a run depend on."""
+    pairs = {
+        "torch": (before["versions"]["torch"], now["versions"]["torch"]),
+        "number of threads": (before["execution"]["threads"], now["execution"]["threads"]),
+        "device": (before["device_name"], now["device_name"]),
+    }
+    return [f"{what} ({old} -> {new})" for what, (old, new) in pairs.items() if old != new]
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -17,10 +17,15 @@ from torch import Tensor
 from zoo.errors import DivergedError
 
 Verdict = Literal["stable", "critic-won", "mode-collapsed", "diverged"]
+DIVERGED: Verdict = "diverged"
 PSNR_DROP = 6.0
 CRITIC_LOSS_FLOOR = 0.02
 CONTRAST_FLOOR = 0.5
 _NEVER = 2**62
+_ADVICE = (
+    "The same run would end there again: lower training.learning_rate or the adversary's weight, "
+    "with --fresh or under another --run-root"
+)
 
 
 class FiniteGuard:
@@ -61,15 +66,13 @@ class FiniteGuard:
             names = sorted(name for name, at in bad.items() if at == step)
             raise DivergedError(
                 f"{', '.join(names)} became NaN or infinite at step {step}; "
-                f"{self._recently(names)}nothing of it was saved. Lower training.learning_rate or "
-                "the adversary's weight, and run again: the run goes on from the last checkpoint"
+                f"{self._recently(names)}nothing of it was saved. {_ADVICE}"
             )
         tensors = list(parameters)
         if tensors and not bool(torch.stack([t.isfinite().all() for t in tensors]).all()):
             raise DivergedError(
                 "the networks hold NaN or infinite parameters though every loss was finite; "
-                "nothing of it was saved. Lower training.learning_rate and run again: the run "
-                "goes on from the last checkpoint"
+                f"nothing of it was saved. {_ADVICE}"
             )
 
     def _recently(self, names: Sequence[str]) -> str:
@@ -82,15 +85,20 @@ class FiniteGuard:
 def judge(rows: Sequence[Mapping[str, Any]]) -> Verdict:
     """Return the verdict on a run from its logged rows.
 
-    `diverged`: the last validation PSNR is more than 6 dB below the first.
+    `diverged`: the run met a value that is not finite (a row says so), or its last validation
+    PSNR is more than 6 dB below the first on the same images.
     `mode-collapsed`: in the last quarter, the standard deviation of generated pixels has a median
     below half that of real ones.
     `critic-won`: the discriminator's loss, never negative (an objective bounded by 0), has a
-    median below 0.02 in the last quarter: it tells real from fake with certainty.
+    median below 0.02 in the last quarter: it tells real from fake with certainty. Objectives
+    without a bound, Wasserstein's among them, are not judged by it: their critic is meant to win.
     The middle two need a discriminator in the rows. `stable`: none of these.
-    A run that stopped at a value that is not finite is `diverged` too.
     """
-    psnr = _values(rows, "psnr_y")
+    if any(row["kind"] == DIVERGED for row in rows):
+        return "diverged"
+    validations = [row for row in rows if row["kind"] == "validation"]
+    images = validations[-1]["validation"] if validations else None
+    psnr = [float(row["psnr_y"]) for row in validations if row["validation"] == images]
     if len(psnr) > 1 and psnr[-1] < psnr[0] - PSNR_DROP:
         return "diverged"
     critic = _values(rows, "discriminator_total")

@@ -13,7 +13,8 @@ import torch
 from zoo.recipes.schema import RunSpec
 from zoo.train.checkpoint import seed_everything
 from zoo.train.device import Execution, peak_memory
-from zoo.train.run import Options, assemble_stage, check_trainable, prepare
+from zoo.train.prepare import Options, prepare
+from zoo.train.run import assemble_stage
 from zoo.train.step import to_device, training_step
 from zoo.train.trainer import EXTRA_STREAM, OWN_STREAM, Stage
 
@@ -52,17 +53,16 @@ class Rehearsal:
 def rehearse(spec: RunSpec, options: Options) -> list[Rehearsal]:
     """Take one real step of each stage of a run, pretraining first, and write nothing.
 
-    The patch store is built in a temporary folder. The adversarial stage starts from an
-    untrained generator: what a step costs does not depend on the weights.
+    The patch store is made of the first few images, in a temporary folder. The adversarial
+    stage starts from an untrained generator: what a step costs does not depend on the weights.
     """
-    check_trainable(spec)
     stages = [spec] if spec.pretraining is None else [spec.pretraining, spec]
     with tempfile.TemporaryDirectory(prefix="zoo-dry-run-") as folder:
         return [_rehearse_stage(stage, options, Path(folder)) for stage in stages]
 
 
 def _rehearse_stage(spec: RunSpec, options: Options, store_dir: Path) -> Rehearsal:
-    prepared = prepare(spec, options, store_dir=store_dir)
+    prepared = prepare(spec, options, rehearsal=store_dir)
     device = prepared.execution.device
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)

@@ -116,13 +116,13 @@ def training_step(
     """
     lr_image, hr_image = batch
     players.generator.train()
-    with players.execution.autocast():
-        sr_image = players.generate(lr_image)
-    log: dict[str, Tensor] = {}
-    for extra_lr, extra_hr in extra_batches:
+    for extra_lr, extra_hr in extra_batches:  # first, while no graph of the generator is held
         with torch.no_grad(), players.execution.autocast():
             fake = players.generate(extra_lr)
         update_discriminator(players, extra_hr, fake)
+    with players.execution.autocast():
+        sr_image = players.generate(lr_image)
+    log: dict[str, Tensor] = {}
     if players.discriminator is not None:
         log |= update_discriminator(players, hr_image, sr_image.detach())
     terms = generator_terms(players, sr_image, hr_image)

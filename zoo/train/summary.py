@@ -43,6 +43,7 @@ def summarise(
     bicubic = validator.bicubic()
     return {
         "steps": step,
+        "validation": last["validation"],
         "psnr_y": last["psnr_y"],
         "psnr_y_images": last["psnr_y_images"],
         "psnr_y_bicubic": fmean(bicubic.values()),

@@ -6,8 +6,10 @@ The trainer knows no component by name and reads no configuration file; what a s
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 from torch import Tensor
 
 from zoo.data.stream import PatchStream
+from zoo.errors import CheckpointError, DivergedError
 from zoo.recipes.schema import Training
 from zoo.train.checkpoint import (
     load_latest,
@@ -26,7 +29,7 @@ from zoo.train.checkpoint import (
 from zoo.train.device import peak_memory
 from zoo.train.directory import RunDirectory
 from zoo.train.interrupts import Interrupted, StopRequest
-from zoo.train.monitor import FiniteGuard
+from zoo.train.monitor import DIVERGED, FiniteGuard
 from zoo.train.observer import Observer
 from zoo.train.step import (
     Batch,
@@ -61,27 +64,42 @@ class Trainer:
         stage: what to train.
         directory: where; the caller holds its lock.
         observer: hears of progress.
+        identity: hash of the run's identity, kept in everything that is saved.
     """
 
-    def __init__(self, stage: Stage, directory: RunDirectory, observer: Observer) -> None:
+    def __init__(
+        self, stage: Stage, directory: RunDirectory, observer: Observer, identity: str
+    ) -> None:
         self.stage = stage
         self.directory = directory
         self.observer = observer
+        self.identity = identity
         self.guard = FiniteGuard()
         self.step = 0
+        self._saved_at = 0
         self._seconds = 0.0
         self._since = time.perf_counter()
         self._logged_at = (0, 0.0)
 
     def resume(self) -> int:
-        """Take up the state of the newest whole checkpoint; return the step it was made at."""
+        """Take up the state of the newest whole checkpoint; return the step it was made at.
+
+        Raises:
+            CheckpointError: if it is damaged, or of another run.
+        """
         seed_everything(self.stage.seed)
         state = load_latest(self.directory.checkpoints)
         if state is not None:
+            if state["identity"] != self.identity:
+                raise CheckpointError(
+                    f"{self.directory.checkpoints} holds the state of another run; start over "
+                    "with --fresh"
+                )
             for name, part in self.stage.players.stateful().items():
                 part.load_state_dict(state[name])
-            restore_random_state(state["random"])
+            restore_random_state(state["random"], self.stage.players.execution.device)
             self.step, self._seconds = state["step"], state["seconds"]
+            self._saved_at = self.step
         self.directory.drop_rows_after(self.step)
         return self.step
 
@@ -94,25 +112,36 @@ class Trainer:
         """
         self._since = time.perf_counter()
         self._logged_at = (self.step, self._since)
-        with StopRequest() as stop:
-            if self.step == 0:
-                self._validate()
-            batches = self._batches()
+        try:
+            with StopRequest() as stop:
+                self._train(stop)
+        except DivergedError as error:
+            self._write_row({"kind": DIVERGED, "step": self.step, "message": str(error)})
+            raise
+        return self._summary()
+
+    def _train(self, stop: StopRequest) -> None:
+        if self.step == 0:
+            self._validate()
+        with closing(self._batches()) as batches:
             while self.step < self.stage.num_steps:
                 self._advance(*next(batches))
                 if stop.requested is not None:
                     self._save()
                     raise Interrupted(stop.requested, self.step)
-        return self._summary()
 
-    def _batches(self) -> Iterator[tuple[Batch, list[Batch]]]:
+    def _batches(self) -> Generator[tuple[Batch, list[Batch]], None, None]:
         """Yield each step's own batch and the discriminator's extra ones, from where we are."""
         num_extra = self.stage.players.num_extra_batches
         stream = self.stage.stream
-        own = stream.batches(self.step, stream=OWN_STREAM)
-        extra = stream.batches(self.step * num_extra, stream=EXTRA_STREAM) if num_extra else None
-        for batch in own:
-            yield batch, [] if extra is None else [next(extra) for _ in range(num_extra)]
+        with ExitStack() as opened:
+            own = opened.enter_context(closing(stream.batches(self.step, stream=OWN_STREAM)))
+            extra: Iterator[Batch] = iter(())
+            if num_extra:
+                first = self.step * num_extra
+                extra = opened.enter_context(closing(stream.batches(first, stream=EXTRA_STREAM)))
+            for batch in own:
+                yield batch, list(itertools.islice(extra, num_extra))
 
     def _advance(self, batch: Batch, extra: list[Batch]) -> None:
         stage, training = self.stage, self.stage.training
@@ -131,10 +160,14 @@ class Trainer:
         self.observer.stepped(self.step, len(batch[0]))
         if logs_now:
             self._log(values, factor)
+        since = time.perf_counter()
         if self._due(training.validate_every, self.step):
             self._validate()
         if self._due(training.checkpoint_every, self.step):
             self._save()
+        # what was not training is left out of the speed that is logged
+        at, begun = self._logged_at
+        self._logged_at = at, begun + time.perf_counter() - since
 
     def _due(self, every: int, step: int) -> bool:
         return step % every == 0 or step == self.stage.num_steps
@@ -166,6 +199,7 @@ class Trainer:
             {
                 "kind": "validation",
                 "step": self.step,
+                "validation": self.stage.validator.identity,
                 "psnr_y": fmean(scores.values()),
                 "psnr_y_images": scores,
             }
@@ -176,28 +210,41 @@ class Trainer:
         self.observer.logged(row)
 
     def _save(self) -> None:
+        if self._saved_at == self.step:
+            return
         players = self.stage.players
         self.guard.check([*players.generator.parameters(), *players.ema.parameters()])
         self._seconds += time.perf_counter() - self._since
         self._since = time.perf_counter()
+        self.directory.sync_rows()
+        self.directory.write_weights(
+            players.ema.module.state_dict(),
+            {"identity_sha256": self.identity, "step": str(self.step)},
+        )
         state = {name: part.state_dict() for name, part in players.stateful().items()}
-        self.directory.write_weights(players.ema.module.state_dict(), step=self.step)
+        state["random"] = random_state(players.execution.device)
         path = save_checkpoint(
             self.directory.checkpoints,
             self.step,
-            {**state, "random": random_state(), "seconds": self._seconds},
+            {**state, "identity": self.identity, "seconds": self._seconds},
         )
+        self._saved_at = self.step
         self.observer.saved(path, self.step)
 
     def _summary(self) -> Mapping[str, Any]:
-        players = self.stage.players
+        players, validator = self.stage.players, self.stage.validator
+        scored = [row for row in self.directory.rows() if row.get("validation")]
+        last = scored[-1] if scored else {}
+        if (last.get("step"), last.get("validation")) != (self.step, validator.identity):
+            self._validate()  # rows were lost, or other images are asked for now
         summary = summarise(
             self.directory,
-            self.stage.validator,
+            validator,
             players.ema.module,
             players.execution,
             step=self.step,
             seconds=self._seconds,
         )
+        summary["identity_sha256"] = self.identity
         self.directory.write_summary(summary)
         return summary

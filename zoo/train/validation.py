@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from statistics import fmean
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +14,13 @@ import torch
 from PIL import Image as PillowImage
 from torch import Tensor, nn
 
-from zoo.data.images import read_image, to_rgb, write_png
-from zoo.data.resize import downscale, upscale
+from zoo.data.images import hash_file, read_image, to_rgb, write_png
+from zoo.data.resize import crop_to_multiple, downscale, upscale
 from zoo.data.sources import open_source, validation_images
 from zoo.data.stream import to_float
 from zoo.errors import DataError
 from zoo.metrics.fidelity import PSNRY
+from zoo.metrics.protocol import quantize
 from zoo.recipes.schema import Data
 from zoo.train.device import Execution
 
@@ -41,17 +43,28 @@ class Validator:
     """Scores a generator on whole images under the protocol of `zoo.metrics`.
 
     Args:
-        paths: the photographs.
+        paths: the photographs; they are read when they are first needed.
         scale: upscaling factor.
-
-    Raises:
-        DataError: if an image is too small for the scale.
     """
 
     def __init__(self, paths: Sequence[Path], *, scale: int) -> None:
         self.scale = scale
-        self.images = [_load(path, scale) for path in paths]
+        self._paths = tuple(paths)
         self._psnr_y = PSNRY()
+
+    @cached_property
+    def images(self) -> list[ValidationImage]:
+        """The photographs; a `DataError` names one that is too small for the scale."""
+        names = unique_names(self._paths)
+        return [
+            _load(path, name, self.scale) for path, name in zip(self._paths, names, strict=True)
+        ]
+
+    @cached_property
+    def identity(self) -> str:
+        """A hash of what is validated on: scores of other images are not compared with these."""
+        hashes = [hash_file(path) for path in self._paths]
+        return hashlib.sha256(" ".join([str(self.scale), *hashes]).encode()).hexdigest()[:16]
 
     def bicubic(self) -> dict[str, float]:
         """Return PSNR_Y of MATLAB's bicubic interpolation, in dB, by image."""
@@ -71,17 +84,17 @@ class Validator:
 
     def upscale(
         self, generator: nn.Module, execution: Execution, images: Sequence[ValidationImage]
-    ) -> list[Tensor]:
-        """Upscale images one by one: float `(C, H, W)` around [0, 1], on the CPU."""
+    ) -> Iterator[Tensor]:
+        """Upscale images one by one, in float32: `(C, H, W)` around [0, 1], on the CPU.
+
+        Of a grey image's result, the mean of the three channels is taken.
+        """
         generator.eval()
-        results = []
-        with torch.inference_mode(), execution.autocast():
-            for image in images:
-                rgb = _tensor(to_rgb(image.lr_image)).unsqueeze(0).to(execution.device)
-                sr_image = generator(rgb).float().squeeze(0).cpu()
-                grey = image.hr_image.ndim == 2
-                results.append(sr_image.mean(0, keepdim=True) if grey else sr_image)
-        return results
+        for image in images:
+            rgb = _tensor(to_rgb(image.lr_image)).unsqueeze(0).to(execution.device)
+            with torch.inference_mode(), execution.any_size():
+                sr_image = generator(rgb).squeeze(0).cpu()
+            yield sr_image.mean(0, keepdim=True) if image.hr_image.ndim == 2 else sr_image
 
     def write_triptychs(
         self, generator: nn.Module, execution: Execution, directory: Path
@@ -91,7 +104,7 @@ class Validator:
         chosen = self.images[:MAX_TRIPTYCHS]
         written = []
         for image, sr_image in zip(chosen, self.upscale(generator, execution, chosen), strict=True):
-            path = directory / f"{Path(image.name).stem}.png"
+            path = directory / f"{image.name}.png"
             write_png(path, triptych(_pixels(sr_image), image.hr_image, image.lr_image))
             written.append(path)
         return written
@@ -131,18 +144,22 @@ def triptych(sr_image: Pixels, hr_image: Pixels, lr_image: Pixels) -> Pixels:
     return np.concatenate(panels, axis=1)
 
 
-def mean_psnr(scores: dict[str, float]) -> float:
-    """Return the mean of per-image values, in dB."""
-    return fmean(scores.values())
+def unique_names(paths: Sequence[Path]) -> list[str]:
+    """Name files by their stems, or by as much of their paths as it takes to tell all apart."""
+    names = [path.stem for path in paths]
+    for depth in range(2, max((len(path.parts) for path in paths), default=0) + 1):
+        if len(set(names)) == len(names):
+            return names
+        names = ["-".join((*path.parts[-depth:-1], path.name)) for path in paths]
+    return [f"{number:03d}-{name}" for number, name in enumerate(names)]
 
 
-def _load(path: Path, scale: int) -> ValidationImage:
-    image = read_image(path)
-    height, width = (size - size % scale for size in image.shape[:2])
+def _load(path: Path, name: str, scale: int) -> ValidationImage:
+    hr_image = crop_to_multiple(read_image(path), scale)
+    height, width = hr_image.shape[:2]
     if min(height, width) <= 2 * scale:
         raise DataError(f"{path}: {width}x{height} pixels are too few to validate x{scale} on")
-    hr_image = image[:height, :width]
-    return ValidationImage(path.name, downscale(hr_image, scale), hr_image)
+    return ValidationImage(name, downscale(hr_image, scale), hr_image)
 
 
 def _tensor(pixels: Pixels) -> Tensor:
@@ -151,6 +168,6 @@ def _tensor(pixels: Pixels) -> Tensor:
 
 
 def _pixels(image: Tensor) -> Pixels:
-    rounded = image.clamp(0, 1).mul(255).round().to(torch.uint8)
-    pixels: Pixels = rounded.permute(1, 2, 0).numpy()
+    """Round as the protocol does: the picture shows what was scored."""
+    pixels: Pixels = quantize(image).permute(1, 2, 0).numpy()
     return pixels if pixels.shape[2] == 3 else pixels[:, :, 0]

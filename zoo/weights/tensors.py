@@ -6,14 +6,13 @@ Which network and which file is decided in `zoo.weights.store`.
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 from zoo.errors import IntegrityError, WeightsError
+from zoo.files import hash_path, read_hashed, write_hashed
 from zoo.weights.catalog import FeatureNetworkEntry
 
 if TYPE_CHECKING:
@@ -145,56 +144,28 @@ def _misfit(entry: FeatureNetworkEntry, origin: str, wrong: list[str]) -> Weight
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> str:
-    """Write a `.safetensors` file and its `.sha256` sidecar, each whole or not at all.
+    """Write a `.safetensors` file and its sha256 beside it, each whole or not at all.
 
     Returns:
-        The SHA-256 of the file. A crash between the two leaves a file `verify` refuses.
+        The SHA-256 of the file.
     """
     from safetensors.torch import save
 
     content = save({name: tensor.contiguous().clone() for name, tensor in tensors.items()})
-    sha256 = hashlib.sha256(content).hexdigest()
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write_atomically(path, content)
-    _write_atomically(sidecar(path), f"{sha256}  {path.name}\n".encode())
-    return sha256
-
-
-def sidecar(path: Path) -> Path:
-    """Return where the hash of a file is kept, in the format of `sha256sum`."""
-    return path.with_name(f"{path.name}.sha256")
+    return write_hashed(path, content)
 
 
 def verify(path: Path) -> None:
-    """Compare a stored file with its sidecar.
+    """Compare a stored file with the sha256 beside it.
 
     Raises:
-        IntegrityError: if they disagree or there is no sidecar.
+        IntegrityError: if they disagree or there is none.
     """
-    try:
-        recorded = sidecar(path).read_text(encoding="utf-8").split()
-    except OSError as error:
+    if not hash_path(path).exists():
+        raise IntegrityError(f"{path} has no {hash_path(path).name}; add the weights again")
+    if read_hashed(path) is None:
         raise IntegrityError(
-            f"{path} has no readable {sidecar(path).name}; add the weights again"
-        ) from error
-    actual = file_sha256(path)
-    if recorded[:1] != [actual]:
-        expected = recorded[0] if recorded else "nothing"
-        raise IntegrityError(
-            f"{path} is damaged: its sha256 is {actual}, {sidecar(path).name} says {expected}; "
+            f"{path} is damaged: its sha256 is not the one in {hash_path(path).name}; "
             "add the weights again"
         )
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

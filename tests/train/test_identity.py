@@ -1,0 +1,76 @@
+"""What makes another run of a run, and what does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.train.conftest import MakeOptions, MakeSpec
+from zoo.train.identity import identity_hash, run_identity
+from zoo.train.prepare import prepare
+
+
+def hash_of(make_spec: MakeSpec, make_options: MakeOptions, *settings: str, seed: int = 0) -> str:
+    spec = make_spec("srgan-wgangp", "losses.vgg19=null", *settings, seed=seed)
+    return identity_hash(run_identity(spec, prepare(spec, make_options()), "pretraining"))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "generator.width=12",
+        "generator.interpolation_skip=true",
+        "discriminator.norm=none",
+        "adversary.penalty_weight=1",
+        "adversary.weight=1e-2",
+        "losses.mse=2",
+        "losses.l1=1",
+        "training.steps=9",
+        "training.learning_rate=2e-4",
+        "training.betas=[0.5, 0.9]",
+        "training.ema_decay=0.9",
+        "training.schedule.kind=cosine",
+        "data.source=samples-reversed",
+        "data.sampling=fixed",
+        "data.batch_size=3",
+        "data.lr_patch_size=9",
+        "data.augment=false",
+        "runtime.precision=bfloat16",
+        "runtime.channels_last=false",
+        "scale=2",
+    ],
+)
+def test_what_shapes_the_numbers_makes_another_run(
+    make_spec: MakeSpec,
+    make_options: MakeOptions,
+    monkeypatch: pytest.MonkeyPatch,
+    setting: str,
+) -> None:
+    from zoo.data import sources
+
+    def reversed_samples(root: object) -> sources.Source:
+        found = sources.BUILT_IN["samples"](root)  # type: ignore[arg-type]
+        images = tuple(reversed(found.training_paths))
+        return sources.Source("", "", "", images, found.validation_paths)
+
+    monkeypatch.setitem(sources.BUILT_IN, "samples-reversed", reversed_samples)
+    assert hash_of(make_spec, make_options) != hash_of(make_spec, make_options, setting)
+
+
+def test_so_does_the_seed(make_spec: MakeSpec, make_options: MakeOptions) -> None:
+    assert hash_of(make_spec, make_options) != hash_of(make_spec, make_options, seed=1)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "training.log_every=3",
+        "training.validate_every=3",
+        "training.checkpoint_every=3",
+        "runtime.num_workers=1",
+        "runtime.precision=float32",
+    ],
+)
+def test_what_does_not_is_no_part_of_it(
+    make_spec: MakeSpec, make_options: MakeOptions, setting: str
+) -> None:
+    assert hash_of(make_spec, make_options) == hash_of(make_spec, make_options, setting)

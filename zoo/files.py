@@ -1,0 +1,102 @@
+"""Files that are whole or absent, and files that know when they are damaged.
+
+Every file zoo writes goes through here. A reader, after any kill or power cut, finds the old
+content or the new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from zoo.errors import MachineError
+
+TEMPORARY = ".tmp"
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+
+
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
+    """Write a file under a temporary name, flush it to disk and rename it.
+
+    Raises:
+        MachineError: if the disk is full or the folder cannot be written; the file as it was
+            before is intact.
+    """
+    # Opened by name rather than by tempfile, which would ignore the umask of a shared folder.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise MachineError(_describe(path, len(content), error)) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def hash_path(path: Path) -> Path:
+    """Return where the sha256 of a file is kept, in the format of `sha256sum`."""
+    return path.with_name(f"{path.name}.sha256")
+
+
+def write_hashed(path: Path, content: bytes | memoryview) -> str:
+    """Write a file and its sha256 beside it so that a kill between the two does no harm.
+
+    While a file is replaced, its `.sha256` lists the hashes of both contents.
+
+    Returns:
+        The sha256.
+    """
+    digest = hashlib.sha256(content).hexdigest()
+    line = f"{digest}  {path.name}\n"
+    recorded = hash_path(path)
+    before = recorded.read_text(encoding="utf-8") if recorded.exists() and path.exists() else ""
+    write_atomically(recorded, (line + before).encode())
+    write_atomically(path, content)
+    if before:
+        write_atomically(recorded, line.encode())
+    return digest
+
+
+def read_hashed(path: Path) -> bytes | None:
+    """Return a file's content if its sha256 is one recorded beside it, else None."""
+    try:
+        content = path.read_bytes()
+        recorded = hash_path(path).read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return content if hashlib.sha256(content).hexdigest() in recorded else None
+
+
+def sweep_temporary_files(folder: Path) -> None:
+    """Remove what killed processes left half-written below a folder."""
+    for path in folder.rglob(f".*{TEMPORARY}"):
+        path.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last through a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _describe(path: Path, num_bytes: int, error: OSError) -> str:
+    if error.errno not in _FULL:
+        return f"cannot write {path}: {error.strerror}"
+    free = shutil.disk_usage(path.parent).free
+    return (
+        f"disk full: {path} needs {num_bytes:,} bytes, {free:,} are free; what was saved before is "
+        "intact: free some space and run the same command again"
+    )

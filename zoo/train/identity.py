@@ -1,0 +1,64 @@
+"""What a run is: everything that shapes its numbers, and a hash of it.
+
+Two runs of one identity are the same run, whatever their recipes are called; a directory belongs to
+one identity; pretraining is shared by it. Names, the places data and weights lie in, and how often
+a run logs, validates and saves are no part of it. Versions of torch and the number of threads
+change the last bits and are recorded beside it (`zoo.train.directory`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from zoo.recipes.build import component_origins
+from zoo.recipes.schema import RunSpec
+from zoo.train.prepare import Prepared
+
+FORMAT = 1
+"""Version of the training mathematics: raised when the same settings give other numbers."""
+CADENCE = ("log_every", "validate_every", "checkpoint_every")
+LENGTH = ("steps", "epochs")
+PLACES = ("source", "validation")
+EXECUTION = ("device", "precision", "channels_last", "compile", "tf32")
+
+
+def run_identity(spec: RunSpec, prepared: Prepared, pretraining: str | None) -> dict[str, Any]:
+    """Return everything that shapes the numbers of a run.
+
+    Args:
+        spec: its complete specification.
+        prepared: its data and components.
+        pretraining: hash of the identity of its pretraining, None where there is none.
+    """
+    settings = spec.settings.model_dump(mode="json", exclude={"runtime"})
+    for name in (*CADENCE, *LENGTH):
+        del settings["training"][name]
+    for name in PLACES:
+        del settings["data"][name]
+    executed = prepared.execution.describe()
+    provenance = prepared.components.provenance
+    return {
+        "format": FORMAT,
+        "seed": spec.seed,
+        "settings": settings,
+        "num_steps": prepared.num_steps,
+        "data": prepared.data_hash,
+        "components": {name: dict(value) for name, value in provenance.items()},
+        "packages": _packages(spec),
+        "execution": {name: executed[name] for name in EXECUTION},
+        "pretraining": pretraining,
+    }
+
+
+def identity_hash(identity: Mapping[str, Any]) -> str:
+    """Return the sha256 of an identity's canonical JSON."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def _packages(spec: RunSpec) -> dict[str, str]:
+    """Return the installed packages, with versions, that components come from."""
+    origins = component_origins(spec.settings)
+    return {role: str(origin) for role, origin in origins.items() if origin.kind == "package"}

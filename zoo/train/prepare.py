@@ -1,0 +1,175 @@
+"""Everything a run needs, found, built and tried before any training."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from zoo.data.patches import PatchStore
+from zoo.data.places import cache_dir
+from zoo.data.sampling import SamplingPlan
+from zoo.data.sources import open_source
+from zoo.data.stream import PatchStream
+from zoo.errors import RecipeError
+from zoo.recipes.build import Components, build_components
+from zoo.recipes.schema import RecipeSettings, RunSpec
+from zoo.registry import GENERATORS
+from zoo.train.device import Execution, choose_device, plan_execution
+from zoo.train.observer import Observer
+from zoo.train.validation import Validator, held_out_images
+
+NUM_REHEARSAL_IMAGES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where and on what a run is executed; none of it changes what the run is.
+
+    Attributes:
+        run_root: folder of run directories.
+        data_root: folder of datasets, None for the default.
+        device: `auto`, `cpu`, `cuda` or `cuda:<n>`.
+        fresh: whether to delete the run's earlier state and start over.
+        observer: hears of progress.
+    """
+
+    run_root: Path = Path("runs")
+    data_root: Path | None = None
+    device: str = "auto"
+    fresh: bool = False
+    observer: Observer = field(default_factory=Observer)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a stage is trained with.
+
+    Attributes:
+        num_steps: generator updates in all.
+        data_hash: hash of the training pixels.
+    """
+
+    execution: Execution
+    stream: PatchStream
+    validator: Validator
+    components: Components
+    num_steps: int
+    data_hash: str
+
+
+def prepare(spec: RunSpec, options: Options, *, rehearsal: Path | None = None) -> Prepared:
+    """Find the data, build the components and decide how to execute them.
+
+    Args:
+        spec: complete specification.
+        options: where and on what.
+        rehearsal: a folder for a small store of the first few images, for a dry run; None for
+            all images, in zoo's cache.
+
+    Raises:
+        ZooError: if anything is missing or does not fit.
+    """
+    settings = spec.settings
+    _check_trainable(spec)
+    execution = plan_execution(settings.runtime, choose_device(options.device))
+    components = build_components(settings, seed=spec.seed)
+    _check_patches(components, settings)
+    paths = open_source(settings.data.source, data_root=options.data_root).training_paths
+    held_out = held_out_images(settings.data, data_root=options.data_root)
+    store = PatchStore.open_or_build(
+        paths if rehearsal is None else paths[:NUM_REHEARSAL_IMAGES],
+        settings.scale,
+        cache_dir() if rehearsal is None else rehearsal,
+        options.observer.preparing,
+    )
+    return Prepared(
+        execution=execution,
+        stream=_open_stream(spec, store, execution),
+        validator=Validator(held_out, scale=settings.scale),
+        components=components,
+        num_steps=count_steps(settings, len(paths)),
+        data_hash=store.data_hash,
+    )
+
+
+def prepare_pretraining(spec: RunSpec, outer: Prepared) -> Prepared:
+    """Return what a pretraining stage needs; data and execution are those of the outer run."""
+    return Prepared(
+        execution=outer.execution,
+        stream=outer.stream,
+        validator=outer.validator,
+        components=build_components(spec.settings, seed=spec.seed),
+        num_steps=count_steps(spec.settings, outer.stream.store.num_images),
+        data_hash=outer.data_hash,
+    )
+
+
+def count_steps(settings: RecipeSettings, num_images: int) -> int:
+    """Return the number of generator updates of a stage.
+
+    An epoch has `patches_per_image` samples an image under either sampling.
+    """
+    training, data = settings.training, settings.data
+    if training.epochs is None:
+        return int(training.steps or 0)
+    samples = training.epochs * num_images * data.patches_per_image
+    return max(1, math.ceil(samples / data.batch_size))
+
+
+def _open_stream(spec: RunSpec, store: PatchStore, execution: Execution) -> PatchStream:
+    data = spec.settings.data
+    return PatchStream(
+        store,
+        plan=SamplingPlan(
+            seed=spec.seed,
+            lr_patch_size=data.lr_patch_size,
+            sampling=data.sampling,
+            weighting=data.weighting,
+            patches_per_image=data.patches_per_image,
+            augment=data.augment,
+        ),
+        batch_size=data.batch_size,
+        num_workers=execution.num_workers,
+        pin_memory=execution.device.type == "cuda",
+    )
+
+
+def _check_trainable(spec: RunSpec) -> None:
+    if not GENERATORS.get(spec.settings.generator.name).trainable:
+        raise RecipeError(
+            f"recipe {spec.recipe!r} has nothing to train: {spec.settings.generator.name!r} is a "
+            "fixed method, used as a baseline"
+        )
+
+
+def _check_patches(components: Components, settings: RecipeSettings) -> None:
+    """Refuse a discriminator that cannot take the profile's batches, before pretraining runs.
+
+    It is tried on the meta device, which computes shapes only.
+
+    Raises:
+        RecipeError: with the sizes and the discriminator's own words.
+    """
+    discriminator: nn.Module | None = components.discriminator
+    if discriminator is None:
+        return
+    data = settings.data
+    side = data.lr_patch_size * settings.scale
+    batch = torch.empty(data.batch_size, 3, side, side, device="meta")
+    try:
+        with torch.no_grad():
+            copy.deepcopy(discriminator).to("meta")(batch)
+    except NotImplementedError:  # an operator that has no shapes-only form: the first step tells
+        return
+    except (ValueError, RuntimeError) as error:
+        name = settings.discriminator.name if settings.discriminator else ""
+        raise RecipeError(
+            f"discriminator {name!r} cannot take batches of {data.batch_size} patches of "
+            f"{side}x{side} pixels: {error}. Change data.lr_patch_size, data.batch_size or the "
+            "discriminator's own settings"
+        ) from error
