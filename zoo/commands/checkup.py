@@ -10,7 +10,7 @@ import platform
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, version
 from pathlib import Path
@@ -22,7 +22,7 @@ from zoo.data.sources import BUILT_IN, dataset_names, open_source
 from zoo.errors import ZooError
 from zoo.plugins import plugins_disabled
 from zoo.recipes.book import load_book
-from zoo.recipes.checks import check_book
+from zoo.recipes.checks import check_registry
 from zoo.registry import REGISTRIES
 from zoo.weights import store
 from zoo.weights.catalog import CATALOG
@@ -44,11 +44,12 @@ class Finding:
     detail: str
 
 
-def examine(run_root: Path) -> list[Finding]:
+def examine(run_root: Path, registries: Sequence[Path] = ()) -> list[Finding]:
     """Look at everything, in the order it is printed.
 
     Args:
         run_root: folder where runs would be written.
+        registries: files of recipes beside the built-in ones.
     """
     return [
         *_versions(),
@@ -56,7 +57,7 @@ def examine(run_root: Path) -> list[Finding]:
         *_folders(run_root),
         *_data(),
         *_feature_networks(),
-        *_registry(),
+        *_registry(registries),
         *_plugins(),
         *_extras(),
     ]
@@ -120,13 +121,16 @@ def _feature_networks() -> Iterator[Finding]:
         yield Finding("weights", entry.name, "ok" if here else "warning", detail)
 
 
-def _registry() -> Iterator[Finding]:
+def _registry(extra: Sequence[Path]) -> Iterator[Finding]:
     try:
-        book = load_book()
-        check_book(book)
+        problems = check_registry(extra)
     except ZooError as error:
-        yield Finding("registry", "registry.yaml", "failed", str(error))
-    else:
+        yield Finding("registry", "files", "failed", str(error))
+        return
+    for problem in problems:
+        yield Finding("registry", str(problem.place), "failed", str(problem))
+    if not problems:
+        book = load_book(extra)
         counts = f"{len(book.recipes)} recipes, {len(book.profiles)} profiles"
         yield Finding("registry", "registry.yaml", "ok", counts)
 

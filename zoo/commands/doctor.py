@@ -7,17 +7,23 @@ from pathlib import Path
 
 import typer
 
-from zoo.commands.options import Json
+from zoo.commands.options import Json, Plugins, Registries
 from zoo.commands.output import Table, note, print_json, print_table
+from zoo.plugins import load_plugin_file
 
 RUN_ROOT = Path("runs")
 
 
-def doctor(*, as_json: Json = False) -> None:
-    """Look at versions, devices, folders, data, weights and plugins; exit 1 if none can train."""
+def doctor(*, registry: Registries, plugin: Plugins, as_json: Json = False) -> None:
+    """Look at versions, devices, folders, data, weights and plugins; exit 1 if none can train.
+
+    Of a registry, every mistake is listed: structure, names, and arguments of components.
+    """
     from zoo.commands.checkup import examine
 
-    findings = examine(RUN_ROOT)
+    for file in plugin:
+        load_plugin_file(file)
+    findings = examine(RUN_ROOT, registry)
     failed = [finding for finding in findings if finding.status == "failed"]
     if as_json:
         rows = [asdict(finding) for finding in findings]

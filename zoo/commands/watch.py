@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,7 @@ class LineObserver(Observer):
         self._num_steps = 0
         self._numbers: dict[str, Any] = {}
         self._shown_at = time.monotonic()
+        self._begun = 0, self._shown_at
         self._share = 0
 
     def notice(self, message: str) -> None:
@@ -112,6 +114,7 @@ class LineObserver(Observer):
     def stage_started(self, recipe: str, stage: str, step: int, num_steps: int) -> None:
         """Say what begins, or goes on."""
         self._stage, self._num_steps, self._numbers = f"{recipe} ({stage})", num_steps, {}
+        self._begun = step, time.monotonic()
         begins = f"goes on at step {step}" if step else "begins"
         self.notice(f"{self._stage} {begins}; {num_steps} steps in all")
 
@@ -121,8 +124,17 @@ class LineObserver(Observer):
         now = time.monotonic()
         if now - self._shown_at >= SECONDS_BETWEEN_LINES:
             self._shown_at = now
-            step = f"step {row['step']} of {self._num_steps}"
-            self.notice(f"{self._stage} {step}  {summarise(self._numbers)}")
+            left = self._time_left(row["step"], now)
+            step = f"step {row['step']} of {self._num_steps}, {left} left"
+            self.notice(f"{self._stage} {step} | {summarise(self._numbers)}")
+
+    def _time_left(self, step: int, now: float) -> str:
+        """Estimate from the speed so far, as hours:minutes:seconds."""
+        first, begun = self._begun
+        if step <= first:
+            return "-:--:--"
+        seconds = (self._num_steps - step) * (now - begun) / (step - first)
+        return str(timedelta(seconds=round(seconds)))
 
     def stage_finished(self, directory: Path, summary: Mapping[str, Any]) -> None:
         """Say where the stage's results are."""
