@@ -43,6 +43,12 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def hash_path(path: Path) -> Path:
     """Return where the sha256 of a file is kept, in the format of `sha256sum`."""
     return path.with_name(f"{path.name}.sha256")

@@ -33,7 +33,7 @@ from PIL import Image as PillowImage
 from PIL import ImageOps, UnidentifiedImageError
 
 from zoo.errors import DataError
-from zoo.files import write_atomically
+from zoo.files import file_sha256, write_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -205,5 +205,4 @@ def _to_array(picture: PillowImage.Image, path: Path) -> Image:
 
 @functools.lru_cache(maxsize=65_536)
 def _hash_file(path: Path, _size: int, _modified_ns: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(path)

@@ -16,6 +16,7 @@ from zoo.generators.base import Generator
 from zoo.losses.base import Loss
 from zoo.plugins import plugin_file_hash
 from zoo.recipes.checks import generator_arguments
+from zoo.recipes.rules import Part, parts
 from zoo.recipes.schema import ComponentSpec, RecipeSettings
 from zoo.registry import REGISTRIES, Origin
 
@@ -97,30 +98,20 @@ def build_components(settings: RecipeSettings, *, seed: int) -> Components:
 
 def component_origins(settings: RecipeSettings) -> dict[str, Origin]:
     """Return where each component of a run comes from, by its role and name."""
-    return {
-        f"{role} {spec.name}": REGISTRIES[kind].origin(spec.name)
-        for role, kind, spec in _specs(settings)
-    }
+    return {_role(part): REGISTRIES[part.kind].origin(part.spec.name) for part in parts(settings)}
 
 
-def _specs(settings: RecipeSettings) -> list[tuple[str, str, ComponentSpec]]:
-    found: list[tuple[str, str, ComponentSpec]] = [
-        ("generator", "generators", settings.generator),
-        *((f"loss {name}", "losses", spec) for name, spec in settings.losses.items()),
-    ]
-    if settings.discriminator is not None:
-        found.append(("discriminator", "discriminators", settings.discriminator))
-    if settings.adversary is not None:
-        found.append(("adversary", "adversaries", settings.adversary))
-    return found
+def _role(part: Part) -> str:
+    """Return `generator rrdb` or `losses vgg19 perceptual`: where a component is, and its name."""
+    return " ".join([*(str(key) for key in part.root), part.spec.name])
 
 
 def _plugin_hashes(settings: RecipeSettings) -> dict[str, dict[str, str]]:
     hashes: dict[str, dict[str, str]] = {}
-    for role, kind, spec in _specs(settings):
-        digest = plugin_file_hash(REGISTRIES[kind].get(spec.name))
+    for part in parts(settings):
+        digest = plugin_file_hash(part.component)
         if digest is not None:
-            hashes[f"{role} {spec.name}"] = {"plugin_sha256": digest}
+            hashes[_role(part)] = {"plugin_sha256": digest}
     return hashes
 
 

@@ -11,8 +11,8 @@ import re
 from pathlib import Path
 
 from zoo.errors import IntegrityError, WeightsError
+from zoo.files import file_sha256
 from zoo.weights.catalog import FeatureNetworkEntry
-from zoo.weights.tensors import file_sha256
 
 FILE_NAME = "model.safetensors"
 CONNECT_SECONDS = 3.0

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from zoo.data.places import zoo_home
 from zoo.errors import IntegrityError, WeightsError
+from zoo.files import file_sha256
 from zoo.weights import hub
 from zoo.weights.catalog import FeatureNetworkEntry, WeightsPackage, describe
 from zoo.weights.tensors import (
     SAFETENSORS,
-    file_sha256,
     fit_tensors,
     fit_tensors_in_order,
     read_tensors,

@@ -22,12 +22,6 @@ SAFETENSORS = ".safetensors"
 _MAX_LISTED = 3
 
 
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def tensors_sha256(tensors: Mapping[str, torch.Tensor]) -> str:
     """Return the SHA-256 of names, types, shapes and values: the same in whatever file they came.
 
