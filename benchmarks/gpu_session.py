@@ -228,5 +228,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except (KeyboardInterrupt, Terminated):
-        print("stopped, saved; the same command goes on", file=sys.stderr)
+        print("stopped; the same command goes on from what was saved", file=sys.stderr)
         sys.exit(STOPPED)

@@ -23,8 +23,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from zoo.errors import CheckpointError, ZooError
+from zoo.errors import ZooError
 from zoo.train.directory import RunDirectory
+from zoo.train.monitor import DIVERGED
 from zoo.train.summary import preview
 from zoo.train.validation import TRIPTYCH_GAP
 
@@ -59,34 +60,44 @@ class Record:
     def row(self) -> tuple[str, ...]:
         """Return the run's row of the table."""
         ours, bicubic = self.summary["psnr_y"], self.summary["psnr_y_bicubic"]
+        verdict = self.summary["verdict"]
         return (
             self.name,
             f"{self.summary['steps']} of {self.num_steps}",
             f"{ours:.2f}",
             f"{bicubic:.2f}",
             f"{ours - bicubic:+.2f}",
-            self.summary["verdict"] if self.finished else "not finished",
+            verdict if self.finished or verdict == DIVERGED else "not finished",
             f"{self.images_per_second:.0f}",
             f"{self.memory_bytes / 2**30:.2f}",
             f"{self.summary['seconds']:.0f}",
         )
 
 
-def take_home(out_dir: Path, *, device: str, data_root: Path | None) -> list[Record]:
-    """Fill `home/` from `runs/`; return the records of the runs that have saved anything."""
-    records = []
+def take_home(
+    out_dir: Path, *, device: str, data_root: Path | None
+) -> tuple[list[Record], list[str]]:
+    """Fill `home/` from `runs/`; return what there is of each run, and what could not be had."""
+    records: list[Record] = []
+    failures: list[str] = []
     for path in run_directories(out_dir / "runs"):
         try:
             record = read_record(path, device=device, data_root=data_root)
-        except CheckpointError as error:  # nothing is saved yet, or all of it is damaged
+            folder = out_dir / "home" / record.name
+            folder.mkdir(parents=True, exist_ok=True)
+            write_files(RunDirectory(path), record, folder)
+        except (
+            ZooError,
+            ValueError,
+            OSError,
+        ) as error:  # one bad run must not keep the others here
             print(f"{path}: {error}", file=sys.stderr)
+            failures.append(f"{path.relative_to(out_dir)}: {error}")
             continue
-        folder = out_dir / "home" / record.name
-        folder.mkdir(parents=True, exist_ok=True)
-        write_files(RunDirectory(path), record, folder)
         records.append(record)
-    (out_dir / "home" / "summary.md").write_text(summary_text(records, _stages(out_dir)))
-    return records
+    text = summary_text(records, _stages(out_dir), failures)
+    (out_dir / "home" / "summary.md").write_text(text)
+    return records, failures
 
 
 def run_directories(runs: Path) -> list[Path]:
@@ -127,7 +138,7 @@ def write_files(directory: RunDirectory, record: Record, folder: Path) -> None:
         (folder / name).write_bytes((directory.path / name).read_bytes())
     metrics = (directory.path / "metrics.jsonl").read_bytes()
     (folder / "metrics.jsonl.gz").write_bytes(gzip.compress(metrics, mtime=0))
-    weights = half_precision(directory.read_weights())
+    weights = half_precision(directory.read_weights()[0])
     metadata = {"step": str(record.summary["steps"]), "precision": "float16"}
     content = safetensors.torch.save(weights, metadata)
     if len(content) <= MOST_FILE_BYTES:
@@ -168,7 +179,9 @@ def small_png(picture: Image.Image) -> bytes:
         share *= 0.8
 
 
-def summary_text(records: Sequence[Record], stages: Iterable[Mapping[str, Any]]) -> str:
+def summary_text(
+    records: Sequence[Record], stages: Iterable[Mapping[str, Any]], failures: Sequence[str] = ()
+) -> str:
     """Return the session in Markdown: what was run, and a table of the runs beside bicubic."""
     rows = [HEADINGS, ["---"] * len(HEADINGS), *(record.row() for record in records)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
@@ -179,17 +192,20 @@ def summary_text(records: Sequence[Record], stages: Iterable[Mapping[str, Any]])
         "PSNR_Y is of the moving average on held-out images, as last validated. A run that is not\n"
         "finished says nothing about its recipe."
     )
-    return "\n\n".join(["# GPU session", "\n".join(lines), table, note]) + "\n"
+    lost = "\n".join(f"- not collected: {failure}" for failure in failures)
+    parts = ["# GPU session", "\n".join(lines), table, note, lost]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def pack_for_resuming(out_dir: Path) -> Path:
     """Write `resume.tar`: every run, less checkpoints that going on does not need."""
     path = out_dir / "resume.tar"
-    with tarfile.open(path, "w") as archive:
+    unfinished = path.with_suffix(".tar.tmp")
+    with tarfile.open(unfinished, "w") as archive:
         for run in run_directories(out_dir / "runs"):
             for file in _needed(run):
                 archive.add(file, file.relative_to(out_dir), recursive=False)
-    return path
+    return unfinished.replace(path)
 
 
 def _needed(run: Path) -> Iterator[Path]:
@@ -238,14 +254,10 @@ def main() -> int:
     parser.add_argument("--data-root", type=Path)
     parser.add_argument("--resume-tar", action="store_true")
     options = parser.parse_args()
-    try:
-        take_home(options.out_dir, device=options.device, data_root=options.data_root)
-    except ZooError as error:
-        print(error, file=sys.stderr)
-        return 1
+    _, failures = take_home(options.out_dir, device=options.device, data_root=options.data_root)
     if options.resume_tar:
         pack_for_resuming(options.out_dir)
-    return 0
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Files that are whole or absent, and files that know when they are damaged.
 
-Every file zoo writes goes through here. A reader, after any kill or power cut, finds the old
+What a run keeps is written through here. A reader, after any kill or power cut, finds the old
 content or the new one.
 """
 
@@ -17,7 +17,12 @@ from pathlib import Path
 from zoo.errors import MachineError
 
 TEMPORARY = ".tmp"
-_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+_FULL = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file would exceed the size limit of this process",
+}
+_NOT_SUPPORTED = (errno.EINVAL, errno.ENOTSUP)
 
 
 def write_atomically(path: Path, content: bytes | memoryview) -> None:
@@ -41,6 +46,32 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append a line to a text file, which is made if it is absent.
+
+    Raises:
+        MachineError: if the disk is full or the file cannot be written.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+    except OSError as error:
+        raise MachineError(_describe(path, len(line), error)) from error
+
+
+def sync_file(path: Path) -> None:
+    """Wait until what was written to a file is on disk.
+
+    Raises:
+        MachineError: if it cannot be.
+    """
+    try:
+        with path.open("a") as file:
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise MachineError(_describe(path, 0, error)) from error
 
 
 def file_sha256(path: Path) -> str:
@@ -94,15 +125,19 @@ def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NOT_SUPPORTED:  # some network mounts cannot; the rename is done
+            raise
     finally:
         os.close(descriptor)
 
 
 def _describe(path: Path, num_bytes: int, error: OSError) -> str:
-    if error.errno not in _FULL:
+    reason = _FULL.get(error.errno or 0)
+    if reason is None:
         return f"cannot write {path}: {error.strerror}"
     free = shutil.disk_usage(path.parent).free
     return (
-        f"disk full: {path} needs {num_bytes:,} bytes, {free:,} are free; what was saved before is "
-        "intact: free some space and run the same command again"
+        f"cannot write {path}: {reason}; it needs {num_bytes:,} bytes, {free:,} are free. What was "
+        "saved before is intact: make room and run the same command again"
     )

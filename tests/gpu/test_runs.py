@@ -37,7 +37,7 @@ def options(root: Path, device: torch.device, observer: Observer | None = None) 
 
 
 def weights(run: Run) -> Mapping[str, Tensor]:
-    return RunDirectory(run.directory).read_weights()
+    return RunDirectory(run.directory).read_weights()[0]
 
 
 def start(spec: RunSpec) -> Mapping[str, Tensor]:

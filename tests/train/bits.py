@@ -25,7 +25,7 @@ def final_state(directory: Path) -> dict[str, Any]:
     state = load_latest(directory / "checkpoints")
     assert state is not None
     state.pop("seconds")
-    return {"checkpoint": state, "weights": RunDirectory(directory).read_weights()}
+    return {"checkpoint": state, "weights": RunDirectory(directory).read_weights()[0]}
 
 
 def assert_same_bits(first: Any, second: Any, where: str = "") -> None:

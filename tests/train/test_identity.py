@@ -68,9 +68,21 @@ def test_so_does_the_seed(make_spec: MakeSpec, make_options: MakeOptions) -> Non
         "training.checkpoint_every=3",
         "runtime.num_workers=1",
         "runtime.precision=float32",
+        "losses.l1.weight=0",
     ],
 )
 def test_what_does_not_is_no_part_of_it(
     make_spec: MakeSpec, make_options: MakeOptions, setting: str
 ) -> None:
     assert hash_of(make_spec, make_options) == hash_of(make_spec, make_options, setting)
+
+
+def test_where_weights_lie_is_no_part_of_it_but_their_values_are(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    def hash_with(weights: str) -> str:
+        spec = make_spec("srgan", f"losses.vgg19.weights={weights}")
+        return identity_hash(run_identity(spec, prepare(spec, make_options()), "pretraining"))
+
+    assert hash_with("auto") == hash_with("package")
+    assert hash_with("auto") != hash_with("random")

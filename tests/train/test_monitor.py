@@ -54,7 +54,6 @@ def test_parameters_that_are_not_finite_are_found_without_a_bad_loss() -> None:
         ([{"kind": "diverged", "step": 3}], "diverged"),
         (adversarial_rows(1.3), "stable"),
         (adversarial_rows(0.01), "critic-won"),
-        (adversarial_rows(-5.0), "stable"),  # an objective without a lower bound
         (adversarial_rows(1.3, contrast=0.4), "mode-collapsed"),
         (
             [{"kind": "train", "sr_contrast": 0.1}],
@@ -64,3 +63,7 @@ def test_parameters_that_are_not_finite_are_found_without_a_bad_loss() -> None:
 )
 def test_verdicts_follow_their_rules(rows: list[dict[str, Any]], verdict: str) -> None:
     assert judge(rows) == verdict
+
+
+def test_an_objective_without_a_bound_is_not_judged_by_its_value() -> None:
+    assert judge(adversarial_rows(0.01), bounded=False) == "stable"

@@ -318,7 +318,7 @@ def test_other_validation_images_are_scored_not_the_old_scores_shown(
     second = train(make_spec("srresnet-nobn", setting), make_options())
     assert list(second.summary["psnr_y_images"]) == ["a-x.png", "b-x.png"]
     assert second.summary["validation"] != first.summary["validation"]
-    weights = [RunDirectory(run.directory).read_weights() for run in (first, second)]
+    weights = [RunDirectory(run.directory).read_weights()[0] for run in (first, second)]
     assert_same_bits(weights[0], weights[1])
 
 
@@ -338,6 +338,55 @@ def test_lost_rows_are_scored_again(make_spec: MakeSpec, make_options: MakeOptio
     (run.directory / "metrics.jsonl").unlink()
     again = train(make_spec("srresnet-nobn"), make_options())
     assert again.summary["psnr_y"] == run.summary["psnr_y"]
+
+
+def test_a_finished_run_is_never_trained_again_without_its_checkpoints(
+    make_spec: MakeSpec, make_options: MakeOptions, tmp_path: Path
+) -> None:
+    run = train(make_spec("srgan", "losses.vgg19=null"), make_options())
+    weights = (run.directory / "weights.safetensors").read_bytes()
+    shutil.rmtree(run.directory / "checkpoints")
+    (tmp_path / "other").mkdir()
+    Image.fromarray(torch.zeros(40, 48, 3, dtype=torch.uint8).numpy()).save(
+        tmp_path / "other/x.png"
+    )
+    notes = Notes()
+    spec = make_spec("srgan", "losses.vgg19=null", f"data.validation={tmp_path / 'other'}")
+    again = train(spec, make_options(observer=notes))
+    assert notes.started == []
+    assert list(again.summary["psnr_y_images"]) == ["x"]
+    assert (run.directory / "weights.safetensors").read_bytes() == weights
+
+
+def test_a_directory_of_another_run_is_refused_before_pretraining(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    train(make_spec("srgan", "losses.vgg19=null"), make_options())
+    notes = Notes()
+    with pytest.raises(RecipeError, match="augment"):
+        train(
+            make_spec("srgan", "losses.vgg19=null", "data.augment=false"),
+            make_options(observer=notes),
+        )
+    assert notes.started == []
+
+
+def test_deleting_a_run_half_way_leaves_nothing_that_claims_to_be_finished(
+    make_spec: MakeSpec, make_options: MakeOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order of deletion: the summary, the checkpoints, the rest, the provenance."""
+    run = train(make_spec("srresnet-nobn"), make_options())
+    deleted: list[str] = []
+    real_unlink, real_rmtree = Path.unlink, shutil.rmtree
+    monkeypatch.setattr(
+        Path, "unlink", lambda p, **k: (deleted.append(p.name), real_unlink(p, **k))[1]
+    )
+    monkeypatch.setattr(
+        shutil, "rmtree", lambda p, **k: (deleted.append(Path(p).name), real_rmtree(p, **k))[1]
+    )
+    RunDirectory(run.directory).clear()
+    assert deleted[:2] == ["summary.json", "checkpoints"]
+    assert deleted[-1] == "provenance.json"
 
 
 def test_a_damaged_record_of_another_run_is_no_obstacle(

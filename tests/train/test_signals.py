@@ -50,3 +50,21 @@ def test_a_signal_to_the_whole_group_saves_and_leaves_nobody_behind(
     assert list(directory.checkpoints.glob("*.pt"))
     with pytest.raises(ProcessLookupError):  # no process is left in the group
         os.killpg(process.pid, 0)
+
+
+def test_an_error_in_a_dry_run_ends_it_though_processes_load(tmp_path: Path) -> None:
+    script = tmp_path / "fails.py"
+    script.write_text(
+        "from zoo.train import rehearsal\n"
+        "def fail(*_, **__): raise RuntimeError('out of memory')\n"
+        "rehearsal.training_step = fail\n"
+        "from zoo.commands.app import main\n"
+        "main()\n"
+    )
+    arguments = COMMAND[2:]
+    command = [sys.executable, str(script), *arguments, "--dry-run"]
+    ended = subprocess.run(
+        command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, timeout=90, check=False
+    )
+    assert ended.returncode == 1
+    assert "out of memory" in ended.stderr

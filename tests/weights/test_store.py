@@ -102,7 +102,7 @@ def test_a_failed_write_keeps_what_was_there(
         raise OSError(28, f"No space left on device ({descriptor})")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(MachineError, match="disk full"):
+    with pytest.raises(MachineError, match="disk is full"):
         store.add("tiny", file)
     assert same(store.load("tiny").tensors, features(tensors))
     assert set(path.parent.iterdir()) == {path, hash_path(path)}

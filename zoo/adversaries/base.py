@@ -50,6 +50,8 @@ class Adversary(ABC):
     Attributes:
         uses_discriminator: False only for an objective without a second player.
         requirements: rules about other components.
+        bounded: whether the discriminator's `total` cannot go below 0, which it reaches when it
+            tells real from fake with certainty. The monitor judges by it who has won.
         discriminator_steps: discriminator updates per generator update, each on a fresh batch.
         discriminator_learning_rate: Adam's learning rate for the discriminator.
         discriminator_betas: Adam's betas for the discriminator.
@@ -57,6 +59,7 @@ class Adversary(ABC):
 
     uses_discriminator: ClassVar[bool] = True
     requirements: ClassVar[tuple[Requirement, ...]] = ()
+    bounded: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -45,6 +45,8 @@ class WassersteinGP(Adversary):
         ),
     )
 
+    bounded = False
+
     def __init__(
         self,
         *,

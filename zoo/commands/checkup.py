@@ -86,7 +86,7 @@ def _devices() -> Iterator[Finding]:
         )
         yield Finding("devices", "cuda", "warning", f"no CUDA GPU found ({build})")
     if torch.backends.mps.is_available():
-        yield Finding("devices", "mps", "ok", "Apple GPU")
+        yield Finding("devices", "mps", "warning", "an Apple GPU; zoo does not train on it")
 
 
 def _folders(run_root: Path) -> Iterator[Finding]:

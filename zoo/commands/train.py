@@ -156,6 +156,8 @@ def _print_run(run: Run, *, as_json: bool) -> None:
     ours, bicubic = run.summary["psnr_y"], run.summary["psnr_y_bicubic"]
     print_text(f"PSNR_Y {ours:.2f} dB on held-out images (bicubic {bicubic:.2f} dB)")
     print_text(f"verdict: {run.summary['verdict']}")
+    for name, found in run.summary["components"].items():
+        print_text(f"{name}: {', '.join(f'{k} {v}' for k, v in found.items() if k != 'sha256')}")
     print_text(f"run: {run.directory}")
     for picture in pictures:
         print_text(f"picture (SR | HR | LR): {picture}")

@@ -23,6 +23,8 @@ from zoo.data.patches import PatchStore
 from zoo.data.sampling import Crops, PatchSampler, SamplingPlan
 
 Pair = tuple[Tensor, Tensor]
+GRACE_SECONDS = 60
+"""How long a loading process outlives a SIGTERM: the parent finishes a step and saves meanwhile."""
 
 
 class PatchDataset(Dataset[Pair]):
@@ -178,12 +180,13 @@ def _drawn(loader: DataLoader[Pair]) -> Generator[Pair, None, None]:
 
 
 def _leave_signals_to_the_parent(_worker: int) -> None:
-    """Let a worker ignore Ctrl-C and SIGTERM, which a terminal or SLURM sends to all processes.
+    """Let a worker outlive Ctrl-C and SIGTERM, which a terminal or SLURM sends to all processes.
 
-    The parent stops it when it has saved; torch stops it when the parent dies.
+    The parent stops it when it has saved, and torch when the parent dies. Should neither happen,
+    it ends by itself some time after a SIGTERM, so that nobody waits for it for ever.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: signal.alarm(GRACE_SECONDS))
 
 
 def to_float(image: Tensor) -> Tensor:

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import ClassVar
 
 from torch import Tensor, nn
+
+SOURCE = "weights"
+"""The entry of a loss's provenance that says in words where its weights came from."""
 
 
 class Loss(nn.Module, ABC):
     """A term of the generator's loss. Its weight belongs to the recipe, not to the loss.
 
     A subclass takes keyword-only arguments. Parameters it holds are frozen.
+
+    Attributes:
+        places: constructor arguments that only say where something is found. `provenance` speaks
+            for what was found there; the arguments themselves are no part of a run's identity.
     """
+
+    places: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:
         # nn.Module's own takes *args and **kwargs, which no recipe could be checked against
@@ -31,8 +41,9 @@ class Loss(nn.Module, ABC):
         """
 
     def provenance(self) -> Mapping[str, str]:
-        """Return what else shaped the value: the source and sha256 of weights; empty by default.
+        """Return what else shaped the value, such as the sha256 of weights; empty by default.
 
-        It is part of a run's identity and is written on every table row the loss touches.
+        It is shown with every result the loss touched. All but the entry `SOURCE`, which says in
+        words where it came from, is part of a run's identity.
         """
         return {}

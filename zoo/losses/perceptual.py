@@ -13,7 +13,7 @@ import torch
 from pydantic import PositiveFloat
 from torch import Tensor
 
-from zoo.losses.base import Loss
+from zoo.losses.base import SOURCE, Loss
 from zoo.losses.features import FeatureNetwork
 from zoo.losses.pixel import Criterion, mean_distance
 from zoo.registry import register_loss
@@ -50,6 +50,8 @@ class Perceptual(Loss):
         WeightsError: if the weights cannot be had; the message says how to get them.
     """
 
+    places = ("weights",)
+
     def __init__(
         self,
         *,
@@ -73,7 +75,7 @@ class Perceptual(Loss):
 
     def provenance(self) -> Mapping[str, str]:
         """Return network, layer, source of the weights, and the sha256 of their values."""
-        return self._names | {"weights": self.features.source, "sha256": self.features.sha256}
+        return self._names | {SOURCE: self.features.source, "sha256": self.features.sha256}
 
 
 @register_loss("vgg19")

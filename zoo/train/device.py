@@ -43,14 +43,22 @@ class Execution:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
 
     @contextmanager
-    def any_size(self) -> Iterator[None]:
-        """Keep cuDNN from timing its algorithms anew for each image size it meets."""
-        before = torch.backends.cudnn.benchmark
-        torch.backends.cudnn.benchmark = False
+    def scoring(self) -> Iterator[None]:
+        """Compute without gradients, in true float32, for images of any size.
+
+        TF32 is off: scores are those of the weights, not of the device. cuDNN does not time its
+        algorithms anew for each image size it meets.
+        """
+        cudnn = torch.backends.cudnn
+        before = cudnn.benchmark, cudnn.allow_tf32, torch.get_float32_matmul_precision()
+        cudnn.benchmark, cudnn.allow_tf32 = False, False
+        torch.set_float32_matmul_precision("highest")
         try:
-            yield
+            with torch.inference_mode():
+                yield
         finally:
-            torch.backends.cudnn.benchmark = before
+            cudnn.benchmark, cudnn.allow_tf32 = before[:2]
+            torch.set_float32_matmul_precision(before[2])
 
     def place(self, module: nn.Module) -> nn.Module:
         """Move a network to the device, in the run's memory layout."""
@@ -121,6 +129,12 @@ def plan_execution(runtime: Runtime, device: torch.device) -> Execution:
         tf32=runtime.tf32 and on_gpu,
         num_workers=workers,
     )
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Forget the peak so far, where the device can: of a CPU's process it is for life."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
 
 
 def peak_memory(device: torch.device) -> int:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import safetensors.torch
 import torch
@@ -23,12 +23,20 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from zoo.errors import CheckpointError, IntegrityError, MachineError, RecipeError
-from zoo.files import read_hashed, sweep_temporary_files, write_atomically, write_hashed
+from zoo.files import (
+    append_line,
+    read_hashed,
+    sweep_temporary_files,
+    sync_file,
+    write_atomically,
+    write_hashed,
+)
 from zoo.recipes.schema import RunSpec
 from zoo.train.checkpoint import latest_step
 from zoo.train.identity import identity_hash
 
 WEIGHTS = "weights.safetensors"
+State = Literal["empty", "begun", "finished"]
 _LOCK, _HOLDER = ".lock", ".lock-holder"
 _PROVENANCE, _SUMMARY, _METRICS = "provenance.json", "summary.json", "metrics.jsonl"
 
@@ -130,11 +138,17 @@ class RunDirectory:
             return False
         return recorded is not None and recorded["identity_sha256"] == identity
 
-    def has_state(self, identity: str) -> bool:
-        """Tell whether a run of this identity hash is finished here, or has a checkpoint."""
+    def state(self, identity: str) -> State:
+        """Return how far a run of this identity hash has come here.
+
+        `finished`: its summary and weights are there. `begun`: it has a checkpoint. `empty`:
+        neither, or the directory is another run's.
+        """
         if not self.belongs_to(identity):
-            return False
-        return self.summary(identity) is not None or latest_step(self.checkpoints) > 0
+            return "empty"
+        if self.summary(identity) is not None and self.weights.exists():
+            return "finished"
+        return "begun" if latest_step(self.checkpoints) else "empty"
 
     def provenance(self) -> dict[str, Any] | None:
         """Return the recorded provenance, None where no run has begun.
@@ -181,15 +195,20 @@ class RunDirectory:
             return None
         return loaded if identity in (None, loaded.get("identity_sha256")) else None
 
-    def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Write the summary, which marks the run as finished."""
-        _write_json(self.path / _SUMMARY, summary)
+    def write_summary(self, summary: Mapping[str, Any], identity: str) -> dict[str, Any]:
+        """Write the summary, which marks the run of this identity hash as finished; return it."""
+        complete = {**summary, "identity_sha256": identity}
+        _write_json(self.path / _SUMMARY, complete)
+        return complete
 
     def clear(self) -> None:
         """Delete everything of the run but the lock the caller holds.
 
-        The provenance goes last: killed half-way, what is left still says whose it is.
+        The summary goes first and the provenance last: killed half-way, what is left does not
+        claim to be finished, and still says whose it is.
         """
+        (self.path / _SUMMARY).unlink(missing_ok=True)
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
         kept = (_LOCK, _HOLDER, _PROVENANCE)
         for path in [path for path in self.path.iterdir() if path.name not in kept]:
             if path.is_dir() and not path.is_symlink():
@@ -200,13 +219,11 @@ class RunDirectory:
 
     def append_row(self, row: Mapping[str, Any]) -> None:
         """Append a row to `metrics.jsonl`."""
-        with (self.path / _METRICS).open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        append_line(self.path / _METRICS, json.dumps(row))
 
     def sync_rows(self) -> None:
         """Flush `metrics.jsonl` to disk: a checkpoint must not outlive the rows before it."""
-        with (self.path / _METRICS).open("a") as file:
-            os.fsync(file.fileno())
+        sync_file(self.path / _METRICS)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows of `metrics.jsonl`; a line torn by a kill is left out."""
@@ -232,11 +249,15 @@ class RunDirectory:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
         write_hashed(self.weights, safetensors.torch.save(tensors, dict(metadata)))
 
-    def read_weights(self) -> dict[str, Tensor]:
-        """Return the generator's weights.
+    def read_weights(self, identity: str | None = None) -> tuple[dict[str, Tensor], int]:
+        """Return the generator's weights, and the step they are of.
+
+        Args:
+            identity: hash of the identity they must be of; None for any.
 
         Raises:
-            IntegrityError: if the file is missing or is not the one whose hash was recorded.
+            IntegrityError: if the file is missing, is not the one whose hash was recorded, or is
+                of another run.
         """
         content = read_hashed(self.weights)
         if content is None:
@@ -244,8 +265,13 @@ class RunDirectory:
                 f"{self.weights} is missing or damaged: its sha256 is not the one recorded beside "
                 "it. Start that run over with --fresh"
             )
-        loaded: dict[str, Tensor] = safetensors.torch.load(content)
-        return loaded
+        length = int.from_bytes(content[:8], "little")  # safetensors: a JSON header, its size first
+        metadata = json.loads(content[8 : 8 + length])["__metadata__"]
+        if identity not in (None, metadata["identity_sha256"]):
+            raise IntegrityError(
+                f"{self.weights} is of another run; start that run over with --fresh"
+            )
+        return safetensors.torch.load(content), int(metadata["step"])
 
     def _holder(self) -> str:
         try:

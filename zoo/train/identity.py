@@ -13,7 +13,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from zoo.recipes.build import component_origins
+from zoo.losses.base import SOURCE
+from zoo.recipes.build import Components, component_origins
 from zoo.recipes.schema import RunSpec
 from zoo.train.prepare import Prepared
 
@@ -38,6 +39,7 @@ def run_identity(spec: RunSpec, prepared: Prepared, pretraining: str | None) -> 
         del settings["training"][name]
     for name in PLACES:
         del settings["data"][name]
+    settings["losses"] = _losses(settings["losses"], prepared.components)
     executed = prepared.execution.describe()
     provenance = prepared.components.provenance
     return {
@@ -46,7 +48,10 @@ def run_identity(spec: RunSpec, prepared: Prepared, pretraining: str | None) -> 
         "settings": settings,
         "num_steps": prepared.num_steps,
         "data": prepared.data_hash,
-        "components": {name: dict(value) for name, value in provenance.items()},
+        "components": {
+            name: {key: value for key, value in found.items() if key != SOURCE}
+            for name, found in provenance.items()
+        },
         "packages": _packages(spec),
         "execution": {name: executed[name] for name in EXECUTION},
         "pretraining": pretraining,
@@ -56,6 +61,14 @@ def run_identity(spec: RunSpec, prepared: Prepared, pretraining: str | None) -> 
 def identity_hash(identity: Mapping[str, Any]) -> str:
     """Return the sha256 of an identity's canonical JSON."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def _losses(settings: Mapping[str, Any], components: Components) -> dict[str, Any]:
+    """Return the settings of the losses there are, without those that only say where things lie."""
+    return {
+        name: {key: settings[name][key] for key in settings[name] if key not in loss.places}
+        for name, loss in components.losses.items()
+    }
 
 
 def _packages(spec: RunSpec) -> dict[str, str]:

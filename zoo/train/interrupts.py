@@ -23,7 +23,7 @@ class Interrupted(Exception):  # noqa: N818  it is a wish of the user's, not an 
 
 
 class StopRequest:
-    """While entered, turns the first SIGINT or SIGTERM into `requested`; a second one is let go.
+    """While entered, turns the first SIGINT or SIGTERM into `requested`; a SIGINT after it breaks.
 
     The handlers before are restored on leaving. Outside the main thread signals cannot be caught,
     and nothing is done.
@@ -49,6 +49,7 @@ class StopRequest:
             signal.signal(number, handler)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        if self.requested is not None:
+        if self.requested is None:
+            self.requested = number
+        elif number == signal.SIGINT:  # schedulers repeat SIGTERM: it is one wish, however often
             raise KeyboardInterrupt
-        self.requested = number

@@ -82,16 +82,20 @@ class FiniteGuard:
         return f"last logged finite: {', '.join(known)}; " if known else ""
 
 
-def judge(rows: Sequence[Mapping[str, Any]]) -> Verdict:
+def judge(rows: Sequence[Mapping[str, Any]], *, bounded: bool = True) -> Verdict:
     """Return the verdict on a run from its logged rows.
+
+    Args:
+        rows: of `metrics.jsonl`.
+        bounded: whether the discriminator's loss cannot go below 0 (`Adversary.bounded`).
 
     `diverged`: the run met a value that is not finite (a row says so), or its last validation
     PSNR is more than 6 dB below the first on the same images.
     `mode-collapsed`: in the last quarter, the standard deviation of generated pixels has a median
     below half that of real ones.
-    `critic-won`: the discriminator's loss, never negative (an objective bounded by 0), has a
-    median below 0.02 in the last quarter: it tells real from fake with certainty. Objectives
-    without a bound, Wasserstein's among them, are not judged by it: their critic is meant to win.
+    `critic-won`: the discriminator's loss, where it is bounded, has a median below 0.02 in the
+    last quarter: it tells real from fake with certainty. Objectives without a bound, Wasserstein's
+    among them, are not judged by it: their critic is meant to win.
     The middle two need a discriminator in the rows. `stable`: none of these.
     """
     if any(row["kind"] == DIVERGED for row in rows):
@@ -106,7 +110,7 @@ def judge(rows: Sequence[Mapping[str, Any]]) -> Verdict:
         return "stable"
     if median(_last_quarter(_values(rows, "sr_contrast"))) < CONTRAST_FLOOR:
         return "mode-collapsed"
-    if min(critic) >= 0 and median(_last_quarter(critic)) < CRITIC_LOSS_FLOOR:
+    if bounded and median(_last_quarter(critic)) < CRITIC_LOSS_FLOOR:
         return "critic-won"
     return "stable"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +13,11 @@ import torch
 
 from zoo.recipes.schema import RunSpec
 from zoo.train.checkpoint import seed_everything
-from zoo.train.device import Execution, peak_memory
+from zoo.train.device import Execution, peak_memory, reset_peak_memory
 from zoo.train.prepare import Options, prepare
 from zoo.train.run import assemble_stage
 from zoo.train.step import to_device, training_step
-from zoo.train.trainer import EXTRA_STREAM, OWN_STREAM, Stage
+from zoo.train.trainer import Stage, step_batches
 
 WARM_STEP_LIMIT = 20.0
 """Seconds: where the first step takes longer, it is the estimate, and no second one is taken."""
@@ -64,11 +65,11 @@ def rehearse(spec: RunSpec, options: Options) -> list[Rehearsal]:
 def _rehearse_stage(spec: RunSpec, options: Options, store_dir: Path) -> Rehearsal:
     prepared = prepare(spec, options, rehearsal=store_dir)
     device = prepared.execution.device
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
+    reset_peak_memory(device)
     stage = assemble_stage(spec, prepared)
     seed_everything(spec.seed)
-    seconds = list(_timed_steps(stage))[-1]
+    with closing(_timed_steps(stage)) as steps:
+        seconds = list(steps)[-1]
     players = stage.players
     return Rehearsal(
         recipe=spec.recipe,
@@ -81,21 +82,23 @@ def _rehearse_stage(spec: RunSpec, options: Options, store_dir: Path) -> Rehears
     )
 
 
-def _timed_steps(stage: Stage) -> Iterator[float]:
-    """Yield the time of a first step and, where that was short, of a second, warm one."""
+def _timed_steps(stage: Stage) -> Generator[float, None, None]:
+    """Yield the time of a first step and, where that was short, of a second, warm one.
+
+    The first one is observed as logged steps are, which takes the most memory.
+    """
     players, execution = stage.players, stage.players.execution
-    own = stage.stream.batches(0, stream=OWN_STREAM)
-    extra = stage.stream.batches(0, stream=EXTRA_STREAM)
-    for _ in range(2):
-        since = time.perf_counter()
-        batch = to_device(next(own), execution)
-        fresh = [to_device(next(extra), execution) for _ in range(players.num_extra_batches)]
-        values = training_step(players, batch, fresh)
-        float(values["loss_total"])  # waits for the device
-        seconds = time.perf_counter() - since
-        yield seconds
-        if seconds > WARM_STEP_LIMIT:
-            return
+    with closing(step_batches(stage, 0)) as batches:
+        for observe in (True, False):
+            since = time.perf_counter()
+            own, extra = next(batches)
+            fresh = [to_device(batch, execution) for batch in extra]
+            values = training_step(players, to_device(own, execution), fresh, observe=observe)
+            float(values["loss_total"])  # waits for the device
+            seconds = time.perf_counter() - since
+            yield seconds
+            if seconds > WARM_STEP_LIMIT:
+                return
 
 
 def _count(module: torch.nn.Module | None) -> int:

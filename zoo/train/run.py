@@ -15,11 +15,12 @@ import torch
 from zoo.errors import WeightsError
 from zoo.recipes.build import component_origins
 from zoo.recipes.schema import RunSpec
-from zoo.train.directory import RunDirectory, versions
+from zoo.train.directory import RunDirectory, State, versions
 from zoo.train.git import revision
 from zoo.train.identity import identity_hash, run_identity
 from zoo.train.prepare import Options, Prepared, prepare, prepare_pretraining
 from zoo.train.step import assemble
+from zoo.train.summary import is_bounded, summarise
 from zoo.train.trainer import Stage, Trainer
 
 
@@ -42,9 +43,9 @@ class _Job:
     directory: RunDirectory
 
     @property
-    def has_state(self) -> bool:
-        """Whether the stage is finished or begun, so that it needs no initial weights."""
-        return self.directory.has_state(identity_hash(self.identity))
+    def state(self) -> State:
+        """How far the stage has come: only an empty one needs initial weights."""
+        return self.directory.state(identity_hash(self.identity))
 
 
 def train(spec: RunSpec, options: Options) -> Run:
@@ -69,9 +70,11 @@ def train(spec: RunSpec, options: Options) -> Run:
         inner = _Job(spec.pretraining, inner_prepared, identity, place)
     identity = run_identity(spec, prepared, inner_hash)
     job = _Job(spec, prepared, identity, RunDirectory(run_path(spec, options.run_root)))
-    if inner is not None and (options.fresh or not job.has_state):
+    if not options.fresh:
+        job.directory.check(identity)  # again under the lock; here, before pretraining runs
+    if inner is not None and (options.fresh or job.state == "empty"):
         _fit(inner, options, fresh=False, wait=True)
-    summary = _fit(job, options, fresh=options.fresh, start=inner.directory if inner else None)
+    summary = _fit(job, options, fresh=options.fresh, start=inner)
     return Run(spec, job.directory.path, summary)
 
 
@@ -89,6 +92,7 @@ def assemble_stage(spec: RunSpec, prepared: Prepared) -> Stage:
         training=spec.settings.training,
         num_steps=prepared.num_steps,
         seed=spec.seed,
+        provenance={name: dict(value) for name, value in prepared.components.provenance.items()},
     )
 
 
@@ -113,7 +117,7 @@ def _fit(
     *,
     fresh: bool,
     wait: bool = False,
-    start: RunDirectory | None = None,
+    start: _Job | None = None,
 ) -> Mapping[str, Any]:
     """Train one stage in its directory, or find that it is done.
 
@@ -122,18 +126,17 @@ def _fit(
         options: where and on what.
         fresh: whether to delete its earlier state.
         wait: whether to wait for another process that trains it, rather than give up.
-        start: the run whose generator it starts from.
+        start: the stage whose generator it starts from.
     """
     spec, directory, observer = job.spec, job.directory, options.observer
     with directory.lock(wait=observer.notice if wait else None):
         if fresh:
             directory.clear()
         directory.check(job.identity)
-        finished = directory.summary(identity_hash(job.identity))
-        if finished is not None and finished["validation"] == job.prepared.validator.identity:
+        if job.state == "finished":
             observer.notice(f"{spec.recipe} is already trained: {directory.path}")
-            return finished
-        if start is not None and not job.has_state:
+            return _finished(job)
+        if start is not None and job.state == "empty":
             _load_weights(job.prepared, start)
         for change in directory.begin_session(spec, job.identity, _session(job)):
             observer.notice(
@@ -150,15 +153,39 @@ def _fit(
         return summary
 
 
-def _load_weights(prepared: Prepared, start: RunDirectory) -> None:
-    """Start a run's generator from the weights of its pretraining."""
+def _finished(job: _Job) -> Mapping[str, Any]:
+    """Return the summary of a finished run; other validation images are scored first."""
+    identity, validator = identity_hash(job.identity), job.prepared.validator
+    summary = job.directory.summary(identity) or {}
+    if summary["validation"] == validator.identity:
+        return summary
+    step = _load_weights(job.prepared, job)
+    generator = job.prepared.execution.place(job.prepared.components.generator)
+    job.directory.append_row(validator.row(generator, job.prepared.execution, step=step))
+    scored = summarise(
+        job.directory,
+        validator,
+        generator,
+        job.prepared.execution,
+        step=step,
+        seconds=summary["seconds"],
+        bounded=is_bounded(job.spec.settings),
+    )
+    scored["components"] = summary["components"]
+    return job.directory.write_summary(scored, identity)
+
+
+def _load_weights(prepared: Prepared, source: _Job) -> int:
+    """Load the weights of a run, its pretraining's or its own; return the step they are of."""
+    weights, step = source.directory.read_weights(identity_hash(source.identity))
     try:
-        prepared.components.generator.load_state_dict(start.read_weights())
+        prepared.components.generator.load_state_dict(weights)
     except RuntimeError as error:
         first = " ".join(line.strip() for line in str(error).splitlines()[:2])
         raise WeightsError(
-            f"{start.weights} does not fit this recipe's generator: {first}"
+            f"{source.directory.weights} does not fit this recipe's generator: {first}"
         ) from error
+    return step
 
 
 def _session(job: _Job) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from torch import nn
 
 from zoo.errors import CheckpointError
 from zoo.recipes.build import build_generator
+from zoo.recipes.schema import RecipeSettings
+from zoo.registry import ADVERSARIES
 from zoo.train.checkpoint import load_latest
 from zoo.train.device import Execution, choose_device, plan_execution
 from zoo.train.directory import RunDirectory
@@ -26,6 +28,7 @@ def summarise(
     *,
     step: int,
     seconds: float,
+    bounded: bool,
 ) -> dict[str, Any]:
     """Write a run's pictures and return its summary; the scores are those it logged last.
 
@@ -36,6 +39,7 @@ def summarise(
         execution: how it is executed.
         step: generator updates done.
         seconds: time they took.
+        bounded: whether the discriminator's loss is, see `zoo.train.monitor.judge`.
     """
     pictures = validator.write_triptychs(generator, execution, directory.samples)
     rows = directory.rows()
@@ -48,7 +52,7 @@ def summarise(
         "psnr_y_images": last["psnr_y_images"],
         "psnr_y_bicubic": fmean(bicubic.values()),
         "psnr_y_bicubic_images": bicubic,
-        "verdict": judge(rows),
+        "verdict": judge(rows, bounded=bounded),
         "seconds": seconds,
         "pictures": [path.name for path in pictures],
     }
@@ -78,13 +82,22 @@ def preview(
         settings = spec.settings
         execution = plan_execution(settings.runtime, choose_device(device))
         generator = build_generator(settings, seed=spec.seed)
-        generator.load_state_dict(directory.read_weights())
+        weights, step = directory.read_weights()
+        generator.load_state_dict(weights)
         images = held_out_images(settings.data, data_root=data_root)
         return summarise(
             directory,
             Validator(images, scale=settings.scale),
             execution.place(generator),
             execution,
-            step=state["step"],
+            step=step,
             seconds=state["seconds"],
+            bounded=is_bounded(settings),
         )
+
+
+def is_bounded(settings: RecipeSettings) -> bool:
+    """Tell whether the discriminator's loss of a run cannot go below 0; so without one."""
+    if settings.adversary is None:
+        return True
+    return ADVERSARIES.get(settings.adversary.name).bounded

@@ -11,7 +11,6 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Any
 
 from torch import Tensor
@@ -26,7 +25,7 @@ from zoo.train.checkpoint import (
     save_checkpoint,
     seed_everything,
 )
-from zoo.train.device import peak_memory
+from zoo.train.device import peak_memory, reset_peak_memory
 from zoo.train.directory import RunDirectory
 from zoo.train.interrupts import Interrupted, StopRequest
 from zoo.train.monitor import DIVERGED, FiniteGuard
@@ -55,6 +54,23 @@ class Stage:
     training: Training
     num_steps: int
     seed: int
+    provenance: Mapping[str, Mapping[str, str]]
+
+
+def step_batches(stage: Stage, step: int) -> Generator[tuple[Batch, list[Batch]], None, None]:
+    """Yield, from a step on, each step's own batch and the discriminator's extra ones.
+
+    Close the generator when done, so that loading processes end.
+    """
+    num_extra = stage.players.num_extra_batches
+    with ExitStack() as opened:
+        own = opened.enter_context(closing(stage.stream.batches(step, stream=OWN_STREAM)))
+        extra: Iterator[Batch] = iter(())
+        if num_extra:
+            stream = stage.stream.batches(step * num_extra, stream=EXTRA_STREAM)
+            extra = opened.enter_context(closing(stream))
+        for batch in own:
+            yield batch, list(itertools.islice(extra, num_extra))
 
 
 class Trainer:
@@ -79,7 +95,7 @@ class Trainer:
         self._saved_at = 0
         self._seconds = 0.0
         self._since = time.perf_counter()
-        self._logged_at = (0, 0.0)
+        self._logged_at: tuple[int, float] | None = None
 
     def resume(self) -> int:
         """Take up the state of the newest whole checkpoint; return the step it was made at.
@@ -111,7 +127,6 @@ class Trainer:
             DivergedError: if a value is not finite; nothing of it is saved.
         """
         self._since = time.perf_counter()
-        self._logged_at = (self.step, self._since)
         try:
             with StopRequest() as stop:
                 self._train(stop)
@@ -121,27 +136,19 @@ class Trainer:
         return self._summary()
 
     def _train(self, stop: StopRequest) -> None:
-        if self.step == 0:
+        if self._due(self.stage.training.validate_every, self.step) and not self._is_validated():
             self._validate()
-        with closing(self._batches()) as batches:
+        with closing(step_batches(self.stage, self.step)) as batches:
+            reset_peak_memory(self.stage.players.execution.device)
             while self.step < self.stage.num_steps:
-                self._advance(*next(batches))
-                if stop.requested is not None:
+                own, extra = next(batches)
+                if self._logged_at is None:  # loading processes have started by now
+                    self._logged_at = (self.step, time.perf_counter())
+                self._advance(own, extra)
+                if stop.requested is not None:  # a validation that is due is done on resuming
                     self._save()
                     raise Interrupted(stop.requested, self.step)
-
-    def _batches(self) -> Generator[tuple[Batch, list[Batch]], None, None]:
-        """Yield each step's own batch and the discriminator's extra ones, from where we are."""
-        num_extra = self.stage.players.num_extra_batches
-        stream = self.stage.stream
-        with ExitStack() as opened:
-            own = opened.enter_context(closing(stream.batches(self.step, stream=OWN_STREAM)))
-            extra: Iterator[Batch] = iter(())
-            if num_extra:
-                first = self.step * num_extra
-                extra = opened.enter_context(closing(stream.batches(first, stream=EXTRA_STREAM)))
-            for batch in own:
-                yield batch, list(itertools.islice(extra, num_extra))
+                self._maintain()
 
     def _advance(self, batch: Batch, extra: list[Batch]) -> None:
         stage, training = self.stage, self.stage.training
@@ -160,14 +167,18 @@ class Trainer:
         self.observer.stepped(self.step, len(batch[0]))
         if logs_now:
             self._log(values, factor)
+
+    def _maintain(self) -> None:
+        """Validate and save where it is due; this time is left out of the speed that is logged."""
+        training = self.stage.training
         since = time.perf_counter()
         if self._due(training.validate_every, self.step):
             self._validate()
         if self._due(training.checkpoint_every, self.step):
             self._save()
-        # what was not training is left out of the speed that is logged
-        at, begun = self._logged_at
-        self._logged_at = at, begun + time.perf_counter() - since
+        if self._logged_at is not None:
+            step, begun = self._logged_at
+            self._logged_at = step, begun + time.perf_counter() - since
 
     def _due(self, every: int, step: int) -> bool:
         return step % every == 0 or step == self.stage.num_steps
@@ -177,7 +188,7 @@ class Trainer:
         numbers = {name: float(value) for name, value in values.items()}
         self.guard.remember(numbers)
         now = time.perf_counter()
-        step, since = self._logged_at
+        step, since = self._logged_at or (self.step - 1, now)
         images = (self.step - step) * self.stage.stream.batch_size
         self._logged_at = (self.step, now)
         self._write_row(
@@ -194,16 +205,14 @@ class Trainer:
     def _validate(self) -> None:
         players = self.stage.players
         self.guard.check()
-        scores = self.stage.validator.score(players.ema.module, players.execution)
-        self._write_row(
-            {
-                "kind": "validation",
-                "step": self.step,
-                "validation": self.stage.validator.identity,
-                "psnr_y": fmean(scores.values()),
-                "psnr_y_images": scores,
-            }
-        )
+        validator = self.stage.validator
+        self._write_row(validator.row(players.ema.module, players.execution, step=self.step))
+
+    def _is_validated(self) -> bool:
+        """Tell whether the images at hand were scored at this step."""
+        scored = [row for row in self.directory.rows() if row["kind"] == "validation"]
+        here = (self.step, self.stage.validator.identity)
+        return bool(scored) and (scored[-1]["step"], scored[-1]["validation"]) == here
 
     def _write_row(self, row: Mapping[str, Any]) -> None:
         self.directory.append_row(row)
@@ -233,10 +242,8 @@ class Trainer:
 
     def _summary(self) -> Mapping[str, Any]:
         players, validator = self.stage.players, self.stage.validator
-        scored = [row for row in self.directory.rows() if row.get("validation")]
-        last = scored[-1] if scored else {}
-        if (last.get("step"), last.get("validation")) != (self.step, validator.identity):
-            self._validate()  # rows were lost, or other images are asked for now
+        if not self._is_validated():
+            self._validate()  # its row was lost
         summary = summarise(
             self.directory,
             validator,
@@ -244,7 +251,7 @@ class Trainer:
             players.execution,
             step=self.step,
             seconds=self._seconds,
+            bounded=players.adversary is None or players.adversary.bounded,
         )
-        summary["identity_sha256"] = self.identity
-        self.directory.write_summary(summary)
-        return summary
+        summary["components"] = self.stage.provenance
+        return self.directory.write_summary(summary, self.identity)

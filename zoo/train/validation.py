@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -82,6 +84,17 @@ class Validator:
             )
         }
 
+    def row(self, generator: nn.Module, execution: Execution, *, step: int) -> dict[str, Any]:
+        """Score a generator and return the row of `metrics.jsonl` that says so."""
+        scores = self.score(generator, execution)
+        return {
+            "kind": "validation",
+            "step": step,
+            "validation": self.identity,
+            "psnr_y": fmean(scores.values()),
+            "psnr_y_images": scores,
+        }
+
     def upscale(
         self, generator: nn.Module, execution: Execution, images: Sequence[ValidationImage]
     ) -> Iterator[Tensor]:
@@ -92,7 +105,7 @@ class Validator:
         generator.eval()
         for image in images:
             rgb = _tensor(to_rgb(image.lr_image)).unsqueeze(0).to(execution.device)
-            with torch.inference_mode(), execution.any_size():
+            with execution.scoring():
                 sr_image = generator(rgb).squeeze(0).cpu()
             yield sr_image.mean(0, keepdim=True) if image.hr_image.ndim == 2 else sr_image
 
