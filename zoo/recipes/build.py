@@ -84,7 +84,8 @@ def build_components(settings: RecipeSettings, *, seed: int) -> Components:
             discriminator = _create("discriminators", settings.discriminator)
         adversary = _create("adversaries", settings.adversary)
         adversary.check_discriminator(discriminator)
-    provenance = {name: dict(loss.provenance()) for name, loss in losses.items()}
+    found = {name: dict(loss.provenance()) for name, loss in losses.items()}
+    provenance = {name: value for name, value in found.items() if value}
     return Components(
         generator=build_generator(settings, seed=seed),
         losses=losses,
