@@ -21,7 +21,8 @@ LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 def shell_lines(page: Path) -> Iterator[str]:
     for language, body in FENCED.findall(page.read_text()):
         if language in ("bash", "sh", "console"):
-            yield from (line for line in body.splitlines() if line.strip())
+            whole = body.replace("\\\n", " ")  # a backslash goes on in the next line
+            yield from (line for line in whole.splitlines() if line.strip())
 
 
 COMMANDS = [

@@ -99,7 +99,7 @@ def test_null_removes(book: Book) -> None:
     assert list(settings.losses) == ["l1"]
     assert settings.adversary is None
     assert settings.discriminator is None
-    assert settings.training.steps == 600
+    assert settings.training.steps == book.profile("demo").leaves["content", "steps"].value
 
 
 def test_a_length_in_epochs_replaces_one_in_steps(book: Book) -> None:
