@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-# As `zoo` does, and before anything imports torch: waiting threads leave the cores to others.
+# Before anything imports torch: tests share their cores with others, so waiting threads sleep.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 REPOSITORY = Path(__file__).resolve().parents[1]
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}

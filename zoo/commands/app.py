@@ -7,7 +7,6 @@ a bug and keeps its traceback.
 from __future__ import annotations
 
 import logging
-import os
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
@@ -92,7 +91,4 @@ def configure(
 
 def main() -> None:
     """Run the program: the console script `zoo`, and `cli.py` in a checkout."""
-    # OpenMP reads it when torch is loaded. By default its threads spin while they wait, and two
-    # processes on the same cores make each other several times slower; passive ones sleep.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app()
