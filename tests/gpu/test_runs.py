@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tests.gpu.conftest import EXACT, MakeSpec, relative_distance
-from tests.train.stopper import Stopper
+from tests.train.observers import Stopper
 from zoo.recipes.build import build_generator
 from zoo.recipes.schema import RunSpec
 from zoo.train.directory import RunDirectory

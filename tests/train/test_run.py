@@ -2,12 +2,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -16,30 +13,16 @@ from PIL import Image
 
 from tests.train.bits import assert_same_bits, final_state, trainable_recipes
 from tests.train.conftest import MakeOptions, MakeSpec
-from tests.train.stopper import Stopper
+from tests.train.observers import Notes, Stopper
 from zoo.errors import CheckpointError, DivergedError, MachineError, RecipeError
 from zoo.recipes.schema import RunSpec
 from zoo.train.checkpoint import load_latest
 from zoo.train.directory import RunDirectory
 from zoo.train.interrupts import Interrupted
-from zoo.train.monitor import judge
-from zoo.train.observer import Observer
 from zoo.train.prepare import Options, count_steps
 from zoo.train.rehearsal import rehearse
 from zoo.train.run import Run, run_path, train
 from zoo.train.summary import preview
-
-
-class Notes(Observer):
-    def __init__(self) -> None:
-        self.started: list[tuple[str, str, int]] = []
-        self.rows: list[Mapping[str, Any]] = []
-
-    def stage_started(self, recipe: str, stage: str, step: int, num_steps: int) -> None:
-        self.started.append((recipe, stage, step))
-
-    def logged(self, row: Mapping[str, Any]) -> None:
-        self.rows.append(row)
 
 
 class Kill(Exception):  # noqa: N818
@@ -293,138 +276,3 @@ def test_every_recipe_builds_and_takes_a_step(
 ) -> None:
     spec = make_spec(recipe, "training.steps=1")
     assert all(stage.step_seconds > 0 for stage in rehearse(spec, make_options()))
-
-
-def test_a_kill_while_starting_over_cannot_pass_old_weights_on(
-    make_spec: MakeSpec, make_options: MakeOptions
-) -> None:
-    """Half a deleted run without its provenance: its checkpoint belongs to nobody."""
-    run = train(make_spec("srresnet-nobn"), make_options())
-    (run.directory / "provenance.json").unlink()
-    (run.directory / "summary.json").unlink()
-    with pytest.raises(CheckpointError, match="another run"):
-        train(make_spec("srresnet-nobn", "training.learning_rate=0.5"), make_options())
-
-
-def test_other_validation_images_are_scored_not_the_old_scores_shown(
-    make_spec: MakeSpec, make_options: MakeOptions, tmp_path: Path
-) -> None:
-    first = train(make_spec("srresnet-nobn"), make_options())
-    for folder in ("a", "b"):
-        (tmp_path / "other" / folder).mkdir(parents=True)
-        noise = torch.randint(0, 256, (40, 48, 3), dtype=torch.uint8).numpy()
-        Image.fromarray(noise).save(tmp_path / "other" / folder / "x.png")
-    setting = f"data.validation={tmp_path / 'other'}"
-    second = train(make_spec("srresnet-nobn", setting), make_options())
-    assert list(second.summary["psnr_y_images"]) == ["a-x.png", "b-x.png"]
-    assert second.summary["validation"] != first.summary["validation"]
-    weights = [RunDirectory(run.directory).read_weights()[0] for run in (first, second)]
-    assert_same_bits(weights[0], weights[1])
-
-
-def test_a_finished_run_does_not_need_its_pretraining_any_more(
-    make_spec: MakeSpec, make_options: MakeOptions
-) -> None:
-    notes, spec = Notes(), make_spec("srgan", "losses.vgg19=null")
-    train(spec, make_options())
-    shutil.rmtree(make_options().run_root / "srresnet")
-    train(spec, make_options(observer=notes))
-    assert notes.started == []
-
-
-def test_lost_rows_are_scored_again(make_spec: MakeSpec, make_options: MakeOptions) -> None:
-    run = train(make_spec("srresnet-nobn"), make_options())
-    (run.directory / "summary.json").write_text("torn")
-    (run.directory / "metrics.jsonl").unlink()
-    again = train(make_spec("srresnet-nobn"), make_options())
-    assert again.summary["psnr_y"] == run.summary["psnr_y"]
-
-
-def test_a_finished_run_is_never_trained_again_without_its_checkpoints(
-    make_spec: MakeSpec, make_options: MakeOptions, tmp_path: Path
-) -> None:
-    run = train(make_spec("srgan", "losses.vgg19=null"), make_options())
-    weights = (run.directory / "weights.safetensors").read_bytes()
-    shutil.rmtree(run.directory / "checkpoints")
-    (tmp_path / "other").mkdir()
-    Image.fromarray(torch.zeros(40, 48, 3, dtype=torch.uint8).numpy()).save(
-        tmp_path / "other/x.png"
-    )
-    notes = Notes()
-    spec = make_spec("srgan", "losses.vgg19=null", f"data.validation={tmp_path / 'other'}")
-    again = train(spec, make_options(observer=notes))
-    assert notes.started == []
-    assert list(again.summary["psnr_y_images"]) == ["x"]
-    assert (run.directory / "weights.safetensors").read_bytes() == weights
-
-
-def test_a_directory_of_another_run_is_refused_before_pretraining(
-    make_spec: MakeSpec, make_options: MakeOptions
-) -> None:
-    train(make_spec("srgan", "losses.vgg19=null"), make_options())
-    notes = Notes()
-    with pytest.raises(RecipeError, match="augment"):
-        train(
-            make_spec("srgan", "losses.vgg19=null", "data.augment=false"),
-            make_options(observer=notes),
-        )
-    assert notes.started == []
-
-
-def test_deleting_a_run_half_way_leaves_nothing_that_claims_to_be_finished(
-    make_spec: MakeSpec, make_options: MakeOptions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The order of deletion: the summary, the checkpoints, the rest, the provenance."""
-    run = train(make_spec("srresnet-nobn"), make_options())
-    deleted: list[str] = []
-    real_unlink, real_rmtree = Path.unlink, shutil.rmtree
-    monkeypatch.setattr(
-        Path, "unlink", lambda p, **k: (deleted.append(p.name), real_unlink(p, **k))[1]
-    )
-    monkeypatch.setattr(
-        shutil, "rmtree", lambda p, **k: (deleted.append(Path(p).name), real_rmtree(p, **k))[1]
-    )
-    RunDirectory(run.directory).clear()
-    assert deleted[:2] == ["summary.json", "checkpoints"]
-    assert deleted[-1] == "provenance.json"
-
-
-def test_a_damaged_record_of_another_run_is_no_obstacle(
-    make_spec: MakeSpec, make_options: MakeOptions
-) -> None:
-    broken = make_options().run_root / "x" / "y" / "seed-0" / "provenance.json"
-    broken.parent.mkdir(parents=True)
-    broken.write_text("{}")
-    train(make_spec("srgan", "losses.vgg19=null"), make_options())
-
-
-def test_a_run_root_that_is_a_file_is_told(make_spec: MakeSpec, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(MachineError, match="cannot write to"):
-        train(make_spec("srresnet-nobn"), Options(run_root=tmp_path / "file", device="cpu"))
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        ("discriminator.head=flatten", "discriminator.patch_size=96"),
-        ("data.lr_patch_size=4", "data.batch_size=1"),
-    ],
-    ids=["head of another size", "one value a channel"],
-)
-def test_a_discriminator_that_cannot_take_the_patches_is_found_before_pretraining(
-    make_spec: MakeSpec, make_options: MakeOptions, settings: tuple[str, ...]
-) -> None:
-    notes, spec = Notes(), make_spec("srgan", "losses.vgg19=null", *settings)
-    with pytest.raises(RecipeError, match="cannot take batches of"):
-        train(spec, make_options(observer=notes))
-    assert notes.started == []
-
-
-def test_what_diverged_says_so_in_its_rows(make_spec: MakeSpec, make_options: MakeOptions) -> None:
-    spec, options = make_spec("srresnet-nobn", "training.learning_rate=1e30"), make_options()
-    with pytest.raises(DivergedError, match="--fresh"):
-        train(spec, options)
-    rows = RunDirectory(run_path(spec, options.run_root)).rows()
-    assert rows[-1]["kind"] == "diverged"
-    assert judge(rows) == "diverged"

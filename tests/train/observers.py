@@ -1,8 +1,10 @@
-"""An observer that breaks off a training in its own process, at a step of a stage."""
+"""Observers of trainings in the test's own process: one breaks off, one takes notes."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 from zoo.train.observer import Observer
 
@@ -23,3 +25,17 @@ class Stopper(Observer):
                 os.kill(os.getpid(), self.how)
             else:
                 raise self.how
+
+
+class Notes(Observer):
+    """Remembers which stages began, and every row."""
+
+    def __init__(self) -> None:
+        self.started: list[tuple[str, str, int]] = []
+        self.rows: list[Mapping[str, Any]] = []
+
+    def stage_started(self, recipe: str, stage: str, step: int, num_steps: int) -> None:
+        self.started.append((recipe, stage, step))
+
+    def logged(self, row: Mapping[str, Any]) -> None:
+        self.rows.append(row)
