@@ -43,9 +43,14 @@ class _Job:
     directory: RunDirectory
 
     @property
+    def hash(self) -> str:
+        """The hash of the identity."""
+        return identity_hash(self.identity)
+
+    @property
     def state(self) -> State:
         """How far the stage has come: only an empty one needs initial weights."""
-        return self.directory.state(identity_hash(self.identity))
+        return self.directory.state(self.hash)
 
 
 def train(spec: RunSpec, options: Options) -> Run:
@@ -142,9 +147,7 @@ def _fit(
             observer.notice(
                 f"{spec.recipe} goes on with another {change}: the last bits may differ"
             )
-        trainer = Trainer(
-            assemble_stage(spec, job.prepared), directory, observer, identity_hash(job.identity)
-        )
+        trainer = Trainer(assemble_stage(spec, job.prepared), directory, observer, job.hash)
         step = trainer.resume()
         kind = "adversarial" if spec.settings.is_adversarial else "content"
         observer.stage_started(spec.recipe, kind, step, job.prepared.num_steps)
@@ -155,29 +158,29 @@ def _fit(
 
 def _finished(job: _Job) -> Mapping[str, Any]:
     """Return the summary of a finished run; other validation images are scored first."""
-    identity, validator = identity_hash(job.identity), job.prepared.validator
-    summary = job.directory.summary(identity) or {}
+    validator, execution = job.prepared.validator, job.prepared.execution
+    summary = job.directory.summary(job.hash) or {}
     if summary["validation"] == validator.identity:
         return summary
     step = _load_weights(job.prepared, job)
-    generator = job.prepared.execution.place(job.prepared.components.generator)
-    job.directory.append_row(validator.row(generator, job.prepared.execution, step=step))
+    generator = execution.place(job.prepared.components.generator)
+    job.directory.append_row(validator.row(generator, execution, step=step))
     scored = summarise(
         job.directory,
         validator,
         generator,
-        job.prepared.execution,
+        execution,
         step=step,
         seconds=summary["seconds"],
         bounded=is_bounded(job.spec.settings),
     )
     scored["components"] = summary["components"]
-    return job.directory.write_summary(scored, identity)
+    return job.directory.write_summary(scored, job.hash)
 
 
 def _load_weights(prepared: Prepared, source: _Job) -> int:
     """Load the weights of a run, its pretraining's or its own; return the step they are of."""
-    weights, step = source.directory.read_weights(identity_hash(source.identity))
+    weights, step = source.directory.read_weights(source.hash)
     try:
         prepared.components.generator.load_state_dict(weights)
     except RuntimeError as error:
