@@ -24,7 +24,7 @@ from PIL import Image
 from torch import Tensor
 
 from zoo.errors import ZooError
-from zoo.train.directory import RunDirectory
+from zoo.runs.directory import RunDirectory
 from zoo.train.monitor import DIVERGED
 from zoo.train.summary import preview
 from zoo.train.validation import TRIPTYCH_GAP

@@ -25,8 +25,9 @@ LAYERS = [
     {"registry", "plugins"},
     {"generators", "discriminators", "adversaries", "losses", "metrics", "data", "weights"},
     {"recipes"},
+    {"runs"},
     {"train", "bench"},
-    {"report", "testing"},
+    {"sweep", "report", "testing"},
     {"commands", "cli", "__main__"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

@@ -28,7 +28,7 @@ from benchmarks.gpu_session import (
     stage_environment,
 )
 from benchmarks.take_home import MOST_PICTURE_BYTES, half_precision, small_png
-from zoo.train.checkpoint import latest_step
+from zoo.runs.checkpoint import latest_step
 from zoo.train.validation import triptych
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "gpu.sh"

@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from tests.train.conftest import MakeSpec, make_spec, one_thread
 from zoo.recipes.build import build_components
 from zoo.recipes.schema import RunSpec
-from zoo.train.device import choose_device, plan_execution
+from zoo.runs.device import choose_device, plan_execution
 from zoo.train.step import Batch, Players, assemble
 
 __all__ = ["MakeSpec", "make_spec", "one_thread"]

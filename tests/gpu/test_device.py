@@ -17,8 +17,8 @@ from zoo.data.sampling import SamplingPlan
 from zoo.data.stream import PatchStream, to_float
 from zoo.discriminators.vgg import VGGDiscriminator
 from zoo.generators.bicubic import bicubic_upscale
-from zoo.train.checkpoint import load_latest, save_checkpoint
-from zoo.train.device import peak_memory, plan_execution
+from zoo.runs.checkpoint import load_latest, save_checkpoint
+from zoo.runs.device import peak_memory, plan_execution
 from zoo.train.monitor import FiniteGuard
 from zoo.train.step import set_learning_rates, to_device, training_step
 

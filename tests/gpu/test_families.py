@@ -13,7 +13,7 @@ from tests.gpu.conftest import EXACT, MakeSpec, make_batches, make_players, rela
 from zoo.adversaries import penalties
 from zoo.recipes.schema import RunSpec
 from zoo.registry import ADVERSARIES
-from zoo.train.device import choose_device
+from zoo.runs.device import choose_device
 from zoo.train.step import training_step
 
 FAMILIES = [name for name in ADVERSARIES.names() if ADVERSARIES.get(name).uses_discriminator]

@@ -15,7 +15,7 @@ from tests.gpu.conftest import EXACT, MakeSpec, relative_distance
 from tests.train.observers import Stopper
 from zoo.recipes.build import build_generator
 from zoo.recipes.schema import RunSpec
-from zoo.train.directory import RunDirectory
+from zoo.runs.directory import RunDirectory
 from zoo.train.interrupts import Interrupted
 from zoo.train.observer import Observer
 from zoo.train.prepare import Options

@@ -9,8 +9,8 @@ import torch
 
 from zoo.recipes.book import load_book
 from zoo.registry import GENERATORS
-from zoo.train.checkpoint import load_latest
-from zoo.train.directory import RunDirectory
+from zoo.runs.checkpoint import load_latest
+from zoo.runs.directory import RunDirectory
 
 
 def trainable_recipes() -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.train.conftest import MakeOptions, MakeSpec
-from zoo.train.identity import identity_hash, run_identity
+from zoo.runs.provenance import identity_hash
+from zoo.train.identity import run_identity
 from zoo.train.prepare import prepare
 
 

@@ -16,12 +16,12 @@ from tests.train.conftest import MakeOptions, MakeSpec
 from tests.train.observers import Notes, Stopper
 from zoo.errors import CheckpointError, DivergedError, MachineError, RecipeError
 from zoo.recipes.schema import RunSpec
-from zoo.train.checkpoint import load_latest
-from zoo.train.directory import RunDirectory
+from zoo.runs.checkpoint import load_latest
+from zoo.runs.directory import RunDirectory, run_path
 from zoo.train.interrupts import Interrupted
 from zoo.train.prepare import Options, count_steps
 from zoo.train.rehearsal import rehearse
-from zoo.train.run import Run, run_path, train
+from zoo.train.run import Run, train
 from zoo.train.summary import preview
 
 

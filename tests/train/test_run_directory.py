@@ -13,10 +13,10 @@ from tests.train.bits import assert_same_bits
 from tests.train.conftest import MakeOptions, MakeSpec
 from tests.train.observers import Notes
 from zoo.errors import CheckpointError, DivergedError, MachineError, RecipeError
-from zoo.train.directory import RunDirectory
+from zoo.runs.directory import RunDirectory, run_path
 from zoo.train.monitor import judge
 from zoo.train.prepare import Options
-from zoo.train.run import run_path, train
+from zoo.train.run import train
 
 
 def test_a_kill_while_starting_over_cannot_pass_old_weights_on(

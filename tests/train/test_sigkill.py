@@ -11,7 +11,7 @@ from tests.train.bits import assert_same_bits, count_tensors, final_state, train
 from tests.train.conftest import MakeSpec
 from tests.train.mortal import STAGES, Moment, train_elsewhere, train_through
 from zoo.recipes.schema import RunSpec
-from zoo.train.run import run_path
+from zoo.runs.directory import run_path
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.train.directory import RunDirectory
+from zoo.runs.directory import RunDirectory
 
 pytestmark = pytest.mark.slow
 

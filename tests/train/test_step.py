@@ -13,7 +13,7 @@ from zoo.errors import RecipeError
 from zoo.losses.base import Loss
 from zoo.recipes.build import build_components
 from zoo.recipes.schema import Schedule
-from zoo.train.device import choose_device, plan_execution
+from zoo.runs.device import choose_device, plan_execution
 from zoo.train.step import (
     Batch,
     Players,

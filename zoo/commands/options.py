@@ -82,7 +82,7 @@ def choose_profile(book: Book, given: str | None, device: str = "auto") -> tuple
     """
     if given is not None:
         return book.profile(given).name, "asked for"
-    from zoo.train.device import choose_device, default_profile
+    from zoo.runs.device import choose_device, default_profile
 
     chosen = choose_device(device)
     return default_profile(chosen), f"the default on {chosen}"

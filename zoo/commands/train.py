@@ -145,7 +145,7 @@ def print_rehearsal(stages: Sequence[Rehearsal], *, as_json: bool) -> None:
 
 
 def _print_run(run: Run, *, as_json: bool) -> None:
-    from zoo.train.directory import RunDirectory
+    from zoo.runs.directory import RunDirectory
 
     directory = RunDirectory(run.directory)
     pictures = [directory.samples / name for name in run.summary["pictures"]]

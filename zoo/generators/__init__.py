@@ -2,6 +2,7 @@
 
 BUILTINS = {
     "bicubic": "zoo.generators.bicubic:Bicubic",
+    "edsr": "zoo.generators.edsr:EDSR",
     "rrdb": "zoo.generators.rrdb:RRDBNet",
     "srresnet": "zoo.generators.srresnet:SRResNet",
 }

@@ -5,4 +5,6 @@ BUILTINS = {
     "ssim-y": "zoo.metrics.fidelity:SSIMY",
     "psnr-rgb": "zoo.metrics.fidelity:PSNRRGB",
     "ssim-rgb": "zoo.metrics.fidelity:SSIMRGB",
+    "haarpsi": "zoo.metrics.perceptual:HaarPSI",
+    "ms-gmsd": "zoo.metrics.perceptual:MSGMSD",
 }

@@ -3,23 +3,45 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One super-resolved image beside what it is judged by.
+
+    Attributes:
+        sr_image: `(C, H, W)`, C of 3 (RGB) or 1 (raw values), around [0, 1], not yet rounded.
+        hr_image: `(C, H, W)`, the ground truth in [0, 1].
+        lr_image: `(C, h, w)`, what was upscaled, in [0, 1].
+        scale: upscaling factor.
+    """
+
+    sr_image: Tensor
+    hr_image: Tensor
+    lr_image: Tensor
+    scale: int
 
 
 class Metric(ABC):
     """A score of one image. The protocol (rounding, crop, luma) is applied inside, by name.
 
     Attributes:
+        label: heading of its column; the registered name where it is empty.
         unit: unit of the value, empty where it has none.
         higher_is_better: the direction.
         value_range: smallest and largest possible value.
+        min_side: smallest side, in pixels and after the border is cut, that it can score.
     """
 
+    label: ClassVar[str] = ""
     unit: ClassVar[str] = ""
     higher_is_better: ClassVar[bool] = True
     value_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    min_side: ClassVar[int] = 1
 
     @abstractmethod
     def __call__(self, sr_image: Tensor, hr_image: Tensor, *, scale: int) -> float:
@@ -33,3 +55,15 @@ class Metric(ABC):
         Returns:
             The score.
         """
+
+    def score(self, comparison: Comparison) -> float:
+        """Score one image; a metric that reads the low-resolution image overrides this."""
+        return self(comparison.sr_image, comparison.hr_image, scale=comparison.scale)
+
+    def unavailable(self) -> str | None:
+        """Return why this metric cannot be computed here and what to do, None where it can."""
+        return None
+
+    def provenance(self) -> dict[str, str]:
+        """Return what the scores depend on beyond the protocol: networks, hashes of weights."""
+        return {}

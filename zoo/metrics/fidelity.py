@@ -15,9 +15,8 @@ import piq
 import torch
 from torch import Tensor
 
-from zoo.errors import ShapeError
 from zoo.metrics.base import Metric
-from zoo.metrics.protocol import crop_border, quantize, to_luma
+from zoo.metrics.protocol import prepared_pair
 from zoo.registry import register_metric
 
 PEAK = 255.0
@@ -32,22 +31,8 @@ class _Fidelity(Metric):
 
     luma: ClassVar[bool]
 
-    def _prepare(self, image: Tensor, scale: int) -> Tensor:
-        """Apply the protocol: `(C, H, W)` around [0, 1] to uint8 `(1, C', H', W')`."""
-        pixels = quantize(image)
-        if self.luma:
-            pixels = to_luma(pixels)
-        return crop_border(pixels, scale).unsqueeze(0)
-
     def _pair(self, sr_image: Tensor, hr_image: Tensor, scale: int) -> tuple[Tensor, Tensor]:
-        if sr_image.shape != hr_image.shape or sr_image.ndim != 3:
-            raise ShapeError(
-                "images to compare must both be (C, H, W) and of one shape, got "
-                f"{tuple(sr_image.shape)} and {tuple(hr_image.shape)}"
-            )
-        if sr_image.shape[0] not in (1, 3):
-            raise ShapeError(f"images have 3 channels (RGB) or 1, got {tuple(sr_image.shape)}")
-        return self._prepare(sr_image, scale), self._prepare(hr_image, scale)
+        return prepared_pair(sr_image, hr_image, scale, luma=self.luma, min_side=self.min_side)
 
 
 class _PSNR(_Fidelity):
@@ -73,15 +58,11 @@ class _SSIM(_Fidelity):
     """
 
     value_range = (-1.0, 1.0)
+    min_side = SSIM_WINDOW
 
     @torch.inference_mode()
     def __call__(self, sr_image: Tensor, hr_image: Tensor, *, scale: int) -> float:
         sr_pixels, hr_pixels = self._pair(sr_image, hr_image, scale)
-        if min(sr_pixels.shape[-2:]) < SSIM_WINDOW:
-            raise ShapeError(
-                f"SSIM needs {SSIM_WINDOW}x{SSIM_WINDOW} pixels after cutting {scale} from each "
-                f"side, got {tuple(sr_image.shape)}"
-            )
         precision = torch.float64 if sr_pixels.is_cuda else torch.float32
         score = piq.ssim(
             sr_pixels.to(precision),
@@ -100,6 +81,7 @@ class _SSIM(_Fidelity):
 class PSNRY(_PSNR):
     """PSNR of the luma, the field's main score."""
 
+    label = "PSNR-Y"
     luma = True
 
 
@@ -107,6 +89,7 @@ class PSNRY(_PSNR):
 class SSIMY(_SSIM):
     """SSIM of the luma."""
 
+    label = "SSIM-Y"
     luma = True
 
 
@@ -114,6 +97,7 @@ class SSIMY(_SSIM):
 class PSNRRGB(_PSNR):
     """PSNR over all channels."""
 
+    label = "PSNR-RGB"
     luma = False
 
 
@@ -121,4 +105,5 @@ class PSNRRGB(_PSNR):
 class SSIMRGB(_SSIM):
     """SSIM averaged over the channels."""
 
+    label = "SSIM-RGB"
     luma = False

@@ -75,3 +75,41 @@ def crop_border(image: Tensor, border: int) -> Tensor:
     if min(height, width) <= 2 * border:
         raise ShapeError(f"cutting {border} pixels from each side of {height}x{width} leaves none")
     return image[..., border : height - border, border : width - border]
+
+
+def prepared_pair(
+    sr_image: Tensor, hr_image: Tensor, scale: int, *, luma: bool = False, min_side: int = 1
+) -> tuple[Tensor, Tensor]:
+    """Apply the protocol to both images of a comparison.
+
+    Args:
+        sr_image: `(C, H, W)` around [0, 1], C of 3 (RGB) or 1.
+        hr_image: the same shape.
+        scale: pixels to cut from each side.
+        luma: whether to take the luma of RGB images.
+        min_side: smallest side that may remain.
+
+    Returns:
+        uint8 `(1, C', H', W')` each.
+
+    Raises:
+        ShapeError: if the images are not of one shape, not images, or too small.
+    """
+    if sr_image.shape != hr_image.shape or sr_image.ndim != 3:
+        raise ShapeError(
+            "images to compare must both be (C, H, W) and of one shape, got "
+            f"{tuple(sr_image.shape)} and {tuple(hr_image.shape)}"
+        )
+    if sr_image.shape[0] not in (1, 3):
+        raise ShapeError(f"images have 3 channels (RGB) or 1, got {tuple(sr_image.shape)}")
+    if min(sr_image.shape[-2:]) - 2 * scale < min_side:
+        raise ShapeError(
+            f"this metric needs {min_side}x{min_side} pixels after cutting {scale} from each side, "
+            f"got {tuple(sr_image.shape)}"
+        )
+    return _prepared(sr_image, scale, luma=luma), _prepared(hr_image, scale, luma=luma)
+
+
+def _prepared(image: Tensor, scale: int, *, luma: bool) -> Tensor:
+    pixels = quantize(image)
+    return crop_border(to_luma(pixels) if luma else pixels, scale).unsqueeze(0)

@@ -3,13 +3,11 @@
 Two runs of one identity are the same run, whatever their recipes are called; a directory belongs to
 one identity; pretraining is shared by it. Names, the places data and weights lie in, and how often
 a run logs, validates and saves are no part of it. Versions of torch and the number of threads
-change the last bits and are recorded beside it (`zoo.train.directory`).
+change the last bits and are recorded beside it (`zoo.runs.directory`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,11 +54,6 @@ def run_identity(spec: RunSpec, prepared: Prepared, pretraining: str | None) -> 
         "execution": {name: executed[name] for name in EXECUTION},
         "pretraining": pretraining,
     }
-
-
-def identity_hash(identity: Mapping[str, Any]) -> str:
-    """Return the sha256 of an identity's canonical JSON."""
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def _losses(settings: Mapping[str, Any], components: Components) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from zoo.errors import RecipeError
 from zoo.recipes.build import Components, build_components
 from zoo.recipes.schema import RecipeSettings, RunSpec
 from zoo.registry import GENERATORS
-from zoo.train.device import Execution, choose_device, plan_execution
+from zoo.runs.device import Execution, choose_device, plan_execution
 from zoo.train.observer import Observer
 from zoo.train.validation import Validator, held_out_images
 

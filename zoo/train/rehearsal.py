@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 
 from zoo.recipes.schema import RunSpec
-from zoo.train.checkpoint import seed_everything
-from zoo.train.device import Execution, peak_memory, reset_peak_memory
+from zoo.runs.checkpoint import seed_everything
+from zoo.runs.device import Execution, peak_memory, reset_peak_memory
 from zoo.train.prepare import Options, prepare
 from zoo.train.run import assemble_stage
 from zoo.train.step import to_device, training_step

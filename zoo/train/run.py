@@ -15,9 +15,9 @@ import torch
 from zoo.errors import WeightsError
 from zoo.recipes.build import component_origins
 from zoo.recipes.schema import RunSpec
-from zoo.train.directory import RunDirectory, State, versions
-from zoo.train.git import revision
-from zoo.train.identity import identity_hash, run_identity
+from zoo.runs.directory import RunDirectory, State, run_path
+from zoo.runs.provenance import identity_hash, revision, versions
+from zoo.train.identity import run_identity
 from zoo.train.prepare import Options, Prepared, prepare, prepare_pretraining
 from zoo.train.step import assemble
 from zoo.train.summary import is_bounded, summarise
@@ -81,11 +81,6 @@ def train(spec: RunSpec, options: Options) -> Run:
         _fit(inner, options, fresh=False, wait=True)
     summary = _fit(job, options, fresh=options.fresh, start=inner)
     return Run(spec, job.directory.path, summary)
-
-
-def run_path(spec: RunSpec, root: Path) -> Path:
-    """Return the directory of a run: `<root>/<recipe>/<profile>/seed-<n>`."""
-    return root / spec.recipe / spec.profile / f"seed-{spec.seed}"
 
 
 def assemble_stage(spec: RunSpec, prepared: Prepared) -> Stage:

@@ -15,7 +15,7 @@ from zoo.data.stream import to_float
 from zoo.errors import RecipeError
 from zoo.recipes.build import Components
 from zoo.recipes.schema import Schedule, Training
-from zoo.train.device import Execution
+from zoo.runs.device import Execution
 from zoo.train.ema import MovingAverage
 
 Batch = tuple[Tensor, Tensor]

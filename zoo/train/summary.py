@@ -13,9 +13,9 @@ from zoo.errors import CheckpointError
 from zoo.recipes.build import build_generator
 from zoo.recipes.schema import RecipeSettings
 from zoo.registry import ADVERSARIES
-from zoo.train.checkpoint import load_latest
-from zoo.train.device import Execution, choose_device, plan_execution
-from zoo.train.directory import RunDirectory
+from zoo.runs.checkpoint import load_latest
+from zoo.runs.device import Execution, choose_device, plan_execution
+from zoo.runs.directory import RunDirectory
 from zoo.train.monitor import judge
 from zoo.train.validation import Validator, held_out_images
 

@@ -1,7 +1,7 @@
 """The training loop: batches in, a trained generator out, its state safe all along.
 
 The trainer knows no component by name and reads no configuration file; what a step does is in
-`zoo.train.step`, what a run directory holds in `zoo.train.directory`.
+`zoo.train.step`, what a run directory holds in `zoo.runs.directory`.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from torch import Tensor
 from zoo.data.stream import PatchStream
 from zoo.errors import CheckpointError, DivergedError
 from zoo.recipes.schema import Training
-from zoo.train.checkpoint import (
+from zoo.runs.checkpoint import (
     load_latest,
     random_state,
     restore_random_state,
     save_checkpoint,
     seed_everything,
 )
-from zoo.train.device import peak_memory, reset_peak_memory
-from zoo.train.directory import RunDirectory
+from zoo.runs.device import peak_memory, reset_peak_memory
+from zoo.runs.directory import RunDirectory
 from zoo.train.interrupts import Interrupted, StopRequest
 from zoo.train.monitor import DIVERGED, FiniteGuard
 from zoo.train.observer import Observer

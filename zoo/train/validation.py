@@ -22,9 +22,10 @@ from zoo.data.sources import open_source, validation_images
 from zoo.data.stream import to_float
 from zoo.errors import DataError
 from zoo.metrics.fidelity import PSNRY
+from zoo.metrics.perceptual import HaarPSI
 from zoo.metrics.protocol import quantize
 from zoo.recipes.schema import Data
-from zoo.train.device import Execution
+from zoo.runs.device import Execution
 
 Pixels = npt.NDArray[np.uint8]
 HELD_OUT = "held-out"
@@ -52,7 +53,7 @@ class Validator:
     def __init__(self, paths: Sequence[Path], *, scale: int) -> None:
         self.scale = scale
         self._paths = tuple(paths)
-        self._psnr_y = PSNRY()
+        self._psnr_y, self._haarpsi = PSNRY(), HaarPSI()
 
     @cached_property
     def images(self) -> list[ValidationImage]:
@@ -75,25 +76,23 @@ class Validator:
             for image in self.images
         }
 
-    def score(self, generator: nn.Module, execution: Execution) -> dict[str, float]:
-        """Return PSNR_Y of a generator, in dB, by image. The generator is left in eval mode."""
-        return {
-            image.name: self._score(sr_image, image)
-            for image, sr_image in zip(
-                self.images, self.upscale(generator, execution, self.images), strict=True
-            )
-        }
-
     def row(self, generator: nn.Module, execution: Execution, *, step: int) -> dict[str, Any]:
-        """Score a generator and return the row of `metrics.jsonl` that says so."""
-        scores = self.score(generator, execution)
-        return {
-            "kind": "validation",
-            "step": step,
-            "validation": self.identity,
-            "psnr_y": fmean(scores.values()),
-            "psnr_y_images": scores,
-        }
+        """Score a generator and return the row of `metrics.jsonl` that says so.
+
+        PSNR_Y is in it, and HaarPSI where every image is large enough for it: over an adversarial
+        stage PSNR alone would not say whether pictures get better.
+        """
+        psnr_y: dict[str, float] = {}
+        haarpsi: list[float] = []
+        for image, sr_image in zip(
+            self.images, self.upscale(generator, execution, self.images), strict=True
+        ):
+            psnr_y[image.name] = self._score(sr_image, image)
+            if min(sr_image.shape[-2:]) - 2 * self.scale >= self._haarpsi.min_side:
+                haarpsi.append(self._haarpsi(sr_image, _tensor(image.hr_image), scale=self.scale))
+        row: dict[str, Any] = {"kind": "validation", "step": step, "validation": self.identity}
+        row |= {"psnr_y": fmean(psnr_y.values()), "psnr_y_images": psnr_y}
+        return row | ({"haarpsi": fmean(haarpsi)} if len(haarpsi) == len(psnr_y) else {})
 
     def upscale(
         self, generator: nn.Module, execution: Execution, images: Sequence[ValidationImage]

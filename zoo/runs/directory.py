@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import safetensors.torch
-import torch
 import yaml
 from filelock import FileLock, Timeout
 from torch import Tensor
@@ -32,13 +31,18 @@ from zoo.files import (
     write_hashed,
 )
 from zoo.recipes.schema import RunSpec
-from zoo.train.checkpoint import latest_step
-from zoo.train.identity import identity_hash
+from zoo.runs.checkpoint import latest_step
+from zoo.runs.provenance import identity_hash
 
 WEIGHTS = "weights.safetensors"
 State = Literal["empty", "begun", "finished"]
 _LOCK, _HOLDER = ".lock", ".lock-holder"
 _PROVENANCE, _SUMMARY, _METRICS = "provenance.json", "summary.json", "metrics.jsonl"
+
+
+def run_path(spec: RunSpec, root: Path) -> Path:
+    """Return the directory of a run: `<root>/<recipe>/<profile>/seed-<n>`."""
+    return root / spec.recipe / spec.profile / f"seed-{spec.seed}"
 
 
 class RunDirectory:
@@ -278,24 +282,6 @@ class RunDirectory:
             return (self.path / _HOLDER).read_text().strip()
         except OSError:  # it was released meanwhile, or not written yet
             return "another process"
-
-
-def versions() -> dict[str, str]:
-    """Return the versions a run depends on."""
-    import platform
-
-    packages = ("srgan-zoo", "timm", "piq", "numpy", "pillow")
-    found = {package: _version(package) for package in packages}
-    return {"python": platform.python_version(), "torch": torch.__version__, **found}
-
-
-def _version(package: str) -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(package)
-    except PackageNotFoundError:  # a checkout that is not installed, or a folder on PYTHONPATH
-        return "not installed"
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from zoo.errors import CheckpointError, MachineError
 from zoo.files import sweep_temporary_files, write_atomically
-from zoo.train.checkpoint import (
+from zoo.runs.checkpoint import (
     KEEP,
     latest_step,
     load_latest,

@@ -1,10 +1,36 @@
-"""Which revision of the code a run was made with, where zoo runs from a checkout."""
+"""With which code and versions something was made, and the hash of what shaped it."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import platform
 import subprocess
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+import torch
+
+
+def identity_hash(identity: Mapping[str, Any]) -> str:
+    """Return the sha256 of the canonical JSON of a run's identity, or of any plain mapping."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions a run depends on."""
+    packages = ("srgan-zoo", "timm", "piq", "numpy", "pillow")
+    found = {package: _version(package) for package in packages}
+    return {"python": platform.python_version(), "torch": torch.__version__, **found}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # a checkout that is not installed, or a folder on PYTHONPATH
+        return "not installed"
 
 
 def revision() -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ import importlib.metadata
 
 import pytest
 
-from zoo.train.directory import versions
+from zoo.runs.provenance import versions
 
 
 def test_a_checkout_that_is_not_installed_has_versions_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,7 +15,7 @@ def test_a_checkout_that_is_not_installed_has_versions_too(monkeypatch: pytest.M
             raise importlib.metadata.PackageNotFoundError(package)
         return known(package)
 
-    monkeypatch.setattr(importlib.metadata, "version", version)
+    monkeypatch.setattr("zoo.runs.provenance.version", version)
     found = versions()
     assert found["srgan-zoo"] == "not installed"
     assert found["timm"] == known("timm")

@@ -1,0 +1,272 @@
+"""Records: one generator's per-image scores on one suite, with everything they depend on.
+
+A record is one immutable JSON file, `<records>/<suite>/<target>-<key>.json`. Its key is a hash of
+everything that shapes its numbers (weights, suite pixels, protocol, metrics): work with a key that
+is there already is not done again, and a changed protocol has other keys. Tables, claims and the
+report are made from records alone.
+
+Not here: how scores are computed (`zoo.bench.evaluate`), what they mean (`zoo.bench.claims`).
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from zoo.errors import DataError
+from zoo.files import write_atomically
+
+logger = logging.getLogger(__name__)
+SCHEMA: Final = "zoo.record/1"
+KEY_DIGITS = 12
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Part(BaseModel):
+    """Base of the parts of a record: frozen, unknown keys forbidden."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Column(Part):
+    """What a score or cost means: how it is headed, its unit and direction.
+
+    Attributes:
+        label: heading of its column.
+        unit: unit of the value, empty where it has none.
+        higher_is_better: the direction; None where neither is better.
+        value_range: smallest and largest possible value, where there is one.
+        unavailable: why it could not be computed here and what to do; its cells are empty.
+        provenance: what it depends on beyond the protocol, hashes of weights among it.
+    """
+
+    label: str
+    unit: str = ""
+    higher_is_better: bool | None = True
+    value_range: tuple[float, float] | None = None
+    unavailable: str | None = None
+    provenance: dict[str, str] = {}
+
+
+class Target(Part):
+    """What was scored.
+
+    Attributes:
+        name: its row's heading: the recipe, the file's stem, the callable's name.
+        kind: `baseline` needs no training; `run` is a run directory's weights; `weights` a file;
+            `callable` a Python function.
+        recipe: the recipe of a run or baseline.
+        profile: the profile of a run; None otherwise.
+        seed: the seed of a run; None otherwise.
+        generator: name and arguments of the generator, empty for a callable.
+        weights_sha256: of the file of weights.
+        identity_sha256: of everything that shaped a run.
+        pretraining_sha256: the identity of its pretraining, where it has one.
+        command: how to make it again.
+    """
+
+    name: str
+    kind: Literal["baseline", "run", "weights", "callable"]
+    recipe: str | None = None
+    profile: str | None = None
+    seed: int | None = None
+    generator: dict[str, Any] = {}
+    weights_sha256: Sha256 | None = None
+    identity_sha256: Sha256 | None = None
+    pretraining_sha256: Sha256 | None = None
+    command: str | None = None
+
+
+class ImageScores(Part):
+    """One image's scores, by metric key (`psnr_y`); a metric that is unavailable has none."""
+
+    name: str
+    height: int
+    width: int
+    hr_sha256: Sha256
+    lr_sha256: Sha256
+    scores: dict[str, float]
+
+
+class DatasetScores(Part):
+    """A dataset of the suite: its images' scores, or why it was skipped."""
+
+    name: str
+    skipped: str | None = None
+    images: tuple[ImageScores, ...] = ()
+
+
+class Curves(Part):
+    """How a run went: validation scores and critic signals over its steps.
+
+    Attributes:
+        steps: generator updates done at each validation.
+        scores: validation scores by metric key (`psnr_y`, `haarpsi`), one for each step.
+        train_steps: generator updates done at each logged training row.
+        signals: logged training values by their key in `metrics.jsonl` (`discriminator_total`,
+            `gradient_adversarial`), one for each training row; None where a row lacks it.
+    """
+
+    steps: tuple[int, ...] = ()
+    scores: dict[str, tuple[float, ...]] = {}
+    train_steps: tuple[int, ...] = ()
+    signals: dict[str, tuple[float | None, ...]] = {}
+
+
+class TrainingSummary(Part):
+    """What is known of the training of a run.
+
+    Attributes:
+        steps: generator updates.
+        seconds: wall-clock time of the stage.
+        verdict: the monitor's (`stable`, `critic-won`, `mode-collapsed`, `diverged`).
+        measures: one number a run by key, see `zoo.bench.dynamics`.
+        curves: values over time.
+        components: provenance of its components' weights, random ones among them.
+    """
+
+    steps: int
+    seconds: float
+    verdict: str
+    measures: dict[str, float] = {}
+    curves: Curves = Curves()
+    components: dict[str, dict[str, str]] = {}
+
+
+class Picture(Part):
+    """A super-resolved image kept for the report, as it was scored.
+
+    Attributes:
+        dataset: the dataset of the suite.
+        image: the image's name in it.
+        file: path relative to the record's folder.
+        sha256: of the file.
+    """
+
+    dataset: str
+    image: str
+    file: str
+    sha256: Sha256
+
+
+class Record(Part):
+    """One generator's scores on one suite.
+
+    Attributes:
+        schema_name: which form of record this is.
+        key: hash of everything that shapes the numbers.
+        protocol: version of the protocol the numbers follow.
+        suite: name of the suite.
+        suite_sha256: of the suite's definition and its images' pixels.
+        scale: upscaling factor.
+        target: what was scored.
+        columns: what each score and cost means, by key.
+        datasets: scores by dataset and image, in the suite's order.
+        cost: parameters, operations, memory and time, by key; see `zoo.bench.cost`.
+        training: how the run went, None where nothing was trained.
+        pictures: pictures kept for the report.
+        error: why scoring or training failed; such a record has no scores.
+        provenance: device, versions, git revision, time, command and seconds of the scoring.
+    """
+
+    schema_name: Literal["zoo.record/1"] = Field(default=SCHEMA, alias="schema")
+    key: str
+    protocol: int
+    suite: str
+    suite_sha256: Sha256
+    scale: int
+    target: Target
+    columns: dict[str, Column]
+    datasets: tuple[DatasetScores, ...] = ()
+    cost: dict[str, float] = {}
+    training: TrainingSummary | None = None
+    pictures: tuple[Picture, ...] = ()
+    error: str | None = None
+    provenance: dict[str, Any] = {}
+
+    @property
+    def scored(self) -> dict[tuple[str, str], Mapping[str, float]]:
+        """The scores by (dataset, image), in the suite's order."""
+        return {
+            (dataset.name, image.name): image.scores
+            for dataset in self.datasets
+            for image in dataset.images
+        }
+
+
+def record_path(root: Path, record: Record) -> Path:
+    """Return where a record lies below a folder of records."""
+    return root / record.suite / f"{_slug(record.target)}-{record.key[:KEY_DIGITS]}.json"
+
+
+def write_record(root: Path, record: Record) -> Path:
+    """Write a record, whole or not at all, and return its file; an existing one is kept."""
+    path = record_path(root, record)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = record.model_dump_json(by_alias=True, indent=1)
+        write_atomically(path, text.encode() + b"\n")
+    return path
+
+
+def read_record(path: Path) -> Record:
+    """Read one record.
+
+    Raises:
+        DataError: if the file is not one.
+    """
+    try:
+        return Record.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        first = str(error).splitlines()[0]
+        raise DataError(f"{path} is not a record of this version of zoo: {first}") from error
+
+
+def read_records(root: Path, *, suite: str | None = None) -> list[Record]:
+    """Read all records below a folder, sorted by target and time; what is no record is logged.
+
+    Args:
+        root: folder of records.
+        suite: name of the only suite to read, None for all.
+    """
+    found = []
+    for path in sorted(root.glob(f"{suite or '*'}/*.json")):
+        try:
+            found.append(read_record(path))
+        except DataError as error:
+            logger.warning("%s; left out", error)
+    return sorted(found, key=_order)
+
+
+def newest(records: Iterable[Record]) -> list[Record]:
+    """Return the newest record of each target, seed, profile and suite."""
+    latest: dict[tuple[Any, ...], Record] = {}
+    for record in sorted(records, key=lambda record: str(record.provenance.get("created", ""))):
+        target = record.target
+        latest[record.suite, target.name, target.kind, target.profile, target.seed] = record
+    return sorted(latest.values(), key=_order)
+
+
+def seeds_of(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Group the records of one suite and profile by target name, seeds in order."""
+    groups: dict[str, list[Record]] = {}
+    for record in sorted(records, key=_order):
+        groups.setdefault(record.target.name, []).append(record)
+    return groups
+
+
+def _order(record: Record) -> tuple[Any, ...]:
+    target = record.target
+    seed = -1 if target.seed is None else target.seed
+    created = str(record.provenance.get("created", ""))
+    return record.suite, target.kind != "baseline", target.name, target.profile or "", seed, created
+
+
+def _slug(target: Target) -> str:
+    parts = [target.name, target.profile, None if target.seed is None else f"seed-{target.seed}"]
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(part for part in parts if part))[:120]

@@ -1,0 +1,1 @@
+"""Runs: the directory each leaves behind, and the device it is executed on. Trains nothing."""
