@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from zoo.weights import store
+from zoo.weights import linear, store
 from zoo.weights.catalog import CATALOG
 
 Zoo = Callable[..., Result]
@@ -17,7 +17,7 @@ Zoo = Callable[..., Result]
 
 def test_lists_each_way_to_have_each_network(zoo: Zoo) -> None:
     rows = json.loads(zoo("weights", "list", "--json").stdout)["weights"]
-    assert {row["network"] for row in rows} == set(CATALOG)
+    assert {row["network"] for row in rows} == {*CATALOG, linear.NAME}
     assert {"network": "vgg19", "weights": "imagenet"}.items() <= rows[0].items()
     assert rows[0]["here"] is False
     assert "zoo weights add vgg19 FILE" in rows[0]["detail"]

@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from zoo.commands.options import Json
-from zoo.commands.output import Table, print_json, print_table, print_text
-from zoo.weights import store
+from zoo.commands.output import Table, note, print_json, print_table, print_text
+from zoo.files import file_sha256
+from zoo.weights import linear, store
 from zoo.weights.catalog import CATALOG
+from zoo.weights.tensors import require_sha256
 
 app = typer.Typer(no_args_is_help=True, help="Weights of feature networks: list and add.")
 
@@ -34,9 +36,27 @@ def list_weights(*, as_json: Json = False) -> None:
 def add_weights(
     network: Annotated[str, typer.Argument(metavar="NAME", help="Such as vgg19.")],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .pth or .safetensors file.")],
+    *,
+    sha256: Annotated[
+        str | None,
+        typer.Option(metavar="HEX", help="Refuse the file if it has another.", show_default=False),
+    ] = None,
 ) -> None:
-    """Check a file of ImageNet weights and put it into zoo's store."""
-    print_text(f"stored as {store.add(network, file)}")
+    """Check a file of weights and put it into zoo's store.
+
+    NAME is a network of `zoo weights list` or of timm, or `lpips` for LPIPS' linear weights.
+    """
+    if sha256 is not None:
+        require_sha256(file, sha256)
+    if network != linear.NAME:
+        print_text(f"stored as {store.add(network, file)}")
+        return
+    print_text(f"stored as {linear.add(file)}")
+    if sha256 is None:
+        note(
+            f"nobody vouched for {file}: its sha256 is {file_sha256(file)}; compare it with one "
+            "you trust, or give that one with --sha256"
+        )
 
 
 def _cells(row: dict[str, str | bool]) -> tuple[str, ...]:
@@ -59,3 +79,11 @@ def weights_rows() -> Iterator[dict[str, str | bool]]:
                 "here": here,
                 "detail": detail,
             }
+    here, detail = linear.available()
+    yield {
+        "network": linear.NAME,
+        "weights": "file",
+        "licence": linear.LICENCE,
+        "here": here,
+        "detail": detail,
+    }

@@ -32,16 +32,19 @@ class Metric(ABC):
     Attributes:
         label: heading of its column; the registered name where it is empty.
         unit: unit of the value, empty where it has none.
-        higher_is_better: the direction.
-        value_range: smallest and largest possible value.
+        higher_is_better: the direction; None where neither is better and 0 is right.
+        value_range: smallest and largest possible value; None where no bound is known.
         min_side: smallest side, in pixels and after the border is cut, that it can score.
+        networks: feature networks it compares images by, as `zoo weights list` calls them. A
+            recipe that trains against one of them has trained for this score.
     """
 
     label: ClassVar[str] = ""
     unit: ClassVar[str] = ""
-    higher_is_better: ClassVar[bool] = True
-    value_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    higher_is_better: ClassVar[bool | None] = True
+    value_range: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
     min_side: ClassVar[int] = 1
+    networks: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def __call__(self, sr_image: Tensor, hr_image: Tensor, *, scale: int) -> float:

@@ -38,7 +38,7 @@ class WeightsPackage:
 
 @dataclass(frozen=True, slots=True)
 class FeatureNetworkEntry:
-    """A network whose features a loss may compare.
+    """A network whose features a loss or a metric may compare.
 
     Attributes:
         name: how recipes and `zoo weights` call it.
@@ -67,6 +67,13 @@ _ENTRIES = (
         timm_name="vgg19",
         licence="BSD-3-Clause",
         hub_id="timm/vgg19.tv_in1k",
+        classifier=("classifier.", "pre_logits.", "head."),
+    ),
+    FeatureNetworkEntry(
+        name="vgg16",
+        timm_name="vgg16",
+        licence="BSD-3-Clause",
+        hub_id="timm/vgg16.tv_in1k",
         classifier=("classifier.", "pre_logits.", "head."),
     ),
     FeatureNetworkEntry(

@@ -12,7 +12,7 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 from zoo.errors import IntegrityError, WeightsError
-from zoo.files import hash_path, read_hashed, write_hashed
+from zoo.files import file_sha256, hash_path, read_hashed, write_hashed
 from zoo.weights.catalog import FeatureNetworkEntry
 
 if TYPE_CHECKING:
@@ -38,10 +38,26 @@ def tensors_sha256(tensors: Mapping[str, torch.Tensor]) -> str:
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """Read a `.safetensors` file, or a PyTorch file as data: no code in it is ever run.
+    """Read named tensors from a `.safetensors` file, or from a PyTorch file as data.
 
     Raises:
         WeightsError: if the file is missing, damaged, or holds something else than named tensors.
+    """
+    import torch
+
+    loaded = read_data(path)
+    if not (isinstance(loaded, dict) and loaded):
+        raise WeightsError(f"{path} holds no state dict of named tensors")
+    if not all(isinstance(value, torch.Tensor) for value in loaded.values()):
+        raise WeightsError(f"{path} holds more than named tensors; save a plain state_dict")
+    return loaded
+
+
+def read_data(path: Path) -> object:
+    """Read whatever a `.safetensors` or PyTorch file holds: no code in it is ever run.
+
+    Raises:
+        WeightsError: if the file is missing, damaged, or holds more than tensors and plain data.
     """
     import torch
     from safetensors import SafetensorError
@@ -61,10 +77,6 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     except (OSError, EOFError, ValueError, RuntimeError, SafetensorError) as error:
         reason = str(error).partition("\n")[0]
         raise WeightsError(f"cannot read weights from {path}: {reason}") from error
-    if not (isinstance(loaded, dict) and loaded):
-        raise WeightsError(f"{path} holds no state dict of named tensors")
-    if not all(isinstance(value, torch.Tensor) for value in loaded.values()):
-        raise WeightsError(f"{path} holds more than named tensors; save a plain state_dict")
     return loaded
 
 
@@ -148,6 +160,23 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> str:
     content = save({name: tensor.contiguous().clone() for name, tensor in tensors.items()})
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_hashed(path, content)
+
+
+def require_sha256(path: Path, expected: str) -> None:
+    """Compare a file with a hash somebody vouches for.
+
+    Raises:
+        WeightsError: if there is no such file.
+        IntegrityError: if it has another hash.
+    """
+    if not path.is_file():
+        raise WeightsError(f"there is no file {path}")
+    actual = file_sha256(path)
+    if actual != expected.strip().lower():
+        raise IntegrityError(
+            f"{path} is not the file you mean: its sha256 is {actual}, not {expected}; fetch it "
+            "again"
+        )
 
 
 def verify(path: Path) -> None:
