@@ -36,6 +36,23 @@ def test_lists_what_is_here_and_what_can_be_had(zoo: Zoo, root: Path) -> None:
     assert "no (zoo data get div2k)" in zoo("data", "list", "--data-root", root).stdout
 
 
+def test_knows_the_images_that_papers_score_on(zoo: Zoo, root: Path) -> None:
+    for name, count in (("Set5", 5), ("Set14", 14), ("BSD100", 100), ("Urban100", 100)):
+        for number in range(count):
+            write_png(root / name / "HR" / f"{number}.png", np.zeros((4, 4), np.uint8))
+    rows = json.loads(zoo("data", "list", "--data-root", root, "--json").stdout)["datasets"]
+    (row,) = (row for row in rows if row["name"] == "benchmark")
+    assert (row["here"], row["images"]) == (True, 219)
+    result = zoo("data", "verify", "benchmark", "--data-root", root)
+    assert (result.exit_code, result.stdout) == (0, "benchmark: 219 images are well\n")
+
+
+def test_get_says_no_size_where_none_is_known(zoo: Zoo, root: Path) -> None:
+    result = zoo("data", "get", "benchmark", "--data-root", root)
+    assert result.exit_code == 2
+    assert "papers score on; from https://" in result.stderr
+
+
 def test_verifies_a_dataset(zoo: Zoo, root: Path) -> None:
     result = zoo("data", "verify", "Tiny", "--data-root", root)
     assert (result.exit_code, result.stdout) == (0, "Tiny: 3 images are well\n")
@@ -63,7 +80,7 @@ def test_get_prints_the_folders(zoo: Zoo, root: Path, monkeypatch: pytest.Monkey
         dataset: Dataset, *, data_root: Path, progress: Progress, **_options: object
     ) -> tuple[Path, ...]:
         progress(1, 1)
-        return tuple(data_root / archive.target for archive in dataset.archives)
+        return tuple(data_root / part.target for part in dataset.parts)
 
     monkeypatch.setattr("zoo.data.install.get_dataset", get_dataset)
     result = zoo("data", "get", "div2k", "--yes", "--data-root", root)

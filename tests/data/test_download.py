@@ -73,6 +73,35 @@ def test_a_server_that_ignores_ranges_means_starting_over(server: Any, tmp_path:
     assert server.requests == [None, "bytes=3145728-"]
 
 
+def test_a_file_of_unknown_size_is_resumed_too(server: Any, tmp_path: Path) -> None:
+    server.files[NAME] = CONTENT
+    server.breaks, server.break_after = 2, 4 * MIB
+    seen: list[tuple[int, int]] = []
+    path = get(
+        server, tmp_path, num_bytes=None, progress=lambda *amounts: seen.append(amounts), attempts=3
+    )
+    assert path.read_bytes() == CONTENT
+    assert server.requests == [None, "bytes=4194304-", "bytes=8388608-"]
+    assert {total for _, total in seen} == {len(CONTENT)}
+
+
+@pytest.mark.parametrize("part", [CONTENT, CONTENT[: 3 * MIB]], ids=["whole", "some"])
+def test_a_part_of_a_file_of_unknown_size(server: Any, tmp_path: Path, part: bytes) -> None:
+    server.files[NAME] = CONTENT
+    (tmp_path / f"{NAME}.part").write_bytes(part)
+    assert get(server, tmp_path, num_bytes=None).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("content", [CONTENT[:-1], CONTENT + b"x", b"<html>not here</html>"])
+def test_another_file_of_unknown_size_is_refused(
+    server: Any, tmp_path: Path, content: bytes
+) -> None:
+    server.files[NAME] = content
+    with pytest.raises(IntegrityError, match="not the file it should be"):
+        get(server, tmp_path, num_bytes=None)
+    assert names(tmp_path) == []
+
+
 def test_a_finished_part_needs_no_network(
     server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,8 +3,11 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import shutil
+import tarfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,17 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from zoo.data.catalogue import CATALOGUE, Archive, Dataset
-from zoo.data.install import MANIFEST, find_dataset, get_dataset, is_installed, verify_images
+from zoo.data.catalogue import CATALOGUE, Archive, Dataset, Part
+from zoo.data.install import (
+    MANIFEST,
+    find_dataset,
+    get_dataset,
+    installed_images,
+    is_installed,
+    verify_images,
+)
 from zoo.data.sources import list_images, open_source
-from zoo.errors import IntegrityError, UnknownNameError
+from zoo.errors import DataError, IntegrityError, UnknownNameError
 
 
 def png(number: int) -> bytes:
@@ -36,9 +46,7 @@ def serve(server: Any, name: str, *, num_images: int = 3, claims: int | None = N
         url=f"{server.url}/{name}_HR.zip",
         known_hash=f"sha256:{hashlib.sha256(content).hexdigest()}",
         num_bytes=len(content),
-        folder=f"{name}_HR",
-        target=f"{name}/HR",
-        num_images=claims or num_images,
+        parts=(Part(f"{name}_HR", f"{name}/HR", claims or num_images),),
     )
 
 
@@ -74,9 +82,7 @@ def test_archives_can_be_kept_and_come_from_a_mirror(
                 f"http://192.0.2.1/{archive.file_name}",
                 archive.known_hash,
                 archive.num_bytes,
-                archive.folder,
-                archive.target,
-                archive.num_images,
+                archive.parts,
             )
             for archive in dataset.archives
         )
@@ -88,7 +94,7 @@ def test_archives_can_be_kept_and_come_from_a_mirror(
 
 def test_only_what_is_missing_is_fetched(server: Any, dataset: Dataset, tmp_path: Path) -> None:
     get_dataset(dataset, data_root=tmp_path)
-    (tmp_path / "Toy_valid/HR" / MANIFEST).unlink()
+    shutil.rmtree(tmp_path / "Toy_valid/HR")
     get_dataset(dataset, data_root=tmp_path)
     assert len(server.requests) == 3
     assert is_installed(dataset.archives[1], tmp_path)
@@ -146,8 +152,90 @@ def test_unknown_datasets() -> None:
 def test_the_catalogue_is_complete(dataset: Dataset) -> None:
     assert CATALOGUE[dataset.name] is dataset
     assert dataset.licence
-    assert dataset.num_bytes > 0
+    assert dataset.num_bytes is None or dataset.num_bytes > 0
     for archive in dataset.archives:
         assert archive.url.startswith("https://")
         assert re.fullmatch(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}", archive.known_hash)
-        assert archive.target.endswith("/HR")
+        assert archive.parts
+        assert all(part.target.endswith("/HR") for part in archive.parts)
+
+
+def benchmark_tar(**counts: int) -> bytes:
+    """Make a small archive laid out as the EDSR one, LR folders and all."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, count in counts.items():
+            for number in range(count):
+                for file in (f"HR/{number}.png", f"LR_bicubic/X4/{number}x4.png"):
+                    content = png(number)
+                    info = tarfile.TarInfo(f"benchmark/{name}/{file}")
+                    info.size = len(content)
+                    archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def serve_benchmark(server: Any, **counts: int) -> Dataset:
+    """Serve such an archive; the entry is the catalogue's with its hash and address changed."""
+    content = benchmark_tar(**(counts or {"Set5": 5, "Set14": 14, "B100": 100, "Urban100": 100}))
+    server.files["benchmark.tar"] = content
+    archive = replace(
+        CATALOGUE["benchmark"].archives[0],
+        url=f"{server.url}/benchmark.tar",
+        known_hash=f"md5:{hashlib.md5(content, usedforsecurity=False).hexdigest()}",
+    )
+    return replace(CATALOGUE["benchmark"], archives=(archive,))
+
+
+def test_the_benchmark_archive_becomes_four_datasets(server: Any, tmp_path: Path) -> None:
+    dataset = serve_benchmark(server)
+    folders = get_dataset(dataset, data_root=tmp_path)
+    names = ["Set5", "Set14", "BSD100", "Urban100"]
+    assert folders == tuple(tmp_path / name / "HR" for name in names)
+    assert [len(list_images(folder)) for folder in folders] == [5, 14, 100, 100]
+    assert not (tmp_path / "Set5/LR_bicubic").exists()
+    images = installed_images(dataset, data_root=tmp_path)
+    assert len(images) == 219
+    assert verify_images(images) == []
+    get_dataset(dataset, data_root=tmp_path)
+    assert len(server.requests) == 1
+
+
+def test_the_benchmark_archive_is_checked_and_goes_on(server: Any, tmp_path: Path) -> None:
+    dataset = serve_benchmark(server)
+    server.breaks, server.break_after = 1, 1 << 18
+    get_dataset(dataset, data_root=tmp_path / "a", pause_seconds=0.0)
+    assert server.requests == [None, "bytes=262144-"]
+    server.files["benchmark.tar"] = server.files["benchmark.tar"][:-1] + b"x"
+    with pytest.raises(IntegrityError, match=r"not the file it should be \(md5:"):
+        get_dataset(dataset, data_root=tmp_path / "b")
+    assert not (tmp_path / "b/Set5").exists()
+    assert list((tmp_path / "b/.downloads").iterdir()) == []
+
+
+def test_a_benchmark_archive_that_lacks_images_places_nothing(server: Any, tmp_path: Path) -> None:
+    dataset = serve_benchmark(server, Set5=5, Set14=14, B100=99, Urban100=100)
+    with pytest.raises(IntegrityError, match="has 99 images in benchmark/B100/HR, not 100"):
+        get_dataset(dataset, data_root=tmp_path)
+    assert not (tmp_path / "Set5").exists()
+
+
+def test_images_that_zoo_did_not_place_are_never_replaced(server: Any, tmp_path: Path) -> None:
+    dataset = serve_benchmark(server)
+    own = tmp_path / "Set5/HR"
+    own.mkdir(parents=True)
+    for number in range(5):
+        (own / f"mine-{number}.png").write_bytes(png(number))
+    get_dataset(dataset, data_root=tmp_path)
+    assert [path.name for path in list_images(own)] == [f"mine-{n}.png" for n in range(5)]
+    assert is_installed(dataset.archives[0], tmp_path)
+
+    shutil.rmtree(tmp_path / "Set14")
+    (own / "mine-5.png").write_bytes(png(5))
+    with pytest.raises(DataError, match="holds 6 images that zoo did not put there"):
+        get_dataset(dataset, data_root=tmp_path)
+    assert len(list_images(own)) == 6
+
+
+def test_images_of_a_dataset_that_is_not_complete(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"Set14/HR.*zoo data get benchmark"):
+        installed_images(CATALOGUE["benchmark"], data_root=tmp_path)

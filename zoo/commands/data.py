@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -55,7 +55,8 @@ def get_data(
     from zoo.data.install import find_dataset, get_dataset
 
     dataset = find_dataset(name)
-    note(f"{dataset.description}; {dataset.num_bytes / 1e9:.1f} GB from {dataset.homepage}")
+    size = "" if dataset.num_bytes is None else f"; {dataset.num_bytes / 1e9:.1f} GB"
+    note(f"{dataset.description}{size}; from {dataset.homepage}")
     note(f"rights: {dataset.licence}")
     _confirm(dataset, find_data_root(data_root), yes=yes)
     with progress(f"fetching {name}") as report:
@@ -78,10 +79,8 @@ def verify_data(
 ) -> None:
     """Check every image against the hashes recorded when it was fetched, else by decoding it."""
     from zoo.data.install import verify_images
-    from zoo.data.sources import open_source
 
-    source = open_source(name, data_root=data_root)
-    paths = [*source.training_paths, *source.validation_paths]
+    paths = _open(name, data_root).paths
     with progress(f"verifying {name}") as report:
         problems = verify_images(paths, report)
     if problems:
@@ -92,10 +91,8 @@ def verify_data(
 
 def data_row(name: str, *, data_root: Path | None = None) -> Row:
     """Describe a dataset: what is known of it, and whether it is here."""
-    from zoo.data.sources import open_source
-
     try:
-        source = open_source(name, data_root=data_root)
+        opened = _open(name, data_root)
     except DataError as error:
         known = CATALOGUE.get(name)
         return {
@@ -109,11 +106,32 @@ def data_row(name: str, *, data_root: Path | None = None) -> Row:
     return {
         "name": name,
         "here": True,
-        "images": len(source.training_paths) + len(source.validation_paths),
-        "description": source.description,
-        "rights": source.licence,
+        "images": len(opened.paths),
+        "description": opened.description,
+        "rights": opened.licence,
         "problem": "",
     }
+
+
+class _Opened(NamedTuple):
+    """A dataset that is here: a source to train on, or one that is only scored on."""
+
+    paths: tuple[Path, ...]
+    description: str
+    licence: str
+
+
+def _open(name: str, data_root: Path | None) -> _Opened:
+    from zoo.data.install import installed_images
+    from zoo.data.sources import BUILT_IN, open_source
+
+    if name in CATALOGUE and name not in BUILT_IN:
+        known = CATALOGUE[name]
+        images = installed_images(known, data_root=data_root)
+        return _Opened(images, known.description, known.licence)
+    source = open_source(name, data_root=data_root)
+    paths = (*source.training_paths, *source.validation_paths)
+    return _Opened(paths, source.description, source.licence)
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -9,24 +9,35 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A folder of images inside an archive.
+
+    Attributes:
+        folder: the folder inside the archive.
+        target: where that folder goes, below the data root.
+        num_images: how many images it holds.
+    """
+
+    folder: str
+    target: str
+    num_images: int
+
+
+@dataclass(frozen=True, slots=True)
 class Archive:
     """One file to fetch.
 
     Attributes:
         url: where its publisher serves it.
         known_hash: `sha256:` or, where its publisher gives nothing better, `md5:` and digits.
-        num_bytes: its size.
-        folder: the folder inside it that holds the images.
-        target: where that folder goes, below the data root.
-        num_images: how many images it holds.
+        num_bytes: its size; None where its publisher does not say, and only the hash decides.
+        parts: the folders of images taken from it.
     """
 
     url: str
     known_hash: str
-    num_bytes: int
-    folder: str
-    target: str
-    num_images: int
+    num_bytes: int | None
+    parts: tuple[Part, ...]
 
     @property
     def file_name(self) -> str:
@@ -53,12 +64,19 @@ class Dataset:
     archives: tuple[Archive, ...]
 
     @property
-    def num_bytes(self) -> int:
-        """Size of all archives together."""
-        return sum(archive.num_bytes for archive in self.archives)
+    def num_bytes(self) -> int | None:
+        """Size of all archives together, None where one is not known."""
+        sizes = [archive.num_bytes for archive in self.archives if archive.num_bytes is not None]
+        return sum(sizes) if len(sizes) == len(self.archives) else None
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The folders of all archives."""
+        return tuple(part for archive in self.archives for part in archive.parts)
 
 
 _DIV2K_URL = "https://data.vision.ee.ethz.ch/cvl/DIV2K"
+_EDSR_URL = "https://cv.snu.ac.kr/research/EDSR"
 
 CATALOGUE: dict[str, Dataset] = {
     "div2k": Dataset(
@@ -73,9 +91,7 @@ CATALOGUE: dict[str, Dataset] = {
                     "sha256:9d0b9c463f6e35b6c62cc6a930ee2224f670b34c1df841a57670f9acf0f6c335"
                 ),
                 num_bytes=3_530_603_713,
-                folder="DIV2K_train_HR",
-                target="DIV2K_train/HR",
-                num_images=800,
+                parts=(Part("DIV2K_train_HR", "DIV2K_train/HR", 800),),
             ),
             Archive(
                 url=f"{_DIV2K_URL}/DIV2K_valid_HR.zip",
@@ -83,9 +99,27 @@ CATALOGUE: dict[str, Dataset] = {
                     "sha256:20dd31fd84d777bc1cf5d6b7654a3f569c0aec74458ae094122ad1d0489900fc"
                 ),
                 num_bytes=448_993_893,
-                folder="DIV2K_valid_HR",
-                target="DIV2K_valid/HR",
-                num_images=100,
+                parts=(Part("DIV2K_valid_HR", "DIV2K_valid/HR", 100),),
+            ),
+        ),
+    ),
+    # Its LR files are left out: ours are made from these images, bit for bit as MATLAB makes them.
+    "benchmark": Dataset(
+        name="benchmark",
+        description="Set5, Set14, BSD100 and Urban100: the images that papers score on",
+        licence="research use, as published by the authors of each set",
+        homepage="https://github.com/sanghyun-son/EDSR-PyTorch",
+        archives=(
+            Archive(
+                url=f"{_EDSR_URL}/benchmark.tar",
+                known_hash="md5:4ace41d33c2384b97e6b320cd0afd6ba",
+                num_bytes=None,
+                parts=(
+                    Part("benchmark/Set5/HR", "Set5/HR", 5),
+                    Part("benchmark/Set14/HR", "Set14/HR", 14),
+                    Part("benchmark/B100/HR", "BSD100/HR", 100),
+                    Part("benchmark/Urban100/HR", "Urban100/HR", 100),
+                ),
             ),
         ),
     ),

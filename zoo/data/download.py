@@ -10,6 +10,7 @@ import logging
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from zoo.data import Progress
@@ -18,6 +19,7 @@ from zoo.errors import IntegrityError, MachineError
 logger = logging.getLogger(__name__)
 
 CHUNK_BYTES = 1 << 18
+MAX_BYTES = 20_000_000_000  # of a file whose size nobody has told us
 TIMEOUT_SECONDS = (10.0, 60.0)  # to connect, and between two reads
 HTTP_PARTIAL = 206
 HTTP_RANGE_REFUSED = 416
@@ -28,7 +30,7 @@ class ResumingDownloader:
 
     Args:
         part: file that collects the bytes; it stays when the attempt fails.
-        num_bytes: size of the whole file.
+        num_bytes: size of the whole file; None to take its server's word for it.
         progress: called with (bytes there, bytes in all).
         attempts: how often to try again while the server breaks off.
         pause_seconds: waiting time before the second attempt; it doubles each time.
@@ -37,7 +39,7 @@ class ResumingDownloader:
     def __init__(
         self,
         part: Path,
-        num_bytes: int,
+        num_bytes: int | None,
         progress: Progress | None = None,
         *,
         attempts: int = 5,
@@ -52,17 +54,21 @@ class ResumingDownloader:
     def __call__(self, url: str, output_file: str, _pooch: object) -> None:
         """Fetch `url` and move it to `output_file` once it has the right size."""
         refuse_offline(url)
-        if self._received() > self._num_bytes:
+        if self._received() > self._limit:
             self._part.unlink()
         self._receive_all(url)
         received = self._received()
-        if received != self._num_bytes:
+        if received != self._num_bytes and not (self._num_bytes is None and received <= MAX_BYTES):
             self._part.unlink(missing_ok=True)
             raise IntegrityError(
-                f"{url} has {received} bytes, not the {self._num_bytes} it should have: it is "
+                f"{url} has {received} bytes, not the {self._limit} it should have: it is "
                 "another file, or a page of its server; what came was removed"
             )
         self._part.replace(output_file)
+
+    @property
+    def _limit(self) -> int:
+        return MAX_BYTES if self._num_bytes is None else self._num_bytes
 
     def _receive_all(self, url: str) -> None:
         import requests
@@ -100,11 +106,13 @@ class ResumingDownloader:
             goes_on = response.status_code == HTTP_PARTIAL and response.headers.get(
                 "Content-Range", ""
             ).startswith(f"bytes {received}-")
+            if self._num_bytes is None:
+                self._num_bytes = _announced_size(response.headers, goes_on=goes_on)
             with self._part.open("ab" if goes_on else "wb") as file:
                 for chunk in response.iter_content(CHUNK_BYTES):
                     file.write(chunk)
                     self._report(file.tell())
-                    if file.tell() > self._num_bytes:
+                    if file.tell() > self._limit:
                         return
 
     def _received(self) -> int:
@@ -112,7 +120,14 @@ class ResumingDownloader:
 
     def _report(self, received: int) -> None:
         if self._progress is not None:
-            self._progress(received, self._num_bytes)
+            self._progress(received, self._num_bytes or received)
+
+
+def _announced_size(headers: Mapping[str, str], *, goes_on: bool) -> int | None:
+    """Return the size of the whole file as its server states it, None where it does not."""
+    stated = headers.get("Content-Range", "") if goes_on else headers.get("Content-Length", "")
+    digits = stated.rpartition("/")[2]
+    return int(digits) if digits.isascii() and digits.isdigit() else None
 
 
 def fetch(
@@ -120,7 +135,7 @@ def fetch(
     folder: Path,
     *,
     known_hash: str,
-    num_bytes: int,
+    num_bytes: int | None,
     progress: Progress | None = None,
     attempts: int = 5,
     pause_seconds: float = 1.0,
@@ -131,7 +146,7 @@ def fetch(
         url: where it is.
         folder: where it goes, under its own name.
         known_hash: `sha256:` or `md5:` and hexadecimal digits.
-        num_bytes: its size.
+        num_bytes: its size; None where only its hash is known.
         progress: called with (bytes there, bytes in all).
         attempts: how often to try again while the server breaks off.
         pause_seconds: waiting time before the second attempt; it doubles each time.

@@ -16,10 +16,10 @@ from pathlib import Path
 from filelock import FileLock
 
 from zoo.data import Progress, places
-from zoo.data.catalogue import CATALOGUE, Archive, Dataset
+from zoo.data.catalogue import CATALOGUE, Archive, Dataset, Part
 from zoo.data.download import check_disk, fetch
 from zoo.data.extract import extract
-from zoo.data.images import hash_file, read_image
+from zoo.data.images import SUFFIXES, hash_file, read_image
 from zoo.data.sources import list_images
 from zoo.errors import DataError, IntegrityError, UnknownNameError
 
@@ -41,9 +41,26 @@ def find_dataset(name: str) -> Dataset:
 
 
 def is_installed(archive: Archive, root: Path) -> bool:
-    """Tell whether a part is in its place: its manifest names as many files as it should have."""
-    manifest = _read_manifest(root / archive.target)
-    return manifest is not None and len(manifest) == archive.num_images
+    """Tell whether all parts of an archive are in place, whoever placed them."""
+    return all(_is_in_place(part, root) for part in archive.parts)
+
+
+def installed_images(
+    dataset: Dataset, *, data_root: str | os.PathLike[str] | None = None
+) -> tuple[Path, ...]:
+    """Return the images of a dataset of the catalogue, in a fixed order.
+
+    Raises:
+        DataError: if a part of it is not in its place.
+    """
+    root = places.data_root(data_root)
+    missing = [str(root / part.target) for part in dataset.parts if not _is_in_place(part, root)]
+    if missing:
+        raise DataError(
+            f"{dataset.name} is not complete: looked for {', '.join(missing)}. Get it with "
+            f"`zoo data get {dataset.name}`, or name another data root with ZOO_DATA"
+        )
+    return tuple(image for part in dataset.parts for image in list_images(root / part.target))
 
 
 def get_dataset(
@@ -69,6 +86,7 @@ def get_dataset(
         The folders of its parts.
 
     Raises:
+        DataError: if a folder holds other images, which zoo did not put there.
         IntegrityError: if a file is not what the catalogue says.
         MachineError: if the disk is too small, or the network is absent or forbidden.
     """
@@ -79,8 +97,10 @@ def get_dataset(
         missing = [archive for archive in dataset.archives if not is_installed(archive, root)]
         downloads = root / ".downloads"
         for archive in missing:
-            # Twice: photographs do not compress, so an archive unpacks to about its own size.
-            check_disk(root, 2 * archive.num_bytes - _size_of_part(downloads, archive))
+            _refuse_strangers(archive, root)
+            if archive.num_bytes is not None:
+                # Twice: photographs do not compress, so an archive unpacks to about its own size.
+                check_disk(root, 2 * archive.num_bytes - _size_of_part(downloads, archive))
             path = fetch(
                 f"{mirror.rstrip('/')}/{archive.file_name}" if mirror else archive.url,
                 downloads,
@@ -92,7 +112,7 @@ def get_dataset(
             _place(path, archive, root)
             if not keep_archives:
                 path.unlink()
-    return tuple(root / archive.target for archive in dataset.archives)
+    return tuple(root / part.target for part in dataset.parts)
 
 
 def verify_images(paths: Sequence[Path], progress: Progress | None = None) -> list[str]:
@@ -121,29 +141,65 @@ def verify_images(paths: Sequence[Path], progress: Progress | None = None) -> li
     return problems
 
 
+def _is_in_place(part: Part, root: Path) -> bool:
+    folder = root / part.target
+    manifest = _read_manifest(folder)
+    if manifest is not None:
+        return len(manifest) == part.num_images
+    return folder.is_dir() and _count(folder) == part.num_images
+
+
+def _refuse_strangers(archive: Archive, root: Path) -> None:
+    """Raise where images lie in the way that are not ours to replace."""
+    for part in archive.parts:
+        folder = root / part.target
+        strange = folder.is_dir() and _read_manifest(folder) is None
+        if strange and (found := _count(folder)) not in (0, part.num_images):
+            raise DataError(
+                f"{folder} holds {found} images that zoo did not put there, and the dataset has "
+                f"{part.num_images}: move them away, or name another data root with ZOO_DATA"
+            )
+
+
 def _place(path: Path, archive: Archive, root: Path) -> None:
-    """Unpack beside the target, check, write the manifest, and move all into place at once."""
-    target = root / archive.target
+    """Unpack beside the targets, check all parts, and move each into place at once."""
     unpacked = root / f".{path.name}.unpacked"
     shutil.rmtree(unpacked, ignore_errors=True)
     unpacked.mkdir(parents=True)
     try:
+        check_disk(root, path.stat().st_size)
         extract(path, unpacked)
-        folder = unpacked / archive.folder
-        images = list_images(folder) if folder.is_dir() else ()
-        if len(images) != archive.num_images:
-            raise IntegrityError(
-                f"{path} has {len(images)} images in {archive.folder}, not {archive.num_images}"
-            )
-        manifest = {image.relative_to(folder).as_posix(): hash_file(image) for image in images}
-        (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists():
-            logger.warning("replacing %s: it was not complete", target)
-            shutil.rmtree(target)
-        folder.replace(target)
+        for part in archive.parts:
+            _write_manifest(path, part, unpacked / part.folder)
+        for part in archive.parts:
+            if not _is_in_place(part, root):
+                _move(unpacked / part.folder, root / part.target)
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
+
+
+def _write_manifest(path: Path, part: Part, folder: Path) -> None:
+    """Record the hashes of a part's images, after checking that it has as many as it should."""
+    found = _count(folder) if folder.is_dir() else 0
+    if found != part.num_images:
+        raise IntegrityError(f"{path} has {found} images in {part.folder}, not {part.num_images}")
+    manifest = {
+        image.relative_to(folder).as_posix(): hash_file(image) for image in list_images(folder)
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+
+
+def _move(folder: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        logger.warning("replacing %s: it was not complete", target)
+        shutil.rmtree(target)
+    folder.replace(target)
+
+
+def _count(folder: Path) -> int:
+    """Return how many images a folder has."""
+    return sum(1 for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
 def _read_manifest(folder: Path) -> dict[str, str] | None:

@@ -26,6 +26,8 @@ from zoo.errors import DataError, did_you_mean
 # hubble_deep_field (black sky), color, logo and others (not photographs), all grey ones.
 SAMPLES_TRAINING = ("motorcycle_left.png", "motorcycle_right.png", "rocket.jpg")
 SAMPLES_VALIDATION = ("astronaut.png", "chelsea.png", "coffee.png")
+# Natural grey ones, to score on alone. Left out: cell, clock_motion, page, text and drawings.
+SAMPLES_GREY = ("camera.png", "coins.png", "moon.png", "brick.png", "grass.png", "gravel.png")
 DIV2K_TRAINING = tuple(f"{number:04d}.png" for number in range(1, 801))
 DIV2K_VALIDATION = tuple(f"{number:04d}.png" for number in range(801, 901))
 HELD_OUT_SHARE = 0.05
@@ -75,7 +77,8 @@ def validation_images(
     """Return the images to validate on: the held-out part of a built-in source, or all of another.
 
     Args:
-        spec: a name or a directory, see the module; `Set5` means all five images.
+        spec: a name or a directory, see the module; `Set5` means all five images, and
+            `samples-grey` the single-channel photographs inside scikit-image's wheel.
         data_root: folder of datasets; by default `zoo.data.places.data_root()`.
 
     Raises:
@@ -84,6 +87,8 @@ def validation_images(
     root = places.data_root(data_root)
     if spec in BUILT_IN:
         return BUILT_IN[spec](root).validation_paths
+    if spec == "samples-grey":
+        return _sample_paths(SAMPLES_GREY)
     return list_images(_find_directory(spec, root))
 
 
@@ -166,24 +171,28 @@ def _hold_out(spec: str, paths: Sequence[Path]) -> tuple[tuple[Path, ...], tuple
     return training, validation
 
 
-def _open_samples(_root: Path) -> Source:
+def _sample_paths(names: Sequence[str]) -> tuple[Path, ...]:
+    """Find photographs inside scikit-image's wheel."""
     # find_spec does not import: skimage takes a second to import, and only its files are wanted.
     package = importlib.util.find_spec("skimage")
     if package is None or not package.submodule_search_locations:
         raise DataError("the samples come with scikit-image: pip install scikit-image")
     folder = Path(package.submodule_search_locations[0]) / "data"
-    names = (*SAMPLES_TRAINING, *SAMPLES_VALIDATION)
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise DataError(
             f"scikit-image at {folder} lacks {', '.join(missing)}: install scikit-image>=0.25"
         )
+    return tuple(folder / name for name in names)
+
+
+def _open_samples(_root: Path) -> Source:
     return Source(
         "samples",
         "photographs inside scikit-image's wheel",
         "public domain (NASA, SpaceX) and CC0; motorcycles: Middlebury 2014 stereo benchmark",
-        tuple(folder / name for name in SAMPLES_TRAINING),
-        tuple(folder / name for name in SAMPLES_VALIDATION),
+        _sample_paths(SAMPLES_TRAINING),
+        _sample_paths(SAMPLES_VALIDATION),
     )
 
 

@@ -1,0 +1,151 @@
+"""The datasets that are scored on: their high-resolution files, and low-resolution ones if any.
+
+A dataset is `<data root>/<Name>/HR/*`, or one of the two inside scikit-image's wheel (`samples`,
+`samples-grey`). Low-resolution files are used where a folder of them lies beside `HR`, under one of
+the names that the field gives it; else they are to be made from the high-resolution ones.
+
+Not here: decoding, checking sizes and hashing (`zoo.bench.suites`), datasets to train on
+(`zoo.data.sources`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo.data import places
+from zoo.data.images import SUFFIXES
+from zoo.data.sources import dataset_directory, dataset_names, list_images, validation_images
+from zoo.errors import DataError, did_you_mean
+
+IN_WHEEL = ("samples", "samples-grey")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSet:
+    """What is known of a public dataset.
+
+    Attributes:
+        num_images: how many images it has, all of which are scored or none.
+        how_to_get: what to do where it is absent.
+        folders: names its folder may have.
+    """
+
+    num_images: int
+    how_to_get: str
+    folders: tuple[str, ...]
+
+
+_BENCHMARK = "get it with `zoo data get benchmark`"
+KNOWN_SETS: dict[str, KnownSet] = {
+    "Set5": KnownSet(5, _BENCHMARK, ("Set5",)),
+    "Set14": KnownSet(14, _BENCHMARK, ("Set14",)),
+    "BSD100": KnownSet(100, _BENCHMARK, ("BSD100", "B100")),
+    "Urban100": KnownSet(100, _BENCHMARK, ("Urban100",)),
+    "Manga109": KnownSet(109, "its authors give it out: http://www.manga109.org", ("Manga109",)),
+    "DIV2K_valid": KnownSet(
+        100,
+        "get it with `zoo data get div2k`",
+        ("DIV2K_valid", "DIV2K_valid_HR", "DIV2K/DIV2K_valid_HR"),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The files of one image.
+
+    Attributes:
+        name: the high-resolution file's name without its suffix, unique in the dataset.
+        hr_file: the high-resolution file.
+        lr_file: the low-resolution file, None where it is to be made.
+    """
+
+    name: str
+    hr_file: Path
+    lr_file: Path | None
+
+
+def find_pairs(
+    name: str, scale: int, *, data_root: str | os.PathLike[str] | None = None
+) -> tuple[Pair, ...]:
+    """Find the files of a dataset, in a fixed order; decodes none.
+
+    Args:
+        name: `samples`, `samples-grey`, or the name of a folder under the data root.
+        scale: the factor between high and low resolution.
+        data_root: folder of datasets; by default `zoo.data.places.data_root()`.
+
+    Raises:
+        DataError: if the dataset is absent or not complete; the message says where it was looked
+            for and how to get it.
+    """
+    if name in IN_WHEEL:
+        return _pairs(validation_images(name), None, scale)
+    top = _find(name, places.data_root(data_root))
+    files = list_images(top)
+    known = KNOWN_SETS.get(name)
+    if known is not None and len(files) != known.num_images:
+        raise DataError(
+            f"{name} has {known.num_images} images and {top} has {len(files)}; {known.how_to_get}"
+        )
+    return _pairs(files, _lr_folder(top, scale), scale)
+
+
+def _find(name: str, root: Path) -> Path:
+    """Return the folder of a dataset; a known one may go by another name or lie as unpacked."""
+    known = KNOWN_SETS.get(name)
+    if known is None:
+        directory = dataset_directory(name, root)
+        if directory is not None:
+            return directory
+        hint = did_you_mean(name, [*IN_WHEEL, *KNOWN_SETS, *dataset_names(root)])
+        raise DataError(
+            f"{name} is not here: looked for {root / name / 'HR'}{hint}. Put its images there, or "
+            "name another data root with --data-root or ZOO_DATA"
+        )
+    looked_for = []
+    for folder in known.folders:
+        unpacked = folder.endswith("_HR")
+        place = root / folder if unpacked else root / folder / "HR"
+        if place.is_dir():
+            return root / folder
+        looked_for.append(str(place))
+    raise DataError(
+        f"{name} is not here: looked for {', '.join(looked_for)}; {known.how_to_get}, or name "
+        "another data root with --data-root or ZOO_DATA"
+    )
+
+
+def _lr_folder(top: Path, scale: int) -> Path | None:
+    """Return the folder of low-resolution files beside the high-resolution ones, None without."""
+    stem = top.name.removesuffix("_HR")
+    candidates = (
+        top / "LR_bicubic" / f"X{scale}",  # the EDSR archive
+        top / f"LR_x{scale}",
+        top / f"LRbicx{scale}",  # BasicSR's
+        top / "LR" / f"X{scale}",
+        top.with_name(f"{stem}_LR_bicubic") / f"X{scale}",  # DIV2K as its archives unpack
+    )
+    return next((folder for folder in candidates if folder.is_dir()), None)
+
+
+def _pairs(hr_files: tuple[Path, ...], lr_folder: Path | None, scale: int) -> tuple[Pair, ...]:
+    repeated = [stem for stem, count in Counter(f.stem for f in hr_files).items() if count > 1]
+    if repeated:
+        folder = hr_files[0].parent
+        raise DataError(f"{folder} has several images called {repeated[0]!r}: names must differ")
+    if lr_folder is None:
+        return tuple(Pair(file.stem, file, None) for file in hr_files)
+    # `babyx4.png` as published, or `baby.png`
+    by_stem = {file.stem: file for file in sorted(lr_folder.iterdir()) if file.suffix in SUFFIXES}
+    found = {f.stem: by_stem.get(f"{f.stem}x{scale}", by_stem.get(f.stem)) for f in hr_files}
+    missing = [stem for stem, file in found.items() if file is None]
+    if missing:
+        raise DataError(
+            f"{lr_folder} lacks {len(missing)} of {len(hr_files)} images, the first is "
+            f"{missing[0]!r}: complete the folder, or remove it and zoo makes its own"
+        )
+    return tuple(Pair(file.stem, file, found[file.stem]) for file in hr_files)
