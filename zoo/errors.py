@@ -82,6 +82,8 @@ def plural(kind: str) -> str:
     """Return the plural of a component kind: `adversary` -> `adversaries`, `loss` -> `losses`."""
     if kind.endswith("y"):
         return f"{kind[:-1]}ies"
+    if kind.endswith("ix"):
+        return f"{kind[:-2]}ices"
     return f"{kind}es" if kind.endswith("s") else f"{kind}s"
 
 

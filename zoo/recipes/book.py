@@ -1,4 +1,4 @@
-"""From registry files to a book of recipes and profiles, checked without importing torch.
+"""From registry files to a book of recipes, profiles, claims and matrices, read without torch.
 
 Structure and types are checked here, names in `zoo.recipes.names`. Arguments of components are
 checked against their constructors in `zoo.recipes.checks`, for which the components are imported.
@@ -15,7 +15,9 @@ from pydantic import ValidationError
 
 import zoo
 from zoo.errors import UnknownNameError, did_you_mean
+from zoo.recipes.claims import Claim, check_claim_names, read_claim
 from zoo.recipes.explain import problems_of
+from zoo.recipes.matrices import Matrix, check_matrix, expand, read_matrix
 from zoo.recipes.names import check_names
 from zoo.recipes.problems import KeyPath, Place, Problem, raise_problems
 from zoo.recipes.reader import Document, read_document
@@ -38,6 +40,7 @@ class Entry:
         document: the file it is written in.
         leaves: its values, those it inherits among them.
         own: the values written in the entry itself.
+        matrix: the matrix that a recipe was made for, None where an author wrote the recipe.
     """
 
     kind: Kind
@@ -45,11 +48,12 @@ class Entry:
     document: Document = field(repr=False)
     leaves: Leaves = field(repr=False)
     own: Leaves = field(repr=False)
+    matrix: str | None = None
 
     @property
     def path(self) -> KeyPath:
-        """Its key path in the file."""
-        return (f"{self.kind}s", self.name)
+        """Its key path in the file; that of the matrix for a recipe made from one."""
+        return (f"{self.kind}s", self.name) if self.matrix is None else ("matrices", self.matrix)
 
     @property
     def place(self) -> Place:
@@ -59,7 +63,8 @@ class Entry:
     @property
     def is_mapping(self) -> bool:
         """Whether it is written as it should be, as a mapping."""
-        return isinstance(self.document.data[self.path[0]][self.name], dict)
+        section, name = self.path
+        return isinstance(self.document.data[section][name], dict)
 
     def place_of(self, path: KeyPath) -> Place:
         """Return where `path` is written in this entry, or the nearest key above it."""
@@ -77,10 +82,17 @@ class Entry:
 
 @dataclass(slots=True)
 class Book:
-    """All recipes and profiles of one or more registry files."""
+    """All that one or more registry files define; recipes made from matrices among the recipes."""
 
     recipes: dict[str, Entry] = field(default_factory=dict)
     profiles: dict[str, Entry] = field(default_factory=dict)
+    claims: dict[str, Claim] = field(default_factory=dict)
+    matrices: dict[str, Matrix] = field(default_factory=dict)
+
+    @property
+    def written_recipes(self) -> dict[str, Entry]:
+        """The recipes that an author wrote, without those made from matrices."""
+        return {name: entry for name, entry in self.recipes.items() if entry.matrix is None}
 
     def recipe(self, name: str) -> Entry:
         """Return a recipe by name, or raise `UnknownNameError` with a suggestion."""
@@ -93,6 +105,18 @@ class Book:
         if name not in self.profiles:
             raise UnknownNameError("profile", name, self.profiles)
         return self.profiles[name]
+
+    def claim(self, name: str) -> Claim:
+        """Return a claim by name, or raise `UnknownNameError` with a suggestion."""
+        if name not in self.claims:
+            raise UnknownNameError("claim", name, self.claims)
+        return self.claims[name]
+
+    def matrix(self, name: str) -> Matrix:
+        """Return a matrix by name, or raise `UnknownNameError` with a suggestion."""
+        if name not in self.matrices:
+            raise UnknownNameError("matrix", name, self.matrices)
+        return self.matrices[name]
 
 
 def builtin_registry() -> Path:
@@ -132,7 +156,45 @@ def survey(files: Sequence[Path]) -> tuple[Book, list[Problem]]:
     for entries in (book.recipes, book.profiles):
         problems += _inherit(entries)
     problems += check_names(book)
+    for matrix in list(book.matrices.values()):
+        problems += _expand(matrix, book, broken_paths(problems))
+    problems += check_claim_names(book.claims, book.recipes)
     return book, problems
+
+
+def broken_paths(problems: Iterable[Problem]) -> set[KeyPath]:
+    """Return the paths of what problems are about: section and name."""
+    return {problem.path[:2] for problem in problems}
+
+
+def is_sound(book: Book, entry: Entry, broken: set[KeyPath]) -> bool:
+    """Tell whether an entry, and all that it is made from, is unbroken.
+
+    References that go round are broken, so this comes to an end.
+
+    Args:
+        book: where the entry is.
+        entry: a recipe or profile.
+        broken: see `broken_paths`.
+    """
+    if entry.path in broken:
+        return False
+    family = book.recipes if entry.kind == "recipe" else book.profiles
+    base = None if entry.matrix is None else book.matrices[entry.matrix].base
+    names = (entry.reference("extends"), base)
+    sources = [family[name] for name in names if name in family]
+    pretrained = book.recipes.get(entry.reference("pretrained") or "")
+    sources += [] if pretrained is None else [pretrained]
+    return all(is_sound(book, source, broken) for source in sources)
+
+
+def _expand(matrix: Matrix, book: Book, broken: set[KeyPath]) -> list[Problem]:
+    """Expand a matrix, unless it or its base is wrong."""
+    problems = list(check_matrix(matrix, book.recipes))
+    if problems or matrix.path in broken:
+        return problems
+    sound = is_sound(book, book.recipes[matrix.base], broken)
+    return expand(matrix, book) if sound else []
 
 
 def _check_document(document: Document) -> Iterable[Problem]:
@@ -149,20 +211,38 @@ def _check_document(document: Document) -> Iterable[Problem]:
 
 
 def _collect(document: Document, book: Book) -> Iterable[Problem]:
-    """Add the entries of a document to the book; a name that is taken stays with its first."""
-    data = document.data if isinstance(document.data, dict) else {}
+    """Add what a document defines to the book; a name that is taken stays with its first."""
     for section, kind in _SECTIONS:
         entries = book.recipes if kind == "recipe" else book.profiles
-        written = data.get(section)
-        for name, body in written.items() if isinstance(written, dict) else ():
-            path: KeyPath = (section, name)
+        for name, body in _bodies(document, section):
             if name in entries:
-                message = f"{kind} {name!r} is already defined in {entries[name].place}"
-                yield Problem(document.place(path), path, message)
+                yield _taken(document, (section, name), kind, entries[name].place)
                 continue
             content: dict[str, Any] = body if isinstance(body, dict) else {}
-            leaves = flatten(content, document.places, path)
+            leaves = flatten(content, document.places, (section, name))
             entries[name] = Entry(kind, name, document, leaves, leaves)
+    for name, body in _bodies(document, "claims"):
+        if name in book.claims:
+            yield _taken(document, ("claims", name), "claim", book.claims[name].place)
+        elif (claim := read_claim(name, body, document)) is not None:
+            book.claims[name] = claim
+    for name, body in _bodies(document, "matrices"):
+        if name in book.matrices:
+            yield _taken(document, ("matrices", name), "matrix", book.matrices[name].place)
+        elif (matrix := read_matrix(name, body, document)) is not None:
+            book.matrices[name] = matrix
+
+
+def _bodies(document: Document, section: str) -> list[tuple[str, Any]]:
+    """Return name and body of each entry of a section."""
+    data = document.data if isinstance(document.data, dict) else {}
+    written = data.get(section)
+    return list(written.items()) if isinstance(written, dict) else []
+
+
+def _taken(document: Document, path: KeyPath, kind: str, place: Place) -> Problem:
+    message = f"{kind} {path[-1]!r} is already defined in {place}"
+    return Problem(document.place(path), path, message)
 
 
 def _inherit(entries: dict[str, Entry]) -> Iterable[Problem]:

@@ -6,6 +6,7 @@ must hold within one run is in `zoo.recipes.rules`.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +14,20 @@ from typing import Any
 
 from zoo.errors import PluginError
 from zoo.recipes.arguments import SCALE, Complaint, complaints
-from zoo.recipes.book import Book, Entry, builtin_registry, survey
+from zoo.recipes.book import (
+    Book,
+    Entry,
+    broken_paths,
+    builtin_registry,
+    is_sound,
+    survey,
+)
+from zoo.recipes.contrasts import contrast_problems, factor_problems
 from zoo.recipes.names import registry_of
 from zoo.recipes.problems import KeyPath, Problem, ProblemsError, in_order, raise_problems
 from zoo.recipes.resolve import Resolved, resolve
 from zoo.recipes.rules import completed_arguments, parts, placed, run_problems
-from zoo.recipes.schema import RecipeSettings
+from zoo.recipes.schema import RecipeSettings, RunSpec
 from zoo.recipes.tree import Leaf, arguments_at, component_name, component_roots
 from zoo.registry import REGISTRIES
 
@@ -27,7 +36,8 @@ def check_registry(extra: Sequence[Path] = (), *, builtin: bool = True) -> list[
     """Return everything that is wrong with the registries, in file order.
 
     One call reports structure, names, components that cannot be imported, arguments of components,
-    and the rules between them in every recipe under every profile where both are sound so far.
+    the rules between them in every recipe under every profile where both are sound so far, and
+    recipes that are compared and differ in more than the comparison is about.
 
     Args:
         extra: registry files.
@@ -39,12 +49,11 @@ def check_registry(extra: Sequence[Path] = (), *, builtin: bool = True) -> list[
     book, problems = survey([*([builtin_registry()] if builtin else []), *extra])
     for entry in (*book.recipes.values(), *book.profiles.values()):
         problems += _plugin_problems(entry)
-    broken = {problem.path[:2] for problem in problems}
-    return in_order([*problems, *_component_problems(book, broken)])
+    return in_order([*problems, *_component_problems(book, broken_paths(problems))])
 
 
 def check_book(book: Book, *, required: str | None = None) -> None:
-    """Check the components of every recipe under every profile.
+    """Check every recipe under every profile, and what claims and matrices compare.
 
     Args:
         book: what to check.
@@ -99,38 +108,40 @@ def _component_problems(book: Book, broken: set[KeyPath]) -> Iterator[Problem]:
 
     Args:
         book: what to check.
-        broken: paths of recipes and profiles whose structure is wrong.
+        broken: paths of recipes, profiles, claims and matrices whose structure is wrong.
     """
     for entry in (*book.recipes.values(), *book.profiles.values()):
         yield from _argument_problems(entry)
-    recipes = [entry for entry in book.recipes.values() if _is_sound(book, entry, broken)]
-    profiles = [entry for entry in book.profiles.values() if _is_sound(book, entry, broken)]
-    for recipe in recipes:
-        for profile in profiles:
-            yield from _combination_problems(book, recipe.name, profile.name)
+    recipes = [name for name, entry in book.recipes.items() if is_sound(book, entry, broken)]
+    profiles = [name for name, entry in book.profiles.items() if is_sound(book, entry, broken)]
+    runs: dict[tuple[str, str], RunSpec] = {}
+    for pair in itertools.product(recipes, profiles):
+        problems, run = _combination(book, *pair)
+        yield from problems
+        if run is not None:
+            runs[pair] = run
+
+    def run_of(recipe: str, profile: str) -> RunSpec | None:
+        return runs.get((recipe, profile))
+
+    for claim in book.claims.values():
+        if claim.path not in broken:
+            yield from contrast_problems(claim, profiles, run_of)
+    for matrix in book.matrices.values():
+        if matrix.path not in broken:
+            yield from factor_problems(matrix, book, profiles, run_of)
 
 
-def _combination_problems(book: Book, recipe: str, profile: str) -> list[Problem]:
+def _combination(book: Book, recipe: str, profile: str) -> tuple[list[Problem], RunSpec | None]:
+    """Return what is wrong with a recipe under a profile; where nothing is, the completed run."""
     try:
-        return list(run_problems(resolve(book, recipe, profile)))
+        resolved = resolve(book, recipe, profile)
+        problems = list(run_problems(resolved))
+        return problems, None if problems else complete(resolved).spec
     except ProblemsError as error:
-        return list(error.problems)
+        return list(error.problems), None
     except PluginError:  # `_plugin_problems` has it, where the component is named
-        return []
-
-
-def _is_sound(book: Book, entry: Entry, broken: set[KeyPath]) -> bool:
-    """Tell whether an entry, what it extends and what it is pretrained by are unbroken.
-
-    References that go round are broken, so this comes to an end.
-    """
-    if entry.path in broken:
-        return False
-    family = book.recipes if entry.kind == "recipe" else book.profiles
-    parent = family.get(entry.reference("extends") or "")
-    pretrained = book.recipes.get(entry.reference("pretrained") or "")
-    sources = [source for source in (parent, pretrained) if source is not None]
-    return all(_is_sound(book, source, broken) for source in sources)
+        return [], None
 
 
 def _components(entry: Entry) -> Iterator[tuple[KeyPath, str, str]]:

@@ -91,17 +91,17 @@ def shown(value: Any) -> str:
 def keys_at(model: type[BaseModel], path: Iterable[Any]) -> list[str]:
     """Return the keys a model accepts at a key path."""
     current: type[BaseModel] | None = model
-    skip_key = False
+    names_ahead = 0
     for part in path:
-        if skip_key:
-            skip_key = False
+        if names_ahead:
+            names_ahead -= 1
             continue
         if current is None or part not in current.model_fields:
             return []
         annotation = current.model_fields[part].annotation
         current = _model_in(annotation)
-        skip_key = _is_mapping(annotation)
-    return [] if current is None or skip_key else list(current.model_fields)
+        names_ahead = _mapping_depth(annotation)
+    return [] if current is None or names_ahead else list(current.model_fields)
 
 
 def _parent(path: KeyPath, key: str | int) -> KeyPath:
@@ -132,6 +132,8 @@ def _expectation(details: ErrorDetails) -> str:
         return _EXPECTED[details["type"]]
     if details["type"] == "too_long":
         return f"have at most {details['ctx']['max_length']} values"
+    if details["type"] == "too_short":
+        return f"have at least {details['ctx']['min_length']} values"
     _, _, expectation = details["msg"].partition(" should ")
     return expectation or f"be right: {details['msg']}"
 
@@ -156,5 +158,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next((model for model in found if model is not None), None)
 
 
-def _is_mapping(annotation: Any) -> bool:
-    return get_origin(annotation) is dict or any(map(_is_mapping, get_args(annotation)))
+def _mapping_depth(annotation: Any) -> int:
+    """Return how many mappings by name lie between a key and the model below it."""
+    inner = max((_mapping_depth(argument) for argument in get_args(annotation)), default=0)
+    return inner + (get_origin(annotation) is dict)

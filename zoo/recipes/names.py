@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import did_you_mean, plural
 from zoo.recipes.problems import KeyPath, Problem
-from zoo.recipes.tree import OVERRIDES, TERM_SECTION, component_name, component_roots
+from zoo.recipes.tree import OVERRIDES, TERM_SECTION, Leaves, component_name, component_roots
 from zoo.registry import REGISTRIES
 
 if TYPE_CHECKING:
     from zoo.recipes.book import Book, Entry
+    from zoo.recipes.reader import Document
 
 GENERATOR = ("generator",)
 PRETRAINED = ("pretrained",)
@@ -30,29 +31,36 @@ def registry_of(root: KeyPath) -> str:
 def check_names(book: Book) -> Iterator[Problem]:
     """Yield every name in a book that means nothing."""
     for entry in (*book.recipes.values(), *book.profiles.values()):
-        yield from _check_components(entry)
+        yield from component_problems(entry.own, entry.leaves, entry.path, entry.document)
     for recipe in book.recipes.values():
         yield from _check_generator(book, recipe)
         yield from _check_pretrained(book, recipe)
         yield from _check_removals(book, recipe)
 
 
-def _check_components(entry: Entry) -> Iterator[Problem]:
-    for root in component_roots(entry.own):
+def component_problems(
+    own: Leaves, leaves: Leaves, prefix: KeyPath, document: Document
+) -> Iterator[Problem]:
+    """Yield every name in `own` that no component has.
+
+    Args:
+        own: what is written in one place.
+        leaves: that, over what it inherits.
+        prefix: key path of the place in its file.
+        document: the file.
+    """
+    for root in component_roots(own):
         if registry_of(root) not in REGISTRIES:  # an unknown key, reported as such
             continue
-        named = entry.own.get((*root, "name"))
-        if named is not None:
-            yield from _check_component(entry, root, named.path[2:], named.value)
-        keyed = len(root) > 1 and (*root, "name") not in entry.leaves
+        named = own.get((*root, "name"))
+        written = [] if named is None else [(named.path, named.value)]
+        keyed = len(root) > 1 and (*root, "name") not in leaves
         if root[0] == OVERRIDES or keyed:
-            yield from _check_component(entry, root, root, root[-1])
-
-
-def _check_component(entry: Entry, root: KeyPath, path: KeyPath, name: Any) -> Iterator[Problem]:
-    message = unknown_component(root, name)
-    if message is not None:
-        yield Problem(entry.place_of(path), (*entry.path, *path), message)
+            written.append(((*prefix, *root), root[-1]))
+        for path, name in written:
+            message = unknown_component(root, name)
+            if message is not None:
+                yield Problem(document.place(path), path, message)
 
 
 def unknown_component(root: KeyPath, name: Any) -> str | None:
@@ -96,9 +104,14 @@ def _check_pretrained(book: Book, recipe: Entry) -> Iterator[Problem]:
 def _check_removals(book: Book, recipe: Entry) -> Iterator[Problem]:
     """Check that each loss a recipe removes by null is one that it would inherit."""
     parent = book.recipes.get(recipe.reference("extends") or "")
-    roots = component_roots(parent.leaves) if parent else []
+    yield from removal_problems(recipe.own, parent.leaves if parent else {})
+
+
+def removal_problems(own: Leaves, inherited_leaves: Leaves) -> Iterator[Problem]:
+    """Yield each loss that `own` removes by null and that is not inherited."""
+    roots = component_roots(inherited_leaves)
     inherited = [str(root[1]) for root in roots if root[0] == TERM_SECTION]
-    for path, leaf in recipe.own.items():
+    for path, leaf in own.items():
         removes = path[0] == TERM_SECTION and len(path) == 2 and leaf.value is None
         if removes and path[1] not in inherited:
             yield Problem(leaf.place, leaf.path, nothing_to_remove(str(path[1]), inherited))

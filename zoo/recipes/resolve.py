@@ -20,6 +20,7 @@ from zoo.recipes.reader import parse_document
 from zoo.recipes.schema import RecipeSettings, RunSpec
 from zoo.recipes.tree import (
     OVERRIDES,
+    SHARED_BY_STAGES,
     TERM_SECTION,
     Leaf,
     Leaves,
@@ -33,7 +34,6 @@ from zoo.recipes.tree import (
 )
 
 PRETRAINING = "pretraining"
-_SHARED = ("generator", "scale", "data", "runtime")
 _LENGTHS = (("training", "steps"), ("training", "epochs"))
 
 
@@ -74,10 +74,12 @@ def resolve(
     source = entry.reference("pretrained")
     pretraining = None
     if source is not None:
-        shared = {path: leaf for path, leaf in leaves.items() if path[0] in _SHARED}
+        shared = {path: leaf for path, leaf in leaves.items() if path[0] in SHARED_BY_STAGES}
         stage = below(overrides, (PRETRAINING,), ())
         inner = _layers(book.recipe(source), budget, stage)
-        inner = {path: leaf for path, leaf in inner.items() if path[0] not in _SHARED} | shared
+        inner = {
+            path: leaf for path, leaf in inner.items() if path[0] not in SHARED_BY_STAGES
+        } | shared
         pretraining = _validated((source, profile, seed), inner, None)
     elif any(path[0] == PRETRAINING for path in overrides):
         raise RecipeError(f"--set {PRETRAINING}...: recipe {recipe!r} has no pretraining stage")

@@ -1,4 +1,4 @@
-"""The schema of recipes, profiles and runs. Training defaults live here and nowhere else.
+"""The schema of registry files and runs. Training defaults live here and nowhere else.
 
 A component's own defaults do not: they are in its constructor. Each model comes twice, complete
 (`Training`, what a run has) and partial (`written(Training)`, what a file may say of it).
@@ -23,8 +23,12 @@ from pydantic import (
 )
 
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
-Name = Annotated[str, Field(pattern=NAME, max_length=64)]
+MAX_NAME = 64
+Name = Annotated[str, Field(pattern=NAME, max_length=MAX_NAME)]
+MAX_FACTORS = 6
+"""Factors of a matrix; six are 64 cells, each with its seeds."""
 Scale = Literal[2, 3, 4, 8]
+CostKey = Literal["parameters", "macs", "activation_memory", "peak_memory", "ms_per_megapixel"]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Betas = Annotated[
     tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]],
@@ -229,23 +233,28 @@ WeightedTerm = Annotated[
 ]
 
 
-class WrittenRecipe(Model):
-    """A recipe as a registry file holds it.
+class WrittenLevel(Model):
+    """What is trained, as a registry file writes it: a level of a factor writes part of it.
 
     A bare name stands for a component, a number for a loss of that weight, null for what is
     inherited and not wanted: a loss, the discriminator, a setting.
     """
 
-    summary: str | None = None
-    source: str | None = None
-    extends: Name | None = None
-    pretrained: Name | None = None
     scale: Scale | None = None
     generator: Component | None = None
     discriminator: Component | None = None
     adversary: Term | None = None
     losses: dict[Name, WeightedTerm | None] | None = None
     training: WrittenTraining | None = None
+
+
+class WrittenRecipe(WrittenLevel):
+    """A recipe as a registry file holds it."""
+
+    summary: str | None = None
+    source: str | None = None
+    extends: Name | None = None
+    pretrained: Name | None = None
 
 
 class Overrides(Model):
@@ -269,9 +278,103 @@ class WrittenProfile(Model):
     overrides: Overrides | None = None
 
 
+class WrittenContrast(Model):
+    """What a claim compares: two recipes that differ in one field, or one and the ground truth.
+
+    Attributes:
+        changed: the recipe in which the field is as the statement has it.
+        reference: the recipe it is compared with; the effect is `changed` minus `reference`.
+        field: the one field in which both differ, such as `generator.norm`.
+        recipe: the recipe whose scores are compared with what the ground truth itself scores, 0.
+        against: what `recipe` is compared with.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["changed", "reference", "field"]},
+                {"required": ["recipe", "against"]},
+            ]
+        }
+    )
+
+    changed: Name | None = None
+    reference: Name | None = None
+    field: Annotated[str, Field(min_length=1)] | None = None
+    recipe: Name | None = None
+    against: Literal["ground-truth"] | None = None
+
+    @model_validator(mode="after")
+    def _check_form(self) -> Self:
+        pair = (self.changed, self.reference, self.field)
+        alone = (self.recipe, self.against)
+        whole = (None not in pair, None not in alone)
+        begun = (any(pair), any(alone))
+        if whole != begun or sum(whole) != 1:
+            raise ValueError(
+                "write `changed`, `reference` and `field`, or `recipe` and `against: ground-truth`"
+            )
+        if self.changed is not None and self.changed == self.reference:
+            raise ValueError("`changed` and `reference` are the same recipe")
+        return self
+
+
+class WrittenClaim(Model):
+    """A documented statement as a registry file holds it, in a form that a benchmark can test.
+
+    Attributes:
+        statement: one sentence, as its source would say it.
+        source: where it is documented: paper, section or table.
+        metric: a registered image metric, `cost.KEY` or `training.KEY`.
+        statistic: what of the metric is compared: its `mean`, or its standard deviation over the
+            seeds (`seed-spread`) or over the images (`image-spread`).
+        direction: the sign of the effect by the statement.
+        smallest_effect: the smallest effect that matters, in the metric's unit.
+        relative: whether the effect and `smallest_effect` are shares of the reference.
+        matched: a cost that must agree between both sides within 5 %.
+    """
+
+    statement: Annotated[str, Field(min_length=1)]
+    source: Annotated[str, Field(min_length=1)]
+    contrast: WrittenContrast
+    metric: str
+    statistic: Literal["mean", "seed-spread", "image-spread"] = "mean"
+    direction: Literal["higher", "lower"]
+    smallest_effect: PositiveFloat
+    relative: bool = False
+    matched: CostKey | None = None
+
+    @model_validator(mode="after")
+    def _check_reference(self) -> Self:
+        if self.contrast.reference is None:
+            for key, default in (("statistic", "mean"), ("relative", False), ("matched", None)):
+                if getattr(self, key) != default:
+                    raise ValueError(f"`{key}` needs a contrast between two recipes")
+        return self
+
+
+class WrittenMatrix(Model):
+    """A full factorial as a registry file holds it: every combination of the levels is a recipe.
+
+    Attributes:
+        summary: the question it answers.
+        base: the recipe over which the levels are laid.
+        factors: by name, exactly two levels each, the older practice first.
+    """
+
+    summary: str | None = None
+    base: Name
+    factors: Annotated[
+        dict[Name, Annotated[dict[Name, WrittenLevel], Field(min_length=2, max_length=2)]],
+        Field(min_length=1, max_length=MAX_FACTORS),
+    ]
+
+
 class RegistryFile(Model):
-    """A registry file: recipes and profiles. Data only, never code."""
+    """A registry file: recipes, profiles, claims and matrices. Data only, never code."""
 
     version: Literal[1]
     recipes: dict[Name, WrittenRecipe] | None = None
     profiles: dict[Name, WrittenProfile] | None = None
+    claims: dict[Name, WrittenClaim] | None = None
+    matrices: dict[Name, WrittenMatrix] | None = None

@@ -20,6 +20,8 @@ ALTERNATIVES = {
 COMPONENT_SECTIONS = ("generator", "discriminator", "adversary")
 TERM_SECTION = "losses"
 OVERRIDES = "overrides"
+SHARED_BY_STAGES = ("generator", "scale", "data", "runtime")
+"""Settings that a pretraining stage takes from the run it is for."""
 _OWN_KEYS = ("name", "weight")
 """Keys beside a component's arguments that are the recipe's, not the constructor's."""
 

@@ -1,0 +1,166 @@
+"""Claims: documented statements in a form that a benchmark can test, and the keys they may name.
+
+Here they are read from a registry and their names looked up; no torch is imported. That both sides
+of a contrast differ in one field alone is proved in `zoo.recipes.contrasts`; whether a claim holds
+is a matter for records, not for the registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+
+from pydantic import ValidationError
+
+from zoo.errors import did_you_mean
+from zoo.metrics import PROBES
+from zoo.recipes.problems import KeyPath, Place, Problem
+from zoo.recipes.schema import CostKey, RecipeSettings, WrittenClaim, WrittenContrast
+from zoo.registry import METRICS
+
+if TYPE_CHECKING:
+    from zoo.recipes.book import Entry
+    from zoo.recipes.reader import Document
+
+Family = Literal["image", "cost", "training"]
+Statistic = Literal["mean", "seed-spread", "image-spread"]
+
+COST_KEYS: Final[tuple[str, ...]] = get_args(CostKey)
+"""What is measured of a generator beside its images, as records name it."""
+TRAINING_KEYS: Final[tuple[str, ...]] = (
+    "finite",
+    "stable",
+    "psnr_variation",
+    "gradient_variation",
+    "critic_quality_correlation",
+)
+"""What is measured of a training, one number a run, as records name it."""
+_KEYS: Final[Mapping[str, tuple[str, ...]]] = {"cost": COST_KEYS, "training": TRAINING_KEYS}
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """What a claim compares; its effect is `changed` minus `reference`.
+
+    Attributes:
+        changed: a recipe.
+        reference: the recipe it is compared with; None for the ground truth, which scores 0.
+        field: path of the one setting in which both differ, empty against the ground truth.
+    """
+
+    changed: str
+    reference: str | None
+    field: KeyPath
+
+    @property
+    def recipes(self) -> tuple[str, ...]:
+        """The recipes that must be scored."""
+        return (self.changed,) if self.reference is None else (self.changed, self.reference)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A documented statement, see `zoo.recipes.schema.WrittenClaim` for its fields."""
+
+    name: str
+    statement: str
+    source: str
+    contrast: Contrast
+    metric: str
+    statistic: Statistic
+    direction: Literal["higher", "lower"]
+    smallest_effect: float
+    relative: bool
+    matched: str | None
+    document: Document = field(repr=False, compare=False)
+
+    @property
+    def family(self) -> Family:
+        """What the metric is measured of: images, the generator's cost, or its training."""
+        prefix, dot, _ = self.metric.partition(".")
+        if not dot:
+            return "image"
+        return "cost" if prefix == "cost" else "training"
+
+    @property
+    def key(self) -> str:
+        """The metric's key in records: `psnr_y`, `macs`, `finite`."""
+        return self.metric.rpartition(".")[2].replace("-", "_")
+
+    @property
+    def path(self) -> KeyPath:
+        """Its key path in the file."""
+        return ("claims", self.name)
+
+    @property
+    def place(self) -> Place:
+        """Where it is written."""
+        return self.document.place(self.path)
+
+    def problem(self, path: KeyPath, message: str) -> Problem:
+        """Return what is wrong at `path` of the claim."""
+        written = (*self.path, *path)
+        return Problem(self.document.place(written), written, message)
+
+
+def read_claim(name: str, body: Any, document: Document) -> Claim | None:
+    """Return a claim of a registry file; None where its structure is wrong, reported elsewhere."""
+    try:
+        written = WrittenClaim.model_validate(body)
+    except ValidationError:
+        return None
+    values = {key: getattr(written, key) for key in WrittenClaim.model_fields}
+    values["contrast"] = _contrast(written.contrast)
+    return Claim(name=name, document=document, **values)
+
+
+def check_claim_names(
+    claims: Mapping[str, Claim], recipes: Mapping[str, Entry]
+) -> Iterator[Problem]:
+    """Yield every name in the claims that means nothing: recipes, metrics, fields."""
+    for claim in claims.values():
+        yield from _recipe_problems(claim, recipes)
+        yield from _metric_problems(claim)
+        section = claim.contrast.field[:1]
+        if section and section[0] not in RecipeSettings.model_fields:
+            hint = did_you_mean(str(section[0]), RecipeSettings.model_fields)
+            message = f"recipes have no setting {section[0]!r}{hint}"
+            yield claim.problem(("contrast", "field"), message)
+
+
+def _contrast(written: WrittenContrast) -> Contrast:
+    if written.recipe is not None:
+        return Contrast(written.recipe, None, ())
+    return Contrast(
+        written.changed or "", written.reference, tuple((written.field or "").split("."))
+    )
+
+
+def _recipe_problems(claim: Claim, recipes: Mapping[str, Entry]) -> Iterator[Problem]:
+    alone = claim.contrast.reference is None
+    keys = ("recipe",) if alone else ("changed", "reference")
+    for key, name in zip(keys, claim.contrast.recipes, strict=True):
+        if name not in recipes:
+            message = f"unknown recipe {name!r}{did_you_mean(name, recipes)}"
+            yield claim.problem(("contrast", key), message)
+
+
+def _metric_problems(claim: Claim) -> Iterator[Problem]:
+    family, dot, key = claim.metric.partition(".")
+    if not dot:
+        known = sorted((*METRICS.names(), *PROBES))
+        if claim.metric not in known:
+            hint = did_you_mean(claim.metric, known)
+            message = f"unknown metric {claim.metric!r}{hint} (see: zoo list metrics)"
+            yield claim.problem(("metric",), message)
+        return
+    if family not in _KEYS:
+        message = f"{claim.metric!r} is no metric: write an image metric, cost.KEY or training.KEY"
+        yield claim.problem(("metric",), message)
+    elif key not in _KEYS[family]:
+        message = f"unknown {family} measure {key!r}{did_you_mean(key, _KEYS[family])}"
+        yield claim.problem(("metric",), f"{message} (known: {', '.join(_KEYS[family])})")
+    if claim.statistic == "image-spread":
+        message = f"{claim.metric!r} has one value a run, so no spread over images"
+        yield claim.problem(("statistic",), message)

@@ -1,0 +1,173 @@
+"""Proves that recipes which are compared differ in exactly what the comparison is about.
+
+All values are compared, those of pretraining and the defaults of components among them, under each
+profile. Only then is a difference between two rows of a table the effect of one thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from zoo.errors import did_you_mean
+from zoo.recipes.book import Book
+from zoo.recipes.claims import Claim
+from zoo.recipes.explain import shown
+from zoo.recipes.matrices import Matrix
+from zoo.recipes.problems import KeyPath, Problem, dotted
+from zoo.recipes.schema import RunSpec
+from zoo.recipes.tree import component_root, component_roots
+
+Runs = Callable[[str, str], RunSpec | None]
+"""From recipe and profile to the completed run; None where it has problems of its own."""
+PRETRAINING = "pretraining"
+_ABSENT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A value in which two runs differ; in pretraining its path starts with `pretraining`."""
+
+    path: KeyPath
+    changed: Any
+    reference: Any
+
+    @property
+    def setting(self) -> KeyPath:
+        """The setting, whichever stage it is of."""
+        return self.path[1:] if self.path[0] == PRETRAINING else self.path
+
+    def __str__(self) -> str:
+        return f"{dotted(self.path)} ({_text(self.changed)}, {_text(self.reference)})"
+
+
+def differences(changed: RunSpec, reference: RunSpec) -> list[Difference]:
+    """Return every value in which two runs differ; names of recipes and seeds are none."""
+    return list(_compare(_values(changed), _values(reference), ()))
+
+
+def contrast_problems(claim: Claim, profiles: Iterable[str], runs: Runs) -> list[Problem]:
+    """Return where the recipes of a claim differ in other than its field, or not at all in it.
+
+    Args:
+        claim: one whose names are known.
+        profiles: the profiles under which its recipes are resolved.
+        runs: finds a completed run.
+    """
+    contrast = claim.contrast
+    if contrast.reference is None:
+        return []
+    proof = _Proof(dotted(contrast.field), [contrast.field], [])
+    for profile in profiles:
+        proof.compare((contrast.changed, contrast.reference), profile, runs)
+    path = ("contrast", "field")
+    return [claim.problem(path, message) for message in proof.messages()]
+
+
+def factor_problems(
+    matrix: Matrix, book: Book, profiles: Sequence[str], runs: Runs
+) -> Iterator[Problem]:
+    """Yield where cells that differ in one factor differ in other than what the factor writes."""
+    roots = component_roots(book.recipes[matrix.base].leaves)
+    for factor in matrix.factors:
+        own = [_scope(path, roots) for path in matrix.written(factor)]
+        others = [
+            path for name in matrix.factors if name != factor for path in matrix.written(name)
+        ]
+        proof = _Proof(f"factor {factor}", own, others)
+        for pair in _neighbours(matrix, factor):
+            for profile in profiles:
+                proof.compare(pair, profile, runs)
+        for message in proof.messages():
+            yield matrix.problem(("factors", factor), message)
+
+
+class _Proof:
+    """Compares pairs of recipes under profiles, and collects what should not be.
+
+    Args:
+        what: what both sides should differ in, as messages say it.
+        allowed: paths at or below which they may differ.
+        denied: paths below the allowed ones at which they may not.
+    """
+
+    def __init__(self, what: str, allowed: Sequence[KeyPath], denied: Sequence[KeyPath]) -> None:
+        self.what = what
+        self.allowed = allowed
+        self.denied = denied
+        self.profiles: dict[str, None] = {}
+        self.found: dict[str, tuple[tuple[str, str], dict[str, None]]] = {}
+
+    def compare(self, pair: tuple[str, str], profile: str, runs: Runs) -> None:
+        """Compare two recipes under a profile; one with problems of its own is left to them."""
+        changed, reference = (runs(recipe, profile) for recipe in pair)
+        if changed is None or reference is None:
+            return
+        self.profiles[profile] = None
+        found = differences(changed, reference)
+        strange = [each for each in found if not self._belongs(each.setting)]
+        if strange:
+            listed = ", ".join(str(each) for each in strange)
+            self._note(f"differ in more than {self.what}: {listed};", pair, profile)
+        if len(strange) == len(found):
+            hint = did_you_mean(self.what, [dotted(each.path) for each in strange])
+            self._note(f"do not differ in {self.what}{hint}", pair, profile)
+
+    def messages(self) -> Iterator[str]:
+        """Yield each complaint once: the first pair it is about, and under which profiles."""
+        for complaint, (pair, profiles) in self.found.items():
+            everywhere = profiles.keys() == self.profiles.keys()
+            where = "every profile" if everywhere else f"profile {', '.join(profiles)}"
+            yield f"{pair[0]} and {pair[1]} {complaint} under {where}"
+
+    def _belongs(self, setting: KeyPath) -> bool:
+        return _covers(self.allowed, setting) and not _covers(self.denied, setting)
+
+    def _note(self, complaint: str, pair: tuple[str, str], profile: str) -> None:
+        self.found.setdefault(complaint, (pair, {}))[1][profile] = None
+
+
+def _covers(paths: Iterable[KeyPath], setting: KeyPath) -> bool:
+    return any(setting[: len(path)] == path for path in paths)
+
+
+def _scope(path: KeyPath, roots: Sequence[KeyPath]) -> KeyPath:
+    """Return what a written setting governs: all of a component that it names or brings in."""
+    root = component_root(path)
+    if root is not None and (path == (*root, "name") or root not in roots):
+        return root
+    return path
+
+
+def _neighbours(matrix: Matrix, factor: str) -> Iterator[tuple[str, str]]:
+    """Yield the pairs of recipes whose cells differ in one factor, its second level first."""
+    first, second = matrix.factors[factor]
+    recipes = {tuple(cell.levels.values()): cell.recipe for cell in matrix.cells}
+    for cell in matrix.cells:
+        if cell.levels[factor] == first:
+            other = cell.levels | {factor: second}
+            yield recipes[tuple(other.values())], cell.recipe
+
+
+def _values(run: RunSpec) -> dict[str, Any]:
+    values = run.settings.model_dump()
+    if run.pretraining is not None:
+        values[PRETRAINING] = run.pretraining.settings.model_dump()
+    return values
+
+
+def _compare(changed: Any, reference: Any, path: KeyPath) -> Iterator[Difference]:
+    """Yield the differences of two values; a mapping is compared key by key."""
+    if isinstance(changed, dict) and isinstance(reference, dict):
+        for key in dict.fromkeys((*changed, *reference)):
+            one, other = changed.get(key, _ABSENT), reference.get(key, _ABSENT)
+            yield from _compare(one, other, (*path, key))
+    elif type(changed) is not type(reference) or changed != reference:
+        yield Difference(path, changed, reference)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return str(value.get("name", "present"))
+    return "absent" if value is _ABSENT else shown(value)

@@ -1,0 +1,266 @@
+"""Matrices: full factorials, from one definition to a recipe for every combination of levels.
+
+Expansion works on what registries say and imports no torch. That cells which differ in one factor
+differ in nothing else is proved in `zoo.recipes.contrasts`, where all values are known.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from zoo.errors import did_you_mean
+from zoo.recipes.names import component_problems, removal_problems
+from zoo.recipes.problems import KeyPath, Place, Problem
+from zoo.recipes.schema import MAX_NAME, RecipeSettings, WrittenMatrix
+from zoo.recipes.tree import (
+    SHARED_BY_STAGES,
+    TERM_SECTION,
+    Leaf,
+    Leaves,
+    component_name,
+    flatten,
+    nest,
+    overlay,
+)
+
+if TYPE_CHECKING:
+    from zoo.recipes.book import Book, Entry
+    from zoo.recipes.reader import Document
+
+GENERATOR = "generator"
+PRETRAINED = ("pretrained",)
+PRETRAINING = "pretraining"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One combination of levels: the recipe that has it, and the level of each factor."""
+
+    recipe: str
+    levels: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """A full factorial design.
+
+    Attributes:
+        name: what it is called.
+        summary: the question it answers.
+        base: the recipe over which the levels are laid.
+        factors: both levels of each factor, the reference level first.
+        settings: what each level writes, by factor and level.
+        document: the file it is written in.
+        cells: every combination, the last factor varying fastest.
+    """
+
+    name: str
+    summary: str
+    base: str
+    factors: dict[str, tuple[str, str]]
+    settings: dict[tuple[str, str], Leaves] = field(repr=False)
+    document: Document = field(repr=False, compare=False)
+    cells: tuple[Cell, ...] = field(default=(), repr=False)
+
+    @property
+    def path(self) -> KeyPath:
+        """Its key path in the file."""
+        return ("matrices", self.name)
+
+    @property
+    def place(self) -> Place:
+        """Where it is written."""
+        return self.document.place(self.path)
+
+    def written(self, factor: str) -> Leaves:
+        """Return what the levels of a factor write, those of the second level over the first's."""
+        first, second = self.factors[factor]
+        return self.settings[factor, first] | self.settings[factor, second]
+
+    def problem(self, path: KeyPath, message: str) -> Problem:
+        """Return what is wrong at `path` of the matrix."""
+        written = (*self.path, *path)
+        return Problem(self.document.place(written), written, message)
+
+
+def matrix_cells(book: Book, name: str) -> list[Cell]:
+    """Return the cells of a matrix, the reference level of each factor first.
+
+    Raises:
+        UnknownNameError: if there is no such matrix.
+    """
+    return list(book.matrix(name).cells)
+
+
+def read_matrix(name: str, body: Any, document: Document) -> Matrix | None:
+    """Return a matrix of a registry file; None where its structure is wrong, reported elsewhere."""
+    try:
+        written = WrittenMatrix.model_validate(body)
+    except ValidationError:
+        return None
+    factors: dict[str, tuple[str, str]] = {}
+    settings: dict[tuple[str, str], Leaves] = {}
+    for factor, levels in body["factors"].items():
+        first, second = levels
+        factors[factor] = (first, second)
+        for level, content in levels.items():
+            prefix = ("matrices", name, "factors", factor, level)
+            settings[factor, level] = flatten(content, document.places, prefix)
+    return Matrix(name, written.summary or "", written.base, factors, settings, document)
+
+
+def check_matrix(matrix: Matrix, recipes: Mapping[str, Entry]) -> Iterator[Problem]:
+    """Yield what is wrong with a matrix before it is expanded: names, and factors that overlap."""
+    if matrix.base not in recipes:
+        hint = did_you_mean(matrix.base, recipes)
+        yield matrix.problem(("base",), f"unknown recipe {matrix.base!r}{hint}")
+        return
+    base = recipes[matrix.base].leaves
+    for (factor, level), leaves in matrix.settings.items():
+        path = ("factors", factor, level)
+        below = overlay(base, leaves)
+        prefix = (*matrix.path, *path)
+        yield from component_problems(leaves, below, prefix, matrix.document)
+        yield from removal_problems(leaves, base)
+        if component_name(below, (GENERATOR,)) is None and component_name(base, (GENERATOR,)):
+            yield matrix.problem(path, "a recipe needs a generator; name another one")
+    yield from _factor_problems(matrix)
+
+
+def expand(matrix: Matrix, book: Book) -> list[Problem]:
+    """Add the cells of a matrix to a book as recipes, and their pretraining where it has one.
+
+    A cell whose values are those of a recipe in the book is that recipe.
+
+    Args:
+        matrix: one that `check_matrix` finds nothing wrong with, and whose base is sound.
+        book: where the cells are added, and the matrix is replaced by one that knows them.
+
+    Returns:
+        At most one problem, for which the matrix stays without cells.
+    """
+    return _Expansion(matrix, book).run()
+
+
+def _factor_problems(matrix: Matrix) -> Iterator[Problem]:
+    """Check that the levels of a factor differ, and that no two factors write the same setting."""
+    for factor, (first, second) in matrix.factors.items():
+        one, other_one = (
+            {path: leaf.value for path, leaf in matrix.settings[factor, level].items()}
+            for level in (first, second)
+        )
+        if one == other_one:
+            message = f"{first!r} and {second!r} say the same; a factor has two levels that differ"
+            yield matrix.problem(("factors", factor), message)
+    for factor, other in itertools.combinations(matrix.factors, 2):
+        for path, leaf in matrix.written(other).items():
+            for taken in matrix.written(factor):
+                shorter = min(len(path), len(taken))
+                if path[:shorter] == taken[:shorter]:
+                    message = f"factor {factor!r} sets this too; one setting belongs to one factor"
+                    yield Problem(leaf.place, leaf.path, message)
+
+
+class _Expansion:
+    """The expansion of one matrix in a book."""
+
+    def __init__(self, matrix: Matrix, book: Book) -> None:
+        self.matrix = matrix
+        self.recipes = book.recipes
+        self.matrices = book.matrices
+        self.base = book.recipes[matrix.base]
+        self.problems: list[Problem] = []
+        self.names = [(self._identity(entry.leaves), name) for name, entry in self.recipes.items()]
+
+    def run(self) -> list[Problem]:
+        """Add all cells; stop at the first whose name will not do."""
+        matrix, cells = self.matrix, []
+        for names in itertools.product(*matrix.factors.values()):
+            levels = dict(zip(matrix.factors, names, strict=True))
+            cells.append(Cell(self._cell(levels), levels))
+            if self.problems:
+                return self.problems
+        self.matrices[matrix.name] = replace(matrix, cells=tuple(cells))
+        return []
+
+    def _cell(self, levels: dict[str, str]) -> str:
+        """Return the recipe of a cell: the base, with the levels over it all at once."""
+        top: Leaves = {}
+        for choice in levels.items():
+            top |= self.matrix.settings[choice]
+        leaves = overlay(_settings(self.base.leaves), top)
+        pretrained = self.base.reference(*PRETRAINED)
+        if pretrained is not None:
+            name = self._pretraining(pretrained, levels, top)
+            leaves[PRETRAINED] = replace(self.base.leaves[PRETRAINED], value=name)
+        return self._find_or_add(leaves, levels, "cell")
+
+    def _pretraining(self, source: str, levels: dict[str, str], top: Leaves) -> str:
+        """Return the recipe that pretrains a cell: the base's, with the cell's generator."""
+        generator = {path: leaf for path, leaf in top.items() if path[0] == GENERATOR}
+        leaves = overlay(_settings(self.recipes[source].leaves), generator)
+        chosen = {
+            factor: level
+            for factor, level in levels.items()
+            if any(path[0] == GENERATOR for path in self.matrix.written(factor))
+        }
+        return self._find_or_add(leaves, chosen, PRETRAINING, PRETRAINING)
+
+    def _find_or_add(self, leaves: Leaves, levels: dict[str, str], what: str, *infix: str) -> str:
+        """Return the name of the recipe with these values, which is added where there is none."""
+        identity = self._identity(leaves)
+        for known, name in self.names:
+            if known == identity:
+                return name
+        matrix = self.matrix
+        name = "-".join((matrix.name, *infix, *levels.values()))
+        if len(name) > MAX_NAME:
+            message = f"the name of {what} {name!r} has more than {MAX_NAME} characters"
+            self.problems.append(matrix.problem((), message))
+        elif name in self.recipes:
+            message = f"the name of {what} {name!r} is that of a recipe in "
+            self.problems.append(matrix.problem((), message + str(self.recipes[name].place)))
+        about = ", ".join(f"{factor} {level}" for factor, level in levels.items())
+        summary = Leaf(f"{what} of {matrix.name}: {about}", matrix.place, matrix.path)
+        leaves = {("summary",): summary, **leaves}
+        self.recipes[name] = replace(
+            self.base,
+            name=name,
+            document=matrix.document,
+            leaves=leaves,
+            own={path: leaf for path, leaf in leaves.items() if leaf.path[:2] == matrix.path},
+            matrix=matrix.name,
+        )
+        self.names.append((identity, name))
+        return name
+
+    def _identity(self, leaves: Leaves) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """Return the values that tell recipes apart: its own, and those of its pretraining."""
+        leaf = leaves.get(PRETRAINED)
+        before = self.recipes.get(leaf.value) if leaf and isinstance(leaf.value, str) else None
+        if before is None:
+            return _values(leaves), None
+        alone = {p: found for p, found in before.leaves.items() if p[0] not in SHARED_BY_STAGES}
+        return _values(leaves), _values(alone)
+
+
+def _values(leaves: Leaves) -> dict[str, Any]:
+    """Return settings as nested values; a loss is called by its key unless it says otherwise."""
+    known = RecipeSettings.model_fields
+    values = nest({path: leaf for path, leaf in leaves.items() if path[0] in known})
+    terms = values.get(TERM_SECTION)
+    for key, term in terms.items() if isinstance(terms, dict) else ():
+        if isinstance(term, dict):
+            term.setdefault("name", key)
+    return values
+
+
+def _settings(leaves: Leaves) -> Leaves:
+    """Return what is trained: no summary, no source, no parent."""
+    known = {*RecipeSettings.model_fields, *PRETRAINED}
+    return {path: leaf for path, leaf in leaves.items() if path[0] in known}
