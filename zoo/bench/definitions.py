@@ -1,0 +1,168 @@
+"""Definitions of suites: what a suite's YAML file says, found by name or path, and checked.
+
+A suite names datasets, a scale, metrics and the pictures of the report. Files are read like the
+registry: mistakes are reported all at once, each with its line, and nothing in them can run code.
+
+Not here: the images (`zoo.bench.suites`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from annotated_types import Len
+from pydantic import AfterValidator, Field, Strict, ValidationError
+
+import zoo
+from zoo.errors import RecipeError, UnknownNameError, did_you_mean
+from zoo.metrics import BUILTINS
+from zoo.recipes.explain import problems_of
+from zoo.recipes.problems import KeyPath, Problem, raise_problems
+from zoo.recipes.reader import Document, read_document
+from zoo.recipes.schema import NAME, Model, Name, Scale
+from zoo.registry import METRICS
+
+_DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
+
+
+def _check_dataset_name(name: str) -> str:
+    if not _DATASET_NAME.match(name):
+        raise ValueError(f"{name!r} is not the name of a dataset: letters, digits, '-' and '_'")
+    return name
+
+
+def _check_crop(crop: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    if min(crop) < 0 or min(crop[2:]) == 0:
+        raise ValueError("a crop is [x, y, width, height] in pixels, width and height above 0")
+    return crop
+
+
+DatasetName = Annotated[str, AfterValidator(_check_dataset_name)]
+Crop = Annotated[tuple[int, int, int, int], Strict(strict=False), AfterValidator(_check_crop)]
+
+
+class GalleryEntry(Model):
+    """A picture of the report.
+
+    Attributes:
+        dataset: a dataset of the suite.
+        image: its name; in a file also its position in the dataset, counted from 1.
+        crop: x, y, width and height of the part that is shown enlarged, in HR pixels.
+    """
+
+    dataset: DatasetName
+    image: str | Annotated[int, Field(ge=1)]
+    crop: Crop
+
+
+class SuiteFile(Model):
+    """A suite as its file holds it."""
+
+    version: Literal[1]
+    summary: str
+    scale: Scale
+    datasets: Annotated[tuple[DatasetName, ...], Len(1, 32), Strict(strict=False)]
+    gallery: Annotated[tuple[GalleryEntry, ...], Strict(strict=False)] = ()
+    metrics: Annotated[tuple[Name, ...], Strict(strict=False)] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A suite as written: nothing is known of its images yet.
+
+    Attributes:
+        name: what it is called: its file's name without the suffix.
+        content: what its file says.
+        document: the file, for the places of mistakes.
+    """
+
+    name: str
+    content: SuiteFile
+    document: Document = field(repr=False)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Registered names of its metrics: those it names, else all that come with zoo."""
+        return tuple(BUILTINS) if self.content.metrics is None else self.content.metrics
+
+
+def suite_folder() -> Path:
+    """Return the folder of the suites that come with zoo, in the package or in the checkout."""
+    package = Path(zoo.__file__).parent
+    inside = package / "suites"
+    return inside if inside.is_dir() else package.parent / "benchmarks" / "suites"
+
+
+def suite_names() -> list[str]:
+    """Return the names of the suites that come with zoo, sorted."""
+    return sorted(path.stem for path in suite_folder().glob("*.yaml"))
+
+
+def read_suite(spec: str) -> Definition:
+    """Read a suite's file; looks at no image.
+
+    Args:
+        spec: a name of `suite_names`, or the path of a YAML file.
+
+    Raises:
+        UnknownNameError: if there is no suite of that name.
+        RecipeError: with every mistake in the file, each with its line.
+    """
+    path = _find_file(spec)
+    document = read_document(path)
+    problems = list(document.problems)
+    content = None
+    try:
+        content = SuiteFile.model_validate(document.data)
+    except ValidationError as error:
+        data = document.data
+        if isinstance(data, dict):
+            problems += problems_of(error, SuiteFile, data, lambda at: (document.place(at), at))
+        else:
+            message = "a suite is a mapping with `version: 1`, `summary`, `scale` and `datasets`"
+            problems.append(Problem(document.place(()), (), message))
+    if content is not None:
+        problems += _check_names(content, document)
+    raise_problems(problems)
+    return Definition(path.stem, SuiteFile.model_validate(document.data), document)
+
+
+def _find_file(spec: str) -> Path:
+    if "/" in spec or spec.endswith((".yaml", ".yml")):
+        path = Path(spec).expanduser()
+        if not re.match(NAME, path.stem):
+            raise RecipeError(f"a suite is called as its file, and {path.stem!r} is not kebab-case")
+        if path.stem in suite_names() and path.resolve().parent != suite_folder().resolve():
+            raise RecipeError(f"{path}: a suite called {path.stem!r} comes with zoo; rename yours")
+        return path
+    if spec not in suite_names():
+        raise UnknownNameError("suite", spec, suite_names())
+    return suite_folder() / f"{spec}.yaml"
+
+
+def _check_names(content: SuiteFile, document: Document) -> Iterable[Problem]:
+    """Yield a problem for each repeated dataset, unknown metric and gallery dataset, odd crop."""
+
+    def problem(path: KeyPath, message: str) -> Problem:
+        return Problem(document.place(path), path, message)
+
+    for index, name in enumerate(content.datasets):
+        if name in content.datasets[:index]:
+            yield problem(("datasets", index), f"{name!r} is named twice")
+    known = METRICS.names()
+    for index, name in enumerate(content.metrics or ()):
+        if name not in known:
+            message = f"unknown metric {name!r}{did_you_mean(name, known)} (see: zoo list metrics)"
+            yield problem(("metrics", index), message)
+    for index, entry in enumerate(content.gallery):
+        if entry.dataset not in content.datasets:
+            hint = did_you_mean(entry.dataset, content.datasets)
+            message = f"{entry.dataset!r} is not a dataset of this suite{hint}"
+            yield problem(("gallery", index, "dataset"), message)
+        if any(number % content.scale for number in entry.crop):
+            message = f"{list(entry.crop)} should be multiples of the scale, {content.scale}"
+            yield problem(("gallery", index, "crop"), message)
