@@ -21,8 +21,8 @@ from zoo.recipes.matrices import Matrix, check_matrix, expand, read_matrix
 from zoo.recipes.names import check_names
 from zoo.recipes.problems import KeyPath, Place, Problem, raise_problems
 from zoo.recipes.reader import Document, read_document
-from zoo.recipes.schema import RegistryFile
 from zoo.recipes.tree import Leaves, flatten, overlay
+from zoo.recipes.written import RegistryFile
 
 Kind = Literal["recipe", "profile"]
 MAX_EXTENDS = 8

@@ -1,0 +1,233 @@
+"""The schema of registry files: recipes, profiles, claims and matrices as their authors write them.
+
+What a run is made of in the end, complete, is in `zoo.recipes.schema`; a file may say any part of
+it, in shorthands too. Meaning is not checked here: names, components' arguments, what is compared.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    create_model,
+    model_validator,
+)
+
+from zoo.recipes.schema import Data, Model, Name, Runtime, Scale, Schedule, Training
+
+MAX_FACTORS = 6
+"""Factors of a matrix; six are 64 cells, each with its seeds."""
+CostKey = Literal["parameters", "macs", "activation_memory", "peak_memory", "ms_per_megapixel"]
+_NESTED: dict[str, type[Model]] = {"schedule": Schedule}
+
+
+@cache
+def written(model: type[Model]) -> type[Model]:
+    """Return the partial form of a model: every field may be left out."""
+    fields: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        annotation: Any = field.rebuild_annotation()
+        if name in _NESTED:
+            annotation = written(_NESTED[name])
+        fields[name] = (annotation | None, None)
+    return create_model(f"Written{model.__name__}", __base__=Model, __doc__=model.__doc__, **fields)
+
+
+class WrittenTraining(written(Training)):  # type: ignore[misc]
+    """What a recipe or profile says of a stage; its length is in steps or in epochs."""
+
+    @model_validator(mode="after")
+    def _check_length(self) -> Self:
+        if self.steps is not None and self.epochs is not None:
+            raise ValueError("`steps` and `epochs` are two ways to say one length; keep one")
+        return self
+
+
+class WrittenComponent(Model):
+    """A component in a recipe or an override: its name may be inherited."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: Name | None = None
+
+
+class WrittenTerm(WrittenComponent):
+    """A loss or adversary in a recipe or an override."""
+
+    weight: NonNegativeFloat | None = None
+
+
+def _expand_name(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _expand_weight(value: Any) -> Any:
+    if value == {}:
+        raise ValueError("an empty mapping says nothing; write the weight: 1, or null for no loss")
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return {"weight": value} if plain else value
+
+
+Component = Annotated[
+    WrittenComponent, BeforeValidator(_expand_name, json_schema_input_type=Name | WrittenComponent)
+]
+Term = Annotated[
+    WrittenTerm, BeforeValidator(_expand_name, json_schema_input_type=Name | WrittenTerm)
+]
+WeightedTerm = Annotated[
+    WrittenTerm,
+    BeforeValidator(_expand_weight, json_schema_input_type=NonNegativeFloat | WrittenTerm),
+]
+
+
+class WrittenLevel(Model):
+    """What is trained, as a registry file writes it: a level of a factor writes part of it.
+
+    A bare name stands for a component, a number for a loss of that weight, null for what is
+    inherited and not wanted: a loss, the discriminator, a setting.
+    """
+
+    scale: Scale | None = None
+    generator: Component | None = None
+    discriminator: Component | None = None
+    adversary: Term | None = None
+    losses: dict[Name, WeightedTerm | None] | None = None
+    training: WrittenTraining | None = None
+
+
+class WrittenRecipe(WrittenLevel):
+    """A recipe as a registry file holds it."""
+
+    summary: str | None = None
+    source: str | None = None
+    extends: Name | None = None
+    pretrained: Name | None = None
+
+
+class Overrides(Model):
+    """What a profile changes in components, by kind and name: widths, depths, substitutes."""
+
+    generators: dict[Name, WrittenComponent | None] | None = None
+    discriminators: dict[Name, WrittenComponent | None] | None = None
+    adversaries: dict[Name, WrittenTerm | None] | None = None
+    losses: dict[Name, WrittenTerm | None] | None = None
+
+
+class WrittenProfile(Model):
+    """A profile as a registry file holds it: a budget, orthogonal to recipes."""
+
+    summary: str | None = None
+    extends: Name | None = None
+    data: written(Data) | None = None  # type: ignore[valid-type]
+    runtime: written(Runtime) | None = None  # type: ignore[valid-type]
+    content: WrittenTraining | None = None
+    adversarial: WrittenTraining | None = None
+    overrides: Overrides | None = None
+
+
+class WrittenContrast(Model):
+    """What a claim compares: two recipes that differ in one field, or one and the ground truth.
+
+    Attributes:
+        changed: the recipe in which the field is as the statement has it.
+        reference: the recipe it is compared with; the effect is `changed` minus `reference`.
+        field: the one field in which both differ, such as `generator.norm`.
+        recipe: the recipe whose scores are compared with what the ground truth itself scores, 0.
+        against: what `recipe` is compared with.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["changed", "reference", "field"]},
+                {"required": ["recipe", "against"]},
+            ]
+        }
+    )
+
+    changed: Name | None = None
+    reference: Name | None = None
+    field: Annotated[str, Field(min_length=1)] | None = None
+    recipe: Name | None = None
+    against: Literal["ground-truth"] | None = None
+
+    @model_validator(mode="after")
+    def _check_form(self) -> Self:
+        pair = (self.changed, self.reference, self.field)
+        alone = (self.recipe, self.against)
+        whole = (None not in pair, None not in alone)
+        begun = (any(pair), any(alone))
+        if whole != begun or sum(whole) != 1:
+            raise ValueError(
+                "write `changed`, `reference` and `field`, or `recipe` and `against: ground-truth`"
+            )
+        if self.changed is not None and self.changed == self.reference:
+            raise ValueError("`changed` and `reference` are the same recipe")
+        return self
+
+
+class WrittenClaim(Model):
+    """A documented statement as a registry file holds it, in a form that a benchmark can test.
+
+    Attributes:
+        statement: one sentence, as its source would say it.
+        source: where it is documented: paper, section or table.
+        metric: a registered image metric, `cost.KEY` or `training.KEY`.
+        statistic: what of the metric is compared: its `mean`, or its standard deviation over the
+            seeds (`seed-spread`) or over the images (`image-spread`).
+        direction: the sign of the effect by the statement.
+        smallest_effect: the smallest effect that matters, in the metric's unit.
+        relative: whether the effect and `smallest_effect` are shares of the reference.
+        matched: a cost that must agree between both sides within 5 %.
+    """
+
+    statement: Annotated[str, Field(min_length=1)]
+    source: Annotated[str, Field(min_length=1)]
+    contrast: WrittenContrast
+    metric: str
+    statistic: Literal["mean", "seed-spread", "image-spread"] = "mean"
+    direction: Literal["higher", "lower"]
+    smallest_effect: PositiveFloat
+    relative: bool = False
+    matched: CostKey | None = None
+
+    @model_validator(mode="after")
+    def _check_reference(self) -> Self:
+        if self.contrast.reference is None:
+            for key, default in (("statistic", "mean"), ("relative", False), ("matched", None)):
+                if getattr(self, key) != default:
+                    raise ValueError(f"`{key}` needs a contrast between two recipes")
+        return self
+
+
+class WrittenMatrix(Model):
+    """A full factorial as a registry file holds it: every combination of the levels is a recipe.
+
+    Attributes:
+        summary: the question it answers.
+        base: the recipe over which the levels are laid.
+        factors: by name, exactly two levels each, the older practice first.
+    """
+
+    summary: str | None = None
+    base: Name
+    factors: Annotated[
+        dict[Name, Annotated[dict[Name, WrittenLevel], Field(min_length=2, max_length=2)]],
+        Field(min_length=1, max_length=MAX_FACTORS),
+    ]
+
+
+class RegistryFile(Model):
+    """A registry file: recipes, profiles, claims and matrices. Data only, never code."""
+
+    version: Literal[1]
+    recipes: dict[Name, WrittenRecipe] | None = None
+    profiles: dict[Name, WrittenProfile] | None = None
+    claims: dict[Name, WrittenClaim] | None = None
+    matrices: dict[Name, WrittenMatrix] | None = None
