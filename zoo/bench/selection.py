@@ -1,0 +1,84 @@
+"""Which records may stand beside each other: one protocol, one suite, one network a metric.
+
+Not here: what is made of them (`zoo.bench.comparisons`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from zoo.bench.records import Record, newest
+
+
+def comparable(records: Iterable[Record]) -> tuple[list[Record], dict[str, list[str]]]:
+    """Return the newest comparable records, and by suite what was left out.
+
+    Kept is what follows the newest protocol among the records and was scored on the pixels of its
+    suite's newest record, each target, seed and profile once. Scores by another network than the
+    newest record's are removed from theirs.
+    """
+    everything = sorted(records, key=age_of)
+    version = max((record.protocol for record in everything), default=0)
+    kept: list[Record] = []
+    notes: dict[str, list[str]] = {}
+    for suite in sorted({record.suite for record in everything}):
+        of_suite = [record for record in everything if record.suite == suite]
+        current = [record for record in of_suite if record.protocol == version]
+        said = [f"{_count(len(of_suite) - len(current), 'record')} of another protocol version"]
+        same = _same_pixels(current)
+        said.append(f"{_count(len(current) - len(same), 'record')} of other images of the suite")
+        notes[suite] = [f"left out: {text}; score again" for text in said if text[0] != "0"]
+        kept += _same_networks(newest(same), notes[suite])
+    return kept, notes
+
+
+def _same_pixels(records: Sequence[Record]) -> list[Record]:
+    scored = [record for record in records if record.error is None]
+    if not scored:
+        return list(records)
+    pixels = max(scored, key=age_of).suite_sha256
+    return [record for record in records if record.error or record.suite_sha256 == pixels]
+
+
+def _same_networks(records: Sequence[Record], notes: list[str]) -> list[Record]:
+    """Remove scores made by another network than the newest record's."""
+    network: dict[str, Mapping[str, str]] = {}
+    for record in sorted(records, key=age_of):
+        scored = {key for scores in record.scored.values() for key in scores}
+        network |= {k: c.provenance for k, c in record.columns.items() if k in scored}
+    kept = []
+    for record in records:
+        other = {
+            k for k, c in record.columns.items() if c.provenance != network.get(k, c.provenance)
+        }
+        other &= {key for scores in record.scored.values() for key in scores}
+        notes.extend(
+            f"{record.columns[key].label} of {record.target.name} is of another network than the "
+            "newest record's; score again"
+            for key in sorted(other)
+        )
+        kept.append(_without(record, other) if other else record)
+    notes[:] = dict.fromkeys(notes)
+    return kept
+
+
+def _without(record: Record, keys: set[str]) -> Record:
+    datasets = []
+    for dataset in record.datasets:
+        images = tuple(
+            image.model_copy(
+                update={"scores": {k: v for k, v in image.scores.items() if k not in keys}}
+            )
+            for image in dataset.images
+        )
+        datasets.append(dataset.model_copy(update={"images": images}))
+    return record.model_copy(update={"datasets": tuple(datasets)})
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def age_of(record: Record) -> tuple[str, str]:
+    """Return what sorts records by the time they were made, ties by their key."""
+    return str(record.provenance.get("created", "")), record.key
