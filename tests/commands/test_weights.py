@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
+from zoo.files import file_sha256
 from zoo.weights import linear, store
 from zoo.weights.catalog import CATALOG
 
@@ -43,3 +44,21 @@ def test_add_prints_where_the_weights_are(
     result = zoo("weights", "add", "vgg19", tmp_path / "vgg19.pth")
     assert given == [("vgg19", tmp_path / "vgg19.pth")]
     assert result.stdout == f"stored as {tmp_path / 'stored.safetensors'}\n"
+
+
+def test_lpips_weights_of_unknown_hash_are_taken_with_a_word(zoo: Zoo, tmp_path: Path) -> None:
+    import torch
+
+    file = tmp_path / "lpips_weights.pt"
+    torch.save([torch.rand(1, size, 1, 1) for size in linear.LAYERS.values()], file)
+    refused = zoo("weights", "add", "lpips", file, "--sha256", "0" * 64)
+    assert refused.exit_code == 4
+    assert linear.available()[0] is False
+    result = zoo("weights", "add", "lpips", file)
+    assert result.stdout == f"stored as {linear.store_path()}\n"
+    assert file_sha256(file) in result.stderr.replace("\n", "")
+    vouched = zoo("weights", "add", "lpips", file, "--sha256", file_sha256(file))
+    assert "vouched" not in vouched.stderr
+    rows = json.loads(zoo("weights", "list", "--json").stdout)["weights"]
+    assert rows[-1]["network"] == "lpips"
+    assert rows[-1]["here"] is True
