@@ -1,0 +1,171 @@
+"""How each training went: validation scores and the critic's loss over the steps, seeds apart."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from zoo.bench.records import Column, Curves, Record
+from zoo.report.figures import drawing, to_svg
+from zoo.report.model import CurveCard, Plot
+from zoo.report.numbers import counted, listing, plain, seconds_text, shown_name
+from zoo.report.palette import MUTED, Mark
+
+SCORES = ("psnr_y", "haarpsi")
+SIGNAL = "discriminator_total"
+SIGNAL_LABEL = "critic's loss"
+_WIDTH = 330
+_PANEL = 104
+_LEAST_STEPS = 2
+Line = tuple[tuple[int, ...], tuple[float, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    """Lines of the seeds on axes of their own."""
+
+    label: str
+    lines: tuple[Line, ...]
+
+
+def training_curves(
+    groups: Mapping[str, Sequence[Record]], marks: Mapping[str, Mark]
+) -> tuple[CurveCard, ...]:
+    """Return a card for each row that was trained; a score has the same axis on all of them.
+
+    Args:
+        groups: records by row, seeds in order.
+        marks: how each row is drawn.
+    """
+    trained = {
+        name: [record for record in records if _has_curves(record)]
+        for name, records in groups.items()
+    }
+    panels = {name: _panels(records) for name, records in trained.items() if records}
+    limits = _limits(panels)
+    return tuple(
+        _card(number, name, trained[name], found, marks[name], limits)
+        for number, (name, found) in enumerate(panels.items())
+        if found
+    )
+
+
+def _has_curves(record: Record) -> bool:
+    training = record.training
+    return training is not None and len(training.curves.steps) >= _LEAST_STEPS
+
+
+def _panels(records: Sequence[Record]) -> list[_Panel]:
+    curves = [record.training.curves for record in records if record.training is not None]
+    columns = records[0].columns
+    found = []
+    for key in SCORES:
+        lines = [(c.steps, c.scores[key]) for c in curves if key in c.scores]
+        if lines:
+            found.append(_Panel(_label(columns.get(key), key), tuple(lines)))
+    signals = [line for line in (_signal(c) for c in curves) if line[0]]
+    if signals:
+        found.append(_Panel(SIGNAL_LABEL, tuple(signals)))
+    return found
+
+
+def _label(column: Column | None, key: str) -> str:
+    if column is None:
+        return key
+    return f"{column.label} ({column.unit})" if column.unit else column.label
+
+
+def _signal(curves: Curves) -> Line:
+    values = curves.signals.get(SIGNAL, ())
+    pairs = [
+        (step, value)
+        for step, value in zip(curves.train_steps, values, strict=False)
+        if value is not None and math.isfinite(value)
+    ]
+    return tuple(step for step, _ in pairs), tuple(value for _, value in pairs)
+
+
+def _limits(panels: Mapping[str, Sequence[_Panel]]) -> dict[str, tuple[float, float]]:
+    """Return one range for each score: lines of different recipes compare by eye only on one.
+
+    The critic's loss has a scale of its own under each adversary and gets none.
+    """
+    values: dict[str, list[float]] = {}
+    for found in panels.values():
+        for panel in found:
+            if panel.label != SIGNAL_LABEL:
+                every = [v for _, line in panel.lines for v in line if math.isfinite(v)]
+                values.setdefault(panel.label, []).extend(every)
+    limits = {}
+    for label, every in values.items():
+        if every:
+            margin = 0.06 * (max(every) - min(every)) or 0.5
+            limits[label] = min(every) - margin, max(every) + margin
+    return limits
+
+
+def _card(
+    number: int,
+    name: str,
+    records: Sequence[Record],
+    panels: Sequence[_Panel],
+    mark: Mark,
+    limits: Mapping[str, tuple[float, float]],
+) -> CurveCard:
+    description = "; ".join(_in_words(panel) for panel in panels)
+    title = f"Training of {shown_name(name)}"
+    with drawing(_WIDTH, 36 + _PANEL * len(panels), rows=len(panels)) as (figure, axes):
+        for panel, axis in zip(panels, axes, strict=True):
+            _draw(axis, panel, mark, limits.get(panel.label))
+        axes[-1].set_xlabel("generator steps")
+        svg = to_svg(figure, title=title, description=description, salt=f"curves-{number}")
+    return CurveCard(shown_name(name), _note(records), Plot(title, description, svg))
+
+
+def _draw(axis: Any, panel: _Panel, mark: Mark, limits: tuple[float, float] | None) -> None:
+    several = len(panel.lines) > 1
+    for steps, values in panel.lines:
+        style = {"linewidth": 0.8, "alpha": 0.55} if several else {"linewidth": 1.8}
+        axis.plot(steps, values, color=mark.colour, **style)
+    if several:
+        axis.plot(*_mean(panel.lines), color=mark.colour, linewidth=2.2)
+    axis.set_title(panel.label, loc="left", fontsize=10.5, color=MUTED, pad=4)
+    if limits:
+        axis.set_ylim(*limits)
+    axis.locator_params(axis="y", nbins=4)
+    axis.locator_params(axis="x", nbins=5, integer=True)
+
+
+def _mean(lines: Sequence[Line]) -> Line:
+    """Return the mean over the seeds at the steps that all of them have."""
+    values: dict[int, list[float]] = {}
+    for steps, line in lines:
+        for step, value in zip(steps, line, strict=True):
+            values.setdefault(step, []).append(value)
+    shared = sorted(step for step, found in values.items() if len(found) == len(lines))
+    return tuple(shared), tuple(fmean(values[step]) for step in shared)
+
+
+def _in_words(panel: _Panel) -> str:
+    first = fmean(line[0] for _, line in panel.lines)
+    last = fmean(line[-1] for _, line in panel.lines)
+    return f"{panel.label} from {plain(first, 3)} to {plain(last, 3)}"
+
+
+def _note(records: Sequence[Record]) -> str:
+    trainings = [record.training for record in records if record.training is not None]
+    verdicts = Counter(training.verdict for training in trainings)
+    words = (
+        next(iter(verdicts))
+        if len(verdicts) == 1
+        else listing([f"{count} {verdict}" for verdict, count in verdicts.most_common()])
+    )
+    seconds = fmean(training.seconds for training in trainings)
+    steps = max(training.steps for training in trainings)
+    return (
+        f"{words}; {counted(len(trainings), 'seed')}, {steps} steps, {seconds_text(seconds)} each"
+    )

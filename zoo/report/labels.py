@@ -1,0 +1,83 @@
+"""Where the labels of a scatter plot go so that they lie neither on each other nor on points."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+LETTER_WIDTH = 0.62
+"""Width of an average letter in sizes of its font, of a wide font to be safe."""
+_RADII = (11.0, 19.0, 29.0, 41.0, 55.0, 71.0)
+_ANGLES = (0, 180, 25, -25, 155, -155, 90, -90, 55, -55, 125, -125)
+_POINT = 5.0
+_GAP = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle by its edges."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    def overlap(self, other: Box) -> float:
+        """Return the area that both cover."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.top, other.top) - max(self.bottom, other.bottom)
+        return max(0.0, width) * max(0.0, height)
+
+    @property
+    def area(self) -> float:
+        """Its area."""
+        return (self.right - self.left) * (self.top - self.bottom)
+
+
+def place_labels(
+    points: Sequence[tuple[float, float]], texts: Sequence[str], *, size: float, within: Box
+) -> list[tuple[float, float]]:
+    """Return the left lower corner of each label: the nearest free place around its point.
+
+    The most crowded points choose first. Where no place is free, the one with the least overlap is
+    taken.
+
+    Args:
+        points: `(x, y)` of each point, y upwards, in the unit of `size`.
+        texts: the labels.
+        size: font size.
+        within: where labels may lie.
+    """
+    dots = [Box(x - _POINT, y - _POINT, x + _POINT, y + _POINT) for x, y in points]
+    order = sorted(range(len(points)), key=lambda n: -_crowd(points, n))
+    boxes: dict[int, Box] = {}
+    for number in order:
+        others = [*(dot for n, dot in enumerate(dots) if n != number), *boxes.values()]
+        candidates = _candidates(points[number], len(texts[number]) * size * LETTER_WIDTH, size)
+        costs = [100 * _cost(box, others, within) + rank for rank, box in enumerate(candidates)]
+        boxes[number] = candidates[costs.index(min(costs))]
+    return [(boxes[n].left, boxes[n].bottom) for n in range(len(points))]
+
+
+def _candidates(point: tuple[float, float], width: float, height: float) -> list[Box]:
+    """Return the places around a point, the best liked first."""
+    found = []
+    for radius in _RADII:
+        for angle in _ANGLES:
+            cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+            x = point[0] + radius * cosine - (width if cosine < -0.1 else 0)
+            x -= width / 2 if abs(cosine) <= 0.1 else 0
+            y = point[1] + radius * sine - height / 2
+            found.append(Box(x - _GAP, y - _GAP, x + width + _GAP, y + height + _GAP))
+    return found
+
+
+def _cost(box: Box, others: Sequence[Box], within: Box) -> float:
+    outside = box.area - box.overlap(within)
+    return outside + sum(box.overlap(other) for other in others)
+
+
+def _crowd(points: Sequence[tuple[float, float]], number: int) -> float:
+    x, y = points[number]
+    return sum(1 / (1 + math.hypot(x - a, y - b)) for n, (a, b) in enumerate(points) if n != number)

@@ -1,0 +1,282 @@
+"""What a page shows, as plain values: the templates print these and compute nothing.
+
+Not here: where the values come from (the modules named after the sections).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from zoo.report.palette import Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line of the provenance: a term and what is known; warnings are set apart."""
+
+    term: str
+    text: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A column of a table.
+
+    Attributes:
+        key: its metric or cost key.
+        label: what it is called.
+        unit: unit of its cells, prefix included.
+        better: `higher`, `lower`, or empty where neither is better.
+        group: the group of columns it belongs to.
+        unavailable: why all its cells are empty.
+    """
+
+    key: str
+    label: str
+    unit: str
+    better: str
+    group: str
+    unavailable: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One number of a table: its text, interval over seeds, and the value it is sorted by."""
+
+    text: str
+    value: float | None = None
+    interval: str = ""
+    is_best: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SeedRow:
+    """What one seed of a row gave."""
+
+    label: str
+    note: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One recipe, file or function in a table."""
+
+    name: str
+    mark: Mark
+    is_baseline: bool
+    note: str
+    cells: tuple[Cell, ...]
+    seeds: tuple[SeedRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreTable:
+    """The scores on one dataset, or the mean over a suite's datasets.
+
+    Attributes:
+        title: the dataset's name, or what the mean is over.
+        note: how many images there are, or why there is nothing to show.
+        groups: names of column groups with their number of columns.
+        headings: the columns.
+        rows: baselines first.
+        datasets: the datasets it is over.
+    """
+
+    title: str
+    note: str
+    groups: tuple[tuple[str, int], ...]
+    headings: tuple[Heading, ...]
+    rows: tuple[Row, ...]
+    datasets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """An estimate and its interval drawn on a small axis, in percent of the axis' width.
+
+    Attributes:
+        zero: where no effect is.
+        band: ends of the region of effects too small to matter, None where none is stated.
+        low, high, point: the interval and the estimate.
+        labels: texts below the axis with their places.
+        description: the same in words.
+    """
+
+    zero: float
+    band: tuple[float, float] | None
+    low: float
+    high: float
+    point: float
+    labels: tuple[tuple[float, str], ...]
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimCard:
+    """A claim and what the records say of it."""
+
+    name: str
+    statement: str
+    source: str
+    verdict: str
+    tone: str
+    sentence: str
+    forest: Forest | None
+    facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A drawing that follows the page's colours.
+
+    Attributes:
+        title: what it shows.
+        description: the same in words, for those who do not see it.
+        wide: the drawing as inline SVG.
+        narrow: the same for a phone, where the wide one would be too small to read.
+    """
+
+    title: str
+    description: str
+    wide: Markup
+    narrow: Markup | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneRow:
+    """One line of the legend of the perception-distortion plot."""
+
+    number: int
+    name: str
+    mark: Mark
+    distortion: str
+    perception: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """The perception-distortion plot with the numbers behind it."""
+
+    plot: Plot
+    distortion: str
+    perception: str
+    dataset: str
+    rows: tuple[PlaneRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CurveCard:
+    """The course of one recipe's training."""
+
+    name: str
+    note: str
+    plot: Plot
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A main effect or interaction of a factorial."""
+
+    name: str
+    is_interaction: bool
+    estimate: str
+    interval: str
+    is_clear: bool
+    forest: Forest
+
+
+@dataclass(frozen=True, slots=True)
+class EffectTable:
+    """All effects of a factorial on one metric."""
+
+    metric: str
+    note: str
+    effects: tuple[Effect, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FactorialView:
+    """A factorial: what was crossed, and the effects by metric."""
+
+    name: str
+    summary: str
+    factors: tuple[Fact, ...]
+    tables: tuple[EffectTable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One seed's crop of one picture.
+
+    Attributes:
+        seed: the seed, empty where there is none.
+        source: the crop as a data URI.
+        caption: its scores.
+    """
+
+    seed: str
+    source: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """What one method makes of a gallery image, a shot for each seed."""
+
+    name: str
+    note: str
+    shots: tuple[Shot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryImage:
+    """A gallery image: the same crop by every method."""
+
+    dataset: str
+    image: str
+    note: str
+    width: int
+    height: int
+    exhibits: tuple[Exhibit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """All gallery images, and what can be chosen for them."""
+
+    methods: tuple[str, ...]
+    seeds: tuple[str, ...]
+    left: str
+    right: str
+    note: str
+    images: tuple[GalleryImage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Redo:
+    """The command that makes one row again."""
+
+    name: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Everything on the page, in its order."""
+
+    title: str
+    summary: tuple[str, ...]
+    facts: tuple[Fact, ...]
+    tables: tuple[ScoreTable, ...]
+    skipped: tuple[Fact, ...]
+    failed: tuple[Fact, ...]
+    claims: tuple[ClaimCard, ...]
+    plane: Plane | None
+    curves: tuple[CurveCard, ...]
+    factorials: tuple[FactorialView, ...]
+    gallery: Gallery | None
+    redo: tuple[Redo, ...]

@@ -1,0 +1,118 @@
+"""The page as a whole: its sections put together, rendered, and closed to the network.
+
+The page is one file. Its policy allows the one script that is part of it, by hash, its styles and
+embedded pictures; nothing may be fetched.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from zoo.bench.suites import Suite
+from zoo.files import write_atomically
+from zoo.report.curves import training_curves
+from zoo.report.facts import failures, provenance, summary
+from zoo.report.gallery import gallery
+from zoo.report.model import ClaimCard, FactorialView, Page, Plane, Redo, ScoreTable
+from zoo.report.numbers import shown_name
+from zoo.report.palette import Mark, marks
+from zoo.report.plane import perception_distortion
+from zoo.report.scores import score_tables, skipped_datasets
+from zoo.report.selection import Selection
+
+FILE = "index.html"
+
+
+def build_page(
+    selection: Selection,
+    root: Path,
+    *,
+    suite: Suite | None = None,
+    claims: Sequence[ClaimCard] = (),
+    factorials: Sequence[FactorialView] = (),
+) -> Page:
+    """Put together what the page shows.
+
+    Args:
+        selection: the records.
+        root: the folder they lie in.
+        suite: the suite with its images, None where they are not here.
+        claims: the claims as judged.
+        factorials: the factorials as analysed.
+    """
+    groups = selection.groups
+    drawn = marks(list(groups), selection.baselines)
+    tables = score_tables(selection, drawn)
+    return Page(
+        title=f"Super-resolution on {shown_name(selection.suite)}",
+        summary=summary(selection, tables, claims),
+        facts=provenance(selection),
+        tables=tables,
+        skipped=skipped_datasets(selection.comparison),
+        failed=failures(selection),
+        claims=tuple(claims),
+        plane=_plane(selection, tables, drawn),
+        curves=training_curves(groups, drawn),
+        factorials=tuple(factorials),
+        gallery=gallery(groups, root, suite),
+        redo=_redo(selection),
+    )
+
+
+def render(page: Page) -> str:
+    """Return the page as HTML; every value in it is escaped."""
+    environment = Environment(
+        loader=PackageLoader("zoo.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    script, style = _part("page.js"), _part("page.css")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template("page.html.j2").render(
+        page=page,
+        script=Markup(script),  # noqa: S704  ours, as is the style
+        style=Markup(style),  # noqa: S704
+        script_hash=f"sha256-{digest}",
+    )
+
+
+def write_page(page: Page, folder: Path) -> Path:
+    """Write the page into a folder, which is made if it is absent, and return its file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / FILE
+    write_atomically(path, render(page).encode())
+    return path
+
+
+def _part(name: str) -> str:
+    return files("zoo.report").joinpath("static", name).read_text(encoding="utf-8")
+
+
+def _plane(
+    selection: Selection, tables: Sequence[ScoreTable], drawn: Mapping[str, Mark]
+) -> Plane | None:
+    """Draw the plot over what the last table is over: the suite's mean, or its only dataset."""
+    if not tables:
+        return None
+    return perception_distortion(
+        selection.groups, drawn, tables[-1].datasets, title=tables[-1].title
+    )
+
+
+def _redo(selection: Selection) -> tuple[Redo, ...]:
+    """Return the commands of the rows; where seeds differ in it alone, each has its line."""
+    found = []
+    for name, records in selection.groups.items():
+        commands = dict.fromkeys(r.target.command for r in records if r.target.command)
+        if commands:
+            found.append(Redo(shown_name(name), "\n".join(commands)))
+    return tuple(found)

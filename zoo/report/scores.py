@@ -1,0 +1,208 @@
+"""The tables of scores: one a dataset, the mean over the suite where it is whole, seeds apart.
+
+Not here: means and intervals (`zoo.bench.comparisons`), how values are written
+(`zoo.report.numbers`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from zoo.bench.comparisons import COST_KEYS, MEAN, Comparison, Score
+from zoo.bench.comparisons import Row as Compared
+from zoo.bench.records import Record
+from zoo.report.model import Cell, Fact, Heading, Row, ScoreTable, SeedRow
+from zoo.report.numbers import Writer, counted, seconds_text, shown_name
+from zoo.report.palette import Mark
+from zoo.report.selection import Selection
+
+SCORES = "Image scores"
+COSTS = "Cost"
+_KINDS = {"baseline": "no training", "weights": "file of weights", "callable": "Python function"}
+_EMPTY = Cell("")
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column as it is written: its heading, and by row the cells of the mean and the seeds."""
+
+    heading: Heading
+    means: Mapping[str, Cell]
+    seeds: Mapping[str, tuple[Cell, ...]]
+
+
+def score_tables(selection: Selection, marks: Mapping[str, Mark]) -> tuple[ScoreTable, ...]:
+    """Return a table for each dataset that was scored, and the suite's mean where none is missing.
+
+    Args:
+        selection: the records and their comparison.
+        marks: how each row is drawn.
+    """
+    comparison = selection.comparison
+    tables = []
+    for name in (*comparison.datasets, MEAN):
+        rows = [row for row in comparison.rows if row.dataset == name and row.scores]
+        if not rows or (name == MEAN and len(comparison.datasets) == 1):
+            continue
+        is_mean = name == MEAN
+        datasets = comparison.datasets if is_mean else (name,)
+        images = counted(max(row.images for row in rows), "image")
+        note = f"{len(datasets)} datasets count alike, {images}" if is_mean else images
+        title = "Mean of the suite" if is_mean else shown_name(name)
+        tables.append(_table(title, note, datasets, rows, selection, marks))
+    return tuple(tables)
+
+
+def skipped_datasets(comparison: Comparison) -> tuple[Fact, ...]:
+    """Return the datasets that were not scored, and why."""
+    reasons = {row.dataset: row.skipped for row in comparison.rows if row.dataset and row.skipped}
+    return tuple(
+        Fact(shown_name(name), reason, warning=True) for name, reason in reasons.items() if reason
+    )
+
+
+def dataset_means(record: Record, datasets: Sequence[str]) -> dict[str, float]:
+    """Return a record's mean by metric key, over the images of each dataset and then over these.
+
+    A metric that misses on any image is left out.
+    """
+    means: list[dict[str, float]] = []
+    for dataset in record.datasets:
+        if dataset.name in datasets and dataset.images:
+            shared = set.intersection(*(set(image.scores) for image in dataset.images))
+            means.append(
+                {key: fmean(image.scores[key] for image in dataset.images) for key in shared}
+            )
+    if not means or len(means) < len(datasets):
+        return {}
+    keys = set.intersection(*(set(mean) for mean in means))
+    return {key: fmean(mean[key] for mean in means) for key in keys}
+
+
+def _table(
+    title: str,
+    note: str,
+    datasets: tuple[str, ...],
+    compared: Sequence[Compared],
+    selection: Selection,
+    marks: Mapping[str, Mark],
+) -> ScoreTable:
+    groups = {row.label: selection.groups[row.label] for row in compared}
+    columns = [
+        *_score_columns(compared, groups, selection.comparison, datasets),
+        *_cost_columns(compared, groups, selection),
+    ]
+    rows = tuple(
+        Row(
+            name=shown_name(label),
+            mark=marks[label],
+            is_baseline=label in selection.baselines,
+            note=_KINDS.get(records[0].target.kind) or counted(len(records), "seed"),
+            cells=tuple(column.means.get(label, _EMPTY) for column in columns),
+            seeds=_seed_rows(records, [column.seeds[label] for column in columns]),
+        )
+        for label, records in groups.items()
+    )
+    headings = tuple(column.heading for column in columns)
+    names = list(dict.fromkeys(heading.group for heading in headings))
+    counts = tuple((name, sum(heading.group == name for heading in headings)) for name in names)
+    return ScoreTable(title, note, counts, headings, rows, datasets)
+
+
+def _score_columns(
+    compared: Sequence[Compared],
+    groups: Mapping[str, Sequence[Record]],
+    comparison: Comparison,
+    datasets: Sequence[str],
+) -> list[_Column]:
+    """Return the columns that have a value in any row, and those that are empty for a reason."""
+    seeds = {
+        label: [dataset_means(record, datasets) for record in records]
+        for label, records in groups.items()
+    }
+    found = []
+    for key in comparison.score_keys:
+        means = {row.label: row.scores[key] for row in compared if key in row.scores}
+        if means or comparison.columns[key].unavailable:
+            of_seeds = {label: [mean.get(key) for mean in every] for label, every in seeds.items()}
+            found.append(_column(comparison, key, SCORES, means, of_seeds, rivals=set(means)))
+    return found
+
+
+def _cost_columns(
+    compared: Sequence[Compared], groups: Mapping[str, Sequence[Record]], selection: Selection
+) -> list[_Column]:
+    """Return the costs; a baseline, which costs next to nothing, is never marked as best."""
+    found = []
+    rivals = {row.label for row in compared} - set(selection.baselines)
+    for key in COST_KEYS:
+        means = {row.label: Score(row.cost[key]) for row in compared if key in row.cost}
+        if means:
+            seeds = {label: [r.cost.get(key) for r in rs] for label, rs in groups.items()}
+            found.append(_column(selection.comparison, key, COSTS, means, seeds, rivals=rivals))
+    return found
+
+
+def _column(
+    comparison: Comparison,
+    key: str,
+    group: str,
+    means: Mapping[str, Score],
+    seeds: Mapping[str, Sequence[float | None]],
+    *,
+    rivals: set[str],
+) -> _Column:
+    column = comparison.columns[key]
+    writer = Writer(column, [score.mean for score in means.values()])
+    direction = {True: "higher", False: "lower", None: ""}[column.higher_is_better]
+    heading = Heading(key, column.label, writer.unit, direction, group, column.unavailable)
+    competing = {label: score.mean for label, score in means.items() if label in rivals}
+    best = _best(competing, direction, writer)
+    return _Column(
+        heading,
+        {label: _cell(score, writer, is_best=label in best) for label, score in means.items()},
+        {
+            label: tuple(_EMPTY if v is None else _cell(Score(v), writer) for v in values)
+            for label, values in seeds.items()
+        },
+    )
+
+
+def _cell(score: Score, writer: Writer, *, is_best: bool = False) -> Cell:
+    interval = ""
+    if score.low is not None and score.high is not None:
+        interval = writer.interval(score.low, score.high)
+    return Cell(writer.write(score.mean), score.mean, interval, is_best)
+
+
+def _best(means: Mapping[str, float], better: str, writer: Writer) -> set[str]:
+    """Return the rows with the best mean as it is written; none where all are alike."""
+    if not better or len(means) < 2:
+        return set()
+    best = (max if better == "higher" else min)(means.values())
+    found = {label for label, mean in means.items() if writer.write(mean) == writer.write(best)}
+    return set() if len(found) == len(means) else found
+
+
+def _seed_rows(
+    records: Sequence[Record], columns: Sequence[tuple[Cell, ...]]
+) -> tuple[SeedRow, ...]:
+    if records[0].target.kind != "run":
+        return ()
+    return tuple(
+        SeedRow(
+            label=f"seed {record.target.seed}",
+            note=_training_note(record),
+            cells=tuple(cells[number] for cells in columns),
+        )
+        for number, record in enumerate(records)
+    )
+
+
+def _training_note(record: Record) -> str:
+    training = record.training
+    if training is None:
+        return ""
+    return f"{training.verdict}, {training.steps} steps, {seconds_text(training.seconds)}"

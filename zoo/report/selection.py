@@ -1,0 +1,119 @@
+"""Which records a page shows: one suite under one profile.
+
+Not here: which records may stand beside each other (`zoo.bench.selection`), means and intervals
+(`zoo.bench.comparisons`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo.bench.comparisons import Comparison, compare
+from zoo.bench.records import Record, read_records
+from zoo.bench.selection import comparable
+from zoo.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The records of one page.
+
+    Attributes:
+        comparison: their means and intervals, and what a reader must know of them.
+        groups: the scored records by the label of their row, in the rows' order, seeds in order.
+        failed: the records that tell of a failure.
+    """
+
+    comparison: Comparison
+    groups: dict[str, list[Record]]
+    failed: list[Record]
+
+    @property
+    def suite(self) -> str:
+        """Name of the suite."""
+        return self.comparison.suite
+
+    @property
+    def profile(self) -> str | None:
+        """Name of the profile of its runs, None where it has none."""
+        return self.comparison.profile
+
+    @property
+    def records(self) -> list[Record]:
+        """All records, the scored ones first."""
+        return [record for group in self.groups.values() for record in group] + self.failed
+
+    @property
+    def baselines(self) -> list[str]:
+        """Labels of the rows that need no training."""
+        return [n for n, group in self.groups.items() if group[0].target.kind == "baseline"]
+
+
+def select(
+    root: Path,
+    *,
+    suite: str | None = None,
+    profile: str | None = None,
+    order: Sequence[str] = (),
+) -> Selection:
+    """Read the records of one suite and profile.
+
+    Args:
+        root: folder of records.
+        suite: the suite; may be left out where there are records of one only.
+        profile: the profile; may be left out where there are runs of one only.
+        order: names of recipes in the order of their rows; others follow by name.
+
+    Raises:
+        DataError: if there are no such records, or of several suites or profiles and none was
+            chosen.
+    """
+    records = read_records(root, suite=suite)
+    if not records:
+        of_suite = f" of suite {suite!r}" if suite else ""
+        raise DataError(
+            f"no records{of_suite} in {root}; make them with: zoo bench --all, or say where they "
+            "are: --records DIR"
+        )
+    found = compare(records, order=order)
+    if suite is None:
+        suite = _only([one.suite for one in found], "suite", root)
+        found = [one for one in found if one.suite == suite]
+    profiles = [one.profile for one in found if one.profile]
+    if profile is None:
+        profile = _only(profiles, "profile", root) if profiles else None
+    elif profile not in profiles:
+        raise DataError(
+            f"no run of profile {profile!r} among the records of {suite} in {root} (there are: "
+            f"{', '.join(profiles) or 'none'})"
+        )
+    comparison = next(one for one in found if one.profile == profile)
+    return _selection(comparison, [record for record in records if record.suite == suite])
+
+
+def _only(found: Sequence[str], kind: str, root: Path) -> str:
+    names = sorted(set(found))
+    if len(names) > 1:
+        raise DataError(
+            f"{root} has records of {len(names)} {kind}s ({', '.join(names)}), which do not "
+            f"compare; choose one: --{kind} {names[0]}"
+        )
+    return names[0]
+
+
+def _selection(comparison: Comparison, records: Sequence[Record]) -> Selection:
+    kept = [
+        record
+        for record in comparable(records)[0]
+        if record.target.profile in (None, comparison.profile)
+    ]
+    by_target: dict[tuple[str, str], list[Record]] = {}
+    for record in sorted(kept, key=lambda record: (record.target.seed or 0, record.key)):
+        if record.error is None:
+            target = record.target
+            by_target.setdefault((target.name, target.kind), []).append(record)
+    labels = {(row.target, row.kind): row.label for row in comparison.rows}
+    groups = {label: by_target[key] for key, label in labels.items() if key in by_target}
+    return Selection(comparison, groups, [record for record in kept if record.error is not None])

@@ -1,0 +1,154 @@
+"use strict";
+// Makes what is already on the page sortable, selectable and comparable. Without it all can be read.
+
+const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+const announce = (text) => { document.getElementById("announcer").textContent = text; };
+
+all(".needs-script").forEach((part) => { part.hidden = false; });
+
+// ------------------------------------------------------------------------------------- the tables
+
+function showSeeds(button, shown) {
+  button.setAttribute("aria-expanded", String(shown));
+  all("tr.seed", button.closest("tbody")).forEach((row) => { row.hidden = !shown; });
+}
+
+all("button.seeds").forEach((button) => {
+  button.disabled = false;
+  showSeeds(button, false);
+  button.addEventListener("click", () => {
+    showSeeds(button, button.getAttribute("aria-expanded") !== "true");
+  });
+});
+
+function sortKey(body, column) {
+  const cell = body.rows[0].cells[column];
+  if (column === 0) return cell.querySelector("bdi").textContent;
+  return cell.dataset.value === undefined ? null : Number(cell.dataset.value);
+}
+
+function compare(first, second, sign) {
+  if (first === null || second === null) return (first === null) - (second === null);
+  return sign * (typeof first === "string" ? first.localeCompare(second) : first - second);
+}
+
+function sortBy(heading, order) {
+  const table = heading.closest("table");
+  const column = heading.cellIndex;
+  const sign = order === "descending" ? -1 : 1;
+  const bodies = [...table.tBodies];
+  const keyed = bodies.map((body, place) => ({ body, place, key: sortKey(body, column) }));
+  keyed.sort((a, b) => compare(a.key, b.key, sign) || a.place - b.place);
+  keyed.forEach(({ body }) => table.append(body));
+  all("th[aria-sort]", table).forEach((other) => {
+    other.setAttribute("aria-sort", other === heading ? order : "none");
+  });
+  const label = heading.querySelector(".label") || heading.querySelector("button");
+  announce(`Sorted by ${label.textContent.trim()}, ${order}`);
+}
+
+all("button.sort").forEach((button) => {
+  const heading = button.closest("th");
+  button.addEventListener("click", () => {
+    const sorted = heading.getAttribute("aria-sort");
+    const opposite = sorted === "ascending" ? "descending" : "ascending";
+    sortBy(heading, sorted === "none" ? button.dataset.first : opposite);
+  });
+});
+
+function choose(name, apply) {
+  const inputs = all(`input[name="${name}"]`);
+  inputs.forEach((input) => input.addEventListener("change", () => apply(input.value)));
+  const chosen = inputs.find((input) => input.checked);
+  if (chosen) apply(chosen.value);
+}
+
+choose("dataset", (value) => {
+  all(".dataset").forEach((part) => { part.hidden = part.dataset.dataset !== value; });
+});
+choose("verdict", (value) => {
+  all(".claim").forEach((card) => { card.hidden = value !== "" && card.dataset.verdict !== value; });
+});
+
+// ----------------------------------------------------------------------------------- the pictures
+
+const left = document.getElementById("left");
+const right = document.getElementById("right");
+const seed = document.getElementById("seed");
+
+function exhibitOf(picture, name) {
+  return all(".exhibits > li", picture).find((item) => item.dataset.name === name);
+}
+
+function shotOf(exhibit) {
+  const shots = all("figure", exhibit);
+  return shots.find((shot) => shot.dataset.seed === (seed ? seed.value : "")) || shots[0];
+}
+
+function describe(picture) {
+  const cut = picture.querySelector(".cut");
+  const names = [".left-name", ".right-name"].map((side) => picture.querySelector(side).textContent);
+  cut.setAttribute("aria-valuetext", `${cut.value} % ${names[0]}, ${100 - cut.value} % ${names[1]}`);
+}
+
+function moveCut(picture) {
+  const cut = picture.querySelector(".cut");
+  picture.querySelector("img.left").style.clipPath = `inset(0 ${100 - cut.value}% 0 0)`;
+  picture.querySelector(".handle").style.left = `${cut.value}%`;
+  describe(picture);
+}
+
+function showSide(picture, side, select) {
+  const name = select.selectedOptions[0].textContent;
+  const exhibit = exhibitOf(picture, name);
+  const shown = picture.querySelector(`img.${side}`);
+  shown.hidden = !exhibit;
+  if (exhibit) {
+    const original = shotOf(exhibit).querySelector("img");
+    shown.src = original.src;
+    shown.alt = original.alt;
+  }
+  picture.querySelector(`.${side}-name`).textContent = exhibit ? name : `${name}: none kept`;
+}
+
+function showPicture(picture) {
+  all(".exhibits > li", picture).forEach((exhibit) => {
+    const chosen = shotOf(exhibit);
+    all("figure", exhibit).forEach((shot) => { shot.hidden = shot !== chosen; });
+  });
+  showSide(picture, "left", left);
+  showSide(picture, "right", right);
+  moveCut(picture);
+}
+
+all(".picture").forEach((picture) => {
+  picture.querySelector(".cut").addEventListener("input", () => moveCut(picture));
+  showPicture(picture);
+});
+[left, right, seed].filter(Boolean).forEach((select) => {
+  select.addEventListener("change", () => all(".picture").forEach(showPicture));
+});
+
+// ----------------------------------------------------------------------------------- the commands
+
+async function copyText(text, source) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // A page from disk may be denied the clipboard; the text is then selected to be copied by hand.
+    getSelection().selectAllChildren(source);
+    return false;
+  }
+}
+
+all("button.copy").forEach((button) => {
+  const source = button.parentElement.querySelector("code");
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const copied = await copyText(source.textContent, source);
+    button.textContent = copied ? "Copied" : "Selected";
+    announce(copied ? "Command copied" : "Command selected");
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+});
