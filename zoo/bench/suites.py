@@ -29,7 +29,7 @@ KEPT_BYTES = 256_000_000
 """Images are kept in memory up to this size; further ones are decoded each time they are used."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class BenchImage:
     """One image to score.
 
