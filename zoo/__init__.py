@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zoo.adversaries.base import Adversary
+    from zoo.bench.api import bench
     from zoo.discriminators.base import Discriminator
     from zoo.errors import ZooError
     from zoo.generators.base import Generator
@@ -34,6 +35,7 @@ __all__ = [
     "Metric",
     "ZooError",
     "__version__",
+    "bench",
     "register_adversary",
     "register_discriminator",
     "register_generator",
@@ -60,6 +62,8 @@ def __getattr__(name: str) -> Any:
     """Import a public name on first use (PEP 562)."""
     if name == "__version__":
         value: Any = _version()
+    elif name == "bench":  # a package that can be called
+        value = importlib.import_module(f"zoo.{name}")
     elif name in _HOMES:
         value = getattr(importlib.import_module(_HOMES[name]), name)
     else:

@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from zoo.commands import data, weights
+from zoo.commands.bench import bench
 from zoo.commands.doctor import doctor
 from zoo.commands.list import list_names
 from zoo.commands.output import configure_logging, print_error, print_text
@@ -26,6 +27,7 @@ HELP = """\b
 zoo list recipes                        what can be trained
 zoo show esrgan-wgangp -p demo          every value of it, and its origin
 zoo train esrgan-wgangp -p demo         train it, minutes on a CPU
+zoo bench --all -p demo                 score what is trained, with intervals
 
 Train, compare and extend super-resolution GANs.
 """
@@ -54,6 +56,7 @@ app = typer.Typer(
 app.command("list")(list_names)
 app.command("show")(show)
 app.command("train")(train)
+app.command("bench")(bench)
 app.command("doctor")(doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")

@@ -84,6 +84,12 @@ def print_json(schema: str, document: dict[str, Any]) -> None:
     stdout().print(Text(text))
 
 
+def print_rows(rows: Sequence[dict[str, Any]]) -> None:
+    """Print rows to stdout as one JSON array; a number that is not finite is a mistake here."""
+    text = json.dumps(list(rows), indent=2, ensure_ascii=False, allow_nan=False, default=str)
+    stdout().print(Text(text))
+
+
 def note(text: str) -> None:
     """Print a remark to stderr: what was chosen, what to do next."""
     stderr().print(Text(text, style="dim"))

@@ -19,11 +19,13 @@ class Generator(nn.Module, ABC):
     Attributes:
         scales: the upscaling factors the architecture can be built for.
         trainable: False for a fixed method, such as bicubic interpolation, that is only scored.
+        calibrates: whether its published scores are what a benchmark's protocol is tested against.
         scale: the upscaling factor of this instance.
     """
 
     scales: ClassVar[frozenset[int]] = frozenset({2, 3, 4, 8})
     trainable: ClassVar[bool] = True
+    calibrates: ClassVar[bool] = False
 
     def __init__(self, *, scale: int = 4) -> None:
         super().__init__()

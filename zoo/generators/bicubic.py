@@ -87,6 +87,7 @@ class Bicubic(Generator):
     """
 
     trainable = False
+    calibrates = True
 
     def __init__(self, *, scale: int = 4) -> None:
         super().__init__(scale=scale)

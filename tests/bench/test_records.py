@@ -1,0 +1,84 @@
+"""Records on disk: immutable, whole, and read back as they were."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo.bench.records import (
+    Column,
+    DatasetScores,
+    ImageScores,
+    Record,
+    Target,
+    newest,
+    read_record,
+    read_records,
+    seeds_of,
+    write_record,
+)
+from zoo.errors import DataError
+
+DIGEST = "0" * 64
+
+
+def make_record(name: str = "net", *, seed: int = 0, key: str = "a" * 64, **changes: Any) -> Record:
+    image = ImageScores(
+        name="x", height=8, width=8, hr_sha256=DIGEST, lr_sha256=DIGEST, scores={"psnr_y": 30.0}
+    )
+    values: dict[str, Any] = {
+        "key": key,
+        "protocol": 1,
+        "suite": "tiny",
+        "suite_sha256": DIGEST,
+        "scale": 4,
+        "target": Target(name=name, kind="run", recipe=name, profile="smoke", seed=seed),
+        "columns": {"psnr_y": Column(label="PSNR-Y", unit="dB")},
+        "datasets": (DatasetScores(name="set", images=(image,)),),
+        "provenance": {"created": "2026-01-01"},
+    }
+    return Record(**{**values, **changes})
+
+
+def test_a_record_is_read_back_as_it_was(tmp_path: Path) -> None:
+    record = make_record()
+    path = write_record(tmp_path, record)
+    assert path == tmp_path / "tiny" / "net-smoke-seed-0-aaaaaaaaaaaa.json"
+    assert read_record(path) == record
+    assert read_record(path).scored == {("set", "x"): {"psnr_y": 30.0}}
+
+
+def test_a_record_is_never_written_over(tmp_path: Path) -> None:
+    first = write_record(tmp_path, make_record())
+    before = first.read_bytes()
+    assert write_record(tmp_path, make_record(protocol=2)) == first
+    assert first.read_bytes() == before
+
+
+def test_what_is_no_record_is_said_and_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_record(tmp_path, make_record())
+    torn = path.with_name("torn.json")
+    torn.write_text(path.read_text()[:100])
+    with pytest.raises(DataError, match=r"torn\.json is not a record"):
+        read_record(torn)
+    with caplog.at_level(logging.WARNING):
+        assert len(read_records(tmp_path)) == 1
+    assert "torn.json" in caplog.text
+
+
+def test_hostile_names_stay_inside_the_folder(tmp_path: Path) -> None:
+    path = write_record(tmp_path, make_record("../../etc/<passwd>"))
+    assert path.resolve().is_relative_to(tmp_path.resolve() / "tiny")
+
+
+def test_the_newest_record_of_a_seed_counts() -> None:
+    old = make_record(key="b" * 64)
+    new = make_record(key="c" * 64, provenance={"created": "2026-02-01"})
+    other = make_record(seed=1)
+    assert newest([new, other, old]) == [new, other]
+    assert [record.target.seed for record in seeds_of([other, new])["net"]] == [0, 1]

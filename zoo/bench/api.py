@@ -1,0 +1,233 @@
+"""A benchmark from what is asked for to its records: the body of `zoo bench` and of `zoo.bench()`.
+
+Nothing is printed and nothing is trained here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from zoo.bench.candidates import (
+    Candidate,
+    Upscaler,
+    baseline_candidate,
+    callable_candidate,
+    parse_generator,
+    run_candidate,
+    weights_candidate,
+)
+from zoo.bench.evaluate import Scorer, create_metrics
+from zoo.bench.records import Record
+from zoo.bench.session import Asked, Missing, find_recipes, score_all, self_test
+from zoo.bench.suites import Suite, open_suite
+from zoo.errors import RecipeError
+from zoo.plugins import load_plugin_file
+from zoo.recipes.book import Book, load_book
+from zoo.recipes.checks import complete
+from zoo.recipes.resolve import resolve
+from zoo.recipes.schema import ComponentSpec, Runtime
+from zoo.recipes.targets import sort_targets
+from zoo.recipes.tree import Leaves, component_name
+from zoo.registry import GENERATORS
+from zoo.runs.device import choose_device, default_profile, plan_execution
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+RECORDS = "records"
+Tell = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to score, and how.
+
+    Attributes:
+        recipes: names of recipes; the baselines among the book's recipes are always scored.
+        files: run directories and files of weights.
+        callables: Python callables by the headings of their rows.
+        profile: the budget that recipes are compared under.
+        seeds: seeds of each recipe.
+        suite: name of a suite, or the path of a YAML file.
+        generator: what files of weights are for.
+        data_root: folder of datasets, None for the default.
+        run_root: folder of run directories.
+        records: folder of records; None for one in the run root.
+        device: `auto`, `cpu`, `cuda` or `cuda:<n>`.
+        failures: why the training of a run failed, by recipe and seed.
+    """
+
+    recipes: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    callables: Mapping[str, Upscaler] = field(default_factory=dict)
+    profile: str = ""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    suite: str = "samples-x4"
+    generator: ComponentSpec | None = None
+    data_root: Path | None = None
+    run_root: Path = Path("runs")
+    records: Path | None = None
+    device: str = "auto"
+    failures: Mapping[tuple[str, int], str] = field(default_factory=dict)
+
+    @property
+    def record_root(self) -> Path:
+        """The folder of records."""
+        return self.run_root / RECORDS if self.records is None else self.records
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a benchmark found.
+
+    Attributes:
+        suite: what was scored on.
+        records: one for each row, baselines first.
+        missing: runs that were asked for and are not there.
+    """
+
+    suite: Suite
+    records: list[Record]
+    missing: list[Missing]
+
+
+def run_benchmark(book: Book, request: Request, tell: Tell | None = None) -> Result:
+    """Score what is asked for.
+
+    The baselines come first, and where a published value is known for a dataset the protocol is
+    tested against it before anything else is scored.
+
+    Args:
+        book: where the recipes are defined.
+        request: what to score, and how.
+        tell: hears the number done, the number in all, and what comes next.
+
+    Raises:
+        ZooError: if a name, the suite or the data is not there, or the self-test fails. What goes
+            wrong with one candidate becomes its record's error.
+    """
+    suite = open_suite(request.suite, data_root=request.data_root)
+    execution = plan_execution(Runtime(), choose_device(request.device))
+    scorer = Scorer(suite, create_metrics(suite.metrics), execution, request.record_root)
+    baselines = _baselines(book, request.profile, suite.scale)
+    asked = _find(book, request, suite.scale)
+    records = score_all(baselines, scorer)
+    for record in records:
+        if GENERATORS.get(record.target.generator["name"]).calibrates:
+            self_test(suite, record)
+    records += score_all(asked.candidates, scorer, tell)
+    return Result(suite, records, asked.missing)
+
+
+def bench(
+    *targets: str | Path | Upscaler,
+    suite: str = "samples-x4",
+    profile: str | None = None,
+    seeds: int = 3,
+    generator: str | None = None,
+    data_root: Path | None = None,
+    run_root: Path = Path("runs"),
+    records: Path | None = None,
+    device: str = "auto",
+    registry: Sequence[Path] = (),
+    plugins: Sequence[Path] = (),
+) -> DataFrame:
+    """Score runs, files of weights and callables; return a table with a row a dataset.
+
+    Args:
+        targets: names of recipes, run directories, files of weights, or callables from
+            `(N, 3, h, w)` RGB in [0, 1] to `(N, 3, scale * h, scale * w)`.
+        suite: name of a suite, or the path of a YAML file.
+        profile: the budget recipes are compared under; by default the device's.
+        seeds: how many seeds of each recipe.
+        generator: the generator that files of weights are for, such as `rrdb`.
+        data_root: folder of datasets.
+        run_root: folder of run directories.
+        records: folder of records; by default one in the run root.
+        device: `auto`, `cpu`, `cuda` or `cuda:<n>`.
+        registry: files of recipes beside the built-in ones.
+        plugins: Python files with components; they are executed.
+
+    Returns:
+        The columns are described at `zoo.bench.tables.summary`.
+
+    Raises:
+        ZooError: see `run_benchmark`.
+    """
+    from zoo.bench.tables import summary
+
+    for plugin in plugins:
+        load_plugin_file(plugin)
+    book = load_book(registry)
+    words = [target for target in targets if isinstance(target, str | Path)]
+    functions = [target for target in targets if not isinstance(target, str | Path)]
+    recipes, files = sort_targets(book, [str(word) for word in words])
+    request = Request(
+        recipes=tuple(recipes),
+        files=tuple(files),
+        callables={_heading(function): function for function in functions},
+        profile=profile or default_profile(choose_device(device)),
+        seeds=tuple(range(seeds)),
+        suite=suite,
+        generator=None if generator is None else parse_generator(generator),
+        data_root=data_root,
+        run_root=run_root,
+        records=records,
+        device=device,
+    )
+    return summary(run_benchmark(book, request).records)
+
+
+def baseline_names(book: Book) -> list[str]:
+    """Return the recipes with nothing to train, in the registry's order."""
+    return [name for name, entry in book.recipes.items() if _trains_nothing(entry.leaves)]
+
+
+def _trains_nothing(leaves: Leaves) -> bool:
+    name = component_name(leaves, ("generator",))
+    known = isinstance(name, str) and name in GENERATORS.names()
+    return known and not GENERATORS.get(name).trainable
+
+
+def _baselines(book: Book, profile: str, scale: int) -> list[Candidate]:
+    at_scale = [f"scale={scale}"]
+    return [
+        baseline_candidate(complete(resolve(book, name, profile, settings=at_scale)).spec)
+        for name in baseline_names(book)
+    ]
+
+
+def _find(book: Book, request: Request, scale: int) -> Asked:
+    asked = find_recipes(
+        book,
+        [name for name in request.recipes if name not in baseline_names(book)],
+        profile=request.profile,
+        seeds=request.seeds,
+        run_root=request.run_root,
+        failures=request.failures,
+    )
+    asked.candidates += [_from_file(path, request.generator, scale) for path in request.files]
+    asked.candidates += [
+        callable_candidate(name, function, scale=scale)
+        for name, function in request.callables.items()
+    ]
+    return asked
+
+
+def _from_file(path: Path, generator: ComponentSpec | None, scale: int) -> Candidate:
+    if path.is_dir():
+        return run_candidate(path)
+    if generator is None:
+        raise RecipeError(
+            f"{path}: say which generator these weights are for, as in --generator rrdb"
+        )
+    return weights_candidate(path, generator, scale=scale)
+
+
+def _heading(function: Upscaler) -> str:
+    return type(function).__name__ if isinstance(function, nn.Module) else function.__name__

@@ -1,0 +1,270 @@
+"""What can be scored: a run, a baseline, a file of weights, a Python callable.
+
+Each is a `Candidate`: what the record says of it, and how to get the network. Nothing is loaded
+before it is known that its record is missing.
+
+Not here: scoring (`zoo.bench.evaluate`), training what is missing (`zoo.sweep`).
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from zoo.bench.dynamics import DIVERGED, curves, measures
+from zoo.bench.records import Target, TrainingSummary
+from zoo.errors import DataError, RecipeError, WeightsError
+from zoo.files import file_sha256
+from zoo.recipes.arguments import complaints
+from zoo.recipes.build import build_generator
+from zoo.recipes.problems import raise_problems
+from zoo.recipes.reader import parse_document
+from zoo.recipes.schema import ComponentSpec, RecipeSettings, RunSpec
+from zoo.runs.directory import RunDirectory, run_path
+from zoo.weights.tensors import read_tensors
+
+Upscaler = Callable[[Tensor], Tensor]
+"""From `(N, 3, h, w)` RGB in [0, 1] to `(N, 3, H, W)`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Something to score.
+
+    Attributes:
+        target: what its record says it is.
+        scale: its upscaling factor.
+        load: returns the network or callable, on the CPU.
+        training: how it was trained, None where it was not.
+        error: why there is nothing to score; such a candidate becomes an error record.
+    """
+
+    target: Target
+    scale: int
+    load: Callable[[], Upscaler]
+    training: TrainingSummary | None = None
+    error: str | None = None
+
+    @property
+    def is_cacheable(self) -> bool:
+        """Whether the target says everything that shapes its scores; of a callable nobody knows."""
+        return self.target.kind != "callable"
+
+
+def baseline_candidate(spec: RunSpec) -> Candidate:
+    """Return a recipe that needs no training as a candidate."""
+    generator = _described(spec.settings)
+    target = Target(
+        name=spec.recipe,
+        kind="baseline",
+        recipe=spec.recipe,
+        generator=generator,
+        command=_bench_command(spec.recipe),
+    )
+    return Candidate(target, spec.settings.scale, lambda: build_generator(spec.settings, seed=0))
+
+
+def run_candidate(path: Path) -> Candidate:
+    """Return a finished run, or one that diverged, as a candidate.
+
+    Args:
+        path: its directory.
+
+    Raises:
+        DataError: if no run is there, or it is not finished.
+        IntegrityError: if its weights are damaged (when they are loaded).
+    """
+    directory = RunDirectory(path)
+    spec, provenance = directory.spec(), directory.provenance()
+    if spec is None or provenance is None:
+        raise DataError(f"{path} holds no run: it has no recipe.yaml and provenance.json")
+    rows, summary = directory.rows(), directory.summary()
+    diverged = next((row for row in rows if row["kind"] == DIVERGED), None)
+    if summary is None and diverged is None:
+        raise DataError(f"{path} is not finished; go on with: {train_command(spec)}")
+    identity = provenance["identity_sha256"]
+    target = Target(
+        name=spec.recipe,
+        kind="run",
+        recipe=spec.recipe,
+        profile=spec.profile,
+        seed=spec.seed,
+        generator=_described(spec.settings),
+        weights_sha256=None if summary is None else file_sha256(directory.weights),
+        identity_sha256=identity,
+        pretraining_sha256=provenance["identity"].get("pretraining"),
+        command=train_command(spec),
+    )
+    verdict = DIVERGED if summary is None else summary["verdict"]
+    training = TrainingSummary(
+        steps=rows[-1]["step"] if summary is None else summary["steps"],
+        seconds=0.0 if summary is None else summary["seconds"],
+        verdict=verdict,
+        measures=measures(rows, verdict=verdict),
+        curves=curves(rows),
+        components={} if summary is None else summary["components"],
+    )
+    return Candidate(
+        target,
+        spec.settings.scale,
+        lambda: _run_generator(directory, spec, identity),
+        training,
+        error=None if summary is not None or diverged is None else diverged["message"],
+    )
+
+
+def weights_candidate(
+    path: Path, generator: ComponentSpec, *, scale: int, name: str | None = None
+) -> Candidate:
+    """Return a file of weights as a candidate.
+
+    Args:
+        path: `.safetensors`, or a PyTorch file of plain tensors.
+        generator: the generator they are for, with its arguments.
+        scale: upscaling factor.
+        name: heading of its row, by default the file's stem.
+
+    Raises:
+        WeightsError: if the file is missing; when it is loaded, if it does not fit.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path} is no file of weights")
+    settings = _settings(generator, scale)
+    target = Target(
+        name=name or path.stem,
+        kind="weights",
+        generator=_described(settings),
+        weights_sha256=file_sha256(path),
+        command=_bench_command(str(path), "--generator", json.dumps(generator.model_dump())),
+    )
+    return Candidate(target, scale, lambda: _file_generator(path, settings))
+
+
+def parse_generator(text: str) -> ComponentSpec:
+    """Read a generator as a recipe names it: `rrdb`, or `{name: rrdb, num_blocks: 6}`.
+
+    Raises:
+        RecipeError: if it is no such thing, or an argument is wrong.
+        UnknownNameError: if there is no generator of that name.
+    """
+    document = parse_document(text, "--generator")
+    raise_problems(document.problems)
+    data = {"name": document.data} if isinstance(document.data, str) else document.data
+    try:
+        spec = ComponentSpec.model_validate(data)
+    except ValidationError as error:
+        raise RecipeError(
+            f"--generator {text}: write a name, such as rrdb, or '{{name: rrdb, num_blocks: 6}}'"
+        ) from error
+    wrong = list(complaints("generators", spec.name, spec.arguments))
+    if wrong:
+        raise RecipeError(f"--generator {text}: {'; '.join(one.message for one in wrong)}")
+    return spec
+
+
+def callable_candidate(name: str, upscale: Upscaler, *, scale: int) -> Candidate:
+    """Return a Python callable, or a module, as a candidate; it is scored anew every time.
+
+    Args:
+        name: heading of its row.
+        upscale: from `(N, 3, h, w)` RGB in [0, 1] to `(N, 3, scale * h, scale * w)`.
+        scale: upscaling factor.
+    """
+    return Candidate(Target(name=name, kind="callable"), scale, lambda: upscale)
+
+
+def failed_candidate(spec: RunSpec, reason: str) -> Candidate:
+    """Return a run whose training failed as a candidate that becomes an error record."""
+    target = Target(
+        name=spec.recipe,
+        kind="run",
+        recipe=spec.recipe,
+        profile=spec.profile,
+        seed=spec.seed,
+        generator=_described(spec.settings),
+        command=train_command(spec),
+    )
+    return Candidate(target, spec.settings.scale, _nothing, error=reason)
+
+
+def find_run(spec: RunSpec, run_root: Path) -> tuple[Path | None, str | None]:
+    """Find the finished or diverged run of a specification.
+
+    Returns:
+        Its directory, or None and why there is none to score.
+    """
+    path = run_path(spec, run_root)
+    directory = RunDirectory(path)
+    recorded = directory.spec()
+    if recorded is None:
+        return None, "not trained"
+    if _shaping(recorded) != _shaping(spec):
+        return None, f"{path} was trained with other settings"
+    if directory.summary() is not None:
+        return path, None
+    if any(row["kind"] == DIVERGED for row in directory.rows()):
+        return path, None
+    return None, "begun, not finished"
+
+
+def train_command(spec: RunSpec) -> str:
+    """Return the command that trains a run."""
+    words = ["zoo", "train", spec.recipe, "--profile", spec.profile, "--seed", str(spec.seed)]
+    return shlex.join(words)
+
+
+def _shaping(spec: RunSpec) -> dict[str, Any]:
+    """Return what shapes a run, without how it is executed and how often it says so."""
+    document = spec.model_dump(mode="json", exclude={"recipe", "profile", "pretraining"})
+    del document["settings"]["runtime"]
+    for name in ("log_every", "validate_every", "checkpoint_every"):
+        del document["settings"]["training"][name]
+    inner = None if spec.pretraining is None else _shaping(spec.pretraining)
+    return document | {"pretraining": inner}
+
+
+def _bench_command(*words: str) -> str:
+    return shlex.join(["zoo", "bench", *words])
+
+
+def _described(settings: RecipeSettings) -> dict[str, Any]:
+    return settings.generator.model_dump(mode="json")
+
+
+def _settings(generator: ComponentSpec, scale: int) -> RecipeSettings:
+    return RecipeSettings.model_validate(
+        {"scale": scale, "generator": generator.model_dump(), "training": {"steps": 1}}
+    )
+
+
+def _nothing() -> Upscaler:
+    raise RecipeError("a run that failed has no generator")
+
+
+def _run_generator(directory: RunDirectory, spec: RunSpec, identity: str) -> nn.Module:
+    weights, _ = directory.read_weights(identity)
+    return _loaded(build_generator(spec.settings, seed=spec.seed), weights, directory.weights)
+
+
+def _file_generator(path: Path, settings: RecipeSettings) -> nn.Module:
+    return _loaded(build_generator(settings, seed=0), read_tensors(path), path)
+
+
+def _loaded(generator: nn.Module, weights: dict[str, torch.Tensor], path: Path) -> nn.Module:
+    try:
+        generator.load_state_dict(weights)
+    except RuntimeError as error:
+        first = " ".join(line.strip() for line in str(error).splitlines()[:2])
+        raise WeightsError(
+            f"{path} does not fit generator {type(generator).__name__}: {first}; name the right "
+            f"one, with its arguments, as in --generator '{{name: rrdb, num_blocks: 6}}'"
+        ) from error
+    return generator.eval()

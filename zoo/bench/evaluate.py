@@ -1,0 +1,297 @@
+"""Scoring: from a candidate and a suite to a record.
+
+Every generator sees the same bits: the protocol's low-resolution image as RGB in [0, 1]; of a grey
+image's result the mean of the three channels is scored. Networks run in true float32.
+
+Not here: what is scored (`zoo.bench.candidates`), on what (`zoo.bench.suites`), the scores
+themselves (`zoo.metrics`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.bench.candidates import Candidate, Upscaler
+from zoo.bench.cost import COST_COLUMNS, measured_cost
+from zoo.bench.dynamics import MEASURE_COLUMNS
+from zoo.bench.pictures import PictureKeeper
+from zoo.bench.probes import (
+    STATISTICS_GAP_COLUMN,
+    STATISTICS_GAP_KEY,
+    has_batch_norm,
+    statistics_gap,
+    with_batch_statistics,
+)
+from zoo.bench.records import Column, DatasetScores, ImageScores, Record, record_path
+from zoo.bench.suites import BenchImage, Suite
+from zoo.data.images import to_rgb
+from zoo.data.stream import to_float
+from zoo.errors import RecipeError, ShapeError
+from zoo.metrics.base import Comparison, Metric
+from zoo.metrics.protocol import PROTOCOL_VERSION
+from zoo.registry import METRICS
+from zoo.runs.device import Execution
+from zoo.runs.provenance import identity_hash, revision, versions
+
+SCORING_VERSION = 1
+"""Version of the scoring mathematics: raised when the same inputs give other numbers."""
+
+
+@dataclass(slots=True)
+class Clock:
+    """Where the seconds of scoring went.
+
+    Attributes:
+        network: in the generator, for its images.
+        metrics: in the metrics.
+        cost: in the generator, to measure what it costs.
+        total: in all.
+    """
+
+    network: float = 0.0
+    metrics: float = 0.0
+    cost: float = 0.0
+    total: float = 0.0
+
+
+class Scorer:
+    """Scores candidates on one suite.
+
+    Args:
+        suite: images and scale.
+        metrics: by registered name.
+        execution: device and numerics.
+        records: folder of records.
+    """
+
+    def __init__(
+        self, suite: Suite, metrics: Mapping[str, Metric], execution: Execution, records: Path
+    ) -> None:
+        self.suite = suite
+        self.execution = execution
+        self.records = records
+        self.columns = _columns(metrics)
+        self._metrics = {
+            metric_key(name): metric
+            for name, metric in metrics.items()
+            if self.columns[metric_key(name)].unavailable is None
+        }
+
+    def key(self, candidate: Candidate) -> str:
+        """Return the hash of everything that shapes a candidate's record."""
+        target = candidate.target.model_dump(mode="json", exclude={"command", "name"})
+        return identity_hash(
+            {
+                "protocol": PROTOCOL_VERSION,
+                "scoring": SCORING_VERSION,
+                "suite": self.suite.sha256,
+                "target": target,
+                "metrics": {
+                    name: [column.unavailable is None, dict(column.provenance)]
+                    for name, column in self.columns.items()
+                },
+                "device": self.execution.device.type,
+                "error": candidate.error,
+            }
+        )
+
+    def known(self, candidate: Candidate) -> Path | None:
+        """Return the file of a candidate's record where there is one already."""
+        if not candidate.is_cacheable:
+            return None
+        path = record_path(self.records, self._begin(candidate))
+        return path if path.exists() else None
+
+    def score(self, candidate: Candidate, clock: Clock | None = None) -> Record:
+        """Score a candidate on every image of the suite.
+
+        Args:
+            candidate: what to score.
+            clock: filled with where the time went.
+
+        Raises:
+            RecipeError: if its scale is not the suite's.
+            ShapeError: if it returns something else than the upscaled image.
+            ZooError: if its weights are damaged or do not fit.
+        """
+        begin = time.perf_counter()
+        clock = Clock() if clock is None else clock
+        record = self._begin(candidate)
+        if candidate.error is not None:
+            return record
+        if candidate.scale != self.suite.scale:
+            raise RecipeError(
+                f"{candidate.target.name} upscales x{candidate.scale}, suite {self.suite.name} "
+                f"is x{self.suite.scale}"
+            )
+        upscale = candidate.load()
+        if isinstance(upscale, nn.Module):
+            upscale = self.execution.place(upscale).eval()
+        keeper = PictureKeeper(self.suite, record_path(self.records, record))
+        datasets = [
+            DatasetScores(
+                name=dataset.name,
+                skipped=dataset.skipped,
+                images=tuple(self._score_images(upscale, dataset.name, dataset, keeper, clock)),
+            )
+            for dataset in self.suite.datasets
+        ]
+        since = time.perf_counter()
+        cost = measured_cost(upscale, scale=self.suite.scale, device=self.execution.device)
+        clock.cost = time.perf_counter() - since
+        clock.total = time.perf_counter() - begin
+        scored = {"datasets": tuple(datasets), "cost": cost, "pictures": tuple(keeper.kept)}
+        provenance = record.provenance | {"seconds": clock.total}
+        complete = record.model_copy(update=scored | {"provenance": provenance})
+        if candidate.is_cacheable:
+            return complete
+        # a callable has no content to hash: its scores tell one version of it from another
+        key = identity_hash({"key": record.key, "scores": [d.model_dump() for d in datasets]})
+        return complete.model_copy(update={"key": key})
+
+    def failure(self, candidate: Candidate, reason: str) -> Record:
+        """Return the record that says why a candidate could not be scored."""
+        failed = dataclasses.replace(candidate, error=reason)
+        return self._begin(failed)
+
+    def _begin(self, candidate: Candidate) -> Record:
+        """Return a candidate's record before it is scored."""
+        return Record(
+            key=self.key(candidate),
+            protocol=PROTOCOL_VERSION,
+            suite=self.suite.name,
+            suite_sha256=self.suite.sha256,
+            scale=self.suite.scale,
+            target=candidate.target,
+            columns=self.columns,
+            training=candidate.training,
+            error=candidate.error,
+            provenance=_provenance(self.execution),
+        )
+
+    def _score_images(
+        self,
+        upscale: Upscaler,
+        dataset: str,
+        images: Sequence[BenchImage],
+        keeper: PictureKeeper,
+        clock: Clock,
+    ) -> Iterator[ImageScores]:
+        for image in images:
+            since = time.perf_counter()
+            sr_image = self._upscale(upscale, image)
+            clock.network += time.perf_counter() - since
+            since = time.perf_counter()
+            comparison = Comparison(
+                sr_image=sr_image,
+                hr_image=to_tensor(image.hr_image),
+                lr_image=to_tensor(image.lr_image),
+                scale=self.suite.scale,
+            )
+            scores = {
+                key: metric.score(comparison)
+                for key, metric in self._metrics.items()
+                if min(sr_image.shape[-2:]) - 2 * self.suite.scale >= metric.min_side
+            }
+            clock.metrics += time.perf_counter() - since
+            since = time.perf_counter()
+            scores |= self._probe(upscale, image, comparison)
+            clock.network += time.perf_counter() - since
+            keeper.keep(dataset, image.name, sr_image)
+            height, width = image.hr_image.shape[:2]
+            yield ImageScores(
+                name=image.name,
+                height=height,
+                width=width,
+                hr_sha256=image.hr_sha256,
+                lr_sha256=image.lr_sha256,
+                scores=scores,
+            )
+
+    def _probe(
+        self, upscale: Upscaler, image: BenchImage, comparison: Comparison
+    ) -> dict[str, float]:
+        """Score what changes when the network is run in another way."""
+        if not isinstance(upscale, nn.Module):
+            return {}
+        if not has_batch_norm(upscale):
+            return {STATISTICS_GAP_KEY: 0.0}
+        with with_batch_statistics(upscale):
+            batch_image = self._upscale(upscale, image)
+        gap = statistics_gap(
+            comparison.sr_image, batch_image, comparison.hr_image, scale=self.suite.scale
+        )
+        return {STATISTICS_GAP_KEY: gap}
+
+    def _upscale(self, upscale: Upscaler, image: BenchImage) -> Tensor:
+        """Upscale one image: `(C, H, W)` around [0, 1], on the CPU."""
+        rgb = to_tensor(to_rgb(image.lr_image)).unsqueeze(0).to(self.execution.device)
+        with self.execution.scoring():
+            sr_image = upscale(rgb).float().cpu()
+        height, width = image.hr_image.shape[:2]
+        if sr_image.shape != (1, 3, height, width):
+            raise ShapeError(
+                f"{image.name}: expected (1, 3, {height}, {width}), the generator returned "
+                f"{tuple(sr_image.shape)}"
+            )
+        sr_image = sr_image.squeeze(0)
+        return sr_image.mean(0, keepdim=True) if image.hr_image.ndim == 2 else sr_image
+
+
+def metric_key(name: str) -> str:
+    """Return the key of a metric in records and tables: `psnr-y` is `psnr_y`."""
+    return name.replace("-", "_")
+
+
+def create_metrics(names: Sequence[str] | None = None) -> dict[str, Metric]:
+    """Create metrics by their registered names, all there are by default.
+
+    Raises:
+        UnknownNameError: if there is no such metric.
+        PluginError: if one of those asked for cannot be imported.
+    """
+    return {name: METRICS.get(name)() for name in names or METRICS.names()}
+
+
+def to_tensor(pixels: Any) -> Tensor:
+    """Return uint8 `(H, W, 3)` or `(H, W)` as a tensor `(C, H, W)` in [0, 1]."""
+    array = pixels[:, :, None] if pixels.ndim == 2 else pixels
+    return to_float(torch.from_numpy(array.copy()).permute(2, 0, 1))
+
+
+def _columns(metrics: Mapping[str, Metric]) -> dict[str, Column]:
+    scores = {
+        metric_key(name): Column(
+            label=metric.label or name,
+            unit=metric.unit,
+            higher_is_better=metric.higher_is_better,
+            value_range=metric.value_range,
+            unavailable=metric.unavailable(),
+            provenance=metric.provenance(),
+        )
+        for name, metric in metrics.items()
+    }
+    probes = {STATISTICS_GAP_KEY: STATISTICS_GAP_COLUMN}
+    return scores | probes | COST_COLUMNS | MEASURE_COLUMNS
+
+
+def _provenance(execution: Execution) -> dict[str, Any]:
+    on_gpu = execution.device.type == "cuda"
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="microseconds"),
+        "device": torch.cuda.get_device_name(execution.device) if on_gpu else "cpu",
+        "execution": execution.describe(),
+        "versions": versions(),
+        "git": revision(),
+        "command": sys.argv,
+    }

@@ -1,0 +1,39 @@
+"""Pictures kept for the report: the gallery images of a suite, as they were scored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor
+
+from zoo.bench.records import Picture
+from zoo.bench.suites import Suite
+from zoo.data.images import write_png
+from zoo.files import file_sha256
+from zoo.metrics.protocol import quantize
+
+
+class PictureKeeper:
+    """Writes a candidate's gallery pictures beside its record.
+
+    Args:
+        suite: names the gallery images.
+        record: where the record will lie; the pictures go into a folder of its name.
+    """
+
+    def __init__(self, suite: Suite, record: Path) -> None:
+        self.kept: list[Picture] = []
+        self._wanted = {(entry.dataset, entry.image) for entry in suite.gallery}
+        self._record = record
+
+    def keep(self, dataset: str, image: str, sr_image: Tensor) -> None:
+        """Write one image, `(C, H, W)` around [0, 1], where the gallery wants it."""
+        if (dataset, image) not in self._wanted:
+            return
+        folder = self._record.with_suffix("")
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{dataset}-{image}.png"
+        pixels = quantize(sr_image).permute(1, 2, 0).numpy()
+        write_png(path, pixels if pixels.shape[2] == 3 else pixels[:, :, 0])
+        file = str(path.relative_to(self._record.parent))
+        self.kept.append(Picture(dataset=dataset, image=image, file=file, sha256=file_sha256(path)))

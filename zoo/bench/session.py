@@ -1,0 +1,145 @@
+"""One benchmark: what is asked for, what can be scored of it, and the records of it.
+
+Nothing is trained here. A run that is not there is listed with the command that makes it; one
+that fails becomes an error record, and the rest go on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+
+from zoo.bench.candidates import (
+    Candidate,
+    failed_candidate,
+    find_run,
+    run_candidate,
+    train_command,
+)
+from zoo.bench.evaluate import Scorer
+from zoo.bench.records import Record, read_record, write_record
+from zoo.bench.selftest import check_bicubic
+from zoo.bench.suites import Suite
+from zoo.errors import DataError, ZooError
+from zoo.recipes.book import Book
+from zoo.recipes.checks import complete
+from zoo.recipes.resolve import resolve
+from zoo.recipes.schema import RunSpec
+
+logger = logging.getLogger(__name__)
+CHECKED = ("psnr_y", "ssim_y")
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A run that was asked for and is not there.
+
+    Attributes:
+        spec: the run.
+        reason: why it cannot be scored.
+        command: what makes it.
+    """
+
+    spec: RunSpec
+    reason: str
+    command: str
+
+
+@dataclass(slots=True)
+class Asked:
+    """What a benchmark is asked to score: candidates, and runs that are not there."""
+
+    candidates: list[Candidate] = field(default_factory=list)
+    missing: list[Missing] = field(default_factory=list)
+
+
+def find_recipes(
+    book: Book,
+    recipes: Iterable[str],
+    *,
+    profile: str,
+    seeds: Sequence[int],
+    run_root: Path,
+    failures: Mapping[tuple[str, int], str] | None = None,
+) -> Asked:
+    """Find the runs of recipes under a profile, for every seed.
+
+    Args:
+        book: where the recipes are defined.
+        recipes: their names.
+        profile: the budget they are compared under.
+        seeds: the seeds to score.
+        run_root: folder of run directories.
+        failures: why training failed, by recipe and seed; these become error records.
+    """
+    asked, failed = Asked(), failures or {}
+    for recipe in recipes:
+        first = complete(resolve(book, recipe, profile, seed=seeds[0])).spec
+        for seed in seeds:
+            spec = first.model_copy(update={"seed": seed})
+            if first.pretraining is not None:
+                inner = first.pretraining.model_copy(update={"seed": seed})
+                spec = spec.model_copy(update={"pretraining": inner})
+            path, reason = find_run(spec, run_root)
+            if path is not None:
+                asked.candidates.append(run_candidate(path))
+            elif (recipe, seed) in failed:
+                asked.candidates.append(failed_candidate(spec, failed[recipe, seed]))
+            else:
+                asked.missing.append(Missing(spec, reason or "", train_command(spec)))
+    return asked
+
+
+def score_all(
+    candidates: Sequence[Candidate],
+    scorer: Scorer,
+    tell: Callable[[int, int, str], None] | None = None,
+) -> list[Record]:
+    """Return the record of each candidate; those there are already are read, not made again.
+
+    Args:
+        candidates: what to score.
+        scorer: suite, metrics and device.
+        tell: hears the number done, the number in all, and what comes next.
+    """
+    records = []
+    for number, candidate in enumerate(candidates):
+        if tell is not None:
+            tell(number, len(candidates), candidate.target.name)
+        records.append(_record(candidate, scorer))
+    if tell is not None:
+        tell(len(candidates), len(candidates), "")
+    return records
+
+
+def self_test(suite: Suite, record: Record) -> None:
+    """Hold a record of bicubic interpolation against what is published for the suite's datasets.
+
+    Raises:
+        DataError: if it could not be scored at all.
+        IntegrityError: if a published value is missed; the message says which link is off.
+    """
+    if record.error is not None:
+        raise DataError(f"the baseline {record.target.name} could not be scored: {record.error}")
+    for dataset in suite.datasets:
+        if dataset.skipped is None:
+            scores = [record.scored[dataset.name, name] for name in dataset.names]
+            if all(key in row for row in scores for key in CHECKED):
+                psnr_y, ssim_y = (fmean(row[key] for row in scores) for key in CHECKED)
+                check_bicubic(dataset.name, suite.scale, psnr_y, ssim_y, dataset)
+
+
+def _record(candidate: Candidate, scorer: Scorer) -> Record:
+    known = scorer.known(candidate)
+    if known is not None:
+        return read_record(known)
+    try:
+        record = scorer.score(candidate)
+    except ZooError as error:
+        logger.warning("%s: %s", candidate.target.name, error)
+        record = scorer.failure(candidate, str(error))
+    write_record(scorer.records, record)
+    return record

@@ -1,0 +1,226 @@
+"""`zoo bench`: runs, files of weights and baselines on a suite, in tables with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zoo.commands.bench_output import FORMS, Form, print_missing, print_plan, print_result
+from zoo.commands.options import (
+    DataRoot,
+    Plugins,
+    ProfileName,
+    Registries,
+    choose_profile,
+    open_book,
+)
+from zoo.commands.output import note, progress
+from zoo.errors import RecipeError
+
+if TYPE_CHECKING:
+    from zoo.bench.api import Request, Result
+    from zoo.recipes.book import Book
+    from zoo.recipes.schema import RunSpec
+
+SOME_FAILED = 3
+_FORM = "How results are printed, one of"
+_TRAINING = "Training what is missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Whether and how what is missing is trained first.
+
+    Attributes:
+        train: whether it is.
+        plan_only: whether to say what would be trained, and no more.
+        plugins: plugin files the recipes need.
+    """
+
+    train: bool
+    plan_only: bool
+    plugins: tuple[Path, ...]
+
+
+def bench(
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RECIPE | RUN_DIR | WEIGHTS_FILE]...",
+            help="What to score.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Score every recipe.")] = False,
+    matrix: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Score the cells of a factorial, and its effects."),
+    ] = None,
+    suite: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="What to score on.")
+    ] = "samples-x4",
+    profile: ProfileName = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Seeds 0 to N-1 of every recipe.")
+    ] = 3,
+    generator: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="What files of weights are for, as a recipe writes it."),
+    ] = None,
+    train: Annotated[
+        bool,
+        typer.Option(
+            "--train",
+            help="Train first; the same command again goes on.",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = False,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan", help="Print what would be trained and stop.", rich_help_panel=_TRAINING
+        ),
+    ] = False,
+    data_root: DataRoot = None,
+    run_root: Annotated[Path, typer.Option(metavar="DIR", help="Folder of runs.")] = Path("runs"),
+    records: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of records; by default <run root>/records."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A JSON array of rows.", rich_help_panel=_FORM)
+    ] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Comma-separated rows.", rich_help_panel=_FORM)
+    ] = False,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Markdown tables.", rich_help_panel=_FORM)
+    ] = False,
+    as_latex: Annotated[
+        bool, typer.Option("--latex", help="LaTeX tables.", rich_help_panel=_FORM)
+    ] = False,
+    registry: Registries,
+    plugin: Plugins,
+) -> None:
+    """Score generators on a suite; with --train, train first what is missing."""
+    form = _form(json=as_json, csv=as_csv, markdown=as_markdown, latex=as_latex)
+    book = open_book(registry, plugin)
+    recipes, files = _asked(book, targets or [], everything=everything, matrix=matrix)
+    chosen, reason = choose_profile(book, profile, device)
+    if profile is None and recipes:
+        note(f"profile: {chosen} ({reason})")
+
+    from zoo.bench.api import Request
+    from zoo.bench.candidates import parse_generator
+    from zoo.recipes.checks import check_book
+
+    check_book(book)
+    request = Request(
+        recipes=tuple(recipes),
+        files=tuple(files),
+        profile=chosen,
+        seeds=tuple(range(seeds)),
+        suite=suite,
+        generator=None if generator is None else parse_generator(generator),
+        data_root=data_root,
+        run_root=run_root,
+        records=records,
+        device=device,
+    )
+    _run(book, request, Sweep(train, plan, tuple(plugin)), form, matrix)
+
+
+def _form(**chosen: bool) -> Form:
+    """Return the form asked for; a terminal table where none is."""
+    names = [name for name, is_chosen in chosen.items() if is_chosen]
+    if len(names) > 1:
+        raise RecipeError(f"choose one of {', '.join(f'--{name}' for name in names)}")
+    return FORMS[names[0]] if names else FORMS["terminal"]
+
+
+def _asked(
+    book: Book, words: Sequence[str], *, everything: bool, matrix: str | None
+) -> tuple[list[str], list[Path]]:
+    """Return recipes and files to score; names are checked before torch is imported."""
+    from zoo.recipes.matrices import matrix_cells
+    from zoo.recipes.targets import sort_targets
+
+    recipes, files = sort_targets(book, words)
+    if matrix is not None:
+        recipes += [cell.recipe for cell in matrix_cells(book, matrix)]
+    if everything:
+        recipes += [name for name, entry in book.recipes.items() if entry.matrix is None]
+    if not (recipes or files):
+        raise RecipeError(
+            "nothing to score: name recipes, run directories or files of weights, or use --all or "
+            "--matrix (see: zoo list recipes)"
+        )
+    return list(dict.fromkeys(recipes)), files
+
+
+def _run(book: Book, request: Request, sweep: Sweep, form: Form, matrix: str | None) -> None:
+    if sweep.train or sweep.plan_only:
+        failures = _train_missing(_specs(book, request), request, sweep)
+        if sweep.plan_only:
+            return
+        request = replace(request, failures=failures)
+    result = _score(book, request)
+    print_result(book, result, request, form, matrix)
+    print_missing(result.missing)
+    if any(record.error for record in result.records):
+        raise typer.Exit(SOME_FAILED)
+
+
+def _score(book: Book, request: Request) -> Result:
+    from zoo.bench.api import run_benchmark
+
+    with progress("scoring") as advance:
+        return run_benchmark(book, request, lambda done, total, _name: advance(done, total))
+
+
+def _specs(book: Book, request: Request) -> list[RunSpec]:
+    from zoo.bench.api import baseline_names
+    from zoo.sweep.plan import specs_of
+
+    fixed = baseline_names(book)
+    recipes = [name for name in request.recipes if name not in fixed]
+    return specs_of(book, recipes, request.profile, request.seeds)
+
+
+def _train_missing(
+    specs: Sequence[RunSpec], request: Request, sweep: Sweep
+) -> dict[tuple[str, int], str]:
+    """Train the runs that are not there; return why some could not be, by recipe and seed."""
+    from zoo.commands.watch import watch
+    from zoo.sweep.engine import Settings, run_jobs
+    from zoo.sweep.estimate import Estimator
+    from zoo.sweep.plan import plan_runs
+    from zoo.train.interrupts import Interrupted
+    from zoo.train.prepare import Options
+
+    settings = Settings(request.run_root, request.data_root, request.device, sweep.plugins)
+    options = Options(request.run_root, request.data_root, request.device)
+    planned = plan_runs(specs, request.run_root, Estimator(options))
+    print_plan(planned)
+    to_train = [run.spec for run in planned if run.state != "finished"]
+    if sweep.plan_only or not to_train:
+        return {}
+    failures = {}
+    try:
+        with watch() as observer:
+            for number, outcome in enumerate(run_jobs(to_train, settings, observer), start=1):
+                spec = outcome.spec
+                what = f"{number} of {len(to_train)}: {spec.recipe} seed {spec.seed}"
+                observer.notice(f"{what} {outcome.status} {outcome.message}".rstrip())
+                if outcome.status == "failed":
+                    failures[spec.recipe, spec.seed] = outcome.message
+    except Interrupted as stopped:
+        note(f"{stopped}, saved; the same command goes on there")
+        raise typer.Exit(stopped.exit_code) from stopped
+    return failures

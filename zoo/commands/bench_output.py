@@ -1,0 +1,129 @@
+"""What `zoo bench` prints: the plan of a sweep, the tables, the claims, what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from zoo.commands.output import Table, note, print_rows, print_table, print_text
+
+if TYPE_CHECKING:
+    from zoo.bench.api import Request, Result
+    from zoo.bench.records import Record
+    from zoo.bench.session import Missing
+    from zoo.recipes.book import Book
+    from zoo.sweep.plan import PlannedRun
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A way to print results: its name, and what prints the rows."""
+
+    name: str
+    show: Callable[[Book, Sequence[Record]], None]
+
+
+def print_result(
+    book: Book, result: Result, request: Request, form: Form, matrix: str | None
+) -> None:
+    """Print the rows of a benchmark; on a terminal also the verdicts they allow."""
+    form.show(book, result.records)
+    if form.name != "terminal":
+        return
+    _print_claims(book, result, request)
+    if matrix is not None:
+        _print_effects(book, result, request, matrix)
+
+
+def print_plan(planned: Sequence[PlannedRun]) -> None:
+    """Print what a sweep will train, and how long it will take, to stderr."""
+    to_train = [run for run in planned if run.state != "finished"]
+    note(f"{len(planned)} runs: {len(planned) - len(to_train)} finished, {len(to_train)} to train")
+    if not to_train:
+        return
+    by_recipe: dict[str, list[PlannedRun]] = {}
+    for run in to_train:
+        by_recipe.setdefault(run.spec.recipe, []).append(run)
+    for recipe, runs in by_recipe.items():
+        seeds = ", ".join(str(run.spec.seed) for run in runs)
+        note(f"  {recipe}: seeds {seeds}, about {_duration(runs)}")
+    note(f"expected time: {_duration(to_train)}, without validation; a broken sweep goes on")
+
+
+def print_missing(missing: Sequence[Missing]) -> None:
+    """Say which runs are not there, and the command that makes each, to stderr."""
+    if not missing:
+        return
+    note(f"{len(missing)} runs are not there (--train makes them all):")
+    for run in missing:
+        note(f"  {run.command}   # {run.reason}")
+
+
+def _duration(runs: Sequence[PlannedRun]) -> str:
+    known = [run.seconds for run in runs if run.seconds is not None]
+    return str(timedelta(seconds=round(sum(known))))
+
+
+def _show_tables(book: Book, records: Sequence[Record]) -> None:
+    from zoo.bench.tables import terminal_tables
+
+    for table in terminal_tables(records, order=list(book.recipes)):
+        print_table(Table(table.title, table.columns, table.rows))
+        for line in table.notes:
+            print_text(line)
+        print_text("")
+
+
+def _show_json(book: Book, records: Sequence[Record]) -> None:
+    from zoo.bench.tables import json_rows
+
+    print_rows(json_rows(records, order=list(book.recipes)))
+
+
+def _show_csv(book: Book, records: Sequence[Record]) -> None:
+    from zoo.bench.tables import csv
+
+    print_text(csv(records, order=list(book.recipes)))
+
+
+def _show_markdown(book: Book, records: Sequence[Record]) -> None:
+    from zoo.bench.tables import markdown
+
+    print_text(markdown(records, order=list(book.recipes)))
+
+
+def _show_latex(book: Book, records: Sequence[Record]) -> None:
+    from zoo.bench.tables import latex
+
+    print_text(latex(records, order=list(book.recipes)))
+
+
+FORMS = {
+    form.name: form
+    for form in (
+        Form("terminal", _show_tables),
+        Form("json", _show_json),
+        Form("csv", _show_csv),
+        Form("markdown", _show_markdown),
+        Form("latex", _show_latex),
+    )
+}
+
+
+def _print_claims(book: Book, result: Result, request: Request) -> None:
+    """Print the verdict on each claim both of whose sides were asked for."""
+    from zoo.bench.verdicts import judge_claims
+
+    scored = {record.target.name for record in result.records}
+    claims = [claim for claim in book.claims.values() if scored >= set(claim.contrast.recipes)]
+    if not claims:
+        return
+    judged = judge_claims(claims, result.records, profile=request.profile, suite=result.suite.name)
+    rows = [(one.claim, one.verdict, one.sentence) for one in judged]
+    print_table(Table(f"claims, profile {request.profile}", ("claim", "verdict", "found"), rows))
+
+
+def _print_effects(book: Book, result: Result, request: Request, matrix: str) -> None:
+    """Print main effects and interactions of a factorial."""

@@ -1,0 +1,186 @@
+"""Runs a sweep's jobs one after another in a process of their own.
+
+A job is plain JSON; what it leaves is a run directory, so that a sweep that was broken off goes on
+by being started again. One crash, an exhausted memory among them, costs one job: the process is
+started anew for the next.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+from zoo.recipes.schema import RunSpec
+from zoo.train.interrupts import Interrupted
+from zoo.train.observer import Observer
+
+Status = Literal["finished", "diverged", "failed"]
+_EXIT_CODE_OF_SIGNAL = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one job.
+
+    Attributes:
+        spec: the run.
+        status: `finished`; `diverged`: a value was not finite; `failed`: anything else.
+        message: why it did not finish, empty where it did.
+    """
+
+    spec: RunSpec
+    status: Status
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where and on what a sweep's jobs are executed.
+
+    Attributes:
+        run_root: folder of run directories.
+        data_root: folder of datasets, None for the default.
+        device: `auto`, `cpu`, `cuda` or `cuda:<n>`.
+        plugins: plugin files that the recipes need.
+    """
+
+    run_root: Path = Path("runs")
+    data_root: Path | None = None
+    device: str = "auto"
+    plugins: tuple[Path, ...] = ()
+
+
+def run_jobs(specs: Sequence[RunSpec], settings: Settings, observer: Observer) -> Iterator[Outcome]:
+    """Train runs one after another; yield what came of each.
+
+    Args:
+        specs: the runs.
+        settings: where and on what.
+        observer: hears of progress.
+
+    Raises:
+        Interrupted: if Ctrl-C or SIGTERM asked to stop; the run at hand saved its state.
+    """
+    worker = _Worker()
+    try:
+        for spec in specs:
+            with _stopping(worker) as stop:
+                result = worker.run(_job(spec, settings), observer)
+            if stop.signal is not None:
+                raise Interrupted(stop.signal, int(result.get("step", 0)))
+            if result["status"] == "interrupted":  # somebody stopped the worker, not us
+                number = int(result["exit_code"]) - _EXIT_CODE_OF_SIGNAL
+                raise Interrupted(number, int(result["step"]))
+            yield Outcome(spec, result["status"], result.get("message", ""))
+    finally:
+        worker.close()
+
+
+def _job(spec: RunSpec, settings: Settings) -> dict[str, Any]:
+    data_root = None if settings.data_root is None else str(settings.data_root.resolve())
+    return {
+        "spec": spec.model_dump(mode="json"),
+        "options": {
+            "run_root": str(settings.run_root),
+            "data_root": data_root,
+            "device": settings.device,
+        },
+        "plugins": [str(path.resolve()) for path in settings.plugins],
+    }
+
+
+class _Worker:
+    """The process that trains; started on the first job and after each crash."""
+
+    def __init__(self) -> None:
+        self.process: subprocess.Popen[str] | None = None
+
+    def run(self, job: dict[str, Any], observer: Observer) -> dict[str, Any]:
+        """Have one job done and return its result."""
+        process = self.process or self._start()
+        self.process = process
+        if process.stdin is None or process.stdout is None:  # both are pipes, see _start
+            raise RuntimeError("the worker has no pipes")
+        try:
+            process.stdin.write(json.dumps(job) + "\n")
+            process.stdin.flush()
+        except BrokenPipeError:
+            return self._death()
+        for line in process.stdout:
+            document: dict[str, Any] = json.loads(line)
+            if "result" in document:
+                result: dict[str, Any] = document["result"]
+                return result
+            _tell(observer, document["event"], document["arguments"])
+        return self._death()
+
+    def close(self) -> None:
+        """End the process: it has no more jobs."""
+        if self.process is None:
+            return
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def _start(self) -> subprocess.Popen[str]:
+        paths = os.pathsep.join(path for path in sys.path if path)
+        return subprocess.Popen(
+            [sys.executable, "-m", "zoo.sweep.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": paths},
+        )
+
+    def _death(self) -> dict[str, Any]:
+        """Return the result of a job whose process is gone, and forget the process."""
+        code = 0 if self.process is None else self.process.wait()
+        self.close()
+        self.process = None
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit status {code}"
+        hint = "; the machine may be short of memory" if code == -signal.SIGKILL else ""
+        return {"status": "failed", "message": f"its process ended {how}{hint}"}
+
+
+def _tell(observer: Observer, event: str, arguments: list[Any]) -> None:
+    if event == "stage_finished":
+        arguments = [Path(arguments[0]), *arguments[1:]]
+    getattr(observer, event)(*arguments)
+
+
+@dataclass(slots=True)
+class _Stop:
+    """The signal that asked to stop, None while nobody did."""
+
+    signal: int | None = None
+
+
+@contextmanager
+def _stopping(worker: _Worker) -> Iterator[_Stop]:
+    """Turn SIGINT and SIGTERM into a wish that the worker stops after its step and saves."""
+    stop = _Stop()
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        stop.signal = stop.signal or number
+        if worker.process is not None:
+            worker.process.send_signal(signal.SIGTERM)
+
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in previous:
+        signal.signal(number, pass_on)
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

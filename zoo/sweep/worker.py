@@ -1,0 +1,120 @@
+"""The process that trains jobs for a sweep: one JSON line in, JSON lines out.
+
+In: `{"spec": RunSpec, "options": {...}, "plugins": [paths]}`. Out: `{"event": name, "arguments":
+[...]}` for what an `Observer` hears, then one `{"result": {...}}`. It trains one job after another
+and ends with its input; a crash in it is one job's, not the sweep's. `python -m zoo.sweep.worker`.
+
+Not here: what is trained, and what becomes of the results (`zoo.sweep.engine`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from zoo.errors import DivergedError, ZooError
+from zoo.plugins import load_plugin_file
+from zoo.train.observer import Observer
+
+SECONDS_BETWEEN_STEPS = 0.5
+
+
+class PipeObserver(Observer):
+    """Passes on what it hears as JSON lines; steps at most twice a second."""
+
+    def __init__(self, out: IO[str]) -> None:
+        self._out = out
+        self._stepped_at = 0.0
+
+    def notice(self, message: str) -> None:
+        """Pass a line on."""
+        self._send("notice", message)
+
+    def preparing(self, done: int, total: int) -> None:
+        """Pass on how many images are in the store."""
+        self._send("preparing", done, total)
+
+    def stage_started(self, recipe: str, stage: str, step: int, num_steps: int) -> None:
+        """Pass on that a stage begins."""
+        self._send("stage_started", recipe, stage, step, num_steps)
+
+    def stepped(self, step: int, num_images: int) -> None:
+        """Pass on a step, unless one was passed on just now."""
+        now = time.monotonic()
+        if now - self._stepped_at >= SECONDS_BETWEEN_STEPS:
+            self._stepped_at = now
+            self._send("stepped", step, num_images)
+
+    def logged(self, row: Mapping[str, Any]) -> None:
+        """Pass on a row."""
+        self._send("logged", dict(row))
+
+    def stage_finished(self, directory: Path, summary: Mapping[str, Any]) -> None:
+        """Pass on that a stage is done."""
+        self._send("stage_finished", str(directory), dict(summary))
+
+    def _send(self, event: str, *arguments: Any) -> None:
+        write_line(self._out, {"event": event, "arguments": arguments})
+
+
+def write_line(out: IO[str], document: Mapping[str, Any]) -> None:
+    """Write one JSON line at once."""
+    out.write(json.dumps(document) + "\n")
+    out.flush()
+
+
+def run_job(job: Mapping[str, Any], observer: Observer) -> dict[str, Any]:
+    """Train one job and return what came of it.
+
+    Returns:
+        `{"status": "finished", "summary": ...}`; `{"status": "failed" | "diverged", "message":
+        ...}`; `{"status": "interrupted", "exit_code": ..., "step": ...}`.
+    """
+    from zoo.recipes.schema import RunSpec
+    from zoo.train.interrupts import Interrupted
+    from zoo.train.prepare import Options
+    from zoo.train.run import train
+
+    try:
+        for plugin in job["plugins"]:
+            load_plugin_file(Path(plugin))
+        spec = RunSpec.model_validate_json(json.dumps(job["spec"]))
+        given = job["options"]
+        data_root = None if given["data_root"] is None else Path(given["data_root"])
+        options = Options(Path(given["run_root"]), data_root, given["device"], observer=observer)
+        run = train(spec, options)
+    except Interrupted as stopped:
+        return {
+            "status": "interrupted",
+            "exit_code": stopped.exit_code,
+            "step": stopped.step,
+        }
+    except DivergedError as error:
+        return {"status": "diverged", "message": str(error)}
+    except ZooError as error:
+        return {"status": "failed", "message": str(error)}
+    except Exception as error:  # noqa: BLE001  a bug costs one row; its traceback is kept
+        traceback.print_exc()
+        return {"status": "failed", "message": f"{type(error).__name__}: {error}"}
+    return {"status": "finished", "summary": dict(run.summary)}
+
+
+def main() -> None:
+    """Train the jobs that come in until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the sweep passes on what it wants stopped
+    # whatever a component prints goes to stderr: stdout is for results
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    for line in sys.stdin:
+        write_line(out, {"result": run_job(json.loads(line), PipeObserver(out))})
+
+
+if __name__ == "__main__":
+    main()
