@@ -74,15 +74,32 @@ VALUES = st.recursive(
     max_leaves=8,
 )
 ENTRIES = st.dictionaries(st.sampled_from(["a", "b", "c"]), VALUES)
+SECTIONS = ("recipes", "profiles", "claims", "matrices")
 
 
 @FUZZ
 @given(entries=ENTRIES)
 def test_well_formed_nonsense(tmp_path: Path, entries: dict[str, object]) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text(
-        json.dumps({"version": 1, "recipes": entries, "profiles": entries}), encoding="utf-8"
-    )
+    content = {"version": 1} | dict.fromkeys(SECTIONS, entries)
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with contextlib.suppress(RecipeError):
+        check_registry([path], builtin=False)
+
+
+LEVELS = st.fixed_dictionaries({}, optional=dict.fromkeys(["older", "newer", "third"], VALUES))
+
+
+@FUZZ
+@given(one=LEVELS, other=LEVELS, base=st.sampled_from(["a", "b"]))
+def test_matrices_of_nonsense(tmp_path: Path, one: object, other: object, base: str) -> None:
+    path = tmp_path / "mine.yaml"
+    recipe = {"generator": {"name": "rrdb", "norm": "none"}, "losses": {"l1": 1, "mse": 1}}
+    matrix = {"base": base, "factors": {"one": one, "other": other}}
+    profile = {"content": {"steps": 1}, "adversarial": {"steps": 1}}
+    content = {"version": 1, "recipes": {"a": recipe}, "profiles": {"p": profile}}
+    content["matrices"] = {"m": matrix}
+    path.write_text(json.dumps(content), encoding="utf-8")
     with contextlib.suppress(RecipeError):
         check_registry([path], builtin=False)
 

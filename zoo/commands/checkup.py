@@ -131,7 +131,10 @@ def _registry(extra: Sequence[Path]) -> Iterator[Finding]:
         yield Finding("registry", str(problem.place), "failed", str(problem))
     if not problems:
         book = load_book(extra)
-        counts = f"{len(book.recipes)} recipes, {len(book.profiles)} profiles"
+        counts = (
+            f"{len(book.written_recipes)} recipes, {len(book.profiles)} profiles, "
+            f"{len(book.claims)} claims, {len(book.matrices)} matrices"
+        )
         yield Finding("registry", "registry.yaml", "ok", counts)
 
 

@@ -11,9 +11,11 @@ from zoo.commands.components import components, plural_kind
 from zoo.commands.options import Json, Plugins, Registries, open_book
 from zoo.commands.output import Table, print_json, print_tables
 from zoo.recipes.book import Book, Entry
+from zoo.recipes.claims import Claim
+from zoo.recipes.matrices import Matrix
 from zoo.registry import REGISTRIES
 
-BOOK_KINDS = ("recipes", "profiles")
+BOOK_KINDS = ("recipes", "profiles", "claims", "matrices")
 KINDS = (*BOOK_KINDS, *REGISTRIES)
 _WILDCARDS = frozenset("*?[")
 
@@ -33,7 +35,10 @@ def list_names(
     registry: Registries,
     plugin: Plugins,
 ) -> None:
-    """List recipes, profiles and components, and where they come from."""
+    """List recipes, profiles, claims, matrices and components, and where they come from.
+
+    Recipes made from a matrix are not listed; `zoo show matrix NAME` has them.
+    """
     if kind is not None and pattern is None and _WILDCARDS & set(kind):
         kind, pattern = None, kind
     kinds = KINDS if kind is None else (plural_kind(kind, KINDS),)
@@ -46,8 +51,12 @@ def list_names(
 
 
 def _rows(book: Book, kind: str, *, check: bool) -> list[dict[str, Any]]:
+    if kind == "claims":
+        return [_claim_row(claim) for claim in book.claims.values()]
+    if kind == "matrices":
+        return [_matrix_row(matrix) for matrix in book.matrices.values()]
     if kind in BOOK_KINDS:
-        entries = book.recipes if kind == "recipes" else book.profiles
+        entries = book.written_recipes if kind == "recipes" else book.profiles
         return [_entry_row(entry) for entry in entries.values()]
     return [
         {"name": component.name, "origin": component.origin, "problem": component.problem}
@@ -64,6 +73,32 @@ def _entry_row(entry: Entry) -> dict[str, Any]:
     if entry.kind == "recipe":
         row |= {"source": entry.text("source"), "pretrained": entry.reference("pretrained")}
     return row
+
+
+def _claim_row(claim: Claim) -> dict[str, Any]:
+    return {
+        "name": claim.name,
+        "summary": claim.statement,
+        "place": str(claim.place),
+        "source": claim.source,
+        "recipes": list(claim.contrast.recipes),
+        "metric": claim.metric,
+        "statistic": claim.statistic,
+        "direction": claim.direction,
+        "smallest_effect": claim.smallest_effect,
+        "relative": claim.relative,
+    }
+
+
+def _matrix_row(matrix: Matrix) -> dict[str, Any]:
+    return {
+        "name": matrix.name,
+        "summary": matrix.summary,
+        "place": str(matrix.place),
+        "base": matrix.base,
+        "factors": {factor: list(levels) for factor, levels in matrix.factors.items()},
+        "recipes": [cell.recipe for cell in matrix.cells],
+    }
 
 
 def _matching(rows: list[dict[str, Any]], pattern: str) -> list[dict[str, Any]]:

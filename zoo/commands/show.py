@@ -1,7 +1,9 @@
-"""`zoo show`: all there is to know of one recipe, profile or component."""
+"""`zoo show`: all there is to know of one recipe, profile, claim, matrix or component."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
@@ -20,6 +22,8 @@ from zoo.commands.options import (
 from zoo.commands.output import Table, print_json, print_table, print_tables, print_text, value_text
 from zoo.errors import RecipeError, UnknownNameError
 from zoo.recipes.book import Book, Entry
+from zoo.recipes.claims import GROUND_TRUTH, Claim
+from zoo.recipes.matrices import Matrix
 from zoo.recipes.problems import dotted
 from zoo.registry import REGISTRIES
 
@@ -39,7 +43,7 @@ def show(
     plugin: Plugins,
     as_json: Json = False,
 ) -> None:
-    """Show a recipe with every value and its origin, or what a component or profile is."""
+    """Show a recipe with every value and its origin, or what anything else by that name is."""
     book = open_book(registry, plugin)
     kind, name = _find(book, kind_or_name, name_of_kind)
     if kind == "recipes":
@@ -49,6 +53,10 @@ def show(
         raise RecipeError(f"{name!r} is no recipe: --profile and --set apply to recipes only")
     if kind == "profiles":
         _show_profile(book.profile(name), as_json=as_json)
+    elif kind == "claims":
+        _show_claim(book.claim(name), as_json=as_json)
+    elif kind == "matrices":
+        _show_matrix(book.matrix(name), as_json=as_json)
     else:
         _show_component(kind, name, as_json=as_json)
 
@@ -57,13 +65,16 @@ def _find(book: Book, name: str, name_of_kind: str | None) -> tuple[str, str]:
     """Return plural kind and name; a bare name is a recipe, or whatever alone has that name."""
     if name_of_kind is not None:
         return plural_kind(name, KINDS), name_of_kind
-    found = ["recipes"] if name in book.recipes else []
-    found += ["profiles"] if name in book.profiles else []
-    found += folders_with(name)
+    sections: dict[str, Iterable[str]] = {
+        "recipes": book.recipes,
+        "profiles": book.profiles,
+        "claims": book.claims,
+        "matrices": book.matrices,
+    }
+    found = [kind for kind, names in sections.items() if name in names] + folders_with(name)
     if not found:
-        everything = {*book.recipes, *book.profiles}.union(
-            *(r.names() for r in REGISTRIES.values())
-        )
+        components = (registry.names() for registry in REGISTRIES.values())
+        everything = {*itertools.chain(*sections.values(), *components)}
         raise UnknownNameError("name", name, everything, see="zoo list")
     if found[0] != "recipes" and len(found) > 1:
         ways = " or ".join(f"`zoo show {kind} {name}`" for kind in found)
@@ -101,6 +112,43 @@ def _show_profile(entry: Entry, *, as_json: bool) -> None:
     print_text(f"{entry.name}: {entry.text('summary')}\n")
     cells = [(path, value_text(value), place) for path, value, place in rows if path != "summary"]
     print_table(Table(f"profile: {entry.name}", ("setting", "value", "written in"), cells))
+
+
+def _show_claim(claim: Claim, *, as_json: bool) -> None:
+    facts: dict[str, Any] = {
+        "changed": claim.contrast.changed,
+        "reference": claim.contrast.reference or GROUND_TRUTH,
+        "field": dotted(claim.contrast.field) or None,
+        "metric": claim.metric,
+        "statistic": claim.statistic,
+        "direction": claim.direction,
+        "smallest_effect": claim.smallest_effect,
+        "relative": claim.relative,
+        "matched": claim.matched,
+    }
+    if as_json:
+        head = {"kind": "claim", "name": claim.name, "summary": claim.statement}
+        head |= {"source": claim.source, "place": str(claim.place)}
+        print_json("zoo.show/1", head | facts)
+        return
+    print_text(f"{claim.name}: {claim.statement}")
+    print_text(f"source: {claim.source}; written in {claim.place}\n")
+    cells = [(key, value_text(value)) for key, value in facts.items()]
+    print_table(Table(f"claim: {claim.name}", ("setting", "value"), cells))
+
+
+def _show_matrix(matrix: Matrix, *, as_json: bool) -> None:
+    if as_json:
+        head = {"kind": "matrix", "name": matrix.name, "summary": matrix.summary}
+        head |= {"place": str(matrix.place), "base": matrix.base}
+        cells = [{"recipe": cell.recipe, "levels": cell.levels} for cell in matrix.cells]
+        factors = {factor: list(levels) for factor, levels in matrix.factors.items()}
+        print_json("zoo.show/1", head | {"factors": factors, "cells": cells})
+        return
+    print_text(f"{matrix.name}: {matrix.summary}")
+    print_text(f"base: {matrix.base}; written in {matrix.place}\n")
+    rows = [(*cell.levels.values(), cell.recipe) for cell in matrix.cells]
+    print_table(Table(f"matrix: {matrix.name}", (*matrix.factors, "recipe"), rows))
 
 
 def _show_component(folder: str, name: str, *, as_json: bool) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Family = Literal["image", "cost", "training"]
 Statistic = Literal["mean", "seed-spread", "image-spread"]
 
+GROUND_TRUTH: Final = "ground-truth"
 COST_KEYS: Final[tuple[str, ...]] = get_args(CostKey)
 """What is measured of a generator beside its images, as records name it."""
 TRAINING_KEYS: Final[tuple[str, ...]] = (
