@@ -17,9 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.bench.comparisons import PROTOCOLS, compare, seed_interval
-from zoo.bench.formats import drawn_width
+from zoo.bench.formats import csv, latex, markdown
 from zoo.bench.records import Column, DatasetScores, ImageScores, Record, Target
-from zoo.bench.tables import csv, dataframe, json_rows, latex, markdown, summary, terminal_tables
+from zoo.bench.tables import dataframe, json_rows, summary, terminal_tables
+from zoo.bench.text import drawn_width
 
 HASH = "0" * 64
 COLUMNS = {
@@ -162,6 +163,19 @@ def test_a_target_without_a_dataset_takes_the_mean_from_all() -> None:
     records = [*three_seeds(), make_record("half", 0, {"Set5": [30.0]})]
     assert "mean" not in {row["dataset"] for row in json_rows(records)}
     assert any("half has no scores on it" in note for note in compare(records)[0].notes)
+
+
+def test_a_dataset_that_one_seed_lacks_is_missing() -> None:
+    records = [make_record("net", 0), make_record("net", 1, {"Set14": [1.0]})]
+    assert row_of(records, "net")["psnr_y"] is None
+    assert row_of(records, "net", "Set14")["psnr_y"] is None
+
+
+def test_the_mean_of_one_dataset_is_a_row_but_no_table() -> None:
+    records = [make_record("net")]
+    assert [row["dataset"] for row in json_rows(records)] == ["Set5", "mean"]
+    titles = [table.title for table in terminal_tables(records)]
+    assert titles == ["small-x4, profile demo, Set5: 2 images", "small-x4, profile demo, costs"]
 
 
 def test_a_failed_seed_costs_itself_and_a_failed_recipe_its_row() -> None:
@@ -430,5 +444,5 @@ def test_no_records_make_no_tables() -> None:
 
 
 def test_tables_import_no_torch() -> None:
-    script = "import sys, zoo.bench.tables; sys.exit('torch' in sys.modules)"
+    script = "import sys, zoo.bench.formats; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

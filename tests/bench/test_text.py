@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.bench.formats import (
+from zoo.bench.records import Column
+from zoo.bench.text import (
     escape_csv,
     escape_latex,
     escape_markdown,
@@ -18,7 +19,6 @@ from zoo.bench.formats import (
     marks,
     plain,
 )
-from zoo.bench.records import Column
 
 PSNR = Column(label="PSNR-Y", unit="dB", value_range=(0.0, 80.0))
 SSIM = Column(label="SSIM-Y", value_range=(-1.0, 1.0))

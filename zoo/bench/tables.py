@@ -1,10 +1,11 @@
-"""Tables of records: pandas, JSON, CSV, Markdown, LaTeX, and text for a terminal.
+"""Tables of records: pandas, JSON, and text for a terminal.
 
 All say the same: one row a target, profile, suite and dataset, each score with its 95 % interval
 over seeds, and below them the protocol and what is missing. See `zoo.bench.comparisons` for what
 a row holds.
 
-Not here: escapes and digits (`zoo.bench.formats`), printing (`zoo.commands`).
+Not here: CSV, Markdown and LaTeX (`zoo.bench.formats`), escapes and digits (`zoo.bench.text`),
+printing (`zoo.commands`).
 """
 
 from __future__ import annotations
@@ -17,30 +18,27 @@ from typing import Any
 import pandas as pd
 
 from zoo.bench.comparisons import COST_KEYS, Comparison, Row, Score, compare, score_keys
-from zoo.bench.formats import (
+from zoo.bench.records import Column, Record
+from zoo.bench.selection import comparable
+from zoo.bench.text import (
     MISSING,
     Cell,
     Grid,
     Heading,
     TableText,
     drawn_width,
-    escape_csv,
     format_interval,
     format_value,
-    latex_table,
-    markdown_table,
     marks,
     plain,
     terminal_table,
 )
-from zoo.bench.records import Column, Record
-from zoo.bench.selection import comparable
 
 FIRST = ("psnr_y", "ssim_y", "lpips", "haarpsi", "lite1_distance", "ms_gmsd", "lr_psnr")
 """Scores that tables of text show first, in this order; where space ends, the last ones go."""
 LAST = ("psnr_rgb", "ssim_rgb", "hf_energy", "statistics_gap")
 """Scores that only JSON, CSV and pandas show."""
-_TEXTS = ("suite", "dataset", "target", "kind", "recipe", "profile", "image", "error", "skipped")
+TEXTS = ("suite", "dataset", "target", "kind", "recipe", "profile", "image", "error", "skipped")
 _COUNTS = ("seed", "height", "width", "seeds", "n")
 
 
@@ -54,7 +52,7 @@ def dataframe(records: Iterable[Record]) -> pd.DataFrame:
     """
     kept, notes = comparable(records)
     keys = score_keys(kept)
-    columns = [*_TEXTS[:6], "seed", "image", "height", "width", *keys, "error", "skipped"]
+    columns = [*TEXTS[:6], "seed", "image", "height", "width", *keys, "error", "skipped"]
     frame = pd.DataFrame([line for record in kept for line in _lines(record)], columns=columns)
     frame.attrs["notes"] = [f"{suite}: {note}" for suite in notes for note in notes[suite]]
     return _typed(frame)
@@ -73,7 +71,7 @@ def summary(records: Iterable[Record], *, order: Sequence[str] = ()) -> pd.DataF
     ends = [f"{key}{end}" for key in keys for end in ("", "_low", "_high")]
     columns = ["target", "kind", "profile", "suite", "dataset", "seeds", "n", *ends]
     columns += [*COST_KEYS, "error", "skipped"]
-    frame = pd.DataFrame([_flat(row) for _, row in _rows(comparisons)], columns=columns)
+    frame = pd.DataFrame([_flat(row) for _, row in each_row(comparisons)], columns=columns)
     frame.attrs["notes"] = list(dict.fromkeys(note for one in comparisons for note in one.notes))
     frame.attrs["protocol"] = list(dict.fromkeys(one.protocol for one in comparisons))
     return _typed(frame)
@@ -84,33 +82,7 @@ def json_rows(records: Iterable[Record], *, order: Sequence[str] = ()) -> list[d
 
     A missing score is null; `low` and `high` are null where there are fewer than two seeds.
     """
-    return [_json_row(row, one.score_keys) for one, row in _rows(compare(records, order=order))]
-
-
-def csv(records: Iterable[Record], *, order: Sequence[str] = ()) -> str:
-    """Return `summary` as CSV with the columns `protocol` and `notes`; no cell is a formula."""
-    records = list(records)
-    frame = summary(records, order=order)
-    owners = [one for one, _ in _rows(compare(records, order=order))]
-    frame["protocol"] = [one.protocol for one in owners]
-    frame["notes"] = [" | ".join(one.notes) for one in owners]
-    for name in frame.columns.intersection([*_TEXTS, "protocol", "notes"]):
-        frame[name] = frame[name].map(escape_csv, na_action="ignore")
-    frame.columns = pd.Index([escape_csv(name) for name in frame.columns])
-    return str(frame.to_csv(index=False, lineterminator="\n"))
-
-
-def markdown(records: Iterable[Record], *, order: Sequence[str] = ()) -> str:
-    """Return tables of GitHub's Markdown, the protocol and notes below the last of each suite."""
-    comparisons = compare(records, order=order)
-    return "\n".join(markdown_table(grid) for one in comparisons for grid in grids(one))
-
-
-def latex(records: Iterable[Record], *, order: Sequence[str] = ()) -> str:
-    """Return tables of LaTeX (package booktabs), protocol and notes in the captions."""
-    comparisons = compare(records, order=order)
-    found = [latex_table(grid) for one in comparisons for grid in grids(one, noted="all")]
-    return "\n".join(["% needs \\usepackage{booktabs}", *found]) if found else ""
+    return [_json_row(row, one.score_keys) for one, row in each_row(compare(records, order=order))]
 
 
 def terminal_tables(
@@ -250,7 +222,7 @@ def _interval(column: Column, score: Score | None, *, narrow: bool) -> str:
     return format_interval(column, score.mean, score.low, score.high, narrow=narrow)
 
 
-def _rows(comparisons: Sequence[Comparison]) -> Iterator[tuple[Comparison, Row]]:
+def each_row(comparisons: Sequence[Comparison]) -> Iterator[tuple[Comparison, Row]]:
     """Yield each row once: a baseline stands in the comparison of every profile."""
     seen = set()
     for comparison in comparisons:
@@ -332,7 +304,7 @@ def _finite(value: float | None) -> float | None:
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     """Give every column its type, whatever is missing: text, whole numbers, floats."""
     types = {
-        name: "string" if name in _TEXTS else "Int64" if name in _COUNTS else "float64"
+        name: "string" if name in TEXTS else "Int64" if name in _COUNTS else "float64"
         for name in frame.columns
     }
     return frame.astype(types)

@@ -1,0 +1,41 @@
+"""Tables of records as files for others: CSV, Markdown, LaTeX.
+
+Each holds the rows of `zoo.bench.tables`, the protocol, and what is missing and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from zoo.bench.comparisons import compare
+from zoo.bench.records import Record
+from zoo.bench.tables import TEXTS, each_row, grids, summary
+from zoo.bench.text import escape_csv, latex_table, markdown_table
+
+
+def csv(records: Iterable[Record], *, order: Sequence[str] = ()) -> str:
+    """Return `summary` as CSV with the columns `protocol` and `notes`; no cell is a formula."""
+    records = list(records)
+    frame = summary(records, order=order)
+    owners = [one for one, _ in each_row(compare(records, order=order))]
+    frame["protocol"] = [one.protocol for one in owners]
+    frame["notes"] = [" | ".join(one.notes) for one in owners]
+    for name in frame.columns.intersection([*TEXTS, "protocol", "notes"]):
+        frame[name] = frame[name].map(escape_csv, na_action="ignore")
+    frame.columns = pd.Index([escape_csv(name) for name in frame.columns])
+    return str(frame.to_csv(index=False, lineterminator="\n"))
+
+
+def markdown(records: Iterable[Record], *, order: Sequence[str] = ()) -> str:
+    """Return tables of GitHub's Markdown, the protocol and notes below the last of each suite."""
+    comparisons = compare(records, order=order)
+    return "\n".join(markdown_table(grid) for one in comparisons for grid in grids(one))
+
+
+def latex(records: Iterable[Record], *, order: Sequence[str] = ()) -> str:
+    """Return tables of LaTeX (package booktabs), protocol and notes in the captions."""
+    comparisons = compare(records, order=order)
+    found = [latex_table(grid) for one in comparisons for grid in grids(one, noted="all")]
+    return "\n".join(["% needs \\usepackage{booktabs}", *found]) if found else ""
