@@ -33,8 +33,10 @@ def quantize(image: Tensor) -> Tensor:
         uint8 in 0..255, same shape.
     """
     # In float32: bfloat16 has too few digits to tell all 256 levels apart. Halves go up, as in
-    # MATLAB; torch.round would send them to the even neighbour.
-    return image.to(torch.float32).mul(255.0).add(0.5).floor().clamp(0, 255).to(torch.uint8)
+    # MATLAB; torch.round would send them to the even neighbour. The conversion to uint8 cuts the
+    # fraction off.
+    levels = image.to(torch.float32).mul(255.0)
+    return levels.add_(0.5).clamp_(0, 255).to(torch.uint8)
 
 
 def to_luma(image: Tensor) -> Tensor:
@@ -58,7 +60,7 @@ def to_luma(image: Tensor) -> Tensor:
         raise ShapeError(f"luma needs 3 channels (RGB) or 1, got {tuple(image.shape)}")
     red, green, blue = image.to(torch.float64).unbind(dim=-3)
     luma = 16.0 + (65.481 * red + 128.553 * green + 24.966 * blue) / 255.0
-    return luma.add(0.5).floor().to(torch.uint8).unsqueeze(-3)
+    return luma.add_(0.5).to(torch.uint8).unsqueeze(-3)
 
 
 def crop_border(image: Tensor, border: int) -> Tensor:
