@@ -83,19 +83,19 @@ def _show_json(book: Book, records: Sequence[Record]) -> None:
 
 
 def _show_csv(book: Book, records: Sequence[Record]) -> None:
-    from zoo.bench.tables import csv
+    from zoo.bench.formats import csv
 
     print_text(csv(records, order=list(book.recipes)))
 
 
 def _show_markdown(book: Book, records: Sequence[Record]) -> None:
-    from zoo.bench.tables import markdown
+    from zoo.bench.formats import markdown
 
     print_text(markdown(records, order=list(book.recipes)))
 
 
 def _show_latex(book: Book, records: Sequence[Record]) -> None:
-    from zoo.bench.tables import latex
+    from zoo.bench.formats import latex
 
     print_text(latex(records, order=list(book.recipes)))
 
