@@ -51,6 +51,7 @@ def test_it_holds_the_package_and_nothing_else(wheel: Path) -> None:
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"zoo"}
     assert "zoo/registry.yaml" in names
+    assert "zoo/suites/samples-x4.yaml" in names
     assert "zoo/py.typed" in names
     sources = {
         path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "zoo").rglob("*.py")
