@@ -18,6 +18,7 @@ from zoo.commands.bench import bench
 from zoo.commands.doctor import doctor
 from zoo.commands.list import list_names
 from zoo.commands.output import configure_logging, print_error, print_text
+from zoo.commands.report import report
 from zoo.commands.show import show
 from zoo.commands.train import train
 from zoo.errors import ZooError
@@ -57,6 +58,7 @@ app.command("list")(list_names)
 app.command("show")(show)
 app.command("train")(train)
 app.command("bench")(bench)
+app.command("report")(report)
 app.command("doctor")(doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")

@@ -35,7 +35,10 @@ class _Panel:
 def training_curves(
     groups: Mapping[str, Sequence[Record]], marks: Mapping[str, Mark]
 ) -> tuple[CurveCard, ...]:
-    """Return a card for each row that was trained; a score has the same axis on all of them.
+    """Return a card for each row that was trained.
+
+    A score has one axis on all cards with a critic and one on all others: the former begin where
+    the latter end, and would be flat lines on a common one.
 
     Args:
         groups: records by row, seeds in order.
@@ -46,9 +49,9 @@ def training_curves(
         for name, records in groups.items()
     }
     panels = {name: _panels(records) for name, records in trained.items() if records}
-    limits = _limits(panels)
+    limits = {critic: _limits(panels, critic=critic) for critic in (True, False)}
     return tuple(
-        _card(number, name, trained[name], found, marks[name], limits)
+        _card(number, name, trained[name], found, marks[name], limits[_has_critic(found)])
         for number, (name, found) in enumerate(panels.items())
         if found
     )
@@ -89,7 +92,13 @@ def _signal(curves: Curves) -> Line:
     return tuple(step for step, _ in pairs), tuple(value for _, value in pairs)
 
 
-def _limits(panels: Mapping[str, Sequence[_Panel]]) -> dict[str, tuple[float, float]]:
+def _has_critic(panels: Sequence[_Panel]) -> bool:
+    return any(panel.label == SIGNAL_LABEL for panel in panels)
+
+
+def _limits(
+    panels: Mapping[str, Sequence[_Panel]], *, critic: bool
+) -> dict[str, tuple[float, float]]:
     """Return one range for each score: lines of different recipes compare by eye only on one.
 
     The critic's loss has a scale of its own under each adversary and gets none.
@@ -97,7 +106,7 @@ def _limits(panels: Mapping[str, Sequence[_Panel]]) -> dict[str, tuple[float, fl
     values: dict[str, list[float]] = {}
     for found in panels.values():
         for panel in found:
-            if panel.label != SIGNAL_LABEL:
+            if panel.label != SIGNAL_LABEL and _has_critic(found) == critic:
                 every = [v for _, line in panel.lines for v in line if math.isfinite(v)]
                 values.setdefault(panel.label, []).extend(every)
     limits = {}

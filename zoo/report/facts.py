@@ -40,9 +40,7 @@ def summary(
     selection: Selection, tables: Sequence[ScoreTable], claims: Sequence[ClaimCard]
 ) -> tuple[str, ...]:
     """Say in plain words what was compared, what came out on top, and which claims held."""
-    trained = [name for name, group in selection.groups.items() if group[0].target.kind == "run"]
-    others = len(selection.groups) - len(trained)
-    sentences = [_compared(selection, len(trained), others, tables)]
+    sentences = [_compared(selection, tables)]
     sentences += [_best(table) for table in tables[-1:]]
     if claims:
         verdicts = Counter(claim.verdict for claim in claims)
@@ -58,37 +56,33 @@ def failures(selection: Selection) -> tuple[Fact, ...]:
     )
 
 
-def _compared(selection: Selection, trained: int, others: int, tables: Sequence[ScoreTable]) -> str:
-    parts = []
-    if trained:
-        seeds = {len(group) for group in selection.groups.values() if group[0].target.kind == "run"}
-        few, many = min(seeds), max(seeds)
+def _compared(selection: Selection, tables: Sequence[ScoreTable]) -> str:
+    runs = [group for group in selection.groups.values() if group[0].target.kind == "run"]
+    others = [name for name, group in selection.groups.items() if group[0].target.kind != "run"]
+    subject = listing([shown_name(name) for name in others])
+    if runs:
+        few, many = min(map(len, runs)), max(map(len, runs))
         often = counted(few, "seed") if few == many else f"{few} to {many} seeds"
-        under = f" under the profile {selection.profile}" if selection.profile else ""
-        parts.append(f"{counted(trained, 'recipe')} trained with {often} each{under}")
-    if others:
-        parts.append(counted(others, "row") + " without training of zoo's")
-    notes = [
-        f"{table.title} ({table.note})"
-        for table in tables
-        if table.note.endswith(("image", "images"))
-    ]
-    on = f", scored on {listing(notes)}" if notes else ""
-    return f"{listing(parts)}{on}." if parts else ""
+        trained = f"{counted(len(runs), 'recipe')} trained with {often} each"
+        trained += f" under the profile {selection.profile}" if selection.profile else ""
+        subject = f"{trained}, beside {subject}" if others else trained
+    places = [f"{table.title} ({table.note})" for table in tables if len(table.datasets) == 1]
+    if not subject or not places:
+        return ""
+    scale = selection.records[0].scale
+    return f"{subject}: enlarged {scale} times and scored on {listing(places)}."
 
 
 def _best(table: ScoreTable) -> str:
-    """Name the best row of the first table's headline scores."""
+    """Name the best rows of a table's headline scores."""
     found = []
     for number, heading in enumerate(table.headings):
-        if heading.key not in _HEADLINES:
-            continue
-        names = [row.name for row in table.rows if row.cells[number].is_best]
-        if names:
-            cell = next(row.cells[number] for row in table.rows if row.cells[number].is_best)
-            value = f"{cell.text} {heading.unit}".strip()
-            found.append(f"in {heading.label} it is {listing(names)} ({value})")
-    return f"Best mean: {listing(found)}." if found else ""
+        best = [row for row in table.rows if row.cells[number].is_best]
+        if heading.key in _HEADLINES and best:
+            value = f"{best[0].cells[number].text} {heading.unit}".strip()
+            found.append(f"{heading.label} {value} ({listing([row.name for row in best])})")
+    where = f", {table.title[0].lower()}{table.title[1:]}" if len(table.datasets) > 1 else ""
+    return f"Best means{where}: {listing(found)}." if found else ""
 
 
 def _target_name(record: Record) -> str:

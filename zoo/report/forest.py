@@ -8,7 +8,7 @@ from zoo.report.model import Forest
 from zoo.report.numbers import signed
 
 _MARGIN = 0.08
-_CLOSEST_LABELS = 13.0
+_CLOSEST_LABELS = 15.0
 
 
 def forest(
@@ -19,6 +19,8 @@ def forest(
     smallest_effect: float | None = None,
     unit: str = "",
     decimals: int = 2,
+    claimed: str = "",
+    labelled: bool = True,
     reach: Sequence[float] = (),
 ) -> Forest:
     """Place an estimate and its interval on an axis that also holds zero.
@@ -30,6 +32,8 @@ def forest(
         smallest_effect: effects nearer to zero than this do not matter; None where none is stated.
         unit: unit of all of them.
         decimals: how exactly they are written.
+        claimed: `higher` or `lower`, the side that a claim says the effect is on.
+        labelled: whether values are written below the axis.
         reach: further values that the axis shall hold, so that several share one.
     """
     matter = () if smallest_effect is None else (-abs(smallest_effect), abs(smallest_effect))
@@ -40,7 +44,7 @@ def forest(
     def place(value: float) -> float:
         return float(round(100 * (value - start) / (end - start), 2))
 
-    ticks = {0.0: "0"} | {v: signed(v, decimals) for v in (*matter[::-1], estimate, low, high)}
+    ticks = {0.0: "0"} | {v: signed(v, decimals) for v in (*matter[::-1], estimate)}
     suffix = f" {unit}" if unit else ""
     words = f"estimate {signed(estimate, decimals)}{suffix}, interval {signed(low, decimals)} to "
     words += f"{signed(high, decimals)}{suffix}"
@@ -52,7 +56,8 @@ def forest(
         low=place(low),
         high=place(high),
         point=place(estimate),
-        labels=_apart([(place(value), text) for value, text in ticks.items()]),
+        labels=_apart([(place(v), text) for v, text in ticks.items()]) if labelled else (),
+        claimed=claimed,
         description=words,
     )
 

@@ -103,6 +103,7 @@ class Forest:
         band: ends of the region of effects too small to matter, None where none is stated.
         low, high, point: the interval and the estimate.
         labels: texts below the axis with their places.
+        claimed: `higher` or `lower`, the side that a claim is about; empty where there is none.
         description: the same in words.
     """
 
@@ -112,6 +113,7 @@ class Forest:
     high: float
     point: float
     labels: tuple[tuple[float, str], ...]
+    claimed: str
     description: str
 
 
@@ -275,6 +277,7 @@ class Page:
     skipped: tuple[Fact, ...]
     failed: tuple[Fact, ...]
     claims: tuple[ClaimCard, ...]
+    untested: tuple[Fact, ...]
     plane: Plane | None
     curves: tuple[CurveCard, ...]
     factorials: tuple[FactorialView, ...]

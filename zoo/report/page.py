@@ -15,12 +15,15 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from zoo.bench.records import Record
 from zoo.bench.suites import Suite
 from zoo.files import write_atomically
+from zoo.recipes.book import Book
+from zoo.report.claims import judged_claims
 from zoo.report.curves import training_curves
 from zoo.report.facts import failures, provenance, summary
 from zoo.report.gallery import gallery
-from zoo.report.model import ClaimCard, FactorialView, Page, Plane, Redo, ScoreTable
+from zoo.report.model import Page, Plane, Redo, ScoreTable
 from zoo.report.numbers import shown_name
 from zoo.report.palette import Mark, marks
 from zoo.report.plane import perception_distortion
@@ -34,20 +37,20 @@ def build_page(
     selection: Selection,
     root: Path,
     *,
+    book: Book,
     suite: Suite | None = None,
-    claims: Sequence[ClaimCard] = (),
-    factorials: Sequence[FactorialView] = (),
 ) -> Page:
     """Put together what the page shows.
 
     Args:
         selection: the records.
         root: the folder they lie in.
+        book: has the claims and factorials.
         suite: the suite with its images, None where they are not here.
-        claims: the claims as judged.
-        factorials: the factorials as analysed.
     """
     groups = selection.groups
+    shown = {n: g for n, g in groups.items() if not _is_made(book, g[0].target.recipe)}
+    claims, untested = judged_claims(book, selection)
     drawn = marks(list(groups), selection.baselines)
     tables = score_tables(selection, drawn)
     return Page(
@@ -57,11 +60,12 @@ def build_page(
         tables=tables,
         skipped=skipped_datasets(selection.comparison),
         failed=failures(selection),
-        claims=tuple(claims),
-        plane=_plane(selection, tables, drawn),
-        curves=training_curves(groups, drawn),
-        factorials=tuple(factorials),
-        gallery=gallery(groups, root, suite),
+        claims=claims,
+        untested=untested,
+        plane=_plane(shown, tables, drawn),
+        curves=training_curves(shown, drawn),
+        factorials=(),
+        gallery=gallery(shown, root, suite),
         redo=_redo(selection),
     )
 
@@ -98,14 +102,20 @@ def _part(name: str) -> str:
 
 
 def _plane(
-    selection: Selection, tables: Sequence[ScoreTable], drawn: Mapping[str, Mark]
+    groups: Mapping[str, Sequence[Record]],
+    tables: Sequence[ScoreTable],
+    drawn: Mapping[str, Mark],
 ) -> Plane | None:
     """Draw the plot over what the last table is over: the suite's mean, or its only dataset."""
     if not tables:
         return None
-    return perception_distortion(
-        selection.groups, drawn, tables[-1].datasets, title=tables[-1].title
-    )
+    last = tables[-1]
+    return perception_distortion(groups, drawn, last.datasets, title=last.title)
+
+
+def _is_made(book: Book, recipe: str | None) -> bool:
+    """Tell whether a recipe is a cell of a factorial: too many to draw, and analysed as one."""
+    return recipe in book.recipes and book.recipes[recipe].matrix is not None
 
 
 def _redo(selection: Selection) -> tuple[Redo, ...]:
