@@ -76,3 +76,39 @@ def test_check_imports_plugins_and_gives_the_cause(
     GENERATORS.add_lazy("shattered-net", target, Origin("package", "shattered 1.0"))
     assert "broken" not in zoo("list", "generators").stdout
     assert "broken: RuntimeError: out of glass" in zoo("list", "generators", "--check").stdout
+
+
+def test_lists_claims_with_what_they_say(zoo: Zoo) -> None:
+    rows = json.loads(zoo("list", "claims", "--json").stdout)["claims"]
+    row = next(row for row in rows if row["name"] == "bn-removal-memory")
+    assert row["place"].startswith("registry.yaml:")
+    assert row["source"].startswith("Lim 2017")
+    assert row["recipes"] == ["srresnet-nobn", "srresnet"]
+    assert (row["metric"], row["direction"]) == ("cost.activation_memory", "lower")
+    lines = zoo("list", "claim", "bn-*").stdout.splitlines()
+    assert lines[0] == "claims"
+    assert all(line.startswith("bn-") for line in lines[2:])
+
+
+def test_lists_matrices_and_leaves_out_the_recipes_made_for_them(zoo: Zoo) -> None:
+    document = json.loads(zoo("list", "--json").stdout)
+    row = next(row for row in document["matrices"] if row["name"] == "esrgan-over-srgan")
+    assert row["factors"]["norm"] == ["batch", "none"]
+    assert len(row["recipes"]) == 16
+    listed = {recipe["name"] for recipe in document["recipes"]}
+    assert "esrgan-wgangp" in listed & set(row["recipes"])
+    assert not [name for name in listed if name.startswith("esrgan-over-srgan")]
+    assert names(zoo("list", "matrix", "--json"), "matrices") == ["esrgan-over-srgan"]
+
+
+def test_claims_and_matrices_from_files_are_listed(
+    zoo: Zoo, registry_file: Callable[[str], Path]
+) -> None:
+    mine = registry_file(
+        "claims: {mine: {statement: it helps, source: me, metric: hf-energy, direction: lower, "
+        "smallest_effect: 1, contrast: {recipe: srresnet, against: ground-truth}}}\n"
+        "matrices: {mine: {base: rrdb, factors: {loss: {a: {}, b: {losses: {mse: 1}}}}}}\n"
+    )
+    document = json.loads(zoo("list", "mine*", "--registry", mine, "--json").stdout)
+    assert [row["summary"] for row in document["claims"]] == ["it helps"]
+    assert [row["recipes"] for row in document["matrices"]] == [["rrdb", "mine-b"]]

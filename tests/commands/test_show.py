@@ -127,3 +127,34 @@ def test_a_plugin_shows_its_file(zoo: Zoo, plugin_file: Path) -> None:
 def _origin_of(text: str, path: str) -> list[str]:
     line = next(line for line in text.splitlines() if line.startswith(f"{path} "))
     return line.split()[2:]
+
+
+def test_a_claim_is_shown_with_what_is_compared(zoo: Zoo) -> None:
+    document = json.loads(zoo("show", "bn-removal-fidelity", "--json").stdout)
+    assert (document["kind"], document["changed"]) == ("claim", "srresnet-nobn")
+    assert (document["reference"], document["field"]) == ("srresnet", "generator.norm")
+    text = zoo("show", "claim", "mse-over-smooths").stdout
+    assert "source: Ledig 2017" in text
+    assert "reference        ground-truth" in text
+
+
+def test_a_matrix_is_shown_cell_by_cell(zoo: Zoo) -> None:
+    document = json.loads(zoo("show", "matrix", "esrgan-over-srgan", "--json").stdout)
+    assert (document["kind"], document["base"]) == ("matrix", "esrgan-wgangp")
+    assert len(document["cells"]) == 16
+    lines = zoo("show", "esrgan-over-srgan").stdout.splitlines()
+    assert lines[-1].split() == ["rrdb", "none", "wgan-gp", "with", "esrgan-wgangp"]
+
+
+def test_a_cell_is_shown_as_the_recipe_it_is(zoo: Zoo) -> None:
+    name = "esrgan-over-srgan-srresnet-batch-vanilla-without"
+    rows = settings_of(json.loads(zoo("show", name, "-p", "smoke", "--json").stdout))
+    assert rows["generator.norm"]["value"] == "batch"
+    assert rows["generator.norm"]["origin"].startswith("registry.yaml:")
+
+
+@pytest.mark.parametrize("kind", ["claim", "matrix"])
+def test_an_unknown_claim_or_matrix_is_an_error(zoo: Zoo, kind: str) -> None:
+    result = zoo("show", kind, "nothing")
+    assert result.exit_code == 2
+    assert f"unknown {kind} 'nothing'" in result.stderr

@@ -150,3 +150,15 @@ def test_a_terminal_gets_a_bar_with_the_numbers_below() -> None:
     shown = screen.getvalue()
     for text in ("srgan (adversarial)", "10/10", "mse 0.5", "done: runs, PSNR_Y 30.00 dB, stable"):
         assert text in shown
+
+
+def test_a_cell_of_a_matrix_is_trained_like_any_recipe(
+    zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cell = "esrgan-over-srgan-srresnet-batch-vanilla-without"
+    options = ("--profile", "smoke", "--dry-run", "--device", "cpu", "--json")
+    result = zoo("train", cell, *options)
+    assert result.exit_code == 0, result.stderr
+    stages = [stage["recipe"] for stage in json.loads(result.stdout)["stages"]]
+    assert stages == ["esrgan-over-srgan-pretraining-srresnet-batch", cell]
