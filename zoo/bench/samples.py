@@ -1,0 +1,124 @@
+"""From records to arrays: what the runs of a recipe scored, by seed and image.
+
+Not here: which records may be compared (`zoo.bench.selection`), what is made of the arrays
+(`zoo.bench.statistics`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from zoo.bench.records import Column, Record
+from zoo.bench.statistics import Floats
+from zoo.recipes.claims import Family
+
+Seed = int | None
+Image = tuple[str, str]
+"""Names of a dataset and an image in it."""
+WHOLE_RUN: Image = ("", "")
+"""Stands in the place of an image for what is one number a run."""
+DIVERGED = "diverged"
+COUNTED = ("parameters", "macs", "activation_memory")
+"""Costs that are counted: the same for every run of a recipe, on every machine."""
+TIMED = ("peak_memory", "ms_per_megapixel")
+"""Costs that are measured, and depend on the machine."""
+FATE = ("finite", "stable")
+"""Measures that a run which diverged has although it has no scores."""
+
+Scores = dict[Seed, Mapping[Image, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """Arrays `[seed, image]` of several recipes over the same seeds and images.
+
+    Attributes:
+        values: one array a recipe, in the order they were given.
+        seeds: the seeds that all have; None alone where none has a seed.
+        images: the images that all these runs have a score for.
+    """
+
+    values: tuple[Floats, ...]
+    seeds: tuple[Seed, ...]
+    images: tuple[Image, ...]
+
+
+def family_of(metric: str) -> tuple[Family, str]:
+    """Return what a claim's metric is measured of, and its key in records.
+
+    Args:
+        metric: a registered image metric (`psnr-y`), `cost.KEY` or `training.KEY`.
+    """
+    prefix, dot, key = metric.partition(".")
+    if not dot:
+        return "image", metric.replace("-", "_")
+    return ("cost" if prefix == "cost" else "training"), key
+
+
+def scores_of(records: Iterable[Record], family: Family, key: str) -> Scores:
+    """Return the scores of one recipe by seed and image; a run without any has no entry.
+
+    Args:
+        records: of one recipe, at most one a seed.
+        family: what the number is measured of.
+        key: its key in records.
+    """
+    found: Scores = {}
+    for record in records:
+        scores = _scores(record, family, key)
+        if scores:
+            found[record.target.seed] = scores
+    return found
+
+
+def pair(sides: Sequence[Scores]) -> Paired:
+    """Return the scores of several recipes over the seeds and images they share.
+
+    A recipe without seeds (a baseline) is the same for every seed of the others.
+    """
+    seeded = [set(side) for side in sides if set(side) != {None}]
+    seeds: list[Seed] = sorted(set.intersection(*seeded), key=_order) if seeded else [None]
+    rows = [[side.get(seed, side.get(None, {})) for seed in seeds] for side in sides]
+    flat = [row for side in rows for row in side]
+    images = [image for image in flat[0] if all(image in row for row in flat)] if flat else []
+    values = tuple(
+        np.array([[row[image] for image in images] for row in side], dtype=np.float64)
+        for side in rows
+    )
+    return Paired(values, tuple(seeds), tuple(images))
+
+
+def column_of(records: Iterable[Record], key: str) -> Column:
+    """Return what a key means; its reason, where no record has the score."""
+    columns = [record.columns[key] for record in records if key in record.columns]
+    return columns[-1] if columns else Column(label=key)
+
+
+def training_seconds(records: Iterable[Record]) -> float:
+    """Return the wall-clock time that training the runs took together."""
+    return sum(record.training.seconds for record in records if record.training is not None)
+
+
+def _scores(record: Record, family: Family, key: str) -> Mapping[Image, float]:
+    if family == "image":
+        scored = record.scored.items()
+        return {
+            image: scores[key] for image, scores in scored if np.isfinite(scores.get(key, np.nan))
+        }
+    value = record.cost.get(key) if family == "cost" else _measure(record, key)
+    return {} if value is None or not np.isfinite(value) else {WHOLE_RUN: value}
+
+
+def _measure(record: Record, key: str) -> float | None:
+    if record.training is None:
+        return None
+    if key in FATE and record.training.verdict == DIVERGED:
+        return 0.0
+    return record.training.measures.get(key)
+
+
+def _order(seed: Seed) -> int:
+    return -1 if seed is None else seed
