@@ -12,6 +12,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
+from zoo.bench.cost import COST_COLUMNS
+from zoo.bench.dynamics import MEASURE_COLUMNS
+from zoo.bench.probes import STATISTICS_GAP_COLUMN, STATISTICS_GAP_KEY
 from zoo.bench.records import (
     Column,
     Curves,
@@ -39,11 +42,9 @@ COLUMNS = {
     "lite1_distance": Column(label="Lite1 distance", higher_is_better=False),
     "lr_psnr": Column(label="LR-PSNR", unit="dB"),
     "hf_energy": Column(label="HF energy", unit="dB", higher_is_better=None),
-    "parameters": Column(label="parameters", higher_is_better=False),
-    "macs": Column(label="MACs", higher_is_better=False),
-    "peak_memory": Column(label="peak memory", unit="B", higher_is_better=False),
-    "ms_per_megapixel": Column(label="time", unit="ms/MPx", higher_is_better=False),
-    "stable": Column(label="verdict stable", value_range=(0, 1)),
+    STATISTICS_GAP_KEY: STATISTICS_GAP_COLUMN,
+    **COST_COLUMNS,
+    **MEASURE_COLUMNS,
 }
 RECIPES: dict[str, tuple[float, float, bool]] = {
     # name: PSNR over bicubic in dB, perceptual gain 0..1, adversarial
@@ -57,6 +58,7 @@ RECIPES: dict[str, tuple[float, float, bool]] = {
     "esrgan-wgangp": (0.81, 0.78, True),
     "esrgan-wgangp-novgg": (0.93, 0.52, True),
 }
+BATCH_NORM = ("srresnet", "rrdb-bn", "srgan")
 IMAGES = {"samples": ("astronaut", "chelsea", "coffee"), "samples-grey": ("brick", "camera")}
 SIDE = 192
 PROFILE = "sweep"
@@ -147,6 +149,7 @@ def _datasets(recipe: str, seed: int | None) -> tuple[DatasetScores, ...]:
                 "lite1_distance": 0.52 - 0.3 * quality,
                 "lr_psnr": 42 + 3 * gain - 4 * perceptual + noise,
                 "hf_energy": -9 + 8 * quality,
+                STATISTICS_GAP_KEY: (0.9 + noise if recipe in BATCH_NORM else 0.0),
             }
             images.append(
                 ImageScores(
@@ -164,12 +167,19 @@ def _datasets(recipe: str, seed: int | None) -> tuple[DatasetScores, ...]:
 
 def _cost(recipe: str) -> dict[str, float]:
     if recipe == "bicubic":
-        return {"parameters": 0, "macs": 0, "peak_memory": 9.1e6, "ms_per_megapixel": 31.0}
+        return {
+            "parameters": 0,
+            "macs": 0,
+            "activation_memory": 0,
+            "peak_memory": 9.1e6,
+            "ms_per_megapixel": 31.0,
+        }
     size = 1.0 if recipe.startswith("sr") else 2.3
-    batch_norm = 1.12 if recipe in ("srresnet", "rrdb-bn", "srgan") else 1.0
+    batch_norm = 1.12 if recipe in BATCH_NORM else 1.0
     return {
         "parameters": round(96_003 * size * batch_norm),
         "macs": round(2.44e9 * size),
+        "activation_memory": round(21_500 * size * batch_norm),
         "peak_memory": 6.4e7 * size * batch_norm,
         "ms_per_megapixel": 830 * size * batch_norm,
     }
@@ -194,7 +204,7 @@ def _training(recipe: str, seed: int) -> TrainingSummary:
         steps=steps[-1],
         seconds=96.0 + 10 * seed,
         verdict="critic-won" if recipe == "srgan" and seed == 1 else "stable",
-        measures={"finite": 1.0, "stable": float(not (recipe == "srgan" and seed == 1))},
+        measures=_measures(recipe, seed, wobble),
         curves=Curves(
             steps=steps,
             scores={
@@ -217,6 +227,18 @@ def _training(recipe: str, seed: int) -> TrainingSummary:
         if adversarial and "novgg" not in recipe
         else {},
     )
+
+
+def _measures(recipe: str, seed: int, wobble: random.Random) -> dict[str, float]:
+    found = {
+        "finite": 1.0,
+        "stable": float(not (recipe == "srgan" and seed == 1)),
+        "psnr_variation": 0.05 + 0.01 * wobble.random(),
+    }
+    if RECIPES[recipe][2]:
+        found["gradient_variation"] = 0.3 + 0.1 * wobble.random()
+        found["critic_quality_correlation"] = 0.6 + 0.2 * wobble.random()
+    return found
 
 
 def photograph(name: str) -> Image.Image:

@@ -77,6 +77,7 @@ def _card(result: ClaimResult) -> ClaimCard:
         sentence=result.sentence,
         forest=drawn,
         facts=_facts(result, factor, unit, decimals),
+        notes=result.notes,
     )
 
 
@@ -99,7 +100,7 @@ def _facts(result: ClaimResult, factor: float, unit: str, decimals: int) -> tupl
         facts.append(Fact("By seed", ", ".join(seeds)))
     if result.seconds:
         facts.append(Fact("Training", f"{seconds_text(result.seconds)} in all"))
-    return (*facts, *(Fact("Note", note, warning=True) for note in result.notes))
+    return tuple(facts)
 
 
 def _decimals(smallest: float) -> int:

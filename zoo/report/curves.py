@@ -1,4 +1,4 @@
-"""How each training went: validation scores and the critic's loss over the steps, seeds apart."""
+"""How each training went: validation scores and discriminator's loss over the steps, seeds apart."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zoo.report.palette import MUTED, Mark
 
 SCORES = ("psnr_y", "haarpsi")
 SIGNAL = "discriminator_total"
-SIGNAL_LABEL = "critic's loss"
+SIGNAL_LABEL = "discriminator's loss"
 _WIDTH = 330
 _PANEL = 104
 _LEAST_STEPS = 2
@@ -37,8 +37,8 @@ def training_curves(
 ) -> tuple[CurveCard, ...]:
     """Return a card for each row that was trained.
 
-    A score has one axis on all cards with a critic and one on all others: the former begin where
-    the latter end, and would be flat lines on a common one.
+    A score has one axis on all cards with a discriminator and one on all others: the former begin
+    where the latter end, and would be flat lines on a common one.
 
     Args:
         groups: records by row, seeds in order.
@@ -101,7 +101,7 @@ def _limits(
 ) -> dict[str, tuple[float, float]]:
     """Return one range for each score: lines of different recipes compare by eye only on one.
 
-    The critic's loss has a scale of its own under each adversary and gets none.
+    The discriminator's loss has a scale of its own under each adversary and gets none.
     """
     values: dict[str, list[float]] = {}
     for found in panels.values():

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from zoo.bench.records import Record
+from zoo.report.claims import TONES
 from zoo.report.model import ClaimCard, Fact, ScoreTable
 from zoo.report.numbers import counted, listing, shown_name
 from zoo.report.selection import Selection
@@ -44,7 +45,7 @@ def summary(
     sentences += [_best(table) for table in tables[-1:]]
     if claims:
         verdicts = Counter(claim.verdict for claim in claims)
-        words = listing([f"{count} {verdict}" for verdict, count in verdicts.most_common()])
+        words = listing([f"{verdicts[v]} {v}" for v in TONES if v in verdicts])
         sentences.append(f"Of {counted(len(claims), 'documented claim')}: {words}.")
     return tuple(sentence for sentence in sentences if sentence)
 
@@ -81,8 +82,8 @@ def _best(table: ScoreTable) -> str:
         if heading.key in _HEADLINES and best:
             value = f"{best[0].cells[number].text} {heading.unit}".strip()
             found.append(f"{heading.label} {value} ({listing([row.name for row in best])})")
-    where = f", {table.title[0].lower()}{table.title[1:]}" if len(table.datasets) > 1 else ""
-    return f"Best means{where}: {listing(found)}." if found else ""
+    where = "over the whole suite" if len(table.datasets) > 1 else f"on {table.title}"
+    return f"Best mean {where}: {listing(found)}." if found else ""
 
 
 def _target_name(record: Record) -> str:

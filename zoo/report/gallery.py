@@ -135,12 +135,12 @@ def _shots(
             if (picture.dataset, picture.image) != key:
                 continue
             try:
-                pixels = _read(picture, record, root)
+                pixels = _cut(_read(picture, record, root), crop, DEFAULT_SIDE)
             except (DataError, IntegrityError) as error:
                 logger.warning("%s; left out of the gallery", error)
                 continue
             seed = "" if record.target.seed is None else str(record.target.seed)
-            yield _Raw(seed, _cut(pixels, crop, DEFAULT_SIDE), _caption(record, key))
+            yield _Raw(seed, pixels, _caption(record, key))
 
 
 def _read(picture: Picture, record: Record, root: Path) -> Image:
@@ -179,12 +179,18 @@ def _truth(
 
 
 def _cut(pixels: Image, crop: Sequence[int] | None, side: int) -> Image:
-    """Return a crop `[x, y, width, height]`, or the middle square."""
+    """Return a crop `[x, y, width, height]`, or the middle square.
+
+    Raises:
+        DataError: if the crop is outside the picture.
+    """
     height, width = pixels.shape[:2]
     if crop is None:
         x, y = max(0, (width - side) // 2), max(0, (height - side) // 2)
         crop = (x, y, side, side)
     x, y, crop_width, crop_height = crop
+    if x >= width or y >= height:
+        raise DataError(f"the crop {list(crop)} is outside the picture, {width}x{height} pixels")
     return pixels[y : y + crop_height, x : x + crop_width]
 
 

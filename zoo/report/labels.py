@@ -11,6 +11,7 @@ LETTER_WIDTH = 0.62
 _RADII = (11.0, 19.0, 29.0, 41.0, 55.0, 71.0)
 _ANGLES = (0, 180, 25, -25, 155, -155, 90, -90, 55, -55, 125, -125)
 _POINT = 5.0
+_SMALL = 3.0
 _GAP = 1.5
 
 
@@ -36,7 +37,12 @@ class Box:
 
 
 def place_labels(
-    points: Sequence[tuple[float, float]], texts: Sequence[str], *, size: float, within: Box
+    points: Sequence[tuple[float, float]],
+    texts: Sequence[str],
+    *,
+    size: float,
+    within: Box,
+    obstacles: Sequence[tuple[float, float]] = (),
 ) -> list[tuple[float, float]]:
     """Return the left lower corner of each label: the nearest free place around its point.
 
@@ -48,12 +54,14 @@ def place_labels(
         texts: the labels.
         size: font size.
         within: where labels may lie.
+        obstacles: further points that labels shall not cover.
     """
     dots = [Box(x - _POINT, y - _POINT, x + _POINT, y + _POINT) for x, y in points]
     order = sorted(range(len(points)), key=lambda n: -_crowd(points, n))
     boxes: dict[int, Box] = {}
+    small = [Box(x - _SMALL, y - _SMALL, x + _SMALL, y + _SMALL) for x, y in obstacles]
     for number in order:
-        others = [*(dot for n, dot in enumerate(dots) if n != number), *boxes.values()]
+        others = [*(dot for n, dot in enumerate(dots) if n != number), *small, *boxes.values()]
         candidates = _candidates(points[number], len(texts[number]) * size * LETTER_WIDTH, size)
         costs = [100 * _cost(box, others, within) + rank for rank, box in enumerate(candidates)]
         boxes[number] = candidates[costs.index(min(costs))]

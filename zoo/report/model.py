@@ -129,6 +129,7 @@ class ClaimCard:
     sentence: str
     forest: Forest | None
     facts: tuple[Fact, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

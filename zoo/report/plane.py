@@ -149,7 +149,9 @@ def _label(axes: Any, points: Sequence[_Point], texts: Sequence[str]) -> None:
     places = [(float(x), float(y)) for x, y in axes.transData.transform([p.mean for p in points])]
     frame = axes.get_window_extent()
     within = Box(frame.x0, frame.y0, frame.x1, frame.y1)
-    corners = place_labels(places, texts, size=_SIZE, within=within)
+    seeds = axes.transData.transform([seed for point in points for seed in point.seeds])
+    obstacles = [(float(x), float(y)) for x, y in seeds]
+    corners = place_labels(places, texts, size=_SIZE, within=within, obstacles=obstacles)
     for point, text, (px, py), (left, bottom) in zip(points, texts, places, corners, strict=True):
         width = len(text) * _SIZE * LETTER_WIDTH
         nearest = min(max(px, left), left + width)
@@ -161,7 +163,7 @@ def _label(axes: Any, points: Sequence[_Point], texts: Sequence[str]) -> None:
             xytext=((left if anchor == "left" else left + width) - px, bottom + _SIZE / 2 - py),
             textcoords="offset points",
             ha=anchor,
-            va="center_baseline",
+            va="center",
             fontsize=_SIZE,
             color=INK,
             zorder=4,

@@ -147,8 +147,8 @@ all("button.copy").forEach((button) => {
   button.hidden = false;
   button.addEventListener("click", async () => {
     const copied = await copyText(source.textContent, source);
-    button.textContent = copied ? "Copied" : "Selected";
+    button.firstChild.data = copied ? "Copied" : "Selected";
     announce(copied ? "Command copied" : "Command selected");
-    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+    setTimeout(() => { button.firstChild.data = "Copy"; }, 2000);
   });
 });
