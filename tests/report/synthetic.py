@@ -27,6 +27,7 @@ from zoo.bench.records import (
     record_path,
     write_record,
 )
+from zoo.recipes.matrices import Cell
 
 COLUMNS = {
     "psnr_y": Column(label="PSNR-Y", unit="dB", value_range=(0, 100)),
@@ -80,6 +81,39 @@ def make_records(
             record = make_record(recipe, seed, name=(rename or {}).get(recipe, recipe))
             if pictures:
                 record = _with_pictures(root, record, recipe)
+            write_record(root, record)
+            found.append(record)
+    return found
+
+
+def make_cells(root: Path, cells: Sequence[Cell], *, seeds: int = 3) -> list[Record]:
+    """Write made-up records of the cells of a factorial: each second level adds 0.1 dB."""
+    found = []
+    for cell in cells:
+        gain = 0.1 * sum(level != cells[0].levels[factor] for factor, level in cell.levels.items())
+        for seed in range(seeds):
+            record = make_record("esrgan-wgangp", seed, name=cell.recipe)
+            datasets = tuple(
+                dataset.model_copy(
+                    update={
+                        "images": tuple(
+                            image.model_copy(
+                                update={
+                                    "scores": {
+                                        **image.scores,
+                                        "psnr_y": image.scores["psnr_y"]
+                                        + gain
+                                        + _rng(cell.recipe, seed, image.name).gauss(0, 0.03),
+                                    }
+                                }
+                            )
+                            for image in dataset.images
+                        )
+                    }
+                )
+                for dataset in record.datasets
+            )
+            record = record.model_copy(update={"datasets": datasets})
             write_record(root, record)
             found.append(record)
     return found

@@ -1,4 +1,4 @@
-"""How each training went: validation scores and discriminator's loss over the steps, seeds apart."""
+"""How each training went: validation scores and the discriminator's loss, by seed."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ class CurveCard:
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class EffectRow:
     """A main effect or interaction of a factorial."""
 
     name: str
@@ -198,7 +198,8 @@ class EffectTable:
 
     metric: str
     note: str
-    effects: tuple[Effect, ...]
+    sentence: str
+    effects: tuple[EffectRow, ...]
 
 
 @dataclass(frozen=True, slots=True)

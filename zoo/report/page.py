@@ -21,6 +21,7 @@ from zoo.files import write_atomically
 from zoo.recipes.book import Book
 from zoo.report.claims import judged_claims
 from zoo.report.curves import training_curves
+from zoo.report.factorials import factorial_views
 from zoo.report.facts import failures, provenance, summary
 from zoo.report.gallery import gallery
 from zoo.report.model import Page, Plane, Redo, ScoreTable
@@ -64,7 +65,7 @@ def build_page(
         untested=untested,
         plane=_plane(shown, tables, drawn),
         curves=training_curves(shown, drawn),
-        factorials=(),
+        factorials=factorial_views(book, selection),
         gallery=gallery(shown, root, suite),
         redo=_redo(selection),
     )

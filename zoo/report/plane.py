@@ -6,6 +6,7 @@ losing the other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -145,7 +146,7 @@ def _draw(
 
 
 def _label(axes: Any, points: Sequence[_Point], texts: Sequence[str]) -> None:
-    """Write the labels beside their points, joined by a line where they are far away."""
+    """Write the labels beside their points, joined by a line where another one could be meant."""
     places = [(float(x), float(y)) for x, y in axes.transData.transform([p.mean for p in points])]
     frame = axes.get_window_extent()
     within = Box(frame.x0, frame.y0, frame.x1, frame.y1)
@@ -155,7 +156,9 @@ def _label(axes: Any, points: Sequence[_Point], texts: Sequence[str]) -> None:
     for point, text, (px, py), (left, bottom) in zip(points, texts, places, corners, strict=True):
         width = len(text) * _SIZE * LETTER_WIDTH
         nearest = min(max(px, left), left + width)
-        far = abs(nearest - px) + abs(bottom + _SIZE / 2 - py) > 2 * _SIZE
+        centre = left + width / 2, bottom + _SIZE / 2
+        far = abs(nearest - px) + abs(centre[1] - py) > 2 * _SIZE
+        far = far or min(places, key=lambda place: math.dist(place, centre)) != (px, py)
         anchor = "left" if left + width / 2 > px else "right"
         note = axes.annotate(
             text,

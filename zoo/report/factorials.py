@@ -1,0 +1,102 @@
+"""Factorials as tables of effects: what each change did, and which changes depend on each other.
+
+Not here: the effects themselves (`zoo.bench.factorial`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from zoo.bench.factorial import Effect, FactorialResult, effects
+from zoo.recipes.book import Book
+from zoo.recipes.matrices import Matrix
+from zoo.report.forest import forest
+from zoo.report.model import EffectRow, EffectTable, Fact, FactorialView
+from zoo.report.numbers import counted, signed
+from zoo.report.selection import Selection
+
+METRICS = ("psnr-y", "lpips", "lite1-distance", "haarpsi")
+"""Fidelity, and what stands for perceived quality; those that are not available are left out."""
+_DIGITS = 2
+_MOST_DECIMALS = 6
+
+
+def factorial_views(book: Book, selection: Selection) -> tuple[FactorialView, ...]:
+    """Return the factorials of a registry all of whose cells are among the records."""
+    scored = {records[0].target.recipe for records in selection.groups.values()}
+    found = []
+    for matrix in book.matrices.values():
+        if matrix.cells and scored >= {cell.recipe for cell in matrix.cells}:
+            results = [_effects(matrix, metric, selection) for metric in METRICS]
+            tables = tuple(_table(result) for result in results if result.effects)
+            found += [_view(matrix, tables)] if tables else []
+    return tuple(found)
+
+
+def _effects(matrix: Matrix, metric: str, selection: Selection) -> FactorialResult:
+    return effects(
+        matrix.cells,
+        selection.records,
+        metric,
+        profile=selection.profile or "",
+        suite=selection.suite,
+        matrix=matrix.name,
+    )
+
+
+def _view(matrix: Matrix, tables: tuple[EffectTable, ...]) -> FactorialView:
+    factors = tuple(
+        Fact(factor, f"{first} or {second}") for factor, (first, second) in matrix.factors.items()
+    )
+    summary = f"{matrix.summary[:1].upper()}{matrix.summary[1:]}"
+    return FactorialView(matrix.name, summary, factors, tables)
+
+
+def _table(result: FactorialResult) -> EffectTable:
+    ends = [end for effect in result.effects for end in _ends(effect)]
+    decimals = _decimals(ends)
+    unit = f" ({result.unit})" if result.unit else ""
+    better = {True: "higher is better", False: "lower is better", None: ""}
+    basis = f"{counted(result.num_seeds, 'seed')}, {counted(result.num_images, 'image')}"
+    parts = [part for part in (better[result.higher_is_better], basis) if part]
+    return EffectTable(
+        metric=f"{result.label}{unit}",
+        note=", ".join(parts),
+        sentence=result.sentence,
+        effects=tuple(_row(effect, ends, decimals) for effect in result.effects),
+    )
+
+
+def _row(effect: Effect, reach: Sequence[float], decimals: int) -> EffectRow:
+    found = effect.interval
+    low, high = _ends(effect)
+    is_interaction = len(effect.factors) > 1
+    name = " \N{MULTIPLICATION SIGN} ".join(effect.factors)
+    if not is_interaction:
+        name = f"{name}: {effect.levels[0][0]} \N{RIGHTWARDS ARROW} {effect.levels[0][1]}"
+    known = found.low is not None and found.high is not None
+    return EffectRow(
+        name=name,
+        is_interaction=is_interaction,
+        estimate=signed(found.estimate, decimals),
+        interval=f"{signed(low, decimals)} to {signed(high, decimals)}" if known else "",
+        is_clear=effect.is_clear,
+        forest=forest(found.estimate, low, high, decimals=decimals, reach=reach, labelled=False),
+    )
+
+
+def _ends(effect: Effect) -> tuple[float, float]:
+    """Return the ends of an effect's interval, the estimate twice where it has none."""
+    found = effect.interval
+    low = found.estimate if found.low is None else found.low
+    high = found.estimate if found.high is None else found.high
+    return low, high
+
+
+def _decimals(values: Sequence[float]) -> int:
+    """Return decimals that show the largest value with three digits."""
+    largest = max(map(abs, values), default=0.0)
+    if largest == 0:
+        return _DIGITS
+    return min(_MOST_DECIMALS, max(0, _DIGITS - math.floor(math.log10(largest))))
