@@ -140,16 +140,15 @@ def bench(
     """Score runs, files of weights and callables; return a table with a row a dataset.
 
     Args:
-        targets: names of recipes, run directories, files of weights, or callables from
-            `(N, 3, h, w)` RGB in [0, 1] to `(N, 3, scale * h, scale * w)`.
-        suite: name of a suite, or the path of a YAML file.
-        profile: the budget recipes are compared under; by default the device's.
+        targets: recipes, run directories, files of weights, or callables as `Upscaler`.
+        suite: see `Request`, as for those below.
+        profile: by default the device's.
         seeds: how many seeds of each recipe.
-        generator: the generator that files of weights are for, such as `rrdb`.
-        data_root: folder of datasets.
-        run_root: folder of run directories.
-        records: folder of records; by default one in the run root.
-        device: `auto`, `cpu`, `cuda` or `cuda:<n>`.
+        generator: what files of weights are for, as a recipe writes it, such as `rrdb`.
+        data_root: see `Request`.
+        run_root: see `Request`.
+        records: see `Request`.
+        device: see `Request`.
         registry: files of recipes beside the built-in ones.
         plugins: Python files with components; they are executed.
 
@@ -164,21 +163,16 @@ def bench(
     for plugin in plugins:
         load_plugin_file(plugin)
     book = load_book(registry)
-    words = [target for target in targets if isinstance(target, str | Path)]
-    functions = [target for target in targets if not isinstance(target, str | Path)]
-    recipes, files = sort_targets(book, [str(word) for word in words])
+    recipes, files = sort_targets(book, [str(one) for one in targets if not callable(one)])
     request = Request(
-        recipes=tuple(recipes),
-        files=tuple(files),
-        callables={_heading(function): function for function in functions},
-        profile=profile or default_profile(choose_device(device)),
-        seeds=tuple(range(seeds)),
-        suite=suite,
-        generator=None if generator is None else parse_generator(generator),
-        data_root=data_root,
-        run_root=run_root,
-        records=records,
-        device=device,
+        tuple(recipes),
+        tuple(files),
+        {_heading(one): one for one in targets if callable(one)},
+        profile or default_profile(choose_device(device)),
+        tuple(range(seeds)),
+        suite,
+        None if generator is None else parse_generator(generator),
+        *(data_root, run_root, records, device),
     )
     return summary(run_benchmark(book, request).records)
 

@@ -12,9 +12,12 @@ import typer
 from zoo.commands.bench_output import FORMS, Form, print_missing, print_plan, print_result
 from zoo.commands.options import (
     DataRoot,
+    Device,
     Plugins,
     ProfileName,
+    RecordRoot,
     Registries,
+    RunRoot,
     choose_profile,
     open_book,
 )
@@ -46,65 +49,68 @@ class Sweep:
     plugins: tuple[Path, ...]
 
 
+Targets = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[RECIPE | RUN_DIR | WEIGHTS_FILE]...", help="What to score.", show_default=False
+    ),
+]
+Everything = Annotated[bool, typer.Option("--all", help="Score every recipe.")]
+MatrixName = Annotated[
+    str | None,
+    typer.Option("--matrix", metavar="NAME", help="Score the cells of a factorial."),
+]
+SuiteName = Annotated[str, typer.Option("--suite", metavar="NAME|FILE", help="What to score on.")]
+Seeds = Annotated[
+    int, typer.Option("--seeds", min=1, metavar="N", help="Seeds 0 to N-1 of every recipe.")
+]
+GeneratorName = Annotated[
+    str | None,
+    typer.Option(
+        "--generator",
+        metavar="NAME",
+        help="What files of weights are for, as a recipe writes it.",
+    ),
+]
+Train = Annotated[
+    bool,
+    typer.Option(
+        "--train", help="Train first; the same command again goes on.", rich_help_panel=_TRAINING
+    ),
+]
+Plan = Annotated[
+    bool,
+    typer.Option("--plan", help="Print what would be trained; stop.", rich_help_panel=_TRAINING),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="A JSON array of rows.", rich_help_panel=_FORM)
+]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Comma-separated rows.", rich_help_panel=_FORM)]
+AsMarkdown = Annotated[
+    bool, typer.Option("--markdown", help="Markdown tables.", rich_help_panel=_FORM)
+]
+AsLatex = Annotated[bool, typer.Option("--latex", help="LaTeX tables.", rich_help_panel=_FORM)]
+
+
 def bench(
-    targets: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[RECIPE | RUN_DIR | WEIGHTS_FILE]...",
-            help="What to score.",
-            show_default=False,
-        ),
-    ] = None,
+    targets: Targets = None,
     *,
-    everything: Annotated[bool, typer.Option("--all", help="Score every recipe.")] = False,
-    matrix: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Score the cells of a factorial, and its effects."),
-    ] = None,
-    suite: Annotated[
-        str, typer.Option(metavar="NAME|FILE", help="What to score on.")
-    ] = "samples-x4",
+    everything: Everything = False,
+    matrix: MatrixName = None,
+    suite: SuiteName = "samples-x4",
     profile: ProfileName = None,
-    seeds: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Seeds 0 to N-1 of every recipe.")
-    ] = 3,
-    generator: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="What files of weights are for, as a recipe writes it."),
-    ] = None,
-    train: Annotated[
-        bool,
-        typer.Option(
-            "--train",
-            help="Train first; the same command again goes on.",
-            rich_help_panel=_TRAINING,
-        ),
-    ] = False,
-    plan: Annotated[
-        bool,
-        typer.Option(
-            "--plan", help="Print what would be trained and stop.", rich_help_panel=_TRAINING
-        ),
-    ] = False,
+    seeds: Seeds = 3,
+    generator: GeneratorName = None,
+    train: Train = False,
+    plan: Plan = False,
     data_root: DataRoot = None,
-    run_root: Annotated[Path, typer.Option(metavar="DIR", help="Folder of runs.")] = Path("runs"),
-    records: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder of records; by default <run root>/records."),
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="A JSON array of rows.", rich_help_panel=_FORM)
-    ] = False,
-    as_csv: Annotated[
-        bool, typer.Option("--csv", help="Comma-separated rows.", rich_help_panel=_FORM)
-    ] = False,
-    as_markdown: Annotated[
-        bool, typer.Option("--markdown", help="Markdown tables.", rich_help_panel=_FORM)
-    ] = False,
-    as_latex: Annotated[
-        bool, typer.Option("--latex", help="LaTeX tables.", rich_help_panel=_FORM)
-    ] = False,
+    run_root: RunRoot = Path("runs"),
+    records: RecordRoot = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    as_markdown: AsMarkdown = False,
+    as_latex: AsLatex = False,
     registry: Registries,
     plugin: Plugins,
 ) -> None:

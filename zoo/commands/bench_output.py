@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from zoo.commands.output import Table, note, print_rows, print_table, print_text
+from zoo.commands.output import Table, note, print_rows, print_table, print_text, stdout
 
 if TYPE_CHECKING:
     from zoo.bench.api import Request, Result
+    from zoo.bench.factorial import Effect
     from zoo.bench.records import Record
     from zoo.bench.session import Missing
     from zoo.recipes.book import Book
@@ -69,7 +70,9 @@ def _duration(runs: Sequence[PlannedRun]) -> str:
 def _show_tables(book: Book, records: Sequence[Record]) -> None:
     from zoo.bench.tables import terminal_tables
 
-    for table in terminal_tables(records, order=list(book.recipes)):
+    console = stdout()
+    width = console.width if console.is_terminal else None
+    for table in terminal_tables(records, order=list(book.recipes), width=width):
         print_table(Table(table.title, table.columns, table.rows))
         for line in table.notes:
             print_text(line)
@@ -126,4 +129,41 @@ def _print_claims(book: Book, result: Result, request: Request) -> None:
 
 
 def _print_effects(book: Book, result: Result, request: Request, matrix: str) -> None:
-    """Print main effects and interactions of a factorial."""
+    """Print main effects and two-way interactions of a factorial on each metric scored."""
+    from zoo.bench.evaluate import metric_key
+    from zoo.bench.factorial import effects
+    from zoo.recipes.matrices import matrix_cells
+
+    headings = ("effect", "change", "95 % interval", "p (Holm)")
+    columns_of = result.records[0].columns
+    for metric in result.suite.metrics:
+        if columns_of[metric_key(metric)].unavailable is not None:
+            continue
+        found = effects(
+            matrix_cells(book, matrix),
+            result.records,
+            metric,
+            profile=request.profile,
+            suite=result.suite.name,
+            matrix=matrix,
+        )
+        rows = [_effect_row(effect) for effect in found.effects]
+        unit = f" ({found.unit})" if found.unit else ""
+        print_table(Table(f"{matrix}: effects on {found.label}{unit}", headings, rows))
+        print_text(found.problem or found.sentence)
+
+
+def _effect_row(effect: Effect) -> tuple[str, str, str, str]:
+    """Write an effect: what changes from which level to which, by how much, how surely."""
+    changes = [
+        f"{factor} {old} -> {new}"
+        for factor, (old, new) in zip(effect.factors, effect.levels, strict=True)
+    ]
+    interval, p_value = effect.interval, effect.p_value
+    known = interval.low is not None and interval.high is not None
+    return (
+        " x ".join(changes),
+        f"{interval.estimate:+.4f}",
+        f"{interval.low:+.4f} to {interval.high:+.4f}" if known else "-",
+        "-" if p_value is None else f"{p_value:.3f}",
+    )

@@ -52,6 +52,14 @@ ProfileName = Annotated[
         help="How much training; by default paper on a CUDA GPU, else demo.",
     ),
 ]
+RunRoot = Annotated[Path, typer.Option("--run-root", metavar="DIR", help="Folder of runs.")]
+RecordRoot = Annotated[
+    Path | None,
+    typer.Option(
+        "--records", metavar="DIR", help="Folder of records; by default <run root>/records."
+    ),
+]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:1.")]
 Settings = Annotated[
     list[str],
     typer.Option(

@@ -15,10 +15,12 @@ import typer
 
 from zoo.commands.options import (
     DataRoot,
+    Device,
     Json,
     Plugins,
     ProfileName,
     Registries,
+    RunRoot,
     Settings,
     choose_profile,
     open_book,
@@ -43,8 +45,8 @@ def train(
         typer.Option(metavar="NAME|DIR", help="What to train on; short for --set data.source=..."),
     ] = None,
     data_root: DataRoot = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
-    run_root: Annotated[Path, typer.Option(metavar="DIR", help="Folder of runs.")] = Path("runs"),
+    device: Device = "auto",
+    run_root: RunRoot = Path("runs"),
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Delete what the run has done and start over.")
     ] = False,

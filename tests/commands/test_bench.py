@@ -1,0 +1,239 @@
+"""`zoo bench`: from what is asked for to tables, at smoke size on a suite of three small images."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import Result
+
+import zoo as package
+from zoo.bench import selftest
+from zoo.bench.records import read_records
+from zoo.data.images import read_image, write_png
+from zoo.data.resize import downscale
+from zoo.data.sources import open_source
+from zoo.generators.bicubic import Bicubic
+
+Zoo = Callable[..., Result]
+Bench = Callable[..., Result]
+SUITE = "version: 1\nsummary: small\nscale: 4\ndatasets: [Tiny]\nmetrics: [psnr-y, ssim-y, lpips]\n"
+
+
+@pytest.fixture(scope="module")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    folder = root / "Tiny" / "HR"
+    folder.mkdir(parents=True)
+    for index, path in enumerate(open_source("samples").validation_paths):
+        write_png(folder / f"{index}.png", np.ascontiguousarray(read_image(path)[:48, :64]))
+    return root
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a run root with `srresnet` under two seeds and `srresnet-nobn` under one."""
+    from zoo.recipes.book import load_book
+    from zoo.recipes.checks import complete
+    from zoo.recipes.resolve import resolve
+    from zoo.train.prepare import Options
+    from zoo.train.run import train
+
+    root, book = tmp_path_factory.mktemp("trained") / "runs", load_book()
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    for recipe, seed in (("srresnet", 0), ("srresnet", 1), ("srresnet-nobn", 0)):
+        spec = complete(resolve(book, recipe, "smoke", seed=seed)).spec
+        train(spec, Options(run_root=root, device="cpu"))
+    torch.set_num_threads(before)
+    return root
+
+
+@pytest.fixture
+def run_root(trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained, tmp_path / "runs"))
+
+
+@pytest.fixture
+def bench(zoo: Zoo, data_root: Path, run_root: Path, tmp_path: Path) -> Bench:
+    suite = tmp_path / "tiny.yaml"
+    suite.write_text(SUITE)
+
+    def run(*arguments: str | Path) -> Result:
+        options = ("--suite", suite, "--data-root", data_root, "--run-root", run_root)
+        return zoo("bench", *arguments, "-p", "smoke", "--device", "cpu", *options)
+
+    return run
+
+
+def rows_of(result: Result) -> dict[str, dict[str, Any]]:
+    """Return the rows of the dataset by recipe; those of the suite's mean say the same here."""
+    rows = json.loads(result.stdout)
+    return {row["recipe"]: row for row in rows if row["dataset"] == "Tiny"}
+
+
+def test_every_seed_is_scored_beside_the_baseline(bench: Bench) -> None:
+    result = bench("srresnet", "--seeds", "2", "--json")
+    assert result.exit_code == 0, result.stderr
+    rows = rows_of(result)
+    assert list(rows) == ["bicubic", "srresnet"]
+    ours = rows["srresnet"]
+    assert (ours["profile"], ours["suite"], ours["dataset"]) == ("smoke", "tiny", "Tiny")
+    assert (ours["seeds"], ours["n"]) == (2, 3)
+    assert ours["psnr_y"]["low"] < ours["psnr_y"]["mean"] < ours["psnr_y"]["high"]
+    assert rows["bicubic"]["psnr_y"]["mean"] > ours["psnr_y"]["mean"], "12 steps learn nothing"
+    assert ours["cost"]["parameters"] > 0
+
+
+def test_a_baseline_scores_what_its_images_say(bench: Bench, data_root: Path) -> None:
+    from zoo.metrics.fidelity import PSNRY
+
+    scores = []
+    for path in sorted((data_root / "Tiny" / "HR").glob("*.png")):
+        pair = (downscale(read_image(path), 4), read_image(path))
+        lr, hr = (torch.from_numpy(image.copy()).permute(2, 0, 1) / 255 for image in pair)
+        scores.append(PSNRY()(Bicubic(scale=4)(lr.unsqueeze(0))[0], hr, scale=4))
+    row = rows_of(bench("bicubic", "--json"))["bicubic"]
+    assert row["psnr_y"]["mean"] == pytest.approx(sum(scores) / 3)
+
+
+def test_missing_runs_are_listed_with_the_command_that_makes_them(bench: Bench) -> None:
+    result = bench("srresnet-nobn", "--seeds", "2", "--json")
+    assert result.exit_code == 0
+    assert "zoo train srresnet-nobn --profile smoke --seed 1   # not trained" in result.stderr
+    assert rows_of(result)["srresnet-nobn"]["seeds"] == 1
+
+
+def test_missing_weights_of_a_metric_leave_its_cell_empty_and_say_why(bench: Bench) -> None:
+    assert rows_of(bench("bicubic", "--json"))["bicubic"]["lpips"] is None
+    assert "zoo weights add" in bench("bicubic").stdout
+
+
+def test_unchanged_work_is_not_scored_again(
+    bench: Bench, run_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = bench("srresnet", "--seeds", "2", "--json")
+    assert len(read_records(run_root / "records")) == 3
+    with monkeypatch.context() as patch:
+        patch.setattr("zoo.bench.evaluate.Scorer.score", None)  # would fail if it were called
+        again = bench("srresnet", "--seeds", "2", "--json")
+    assert again.stdout == first.stdout
+    monkeypatch.setattr("zoo.bench.evaluate.PROTOCOL_VERSION", 99)
+    bench("srresnet", "--seeds", "2", "--json")
+    assert len(read_records(run_root / "records")) == 6
+
+
+def test_one_damaged_run_costs_one_row(bench: Bench, run_root: Path) -> None:
+    weights = run_root / "srresnet-nobn" / "smoke" / "seed-0" / "weights.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    result = bench("srresnet", "srresnet-nobn", "--seeds", "1", "--json")
+    assert result.exit_code == 3
+    rows = rows_of(result)
+    assert "missing or damaged" in rows["srresnet-nobn"]["error"]
+    assert rows["srresnet"]["psnr_y"]["mean"] > 0
+
+
+def test_a_missed_published_value_stops_before_any_table(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(selftest.PUBLISHED, ("Tiny", 4), selftest.Scores(99.0, 0.5))
+    monkeypatch.setitem(
+        selftest.KNOWN_SETS, "Tiny", selftest.KNOWN_SETS["Set5"].__class__(3, "", ("Tiny",))
+    )
+    result = bench("srresnet", "--seeds", "1")
+    assert result.exit_code == 4
+    assert result.stdout == ""
+    assert "self-test of Tiny x4: bicubic scores" in result.stderr
+
+
+def test_a_run_directory_and_a_file_of_weights_are_scored(bench: Bench, run_root: Path) -> None:
+    run = run_root / "srresnet-nobn" / "smoke" / "seed-0"
+    named = "{name: srresnet, norm: none, width: 8, num_blocks: 1, kernel_size: 3}"
+    result = bench(run, run / "weights.safetensors", "--generator", named, "--json")
+    assert result.exit_code == 0, result.stderr
+    rows = rows_of(result)
+    assert rows["weights"]["psnr_y"]["mean"] == rows["srresnet-nobn"]["psnr_y"]["mean"]
+
+
+def test_from_python(bench: Bench, data_root: Path, run_root: Path, tmp_path: Path) -> None:
+    bench("bicubic")  # writes the suite
+    frame = package.bench(
+        "srresnet",
+        Bicubic(scale=4),
+        suite=str(tmp_path / "tiny.yaml"),
+        profile="smoke",
+        seeds=2,
+        data_root=data_root,
+        run_root=run_root,
+        device="cpu",
+    )
+    scores = dict(zip(frame["target"], frame["psnr_y"], strict=True))
+    assert set(scores) == {"bicubic", "srresnet", "Bicubic"}
+    assert scores["Bicubic"] == scores["bicubic"]
+
+
+@pytest.mark.parametrize(
+    ("form", "sign"), [("--markdown", "| "), ("--latex", r"\toprule"), ("--csv", "psnr_y")]
+)
+def test_other_forms(bench: Bench, form: str, sign: str) -> None:
+    result = bench("srresnet", "--seeds", "2", form)
+    assert result.exit_code == 0
+    assert sign in result.stdout
+    if form == "--csv":
+        rows = list(csv.DictReader(result.stdout.splitlines()))
+        assert {row["target"] for row in rows} == {"bicubic", "srresnet"}
+
+
+def test_claims_of_what_was_scored_are_judged(bench: Bench) -> None:
+    result = bench("srresnet", "srresnet-nobn", "--seeds", "2")
+    assert "bn-removal-memory" in result.stdout
+    assert "counted, not estimated" in result.stdout
+    assert "rrdb-fidelity" not in result.stdout, "its recipes were not asked for"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "nothing to score"),
+        (("srresnte",), "did you mean 'srresnet'"),
+        (("runs/nowhere",), "there is no such run directory or file of weights"),
+        (("--all", "--json", "--csv"), "choose one of --json, --csv"),
+        (("--matrix", "esrgan-over-srgn"), "did you mean 'esrgan-over-srgan'"),
+        (("srresnet", "--suite", "samples-x5"), "unknown suite"),
+    ],
+)
+def test_mistakes_end_with_status_2(
+    zoo: Zoo, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    result = zoo("bench", *arguments, "--run-root", tmp_path, "--device", "cpu")
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_weights_without_a_generator_say_how(bench: Bench, run_root: Path) -> None:
+    result = bench(run_root / "srresnet" / "smoke" / "seed-0" / "weights.safetensors")
+    assert result.exit_code == 2
+    assert "--generator rrdb" in result.stderr
+
+
+@pytest.mark.slow
+def test_train_trains_what_is_missing_and_no_more(bench: Bench, run_root: Path) -> None:
+    plan = bench("srresnet-nobn", "--seeds", "2", "--plan")
+    assert "2 runs: 1 finished, 1 to train" in plan.stderr
+    assert plan.stdout == ""
+    result = bench("srresnet-nobn", "--seeds", "2", "--train", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert "1 of 1: srresnet-nobn seed 1 finished" in result.stderr
+    assert rows_of(result)["srresnet-nobn"]["seeds"] == 2
+    again = bench("srresnet-nobn", "--seeds", "2", "--train", "--json")
+    assert "2 runs: 2 finished, 0 to train" in again.stderr

@@ -1,0 +1,169 @@
+"""The engine of a sweep: a process that trains, and what its end costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo.recipes.schema import RunSpec
+from zoo.runs.directory import RunDirectory, run_path
+from zoo.sweep import engine
+from zoo.sweep.engine import Settings, run_jobs
+from zoo.sweep.worker import PipeObserver, run_job
+from zoo.train.observer import Observer
+
+MakeSpec = Callable[..., RunSpec]
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class Listener(Observer):
+    """Keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.rows: list[Mapping[str, Any]] = []
+        self.finished: list[Path] = []
+
+    def logged(self, row: Mapping[str, Any]) -> None:
+        self.rows.append(row)
+
+    def stage_finished(self, directory: Path, summary: Mapping[str, Any]) -> None:
+        self.finished.append(directory)
+
+
+PLUGIN = '''
+import os, signal
+from torch import Tensor, nn
+from zoo import Generator, register_generator
+
+
+@register_generator("fatal-net")
+class FatalNet(Generator):
+    """Kills its process in training, as the kernel does when memory runs out."""
+
+    def __init__(self, *, scale: int = 4) -> None:
+        super().__init__(scale=scale)
+        self.body = nn.Sequential(nn.Conv2d(3, 3 * scale**2, 3, padding=1), nn.PixelShuffle(scale))
+
+    def forward(self, lr_image: Tensor) -> Tensor:
+        if self.training:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.body(lr_image)
+'''
+
+
+@pytest.mark.slow
+def test_one_crash_costs_one_run(make_spec: MakeSpec, tmp_path: Path) -> None:
+    plugin = tmp_path / "fatal.py"
+    plugin.write_text(PLUGIN)
+    good = [make_spec("srresnet", seed=seed) for seed in (0, 1)]
+    document = good[0].model_dump(mode="json")
+    document["recipe"] = "fatal"
+    document["settings"]["generator"] = {"name": "fatal-net"}
+    fatal = RunSpec.model_validate_json(json.dumps(document))
+    settings = Settings(tmp_path / "runs", device="cpu", plugins=(plugin,))
+    listener = Listener()
+    outcomes = list(run_jobs([good[0], fatal, good[1]], settings, listener))
+    assert [outcome.status for outcome in outcomes] == ["finished", "failed", "finished"]
+    assert outcomes[1].message.startswith("its process ended by SIGKILL; the machine may be short")
+    assert listener.finished == [run_path(spec, tmp_path / "runs") for spec in good]
+    assert any(row["kind"] == "train" for row in listener.rows)
+
+
+def test_a_job_says_what_came_of_it(make_spec: MakeSpec, tmp_path: Path) -> None:
+    job = engine._job(make_spec("srresnet"), Settings(tmp_path, device="cpu"))
+    result = run_job(json.loads(json.dumps(job)), Observer())
+    assert result["status"] == "finished"
+    assert result["summary"]["steps"] == 12
+    json.dumps(result)
+    elsewhere = {**job, "options": {**job["options"], "device": "cuda:99"}}
+    failed = run_job(elsewhere, Observer())
+    assert failed["status"] == "failed"
+    assert "--device cuda:99" in failed["message"]
+
+
+def test_a_run_that_diverges_is_told_from_one_that_fails(
+    make_spec: MakeSpec, tmp_path: Path
+) -> None:
+    spec = make_spec("srresnet", "training.learning_rate=1e30")
+    result = run_job(engine._job(spec, Settings(tmp_path, device="cpu")), Observer())
+    assert result["status"] == "diverged", result
+
+
+def test_events_pass_through_the_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    observer = PipeObserver(sys.stdout)
+    observer.notice("hello")
+    observer.stage_finished(Path("runs/x"), {"psnr_y": 1.0})
+    heard = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert heard == [
+        {"event": "notice", "arguments": ["hello"]},
+        {"event": "stage_finished", "arguments": ["runs/x", {"psnr_y": 1.0}]},
+    ]
+
+
+SWEEP = """
+import sys
+from pathlib import Path
+from zoo.recipes.book import load_book
+from zoo.sweep.engine import Settings, run_jobs
+from zoo.sweep.plan import specs_of
+from zoo.train.interrupts import Interrupted
+from zoo.train.observer import Observer
+specs = specs_of(load_book(), ["srresnet"], "smoke", [0, 1])
+specs = [s.model_copy(update={"settings": s.settings.model_copy(update={"training":
+    s.settings.training.model_copy(update={"steps": 100000})})}) for s in specs]
+try:
+    for outcome in run_jobs(specs, Settings(Path(sys.argv[1]), device="cpu"), Observer()):
+        print(outcome)
+except Interrupted as stopped:
+    sys.exit(stopped.exit_code)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "group", "code"),
+    [(signal.SIGTERM, False, 143), (signal.SIGINT, True, 130)],
+    ids=["term", "ctrl-c"],
+)
+def test_a_sweep_stops_saved_and_leaves_nobody_behind(
+    tmp_path: Path, number: int, *, group: bool, code: int
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SWEEP, str(tmp_path)], cwd=REPOSITORY, start_new_session=True
+    )
+    directory = RunDirectory(tmp_path / "srresnet" / "smoke" / "seed-0")
+    try:
+        deadline = time.monotonic() + 150
+        while not any(row["kind"] == "train" for row in directory.rows()):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        if group:
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+        assert process.wait(60) == code
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process.pid, 0)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert list(directory.checkpoints.glob("*.pt"))
+    assert not (tmp_path / "srresnet" / "smoke" / "seed-1").exists()
+
+
+def test_signals_belong_to_their_owner_again_after_a_sweep(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    assert threading.current_thread() is threading.main_thread()
+    assert list(run_jobs([], Settings(tmp_path), Observer())) == []
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
