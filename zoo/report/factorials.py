@@ -12,8 +12,8 @@ from zoo.bench.factorial import Effect, FactorialResult, effects
 from zoo.recipes.book import Book
 from zoo.recipes.matrices import Matrix
 from zoo.report.forest import forest
-from zoo.report.model import EffectRow, EffectTable, Fact, FactorialView
-from zoo.report.numbers import counted, signed
+from zoo.report.model import EffectRow, EffectTable, FactorialView
+from zoo.report.numbers import counted, listing, signed
 from zoo.report.selection import Selection
 
 METRICS = ("psnr-y", "lpips", "lite1-distance", "haarpsi")
@@ -46,9 +46,7 @@ def _effects(matrix: Matrix, metric: str, selection: Selection) -> FactorialResu
 
 
 def _view(matrix: Matrix, tables: tuple[EffectTable, ...]) -> FactorialView:
-    factors = tuple(
-        Fact(factor, f"{first} or {second}") for factor, (first, second) in matrix.factors.items()
-    )
+    factors = listing(list(matrix.factors))
     summary = f"{matrix.summary[:1].upper()}{matrix.summary[1:]}"
     return FactorialView(matrix.name, summary, factors, tables)
 

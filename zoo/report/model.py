@@ -208,7 +208,7 @@ class FactorialView:
 
     name: str
     summary: str
-    factors: tuple[Fact, ...]
+    factors: str
     tables: tuple[EffectTable, ...]
 
 

@@ -1,0 +1,322 @@
+"""The page in headless Chromium, opened from disk: what moves, moves; nothing is sent."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.report.synthetic import make_records
+from zoo.recipes.book import Book
+from zoo.report.page import build_page, write_page
+from zoo.report.selection import select
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+PHONE = {"width": 360, "height": 740}
+DESKTOP = {"width": 1280, "height": 900}
+HOSTILE = {
+    "rrdb": "<script>window.hit = 1</script>",
+    "srgan": '" onmouseover="window.hit = 1" x="',
+    "esrgan": "${window.hit = 1} \u202e\u200fright to left",
+    "srresnet": "<img src=x onerror='window.hit = 1'>",
+    "rrdb-bn": "very-long-" * 30,
+}
+CONTRASTS = """() => {
+  const luminance = (colour) => {
+    const parts = colour.match(/[\\d.]+/g).slice(0, 3).map((value) => {
+      const share = value / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
+  };
+  const paper = (part) => {
+    for (let at = part; at; at = at.parentElement) {
+      const colour = getComputedStyle(at).backgroundColor;
+      if (!/, 0\\)$|transparent/.test(colour)) return colour;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const low = [];
+  for (const part of document.querySelectorAll("body *")) {
+    const words = [...part.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+    if (!words || !part.checkVisibility() || part.closest(".unseen, script, .handle")) continue;
+    const style = getComputedStyle(part);
+    const ink = part.closest("svg") ? style.fill : style.color;
+    const [light, dark] = [luminance(ink), luminance(paper(part))].sort((a, b) => b - a);
+    const ratio = (light + 0.05) / (dark + 0.05);
+    if (ratio < 4.5) low.push(`${part.tagName} ${part.className} ${ratio.toFixed(2)}`);
+  }
+  return [...new Set(low)];
+}"""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="no Playwright: pip install -e '.[dev]'"
+    )
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+class Opened:
+    """A page opened from disk, with all it said and asked for."""
+
+    def __init__(self, browser: Browser, file: Path, **options: Any) -> None:
+        settings = {"viewport": DESKTOP, "reduced_motion": "reduce", **options}
+        self.context = browser.new_context(**settings)
+        self.context.set_default_timeout(8000)
+        self.page: Page = self.context.new_page()
+        self.said: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.context.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(file.as_uri())
+
+    def check_silence(self) -> None:
+        assert self.said == []
+        assert self.requests[0].startswith("file:")
+        assert all(url.startswith("data:") for url in self.requests[1:])
+
+
+@pytest.fixture
+def opened(browser: Browser, written: Path) -> Iterator[Opened]:
+    """Open the page; at the end nothing was complained of and nothing was sent."""
+    found = Opened(browser, written)
+    yield found
+    found.check_silence()
+    found.context.close()
+
+
+def cut_of(page: Page) -> str:
+    return str(page.evaluate("document.querySelector('img.left').style.clipPath"))
+
+
+def test_the_slider_follows_a_drag(opened: Opened) -> None:
+    stage = opened.page.locator(".stage").first
+    stage.scroll_into_view_if_needed()
+    before = cut_of(opened.page)
+    box = stage.bounding_box()
+    assert box
+    middle = box["y"] + box["height"] / 2
+    opened.page.mouse.move(box["x"] + box["width"] / 2, middle)
+    opened.page.mouse.down()
+    opened.page.mouse.move(box["x"] + box["width"] / 4, middle, steps=5)
+    opened.page.mouse.up()
+    share = 100 - float(cut_of(opened.page).split()[1].rstrip("%"))
+    assert cut_of(opened.page) != before
+    assert share == pytest.approx(25, abs=3)
+    handle = opened.page.locator(".handle").first.bounding_box()
+    assert handle
+    assert handle["x"] == pytest.approx(box["x"] + box["width"] / 4, abs=12)
+
+
+def test_the_slider_follows_the_arrow_keys(opened: Opened) -> None:
+    cut = opened.page.locator(".cut").first
+    cut.focus()
+    opened.page.keyboard.press("ArrowRight")
+    assert cut_of(opened.page) == "inset(0px 49% 0px 0px)"
+    opened.page.keyboard.press("ArrowLeft")
+    opened.page.keyboard.press("ArrowLeft")
+    assert cut_of(opened.page) == "inset(0px 51% 0px 0px)"
+    assert cut.get_attribute("aria-valuetext") == "49 % bicubic, 51 % esrgan-wgangp-vanilla"
+    opened.page.keyboard.press("End")
+    assert cut_of(opened.page) == "inset(0px)"
+
+
+def test_sides_and_seed_can_be_chosen(opened: Opened) -> None:
+    page = opened.page
+    shown = "document.querySelector('img.left').src"
+    page.select_option("#left", label="srgan")
+    first = page.evaluate(shown)
+    assert page.locator(".left-name").first.inner_text() == "srgan"
+    page.select_option("#seed", "2")
+    second = page.evaluate(shown)
+    assert first != second
+    captions = page.locator(".picture").first.locator(".seed-label:visible").all_inner_texts()
+    assert set(captions) == {"seed 2"}
+    expected = page.evaluate(
+        "document.querySelector('li[data-name=srgan] figure[data-seed=\"2\"] img').src"
+    )
+    assert second == expected
+
+
+def column(page: Page, key: int) -> list[float]:
+    return list(
+        page.evaluate(
+            """(key) => [...document.querySelectorAll('.dataset:not([hidden]) tr.row')]
+               .map((row) => row.cells[key].dataset.value)
+               .filter((value) => value !== undefined).map(Number)""",
+            key,
+        )
+    )
+
+
+@pytest.mark.parametrize(("key", "first"), [(1, "descending"), (5, "ascending")])
+def test_sorting_is_numeric_in_both_directions_and_said(
+    key: int, first: str, opened: Opened
+) -> None:
+    page = opened.page
+    heading = page.locator(".dataset:visible thead tr.headings th").nth(key)
+    assert heading.get_attribute("aria-sort") == "none"
+    for order in (first, "ascending" if first == "descending" else "descending", first):
+        heading.locator("button").click()
+        values = column(page, key)
+        assert len(values) > 9
+        assert values == sorted(values, reverse=order == "descending")
+        assert heading.get_attribute("aria-sort") == order
+        assert page.locator("#announcer").inner_text().endswith(order)
+    assert page.locator(".dataset:visible th[aria-sort=none]").count() > 5
+
+
+def test_sorting_puts_empty_cells_last_and_names_in_order(opened: Opened) -> None:
+    page = opened.page
+    page.locator(".dataset:visible thead th button", has_text="Recipe").click()
+    names = page.locator(".dataset:visible tr.row th bdi").all_inner_texts()
+    assert names == sorted(names)
+
+
+def test_sorting_works_by_keyboard(opened: Opened) -> None:
+    page = opened.page
+    page.locator(".dataset:visible thead th button").nth(1).focus()
+    page.keyboard.press("Enter")
+    values = column(page, 1)
+    assert values == sorted(values, reverse=True)
+
+
+def test_seeds_fold_out(opened: Opened) -> None:
+    page = opened.page
+    button = page.locator(".dataset:visible button.seeds").first
+    assert page.locator("tr.seed:visible").count() == 0
+    button.click()
+    assert page.locator("tr.seed:visible").count() == 3
+    assert button.get_attribute("aria-expanded") == "true"
+    button.click()
+    assert page.locator("tr.seed:visible").count() == 0
+
+
+def test_datasets_and_verdicts_can_be_chosen(opened: Opened) -> None:
+    page = opened.page
+    assert page.locator(".dataset:visible h3").inner_text().startswith("Mean of the suite")
+    page.get_by_label("samples-grey").check()
+    assert page.locator(".dataset:visible h3").inner_text().startswith("samples-grey")
+    everything = page.locator(".claim:visible").count()
+    page.locator("input[name=verdict][value=supported]").check()
+    supported = page.locator(".claim:visible").count()
+    assert 0 < supported < everything
+    assert page.locator(".claim.supported:visible").count() == supported
+
+
+def test_a_command_is_copied_or_selected(opened: Opened) -> None:
+    page = opened.page
+    button = page.locator("button.copy").nth(1)
+    button.click()
+    page.wait_for_function(
+        "/Copied|Selected/.test(document.querySelectorAll('.copy')[1].innerText)"
+    )
+    text = page.evaluate("navigator.clipboard.readText().catch(() => String(getSelection()))")
+    wanted = page.locator(".command code").nth(1).inner_text()
+    assert text == wanted or "Copied" in button.inner_text()
+
+
+def test_tab_reaches_every_control_in_the_order_of_the_page(opened: Opened) -> None:
+    page = opened.page
+    wanted = page.evaluate(
+        """() => {
+          const kinds = 'a[href], button, select, summary, input, [tabindex="0"]';
+          return [...document.querySelectorAll(kinds)].filter((part) => {
+            if (!part.checkVisibility() || part.disabled) return false;
+            if (part.type !== 'radio') return true;
+            return part.checked;
+          }).map((part, place) => { part.dataset.place = place; return place; });
+        }"""
+    )
+    reached = []
+    for _ in wanted:
+        page.keyboard.press("Tab")
+        reached.append(
+            page.evaluate(
+                """() => {
+                  const at = document.activeElement;
+                  const box = at.getBoundingClientRect();
+                  const seen = box.width > 0 && box.bottom > 0 && box.top < innerHeight;
+                  return seen ? Number(at.dataset.place) : -1;
+                }"""
+            )
+        )
+    assert reached == wanted
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_it_fits_and_can_be_read(
+    scheme: Any, size: Any, browser: Browser, written: Path, tmp_path: Path
+) -> None:
+    found = Opened(browser, written, viewport=size, color_scheme=scheme)
+    page = found.page
+    width = page.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
+    assert width[0] <= width[1]
+    assert page.evaluate(CONTRASTS) == []
+    picture = page.screenshot(path=tmp_path / "page.png")
+    assert len(picture) > 10_000
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (int(paper.split("(")[1].split(",")[0]) > 127) == (scheme == "light")
+    found.check_silence()
+    found.context.close()
+
+
+def test_it_can_be_read_without_scripts(browser: Browser, written: Path) -> None:
+    found = Opened(browser, written, java_script_enabled=False)
+    page = found.page
+    assert page.locator(".dataset").count() == page.locator(".dataset:visible").count() == 3
+    assert page.locator("tr.seed:visible").count() == page.locator("tr.seed").count()
+    assert page.locator(".needs-script:visible").count() == 0
+    assert page.locator(".exhibits img:visible").count() > 9
+    found.check_silence()
+    found.context.close()
+
+
+def test_hostile_names_do_nothing(browser: Browser, tmp_path: Path, book: Book) -> None:
+    make_records(tmp_path, seeds=2, rename=HOSTILE)
+    page = build_page(select(tmp_path), tmp_path, book=book)
+    found = Opened(browser, write_page(page, tmp_path / "report"), viewport=PHONE)
+    opened = found.page
+    opened.locator("button.sort:visible").first.click()
+    opened.locator("tr.row th.name bdi", has_text="onmouseover").first.hover()
+    for name in opened.locator("#left option").all_inner_texts():
+        opened.select_option("#left", label=name)
+    assert opened.evaluate("window.hit") is None
+    assert opened.locator("main img:not([src^='data:'])").count() == 0
+    widths = opened.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
+    assert widths[0] <= widths[1]
+    names = opened.locator(".dataset:visible tr.row th.name bdi").all_inner_texts()
+    assert HOSTILE["rrdb"] in names
+    assert HOSTILE["srgan"] in names
+    found.check_silence()
+    found.context.close()
+
+
+def test_the_policy_stops_what_is_put_in(browser: Browser, written: Path, tmp_path: Path) -> None:
+    """The control: a script and a picture from elsewhere are refused, and that would be seen."""
+    text = written.read_text(encoding="utf-8")
+    added = "<script>window.hit = 1</script><img src='https://example.org/a.png' alt=''>"
+    file = tmp_path / "changed.html"
+    file.write_text(text.replace("</main>", f"{added}</main>"), encoding="utf-8")
+    found = Opened(browser, file)
+    assert found.page.evaluate("window.hit") is None
+    assert sum("Content Security Policy" in message for message in found.said) == 2
+    found.context.close()
