@@ -3,7 +3,7 @@
 All cells have the same seeds and images, so an effect is one array `effect[seed, image]`, a signed
 sum over the cells, and has an interval as any difference has. With k factors of two levels, coded
 -1 for the first and +1 for the second (Box, Hunter and Hunter, Statistics for Experimenters, 2005,
-sec. 5.2 and 5.3):
+ch. 5):
 
 - the main effect of A is the mean of all cells with A at its second level, less that of the others:
   sum(a y) / 2^(k-1);
@@ -122,7 +122,6 @@ def effects(
         DataError: if the cells are no full factorial of two levels a factor.
     """
     factors = _factors(cells)
-    family, key = family_of(metric)
     kept, said = comparable(
         record
         for record in records
@@ -130,13 +129,7 @@ def effects(
     )
     recipes = {cell.recipe for cell in cells}
     used = [record for record in kept if record.target.name in recipes]
-    sides = [
-        scores_of([record for record in used if record.target.name == cell.recipe], family, key)
-        for cell in cells
-    ]
-    missing = [cell.recipe for cell, side in zip(cells, sides, strict=True) if not side]
-    column = column_of(used, key)
-    paired = pair(sides)
+    column, paired, missing = _scored(cells, used, metric)
     what = f"--matrix {matrix}" if matrix else " ".join(missing or sorted(recipes))
     command = f"zoo bench {what} --suite {suite} --profile {profile} --train"
     problem = _problem(missing, column, paired, command)
@@ -156,6 +149,19 @@ def effects(
         notes=(*notes, *said.get(suite, ())),
         sentence=_sentence(column, found, paired, problem),
     )
+
+
+def _scored(
+    cells: Sequence[Cell], records: Sequence[Record], metric: str
+) -> tuple[Column, Paired, list[str]]:
+    """Return what the metric means, the scores of all cells, and the cells without any."""
+    family, key = family_of(metric)
+    sides = [
+        scores_of([record for record in records if record.target.name == cell.recipe], family, key)
+        for cell in cells
+    ]
+    missing = [cell.recipe for cell, side in zip(cells, sides, strict=True) if not side]
+    return column_of(records, key), pair(sides), missing
 
 
 def _factors(cells: Sequence[Cell]) -> dict[str, tuple[str, str]]:
