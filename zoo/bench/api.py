@@ -25,6 +25,7 @@ from zoo.bench.evaluate import Scorer, create_metrics
 from zoo.bench.records import Record
 from zoo.bench.session import Asked, Missing, find_recipes, score_all, self_test
 from zoo.bench.suites import Suite, open_suite
+from zoo.bench.tables import summary
 from zoo.errors import RecipeError
 from zoo.plugins import load_plugin_file
 from zoo.recipes.book import Book, load_book
@@ -60,6 +61,7 @@ class Request:
         records: folder of records; None for one in the run root.
         device: `auto`, `cpu`, `cuda` or `cuda:<n>`.
         failures: why the training of a run failed, by recipe and seed.
+        settings: what is set beside recipe and profile in every run, as `path=value`.
     """
 
     recipes: tuple[str, ...] = ()
@@ -74,6 +76,7 @@ class Request:
     records: Path | None = None
     device: str = "auto"
     failures: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    settings: tuple[str, ...] = ()
 
     @property
     def record_root(self) -> Path:
@@ -158,8 +161,6 @@ def bench(
     Raises:
         ZooError: see `run_benchmark`.
     """
-    from zoo.bench.tables import summary
-
     for plugin in plugins:
         load_plugin_file(plugin)
     book = load_book(registry)
@@ -203,6 +204,7 @@ def _find(book: Book, request: Request, scale: int) -> Asked:
         profile=request.profile,
         seeds=request.seeds,
         run_root=request.run_root,
+        settings=request.settings,
         failures=request.failures,
     )
     asked.candidates += [_from_file(path, request.generator, scale) for path in request.files]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,11 +72,12 @@ def baseline_candidate(spec: RunSpec) -> Candidate:
     return Candidate(target, spec.settings.scale, lambda: build_generator(spec.settings, seed=0))
 
 
-def run_candidate(path: Path) -> Candidate:
+def run_candidate(path: Path, settings: Sequence[str] = ()) -> Candidate:
     """Return a finished run, or one that diverged, as a candidate.
 
     Args:
         path: its directory.
+        settings: what was set beside its recipe and profile, for the command that makes it again.
 
     Raises:
         DataError: if no run is there, or it is not finished.
@@ -89,7 +90,7 @@ def run_candidate(path: Path) -> Candidate:
     rows, summary = directory.rows(), directory.summary()
     diverged = next((row for row in rows if row["kind"] == DIVERGED), None)
     if summary is None and diverged is None:
-        raise DataError(f"{path} is not finished; go on with: {train_command(spec)}")
+        raise DataError(f"{path} is not finished; go on with: {train_command(spec, settings)}")
     identity = provenance["identity_sha256"]
     target = Target(
         name=spec.recipe,
@@ -101,7 +102,7 @@ def run_candidate(path: Path) -> Candidate:
         weights_sha256=None if summary is None else file_sha256(directory.weights),
         identity_sha256=identity,
         pretraining_sha256=provenance["identity"].get("pretraining"),
-        command=train_command(spec),
+        command=train_command(spec, settings),
     )
     verdict = DIVERGED if summary is None else summary["verdict"]
     training = TrainingSummary(
@@ -181,7 +182,7 @@ def callable_candidate(name: str, upscale: Upscaler, *, scale: int) -> Candidate
     return Candidate(Target(name=name, kind="callable"), scale, lambda: upscale)
 
 
-def failed_candidate(spec: RunSpec, reason: str) -> Candidate:
+def failed_candidate(spec: RunSpec, reason: str, settings: Sequence[str] = ()) -> Candidate:
     """Return a run whose training failed as a candidate that becomes an error record."""
     target = Target(
         name=spec.recipe,
@@ -190,7 +191,7 @@ def failed_candidate(spec: RunSpec, reason: str) -> Candidate:
         profile=spec.profile,
         seed=spec.seed,
         generator=_described(spec.settings),
-        command=train_command(spec),
+        command=train_command(spec, settings),
     )
     return Candidate(target, spec.settings.scale, _nothing, error=reason)
 
@@ -215,10 +216,10 @@ def find_run(spec: RunSpec, run_root: Path) -> tuple[Path | None, str | None]:
     return None, "begun, not finished"
 
 
-def train_command(spec: RunSpec) -> str:
-    """Return the command that trains a run."""
+def train_command(spec: RunSpec, settings: Sequence[str] = ()) -> str:
+    """Return the command that trains a run, with what was set beside recipe and profile."""
     words = ["zoo", "train", spec.recipe, "--profile", spec.profile, "--seed", str(spec.seed)]
-    return shlex.join(words)
+    return shlex.join([*words, *(word for one in settings for word in ("--set", one))])
 
 
 def _shaping(spec: RunSpec) -> dict[str, Any]:

@@ -63,6 +63,7 @@ def find_recipes(
     profile: str,
     seeds: Sequence[int],
     run_root: Path,
+    settings: Sequence[str] = (),
     failures: Mapping[tuple[str, int], str] | None = None,
 ) -> Asked:
     """Find the runs of recipes under a profile, for every seed.
@@ -73,11 +74,12 @@ def find_recipes(
         profile: the budget they are compared under.
         seeds: the seeds to score.
         run_root: folder of run directories.
+        settings: what is set beside recipe and profile, as `path=value`.
         failures: why training failed, by recipe and seed; these become error records.
     """
     asked, failed = Asked(), failures or {}
     for recipe in recipes:
-        first = complete(resolve(book, recipe, profile, seed=seeds[0])).spec
+        first = complete(resolve(book, recipe, profile, seed=seeds[0], settings=settings)).spec
         for seed in seeds:
             spec = first.model_copy(update={"seed": seed})
             if first.pretraining is not None:
@@ -85,11 +87,11 @@ def find_recipes(
                 spec = spec.model_copy(update={"pretraining": inner})
             path, reason = find_run(spec, run_root)
             if path is not None:
-                asked.candidates.append(run_candidate(path))
+                asked.candidates.append(run_candidate(path, settings))
             elif (recipe, seed) in failed:
-                asked.candidates.append(failed_candidate(spec, failed[recipe, seed]))
+                asked.candidates.append(failed_candidate(spec, failed[recipe, seed], settings))
             else:
-                asked.missing.append(Missing(spec, reason or "", train_command(spec)))
+                asked.missing.append(Missing(spec, reason or "", train_command(spec, settings)))
     return asked
 
 

@@ -18,7 +18,10 @@ from zoo.commands.options import (
     RecordRoot,
     Registries,
     RunRoot,
+    Settings,
+    TrainingData,
     choose_profile,
+    data_setting,
     open_book,
 )
 from zoo.commands.output import note, progress
@@ -101,6 +104,8 @@ def bench(
     profile: ProfileName = None,
     seeds: Seeds = 3,
     generator: GeneratorName = None,
+    data: TrainingData = None,
+    settings: Settings,
     train: Train = False,
     plan: Plan = False,
     data_root: DataRoot = None,
@@ -138,6 +143,7 @@ def bench(
         run_root=run_root,
         records=records,
         device=device,
+        settings=(*settings, *data_setting(data)),
     )
     _run(book, request, Sweep(train, plan, tuple(plugin)), form, matrix)
 
@@ -196,7 +202,7 @@ def _specs(book: Book, request: Request) -> list[RunSpec]:
 
     fixed = baseline_names(book)
     recipes = [name for name in request.recipes if name not in fixed]
-    return specs_of(book, recipes, request.profile, request.seeds)
+    return specs_of(book, recipes, request.profile, request.seeds, request.settings)
 
 
 def _train_missing(

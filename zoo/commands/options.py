@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -70,7 +71,18 @@ Settings = Annotated[
         help="Override one value, such as generator.num_blocks=8; may be repeated.",
     ),
 ]
+TrainingData = Annotated[
+    str | None,
+    typer.Option(
+        "--data", metavar="NAME|DIR", help="What to train on; short for --set data.source=..."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def data_setting(data: str | None) -> list[str]:
+    """Return `--data` as the setting it stands for."""
+    return [] if data is None else [f"data.source={json.dumps(data)}"]
 
 
 def open_book(registries: Sequence[Path], plugins: Sequence[Path]) -> Book:

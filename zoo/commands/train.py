@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Sequence
@@ -22,7 +21,9 @@ from zoo.commands.options import (
     Registries,
     RunRoot,
     Settings,
+    TrainingData,
     choose_profile,
+    data_setting,
     open_book,
 )
 from zoo.commands.output import Table, note, print_json, print_table, print_text
@@ -40,10 +41,7 @@ def train(
     profile: ProfileName = None,
     settings: Settings,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, data order and pretraining.")] = 0,
-    data: Annotated[
-        str | None,
-        typer.Option(metavar="NAME|DIR", help="What to train on; short for --set data.source=..."),
-    ] = None,
+    data: TrainingData = None,
     data_root: DataRoot = None,
     device: Device = "auto",
     run_root: RunRoot = Path("runs"),
@@ -64,8 +62,7 @@ def train(
     chosen, reason = choose_profile(book, profile, device)
     if profile is None:
         note(f"profile: {chosen} ({reason})")
-    if data is not None:
-        settings = [*settings, f"data.source={json.dumps(data)}"]
+    settings = [*settings, *data_setting(data)]
 
     from zoo.recipes.checks import check_book, complete
     from zoo.recipes.resolve import resolve

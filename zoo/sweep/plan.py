@@ -35,7 +35,11 @@ class PlannedRun:
 
 
 def specs_of(
-    book: Book, recipes: Iterable[str], profile: str, seeds: Sequence[int]
+    book: Book,
+    recipes: Iterable[str],
+    profile: str,
+    seeds: Sequence[int],
+    settings: Sequence[str] = (),
 ) -> list[RunSpec]:
     """Return the complete specifications of recipes under a profile, for every seed.
 
@@ -43,7 +47,7 @@ def specs_of(
         RecipeError: if a recipe does not fit the profile.
     """
     return [
-        complete(resolve(book, recipe, profile, seed=seed)).spec
+        complete(resolve(book, recipe, profile, seed=seed, settings=settings)).spec
         for recipe in recipes
         for seed in seeds
     ]
