@@ -232,6 +232,7 @@ def run(num_simulations: int) -> dict[str, Any]:
     return {
         "command": f"python benchmarks/statistics_simulation.py --simulations {num_simulations}",
         "simulations": num_simulations,
+        "seeds": "each cell draws from default_rng([0 to 4 by part, seeds, images, variances])",
         "versions": {
             "python": platform.python_version(),
             "numpy": np.__version__,
