@@ -3,10 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := esrgan-wgangp
 
-.PHONY: demo test test-all test-gpu check schema format clean
+.PHONY: demo report test test-all test-gpu check schema format clean
 
 demo: .venv/.installed
 	$(BIN)/zoo train $(DEMO) --profile demo
+
+# One page from the records of `zoo bench`; opens from disk.
+report: .venv/.installed
+	$(BIN)/zoo report
 
 test: .venv/.installed-dev
 	$(BIN)/pytest

@@ -133,7 +133,7 @@ def test_the_slider_follows_the_arrow_keys(opened: Opened) -> None:
     opened.page.keyboard.press("ArrowLeft")
     opened.page.keyboard.press("ArrowLeft")
     assert cut_of(opened.page) == "inset(0px 51% 0px 0px)"
-    assert cut.get_attribute("aria-valuetext") == "49 % bicubic, 51 % esrgan-wgangp-vanilla"
+    assert cut.get_attribute("aria-valuetext") == "49 % bicubic, 51 % esrgan-wgangp-novgg"
     opened.page.keyboard.press("End")
     assert cut_of(opened.page) == "inset(0px)"
 
@@ -212,7 +212,7 @@ def test_seeds_fold_out(opened: Opened) -> None:
 def test_datasets_and_verdicts_can_be_chosen(opened: Opened) -> None:
     page = opened.page
     assert page.locator(".dataset:visible h3").inner_text().startswith("Mean of the suite")
-    page.get_by_label("samples-grey").check()
+    page.get_by_role("radio", name="samples-grey").check()
     assert page.locator(".dataset:visible h3").inner_text().startswith("samples-grey")
     everything = page.locator(".claim:visible").count()
     page.locator("input[name=verdict][value=supported]").check()
@@ -296,7 +296,7 @@ def test_hostile_names_do_nothing(browser: Browser, tmp_path: Path, book: Book) 
     found = Opened(browser, write_page(page, tmp_path / "report"), viewport=PHONE)
     opened = found.page
     opened.locator("button.sort:visible").first.click()
-    opened.locator("tr.row th.name bdi", has_text="onmouseover").first.hover()
+    opened.locator("tr.row bdi:visible", has_text="onmouseover").first.hover()
     for name in opened.locator("#left option").all_inner_texts():
         opened.select_option("#left", label=name)
     assert opened.evaluate("window.hit") is None

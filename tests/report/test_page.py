@@ -221,7 +221,7 @@ def test_a_page_of_little_is_still_a_page(
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_are_text(name: str, tmp_path: Path, book: Book) -> None:
-    make_records(tmp_path, recipes=["bicubic", "rrdb", "srgan"], seeds=2, rename={"rrdb": name})
+    make_records(tmp_path, recipes=["bicubic", "rrdb"], seeds=1, rename={"rrdb": name})
     page = build_page(select(tmp_path), tmp_path, book=book)
     card = ClaimCard("a", name, name, "supported", "supported", name, None, (), (name,))
     text = render(dataclasses.replace(page, claims=(card,)))

@@ -14,34 +14,45 @@ from zoo.errors import ZooError
 
 if TYPE_CHECKING:
     from zoo.bench.suites import Suite
+    from zoo.report.selection import Selection
 
 logger = logging.getLogger(__name__)
 _SUFFIXES = (".yaml", ".yml")
+_TABLES = "Tables beside the page"
+
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="DIR", help="Folder of the page; by default <run root>/report."
+    ),
+]
+Records = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Folder of records; by default <run root>/records."),
+]
+SuiteName = Annotated[
+    str | None,
+    typer.Option(metavar="NAME|FILE", help="The suite, where there are records of several."),
+]
+OneProfile = Annotated[
+    str | None,
+    typer.Option("--profile", "-p", metavar="NAME", help="The profile, where there are several."),
+]
 
 
 def report(
     *,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Where the page is written.")
-    ] = Path("report"),
-    records: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder of records; by default <run root>/records."),
-    ] = None,
+    output: Output = None,
+    records: Records = None,
     run_root: Annotated[Path, typer.Option(metavar="DIR", help="Folder of runs.")] = Path("runs"),
-    suite: Annotated[
-        str | None,
-        typer.Option(metavar="NAME|FILE", help="The suite, where there are records of several."),
-    ] = None,
-    profile: Annotated[
-        str | None,
-        typer.Option(
-            "--profile",
-            "-p",
-            metavar="NAME",
-            help="The profile, where there are runs of several.",
-        ),
-    ] = None,
+    suite: SuiteName = None,
+    profile: OneProfile = None,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Write tables.md.", rich_help_panel=_TABLES)
+    ] = False,
+    as_latex: Annotated[
+        bool, typer.Option("--latex", help="Write tables.tex.", rich_help_panel=_TABLES)
+    ] = False,
     data_root: DataRoot = None,
     registry: Registries,
     plugin: Plugins,
@@ -55,11 +66,12 @@ def report(
 
     check_book(book)
     root = run_root / "records" if records is None else records
-    name = None if suite is None else Path(suite).stem if suite.endswith(_SUFFIXES) else suite
+    name = Path(suite).stem if suite is not None and suite.endswith(_SUFFIXES) else suite
     selection = select(root, suite=name, profile=profile, order=list(book.recipes))
     page = build_page(selection, root, book=book, suite=_open(suite or selection.suite, data_root))
-    path = write_page(page, output)
+    path = write_page(page, run_root / "report" if output is None else output)
     print_text(f"report: {path}")
+    _write_tables(path.parent, selection, list(book.recipes), (as_markdown, as_latex))
     note(f"{path.stat().st_size / 2**20:.1f} MiB, one file; open it in a browser")
 
 
@@ -73,3 +85,17 @@ def _open(suite: str, data_root: Path | None) -> Suite | None:
     except ZooError as error:
         logger.warning("galleries without ground truth: %s", error)
         return None
+
+
+def _write_tables(
+    folder: Path, selection: Selection, order: list[str], wanted: tuple[bool, bool]
+) -> None:
+    """Write the tables of a page as Markdown, as LaTeX, as both or not at all."""
+    from zoo.bench.formats import latex, markdown
+    from zoo.files import write_atomically
+
+    forms = (("tables.md", markdown), ("tables.tex", latex))
+    for (name, write), is_wanted in zip(forms, wanted, strict=True):
+        if is_wanted:
+            write_atomically(folder / name, write(selection.records, order=order).encode())
+            print_text(f"tables: {folder / name}")

@@ -1,0 +1,66 @@
+"""`zoo report`: a page from a folder of records, and what it says where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from tests.report.synthetic import make_records
+
+Zoo = Callable[..., Result]
+
+
+def test_it_writes_a_page_and_says_where(zoo: Zoo, tmp_path: Path) -> None:
+    make_records(tmp_path / "runs" / "records", recipes=["bicubic", "rrdb"], pictures=False)
+    done = zoo("report", "--run-root", tmp_path / "runs", "--suite", "samples-x4")
+    page = tmp_path / "runs" / "report" / "index.html"
+    assert done.exit_code == 0
+    assert done.stdout.splitlines() == [f"report: {page}"]
+    assert "<h1>Super-resolution on samples-x4</h1>" in page.read_text(encoding="utf-8")
+
+
+def test_tables_for_papers_lie_beside_it(zoo: Zoo, tmp_path: Path) -> None:
+    make_records(tmp_path / "records", recipes=["bicubic", "rrdb"], pictures=False)
+    out = tmp_path / "out"
+    done = zoo(
+        "report", "--records", tmp_path / "records", "--output", out, "--markdown", "--latex"
+    )
+    assert done.exit_code == 0
+    assert {path.name for path in out.iterdir()} == {"index.html", "tables.md", "tables.tex"}
+    assert "| rrdb |" in (out / "tables.md").read_text()
+    assert r"\toprule" in (out / "tables.tex").read_text()
+
+
+def test_a_suite_whose_images_are_not_here_costs_pictures_only(
+    zoo: Zoo, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = tmp_path / "records"
+    for record in make_records(root, recipes=["bicubic"], pictures=False):
+        text = (root / record.suite).glob("*.json").__next__().read_text()
+        (root / "elsewhere-x4").mkdir()
+        changed = text.replace('"suite": "samples-x4"', '"suite": "elsewhere-x4"')
+        changed = changed.replace('"suite":"samples-x4"', '"suite":"elsewhere-x4"')
+        (root / "elsewhere-x4" / "bicubic.json").write_text(changed)
+    done = zoo("report", "--records", root, "--suite", "elsewhere-x4", "--output", tmp_path)
+    assert done.exit_code == 0
+    assert "galleries without ground truth" in done.stderr
+    assert (tmp_path / "index.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "zoo bench --all"),
+        (("--suite", "no-suite"), "no records of suite 'no-suite'"),
+    ],
+)
+def test_without_records_it_says_what_to_do(
+    arguments: tuple[str, ...], said: str, zoo: Zoo, tmp_path: Path
+) -> None:
+    done = zoo("report", "--run-root", tmp_path, *arguments)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert list(tmp_path.iterdir()) == []
