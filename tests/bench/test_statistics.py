@@ -219,7 +219,7 @@ def test_intervals_hold_the_truth_and_a_naive_bootstrap_does_not(
 def test_coverage_is_between_93_and_97_percent(seeds: int, images: int) -> None:
     found = {ratio: coverage(seeds, images, ratio, num_simulations=2000) for ratio in RATIOS}
     assert 0.93 <= np.mean([one["coverage"] for one in found.values()]) <= 0.97
-    # a count of 2000 is off by up to 1.5 %, so each ratio is held to its coverage without that noise
+    # a count of 2000 is off by up to 1.5 %: each ratio is held to coverage without that
     assert all(0.93 <= one["expected"] <= 0.97 for one in found.values()), found
     assert all(abs(one["coverage"] - one["expected"]) < 0.03 for one in found.values())
 
