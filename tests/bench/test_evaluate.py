@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -181,3 +182,19 @@ def test_the_clock_adds_up(make_scorer: MakeScorer, tmp_path: Path) -> None:
     clock = Clock()
     make_scorer().score(weights_of(tmp_path / "net.pt"), clock)
     assert 0 < clock.network + clock.metrics + clock.cost <= clock.total
+
+
+def test_a_score_by_the_network_that_was_trained_against_is_marked(
+    suite: Suite, tmp_path: Path
+) -> None:
+    from zoo.bench.comparisons import compare
+    from zoo.bench.records import TrainingSummary
+
+    scorer = Scorer(suite, create_metrics(("psnr-y", "lite1-distance")), on_cpu(), tmp_path)
+    components = {"perceptual": {"network": "efficientnet-lite1"}}
+    training = TrainingSummary(steps=1, seconds=1.0, verdict="stable", components=components)
+    plain = callable_candidate("plain", Bicubic(scale=4), scale=4)
+    record = scorer.score(replace(plain, training=training))
+    assert record.provenance["trained_against"] == {"lite1_distance": ["perceptual"]}
+    assert any("plain says little: perceptual was trained" in n for n in compare([record])[0].notes)
+    assert scorer.score(plain).provenance["trained_against"] == {}

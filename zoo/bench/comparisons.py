@@ -160,7 +160,7 @@ def _comparison(
             for dataset in record.datasets
         )
     )
-    said = [*notes]
+    said = [*notes, *_own_judges(records)]
     groups = _groups(records, order)
     whole = _whole_suite(groups, datasets, said)
     by_target = [_rows(group, datasets, keys, columns, whole=whole, notes=said) for group in groups]
@@ -224,6 +224,20 @@ def _whole_suite(
                 reason = (dataset.skipped if dataset else None) or missing
                 notes.append(f"no mean of the suite: {name} was skipped: {reason}")
     return whole
+
+
+def _own_judges(records: Sequence[Record]) -> list[str]:
+    """Say which scores come from a network that the generator was trained against."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for record in records:
+        for key, components in record.provenance.get("trained_against", {}).items():
+            label = record.columns[key].label
+            found.setdefault((record.target.name, label), []).extend(components)
+    return [
+        f"{label} of {name} says little: {', '.join(dict.fromkeys(components))} was trained "
+        "against the same network"
+        for (name, label), components in found.items()
+    ]
 
 
 def _rows(

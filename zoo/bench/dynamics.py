@@ -23,16 +23,14 @@ VALIDATED = ("psnr_y", QUALITY)
 MIN_POINTS = 4
 
 MEASURE_COLUMNS: dict[str, Column] = {
-    "finite": Column(label="stayed finite", value_range=(0.0, 1.0)),
-    "stable": Column(label="verdict stable", value_range=(0.0, 1.0)),
-    "psnr_variation": Column(
-        label="PSNR-Y over the second half, std", unit="dB", higher_is_better=False
-    ),
+    "finite": Column(label="Stayed finite", value_range=(0.0, 1.0)),
+    "stable": Column(label="Verdict stable", value_range=(0.0, 1.0)),
+    "psnr_variation": Column(label="Late variation of PSNR-Y", unit="dB", higher_is_better=False),
     "gradient_variation": Column(
-        label="adversarial gradient norm, std / mean", higher_is_better=False
+        label="Variation of the adversarial gradient", higher_is_better=False
     ),
     "critic_quality_correlation": Column(
-        label="rank correlation of critic loss and quality", value_range=(-1.0, 1.0)
+        label="Rank correlation of critic loss and quality", value_range=(-1.0, 1.0)
     ),
 }
 

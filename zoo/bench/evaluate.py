@@ -38,6 +38,7 @@ from zoo.data.images import to_rgb
 from zoo.data.stream import to_float
 from zoo.errors import RecipeError, ShapeError
 from zoo.metrics.base import Comparison, Metric
+from zoo.metrics.learned import trained_against
 from zoo.metrics.protocol import PROTOCOL_VERSION
 from zoo.registry import METRICS
 from zoo.runs.device import Execution
@@ -166,6 +167,12 @@ class Scorer:
 
     def _begin(self, candidate: Candidate) -> Record:
         """Return a candidate's record before it is scored."""
+        provenance = _provenance(self.execution)
+        components = {} if candidate.training is None else candidate.training.components
+        conflicts = {
+            key: trained_against(metric, components) for key, metric in self._metrics.items()
+        }
+        provenance["trained_against"] = {key: found for key, found in conflicts.items() if found}
         return Record(
             key=self.key(candidate),
             protocol=PROTOCOL_VERSION,
@@ -176,7 +183,7 @@ class Scorer:
             columns=self.columns,
             training=candidate.training,
             error=candidate.error,
-            provenance=_provenance(self.execution),
+            provenance=provenance,
         )
 
     def _score_images(

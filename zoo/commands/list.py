@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from zoo.bench.definitions import Definition, read_suite, suite_names
 from zoo.commands.components import components, plural_kind
 from zoo.commands.options import Json, Plugins, Registries, open_book
 from zoo.commands.output import Table, print_json, print_tables
@@ -16,7 +17,8 @@ from zoo.recipes.matrices import Matrix
 from zoo.registry import REGISTRIES
 
 BOOK_KINDS = ("recipes", "profiles", "claims", "matrices")
-KINDS = (*BOOK_KINDS, *REGISTRIES)
+SUITES = "suites"
+KINDS = (*BOOK_KINDS, SUITES, *REGISTRIES)
 _WILDCARDS = frozenset("*?[")
 
 
@@ -35,7 +37,7 @@ def list_names(
     registry: Registries,
     plugin: Plugins,
 ) -> None:
-    """List recipes, profiles, claims, matrices and components, and where they come from.
+    """List recipes, profiles, claims, matrices, suites and components, with their origin.
 
     Recipes made from a matrix are not listed; `zoo show matrix NAME` has them.
     """
@@ -55,6 +57,8 @@ def _rows(book: Book, kind: str, *, check: bool) -> list[dict[str, Any]]:
         return [_claim_row(claim) for claim in book.claims.values()]
     if kind == "matrices":
         return [_matrix_row(matrix) for matrix in book.matrices.values()]
+    if kind == SUITES:
+        return [_suite_row(read_suite(name)) for name in suite_names()]
     if kind in BOOK_KINDS:
         entries = book.written_recipes if kind == "recipes" else book.profiles
         return [_entry_row(entry) for entry in entries.values()]
@@ -101,12 +105,22 @@ def _matrix_row(matrix: Matrix) -> dict[str, Any]:
     }
 
 
+def _suite_row(suite: Definition) -> dict[str, Any]:
+    return {
+        "name": suite.name,
+        "summary": suite.content.summary,
+        "place": suite.document.file,
+        "scale": suite.content.scale,
+        "datasets": list(suite.content.datasets),
+    }
+
+
 def _matching(rows: list[dict[str, Any]], pattern: str) -> list[dict[str, Any]]:
     return [row for row in rows if fnmatchcase(row["name"], pattern)]
 
 
 def _table(kind: str, rows: list[dict[str, Any]]) -> Table:
-    if kind in BOOK_KINDS:
+    if kind in (*BOOK_KINDS, SUITES):
         return Table(kind, ("name", "summary"), [(row["name"], row["summary"]) for row in rows])
     cells = [(row["name"], _origin_text(row)) for row in rows]
     return Table(kind, ("name", "origin"), cells)
