@@ -30,7 +30,7 @@ from zoo.errors import RecipeError
 if TYPE_CHECKING:
     from zoo.bench.api import Request, Result
     from zoo.recipes.book import Book
-    from zoo.recipes.schema import RunSpec
+    from zoo.recipes.schema import ComponentSpec, RunSpec
 
 SOME_FAILED = 3
 _FORM = "How results are printed, one of"
@@ -128,7 +128,6 @@ def bench(
         note(f"profile: {chosen} ({reason})")
 
     from zoo.bench.api import Request
-    from zoo.bench.candidates import parse_generator
     from zoo.recipes.checks import check_book
 
     check_book(book)
@@ -138,7 +137,7 @@ def bench(
         profile=chosen,
         seeds=tuple(range(seeds)),
         suite=suite,
-        generator=None if generator is None else parse_generator(generator),
+        generator=_generator(generator),
         data_root=data_root,
         run_root=run_root,
         records=records,
@@ -154,6 +153,12 @@ def _form(**chosen: bool) -> Form:
     if len(names) > 1:
         raise RecipeError(f"choose one of {', '.join(f'--{name}' for name in names)}")
     return FORMS[names[0]] if names else FORMS["terminal"]
+
+
+def _generator(text: str | None) -> ComponentSpec | None:
+    from zoo.bench.candidates import parse_generator
+
+    return None if text is None else parse_generator(text)
 
 
 def _asked(
