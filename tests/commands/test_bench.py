@@ -164,6 +164,56 @@ def test_a_missed_published_value_stops_before_any_table(
     assert "self-test of Tiny x4: bicubic scores" in result.stderr
 
 
+def test_the_self_test_does_not_depend_on_the_metrics_or_on_old_records(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert bench("bicubic", "--json").exit_code == 0
+    (tmp_path / "blind.yaml").write_text(SUITE.replace("[psnr-y, ssim-y, lpips]", "[haarpsi]"))
+    monkeypatch.setitem(selftest.PUBLISHED, ("Tiny", 4), selftest.Scores(99.0, 0.5))
+    monkeypatch.setitem(
+        selftest.KNOWN_SETS, "Tiny", selftest.KNOWN_SETS["Set5"].__class__(3, "", ("Tiny",))
+    )
+    assert bench("bicubic", "--suite", tmp_path / "blind.yaml").exit_code == 4
+    # what passed once counts only for the very software it passed with
+    monkeypatch.setattr("zoo.bench.session.versions", lambda: {"torch": "another"})
+    assert bench("bicubic", "--json").exit_code == 4
+
+
+def test_a_record_says_whether_its_dataset_was_self_tested(bench: Bench, run_root: Path) -> None:
+    bench("bicubic")
+    (record,) = read_records(run_root / "records")
+    assert record.provenance["self_test"]["Tiny"].startswith("not tested: Tiny is no public")
+    assert "cores" in record.provenance["machine"]
+
+
+BROKEN = """
+import torch
+from zoo import Generator, register_generator
+
+
+@register_generator("broken-net")
+class BrokenNet(Generator):
+    def __init__(self, *, scale: int = 4) -> None:
+        super().__init__(scale=scale)
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, lr_image):
+        raise RuntimeError("a bug of mine")
+"""
+
+
+def test_a_bug_of_one_generator_costs_one_row(bench: Bench, tmp_path: Path) -> None:
+    plugin, weights = tmp_path / "broken.py", tmp_path / "broken.pt"
+    plugin.write_text(BROKEN)
+    torch.save({"weight": torch.zeros(1)}, weights)
+    options = ("--plugin", plugin, "--generator", "broken-net", "--json")
+    result = bench(weights, "srresnet", "--seeds", "1", *options)
+    assert result.exit_code == 3
+    rows = rows_of(result)
+    assert rows["broken"]["error"] == "RuntimeError: a bug of mine"
+    assert rows["srresnet"]["psnr_y"]["mean"] > 0
+
+
 def test_a_run_directory_and_a_file_of_weights_are_scored(bench: Bench, run_root: Path) -> None:
     run = run_root / "srresnet-nobn" / "smoke" / "seed-0"
     named = "{name: srresnet, norm: none, width: 8, num_blocks: 1, kernel_size: 3}"
@@ -188,6 +238,28 @@ def test_from_python(bench: Bench, data_root: Path, run_root: Path, tmp_path: Pa
     scores = dict(zip(frame["target"], frame["psnr_y"], strict=True))
     assert set(scores) == {"bicubic", "srresnet", "Bicubic"}
     assert scores["Bicubic"] == scores["bicubic"]
+
+
+METRIC = """
+from zoo import Metric, register_metric
+
+
+@register_metric("mean-error")
+class MeanError(Metric):
+    label = "Mean error"
+    higher_is_better = False
+
+    def __call__(self, sr_image, hr_image, *, scale):
+        return float((sr_image - hr_image).abs().mean())
+"""
+
+
+def test_a_metric_of_a_plugin_file_has_a_column(bench: Bench, tmp_path: Path) -> None:
+    plugin = tmp_path / "my_metric.py"
+    plugin.write_text(METRIC)
+    row = rows_of(bench("bicubic", "--json", "--plugin", plugin))["bicubic"]
+    assert 0 < row["mean_error"]["mean"] < 0.1
+    assert "Mean error" in bench("bicubic", "--plugin", plugin).stdout
 
 
 @pytest.mark.parametrize(

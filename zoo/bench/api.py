@@ -5,6 +5,7 @@ Nothing is printed and nothing is trained here.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,10 +24,18 @@ from zoo.bench.candidates import (
 )
 from zoo.bench.evaluate import Scorer, create_metrics
 from zoo.bench.records import Record
-from zoo.bench.session import Asked, Missing, find_recipes, score_all, self_test
+from zoo.bench.session import (
+    Asked,
+    Missing,
+    check_row,
+    find_recipes,
+    passed_before,
+    score_all,
+    self_test,
+)
 from zoo.bench.suites import Suite, open_suite
 from zoo.bench.tables import summary
-from zoo.errors import RecipeError
+from zoo.errors import PluginError, RecipeError
 from zoo.plugins import load_plugin_file
 from zoo.recipes.book import Book, load_book
 from zoo.recipes.checks import complete
@@ -34,12 +43,13 @@ from zoo.recipes.resolve import resolve
 from zoo.recipes.schema import ComponentSpec, Runtime
 from zoo.recipes.targets import sort_targets
 from zoo.recipes.tree import Leaves, component_name
-from zoo.registry import GENERATORS
+from zoo.registry import GENERATORS, METRICS
 from zoo.runs.device import choose_device, default_profile, plan_execution
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+logger = logging.getLogger(__name__)
 RECORDS = "records"
 Tell = Callable[[int, int, str], None]
 
@@ -103,7 +113,8 @@ def run_benchmark(book: Book, request: Request, tell: Tell | None = None) -> Res
     """Score what is asked for.
 
     The baselines come first, and where a published value is known for a dataset the protocol is
-    tested against it before anything else is scored.
+    tested against it before anything else is scored. The metrics are the suite's, and those of
+    plugins.
 
     Args:
         book: where the recipes are defined.
@@ -116,13 +127,15 @@ def run_benchmark(book: Book, request: Request, tell: Tell | None = None) -> Res
     """
     suite = open_suite(request.suite, data_root=request.data_root)
     execution = plan_execution(Runtime(), choose_device(request.device))
-    scorer = Scorer(suite, create_metrics(suite.metrics), execution, request.record_root)
+    names = dict.fromkeys([*suite.metrics, *_given_metrics()])
+    scorer = Scorer(suite, create_metrics(list(names)), execution, request.record_root)
     baselines = _baselines(book, request.profile, suite.scale)
     asked = _find(book, request, suite.scale)
+    scorer.self_test = passed_before(baselines, scorer) or self_test(suite)
     records = score_all(baselines, scorer)
     for record in records:
         if GENERATORS.get(record.target.generator["name"]).calibrates:
-            self_test(suite, record)
+            check_row(suite, record)
     records += score_all(asked.candidates, scorer, tell)
     return Result(suite, records, asked.missing)
 
@@ -176,6 +189,22 @@ def bench(
         *(data_root, run_root, records, device),
     )
     return summary(run_benchmark(book, request).records)
+
+
+def _given_metrics() -> list[str]:
+    """Return the metrics of plugins, whose column is wanted; a broken package is said and left."""
+    given = []
+    for name in METRICS.names():
+        origin = METRICS.origin(name)
+        if origin.kind == "package":
+            try:
+                METRICS.get(name)
+            except PluginError as error:
+                logger.warning("no column %s: %s", name, error)
+                continue
+        if origin.kind != "built-in":
+            given.append(name)
+    return given
 
 
 def baseline_names(book: Book) -> list[str]:

@@ -42,7 +42,7 @@ from zoo.metrics.learned import trained_against
 from zoo.metrics.protocol import PROTOCOL_VERSION
 from zoo.registry import METRICS
 from zoo.runs.device import Execution
-from zoo.runs.provenance import identity_hash, revision, versions
+from zoo.runs.provenance import identity_hash, machine, revision, versions
 
 SCORING_VERSION = 1
 """Version of the scoring mathematics: raised when the same inputs give other numbers."""
@@ -73,6 +73,9 @@ class Scorer:
         metrics: by registered name.
         execution: device and numerics.
         records: folder of records.
+
+    Attributes:
+        self_test: what the self-test found for each dataset, kept in every record.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class Scorer:
         self.execution = execution
         self.records = records
         self.columns = _columns(metrics)
+        self.self_test: dict[str, str] = {}
         self._metrics = {
             metric_key(name): metric
             for name, metric in metrics.items()
@@ -148,7 +152,8 @@ class Scorer:
             for dataset in self.suite.datasets
         ]
         since = time.perf_counter()
-        cost = measured_cost(upscale, scale=self.suite.scale, device=self.execution.device)
+        with self.execution.scoring():
+            cost = measured_cost(upscale, scale=self.suite.scale, device=self.execution.device)
         clock.cost = time.perf_counter() - since
         clock.total = time.perf_counter() - begin
         scored = {"datasets": tuple(datasets), "cost": cost, "pictures": tuple(keeper.kept)}
@@ -167,7 +172,7 @@ class Scorer:
 
     def _begin(self, candidate: Candidate) -> Record:
         """Return a candidate's record before it is scored."""
-        provenance = _provenance(self.execution)
+        provenance = _provenance(self.execution) | {"self_test": self.self_test}
         components = {} if candidate.training is None else candidate.training.components
         conflicts = {
             key: trained_against(metric, components) for key, metric in self._metrics.items()
@@ -233,6 +238,9 @@ class Scorer:
             return {}
         if not has_batch_norm(upscale):
             return {STATISTICS_GAP_KEY: 0.0}
+        sides = comparison.sr_image.shape[-2:]
+        if min(sides) <= 2 * self.suite.scale or image.lr_image.shape[:2] == (1, 1):
+            return {}  # nothing is left without the border; one pixel has no statistics
         with with_batch_statistics(upscale):
             batch_image = self._upscale(upscale, image)
         gap = statistics_gap(
@@ -297,6 +305,7 @@ def _provenance(execution: Execution) -> dict[str, Any]:
     return {
         "created": datetime.now(UTC).isoformat(timespec="microseconds"),
         "device": torch.cuda.get_device_name(execution.device) if on_gpu else "cpu",
+        "machine": machine(),
         "execution": execution.describe(),
         "versions": versions(),
         "git": revision(),

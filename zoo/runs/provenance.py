@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -31,6 +32,21 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:  # a checkout that is not installed, or a folder on PYTHONPATH
         return "not installed"
+
+
+def machine() -> str:
+    """Return the processor of this machine and how many of it a process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{_processor()}, {cores} cores"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # not Linux
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
 
 
 def revision() -> dict[str, Any] | None:
