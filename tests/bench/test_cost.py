@@ -10,8 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from zoo.bench import cost as cost_module
+from zoo.bench.comparisons import COSTS_OF
 from zoo.bench.cost import COST_COLUMNS, Timing, measure_cost, measure_time, measured_cost
+from zoo.recipes.schema import Runtime
 from zoo.registry import GENERATORS
+from zoo.runs.device import plan_execution
 
 
 def test_a_convolution_costs_its_kernel_at_each_pixel() -> None:
@@ -78,9 +81,52 @@ def test_everything_is_measured_of_a_module() -> None:
     assert all(torch.equal(buffers[name], value) for name, value in network.named_buffers())
 
 
+def test_costs_are_measured_with_the_arithmetic_of_scores() -> None:
+    """On a GPU TF32 and cuDNN's search are settings of the process; a CPU shows the same here."""
+    seen = set()
+
+    class Watched(nn.Conv2d):
+        def forward(self, image: Tensor) -> Tensor:
+            if not image.is_meta and not self.training:
+                backend = torch.backends.cudnn
+                precision = torch.get_float32_matmul_precision()
+                seen.add((backend.benchmark, backend.allow_tf32, precision))
+            return super().forward(image)
+
+    execution = plan_execution(Runtime(), CPU)
+    network = Watched(3, 3, 1)
+    outside = measured_cost(network, scale=1, device=CPU, side=16)
+    seen.clear()
+    torch.backends.cudnn.benchmark = True
+    try:
+        with execution.scoring():
+            within = measured_cost(network, scale=1, device=CPU, side=16)
+    finally:
+        torch.backends.cudnn.benchmark = False
+    assert seen == {(False, False, "highest")}
+    del outside["ms_per_megapixel"], within["ms_per_megapixel"]
+    assert within == outside
+    assert within["activation_memory"] == 4 * 3
+
+
+def test_precision_is_the_callers() -> None:
+    types = set()
+
+    def upscale(image: Tensor) -> Tensor:
+        types.add(torch.nn.functional.conv2d(image, torch.ones(3, 3, 1, 1)).dtype)
+        return image
+
+    with torch.autocast("cpu", torch.bfloat16):
+        measure_time(upscale, scale=1, device=CPU, side=4)
+    assert types == {torch.bfloat16}
+
+
 def test_macs_are_those_of_the_stated_size() -> None:
     found = measured_cost(nn.Conv2d(3, 3, 1), scale=1, device=CPU)
     assert found["macs"] == 9 * 128**2
+    assert COST_COLUMNS["macs"].label == "MACs at 128x128"
+    assert "128x128" in COSTS_OF
+    assert cost_module.SIDE == 128
 
 
 def test_a_fixed_method_keeps_nothing_for_a_backward_pass() -> None:

@@ -62,6 +62,12 @@ def test_counting_changes_nothing() -> None:
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
+def test_counting_for_the_backward_pass_works_where_scores_are_made() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 8, 1), nn.Sigmoid())
+    with torch.inference_mode():
+        assert activation_bytes(network, height=6, width=5) == FLOAT * (3 + 8) * 6 * 5
+
+
 def test_a_network_that_looks_at_values_is_counted_on_the_cpu() -> None:
     class Careful(nn.Module):
         def __init__(self) -> None:

@@ -18,7 +18,14 @@ from hypothesis import strategies as st
 
 from zoo.bench.comparisons import PROTOCOLS, compare, seed_interval
 from zoo.bench.formats import csv, latex, markdown
-from zoo.bench.records import Column, DatasetScores, ImageScores, Record, Target
+from zoo.bench.records import (
+    Column,
+    DatasetScores,
+    ImageScores,
+    Record,
+    Target,
+    TrainingSummary,
+)
 from zoo.bench.tables import dataframe, json_rows, summary, terminal_tables
 from zoo.bench.text import drawn_width
 
@@ -328,6 +335,67 @@ def test_every_format_carries_the_protocol() -> None:
         assert "torch 2.11.0" in text
     assert "Protocol 1, x4" in terminal_tables(records)[-1].notes[0]
     assert summary(records).attrs["protocol"][0].startswith("Protocol 1, x4")
+
+
+def test_tables_say_at_which_size_costs_are_measured() -> None:
+    records = [*three_seeds(), baseline()]
+    words = "costs are those of one LR image of 128x128 pixels, measured on cpu"
+    for text in (markdown(records), latex(records), csv(records)):
+        assert words in text
+    assert words in " ".join(terminal_tables(records)[-1].notes)
+
+
+def on_random_weights(seed: int = 0) -> Record:
+    components = {
+        "perceptual": {"network": "vgg19", "weights": "random"},
+        "critic": {"network": "vgg16", "weights": "imagenet"},
+    }
+    training = TrainingSummary(steps=1, seconds=1.0, verdict="stable", components=components)
+    return make_record("srgan", seed, {"Set5": [28.0], "Set14": [27.0]}, training=training)
+
+
+def test_rows_trained_with_random_weights_say_so_in_every_table() -> None:
+    records = [on_random_weights(0), on_random_weights(1), *three_seeds()]
+    (comparison,) = compare(records)
+    marked = [row for row in comparison.rows if row.random_weights]
+    assert [row.dataset for row in marked] == ["Set5", "Set14", "mean"]
+    assert {row.label for row in marked} == {"srgan (random weights)"}
+    assert {row.label for row in comparison.rows} == {"srgan (random weights)", "net"}
+    note = "srgan was trained with random weights in perceptual: it is not the recipe with learned"
+    assert sum(note in said for said in comparison.notes) == 1
+    assert not any("trained elsewhere" in said for said in comparison.notes)
+    for text in (markdown(records), latex(records)):
+        assert text.count("srgan (random weights)") == 4  # two datasets, the mean, the costs
+    for table in terminal_tables(records):
+        assert [row[0] for row in table.rows] == ["net", "srgan (random weights)"]
+    frame = summary(records).set_index("target")
+    assert set(frame.loc["srgan", "random_weights"]) == {"perceptual"}
+    assert frame.loc["net", "random_weights"].isna().all()
+    images = dataframe(records).set_index("target")
+    assert set(images.loc["srgan", "random_weights"]) == {"perceptual"}
+    assert row_of(records, "srgan")["random_weights"] == ["perceptual"]
+    assert "random_weights" not in row_of(records, "net")
+    read = pd.read_csv(io.StringIO(csv(records)))
+    assert set(read[read.target == "srgan"].random_weights) == {"perceptual"}
+
+
+def test_weights_from_elsewhere_may_be_random_too() -> None:
+    record = on_random_weights().model_copy(update={"target": Target(name="mine", kind="weights")})
+    (comparison,) = compare([record])
+    assert {row.label for row in comparison.rows} == {"mine (weights, random weights)"}
+    assert any("trained elsewhere" in said for said in comparison.notes)
+
+
+def test_weights_are_the_same_whoever_vouches_for_them() -> None:
+    def scored_with(name: str, verified: str, sha256: str = HASH) -> Record:
+        given = {"network": "vgg16", "sha256": sha256, "verified": verified}
+        column = COLUMNS["psnr_y"].model_copy(update={"provenance": given})
+        return make_record(name, columns={**COLUMNS, "psnr_y": column})
+
+    alike = [scored_with("a", "not verified"), scored_with("b", "the digest in its file's name")]
+    assert not any("another network" in note for one in compare(alike) for note in one.notes)
+    other = [scored_with("a", "not verified"), scored_with("b", "not verified", "1" * 64)]
+    assert any("another network" in note for one in compare(other) for note in one.notes)
 
 
 def test_the_protocol_in_words_is_the_one_that_is_computed() -> None:

@@ -12,6 +12,7 @@ from typer.testing import Result
 from zoo.files import file_sha256
 from zoo.weights import linear, store
 from zoo.weights.catalog import CATALOG
+from zoo.weights.tensors import write_tensors
 
 Zoo = Callable[..., Result]
 
@@ -34,16 +35,26 @@ def test_the_table_says_how_to_get_what_is_missing(zoo: Zoo) -> None:
 def test_add_prints_where_the_weights_are(
     zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import torch
+
     given = []
 
-    def add(network: str, file: Path) -> Path:
-        given.append((network, file))
-        return tmp_path / "stored.safetensors"
+    stored = tmp_path / "stored.safetensors"
+
+    def add(network: str, file: Path, *, sha256: str | None) -> Path:
+        given.append((network, file, sha256))
+        write_tensors(stored, {"x": torch.zeros(1)}, verified=sha256)
+        return stored
 
     monkeypatch.setattr(store, "add", add)
-    result = zoo("weights", "add", "vgg19", tmp_path / "vgg19.pth")
-    assert given == [("vgg19", tmp_path / "vgg19.pth")]
-    assert result.stdout == f"stored as {tmp_path / 'stored.safetensors'}\n"
+    file = tmp_path / "vgg19.pth"
+    file.write_bytes(b"weights")
+    result = zoo("weights", "add", "vgg19", file, "--sha256", "0" * 64)
+    assert given == [("vgg19", file, "0" * 64)]
+    assert result.stdout == f"stored as {stored}\n"
+    assert "vouched" not in result.stderr
+    result = zoo("weights", "add", "vgg19", file)
+    assert f"nobody vouched for {file}" in result.stderr.replace("\n", "")
 
 
 def test_lpips_weights_of_unknown_hash_are_taken_with_a_word(zoo: Zoo, tmp_path: Path) -> None:

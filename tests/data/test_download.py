@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from zoo.data import download
 from zoo.data.download import check_disk, fetch
 from zoo.errors import IntegrityError, MachineError
 
@@ -100,6 +101,30 @@ def test_another_file_of_unknown_size_is_refused(
     with pytest.raises(IntegrityError, match="not the file it should be"):
         get(server, tmp_path, num_bytes=None)
     assert names(tmp_path) == []
+
+
+def test_a_server_cannot_announce_more_than_is_taken(
+    server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.files[NAME] = CONTENT
+    monkeypatch.setattr(download, "MAX_BYTES", len(CONTENT) - 1)
+    with pytest.raises(IntegrityError, match="by its server's word"):
+        get(server, tmp_path, num_bytes=None)
+    assert names(tmp_path) == []
+    assert get(server, tmp_path).exists()  # a size of the catalogue's is nobody's word
+
+
+def test_what_a_server_announces_must_fit_on_the_disk(
+    server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.files[NAME] = CONTENT
+    free = len(CONTENT) - MIB
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, free))
+    with pytest.raises(MachineError, match="make room"):
+        get(server, tmp_path, num_bytes=None)
+    assert names(tmp_path) == []
+    (tmp_path / f"{NAME}.part").write_bytes(CONTENT[:MIB])
+    assert get(server, tmp_path, num_bytes=None).exists()  # what has come needs no more room
 
 
 def test_a_finished_part_needs_no_network(

@@ -236,6 +236,37 @@ def test_images_that_zoo_did_not_place_are_never_replaced(server: Any, tmp_path:
     assert len(list_images(own)) == 6
 
 
+@pytest.mark.parametrize("name", ["notes.txt", "raw/photograph.cr2", ".hidden"])
+def test_files_that_are_no_images_are_never_removed(
+    server: Any, dataset: Dataset, tmp_path: Path, name: str
+) -> None:
+    own = tmp_path / "Toy_train/HR" / name
+    own.parent.mkdir(parents=True)
+    own.write_text("mine")
+    with pytest.raises(DataError, match="holds files that zoo did not put there"):
+        get_dataset(dataset, data_root=tmp_path)
+    assert own.read_text() == "mine"
+    assert server.requests == []
+
+
+def test_a_file_in_the_place_of_a_folder(dataset: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "Toy_train").mkdir()
+    (tmp_path / "Toy_train/HR").write_text("mine")
+    with pytest.raises(DataError, match="holds files"):
+        get_dataset(dataset, data_root=tmp_path)
+
+
+def test_empty_folders_and_incomplete_ones_of_ours_are_replaced(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    empty, ours = tmp_path / "Toy_train/HR", tmp_path / "Toy_valid/HR"
+    empty.mkdir(parents=True)
+    ours.mkdir(parents=True)
+    (ours / MANIFEST).write_text('{"0000.png": "of an older catalogue"}')
+    assert get_dataset(dataset, data_root=tmp_path) == (empty, ours)
+    assert [len(list_images(folder)) for folder in (empty, ours)] == [3, 2]
+
+
 def test_images_of_a_dataset_that_is_not_complete(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"Set14/HR.*zoo data get benchmark"):
         installed_images(CATALOGUE["benchmark"], data_root=tmp_path)

@@ -40,6 +40,16 @@ def test_low_resolution_files_are_found(tmp_path: Path, folder: str, suffix: str
     assert all(pair.lr_file is None for pair in find_pairs("Mine", 2, data_root=tmp_path))
 
 
+def test_suffixes_may_be_in_capitals(tmp_path: Path) -> None:
+    put(tmp_path / "Mine/HR", "a")
+    put(tmp_path / "Mine/LR_x4", "ax4")
+    for folder, name in (("HR", "a"), ("LR_x4", "ax4")):
+        place = tmp_path / "Mine" / folder
+        (place / f"{name}.png").rename(place / f"{name}.PNG")
+    (pair,) = find_pairs("Mine", 4, data_root=tmp_path)
+    assert pair.lr_file == tmp_path / "Mine/LR_x4/ax4.PNG"
+
+
 def test_half_a_folder_of_low_resolution_files_is_refused(tmp_path: Path) -> None:
     put(tmp_path / "Mine/HR", "a", "b")
     put(tmp_path / "Mine/LR_x4", "a")

@@ -20,12 +20,13 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from zoo.data.images import read_image
 from zoo.errors import IntegrityError, ShapeError, WeightsError
+from zoo.files import file_sha256
 from zoo.metrics import learned
 from zoo.metrics.base import Metric
 from zoo.metrics.learned import LPIPS, Lite1Distance, stage_distance, trained_against
 from zoo.metrics.protocol import crop_border, quantize
 from zoo.registry import METRICS
-from zoo.weights import linear, store
+from zoo.weights import hub, linear, store
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 Tensors = dict[str, torch.Tensor]
@@ -61,6 +62,12 @@ def vgg16() -> Tensors:
 def linear_weights() -> list[torch.Tensor]:
     torch.manual_seed(8)
     return [torch.rand(1, channels, 1, 1) for channels in linear.LAYERS.values()]
+
+
+@pytest.fixture
+def linear_file(linear_weights: list[torch.Tensor], tmp_path: Path) -> Path:
+    torch.save(linear_weights, tmp_path / "lpips_weights.pt")
+    return tmp_path / "lpips_weights.pt"
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +165,37 @@ def test_lpips_without_weights_says_what_to_run(noisy: Pair) -> None:
     assert LPIPS().provenance() == {"network": "vgg16"}
     with pytest.raises(WeightsError, match="zoo weights add vgg16 FILE"):
         LPIPS()(*noisy, scale=4)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_lpips_never_asks_the_hub(
+    noisy: Pair, monkeypatch: pytest.MonkeyPatch, linear_file: Path, *, half: bool
+) -> None:
+    """Not even with the hub at hand, and with the linear weights there already."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub, "_download", lambda _: pytest.fail("asked the hub"))
+    if half:
+        linear.add(linear_file)
+    with pytest.raises(WeightsError, match="zoo weights add vgg16 FILE"):
+        LPIPS()(*noisy, scale=4)
+    with pytest.raises(WeightsError, match="vgg16 are not on this machine"):
+        store.load("vgg16", fetch=False)
+
+
+@pytest.mark.usefixtures("added")
+def test_lpips_says_which_weights_nobody_vouched_for() -> None:
+    provenance = LPIPS().provenance()
+    assert provenance["verified"] == provenance["linear_verified"] == "not verified"
+
+
+def test_lpips_says_what_its_weights_were_verified_by(vgg16: Tensors, linear_file: Path) -> None:
+    file = linear_file.with_name("vgg16.pth")
+    torch.save(vgg16, file)
+    store.add("vgg16", file.rename(file.with_name(f"vgg16-{file_sha256(file)[:8]}.pth")))
+    linear.add(linear_file, sha256=file_sha256(linear_file))
+    provenance = LPIPS().provenance()
+    assert provenance["verified"] == "the digest in its file's name"
+    assert provenance["linear_verified"] == "the sha256 that was given"
 
 
 def test_lpips_with_half_its_weights(copies: tuple[Path, Path]) -> None:

@@ -72,6 +72,7 @@ def test_weights_come_from_the_hub_once(
     assert hub.cached(entry) is None
     loaded = store.load("tiny")
     assert loaded.source == "imagenet"
+    assert loaded.verified == "the hub's hash"
     assert all(torch.equal(loaded.tensors[name], value) for name, value in tensors.items())
     requests = len(server.paths)
     assert requests > 0

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from zoo.errors import IntegrityError, MachineError, WeightsError
-from zoo.files import hash_path
+from zoo.files import file_sha256, hash_path
 from zoo.weights import store
 from zoo.weights.catalog import CATALOG, FeatureNetworkEntry, WeightsPackage
+from zoo.weights.tensors import stored_verification, write_tensors
 
 Tensors = dict[str, torch.Tensor]
 
@@ -57,6 +58,37 @@ def test_sidecar_is_what_sha256sum_reads(file: Path) -> None:
     )
     assert checked.returncode == 0
     assert set(path.parent.iterdir()) == {path, hash_path(path)}
+
+
+@pytest.mark.parametrize("digits", [8, 64])
+def test_the_digest_in_a_name_is_compared(file: Path, digits: int) -> None:
+    sha256 = file_sha256(file)
+    named = file.rename(file.with_name(f"tiny-{sha256[:digits]}.safetensors"))
+    path = store.add("tiny", named)
+    assert store.load("tiny").verified == "the digest in its file's name"
+    assert stored_verification(path) == "the digest in its file's name"
+    content = bytearray(named.read_bytes())
+    content[-1] ^= 1
+    named.write_bytes(content)
+    with pytest.raises(IntegrityError, match=f"begins with {sha256[:8]}"):
+        store.add("tiny", named)
+    assert store.load("tiny").verified is not None  # what was there before is there still
+    with pytest.raises(WeightsError, match="there is no file"):
+        store.add("tiny", named.with_name("tiny-01234567.pth"))
+
+
+@pytest.mark.parametrize("name", ["tiny.safetensors", "tiny-0a1b.safetensors", "tiny-large.pth"])
+def test_a_name_without_a_digest_vouches_for_nothing(
+    tensors: Tensors, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    write_tensors(path, tensors) if path.suffix == ".safetensors" else torch.save(tensors, path)
+    store.add("tiny", path)
+    assert store.load("tiny").verified is None
+    store.add("tiny", path, sha256=file_sha256(path))
+    assert store.load("tiny").verified == "the sha256 that was given"
+    with pytest.raises(IntegrityError, match="not the file you mean"):
+        store.add("tiny", path, sha256="0" * 64)
 
 
 def test_a_flipped_bit_is_noticed(file: Path) -> None:

@@ -10,7 +10,7 @@ A cell is empty, with the reason in the notes, where an image or a seed lacks th
 over part of them would stand beside means over all.
 
 Not here: which records may be compared (`zoo.bench.selection`), how rows are laid out
-(`zoo.bench.tables`), claims (`zoo.bench.claims`).
+(`zoo.bench.tables`), claims (`zoo.bench.verdicts`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ from zoo.bench.records import Column, DatasetScores, Record
 from zoo.bench.selection import age_of, comparable
 
 COST_KEYS = ("parameters", "macs", "activation_memory", "peak_memory", "ms_per_megapixel")
+COSTS_OF = "one LR image of 128x128 pixels"
+"""What costs are those of; `zoo.bench.cost` measures them."""
 MEAN = "mean"
+RANDOM = "random"
+"""What the provenance of a component says of weights nobody trained, see `zoo.weights.store`."""
 CONFIDENCE = 0.95
 HASH_DIGITS = 12
 PROTOCOLS = {
@@ -58,6 +62,7 @@ class Row:
         images: images of the dataset, of all datasets in the mean.
         scores: by metric key; what is missing is not in it.
         cost: mean over seeds by cost key.
+        random_weights: components it was trained with whose weights were random, on purpose.
         error: why scoring or training failed, by seed.
         skipped: why the dataset was skipped.
     """
@@ -71,15 +76,24 @@ class Row:
     images: int = 0
     scores: Mapping[str, Score] = field(default_factory=dict)
     cost: Mapping[str, float] = field(default_factory=dict)
+    random_weights: tuple[str, ...] = ()
     error: str | None = None
     skipped: str | None = None
 
     @property
     def label(self) -> str:
-        """The target's name, and its kind where it was trained elsewhere."""
-        return (
-            f"{self.target} ({self.kind})" if self.kind in ("weights", "callable") else self.target
-        )
+        """The target's name, its kind where it was trained elsewhere, and what makes it no other.
+
+        A recipe trained with random feature weights is not the recipe: each of its rows says so.
+        """
+        marks = [self.kind] if self.is_from_elsewhere else []
+        marks += ["random weights"] if self.random_weights else []
+        return f"{self.target} ({', '.join(marks)})" if marks else self.target
+
+    @property
+    def is_from_elsewhere(self) -> bool:
+        """Whether it was trained, if at all, by something else than a run."""
+        return self.kind in ("weights", "callable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +174,7 @@ def _comparison(
             for dataset in record.datasets
         )
     )
-    said = [*notes, *_own_judges(records)]
+    said = [*notes, *_own_judges(records), *_random_judges(records)]
     groups = _groups(records, order)
     whole = _whole_suite(groups, datasets, said)
     by_target = [_rows(group, datasets, keys, columns, whole=whole, notes=said) for group in groups]
@@ -175,7 +189,7 @@ def _comparison(
     said += [
         f"{row.label} was trained elsewhere: its budget is not the profile's"
         for row in rows
-        if row.label != row.target
+        if row.is_from_elsewhere
     ]
     protocol = _protocol_line(records, columns)
     unique = tuple(dict.fromkeys(said))
@@ -240,6 +254,25 @@ def _own_judges(records: Sequence[Record]) -> list[str]:
     ]
 
 
+def _random_judges(records: Sequence[Record]) -> list[str]:
+    """Say which recipes were trained with networks of random weights instead of learned ones."""
+    found: dict[str, list[str]] = {}
+    for record in records:
+        found.setdefault(record.target.name, []).extend(random_components(record))
+    return [
+        f"{name} was trained with random weights in {', '.join(dict.fromkeys(components))}: it is "
+        "not the recipe with learned ones"
+        for name, components in found.items()
+        if components
+    ]
+
+
+def random_components(record: Record) -> list[str]:
+    """Return the components a record's generator was trained with whose weights were random."""
+    components = {} if record.training is None else record.training.components
+    return [name for name, known in components.items() if known.get("weights") == RANDOM]
+
+
 def _rows(
     group: Sequence[Record],
     datasets: Sequence[str],
@@ -262,6 +295,7 @@ def _rows(
         seeds=len({record.target.seed for record in scored} - {None}),
         error="; ".join(_failure(record) for record in failed) or None,
         cost=_mean_cost(scored),
+        random_weights=tuple(dict.fromkeys(n for one in group for n in random_components(one))),
     )
     rows, means = [], []
     for name in datasets or (None,):
@@ -338,5 +372,7 @@ def _protocol_line(records: Sequence[Record], columns: Mapping[str, Column]) -> 
         found = {str(r.provenance.get("versions", {}).get(package, "")) for r in records} - {""}
         parts += [f"{package} {' / '.join(sorted(found))}"] if found else []
     devices = {str(record.provenance.get("device", "")) for record in records} - {""}
-    parts += [f"costs measured on {' / '.join(sorted(devices))}"] if devices else []
+    measured = any(record.cost for record in records)
+    place = f", measured on {' / '.join(sorted(devices))}" if devices else ""
+    parts += [f"costs are those of {COSTS_OF}{place}"] if measured else []
     return "; ".join(parts) + "."

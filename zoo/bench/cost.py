@@ -27,7 +27,7 @@ MIN_REPEATS, MAX_REPEATS, ENOUGH_SECONDS = 3, 20, 2.0
 
 COST_COLUMNS: Final[dict[str, Column]] = {
     "parameters": Column(label="Parameters", higher_is_better=False),
-    "macs": Column(label="MACs", unit="MAC", higher_is_better=False),
+    "macs": Column(label=f"MACs at {SIDE}x{SIDE}", unit="MAC", higher_is_better=False),
     "activation_memory": Column(
         label="Activation memory", unit="bytes/LR pixel", higher_is_better=False
     ),
@@ -88,15 +88,19 @@ class Timing:
         return 1000 * self.seconds / self.megapixels
 
 
+# Inference mode, in which scores are made, would leave nothing to count for a backward pass.
+@torch.inference_mode(mode=False)
 def measured_cost(
     generator: nn.Module | Upscale,
     *,
     scale: int,
     device: torch.device,
     side: int = SIDE,
-    autocast: torch.autocast | None = None,
 ) -> dict[str, float]:
     """Return all that a generator costs, by the keys of `COST_COLUMNS`.
+
+    Time and peak memory are those of the precision and algorithms that are set when it is called:
+    within `zoo.runs.device.Execution.scoring`, of the arithmetic that made the scores.
 
     Of a function that is no `nn.Module` only the time is known: what it does inside may not be
     torch's, and a count of 0 would be a lie.
@@ -107,20 +111,19 @@ def measured_cost(
         scale: upscaling factor.
         device: where it runs.
         side: height and width of the input of every measurement, in pixels.
-        autocast: the context scoring runs in; None for the generator's own precision.
 
     Returns:
         `parameters`; `macs` of one forward pass; `activation_memory`, bytes per pixel of the input
         in float32; `peak_memory` in bytes; `ms_per_megapixel`. What cannot be measured is absent.
     """
-    timing = measure_time(generator, scale=scale, device=device, side=side, autocast=autocast)
+    timing = measure_time(generator, scale=scale, device=device, side=side)
     if not isinstance(generator, nn.Module):
         return {"ms_per_megapixel": timing.ms_per_megapixel}
     cost = measure_cost(lambda: _copied(generator), height=side, width=side)
     # nothing is kept for the backward pass of a fixed method
     saved = activation_bytes(generator, height=side, width=side) if cost.parameters else 0
     image = _image(side, device)
-    with _evaluating(generator), autocast or torch.autocast(device.type, enabled=False):
+    with _evaluating(generator):
         peak = forward_peak_bytes(generator, image)
     return {
         "parameters": float(cost.parameters),
@@ -154,9 +157,10 @@ def measure_time(
     scale: int,
     device: torch.device,
     side: int = SIDE,
-    autocast: torch.autocast | None = None,
 ) -> Timing:
     """Time forward passes on one image, without gradients and, for a module, in evaluation mode.
+
+    Precision is the caller's, see `measured_cost`.
 
     After one pass that warms up, passes are timed one by one, each until the device is done: at
     least 3, and no more after 20 or 2 seconds. The time is their median.
@@ -166,15 +170,10 @@ def measure_time(
         scale: upscaling factor.
         device: where it runs.
         side: height and width of the input in pixels.
-        autocast: the context scoring runs in; None for the generator's own precision.
     """
     image = _image(side, device)
     seconds: list[float] = []
-    with (
-        _evaluating(upscale),
-        torch.inference_mode(),
-        autocast or torch.autocast(device.type, enabled=False),
-    ):
+    with _evaluating(upscale), torch.inference_mode():
         upscale(image)
         while len(seconds) < MIN_REPEATS or (
             len(seconds) < MAX_REPEATS and sum(seconds) < ENOUGH_SECONDS

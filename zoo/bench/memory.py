@@ -16,6 +16,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 
+# In inference mode autograd saves nothing, whatever else is enabled.
+@torch.inference_mode(mode=False)
 def activation_bytes(network: nn.Module, *, height: int, width: int) -> int:
     """Count the bytes that one RGB image leaves in memory until the backward pass has used them.
 

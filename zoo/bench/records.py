@@ -5,7 +5,7 @@ everything that shapes its numbers (weights, suite pixels, protocol, metrics): w
 is there already is not done again, and a changed protocol has other keys. Tables, claims and the
 report are made from records alone.
 
-Not here: how scores are computed (`zoo.bench.evaluate`), what they mean (`zoo.bench.claims`).
+Not here: how scores are computed (`zoo.bench.evaluate`), what they mean (`zoo.bench.verdicts`).
 """
 
 from __future__ import annotations

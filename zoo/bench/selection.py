@@ -49,7 +49,9 @@ def _same_networks(records: Sequence[Record], notes: list[str]) -> list[Record]:
     kept = []
     for record in records:
         other = {
-            k for k, c in record.columns.items() if c.provenance != network.get(k, c.provenance)
+            k
+            for k, c in record.columns.items()
+            if _weights(c.provenance) != _weights(network.get(k, c.provenance))
         }
         other &= {key for scores in record.scored.values() for key in scores}
         notes.extend(
@@ -60,6 +62,11 @@ def _same_networks(records: Sequence[Record], notes: list[str]) -> list[Record]:
         kept.append(_without(record, other) if other else record)
     notes[:] = dict.fromkeys(notes)
     return kept
+
+
+def _weights(provenance: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what hashes were compared with: weights are the same whoever vouches for them."""
+    return {key: value for key, value in provenance.items() if not key.endswith("verified")}
 
 
 def _without(record: Record, keys: set[str]) -> Record:

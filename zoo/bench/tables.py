@@ -17,7 +17,15 @@ from typing import Any
 
 import pandas as pd
 
-from zoo.bench.comparisons import COST_KEYS, Comparison, Row, Score, compare, score_keys
+from zoo.bench.comparisons import (
+    COST_KEYS,
+    Comparison,
+    Row,
+    Score,
+    compare,
+    random_components,
+    score_keys,
+)
 from zoo.bench.records import Column, Record
 from zoo.bench.selection import comparable
 from zoo.bench.text import (
@@ -38,7 +46,10 @@ FIRST = ("psnr_y", "ssim_y", "lpips", "haarpsi", "lite1_distance", "ms_gmsd", "l
 """Scores that tables of text show first, in this order; where space ends, the last ones go."""
 LAST = ("psnr_rgb", "ssim_rgb", "hf_energy", "statistics_gap")
 """Scores that only JSON, CSV and pandas show."""
-TEXTS = ("suite", "dataset", "target", "kind", "recipe", "profile", "image", "error", "skipped")
+TEXTS = (
+    *("suite", "dataset", "target", "kind", "recipe", "profile"),
+    *("image", "random_weights", "error", "skipped"),
+)
 _COUNTS = ("seed", "height", "width", "seeds", "n")
 
 
@@ -46,13 +57,15 @@ def dataframe(records: Iterable[Record]) -> pd.DataFrame:
     """Return every score of every image: one row a suite, dataset, target, seed and image.
 
     Columns: `suite`, `dataset`, `target`, `kind`, `recipe`, `profile`, `seed`, `image`, `height`,
-    `width`, one float a metric key (NaN where missing), `error`, `skipped`. A failed record has
-    one row with its `error`, a skipped dataset one with its reason; both have no `image`.
+    `width`, one float a metric key (NaN where missing), `random_weights` (components trained with
+    such, by name), `error`, `skipped`. A failed record has one row with its `error`, a skipped
+    dataset one with its reason; both have no `image`.
     `attrs["notes"]` says what was left out because it cannot be compared.
     """
     kept, notes = comparable(records)
     keys = score_keys(kept)
-    columns = [*TEXTS[:6], "seed", "image", "height", "width", *keys, "error", "skipped"]
+    columns = [*TEXTS[:6], "seed", "image", "height", "width", *keys]
+    columns += ["random_weights", "error", "skipped"]
     frame = pd.DataFrame([line for record in kept for line in _lines(record)], columns=columns)
     frame.attrs["notes"] = [f"{suite}: {note}" for suite in notes for note in notes[suite]]
     return _typed(frame)
@@ -63,14 +76,15 @@ def summary(records: Iterable[Record], *, order: Sequence[str] = ()) -> pd.DataF
 
     Columns: `target`, `kind`, `profile`, `suite`, `dataset`, `seeds`, `n` (images); for each
     metric key its mean and the ends of its interval over seeds (`psnr_y`, `psnr_y_low`,
-    `psnr_y_high`), NaN where there is none; a float for each cost key; `error`, `skipped`.
+    `psnr_y_high`), NaN where there is none; a float for each cost key; `random_weights`, names of
+    the components trained with such; `error`, `skipped`.
     `attrs["notes"]` and `attrs["protocol"]` have what the tables of text say below.
     """
     comparisons = compare(records, order=order)
     keys = list(dict.fromkeys(key for one in comparisons for key in one.score_keys))
     ends = [f"{key}{end}" for key in keys for end in ("", "_low", "_high")]
     columns = ["target", "kind", "profile", "suite", "dataset", "seeds", "n", *ends]
-    columns += [*COST_KEYS, "error", "skipped"]
+    columns += [*COST_KEYS, "random_weights", "error", "skipped"]
     frame = pd.DataFrame([_flat(row) for _, row in each_row(comparisons)], columns=columns)
     frame.attrs["notes"] = list(dict.fromkeys(note for one in comparisons for note in one.notes))
     frame.attrs["protocol"] = list(dict.fromkeys(one.protocol for one in comparisons))
@@ -242,6 +256,7 @@ def _lines(record: Record) -> Iterator[dict[str, Any]]:
         "recipe": target.recipe,
         "profile": target.profile,
         "seed": target.seed,
+        "random_weights": ", ".join(random_components(record)) or None,
     }
     if record.error is not None:
         yield {**head, "error": record.error}
@@ -264,6 +279,7 @@ def _flat(row: Row) -> dict[str, Any]:
         "dataset": row.dataset,
         "seeds": row.seeds,
         "n": row.images,
+        "random_weights": ", ".join(row.random_weights) or None,
         "error": row.error,
         "skipped": row.skipped,
         **row.cost,
@@ -291,6 +307,7 @@ def _json_row(row: Row, keys: Sequence[str]) -> dict[str, Any]:
         }
     optional: Mapping[str, Any] = {
         "cost": {key: _finite(value) for key, value in row.cost.items()},
+        "random_weights": list(row.random_weights),
         "error": row.error,
         "skipped": row.skipped,
     }

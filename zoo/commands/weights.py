@@ -13,7 +13,7 @@ from zoo.commands.output import Table, note, print_json, print_table, print_text
 from zoo.files import file_sha256
 from zoo.weights import linear, store
 from zoo.weights.catalog import CATALOG
-from zoo.weights.tensors import require_sha256
+from zoo.weights.tensors import stored_verification
 
 app = typer.Typer(no_args_is_help=True, help="Weights of feature networks: list and add.")
 
@@ -46,13 +46,12 @@ def add_weights(
 
     NAME is a network of `zoo weights list` or of timm, or `lpips` for LPIPS' linear weights.
     """
-    if sha256 is not None:
-        require_sha256(file, sha256)
-    if network != linear.NAME:
-        print_text(f"stored as {store.add(network, file)}")
-        return
-    print_text(f"stored as {linear.add(file)}")
-    if sha256 is None:
+    if network == linear.NAME:
+        stored = linear.add(file, sha256=sha256)
+    else:
+        stored = store.add(network, file, sha256=sha256)
+    print_text(f"stored as {stored}")
+    if stored_verification(stored) is None:
         note(
             f"nobody vouched for {file}: its sha256 is {file_sha256(file)}; compare it with one "
             "you trust, or give that one with --sha256"

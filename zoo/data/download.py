@@ -19,7 +19,7 @@ from zoo.errors import IntegrityError, MachineError
 logger = logging.getLogger(__name__)
 
 CHUNK_BYTES = 1 << 18
-MAX_BYTES = 20_000_000_000  # of a file whose size nobody has told us
+MAX_BYTES = 20_000_000_000  # of a file whose size only its server tells, or nobody
 TIMEOUT_SECONDS = (10.0, 60.0)  # to connect, and between two reads
 HTTP_PARTIAL = 206
 HTTP_RANGE_REFUSED = 416
@@ -30,7 +30,8 @@ class ResumingDownloader:
 
     Args:
         part: file that collects the bytes; it stays when the attempt fails.
-        num_bytes: size of the whole file; None to take its server's word for it.
+        num_bytes: size of the whole file; None to take its server's word for it, up to
+            `MAX_BYTES`.
         progress: called with (bytes there, bytes in all).
         attempts: how often to try again while the server breaks off.
         pause_seconds: waiting time before the second attempt; it doubles each time.
@@ -52,7 +53,12 @@ class ResumingDownloader:
         self._pause_seconds = pause_seconds
 
     def __call__(self, url: str, output_file: str, _pooch: object) -> None:
-        """Fetch `url` and move it to `output_file` once it has the right size."""
+        """Fetch `url` and move it to `output_file` once it has the right size.
+
+        Raises:
+            IntegrityError: if it has another size, or its server states one above `MAX_BYTES`.
+            MachineError: if the disk has no room for what the server states.
+        """
         refuse_offline(url)
         if self._received() > self._limit:
             self._part.unlink()
@@ -107,13 +113,24 @@ class ResumingDownloader:
                 "Content-Range", ""
             ).startswith(f"bytes {received}-")
             if self._num_bytes is None:
-                self._num_bytes = _announced_size(response.headers, goes_on=goes_on)
+                self._accept(url, _announced_size(response.headers, goes_on=goes_on))
             with self._part.open("ab" if goes_on else "wb") as file:
                 for chunk in response.iter_content(CHUNK_BYTES):
                     file.write(chunk)
                     self._report(file.tell())
                     if file.tell() > self._limit:
                         return
+
+    def _accept(self, url: str, announced: int | None) -> None:
+        """Take the size that a server states, before the first byte is written."""
+        if announced is not None and announced > MAX_BYTES:
+            raise IntegrityError(
+                f"{url} would be {announced / 1e9:.1f} GB by its server's word, and no more than "
+                f"{MAX_BYTES / 1e9:.1f} GB are taken on it: it is another file than zoo knows"
+            )
+        if announced is not None:
+            check_disk(self._part.parent, announced - self._received())
+        self._num_bytes = announced
 
     def _received(self) -> int:
         return self._part.stat().st_size if self._part.exists() else 0
@@ -146,14 +163,15 @@ def fetch(
         url: where it is.
         folder: where it goes, under its own name.
         known_hash: `sha256:` or `md5:` and hexadecimal digits.
-        num_bytes: its size; None where only its hash is known.
+        num_bytes: its size; None where only its hash is known, and its server states the size.
         progress: called with (bytes there, bytes in all).
         attempts: how often to try again while the server breaks off.
         pause_seconds: waiting time before the second attempt; it doubles each time.
 
     Raises:
         IntegrityError: if what came is not the file; it has been removed.
-        MachineError: if the server cannot be reached, or `ZOO_OFFLINE=1` forbids it.
+        MachineError: if the server cannot be reached, `ZOO_OFFLINE=1` forbids it, or the size
+            that only the server knows does not fit on the disk.
     """
     import pooch
     import requests

@@ -86,7 +86,7 @@ def get_dataset(
         The folders of its parts.
 
     Raises:
-        DataError: if a folder holds other images, which zoo did not put there.
+        DataError: if a folder holds other files, which zoo did not put there.
         IntegrityError: if a file is not what the catalogue says.
         MachineError: if the disk is too small, or the network is absent or forbidden.
     """
@@ -150,15 +150,24 @@ def _is_in_place(part: Part, root: Path) -> bool:
 
 
 def _refuse_strangers(archive: Archive, root: Path) -> None:
-    """Raise where images lie in the way that are not ours to replace."""
+    """Raise where files lie in the way that are not ours to replace, whatever they are."""
     for part in archive.parts:
         folder = root / part.target
-        strange = folder.is_dir() and _read_manifest(folder) is None
-        if strange and (found := _count(folder)) not in (0, part.num_images):
-            raise DataError(
-                f"{folder} holds {found} images that zoo did not put there, and the dataset has "
-                f"{part.num_images}: move them away, or name another data root with ZOO_DATA"
-            )
+        if _is_in_place(part, root) or not _has_strangers(folder):
+            continue
+        found = _count(folder) if folder.is_dir() else 0
+        what = f"{found} images" if found else "files"
+        raise DataError(
+            f"{folder} holds {what} that zoo did not put there, and the dataset has "
+            f"{part.num_images} images: move them away, or name another data root with ZOO_DATA"
+        )
+
+
+def _has_strangers(folder: Path) -> bool:
+    """Tell whether a folder has anything in it and no manifest of ours."""
+    if not folder.is_dir():
+        return folder.exists()
+    return _read_manifest(folder) is None and any(folder.iterdir())
 
 
 def _place(path: Path, archive: Archive, root: Path) -> None:
@@ -191,9 +200,11 @@ def _write_manifest(path: Path, part: Part, folder: Path) -> None:
 
 def _move(folder: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists():
+    if target.is_dir() and _read_manifest(target) is not None:
         logger.warning("replacing %s: it was not complete", target)
         shutil.rmtree(target)
+    elif target.exists():
+        target.rmdir()  # empty, or it fails: nobody's files are removed
     folder.replace(target)
 
 

@@ -140,7 +140,8 @@ def _pairs(hr_files: tuple[Path, ...], lr_folder: Path | None, scale: int) -> tu
     if lr_folder is None:
         return tuple(Pair(file.stem, file, None) for file in hr_files)
     # `babyx4.png` as published, or `baby.png`
-    by_stem = {file.stem: file for file in sorted(lr_folder.iterdir()) if file.suffix in SUFFIXES}
+    lr_files = (file for file in sorted(lr_folder.iterdir()) if file.suffix.lower() in SUFFIXES)
+    by_stem = {file.stem: file for file in lr_files}
     found = {f.stem: by_stem.get(f"{f.stem}x{scale}", by_stem.get(f.stem)) for f in hr_files}
     missing = [stem for stem, file in found.items() if file is None]
     if missing:

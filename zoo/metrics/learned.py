@@ -17,6 +17,7 @@ import torch
 from piq.perceptual import VGG16_LAYERS, ContentLoss
 from torch import Tensor, nn
 
+from zoo.errors import WeightsError
 from zoo.metrics.base import Metric
 from zoo.metrics.protocol import prepared_pair
 from zoo.registry import register_metric
@@ -25,6 +26,7 @@ from zoo.weights.catalog import describe
 from zoo.weights.tensors import tensors_sha256
 
 PEAK = 255.0
+NOT_VERIFIED = "not verified"
 EPSILON = 1e-10  # as in LPIPS: keeps a pixel without any feature finite
 _VGG16 = "vgg16"
 _LITE1 = "efficientnet-lite1"
@@ -85,6 +87,8 @@ class LPIPS(Metric):
         """
         pair = prepared_pair(sr_image, hr_image, scale, min_side=self.min_side)
         sr_pixels, hr_pixels = (_as_rgb(pixels) for pixels in pair)
+        if (missing := self.unavailable()) is not None:
+            raise WeightsError(missing)
         return float(
             _lpips(store.store_path(_VGG16), linear.store_path()).network(sr_pixels, hr_pixels)
         )
@@ -102,7 +106,10 @@ class LPIPS(Metric):
         return f"{self.label} lacks {'; and '.join(missing)}" if missing else None
 
     def provenance(self) -> dict[str, str]:
-        """Return the network and the hashes of its weights, as far as they are here."""
+        """Return the network, the hashes of its weights and what they were verified by.
+
+        Without the weights, the network alone.
+        """
         if self.unavailable() is not None:
             return {"network": _VGG16}
         return _lpips(store.store_path(_VGG16), linear.store_path()).provenance
@@ -203,7 +210,8 @@ def _as_rgb(pixels: Tensor) -> Tensor:
 @cache
 def _lpips(_network: Path, _linear: Path) -> _Prepared:
     with torch.inference_mode(mode=False):
-        loaded, linear_weights = store.load(_VGG16, "imagenet"), linear.load()
+        linear_weights = linear.load()
+        loaded = store.load(_VGG16, "imagenet", fetch=False)
         with torch.device("meta"):
             layers = list(timm.create_model(_VGG16).get_submodule("features").children())
         deepest = int(VGG16_LAYERS[list(linear_weights)[-1]])
@@ -214,6 +222,8 @@ def _lpips(_network: Path, _linear: Path) -> _Prepared:
         "weights": loaded.source,
         "sha256": tensors_sha256(features.state_dict()),
         "linear_sha256": tensors_sha256(linear_weights),
+        "verified": loaded.verified or NOT_VERIFIED,
+        "linear_verified": linear.verified() or NOT_VERIFIED,
         "piq": piq.__version__,
     }
     return _Prepared(network, provenance)

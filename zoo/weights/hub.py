@@ -80,8 +80,16 @@ def _check_connection(endpoint: str) -> None:
         raise WeightsError(f"{endpoint} cannot be reached ({type(error).__name__})") from error
 
 
-def _verify(path: Path) -> None:
-    """Compare a cached file with its hash, which the cache uses as the name of large files."""
+def announced_sha256(path: Path) -> str | None:
+    """Return a cached file's hash as the hub announced it, None for a file too small to have one.
+
+    The cache names the contents of large files by it.
+    """
     blob = path.resolve().name
-    if re.fullmatch(r"[0-9a-f]{64}", blob) and file_sha256(path) != blob:
+    return blob if re.fullmatch(r"[0-9a-f]{64}", blob) else None
+
+
+def _verify(path: Path) -> None:
+    announced = announced_sha256(path)
+    if announced is not None and file_sha256(path) != announced:
         raise IntegrityError(f"{path} in the hub's cache is damaged; delete it and try again")

@@ -4,8 +4,8 @@ They are what makes a distance of features LPIPS, and are no network: a file of 
 piq publishes apart from the ImageNet weights. Those are in `zoo.weights.store`, as any network's.
 
 No hash of the file is published, so none is built in: `zoo weights add` prints the hash of what it
-is given, refuses any other with `--sha256`, and from then on the stored copy is verified on every
-use.
+is given and refuses any other with `--sha256`. What came without one counts as not verified. From
+then on the stored copy is compared with itself on every use.
 """
 
 from __future__ import annotations
@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Final
 
 from zoo.data.places import zoo_home
 from zoo.errors import WeightsError
-from zoo.weights.tensors import SAFETENSORS, read_data, read_tensors, verify, write_tensors
+from zoo.weights.tensors import (
+    SAFETENSORS,
+    read_data,
+    read_tensors,
+    stored_verification,
+    verified_by,
+    verify,
+    write_tensors,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -51,20 +59,23 @@ def available() -> tuple[bool, str]:
     return False, f"fetch {URL}, then run 'zoo weights add {NAME} FILE'"
 
 
-def add(file: Path) -> Path:
+def add(file: Path, *, sha256: str | None = None) -> Path:
     """Check a file of linear weights and put it into the store, replacing what was there.
 
     Args:
         file: as piq publishes it, a list of five tensors `(1, C, 1, 1)`; or the same by name.
+        sha256: of the file, where somebody vouches for it.
 
     Returns:
         The path in the store.
 
     Raises:
         WeightsError: if it is no such file.
+        IntegrityError: if it has another hash.
     """
     path = store_path()
-    write_tensors(path, _checked(read_data(file), str(file)))
+    verified = verified_by(file, sha256)
+    write_tensors(path, _checked(read_data(file), str(file)), verified=verified)
     return path
 
 
@@ -81,6 +92,11 @@ def load() -> dict[str, torch.Tensor]:
     path = store_path()
     verify(path)
     return _checked(read_tensors(path), str(path))
+
+
+def verified() -> str | None:
+    """Return the hash the stored weights were compared with when they came, in words, or None."""
+    return stored_verification(store_path())
 
 
 def _checked(loaded: object, origin: str) -> dict[str, torch.Tensor]:

@@ -24,6 +24,8 @@ from zoo.weights.tensors import (
     fit_tensors,
     fit_tensors_in_order,
     read_tensors,
+    stored_verification,
+    verified_by,
     verify,
     write_tensors,
 )
@@ -38,10 +40,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LoadedWeights:
-    """Tensors by their timm names, and where they come from, the same words on every machine."""
+    """Tensors of a network, and what is known of them.
+
+    Attributes:
+        tensors: by their timm names.
+        source: where they come from, in the same words on every machine.
+        verified: the hash that their bytes were compared with, in words; None where none is known.
+    """
 
     tensors: dict[str, torch.Tensor]
     source: str
+    verified: str | None = None
 
 
 def store_path(network: str) -> Path:
@@ -55,26 +64,30 @@ def find(network: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def add(network: str, file: Path) -> Path:
+def add(network: str, file: Path, *, sha256: str | None = None) -> Path:
     """Check a `.pth` or `.safetensors` file and put it into the store, replacing what was there.
 
     Args:
         network: a catalogued name or a name of timm.
         file: a state dict, with or without the classifier; only the features are stored.
+        sha256: of the file, where somebody vouches for it. Else the digest that publishers put
+            into a file's name is compared; without one the weights count as not verified.
 
     Returns:
         The path in the store.
 
     Raises:
         WeightsError: if the file cannot be read or does not fit the network.
+        IntegrityError: if it has another hash.
     """
     entry = describe(network)
+    verified = verified_by(file, sha256)
     tensors = fit_tensors(entry, read_tensors(file), str(file))
     features = {
         name: value for name, value in tensors.items() if not name.startswith(entry.classifier)
     }
     path = store_path(network)
-    write_tensors(path, features)
+    write_tensors(path, features, verified=verified)
     return path
 
 
@@ -106,8 +119,13 @@ def available(network: str, weights: str = "imagenet") -> tuple[bool, str]:
     return False, _not_here(entry)
 
 
-def load(network: str, weights: str = "imagenet") -> LoadedWeights:
-    """Load and check weights; `weights` is one of the five ways the module docstring lists.
+def load(network: str, weights: str = "imagenet", *, fetch: bool = True) -> LoadedWeights:
+    """Load and check weights.
+
+    Args:
+        network: a catalogued name or a name of timm.
+        weights: one of the five ways the module docstring lists.
+        fetch: whether `imagenet` may ask the hub; else only what is on this machine will do.
 
     Raises:
         WeightsError: if they cannot be had; the message says how to get them.
@@ -119,9 +137,10 @@ def load(network: str, weights: str = "imagenet") -> LoadedWeights:
     if weights == "package":
         return _load_package(entry)
     if weights == "imagenet":
-        path = _imagenet_file(entry)
+        path, verified = _imagenet_file(entry, fetch=fetch)
         logger.info("ImageNet weights of %s from %s", entry.name, path)
-        return LoadedWeights(fit_tensors(entry, read_tensors(path), str(path)), "imagenet")
+        tensors = fit_tensors(entry, read_tensors(path), str(path))
+        return LoadedWeights(tensors, "imagenet", verified)
     path = Path(weights)
     if not path.is_file():
         raise WeightsError(
@@ -131,15 +150,19 @@ def load(network: str, weights: str = "imagenet") -> LoadedWeights:
     return LoadedWeights(fit_tensors(entry, read_tensors(path), str(path)), "file")
 
 
-def _imagenet_file(entry: FeatureNetworkEntry) -> Path:
+def _imagenet_file(entry: FeatureNetworkEntry, *, fetch: bool) -> tuple[Path, str | None]:
+    """Return the file and what it was verified by."""
     stored = find(entry.name)
     if stored is not None:
         verify(stored)
-        return stored
+        return stored, stored_verification(stored)
+    if not fetch and hub.cached(entry) is None:
+        raise WeightsError(_not_here(entry))
     try:
-        return hub.fetch(entry)
+        path = hub.fetch(entry)
     except WeightsError as error:
         raise WeightsError(f"{_not_here(entry)} ({error})") from error
+    return path, "the hub's hash" if hub.announced_sha256(path) is not None else None
 
 
 def _not_here(entry: FeatureNetworkEntry) -> str:
@@ -176,7 +199,8 @@ def _load_package(entry: FeatureNetworkEntry) -> LoadedWeights:
             f"{path} is not the file zoo knows: its sha256 is {actual}, not {package.sha256}; "
             f"reinstall {package.distribution}"
         )
-    return LoadedWeights(fit_tensors_in_order(entry, read_tensors(path), str(path)), reason)
+    tensors = fit_tensors_in_order(entry, read_tensors(path), str(path))
+    return LoadedWeights(tensors, reason, "the sha256 zoo knows")
 
 
 def _package_file(package: WeightsPackage) -> Path:

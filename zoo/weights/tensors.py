@@ -6,6 +6,7 @@ Which network and which file is decided in `zoo.weights.store`.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 SAFETENSORS = ".safetensors"
 _MAX_LISTED = 3
+_VERIFIED = "verified"
+# As torchvision and timm name what they publish: `vgg16-397923af.pth`.
+_DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8,64})$")
 
 
 def tensors_sha256(tensors: Mapping[str, torch.Tensor]) -> str:
@@ -149,17 +153,64 @@ def _misfit(entry: FeatureNetworkEntry, origin: str, wrong: list[str]) -> Weight
     return WeightsError(f"{origin} does not fit {entry.name}: {listed}{more}")
 
 
-def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> str:
+def write_tensors(
+    path: Path, tensors: Mapping[str, torch.Tensor], *, verified: str | None = None
+) -> str:
     """Write a `.safetensors` file and its sha256 beside it, each whole or not at all.
+
+    Args:
+        path: where to.
+        tensors: by name.
+        verified: what the file they came from was compared with, see `verified_by`; kept in it.
 
     Returns:
         The SHA-256 of the file.
     """
     from safetensors.torch import save
 
-    content = save({name: tensor.contiguous().clone() for name, tensor in tensors.items()})
+    contiguous = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
+    content = save(contiguous, None if verified is None else {_VERIFIED: verified})
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_hashed(path, content)
+
+
+def stored_verification(path: Path) -> str | None:
+    """Return what `write_tensors` was told of how a stored file was verified."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        metadata: dict[str, str] = file.metadata() or {}
+    return metadata.get(_VERIFIED)
+
+
+def verified_by(path: Path, sha256: str | None) -> str | None:
+    """Compare a file with the hash that is known of it; tell which one that was, None for none.
+
+    Args:
+        path: a file; publishers put the first digits of its sha256 into a name such as
+            `vgg16-397923af.pth`.
+        sha256: a hash somebody vouches for, None where nobody does.
+
+    Raises:
+        WeightsError: if there is no such file.
+        IntegrityError: if it has another hash.
+    """
+    if sha256 is not None:
+        require_sha256(path, sha256)
+        return "the sha256 that was given"
+    found = _DIGEST_IN_NAME.search(path.stem)
+    if found is None:
+        return None
+    if not path.is_file():
+        raise WeightsError(f"there is no file {path}")
+    actual = file_sha256(path)
+    if not actual.startswith(found[1]):
+        raise IntegrityError(
+            f"{path} is damaged or another file: its name says that its sha256 begins with "
+            f"{found[1]}, and it is {actual}; fetch it again, or rename it if those digits of its "
+            "name mean something else"
+        )
+    return "the digest in its file's name"
 
 
 def require_sha256(path: Path, expected: str) -> None:
