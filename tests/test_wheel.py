@@ -1,4 +1,4 @@
-"""The wheel alone, far from the checkout: what is in it, and that it trains."""
+"""The wheel alone, far from the checkout: what is in it, that it trains, scores and reports."""
 
 from __future__ import annotations
 
@@ -51,12 +51,21 @@ def test_it_holds_the_package_and_nothing_else(wheel: Path) -> None:
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"zoo"}
     assert "zoo/registry.yaml" in names
-    assert "zoo/suites/samples-x4.yaml" in names
     assert "zoo/py.typed" in names
     sources = {
         path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "zoo").rglob("*.py")
     }
     assert sources <= set(names)
+
+
+def test_it_holds_what_pages_and_suites_are_made_of(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    suites = {f"zoo/suites/{name}-x4.yaml" for name in ("samples", "classical", "div2k")}
+    assert suites == {name for name in names if name.startswith("zoo/suites/")}
+    report = REPOSITORY / "zoo" / "report"
+    files = [path for path in report.rglob("*") if path.suffix in (".j2", ".css", ".js")]
+    assert {path.suffix for path in files} == {".j2", ".css", ".js"}
+    assert {path.relative_to(REPOSITORY).as_posix() for path in files} <= names
 
 
 def test_it_is_itself_that_runs(installed: Path, tmp_path: Path) -> None:
@@ -85,3 +94,14 @@ def test_it_trains(installed: Path, tmp_path: Path) -> None:
     directory = Path("runs") / "srresnet" / "smoke" / "seed-0"
     assert f"run: {directory}" in done.stdout.splitlines()
     assert (tmp_path / directory / "weights.safetensors").is_file()
+
+
+def test_it_scores_and_reports(installed: Path, tmp_path: Path) -> None:
+    rows = json.loads(zoo(installed, tmp_path, "bench", "bicubic", "--json").stdout)
+    assert {row["suite"] for row in rows} == {"samples-x4"}
+    assert {row["recipe"] for row in rows} == {"bicubic"}
+    zoo(installed, tmp_path, "report")
+    page = (tmp_path / "runs" / "report" / "index.html").read_text(encoding="utf-8")
+    assert "<style" in page
+    assert "<script" in page
+    assert "bicubic" in page

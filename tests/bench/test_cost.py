@@ -109,6 +109,18 @@ def test_costs_are_measured_with_the_arithmetic_of_scores() -> None:
     assert within["activation_memory"] == 4 * 3
 
 
+def test_inference_mode_hides_no_memory() -> None:
+    class Linear(nn.Linear):
+        def forward(self, image: Tensor) -> Tensor:
+            return super().forward(image.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+    with torch.inference_mode():
+        found = measured_cost(Linear(3, 3), scale=1, device=CPU, side=16)
+    # the permuted image is copied for the product
+    assert found["peak_memory"] == 4 * (12 + 2 * 3 * 16**2)
+    assert found["activation_memory"] == 4 * 3
+
+
 def test_precision_is_the_callers() -> None:
     types = set()
 

@@ -180,6 +180,9 @@ def test_lpips_never_asks_the_hub(
         LPIPS()(*noisy, scale=4)
     with pytest.raises(WeightsError, match="vgg16 are not on this machine"):
         store.load("vgg16", fetch=False)
+    monkeypatch.setattr(LPIPS, "unavailable", lambda _: None)  # gone between check and use
+    with pytest.raises(WeightsError, match="not on this machine"):
+        LPIPS()(*noisy, scale=4)
 
 
 @pytest.mark.usefixtures("added")

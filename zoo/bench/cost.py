@@ -88,7 +88,8 @@ class Timing:
         return 1000 * self.seconds / self.megapixels
 
 
-# Inference mode, in which scores are made, would leave nothing to count for a backward pass.
+# Inference mode, in which scores are made, keeps nothing for a backward pass and hides what
+# composite operators allocate.
 @torch.inference_mode(mode=False)
 def measured_cost(
     generator: nn.Module | Upscale,
