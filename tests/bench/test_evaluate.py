@@ -12,12 +12,14 @@ from torch import Tensor
 
 from zoo.bench import evaluate
 from zoo.bench.candidates import Candidate, callable_candidate, parse_generator, weights_candidate
+from zoo.bench.comparisons import compare
 from zoo.bench.evaluate import Clock, Scorer, create_metrics
-from zoo.bench.records import write_record
+from zoo.bench.records import TrainingSummary, read_record, read_records, write_record
 from zoo.bench.suites import Suite, open_suite
 from zoo.data.images import read_image
 from zoo.data.resize import downscale
-from zoo.errors import RecipeError, ShapeError, WeightsError
+from zoo.errors import DivergedError, RecipeError, ShapeError, WeightsError
+from zoo.files import file_sha256
 from zoo.generators.bicubic import Bicubic
 from zoo.generators.srresnet import SRResNet
 from zoo.metrics.base import Metric
@@ -187,8 +189,6 @@ def test_the_clock_adds_up(make_scorer: MakeScorer, tmp_path: Path) -> None:
 def test_a_score_by_the_network_that_was_trained_against_is_marked(
     suite: Suite, tmp_path: Path
 ) -> None:
-    from zoo.bench.comparisons import compare
-    from zoo.bench.records import TrainingSummary
 
     scorer = Scorer(suite, create_metrics(("psnr-y", "lite1-distance")), on_cpu(), tmp_path)
     components = {"perceptual": {"network": "efficientnet-lite1"}}
@@ -198,3 +198,60 @@ def test_a_score_by_the_network_that_was_trained_against_is_marked(
     assert record.provenance["trained_against"] == {"lite1_distance": ["perceptual"]}
     assert any("plain says little: perceptual was trained" in n for n in compare([record])[0].notes)
     assert scorer.score(plain).provenance["trained_against"] == {}
+
+
+class NotANumber(Metric):
+    """A metric that has no value for some image."""
+
+    def __call__(self, sr_image: Tensor, hr_image: Tensor, *, scale: int) -> float:
+        return float("nan")
+
+
+def test_a_score_that_is_no_number_is_left_out_and_said(
+    suite: Suite, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    scorer = Scorer(suite, {"odd": NotANumber(), "psnr-y": PSNRY()}, on_cpu(), tmp_path)
+    record = scorer.score(callable_candidate("bicubic", Bicubic(scale=4), scale=4))
+    assert all(set(scores) == {"psnr_y", "statistics_gap"} for scores in record.scored.values())
+    assert "odd of Colour/0 is nan: left out" in caplog.text
+    assert read_record(write_record(tmp_path, record)) == record
+
+
+def test_a_generator_that_returns_no_numbers_has_no_score(make_scorer: MakeScorer) -> None:
+    broken = callable_candidate("broken", lambda image: Bicubic(scale=4)(image) / 0, scale=4)
+    with pytest.raises(DivergedError, match="0: the generator returned NaN or infinite"):
+        make_scorer().score(broken)
+
+
+def test_a_torn_record_is_made_again(make_scorer: MakeScorer, tmp_path: Path) -> None:
+    scorer, candidate = make_scorer(), weights_of(tmp_path / "net.pt")
+    path = write_record(tmp_path, scorer.score(candidate))
+    path.write_text(path.read_text()[:50])
+    assert scorer.known(candidate) is None
+    assert write_record(tmp_path, scorer.score(candidate)) == path
+    assert scorer.known(candidate) == path
+
+
+def test_pictures_of_two_versions_of_a_callable_are_kept_apart(
+    make_scorer: MakeScorer, tmp_path: Path
+) -> None:
+    scorer = make_scorer()
+    for factor in (1.0, 0.9):
+        network = callable_candidate("net", lambda x, f=factor: f * Bicubic(scale=4)(x), scale=4)
+        write_record(tmp_path, scorer.score(network))
+    records = read_records(tmp_path)
+    assert len(records) == 2
+    for record in records:
+        (picture,) = record.pictures
+        assert file_sha256(tmp_path / "tiny" / picture.file) == picture.sha256
+
+
+def test_other_training_and_other_software_are_other_work(
+    make_scorer: MakeScorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer, candidate = make_scorer(), weights_of(tmp_path / "net.pt")
+    before = scorer.key(candidate)
+    trained = TrainingSummary(steps=1, seconds=1.0, verdict="stable")
+    assert scorer.key(replace(candidate, training=trained)) != before
+    monkeypatch.setattr(evaluate, "versions", lambda: {"torch": "9", "piq": "9"})
+    assert scorer.key(candidate) != before

@@ -8,18 +8,21 @@ from typing import Any
 
 import pytest
 
+from zoo.bench.budget import budget_of
 from zoo.bench.records import (
     Column,
     DatasetScores,
     ImageScores,
     Record,
     Target,
+    TrainingSummary,
     newest,
     read_record,
     read_records,
     seeds_of,
     write_record,
 )
+from zoo.bench.selection import comparable
 from zoo.errors import DataError
 
 DIGEST = "0" * 64
@@ -56,6 +59,54 @@ def test_a_record_is_never_written_over(tmp_path: Path) -> None:
     before = first.read_bytes()
     assert write_record(tmp_path, make_record(protocol=2)) == first
     assert first.read_bytes() == before
+
+
+def test_a_failure_is_replaced_and_goes_when_its_target_is_scored(tmp_path: Path) -> None:
+    failed = make_record(error="out of memory", datasets=())
+    path = write_record(tmp_path, failed)
+    assert path.name == "net-smoke-seed-0-failed.json"
+    write_record(tmp_path, make_record(error="weights damaged", datasets=(), key="b" * 64))
+    (only,) = read_records(tmp_path)
+    assert only.error == "weights damaged"
+    write_record(tmp_path, make_record())
+    (only,) = read_records(tmp_path)
+    assert only.error is None
+
+
+def test_runs_of_another_budget_are_left_out_and_named() -> None:
+    def trained(name: str, steps: str, created: str) -> Record:
+        training = TrainingSummary(
+            steps=1, seconds=1.0, verdict="stable", budget={"content steps": steps}
+        )
+        return make_record(name, training=training, provenance={"created": created})
+
+    short, long = trained("a", "400", "2026-01-01"), trained("b", "800", "2026-01-02")
+    kept, notes = comparable([short, long])
+    assert [record.target.name for record in kept] == ["b"]
+    assert notes["tiny"] == [
+        "left out: a seed 0, trained with content steps 400 instead of 800 of the newest runs"
+    ]
+    adversarial = TrainingSummary(
+        steps=1, seconds=1.0, verdict="stable", budget={"adversarial steps": "120"}
+    )
+    other = make_record("c", training=adversarial, provenance={"created": "2026-01-03"})
+    assert len(comparable([long, other])[0]) == 2, "stages of two kinds have two lengths"
+
+
+def test_a_budget_is_what_a_run_may_not_differ_in() -> None:
+    identity: dict[str, Any] = {
+        "data": "0123456789abcdef",
+        "settings": {"data": {"batch_size": 8}, "discriminator": None, "generator": "a"},
+        "num_steps": 400,
+        "execution": {"device": "cpu", "precision": "float32"},
+    }
+    assert budget_of(identity) == {
+        "images": "0123456789ab",
+        "batch_size": "8",
+        "content steps": "400",
+        "device": "cpu",
+        "precision": "float32",
+    }
 
 
 def test_what_is_no_record_is_said_and_left_out(

@@ -19,6 +19,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from zoo.bench.budget import budget_of
 from zoo.bench.dynamics import DIVERGED, curves, measures
 from zoo.bench.records import Target, TrainingSummary
 from zoo.errors import DataError, RecipeError, WeightsError
@@ -110,6 +111,7 @@ def run_candidate(path: Path, settings: Sequence[str] = ()) -> Candidate:
         seconds=0.0 if summary is None else summary["seconds"],
         verdict=verdict,
         measures=measures(rows, verdict=verdict),
+        budget=budget_of(provenance["identity"]),
         curves=curves(rows),
         components={} if summary is None else summary["components"],
     )

@@ -10,6 +10,8 @@ themselves (`zoo.metrics`).
 from __future__ import annotations
 
 import dataclasses
+import logging
+import math
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,19 +34,29 @@ from zoo.bench.probes import (
     statistics_gap,
     with_batch_statistics,
 )
-from zoo.bench.records import Column, DatasetScores, ImageScores, Record, record_path
+from zoo.bench.records import (
+    Column,
+    DatasetScores,
+    ImageScores,
+    Record,
+    forget_failure,
+    read_record,
+    record_path,
+)
 from zoo.bench.suites import BenchImage, Suite
 from zoo.data.images import to_rgb
 from zoo.data.stream import to_float
-from zoo.errors import RecipeError, ShapeError
+from zoo.errors import DataError, DivergedError, RecipeError, ShapeError
 from zoo.metrics.base import Comparison, Metric
 from zoo.metrics.learned import trained_against
 from zoo.metrics.protocol import PROTOCOL_VERSION
+from zoo.plugins import plugin_file_hash
 from zoo.registry import METRICS
 from zoo.runs.device import Execution
 from zoo.runs.provenance import identity_hash, machine, revision, versions
 
-SCORING_VERSION = 1
+logger = logging.getLogger(__name__)
+SCORING_VERSION = 2
 """Version of the scoring mathematics: raised when the same inputs give other numbers."""
 
 
@@ -95,6 +107,7 @@ class Scorer:
     def key(self, candidate: Candidate) -> str:
         """Return the hash of everything that shapes a candidate's record."""
         target = candidate.target.model_dump(mode="json", exclude={"command", "name"})
+        training = None if candidate.training is None else candidate.training.model_dump()
         return identity_hash(
             {
                 "protocol": PROTOCOL_VERSION,
@@ -105,17 +118,29 @@ class Scorer:
                     name: [column.unavailable is None, dict(column.provenance)]
                     for name, column in self.columns.items()
                 },
+                "software": {name: versions()[name] for name in ("torch", "piq")},
                 "device": self.execution.device.type,
+                "training": training,
                 "error": candidate.error,
             }
         )
 
     def known(self, candidate: Candidate) -> Path | None:
-        """Return the file of a candidate's record where there is one already."""
-        if not candidate.is_cacheable:
+        """Return the file of a candidate's record where there is a whole one already."""
+        if not candidate.is_cacheable or candidate.error is not None:
             return None
-        path = record_path(self.records, self._begin(candidate))
-        return path if path.exists() else None
+        begun = self._begin(candidate)
+        path = record_path(self.records, begun)
+        if not path.exists():
+            return None
+        try:
+            read_record(path)
+        except DataError as error:
+            logger.warning("%s; it is made again", error)
+            path.unlink()
+            return None
+        forget_failure(self.records, begun)
+        return path
 
     def score(self, candidate: Candidate, clock: Clock | None = None) -> Record:
         """Score a candidate on every image of the suite.
@@ -163,7 +188,8 @@ class Scorer:
             return complete
         # a callable has no content to hash: its scores tell one version of it from another
         key = identity_hash({"key": record.key, "scores": [d.model_dump() for d in datasets]})
-        return complete.model_copy(update={"key": key})
+        named = complete.model_copy(update={"key": key})
+        return named.model_copy(update={"pictures": keeper.move_to(self.records, named)})
 
     def failure(self, candidate: Candidate, reason: str) -> Record:
         """Return the record that says why a candidate could not be scored."""
@@ -210,11 +236,7 @@ class Scorer:
                 lr_image=to_tensor(image.lr_image),
                 scale=self.suite.scale,
             )
-            scores = {
-                key: metric.score(comparison)
-                for key, metric in self._metrics.items()
-                if min(sr_image.shape[-2:]) - 2 * self.suite.scale >= metric.min_side
-            }
+            scores = self._scores(comparison, f"{dataset}/{image.name}")
             clock.metrics += time.perf_counter() - since
             since = time.perf_counter()
             scores |= self._probe(upscale, image, comparison)
@@ -229,6 +251,19 @@ class Scorer:
                 lr_sha256=image.lr_sha256,
                 scores=scores,
             )
+
+    def _scores(self, comparison: Comparison, where: str) -> dict[str, float]:
+        """Score one image by each metric that can; a score that is no number is none."""
+        side = min(comparison.sr_image.shape[-2:]) - 2 * self.suite.scale
+        scores = {
+            key: metric.score(comparison)
+            for key, metric in self._metrics.items()
+            if side >= metric.min_side
+        }
+        odd = {key: score for key, score in scores.items() if not math.isfinite(score)}
+        for key, score in odd.items():
+            logger.warning("%s of %s is %s: left out", self.columns[key].label, where, score)
+        return {key: score for key, score in scores.items() if key not in odd}
 
     def _probe(
         self, upscale: Upscaler, image: BenchImage, comparison: Comparison
@@ -259,6 +294,8 @@ class Scorer:
                 f"{image.name}: expected (1, 3, {height}, {width}), the generator returned "
                 f"{tuple(sr_image.shape)}"
             )
+        if not bool(sr_image.isfinite().all()):
+            raise DivergedError(f"{image.name}: the generator returned NaN or infinite values")
         sr_image = sr_image.squeeze(0)
         return sr_image.mean(0, keepdim=True) if image.hr_image.ndim == 2 else sr_image
 
@@ -292,12 +329,20 @@ def _columns(metrics: Mapping[str, Metric]) -> dict[str, Column]:
             higher_is_better=metric.higher_is_better,
             value_range=metric.value_range,
             unavailable=metric.unavailable(),
-            provenance=metric.provenance(),
+            provenance={**metric.provenance(), **_origin(name, metric)},
         )
         for name, metric in metrics.items()
     }
     probes = {STATISTICS_GAP_KEY: STATISTICS_GAP_COLUMN}
     return scores | probes | COST_COLUMNS | MEASURE_COLUMNS
+
+
+def _origin(name: str, metric: Metric) -> dict[str, str]:
+    """Return what tells one version of a plugin's metric from another."""
+    origin = METRICS.origin(name) if name in METRICS.names() else None
+    if origin is None or origin.kind == "built-in":
+        return {}
+    return {"origin": plugin_file_hash(type(metric)) or str(origin)}
 
 
 def _provenance(execution: Execution) -> dict[str, Any]:
@@ -307,6 +352,7 @@ def _provenance(execution: Execution) -> dict[str, Any]:
         "device": torch.cuda.get_device_name(execution.device) if on_gpu else "cpu",
         "machine": machine(),
         "execution": execution.describe(),
+        "scoring": SCORING_VERSION,
         "versions": versions(),
         "git": revision(),
         "command": sys.argv,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from torch import Tensor
 
-from zoo.bench.records import Picture
+from zoo.bench.records import Picture, Record, record_path
 from zoo.bench.suites import Suite
 from zoo.data.images import write_png
 from zoo.files import file_sha256
@@ -37,3 +38,17 @@ class PictureKeeper:
         write_png(path, pixels if pixels.shape[2] == 3 else pixels[:, :, 0])
         file = str(path.relative_to(self._record.parent))
         self.kept.append(Picture(dataset=dataset, image=image, file=file, sha256=file_sha256(path)))
+
+    def move_to(self, records: Path, record: Record) -> tuple[Picture, ...]:
+        """Move the pictures beside a record whose key was not known before, and return them."""
+        old, self._record = self._record.with_suffix(""), record_path(records, record)
+        new = self._record.with_suffix("")
+        if not self.kept or new == old:
+            return tuple(self.kept)
+        shutil.rmtree(new, ignore_errors=True)  # the same scores, so the same pictures
+        old.rename(new)
+        self.kept = [
+            picture.model_copy(update={"file": f"{new.name}/{Path(picture.file).name}"})
+            for picture in self.kept
+        ]
+        return tuple(self.kept)

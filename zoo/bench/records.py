@@ -126,6 +126,7 @@ class TrainingSummary(Part):
         seconds: wall-clock time of the stage.
         verdict: the monitor's (`stable`, `critic-won`, `mode-collapsed`, `diverged`).
         measures: one number a run by key, see `zoo.bench.dynamics`.
+        budget: what must be alike for runs to be compared, see `zoo.bench.budget`.
         curves: values over time.
         components: provenance of its components' weights, random ones among them.
     """
@@ -134,6 +135,7 @@ class TrainingSummary(Part):
     seconds: float
     verdict: str
     measures: dict[str, float] = {}
+    budget: dict[str, str] = {}
     curves: Curves = Curves()
     components: dict[str, dict[str, str]] = {}
 
@@ -200,18 +202,30 @@ class Record(Part):
 
 
 def record_path(root: Path, record: Record) -> Path:
-    """Return where a record lies below a folder of records."""
-    return root / record.suite / f"{_slug(record.target)}-{record.key[:KEY_DIGITS]}.json"
+    """Return where a record lies below a folder of records.
+
+    What failed has one place a target, for it is no result: it is replaced when it fails again, and
+    goes when it is scored.
+    """
+    kind = "failed" if record.error is not None else record.key[:KEY_DIGITS]
+    return root / record.suite / f"{_slug(record.target)}-{kind}.json"
 
 
 def write_record(root: Path, record: Record) -> Path:
-    """Write a record, whole or not at all, and return its file; an existing one is kept."""
+    """Write a record, whole or not at all, and return its file; a result that is there is kept."""
     path = record_path(root, record)
-    if not path.exists():
+    if record.error is not None or not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         text = record.model_dump_json(by_alias=True, indent=1)
         write_atomically(path, text.encode() + b"\n")
+    if record.error is None:
+        forget_failure(root, record)
     return path
+
+
+def forget_failure(root: Path, record: Record) -> None:
+    """Remove what is recorded of a failure of a target that is scored now."""
+    record_path(root, record.model_copy(update={"error": ""})).unlink(missing_ok=True)
 
 
 def read_record(path: Path) -> Record:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from zoo.bench.budget import differences
 from zoo.bench.records import Record, newest
 
 
@@ -28,7 +29,8 @@ def comparable(records: Iterable[Record]) -> tuple[list[Record], dict[str, list[
         same = _same_pixels(current)
         said.append(f"{_count(len(current) - len(same), 'record')} of other images of the suite")
         notes[suite] = [f"left out: {text}; score again" for text in said if text[0] != "0"]
-        kept += _same_networks(newest(same), notes[suite])
+        alike = _same_budget(newest(same), notes[suite])
+        kept += _same_networks(alike, notes[suite])
     return kept, notes
 
 
@@ -38,6 +40,24 @@ def _same_pixels(records: Sequence[Record]) -> list[Record]:
         return list(records)
     pixels = max(scored, key=age_of).suite_sha256
     return [record for record in records if record.error or record.suite_sha256 == pixels]
+
+
+def _same_budget(records: Sequence[Record], notes: list[str]) -> list[Record]:
+    """Keep, of each profile, the runs whose budget is that of the newest run."""
+    reference: dict[str | None, dict[str, str]] = {}
+    for record in sorted(records, key=age_of):
+        if record.training is not None:
+            reference.setdefault(record.target.profile, {}).update(record.training.budget)
+    kept = []
+    for record in records:
+        odd = differences([record], reference.get(record.target.profile, {}))
+        if odd:
+            run = f"{record.target.name} seed {record.target.seed}"
+            what = "; ".join(odd[record.target.name])
+            notes.append(f"left out: {run}, trained with {what} of the newest runs")
+        else:
+            kept.append(record)
+    return kept
 
 
 def _same_networks(records: Sequence[Record], notes: list[str]) -> list[Record]:
