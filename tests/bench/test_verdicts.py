@@ -176,12 +176,19 @@ def test_runs_that_failed_are_left_out_of_scores_and_said() -> None:
     assert "new seed 2 left out of PSNR-Y: diverged at step 7" in found.notes
 
 
+def test_a_run_that_lost_its_psnr_stayed_finite() -> None:
+    whole = {"verdict": "stable", "measures": {"finite": 1.0}}
+    dropped = {"verdict": "diverged", "measures": {"finite": 1.0}}
+    records = runs("new", 0.0, training=whole) + runs("old", 0.0, training=dropped)
+    found = judge(records, metric="training.finite")
+    assert found.effect is not None
+    assert found.effect.estimate == 0.0
+
+
 def test_runs_that_diverged_count_as_not_stable() -> None:
     records = runs("new", 0.0, training={"measures": {"stable": 1.0}})
-    records += [
-        make_record("old", seed, [], error="diverged", training={"verdict": "diverged"})
-        for seed in range(3)
-    ]
+    fate = {"verdict": "diverged", "measures": {"stable": 0.0}}
+    records += [make_record("old", seed, [], error="diverged", training=fate) for seed in range(3)]
     found = judge(records, metric="training.stable")
     assert found.effect is not None
     assert found.effect.estimate == 1.0

@@ -1,4 +1,4 @@
-"""How a training went, in numbers one a run: computed from the rows of its `metrics.jsonl` alone.
+"""How a training went, in numbers one a run: from the rows of its `metrics.jsonl` and its verdict.
 
 The verdict itself is the monitor's and read from the run's summary.
 """
@@ -8,14 +8,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from statistics import fmean, pstdev
+from statistics import fmean, linear_regression, pstdev
 from typing import Any
 
 from zoo.bench.records import Column, Curves
 
 DIVERGED = "diverged"
-STABLE = "stable"
+UNSTABLE = (DIVERGED, "mode-collapsed")
+"""The verdicts that every adversary can get, so that shares of runs compare across adversaries."""
 CRITIC_LOSS = "discriminator_total"
+CRITIC_PENALTY = "discriminator_penalty"
+CRITIC_LOGITS = ("discriminator_d_real", "discriminator_d_fake")
 ADVERSARIAL_GRADIENT = "gradient_adversarial"
 SIGNALS = (CRITIC_LOSS, ADVERSARIAL_GRADIENT, "loss_total")
 QUALITY = "haarpsi"
@@ -24,13 +27,13 @@ MIN_POINTS = 4
 
 MEASURE_COLUMNS: dict[str, Column] = {
     "finite": Column(label="Stayed finite", value_range=(0.0, 1.0)),
-    "stable": Column(label="Verdict stable", value_range=(0.0, 1.0)),
+    "stable": Column(label="Stayed stable", value_range=(0.0, 1.0)),
     "psnr_variation": Column(label="Late variation of PSNR-Y", unit="dB", higher_is_better=False),
     "gradient_variation": Column(
         label="Variation of the adversarial gradient", higher_is_better=False
     ),
     "critic_quality_correlation": Column(
-        label="Rank correlation of critic loss and quality", value_range=(-1.0, 1.0)
+        label="Rank correlation of the discriminator's loss and quality", value_range=(-1.0, 1.0)
     ),
 }
 
@@ -38,20 +41,27 @@ MEASURE_COLUMNS: dict[str, Column] = {
 def measures(rows: Sequence[Mapping[str, Any]], *, verdict: str) -> dict[str, float]:
     """Return what can be measured of a run's course; what its rows do not hold is left out.
 
-    `finite` and `stable` are 1 or 0. `psnr_variation` is the standard deviation, in dB, of
-    validation PSNR_Y over the second half of the stage. `gradient_variation` is the standard
-    deviation over the mean of the norm of the adversary's gradient at the generator.
-    `critic_quality_correlation` is the rank correlation (Spearman's rho) between the
-    discriminator's loss, averaged over the rows since the validation before, and the HaarPSI of
-    the validation. A Wasserstein critic's loss is the negative gap between real and fake: it should
-    rise towards 0 as pictures get better, which is a correlation of 1 (Arjovsky 2017, fig. 3).
+    - `finite`: 0 if a row says that a value was not finite, else 1.
+    - `stable`: 0 if the run diverged, lost 6 dB of PSNR or collapsed, else 1. `critic-won` counts
+      as stable: Wasserstein's critic cannot get that verdict, since it is meant to win, and a
+      share that only one side can lose would not compare the sides.
+    - `psnr_variation`: standard deviation, in dB, of validation PSNR_Y about its own straight
+      line over the second half of the stage. Without the line, progress would count as variation.
+    - `gradient_variation`: standard deviation over mean of the norm of the adversary's gradient
+      at the generator.
+    - `critic_quality_correlation`: rank correlation (Spearman's rho) between what the
+      discriminator minimises without its penalty, averaged over the rows since the validation
+      before, and the HaarPSI of the validation. For a Wasserstein critic that is the negative gap
+      between real and fake logits: it should rise towards 0 as pictures get better, which is a
+      correlation of 1 (Arjovsky 2017, fig. 3). For an adversary without penalty it is its loss,
+      which is low where real and fake are told apart, so the sign means the same.
 
     Args:
         rows: of `metrics.jsonl`.
         verdict: the monitor's.
     """
-    diverged = verdict == DIVERGED or any(row["kind"] == DIVERGED for row in rows)
-    found = {"finite": float(not diverged), "stable": float(verdict == STABLE)}
+    is_finite = not any(row["kind"] == DIVERGED for row in rows)
+    found = {"finite": float(is_finite), "stable": float(is_finite and verdict not in UNSTABLE)}
     optional = {
         "psnr_variation": _late_variation(_validations(rows)),
         "gradient_variation": _relative_variation(rows),
@@ -90,8 +100,17 @@ def _late_variation(validations: Sequence[Mapping[str, Any]]) -> float | None:
     if not validations:
         return None
     half = validations[-1]["step"] / 2
-    late = [float(row["psnr_y"]) for row in validations if row["step"] > half]
-    return pstdev(late) if len(late) >= MIN_POINTS else None
+    late = [row for row in validations if row["step"] > half]
+    if len(late) < MIN_POINTS:
+        return None
+    steps = [float(row["step"]) for row in late]
+    scores = [float(row["psnr_y"]) for row in late]
+    slope, intercept = linear_regression(steps, scores)
+    residuals = [
+        score - slope * step - intercept for step, score in zip(steps, scores, strict=True)
+    ]
+    # two of the degrees of freedom are the line's
+    return math.sqrt(sum(residual**2 for residual in residuals) / (len(late) - 2))
 
 
 def _relative_variation(rows: Sequence[Mapping[str, Any]]) -> float | None:
@@ -116,11 +135,18 @@ def _loss_and_quality(rows: Sequence[Mapping[str, Any]]) -> list[tuple[float, fl
     """Pair each validation's quality with the critic's mean loss since the validation before."""
     pairs = []
     for before, after in pairwise(_validations(rows)):
-        losses = [
-            float(row[CRITIC_LOSS])
-            for row in rows
-            if CRITIC_LOSS in row and before["step"] < row["step"] <= after["step"]
-        ]
+        between = [row for row in rows if before["step"] < row["step"] <= after["step"]]
+        losses = [loss for loss in map(_critic_loss, between) if loss is not None]
         if losses and QUALITY in after:
             pairs.append((fmean(losses), float(after[QUALITY])))
     return pairs
+
+
+def _critic_loss(row: Mapping[str, Any]) -> float | None:
+    """Return what the discriminator minimised in a row, without a penalty on its gradient."""
+    if CRITIC_LOSS not in row:
+        return None
+    if CRITIC_PENALTY not in row:
+        return float(row[CRITIC_LOSS])
+    real, fake = (float(row[key]) for key in CRITIC_LOGITS)
+    return fake - real

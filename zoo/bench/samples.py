@@ -20,13 +20,12 @@ Image = tuple[str, str]
 """Names of a dataset and an image in it."""
 WHOLE_RUN: Image = ("", "")
 """Stands in the place of an image for what is one number a run."""
-DIVERGED = "diverged"
 COUNTED = ("parameters", "macs", "activation_memory")
 """Costs that are counted: the same for every run of a recipe, on every machine."""
 TIMED = ("peak_memory", "ms_per_megapixel")
 """Costs that are measured, and depend on the machine."""
-FATE = ("finite", "stable")
-"""Measures that a run which diverged has although it has no scores."""
+YES_OR_NO = ("finite", "stable")
+"""Measures of which a run has 1 or 0, one that diverged too; recipes are compared by shares."""
 
 Scores = dict[Seed, Mapping[Image, float]]
 
@@ -115,8 +114,6 @@ def _scores(record: Record, family: Family, key: str) -> Mapping[Image, float]:
 def _measure(record: Record, key: str) -> float | None:
     if record.training is None:
         return None
-    if key in FATE and record.training.verdict == DIVERGED:
-        return 0.0
     return record.training.measures.get(key)
 
 
