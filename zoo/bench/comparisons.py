@@ -310,7 +310,7 @@ def _rows(
         rows.append(
             replace(base, dataset=name, images=images, scores=_scores(values), skipped=skipped)
         )
-    if whole:
+    if whole and len(datasets) > 1:  # the mean of one dataset says nothing new
         average = {key: _over_datasets([values[key] for values in means]) for key in keys}
         images = sum(row.images for row in rows)
         rows.append(replace(base, dataset=MEAN, images=images, scores=_scores(average)))

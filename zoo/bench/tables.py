@@ -141,8 +141,6 @@ def grids(
     """
     keys = shown_keys(comparison) if keys is None else keys
     places = list(dict.fromkeys(row.dataset for row in comparison.rows))
-    if len(comparison.datasets) == 1:
-        places = places[:1]  # the mean of one dataset says nothing new
     found = []
     for place in places:
         rows = [row for row in comparison.rows if row.dataset == place]
@@ -306,6 +304,7 @@ def _json_row(row: Row, keys: Sequence[str]) -> dict[str, Any]:
             "high": _finite(score.high),
         }
     optional: Mapping[str, Any] = {
+        "kind": row.kind,
         "cost": {key: _finite(value) for key, value in row.cost.items()},
         "random_weights": list(row.random_weights),
         "error": row.error,
