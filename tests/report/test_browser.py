@@ -55,6 +55,27 @@ CONTRASTS = """() => {
   return [...new Set(low)];
 }"""
 
+GRAPHICS = """() => {
+  const luminance = (colour) => {
+    const parts = colour.match(/[\\d.]+/g).slice(0, 3).map((value) => {
+      const share = value / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
+  };
+  const least = {};
+  for (const part of document.querySelectorAll(".claim .forest line, .claim .forest rect")) {
+    const style = getComputedStyle(part);
+    const ink = part.tagName === "rect" ? style.fill : style.stroke;
+    const paper = getComputedStyle(part.closest(".claim")).backgroundColor;
+    const [light, dark] = [luminance(ink), luminance(paper)].sort((a, b) => b - a);
+    const ratio = (light + 0.05) / (dark + 0.05);
+    const name = part.getAttribute("class");
+    least[name] = Math.min(ratio, least[name] ?? Infinity);
+  }
+  return least;
+}"""
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium"),
@@ -133,7 +154,8 @@ def test_the_slider_follows_the_arrow_keys(opened: Opened) -> None:
     opened.page.keyboard.press("ArrowLeft")
     opened.page.keyboard.press("ArrowLeft")
     assert cut_of(opened.page) == "inset(0px 51% 0px 0px)"
-    assert cut.get_attribute("aria-valuetext") == "49 % bicubic, 51 % esrgan-wgangp-novgg"
+    said = cut.get_attribute("aria-valuetext")
+    assert said == "49 % bicubic, 51 % esrgan-wgangp-novgg, seed 0"
     opened.page.keyboard.press("End")
     assert cut_of(opened.page).startswith("inset(0px 0%")
 
@@ -143,16 +165,51 @@ def test_sides_and_seed_can_be_chosen(opened: Opened) -> None:
     shown = "document.querySelector('img.left').src"
     page.select_option("#left", label="srgan")
     first = page.evaluate(shown)
-    assert page.locator(".left-name").first.inner_text() == "srgan"
+    assert page.locator(".left-name").first.inner_text() == "srgan, seed 0"
     page.select_option("#seed", "2")
     second = page.evaluate(shown)
     assert first != second
+    assert page.locator(".left-name").first.inner_text() == "srgan, seed 2"
     captions = page.locator(".picture").first.locator(".seed-label:visible").all_inner_texts()
     assert set(captions) == {"seed 2"}
     expected = page.evaluate(
         "document.querySelector('li[data-name=srgan] figure[data-seed=\"2\"] img').src"
     )
     assert second == expected
+
+
+def test_another_seed_than_the_chosen_one_is_said(
+    browser: Browser, tmp_path: Path, book: Book
+) -> None:
+    make_records(tmp_path, recipes=["bicubic", "rrdb"], seeds=1)
+    make_records(tmp_path, recipes=["srgan"], seeds=3)
+    written = build_page(select(tmp_path), tmp_path, book=book)
+    found = Opened(browser, write_page(written, tmp_path / "report"))
+    page = found.page
+    page.select_option("#left", label="rrdb")
+    page.select_option("#right", label="srgan")
+    page.select_option("#seed", "2")
+    assert page.locator(".left-name").first.inner_text() == "rrdb, seed 0 (2: none kept)"
+    assert page.locator(".right-name").first.inner_text() == "srgan, seed 2"
+    page.select_option("#left", label="bicubic")
+    assert page.locator(".left-name").first.inner_text() == "bicubic"
+    found.check_silence()
+    found.context.close()
+
+
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_pixels_are_enlarged_by_whole_numbers(size: Any, browser: Browser, written: Path) -> None:
+    found = Opened(browser, written, viewport=size)
+    found.page.evaluate("document.querySelectorAll('.fold').forEach((one) => { one.open = true; })")
+    ratios = found.page.evaluate(
+        """() => [...document.querySelectorAll('.picture img')]
+          .filter((image) => image.checkVisibility() && image.naturalWidth)
+          .map((image) => image.getBoundingClientRect().width / image.naturalWidth)"""
+    )
+    assert len(ratios) > 9
+    assert {ratio % 1 for ratio in ratios} == {0}
+    assert max(ratios) == (2 if size is PHONE else 3)
+    found.context.close()
 
 
 def column(page: Page, key: int) -> list[float]:
@@ -190,6 +247,16 @@ def test_sorting_puts_empty_cells_last_and_names_in_order(opened: Opened) -> Non
     assert names == sorted(names)
 
 
+def test_what_is_right_at_zero_is_sorted_by_its_distance_from_it(opened: Opened) -> None:
+    headings = opened.page.locator(".dataset:visible thead tr.headings th")
+    names = [" ".join(text.split()) for text in headings.all_inner_texts()]
+    (key,) = [number for number, name in enumerate(names) if name.startswith("HF energy")]
+    headings.nth(key).locator("button").click()
+    sizes = [abs(value) for value in column(opened.page, key)]
+    assert sizes == sorted(sizes)
+    assert headings.nth(key).get_attribute("aria-sort") == "ascending"
+
+
 def test_sorting_works_by_keyboard(opened: Opened) -> None:
     page = opened.page
     page.locator(".dataset:visible thead th button").nth(1).focus()
@@ -224,6 +291,7 @@ def test_datasets_and_verdicts_can_be_chosen(opened: Opened) -> None:
 def test_a_command_is_copied_or_selected(opened: Opened) -> None:
     page = opened.page
     button = page.locator("button.copy").nth(1)
+    assert page.locator("button.copy:visible").count() == 2
     button.click()
     page.wait_for_function(
         "/Copied|Selected/.test(document.querySelectorAll('.copy')[1].innerText)"
@@ -279,6 +347,36 @@ def test_it_fits_and_can_be_read(
     found.context.close()
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_effects_too_small_to_matter_can_be_seen(
+    scheme: Any, browser: Browser, written: Path
+) -> None:
+    found = Opened(browser, written, color_scheme=scheme)
+    lines = found.page.evaluate(GRAPHICS)
+    assert set(lines) == {"band", "edge", "zero", "whisker", "end", "point"}
+    assert min(lines[name] for name in set(lines) - {"band"}) >= 3
+    assert lines["band"] >= 1.25
+    found.context.close()
+
+
+def test_a_phone_is_not_made_to_scroll_for_ever(browser: Browser, written: Path) -> None:
+    found = Opened(browser, written, viewport=PHONE)
+    page = found.page
+    height = "document.documentElement.scrollHeight"
+    assert page.evaluate(height) < 22_000
+    assert page.locator(".exhibits:visible").count() == page.locator(".curves:visible").count() == 0
+    page.locator(".picture .fold > summary").first.click()
+    assert page.locator(".exhibits:visible").count() == 1
+    page.locator("section[aria-labelledby=gallery] .back a").click()
+    assert page.evaluate("location.hash") == "#sections"
+    page.set_viewport_size(DESKTOP)
+    page.wait_for_function("document.querySelectorAll('.fold:not([open])').length === 0")
+    assert page.locator(".fold > summary:visible").count() == 0
+    assert page.locator(".back:visible").count() == 0
+    found.check_silence()
+    found.context.close()
+
+
 def test_it_can_be_read_without_scripts(browser: Browser, written: Path) -> None:
     found = Opened(browser, written, java_script_enabled=False)
     page = found.page
@@ -286,6 +384,7 @@ def test_it_can_be_read_without_scripts(browser: Browser, written: Path) -> None
     assert page.locator("tr.seed:visible").count() == page.locator("tr.seed").count()
     assert page.locator(".needs-script:visible").count() == 0
     assert page.locator(".exhibits img:visible").count() > 9
+    assert page.locator(".fold:not([open])").count() == 0
     found.check_silence()
     found.context.close()
 

@@ -68,7 +68,8 @@ def report(
     root = run_root / "records" if records is None else records
     name = Path(suite).stem if suite is not None and suite.endswith(_SUFFIXES) else suite
     selection = select(root, suite=name, profile=profile, order=list(book.recipes))
-    page = build_page(selection, root, book=book, suite=_open(suite or selection.suite, data_root))
+    images = _open(suite or selection.suite, data_root)
+    page = build_page(selection, root, book=book, suite=images, suite_name=suite)
     path = write_page(page, run_root / "report" if output is None else output)
     print_text(f"report: {path}")
     _write_tables(path.parent, selection, list(book.recipes), (as_markdown, as_latex))

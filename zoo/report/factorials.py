@@ -23,15 +23,29 @@ _MOST_DECIMALS = 6
 
 
 def factorial_views(book: Book, selection: Selection) -> tuple[FactorialView, ...]:
-    """Return the factorials of a registry all of whose cells are among the records."""
-    scored = {records[0].target.recipe for records in selection.groups.values()}
-    found = []
-    for matrix in book.matrices.values():
-        if matrix.cells and scored >= {cell.recipe for cell in matrix.cells}:
-            results = [_effects(matrix, metric, selection) for metric in METRICS]
-            tables = tuple(_table(result) for result in results if result.effects)
-            found += [_view(matrix, tables)] if tables else []
-    return tuple(found)
+    """Return the factorials of a registry that were tried: the effects, or what is missing.
+
+    A cell that is a recipe of its own does not count as a try: it has been run for itself.
+    """
+    tried = {record.target.recipe for record in selection.records}
+    made = {name for name, entry in book.recipes.items() if entry.matrix is not None}
+    cells = {name: {c.recipe for c in m.cells} for name, m in book.matrices.items() if m.cells}
+    return tuple(
+        _view(
+            book.matrices[name],
+            [_effects(book.matrices[name], metric, selection) for metric in _available(selection)],
+        )
+        for name, recipes in cells.items()
+        if recipes & made & tried or recipes <= tried
+    )
+
+
+def _available(selection: Selection) -> list[str]:
+    """Return the metrics that could be computed; of the first it is told why it could not."""
+    columns = selection.comparison.columns
+    keys = {metric: metric.replace("-", "_") for metric in METRICS}
+    found = [m for m, key in keys.items() if key in columns and not columns[key].unavailable]
+    return found or [METRICS[0]]
 
 
 def _effects(matrix: Matrix, metric: str, selection: Selection) -> FactorialResult:
@@ -45,10 +59,14 @@ def _effects(matrix: Matrix, metric: str, selection: Selection) -> FactorialResu
     )
 
 
-def _view(matrix: Matrix, tables: tuple[EffectTable, ...]) -> FactorialView:
-    factors = listing(list(matrix.factors))
-    summary = f"{matrix.summary[:1].upper()}{matrix.summary[1:]}"
-    return FactorialView(matrix.name, summary, factors, tables)
+def _view(matrix: Matrix, results: Sequence[FactorialResult]) -> FactorialView:
+    return FactorialView(
+        name=matrix.name,
+        summary=f"{matrix.summary[:1].upper()}{matrix.summary[1:]}",
+        factors=listing(list(matrix.factors)),
+        tables=tuple(_table(result) for result in results if result.effects),
+        lacking=tuple(result.sentence for result in results if not result.effects),
+    )
 
 
 def _table(result: FactorialResult) -> EffectTable:

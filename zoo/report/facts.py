@@ -1,89 +1,53 @@
-"""What the numbers rest on, and what they say in a few sentences: the head of the page."""
+"""What the numbers rest on: protocol, seeds, machine, versions, and what failed.
+
+Not here: what the numbers say (`zoo.report.lead`).
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from zoo.bench.records import Record
-from zoo.report.claims import TONES
-from zoo.report.model import ClaimCard, Fact, ScoreTable
-from zoo.report.numbers import counted, listing, shown_name
+from zoo.report.model import Fact
+from zoo.report.numbers import counted, listing, short_paths, shown_name
 from zoo.report.selection import Selection
 
 _RANDOM = "random"
 _DIGITS = 12
-_HEADLINES = ("psnr_y", "lpips", "lite1_distance")
 
 
 def provenance(selection: Selection) -> tuple[Fact, ...]:
     """Return what the records of a page rest on; what should give pause is a warning."""
     records = selection.records
     first = records[0]
+    told = {f"{row.label} failed: {row.error}" for row in selection.comparison.rows if row.error}
+    notes = [note for note in selection.comparison.notes if note not in told]
+    machines = _distinct(records, _machine)
     facts = [
         Fact("Protocol", selection.comparison.protocol),
         Fact("Suite", f"{first.suite}, x{first.scale}, sha256 {first.suite_sha256[:_DIGITS]}"),
         Fact("Datasets", _datasets(first)),
         Fact("Profile", selection.profile or "none: nothing was trained"),
         Fact("Seeds", _seeds(selection.groups)),
-        Fact("Scored on", _distinct(records, _device)),
-        Fact("Versions", _distinct(records, _versions)),
-        Fact("Code", _distinct(records, _revision), warning=any(map(_is_dirty, records))),
+        Fact("Scored on", "; ".join(machines), warning=len(machines) > 1),
+        *_self_tests(records),
+        Fact("Versions", "; ".join(_distinct(records, _versions))),
+        Fact(
+            "Code", "; ".join(_distinct(records, _revision)), warning=any(map(_is_dirty, records))
+        ),
         Fact("Scored", _dates(records)),
         *_feature_networks(records),
-        *(Fact("Note", note, warning=True) for note in selection.comparison.notes),
+        *(Fact("Note", short_paths(note), warning=True) for note in notes),
     ]
     return tuple(fact for fact in facts if fact.text)
-
-
-def summary(
-    selection: Selection, tables: Sequence[ScoreTable], claims: Sequence[ClaimCard]
-) -> tuple[str, ...]:
-    """Say in plain words what was compared, what came out on top, and which claims held."""
-    sentences = [_compared(selection, tables)]
-    sentences += [_best(table) for table in tables[-1:]]
-    if claims:
-        verdicts = Counter(claim.verdict for claim in claims)
-        words = listing([f"{verdicts[v]} {v}" for v in TONES if v in verdicts])
-        sentences.append(f"Of {counted(len(claims), 'documented claim')}: {words}.")
-    return tuple(sentence for sentence in sentences if sentence)
 
 
 def failures(selection: Selection) -> tuple[Fact, ...]:
     """Return what failed instead of being scored."""
     return tuple(
-        Fact(_target_name(record), str(record.error), warning=True) for record in selection.failed
+        Fact(_target_name(record), short_paths(str(record.error)), warning=True)
+        for record in selection.failed
     )
-
-
-def _compared(selection: Selection, tables: Sequence[ScoreTable]) -> str:
-    runs = [group for group in selection.groups.values() if group[0].target.kind == "run"]
-    others = [name for name, group in selection.groups.items() if group[0].target.kind != "run"]
-    subject = listing([shown_name(name) for name in others])
-    if runs:
-        few, many = min(map(len, runs)), max(map(len, runs))
-        often = counted(few, "seed") if few == many else f"{few} to {many} seeds"
-        trained = f"{counted(len(runs), 'recipe')} trained with {often} each"
-        trained += f" under the profile {selection.profile}" if selection.profile else ""
-        subject = f"{trained}, beside {subject}" if others else trained
-    places = [f"{table.title} ({table.note})" for table in tables if len(table.datasets) == 1]
-    if not subject or not places:
-        return ""
-    scale = selection.records[0].scale
-    return f"{subject}: enlarged {scale} times and scored on {listing(places)}."
-
-
-def _best(table: ScoreTable) -> str:
-    """Name the best rows of a table's headline scores."""
-    found = []
-    for number, heading in enumerate(table.headings):
-        best = [row for row in table.rows if row.cells[number].is_best]
-        if heading.key in _HEADLINES and best:
-            value = f"{best[0].cells[number].text} {heading.unit}".strip()
-            found.append(f"{heading.label} {value} ({listing([row.name for row in best])})")
-    where = "over the whole suite" if len(table.datasets) > 1 else f"on {table.title}"
-    return f"Best mean {where}: {listing(found)}." if found else ""
 
 
 def _target_name(record: Record) -> str:
@@ -101,26 +65,52 @@ def _datasets(record: Record) -> str:
 
 
 def _seeds(scored: Mapping[str, Sequence[Record]]) -> str:
-    groups: dict[tuple[int, ...], int] = {}
-    for records in scored.values():
+    """Say which seeds most recipes have, and which recipes have others."""
+    groups: dict[tuple[int, ...], list[str]] = {}
+    for name, records in scored.items():
         seeds = tuple(record.target.seed for record in records if record.target.seed is not None)
         if seeds:
-            groups[seeds] = groups.get(seeds, 0) + 1
-    written = [(listing([str(seed) for seed in seeds]), count) for seeds, count in groups.items()]
-    if len(written) == 1:
-        return f"{written[0][0]}, of every recipe"
-    return "; ".join(f"{seeds} of {counted(count, 'recipe')}" for seeds, count in written)
+            groups.setdefault(seeds, []).append(shown_name(name))
+    if not groups:
+        return ""
+    common = max(groups, key=lambda seeds: (len(groups[seeds]), len(seeds)))
+    others = [
+        f"{'seed' if len(seeds) == 1 else 'seeds'} {_numbers(seeds)} only: {listing(names)}"
+        for seeds, names in groups.items()
+        if seeds != common
+    ]
+    return (
+        "; ".join([_numbers(common), *others]) if others else f"{_numbers(common)}, of every recipe"
+    )
 
 
-def _distinct(records: Iterable[Record], read: Any) -> str:
-    return "; ".join(dict.fromkeys(text for text in map(read, records) if text))
+def _numbers(seeds: Iterable[int]) -> str:
+    return listing([str(seed) for seed in seeds])
 
 
-def _device(record: Record) -> str:
-    device = str(record.provenance.get("device", ""))
-    execution = record.provenance.get("execution")
-    precision = execution.get("precision", "") if isinstance(execution, dict) else ""
-    return f"{device}, {precision}" if device and precision else device
+def _distinct(records: Iterable[Record], read: Callable[[Record], str]) -> list[str]:
+    return list(dict.fromkeys(text for text in map(read, records) if text))
+
+
+def _machine(record: Record) -> str:
+    """Name what a record was scored on: device, processor, precision and threads."""
+    known = record.provenance
+    execution = known.get("execution")
+    numerics = execution if isinstance(execution, dict) else {}
+    threads = numerics.get("threads")
+    parts = [known.get("device"), known.get("machine"), numerics.get("precision")]
+    parts += [counted(threads, "thread")] if isinstance(threads, int) else []
+    return ", ".join(str(part) for part in parts if part)
+
+
+def _self_tests(records: Iterable[Record]) -> list[Fact]:
+    """Return what the protocol's self-test gave, datasets of the same answer together."""
+    answers: dict[str, dict[str, None]] = {}
+    for record in records:
+        found = record.provenance.get("self_test")
+        for dataset, text in (found if isinstance(found, dict) else {}).items():
+            answers.setdefault(str(text), {})[shown_name(str(dataset))] = None
+    return [Fact("Self-test", f"{listing(list(names))}: {text}") for text, names in answers.items()]
 
 
 def _versions(record: Record) -> str:

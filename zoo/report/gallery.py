@@ -31,6 +31,8 @@ GROUND_TRUTH = "Ground truth"
 CAPTION = ("psnr_y", "lite1_distance", "haarpsi")
 MOST_IN_CAPTION = 2
 DEFAULT_SIDE = 128
+THUMBNAIL, NARROW, WIDE = 128, 320, 384
+"""Widths in CSS pixels that crops are enlarged up to: in the list and under the slider."""
 BUDGET_BYTES = 4_500_000
 _QUALITIES = (None, 95, 90, 80, 70)
 Key = tuple[str, str]
@@ -221,7 +223,15 @@ def _image(
         for raw in exhibits
     )
     return GalleryImage(
-        shown_name(key[0]), shown_name(key[1]), place, int(width), int(height), shown
+        dataset=shown_name(key[0]),
+        image=shown_name(key[1]),
+        note=place,
+        width=int(width),
+        height=int(height),
+        thumbnail=max(1, THUMBNAIL // int(width)),
+        narrow=max(1, NARROW // int(width)),
+        wide=max(1, WIDE // int(width)),
+        exhibits=shown,
     )
 
 

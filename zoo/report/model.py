@@ -29,7 +29,7 @@ class Heading:
         key: its metric or cost key.
         label: what it is called.
         unit: unit of its cells, prefix included.
-        better: `higher`, `lower`, or empty where neither is better.
+        better: `higher`, `lower`, or `zero` where 0 is right.
         group: the group of columns it belongs to.
         unavailable: why all its cells are empty.
     """
@@ -44,11 +44,20 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One number of a table: its text, interval over seeds, and the value it is sorted by."""
+    """One number of a table.
+
+    Attributes:
+        text: the number as it is written.
+        value: what it is sorted by; None where there is none.
+        interval: its interval over seeds as it is written.
+        ends: the ends of this interval, None where there is none.
+        is_best: whether it is marked as the best of its column.
+    """
 
     text: str
     value: float | None = None
     interval: str = ""
+    ends: tuple[float, float] | None = None
     is_best: bool = False
 
 
@@ -204,12 +213,21 @@ class EffectTable:
 
 @dataclass(frozen=True, slots=True)
 class FactorialView:
-    """A factorial: what was crossed, and the effects by metric."""
+    """A factorial: what was crossed, and the effects by metric.
+
+    Attributes:
+        name: its name in the registry.
+        summary: the question it answers.
+        factors: what was crossed, in words.
+        tables: the effects on each metric that all cells have.
+        lacking: for each other metric which cells lack it, and the command that makes them.
+    """
 
     name: str
     summary: str
     factors: str
     tables: tuple[EffectTable, ...]
+    lacking: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,13 +256,24 @@ class Exhibit:
 
 @dataclass(frozen=True, slots=True)
 class GalleryImage:
-    """A gallery image: the same crop by every method."""
+    """A gallery image: the same crop by every method.
+
+    Attributes:
+        dataset, image, note: where the crop is from.
+        width, height: of the crop, in pixels.
+        thumbnail: how many times a crop is enlarged in the list.
+        narrow, wide: and under the slider, on a narrow and a wide page.
+        exhibits: what each method made of it.
+    """
 
     dataset: str
     image: str
     note: str
     width: int
     height: int
+    thumbnail: int
+    narrow: int
+    wide: int
     exhibits: tuple[Exhibit, ...]
 
 
@@ -261,11 +290,21 @@ class Gallery:
 
 
 @dataclass(frozen=True, slots=True)
-class Redo:
-    """The command that makes one row again."""
+class RedoRow:
+    """The command that makes one row again, if there is one, and what went wrong with it."""
 
     name: str
     command: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Redo:
+    """The commands that make all rows again, the page, and each row."""
+
+    bench: str
+    report: str
+    rows: tuple[RedoRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +315,7 @@ class Page:
     summary: tuple[str, ...]
     facts: tuple[Fact, ...]
     tables: tuple[ScoreTable, ...]
+    glossary: tuple[Fact, ...]
     skipped: tuple[Fact, ...]
     failed: tuple[Fact, ...]
     claims: tuple[ClaimCard, ...]
@@ -284,4 +324,4 @@ class Page:
     curves: tuple[CurveCard, ...]
     factorials: tuple[FactorialView, ...]
     gallery: Gallery | None
-    redo: tuple[Redo, ...]
+    redo: Redo

@@ -6,6 +6,7 @@ Not here: which numbers a page shows (`zoo.report.scores`), escaping (the templa
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -18,6 +19,7 @@ _DECIMALS = {"dB": 2, "ms": 1, "s": 1, "": 4}
 _STEPS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _BINARY_STEPS = ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"))
 _MOST_LETTERS = 120
+_DEEP_PATH = re.compile(r"(?<![\w.:/~-])/(?:[\w.+@~-]+/)+(?=(?:[\w.+@~-]+/){3}[\w.+@~-])")
 
 
 def decimals_of(unit: str, values: Sequence[float]) -> int:
@@ -82,17 +84,25 @@ def shown_name(text: str) -> str:
     Names of files and functions are the user's; a mark that turns the direction of writing would
     turn the line around it.
     """
-    kept = "".join(
+    kept = shown_text(text)
+    if len(kept) <= _MOST_LETTERS:
+        return kept
+    return f"{kept[: _MOST_LETTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def shown_text(text: str) -> str:
+    """Return a text without control and direction marks, at its full length."""
+    return "".join(
         letter
         if unicodedata.category(letter) not in ("Cc", "Cf", "Cs")
         else "\N{REPLACEMENT CHARACTER}"
         for letter in text
     )
-    return (
-        kept
-        if len(kept) <= _MOST_LETTERS
-        else f"{kept[: _MOST_LETTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
-    )
+
+
+def short_paths(text: str) -> str:
+    """Cut long absolute paths in a message to their end: the rest is of one machine only."""
+    return _DEEP_PATH.sub("\N{HORIZONTAL ELLIPSIS}/", text)
 
 
 def seconds_text(seconds: float) -> str:

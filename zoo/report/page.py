@@ -22,12 +22,15 @@ from zoo.recipes.book import Book
 from zoo.report.claims import judged_claims
 from zoo.report.curves import training_curves
 from zoo.report.factorials import factorial_views
-from zoo.report.facts import failures, provenance, summary
+from zoo.report.facts import failures, provenance
 from zoo.report.gallery import gallery
-from zoo.report.model import Page, Plane, Redo, ScoreTable
+from zoo.report.glossary import glossary
+from zoo.report.lead import summary
+from zoo.report.model import Page, Plane, ScoreTable
 from zoo.report.numbers import shown_name
 from zoo.report.palette import Mark, marks
 from zoo.report.plane import perception_distortion
+from zoo.report.redo import redo
 from zoo.report.scores import score_tables, skipped_datasets
 from zoo.report.selection import Selection
 
@@ -40,6 +43,7 @@ def build_page(
     *,
     book: Book,
     suite: Suite | None = None,
+    suite_name: str | None = None,
 ) -> Page:
     """Put together what the page shows.
 
@@ -48,6 +52,7 @@ def build_page(
         root: the folder they lie in.
         book: has the claims and factorials.
         suite: the suite with its images, None where they are not here.
+        suite_name: how commands ask for the suite, a name or a file; its name where None.
     """
     groups = selection.groups
     shown = {n: g for n, g in groups.items() if not _is_made(book, g[0].target.recipe)}
@@ -59,6 +64,7 @@ def build_page(
         summary=summary(selection, tables, claims),
         facts=provenance(selection),
         tables=tables,
+        glossary=glossary(tables),
         skipped=skipped_datasets(selection.comparison),
         failed=failures(selection),
         claims=claims,
@@ -67,7 +73,7 @@ def build_page(
         curves=training_curves(shown, drawn),
         factorials=factorial_views(book, selection),
         gallery=gallery(shown, root, suite),
-        redo=_redo(selection),
+        redo=redo(selection, book, suite=suite_name),
     )
 
 
@@ -117,13 +123,3 @@ def _plane(
 def _is_made(book: Book, recipe: str | None) -> bool:
     """Tell whether a recipe is a cell of a factorial: too many to draw, and analysed as one."""
     return recipe in book.recipes and book.recipes[recipe].matrix is not None
-
-
-def _redo(selection: Selection) -> tuple[Redo, ...]:
-    """Return the commands of the rows; where seeds differ in it alone, each has its line."""
-    found = []
-    for name, records in selection.groups.items():
-        commands = dict.fromkeys(r.target.command for r in records if r.target.command)
-        if commands:
-            found.append(Redo(shown_name(name), "\n".join(commands)))
-    return tuple(found)

@@ -13,8 +13,9 @@ from statistics import fmean
 from zoo.bench.comparisons import COST_KEYS, MEAN, Comparison, Score
 from zoo.bench.comparisons import Row as Compared
 from zoo.bench.records import Record
+from zoo.metrics import PROBES
 from zoo.report.model import Cell, Fact, Heading, Row, ScoreTable, SeedRow
-from zoo.report.numbers import Writer, counted, seconds_text, shown_name
+from zoo.report.numbers import Writer, counted, seconds_text, short_paths, shown_name
 from zoo.report.palette import Mark
 from zoo.report.selection import Selection
 
@@ -22,6 +23,9 @@ SCORES = "Image scores"
 COSTS = "Cost"
 _KINDS = {"baseline": "no training", "weights": "file of weights", "callable": "Python function"}
 _EMPTY = Cell("")
+_MOST_BEST = 2
+_NEVER_BEST = {name.replace("-", "_") for name in PROBES}
+"""What tells how a generator is built: without BatchNorm the gap is 0, and no achievement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,9 @@ def skipped_datasets(comparison: Comparison) -> tuple[Fact, ...]:
     """Return the datasets that were not scored, and why."""
     reasons = {row.dataset: row.skipped for row in comparison.rows if row.dataset and row.skipped}
     return tuple(
-        Fact(shown_name(name), reason, warning=True) for name, reason in reasons.items() if reason
+        Fact(shown_name(name), short_paths(reason), warning=True)
+        for name, reason in reasons.items()
+        if reason
     )
 
 
@@ -127,14 +133,15 @@ def _score_columns(
         means = {row.label: row.scores[key] for row in compared if key in row.scores}
         if means or comparison.columns[key].unavailable:
             of_seeds = {label: [mean.get(key) for mean in every] for label, every in seeds.items()}
-            found.append(_column(comparison, key, SCORES, means, of_seeds, rivals=set(means)))
+            rivals = _rivals(groups, key)
+            found.append(_column(comparison, key, SCORES, means, of_seeds, rivals=rivals))
     return found
 
 
 def _cost_columns(
     compared: Sequence[Compared], groups: Mapping[str, Sequence[Record]], selection: Selection
 ) -> list[_Column]:
-    """Return the costs; a baseline, which costs next to nothing, is never marked as best."""
+    """Return the columns of the costs."""
     found = []
     rivals = {row.label for row in compared} - set(selection.baselines)
     for key in COST_KEYS:
@@ -143,6 +150,25 @@ def _cost_columns(
             seeds = {label: [r.cost.get(key) for r in rs] for label, rs in groups.items()}
             found.append(_column(selection.comparison, key, COSTS, means, seeds, rivals=rivals))
     return found
+
+
+def _rivals(groups: Mapping[str, Sequence[Record]], key: str) -> set[str]:
+    """Return the rows that may be the best of a score.
+
+    Not a baseline; not what was trained against the score's own network; not a single seed beside
+    rows of several, whose luck is averaged out.
+    """
+    if key in _NEVER_BEST:
+        return set()
+    found = {
+        label: records
+        for label, records in groups.items()
+        if records[0].target.kind != "baseline"
+        and not any(key in r.provenance.get("trained_against", {}) for r in records)
+    }
+    runs = {label: len(rs) for label, rs in found.items() if rs[0].target.kind == "run"}
+    several = max(runs.values(), default=0) > 1
+    return {label for label in found if not (several and runs.get(label) == 1)}
 
 
 def _column(
@@ -156,7 +182,7 @@ def _column(
 ) -> _Column:
     column = comparison.columns[key]
     writer = Writer(column, [score.mean for score in means.values()])
-    direction = {True: "higher", False: "lower", None: ""}[column.higher_is_better]
+    direction = {True: "higher", False: "lower", None: "zero"}[column.higher_is_better]
     heading = Heading(key, column.label, writer.unit, direction, group, column.unavailable)
     competing = {label: score.mean for label, score in means.items() if label in rivals}
     best = _best(competing, direction, writer)
@@ -171,19 +197,19 @@ def _column(
 
 
 def _cell(score: Score, writer: Writer, *, is_best: bool = False) -> Cell:
-    interval = ""
+    interval, ends = "", None
     if score.low is not None and score.high is not None:
-        interval = writer.interval(score.low, score.high)
-    return Cell(writer.write(score.mean), score.mean, interval, is_best)
+        interval, ends = writer.interval(score.low, score.high), (score.low, score.high)
+    return Cell(writer.write(score.mean), score.mean, interval, ends, is_best)
 
 
 def _best(means: Mapping[str, float], better: str, writer: Writer) -> set[str]:
-    """Return the rows with the best mean as it is written; none where all are alike."""
-    if not better or len(means) < 2:
+    """Return the rows with the best mean as it is written; none where many are alike."""
+    if better == "zero" or len(means) < 2:
         return set()
     best = (max if better == "higher" else min)(means.values())
     found = {label for label, mean in means.items() if writer.write(mean) == writer.write(best)}
-    return set() if len(found) == len(means) else found
+    return set() if len(found) > _MOST_BEST or len(found) == len(means) else found
 
 
 def _seed_rows(

@@ -6,6 +6,14 @@ const announce = (text) => { document.getElementById("announcer").textContent = 
 
 all(".needs-script").forEach((part) => { part.hidden = false; });
 
+// What is long is folded where the page is narrow; elsewhere it is open and has no handle.
+const narrow = matchMedia("(max-width: 40rem)");
+const fold = () => all(".fold").forEach((part) => { part.open = !narrow.matches; });
+narrow.addEventListener("change", fold);
+addEventListener("beforeprint", () => all(".fold").forEach((part) => { part.open = true; }));
+addEventListener("afterprint", fold);
+fold();
+
 // ------------------------------------------------------------------------------------- the tables
 
 function showSeeds(button, shown) {
@@ -21,10 +29,11 @@ all("button.seeds").forEach((button) => {
   });
 });
 
-function sortKey(body, column) {
+function sortKey(body, column, bySize) {
   const cell = body.rows[0].cells[column];
   if (column === 0) return cell.querySelector("bdi").textContent;
-  return cell.dataset.value === undefined ? null : Number(cell.dataset.value);
+  if (cell.dataset.value === undefined) return null;
+  return bySize ? Math.abs(Number(cell.dataset.value)) : Number(cell.dataset.value);
 }
 
 function compare(first, second, sign) {
@@ -37,7 +46,8 @@ function sortBy(heading, order) {
   const column = heading.cellIndex;
   const sign = order === "descending" ? -1 : 1;
   const bodies = [...table.tBodies];
-  const keyed = bodies.map((body, place) => ({ body, place, key: sortKey(body, column) }));
+  const bySize = heading.querySelector("button").dataset.by === "size";
+  const keyed = bodies.map((body, place) => ({ body, place, key: sortKey(body, column, bySize) }));
   keyed.sort((a, b) => compare(a.key, b.key, sign) || a.place - b.place);
   keyed.forEach(({ body }) => table.append(body));
   all("th[aria-sort]", table).forEach((other) => {
@@ -85,6 +95,13 @@ function shotOf(exhibit) {
   return shots.find((shot) => shot.dataset.seed === (seed ? seed.value : "")) || shots[0];
 }
 
+function called(name, shot) {
+  if (!shot) return `${name}: none kept`;
+  const shown = shot.dataset.seed;
+  if (shown === "") return name;
+  return shown === seed.value ? `${name}, seed ${shown}` : `${name}, seed ${shown} (${seed.value}: none kept)`;
+}
+
 function describe(picture) {
   const cut = picture.querySelector(".cut");
   const names = [".left-name", ".right-name"].map((side) => picture.querySelector(side).textContent);
@@ -103,12 +120,13 @@ function showSide(picture, side, select) {
   const exhibit = exhibitOf(picture, name);
   const shown = picture.querySelector(`img.${side}`);
   shown.hidden = !exhibit;
-  if (exhibit) {
-    const original = shotOf(exhibit).querySelector("img");
+  const shot = exhibit && shotOf(exhibit);
+  if (shot) {
+    const original = shot.querySelector("img");
     shown.src = original.src;
     shown.alt = original.alt;
   }
-  picture.querySelector(`.${side}-name`).textContent = exhibit ? name : `${name}: none kept`;
+  picture.querySelector(`.${side}-name`).textContent = called(name, shot);
 }
 
 function showPicture(picture) {

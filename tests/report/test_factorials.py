@@ -1,0 +1,68 @@
+"""A factorial on the page: its effects, or what is missing of it; never silence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.report.synthetic import PROFILE, make_cells, make_record, make_records
+from zoo.bench.records import write_record
+from zoo.recipes.book import Book
+from zoo.recipes.matrices import Matrix
+from zoo.report.model import FactorialView
+from zoo.report.page import build_page, render
+from zoo.report.selection import select
+
+
+@pytest.fixture
+def matrix(book: Book) -> Matrix:
+    (found,) = book.matrices.values()
+    return found
+
+
+def views(root: Path, book: Book) -> tuple[FactorialView, ...]:
+    return build_page(select(root), root, book=book).factorials
+
+
+def test_a_missing_cell_is_named_with_the_command(
+    tmp_path: Path, book: Book, matrix: Matrix
+) -> None:
+    make_cells(tmp_path, matrix.cells[1:])
+    (view,) = views(tmp_path, book)
+    assert view.tables == ()
+    assert view.lacking
+    assert all(matrix.cells[0].recipe in sentence for sentence in view.lacking)
+    command = f"zoo bench --matrix {matrix.name} --suite samples-x4 --profile {PROFILE} --train"
+    text = render(build_page(select(tmp_path), tmp_path, book=book))
+    assert command in text
+    assert "some are missing" in text
+    assert "was trained (" not in text
+
+
+def test_a_crashed_cell_is_missing_too(tmp_path: Path, book: Book, matrix: Matrix) -> None:
+    make_cells(tmp_path, matrix.cells[1:])
+    for seed in range(3):
+        failed = make_record("esrgan-wgangp", seed, name=matrix.cells[0].recipe)
+        changed = {"error": "loss is not finite", "datasets": (), "cost": {}}
+        write_record(tmp_path, failed.model_copy(update=changed))
+    (view,) = views(tmp_path, book)
+    assert matrix.cells[0].recipe in view.lacking[0]
+
+
+def test_only_what_was_tried_is_missed(tmp_path: Path, book: Book, matrix: Matrix) -> None:
+    named = [cell for cell in matrix.cells if book.recipes[cell.recipe].matrix is None]
+    assert named
+    make_records(tmp_path, recipes=["bicubic", "rrdb"], seeds=1, pictures=False)
+    make_cells(tmp_path, named)
+    assert views(tmp_path, book) == ()
+    (first,) = [cell for cell in matrix.cells if cell not in named][:1]
+    make_cells(tmp_path, [first], seeds=1)
+    assert len(views(tmp_path, book)) == 1
+
+
+def test_a_whole_factorial_lacks_nothing(tmp_path: Path, book: Book, matrix: Matrix) -> None:
+    make_cells(tmp_path, matrix.cells)
+    (view,) = views(tmp_path, book)
+    assert view.lacking == ()
+    assert [table.metric for table in view.tables] == ["PSNR-Y (dB)", "Lite1 distance", "HaarPSI"]

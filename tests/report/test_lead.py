@@ -1,0 +1,103 @@
+"""The sentences at the head of the page: no winner where the numbers have none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.report.synthetic import make_record, make_records
+from zoo.bench.records import Record, write_record
+from zoo.recipes.book import Book
+from zoo.report.model import Page
+from zoo.report.page import build_page
+from zoo.report.selection import select
+
+
+def scoring(recipe: str, seed: int | None, psnr: float) -> Record:
+    """Return a record whose every image has one PSNR."""
+    record = make_record(recipe, seed)
+    datasets = tuple(
+        dataset.model_copy(
+            update={
+                "images": tuple(
+                    image.model_copy(update={"scores": {"psnr_y": psnr}})
+                    for image in dataset.images
+                )
+            }
+        )
+        for dataset in record.datasets
+    )
+    return record.model_copy(update={"datasets": datasets})
+
+
+def page_of(root: Path, book: Book, values: dict[str, list[float]]) -> Page:
+    for recipe, seeds in values.items():
+        for seed, psnr in enumerate(seeds):
+            write_record(root, scoring(recipe, seed, psnr))
+    return build_page(select(root), root, book=book)
+
+
+def best(page: Page) -> list[str]:
+    return [sentence for sentence in page.summary if sentence.startswith("Best")]
+
+
+def boxed(page: Page, key: str) -> set[str]:
+    table = page.tables[-1]
+    number = [heading.key for heading in table.headings].index(key)
+    return {row.name for row in table.rows if row.cells[number].is_best}
+
+
+def test_a_winner_has_its_interval_and_the_rows_it_does_not_stand_out_from(
+    tmp_path: Path, book: Book
+) -> None:
+    values = {"rrdb": [28.0, 28.2], "srresnet": [27.9, 28.1], "srgan": [20.0, 20.1]}
+    (sentence,) = best(page_of(tmp_path, book, values))
+    assert sentence == (
+        "Best mean PSNR-Y over the whole suite: 28.10 dB (95 % interval 26.83 to 29.37), rrdb; "
+        "not separated from srresnet."
+    )
+
+
+def test_a_clear_winner_is_one(tmp_path: Path, book: Book) -> None:
+    values = {"rrdb": [30.0, 30.01], "srresnet": [25.0, 25.01]}
+    assert best(page_of(tmp_path, book, values))[0].endswith("no other row's interval reaches it.")
+
+
+def test_a_single_seed_wins_nothing_beside_several(tmp_path: Path, book: Book) -> None:
+    page = page_of(tmp_path, book, {"rrdb": [28.0, 28.2], "srresnet": [27.0, 27.1], "srgan": [40]})
+    assert boxed(page, "psnr_y") == {"rrdb"}
+    assert "srgan" in best(page)[0].partition("not separated from")[2]
+
+
+def test_single_seeds_alone_have_no_winner_in_the_lead(tmp_path: Path, book: Book) -> None:
+    page = page_of(tmp_path, book, {"rrdb": [28.0], "srresnet": [27.0]})
+    assert best(page) == []
+    assert boxed(page, "psnr_y") == {"rrdb"}
+
+
+def test_what_was_trained_against_a_score_does_not_win_it(tmp_path: Path, book: Book) -> None:
+    for recipe, psnr in (("rrdb", 30.0), ("srresnet", 28.0), ("srgan", 27.0)):
+        for seed in range(2):
+            record = scoring(recipe, seed, psnr + seed / 10)
+            against = {"psnr_y": ["vgg19"]} if recipe == "rrdb" else {}
+            known = record.provenance | {"trained_against": against}
+            write_record(tmp_path, record.model_copy(update={"provenance": known}))
+    page = build_page(select(tmp_path), tmp_path, book=book)
+    assert boxed(page, "psnr_y") == {"srresnet"}
+    assert best(page)[0].partition("), ")[2].startswith("srresnet;")
+
+
+def test_a_baseline_is_never_the_best(tmp_path: Path, book: Book) -> None:
+    write_record(tmp_path, scoring("bicubic", None, 50.0))
+    page = page_of(tmp_path, book, {"rrdb": [28.0, 28.2], "srresnet": [20.0, 20.1]})
+    assert boxed(page, "psnr_y") == {"rrdb"}
+
+
+def test_where_more_than_two_are_alike_none_is_the_best(tmp_path: Path, book: Book) -> None:
+    values = {name: [28.0, 28.1] for name in ("rrdb", "srresnet", "srgan")}
+    page = page_of(tmp_path, book, values | {"esrgan": [20.0, 20.1]})
+    assert boxed(page, "psnr_y") == set()
+
+
+def test_no_row_is_praised_for_a_gap_of_zero_by_construction(tmp_path: Path, book: Book) -> None:
+    make_records(tmp_path, recipes=["srresnet", "srresnet-nobn"], pictures=False)
+    assert boxed(build_page(select(tmp_path), tmp_path, book=book), "statistics_gap") == set()

@@ -1,0 +1,110 @@
+"""The commands of a page: they are whole, they are of this page, and what has none says so."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.report.synthetic import PROFILE, make_cells, make_record, make_records
+from zoo.bench.records import Record, Target, write_record
+from zoo.commands.app import app
+from zoo.recipes.book import Book
+from zoo.report.page import build_page, render
+from zoo.report.redo import redo
+from zoo.report.selection import select
+
+
+def with_command(record: Record, *words: str) -> Record:
+    return record.model_copy(update={"provenance": record.provenance | {"command": list(words)}})
+
+
+def callable_record() -> Record:
+    record = make_record("bicubic", None)
+    target = Target(name="mine", kind="callable")
+    return record.model_copy(update={"target": target, "key": "e" * 64})
+
+
+def test_the_commands_of_the_page_name_recipes_suite_and_profile(
+    tmp_path: Path, book: Book
+) -> None:
+    make_records(tmp_path, recipes=["bicubic", "rrdb", "srgan"], seeds=2, pictures=False)
+    found = redo(select(tmp_path), book)
+    assert found.bench == (
+        f"zoo bench rrdb srgan --suite samples-x4 --profile {PROFILE} --seeds 2 --train"
+    )
+    assert found.report == f"zoo report --suite samples-x4 --profile {PROFILE}"
+
+
+def test_cells_are_asked_for_as_a_factorial(tmp_path: Path, book: Book) -> None:
+    (matrix,) = book.matrices.values()
+    make_cells(tmp_path, matrix.cells[:3], seeds=1)
+    ending = f"--suite samples-x4 --profile {PROFILE} --seeds 1 --train"
+    assert redo(select(tmp_path), book).bench == f"zoo bench --matrix {matrix.name} {ending}"
+
+
+def test_all_recipes_are_all(tmp_path: Path, book: Book) -> None:
+    for name, entry in book.recipes.items():
+        if entry.matrix is None:
+            seed = None if name == "bicubic" else 0
+            write_record(tmp_path, make_record("rrdb" if seed == 0 else name, seed, name=name))
+    assert redo(select(tmp_path), book).bench.startswith("zoo bench --all --suite samples-x4")
+
+
+def test_what_a_command_was_given_is_part_of_every_command(tmp_path: Path, book: Book) -> None:
+    given = ("--registry", "my own.yaml", "--plugin=net.py", "--data-root", "/data", "--set", "a=1")
+    words = ("zoo", "bench", "--all", "--run-root", "elsewhere", *given)
+    write_record(tmp_path, with_command(make_record("bicubic", None), *words))
+    write_record(tmp_path, with_command(make_record("rrdb", 0), *words))
+    found = redo(select(tmp_path), book, suite="suites/mine.yaml")
+    shared = "--registry 'my own.yaml' --plugin net.py --data-root /data"
+    for command in (found.bench, found.report, *(row.command for row in found.rows)):
+        assert command.endswith(shared)
+        assert "elsewhere" not in command
+    assert "--set a=1" in found.bench
+    assert "--suite suites/mine.yaml" in found.report
+    assert found.rows[0].command == f"zoo bench bicubic --suite suites/mine.yaml {shared}"
+
+
+def test_a_command_of_another_program_is_not_taken_for_ours(tmp_path: Path, book: Book) -> None:
+    record = with_command(make_record("rrdb", 0), "my.py", "--plugin", "theirs.py")
+    write_record(tmp_path, record)
+    assert "theirs" not in redo(select(tmp_path), book).bench
+
+
+def test_failed_seeds_and_callables_have_a_note(tmp_path: Path, book: Book) -> None:
+    make_records(tmp_path, recipes=["bicubic", "rrdb"], seeds=1, pictures=False)
+    write_record(tmp_path, callable_record())
+    for recipe, seed in (("rrdb", 1), ("srgan", 0), ("srgan", 2)):
+        failed = make_record(recipe, seed)
+        changed = {"error": "out of memory", "datasets": (), "cost": {}}
+        write_record(tmp_path, failed.model_copy(update=changed))
+    page = build_page(select(tmp_path), tmp_path, book=book)
+    rows = {row.name: row for row in page.redo.rows}
+    assert rows["rrdb"].note == "failed: seed 1"
+    assert len(rows["rrdb"].command.splitlines()) == 2
+    assert rows["srgan"].note == "failed: seed 0 and 2"
+    assert rows["mine (callable)"].command == ""
+    assert "no command: a Python callable" in rows["mine (callable)"].note
+    assert "no command: a Python callable" in render(page)
+
+
+@pytest.mark.parametrize("recipes", [["bicubic"], ["bicubic", "rrdb"]])
+def test_the_commands_have_options_that_exist(
+    recipes: list[str], tmp_path: Path, book: Book
+) -> None:
+    make_records(tmp_path, recipes=recipes, seeds=1, pictures=False)
+    found = redo(select(tmp_path), book)
+    for command in (found.bench, found.report, *(row.command for row in found.rows)):
+        words = shlex.split(command)
+        known = {option for one in _parameters(words[1]) for option in one}
+        assert words[0] == "zoo"
+        assert {word for word in words if word.startswith("-")} <= known
+
+
+def _parameters(command: str) -> list[list[str]]:
+    from typer.main import get_command
+
+    group = get_command(app)
+    return [parameter.opts for parameter in group.commands[command].params]  # type: ignore[attr-defined]

@@ -1,0 +1,126 @@
+"""How to make the page again: the commands behind it as a whole, and behind each row.
+
+Options that a record's own command was given and that its numbers depend on (registries, plugins,
+the folder of datasets) are part of every command; folders of runs and devices are the reader's.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+
+from zoo.bench.records import Record
+from zoo.recipes.book import Book
+from zoo.report.model import Redo, RedoRow
+from zoo.report.numbers import listing, shown_name, shown_text
+from zoo.report.selection import Selection
+
+_SHARED = ("--registry", "--plugin", "--data-root")
+_TRAINING = ("--set", "--data")
+_BENCH = ["zoo", "bench"]
+_NO_COMMAND = "no command: a Python callable, scored by zoo.bench"
+
+
+def redo(selection: Selection, book: Book, *, suite: str | None = None) -> Redo:
+    """Return the commands of a page.
+
+    Args:
+        selection: the records of the page, failures among them.
+        book: tells which recipes are cells of a factorial.
+        suite: how the suite is asked for, by name or file; its name in the records where None.
+    """
+    suite = suite or selection.suite
+    shared = _given(selection.records, _SHARED)
+    budget = ["--profile", selection.profile] if selection.profile else []
+    labels = {(row.target, row.kind): row.label for row in selection.comparison.rows}
+    failed: dict[str, list[Record]] = {}
+    for record in selection.failed:
+        label = labels.get((record.target.name, record.target.kind), record.target.name)
+        failed.setdefault(label, []).append(record)
+    rows = []
+    for label in dict.fromkeys([*selection.groups, *failed]):
+        scored, crashed = selection.groups.get(label, []), failed.get(label, [])
+        rows.append(_row(label, [*scored, *crashed], crashed, suite, shared))
+    report = ["zoo", "report", "--suite", suite, *budget, *shared]
+    return Redo(
+        bench="\n".join(
+            shown_text(shlex.join(line)) for line in _bench(selection, book, suite, shared)
+        ),
+        report=shown_text(shlex.join(report)),
+        rows=tuple(rows),
+    )
+
+
+def _bench(selection: Selection, book: Book, suite: str, shared: Sequence[str]) -> list[list[str]]:
+    """Return the commands that train what is missing and score every recipe of the page."""
+    runs = [record for record in selection.records if record.target.kind == "run"]
+    end = ["--suite", suite]
+    if not runs:
+        return [[*_BENCH, *_baselines(selection), *end, *shared]] if _baselines(selection) else []
+    recipes = dict.fromkeys(str(record.target.recipe) for record in runs)
+    matrices = dict.fromkeys(filter(None, (_matrix(book, recipe) for recipe in recipes)))
+    named = [recipe for recipe in recipes if _matrix(book, recipe) is None]
+    offered = {name for name, entry in book.recipes.items() if entry.matrix is None}
+    targets = ["--all"] if offered <= {*named, *_baselines(selection)} else named
+    end += ["--profile", str(selection.profile), *_seeds(runs), "--train"]
+    end += [*_given(runs, _TRAINING), *shared]
+    lines = [[*_BENCH, *targets, *end]] if targets else []
+    return [*lines, *([*_BENCH, "--matrix", matrix, *end] for matrix in matrices)]
+
+
+def _row(
+    label: str,
+    records: Sequence[Record],
+    crashed: Sequence[Record],
+    suite: str,
+    shared: Sequence[str],
+) -> RedoRow:
+    records = sorted(records, key=lambda record: record.target.seed or 0)
+    commands = dict.fromkeys(
+        _complete(record.target.command, suite, shared)
+        for record in records
+        if record.target.command
+    )
+    notes = [] if commands else [_NO_COMMAND]
+    seeds = [str(record.target.seed) for record in crashed if record.target.seed is not None]
+    if crashed:
+        notes.append(f"failed: {'seed ' + listing(sorted(seeds, key=int)) if seeds else 'scoring'}")
+    return RedoRow(shown_name(label), "\n".join(commands), "; ".join(notes))
+
+
+def _complete(command: str, suite: str, shared: Sequence[str]) -> str:
+    """Add to a row's command what it does not say: the suite, and what all have in common."""
+    words = shlex.split(command)
+    if words[:2] == _BENCH and "--suite" not in words:
+        words += ["--suite", suite]
+    for option, value in zip(shared[::2], shared[1::2], strict=True):
+        if value not in words:
+            words += [option, value]
+    return shown_text(shlex.join(words))
+
+
+def _given(records: Iterable[Record], options: Sequence[str]) -> list[str]:
+    """Return options and their values as the commands of the records had them, each once."""
+    found: dict[tuple[str, str], None] = {}
+    for record in records:
+        words = record.provenance.get("command")
+        if not isinstance(words, list) or "bench" not in words:
+            continue
+        for word, following in zip(words, [*words[1:], ""], strict=True):
+            option, has_value, value = str(word).partition("=")
+            if option in options and (has_value or following):
+                found[option, value if has_value else str(following)] = None
+    return [word for pair in found for word in pair]
+
+
+def _seeds(runs: Sequence[Record]) -> list[str]:
+    return ["--seeds", str(1 + max(record.target.seed or 0 for record in runs))]
+
+
+def _baselines(selection: Selection) -> list[str]:
+    targets = [record.target for record in selection.records]
+    return list(dict.fromkeys(target.name for target in targets if target.kind == "baseline"))
+
+
+def _matrix(book: Book, recipe: str) -> str | None:
+    return book.recipes[recipe].matrix if recipe in book.recipes else None
