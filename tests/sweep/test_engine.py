@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -19,7 +20,7 @@ from zoo.recipes.schema import RunSpec
 from zoo.runs.directory import RunDirectory, run_path
 from zoo.sweep import engine
 from zoo.sweep.engine import Settings, run_jobs
-from zoo.sweep.worker import PipeObserver, run_job
+from zoo.sweep.worker import PipeObserver, run_job, serve
 from zoo.train.observer import Observer
 
 MakeSpec = Callable[..., RunSpec]
@@ -97,6 +98,76 @@ def test_a_run_that_diverges_is_told_from_one_that_fails(
     spec = make_spec("srresnet", "training.learning_rate=1e30")
     result = run_job(engine._job(spec, Settings(tmp_path, device="cpu")), Observer())
     assert result["status"] == "diverged", result
+
+
+FAKE = """
+import json, os, signal, sys
+for line in sys.stdin:
+    recipe = json.loads(line)["spec"]["recipe"]
+    print(json.dumps({"result": {"status": "finished", "message": str(os.getpid()),
+                                 "ends": recipe == "ends"}}), flush=True)
+    if recipe == "ends":
+        sys.exit(1)
+    if recipe == "dies":
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def fake_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have jobs done by a process that only says its number; some recipes end or kill it."""
+
+    def start(_worker: engine._Worker) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", FAKE]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    monkeypatch.setattr(engine._Worker, "_start", start)
+
+
+@pytest.mark.usefixtures("fake_worker")
+@pytest.mark.parametrize("last", ["ends", "dies"])
+def test_a_worker_that_is_gone_costs_no_job(make_spec: MakeSpec, tmp_path: Path, last: str) -> None:
+    good = make_spec("srresnet")
+    specs = [good, good.model_copy(update={"recipe": last}), good]
+    found = []
+    for outcome in run_jobs(specs, Settings(tmp_path), Observer()):
+        found.append(outcome)
+        time.sleep(0.2)  # the process is gone when the next job comes
+    assert [outcome.status for outcome in found] == ["finished"] * 3
+    assert found[0].message == found[1].message != found[2].message
+
+
+@pytest.mark.usefixtures("fake_worker")
+def test_a_job_that_could_not_be_handed_over_gets_a_new_worker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worker = engine._Worker()
+    job = {"spec": {"recipe": "good"}}
+    first = worker.run(job, Observer())["message"]
+    assert worker.process is not None
+    worker.process.kill()
+    worker.process.wait()
+    # it died between the look at it and the writing
+    monkeypatch.setattr(worker.process, "poll", lambda: None)
+    assert worker.run(job, Observer())["message"] != first
+    worker.process.kill()
+    worker.process.wait()
+    worker.close()
+
+
+def test_after_an_unexpected_error_the_worker_ends(
+    make_spec: MakeSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr("zoo.train.run.train", fail)
+    job = json.dumps(engine._job(make_spec("srresnet"), Settings(tmp_path, device="cpu")))
+    assert run_job(json.loads(job), Observer())["ends"]
+    written = io.StringIO()
+    serve(io.StringIO(f"{job}\n{job}\n"), written)
+    (line,) = written.getvalue().splitlines()
+    assert json.loads(line)["result"]["message"].startswith("RuntimeError: CUDA error")
 
 
 def test_events_pass_through_the_pipe(capsys: pytest.CaptureFixture[str]) -> None:

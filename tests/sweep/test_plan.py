@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from zoo.recipes.book import load_book
 from zoo.recipes.schema import RunSpec
-from zoo.runs.directory import run_path
-from zoo.sweep.plan import in_training_order, plan_runs, specs_of, state_of
+from zoo.runs.directory import RunDirectory, run_path
+from zoo.sweep.plan import in_training_order, plan_runs, specs_of
 
 MakeSpec = Callable[..., RunSpec]
 
 
-def finish(spec: RunSpec, root: Path, **summary: float) -> None:
-    path = run_path(spec, root)
-    path.mkdir(parents=True)
-    (path / "summary.json").write_text(json.dumps({"seconds": 7.0, **summary}))
+def begin(spec: RunSpec, root: Path, *rows: dict[str, Any]) -> RunDirectory:
+    directory = RunDirectory(run_path(spec, root))
+    directory.path.mkdir(parents=True)
+    directory.begin_session(spec, {}, {})
+    for row in rows:
+        directory.append_row(row)
+    return directory
+
+
+def finish(spec: RunSpec, root: Path) -> RunDirectory:
+    directory = begin(spec, root)
+    directory.weights.write_bytes(b"")
+    directory.write_summary({"seconds": 7.0}, "")
+    return directory
 
 
 def test_pretraining_goes_first_and_seeds_are_whole() -> None:
@@ -29,9 +41,7 @@ def test_pretraining_goes_first_and_seeds_are_whole() -> None:
 def test_what_is_there_is_not_planned_again(make_spec: MakeSpec, tmp_path: Path) -> None:
     done, begun, missing = (make_spec("srresnet", seed=seed) for seed in range(3))
     finish(done, tmp_path)
-    path = run_path(begun, tmp_path)
-    path.mkdir(parents=True)
-    (path / "metrics.jsonl").write_text('{"kind": "train", "step": 1}\n')
+    begin(begun, tmp_path, {"kind": "train", "step": 1})
     planned = plan_runs([done, begun, missing], tmp_path, lambda _spec: [10.0])
     assert [(run.state, run.seconds) for run in planned] == [
         ("finished", 0.0),
@@ -42,10 +52,66 @@ def test_what_is_there_is_not_planned_again(make_spec: MakeSpec, tmp_path: Path)
 
 def test_a_run_that_diverged_is_an_end(make_spec: MakeSpec, tmp_path: Path) -> None:
     spec = make_spec("srresnet")
-    path = run_path(spec, tmp_path)
-    path.mkdir(parents=True)
-    (path / "metrics.jsonl").write_text('{"kind": "diverged", "step": 3, "message": "NaN"}\n')
-    assert state_of(spec, tmp_path) == "finished"
+    begin(spec, tmp_path, {"kind": "diverged", "step": 3, "message": "NaN"})
+    (run,) = plan_runs([spec], tmp_path)
+    assert (run.state, run.is_needed) == ("diverged", False)
+
+
+def test_a_run_whose_pretraining_diverged_is_not_tried_again(
+    make_spec: MakeSpec, tmp_path: Path
+) -> None:
+    spec = make_spec("esrgan-wgangp")
+    begin(make_spec("rrdb"), tmp_path, {"kind": "diverged", "step": 3, "message": "NaN"})
+    assert [run.is_needed for run in plan_runs([spec], tmp_path)] == [False]
+    other = make_spec("esrgan-wgangp", "pretraining.training.steps=3", seed=1)
+    begin(make_spec("rrdb", seed=1), tmp_path, {"kind": "diverged", "step": 3, "message": "NaN"})
+    assert [run.is_needed for run in plan_runs([other], tmp_path)] == [True]
+
+
+def test_a_run_with_other_settings_is_neither_finished_nor_trained_over(
+    make_spec: MakeSpec, tmp_path: Path
+) -> None:
+    finish(make_spec("srresnet", "training.learning_rate=0.5"), tmp_path)
+    (run,) = plan_runs([make_spec("srresnet")], tmp_path, lambda _spec: [1.0])
+    assert (run.state, run.is_needed) == ("other", False)
+    assert "--run-root" in run.found.reason
+    assert "--fresh" in run.found.reason
+
+
+def test_a_run_without_its_weights_is_not_finished(make_spec: MakeSpec, tmp_path: Path) -> None:
+    finish(make_spec("srresnet"), tmp_path).weights.unlink()
+    (run,) = plan_runs([make_spec("srresnet")], tmp_path)
+    assert (run.state, run.is_needed) == ("begun", True)
+
+
+def test_a_damaged_run_costs_no_other_run_its_plan(make_spec: MakeSpec, tmp_path: Path) -> None:
+    damaged = finish(make_spec("srresnet"), tmp_path)
+    (damaged.path / "provenance.json").write_text("{")
+    rubbish = begin(make_spec("srresnet", seed=1), tmp_path)
+    (rubbish.path / "metrics.jsonl").write_bytes(b"\xff\xfe")
+    planned = plan_runs([make_spec("srresnet", seed=seed) for seed in range(3)], tmp_path)
+    assert [run.state for run in planned] == ["damaged", "damaged", "missing"]
+    assert "--fresh" in planned[0].found.reason
+    assert "--fresh" in planned[1].found.reason
+
+
+def test_a_recipe_whose_time_cannot_be_told_is_planned_all_the_same(
+    make_spec: MakeSpec, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def measure(spec: RunSpec) -> list[float]:
+        if spec.recipe == "srresnet":
+            raise RuntimeError("a bug of mine")
+        return [5.0]
+
+    specs = [make_spec("srresnet"), make_spec("srresnet", seed=1), make_spec("srresnet-nobn")]
+    planned = plan_runs(specs, tmp_path, measure)
+    found = {(run.spec.recipe, run.spec.seed): (run.is_needed, run.seconds) for run in planned}
+    assert found == {
+        ("srresnet", 0): (True, None),
+        ("srresnet", 1): (True, None),
+        ("srresnet-nobn", 0): (True, 5.0),
+    }
+    assert caplog.messages == ["srresnet: no expected time: RuntimeError: a bug of mine"]
 
 
 def test_shared_pretraining_is_counted_once(make_spec: MakeSpec, tmp_path: Path) -> None:

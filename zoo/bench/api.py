@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from torch import nn
 
 from zoo.bench.candidates import (
     Candidate,
+    Failure,
     Upscaler,
     baseline_candidate,
     callable_candidate,
@@ -38,7 +40,7 @@ from zoo.bench.tables import summary
 from zoo.errors import PluginError, RecipeError
 from zoo.plugins import load_plugin_file
 from zoo.recipes.book import Book, load_book
-from zoo.recipes.checks import complete
+from zoo.recipes.checks import check_book, complete
 from zoo.recipes.resolve import resolve
 from zoo.recipes.schema import ComponentSpec, Runtime
 from zoo.recipes.targets import sort_targets
@@ -85,7 +87,7 @@ class Request:
     run_root: Path = Path("runs")
     records: Path | None = None
     device: str = "auto"
-    failures: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    failures: Mapping[tuple[str, int], Failure] = field(default_factory=dict)
     settings: tuple[str, ...] = ()
 
     @property
@@ -150,6 +152,7 @@ def bench(
     run_root: Path = Path("runs"),
     records: Path | None = None,
     device: str = "auto",
+    settings: Sequence[str] = (),
     registry: Sequence[Path] = (),
     plugins: Sequence[Path] = (),
 ) -> DataFrame:
@@ -165,30 +168,51 @@ def bench(
         run_root: see `Request`.
         records: see `Request`.
         device: see `Request`.
+        settings: see `Request`.
         registry: files of recipes beside the built-in ones.
         plugins: Python files with components; they are executed.
 
     Returns:
-        The columns are described at `zoo.bench.tables.summary`.
+        The columns are described at `zoo.bench.tables.summary`. A run that was asked for and is
+        not there has no row: `attrs["missing"]` lists these, each with `recipe`, `seed`, `reason`
+        and the `command` that makes it, and a warning is logged.
 
     Raises:
+        RecipeError: if a recipe of the book is wrong, or no seed is asked for.
         ZooError: see `run_benchmark`.
     """
     for plugin in plugins:
         load_plugin_file(plugin)
     book = load_book(registry)
+    check_book(book)
     recipes, files = sort_targets(book, [str(one) for one in targets if not callable(one)])
     request = Request(
         tuple(recipes),
         tuple(files),
-        {_heading(one): one for one in targets if callable(one)},
+        _headed([one for one in targets if callable(one)]),
         profile or default_profile(choose_device(device)),
         tuple(range(seeds)),
         suite,
         None if generator is None else parse_generator(generator),
         *(data_root, run_root, records, device),
+        settings=tuple(settings),
     )
-    return summary(run_benchmark(book, request).records)
+    result = run_benchmark(book, request)
+    frame = summary(result.records)
+    frame.attrs["missing"] = [_told(run) for run in result.missing]
+    return frame
+
+
+def _told(run: Missing) -> dict[str, str | int]:
+    """Say that a run is missing, and return what is known of it."""
+    spec = run.spec
+    logger.warning("%s seed %d has no row: %s; %s", spec.recipe, spec.seed, run.reason, run.command)
+    return {
+        "recipe": spec.recipe,
+        "seed": spec.seed,
+        "reason": run.reason,
+        "command": run.command,
+    }
 
 
 def _given_metrics() -> list[str]:
@@ -254,5 +278,22 @@ def _from_file(path: Path, generator: ComponentSpec | None, scale: int) -> Candi
     return weights_candidate(path, generator, scale=scale)
 
 
+def _headed(functions: Sequence[Upscaler]) -> dict[str, Upscaler]:
+    """Give each callable a row of its own: a heading that is taken gets a number."""
+    headed: dict[str, Upscaler] = {}
+    for function in functions:
+        heading, number = _heading(function), 1
+        while heading in headed:
+            number += 1
+            heading = f"{_heading(function)}-{number}"
+        headed[heading] = function
+    return headed
+
+
 def _heading(function: Upscaler) -> str:
-    return type(function).__name__ if isinstance(function, nn.Module) else function.__name__
+    """Return the name of a function; of a `partial` its function's, of an object its type's."""
+    if isinstance(function, partial):
+        return _heading(function.func)
+    if isinstance(function, nn.Module):
+        return type(function).__name__
+    return str(getattr(function, "__name__", type(function).__name__))

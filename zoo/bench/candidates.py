@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from zoo.bench.budget import budget_of
 from zoo.bench.dynamics import DIVERGED, curves, measures
 from zoo.bench.records import Target, TrainingSummary
+from zoo.bench.run_state import is_finished
 from zoo.errors import DataError, RecipeError, WeightsError
 from zoo.files import file_sha256
 from zoo.recipes.arguments import complaints
@@ -29,7 +30,7 @@ from zoo.recipes.build import build_generator
 from zoo.recipes.problems import raise_problems
 from zoo.recipes.reader import parse_document
 from zoo.recipes.schema import ComponentSpec, RecipeSettings, RunSpec
-from zoo.runs.directory import RunDirectory, run_path
+from zoo.runs.directory import RunDirectory
 from zoo.weights.tensors import read_tensors
 
 Upscaler = Callable[[Tensor], Tensor]
@@ -90,7 +91,7 @@ def run_candidate(path: Path, settings: Sequence[str] = ()) -> Candidate:
         raise DataError(f"{path} holds no run: it has no recipe.yaml and provenance.json")
     rows, summary = directory.rows(), directory.summary()
     diverged = next((row for row in rows if row["kind"] == DIVERGED), None)
-    if summary is None and diverged is None:
+    if not is_finished(directory) and (diverged is None or summary is not None):
         raise DataError(f"{path} is not finished; go on with: {train_command(spec, settings)}")
     identity = provenance["identity_sha256"]
     target = Target(
@@ -184,7 +185,21 @@ def callable_candidate(name: str, upscale: Upscaler, *, scale: int) -> Candidate
     return Candidate(Target(name=name, kind="callable"), scale, lambda: upscale)
 
 
-def failed_candidate(spec: RunSpec, reason: str, settings: Sequence[str] = ()) -> Candidate:
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a run could not be trained or read.
+
+    Attributes:
+        message: the reason.
+        diverged: whether it, or its pretraining, met a value that is not finite. Such a run counts
+            among those that are not finite and not stable; any other failure says nothing of that.
+    """
+
+    message: str
+    diverged: bool = False
+
+
+def failed_candidate(spec: RunSpec, failure: Failure, settings: Sequence[str] = ()) -> Candidate:
     """Return a run whose training failed as a candidate that becomes an error record."""
     target = Target(
         name=spec.recipe,
@@ -195,43 +210,17 @@ def failed_candidate(spec: RunSpec, reason: str, settings: Sequence[str] = ()) -
         generator=_described(spec.settings),
         command=train_command(spec, settings),
     )
-    return Candidate(target, spec.settings.scale, _nothing, error=reason)
-
-
-def find_run(spec: RunSpec, run_root: Path) -> tuple[Path | None, str | None]:
-    """Find the finished or diverged run of a specification.
-
-    Returns:
-        Its directory, or None and why there is none to score.
-    """
-    path = run_path(spec, run_root)
-    directory = RunDirectory(path)
-    recorded = directory.spec()
-    if recorded is None:
-        return None, "not trained"
-    if _shaping(recorded) != _shaping(spec):
-        return None, f"{path} was trained with other settings"
-    if directory.summary() is not None:
-        return path, None
-    if any(row["kind"] == DIVERGED for row in directory.rows()):
-        return path, None
-    return None, "begun, not finished"
+    training = None
+    if failure.diverged:
+        lost = {"finite": 0.0, "stable": 0.0}
+        training = TrainingSummary(steps=0, seconds=0.0, verdict=DIVERGED, measures=lost)
+    return Candidate(target, spec.settings.scale, _nothing, training, error=failure.message)
 
 
 def train_command(spec: RunSpec, settings: Sequence[str] = ()) -> str:
     """Return the command that trains a run, with what was set beside recipe and profile."""
     words = ["zoo", "train", spec.recipe, "--profile", spec.profile, "--seed", str(spec.seed)]
     return shlex.join([*words, *(word for one in settings for word in ("--set", one))])
-
-
-def _shaping(spec: RunSpec) -> dict[str, Any]:
-    """Return what shapes a run, without how it is executed and how often it says so."""
-    document = spec.model_dump(mode="json", exclude={"recipe", "profile", "pretraining"})
-    del document["settings"]["runtime"]
-    for name in ("log_every", "validate_every", "checkpoint_every"):
-        del document["settings"]["training"][name]
-    inner = None if spec.pretraining is None else _shaping(spec.pretraining)
-    return document | {"pretraining": inner}
 
 
 def _bench_command(*words: str) -> str:

@@ -14,16 +14,17 @@ from statistics import fmean
 
 from zoo.bench.candidates import (
     Candidate,
+    Failure,
     failed_candidate,
-    find_run,
     run_candidate,
     train_command,
 )
 from zoo.bench.evaluate import Scorer
 from zoo.bench.records import Record, read_record, write_record
+from zoo.bench.run_state import RunState, find_run
 from zoo.bench.selftest import PUBLISHED, check_bicubic, score_bicubic, why_unchecked
 from zoo.bench.suites import Suite
-from zoo.errors import DataError, ZooError
+from zoo.errors import DataError, RecipeError, ZooError
 from zoo.recipes.book import Book
 from zoo.recipes.checks import complete
 from zoo.recipes.resolve import resolve
@@ -65,7 +66,7 @@ def find_recipes(
     seeds: Sequence[int],
     run_root: Path,
     settings: Sequence[str] = (),
-    failures: Mapping[tuple[str, int], str] | None = None,
+    failures: Mapping[tuple[str, int], Failure] | None = None,
 ) -> Asked:
     """Find the runs of recipes under a profile, for every seed.
 
@@ -76,8 +77,14 @@ def find_recipes(
         seeds: the seeds to score.
         run_root: folder of run directories.
         settings: what is set beside recipe and profile, as `path=value`.
-        failures: why training failed, by recipe and seed; these become error records.
+        failures: why training failed, by recipe and seed; these become error records. So does a
+            run that is there and cannot be read.
+
+    Raises:
+        RecipeError: if there is no seed, or a recipe does not fit the profile.
     """
+    if not seeds:
+        raise RecipeError("no seeds: at least one is scored")
     asked, failed = Asked(), failures or {}
     for recipe in recipes:
         first = complete(resolve(book, recipe, profile, seed=seeds[0], settings=settings)).spec
@@ -86,13 +93,14 @@ def find_recipes(
             if first.pretraining is not None:
                 inner = first.pretraining.model_copy(update={"seed": seed})
                 spec = spec.model_copy(update={"pretraining": inner})
-            path, reason = find_run(spec, run_root)
-            if path is not None:
-                asked.candidates.append(run_candidate(path, settings))
-            elif (recipe, seed) in failed:
-                asked.candidates.append(failed_candidate(spec, failed[recipe, seed], settings))
+            found = find_run(spec, run_root)
+            failure = _failure(found) or failed.get((recipe, seed))
+            if found.path is not None:
+                asked.candidates.append(_read(found.path, spec, settings))
+            elif failure is not None:
+                asked.candidates.append(failed_candidate(spec, failure, settings))
             else:
-                asked.missing.append(Missing(spec, reason or "", train_command(spec, settings)))
+                asked.missing.append(_missing(spec, found, settings))
     return asked
 
 
@@ -178,6 +186,31 @@ def check_row(suite: Suite, record: Record) -> None:
             if all(key in row for row in scores for key in CHECKED):
                 psnr_y, ssim_y = (fmean(row[key] for row in scores) for key in CHECKED)
                 check_bicubic(dataset.name, suite.scale, psnr_y, ssim_y, dataset)
+
+
+def _failure(found: RunState) -> Failure | None:
+    """Return why a run that is there is lost, None for one that can still be made."""
+    if found.state in ("diverged", "damaged"):
+        return Failure(found.reason, diverged=found.state == "diverged")
+    return None
+
+
+def _read(path: Path, spec: RunSpec, settings: Sequence[str]) -> Candidate:
+    """Return a run as a candidate; one that cannot be read costs its own row."""
+    try:
+        return run_candidate(path, settings)
+    except (ZooError, OSError) as error:
+        logger.warning("%s: %s", path, error)
+        return failed_candidate(spec, Failure(str(error)), settings)
+    except Exception as error:  # what a damaged file of a run may raise is not foreseen
+        logger.exception("%s cannot be read", path)
+        reason = f"{path} cannot be read: {type(error).__name__}: {error}"
+        return failed_candidate(spec, Failure(reason), settings)
+
+
+def _missing(spec: RunSpec, found: RunState, settings: Sequence[str]) -> Missing:
+    fresh = "" if found.can_be_trained else " --fresh"
+    return Missing(spec, found.reason, train_command(spec, settings) + fresh)
 
 
 def _record(candidate: Candidate, scorer: Scorer) -> Record:

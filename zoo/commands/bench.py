@@ -29,6 +29,7 @@ from zoo.errors import RecipeError
 
 if TYPE_CHECKING:
     from zoo.bench.api import Request, Result
+    from zoo.bench.candidates import Failure
     from zoo.recipes.book import Book
     from zoo.recipes.schema import ComponentSpec, RunSpec
 
@@ -190,7 +191,7 @@ def _run(book: Book, request: Request, sweep: Sweep, form: Form, matrix: str | N
     result = _score(book, request)
     print_result(book, result, request, form, matrix)
     print_missing(result.missing)
-    if any(record.error for record in result.records):
+    if any(record.error for record in result.records) or (sweep.train and result.missing):
         raise typer.Exit(SOME_FAILED)
 
 
@@ -212,8 +213,9 @@ def _specs(book: Book, request: Request) -> list[RunSpec]:
 
 def _train_missing(
     specs: Sequence[RunSpec], request: Request, sweep: Sweep
-) -> dict[tuple[str, int], str]:
+) -> dict[tuple[str, int], Failure]:
     """Train the runs that are not there; return why some could not be, by recipe and seed."""
+    from zoo.bench.candidates import Failure
     from zoo.commands.watch import watch
     from zoo.sweep.engine import Settings, run_jobs
     from zoo.sweep.estimate import Estimator
@@ -225,7 +227,7 @@ def _train_missing(
     options = Options(request.run_root, request.data_root, request.device)
     planned = plan_runs(specs, request.run_root, Estimator(options))
     print_plan(planned)
-    to_train = [run.spec for run in planned if run.state != "finished"]
+    to_train = [run.spec for run in planned if run.is_needed]
     if sweep.plan_only or not to_train:
         return {}
     failures = {}
@@ -235,8 +237,9 @@ def _train_missing(
                 spec = outcome.spec
                 what = f"{number} of {len(to_train)}: {spec.recipe} seed {spec.seed}"
                 observer.notice(f"{what} {outcome.status} {outcome.message}".rstrip())
-                if outcome.status == "failed":
-                    failures[spec.recipe, spec.seed] = outcome.message
+                if outcome.status != "finished":
+                    diverged = outcome.status == "diverged"
+                    failures[spec.recipe, spec.seed] = Failure(outcome.message, diverged)
     except Interrupted as stopped:
         note(f"{stopped}, saved; the same command goes on there")
         raise typer.Exit(stopped.exit_code) from stopped

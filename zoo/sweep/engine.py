@@ -13,11 +13,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from zoo.recipes.schema import RunSpec
 from zoo.train.interrupts import Interrupted
@@ -106,19 +106,20 @@ class _Worker:
 
     def run(self, job: dict[str, Any], observer: Observer) -> dict[str, Any]:
         """Have one job done and return its result."""
-        process = self.process or self._start()
-        self.process = process
-        if process.stdin is None or process.stdout is None:  # both are pipes, see _start
-            raise RuntimeError("the worker has no pipes")
         try:
-            process.stdin.write(json.dumps(job) + "\n")
-            process.stdin.flush()
-        except BrokenPipeError:
-            return self._death()
-        for line in process.stdout:
+            process = self._begin(job)
+        except BrokenPipeError:  # it died before it could hear of the job: not the job's fault
+            self._forget()
+            try:
+                process = self._begin(job)
+            except BrokenPipeError:
+                return self._death()
+        for line in _output(process):
             document: dict[str, Any] = json.loads(line)
             if "result" in document:
                 result: dict[str, Any] = document["result"]
+                if result.get("ends"):
+                    self._forget()
                 return result
             _tell(observer, document["event"], document["arguments"])
         return self._death()
@@ -128,10 +129,27 @@ class _Worker:
         if self.process is None:
             return
         if self.process.stdin is not None:
-            self.process.stdin.close()
+            with suppress(BrokenPipeError):  # it is gone, with what was not flushed
+                self.process.stdin.close()
         self.process.wait()
         if self.process.stdout is not None:
             self.process.stdout.close()
+
+    def _begin(self, job: dict[str, Any]) -> subprocess.Popen[str]:
+        """Hand a job to the process, a new one where the last is gone."""
+        if self.process is not None and self.process.poll() is not None:
+            self._forget()
+        if self.process is None:
+            self.process = self._start()
+        if self.process.stdin is None:  # it is a pipe, see _start
+            raise RuntimeError("the worker has no input")
+        self.process.stdin.write(json.dumps(job) + "\n")
+        self.process.stdin.flush()
+        return self.process
+
+    def _forget(self) -> None:
+        self.close()
+        self.process = None
 
     def _start(self) -> subprocess.Popen[str]:
         paths = os.pathsep.join(path for path in sys.path if path)
@@ -146,11 +164,16 @@ class _Worker:
     def _death(self) -> dict[str, Any]:
         """Return the result of a job whose process is gone, and forget the process."""
         code = 0 if self.process is None else self.process.wait()
-        self.close()
-        self.process = None
+        self._forget()
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit status {code}"
         hint = "; the machine may be short of memory" if code == -signal.SIGKILL else ""
         return {"status": "failed", "message": f"its process ended {how}{hint}"}
+
+
+def _output(process: subprocess.Popen[str]) -> IO[str]:
+    if process.stdout is None:  # it is a pipe, see _Worker._start
+        raise RuntimeError("the worker has no output")
+    return process.stdout
 
 
 def _tell(observer: Observer, event: str, arguments: list[Any]) -> None:

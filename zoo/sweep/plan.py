@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from zoo.bench.run_state import RunState, State, find_run
 from zoo.recipes.book import Book
 from zoo.recipes.checks import complete
 from zoo.recipes.resolve import resolve
 from zoo.recipes.schema import RunSpec
-from zoo.runs.directory import RunDirectory, run_path
 
-State = Literal["finished", "begun", "missing"]
-DIVERGED = "diverged"
+logger = logging.getLogger(__name__)
+ENDS: tuple[State, ...] = ("finished", "diverged")
+Measure = Callable[[RunSpec], Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +25,24 @@ class PlannedRun:
 
     Attributes:
         spec: the run.
-        state: whether it is there already.
+        found: whether it is there already.
         seconds: expected time, its pretraining included where no run before it brings that; None
             where nothing is known.
     """
 
     spec: RunSpec
-    state: State
+    found: RunState
     seconds: float | None = None
+
+    @property
+    def state(self) -> State:
+        """How far it has come."""
+        return self.found.state
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether the sweep trains it: it is not there, and nothing is in its place."""
+        return self.found.can_be_trained
 
 
 def specs_of(
@@ -61,7 +72,7 @@ def in_training_order(specs: Iterable[RunSpec]) -> list[RunSpec]:
 def plan_runs(
     specs: Iterable[RunSpec],
     run_root: Path,
-    measure: Callable[[RunSpec], Sequence[float]] | None = None,
+    measure: Measure | None = None,
 ) -> list[PlannedRun]:
     """Say for each run, in training order, whether it is there and how long it will take.
 
@@ -69,41 +80,39 @@ def plan_runs(
         specs: the runs.
         run_root: folder of run directories.
         measure: returns the expected seconds of each stage of a run, pretraining first; asked
-            once a recipe. None to expect nothing.
+            once a recipe. None to expect nothing. Where it fails, nothing is known: what is
+            wrong with a run becomes its own failure, when it is trained.
     """
     ordered = in_training_order(specs)
-    estimates: dict[str, Sequence[float]] = {}
+    estimates: dict[str, Sequence[float] | None] = {}
     brought = {_content(spec) for spec in ordered if spec.pretraining is None}
     planned = []
     for spec in ordered:
-        state = state_of(spec, run_root)
+        found = find_run(spec, run_root)
         seconds: float | None = 0.0
-        if state != "finished":
+        if found.can_be_trained:
             if measure is not None and spec.recipe not in estimates:
-                estimates[spec.recipe] = measure(spec)
+                estimates[spec.recipe] = _expected(measure, spec)
             stages = estimates.get(spec.recipe)
             inner = spec.pretraining
             shared = (
                 inner is None
                 or _content(inner) in brought
-                or state_of(inner, run_root) == "finished"
+                or find_run(inner, run_root).state in ENDS
             )
             if inner is not None:
                 brought.add(_content(inner))
             seconds = None if stages is None else sum(stages[-1:] if shared else stages)
-        planned.append(PlannedRun(spec, state, seconds))
+        planned.append(PlannedRun(spec, found, seconds))
     return planned
 
 
-def state_of(spec: RunSpec, run_root: Path) -> State:
-    """Tell whether a run is finished (or diverged, which is an end too), begun or missing."""
-    directory = RunDirectory(run_path(spec, run_root))
-    if directory.summary() is not None:
-        return "finished"
-    rows = directory.rows()
-    if any(row["kind"] == DIVERGED for row in rows):
-        return "finished"
-    return "begun" if rows else "missing"
+def _expected(measure: Measure, spec: RunSpec) -> Sequence[float] | None:
+    try:
+        return measure(spec)
+    except Exception as error:  # noqa: BLE001  it runs a recipe's code, which may raise anything
+        logger.warning("%s: no expected time: %s: %s", spec.recipe, type(error).__name__, error)
+        return None
 
 
 def _content(spec: RunSpec) -> str:

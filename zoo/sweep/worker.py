@@ -2,7 +2,8 @@
 
 In: `{"spec": RunSpec, "options": {...}, "plugins": [paths]}`. Out: `{"event": name, "arguments":
 [...]}` for what an `Observer` hears, then one `{"result": {...}}`. It trains one job after another
-and ends with its input; a crash in it is one job's, not the sweep's. `python -m zoo.sweep.worker`.
+and ends with its input, or after an error that nobody expected: its result has `ends` then, and the
+next job gets a new process. `python -m zoo.sweep.worker`.
 
 Not here: what is trained, and what becomes of the results (`zoo.sweep.engine`).
 """
@@ -15,7 +16,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -75,7 +76,8 @@ def run_job(job: Mapping[str, Any], observer: Observer) -> dict[str, Any]:
 
     Returns:
         `{"status": "finished", "summary": ...}`; `{"status": "failed" | "diverged", "message":
-        ...}`; `{"status": "interrupted", "exit_code": ..., "step": ...}`.
+        ...}`; `{"status": "interrupted", "exit_code": ..., "step": ...}`. With `"ends": True`
+        this process is in no state for another job.
     """
     from zoo.recipes.schema import RunSpec
     from zoo.train.interrupts import Interrupted
@@ -102,8 +104,18 @@ def run_job(job: Mapping[str, Any], observer: Observer) -> dict[str, Any]:
         return {"status": "failed", "message": str(error)}
     except Exception as error:  # noqa: BLE001  a bug costs one row; its traceback is kept
         traceback.print_exc()
-        return {"status": "failed", "message": f"{type(error).__name__}: {error}"}
+        message = f"{type(error).__name__}: {error}"
+        return {"status": "failed", "message": message, "ends": True}
     return {"status": "finished", "summary": dict(run.summary)}
+
+
+def serve(jobs: Iterable[str], out: IO[str]) -> None:
+    """Train jobs, one JSON line each, until they end or one leaves this process unfit."""
+    for line in jobs:
+        result = run_job(json.loads(line), PipeObserver(out))
+        write_line(out, {"result": result})
+        if result.get("ends"):
+            break
 
 
 def main() -> None:
@@ -112,8 +124,7 @@ def main() -> None:
     # whatever a component prints goes to stderr: stdout is for results
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    for line in sys.stdin:
-        write_line(out, {"result": run_job(json.loads(line), PipeObserver(out))})
+    serve(sys.stdin, out)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,116 @@
+"""Whether the run of a specification is there: the one answer for scoring and for a sweep's plan.
+
+Not here: a run as something to score (`zoo.bench.candidates`), what a sweep does about what is
+missing (`zoo.sweep`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from zoo.bench.dynamics import DIVERGED
+from zoo.errors import ZooError
+from zoo.recipes.schema import RunSpec
+from zoo.runs.directory import RunDirectory, run_path
+
+State = Literal["finished", "diverged", "begun", "missing", "other", "damaged"]
+TRAINABLE: tuple[State, ...] = ("begun", "missing")
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """What is in the place of a run.
+
+    Attributes:
+        state: `finished`: it can be scored; `diverged`: it or its pretraining met a value that is
+            not finite, which is an end too; `begun` or `missing`: training makes it; `other`: a
+            run with other settings is there; `damaged`: what is there cannot be read.
+        path: the run's directory; None where nothing is scored or told from it.
+        reason: why it cannot be scored, and the remedy where training is none.
+    """
+
+    state: State
+    path: Path | None = None
+    reason: str = ""
+
+    @property
+    def can_be_trained(self) -> bool:
+        """Whether training it here makes it; what is there must be removed first where not."""
+        return self.state in TRAINABLE
+
+
+def find_run(spec: RunSpec, run_root: Path) -> RunState:
+    """Find the run of a specification; what cannot be read is a state, not an error."""
+    path = run_path(spec, run_root)
+    try:
+        own = _state(spec, path)
+        if own.state != "missing" or spec.pretraining is None:
+            return own
+        return _diverged_pretraining(spec.pretraining, run_root) or own
+    except (ZooError, OSError, ValueError, LookupError, TypeError) as error:
+        known = isinstance(error, ZooError)
+        text = str(error) if known else f"{path} is damaged; start over with --fresh ({error!r})"
+        return RunState("damaged", reason=text)
+
+
+def divergence(directory: RunDirectory) -> str | None:
+    """Return the message of a run that diverged and did not finish, None for any other."""
+    if directory.summary() is not None:
+        return None
+    rows = (row for row in directory.rows() if row["kind"] == DIVERGED)
+    return next((str(row["message"]) for row in rows), None)
+
+
+def is_finished(directory: RunDirectory) -> bool:
+    """Tell whether a run has all that is scored: its summary and its weights."""
+    return directory.summary() is not None and directory.weights.exists()
+
+
+def _state(spec: RunSpec, path: Path) -> RunState:
+    directory = RunDirectory(path)
+    recorded = directory.spec()
+    if recorded is None:
+        return RunState("missing", reason="not trained")
+    if _shaping(recorded) != _shaping(spec):
+        remedy = "choose another --run-root, or start it over with --fresh, which deletes it"
+        return RunState("other", reason=f"{path} was trained with other settings: {remedy}")
+    if directory.provenance() is None:
+        return RunState("missing", reason="not trained")
+    if is_finished(directory):
+        return RunState("finished", path)
+    if directory.summary() is not None:
+        return RunState("begun", reason=f"{directory.weights} is missing")
+    if divergence(directory) is not None:
+        return RunState("diverged", path)
+    return RunState("begun", reason="begun, not finished")
+
+
+def _diverged_pretraining(spec: RunSpec, run_root: Path) -> RunState | None:
+    """Return the end of a run that never began, since its pretraining diverged."""
+    for directory in _places(spec, run_root):
+        recorded = directory.spec()
+        if recorded is not None and _shaping(recorded) == _shaping(spec):
+            message = divergence(directory)
+            if message is not None:
+                return RunState("diverged", reason=f"its pretraining diverged: {message}")
+    return None
+
+
+def _places(spec: RunSpec, run_root: Path) -> Iterator[RunDirectory]:
+    """Yield where a stage may lie: beside a run with other settings it has a longer name."""
+    usual = run_path(spec, run_root)
+    for path in [usual, *sorted(usual.parent.glob(f"{usual.name}-*"))]:
+        yield RunDirectory(path)
+
+
+def _shaping(spec: RunSpec) -> dict[str, Any]:
+    """Return what shapes a run, without how it is executed and how often it says so."""
+    document = spec.model_dump(mode="json", exclude={"recipe", "profile", "pretraining"})
+    del document["settings"]["runtime"]
+    for name in ("log_every", "validate_every", "checkpoint_every"):
+        del document["settings"]["training"][name]
+    inner = None if spec.pretraining is None else _shaping(spec.pretraining)
+    return document | {"pretraining": inner}
