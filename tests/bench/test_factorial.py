@@ -152,7 +152,43 @@ def test_missing_cells_are_named_with_the_command_that_makes_them() -> None:
 def test_the_seeds_that_all_cells_have_are_used() -> None:
     records = make_records(CELLS[0], 0.0, num_seeds=2)
     records += [one for cell in CELLS[1:] for one in make_records(cell, 1.0, noise=0.1)]
-    assert analyse(records).num_seeds == 2
+    found = analyse(records)
+    assert found.num_seeds == 2
+    assert "seed 2 left out: not every recipe compared has it" in found.notes
+
+
+def with_pretraining(records: list[Record], start: str) -> list[Record]:
+    return [
+        record.model_copy(
+            update={
+                "target": record.target.model_copy(
+                    update={"pretraining_sha256": f"{start}{record.target.seed}".rjust(64, "0")}
+                )
+            }
+        )
+        for record in records
+    ]
+
+
+def test_cells_must_share_pretraining_but_for_factors_of_the_generator() -> None:
+    by_norm = [
+        one
+        for cell in CELLS
+        for one in with_pretraining(make_records(cell, 0.0, noise=0.1), cell.levels["norm"])
+    ]
+    assert analyse(by_norm).problem == ""
+    stale = with_pretraining(by_norm[:2], "old") + by_norm[2:]
+    found = analyse(stale)
+    assert found.effects == ()
+    assert "start from different pretraining; train again" in found.problem
+    assert found.problem.startswith("seed 0, 1: cells of adversary")
+
+
+def test_a_file_named_as_a_cell_is_none() -> None:
+    records = [one for cell in CELLS for one in make_records(cell, 0.0, noise=0.1)]
+    target = Target(name=CELLS[0].recipe, kind="weights")
+    strange = make_records(CELLS[0], 50.0, num_seeds=1, target=target, key="strange")
+    assert analyse(records + strange).effects == analyse(records).effects
 
 
 def test_one_seed_has_effects_and_no_test() -> None:

@@ -21,14 +21,15 @@ from benchmarks.statistics_simulation import (
     naive_coverage,
     spread_found,
 )
-from zoo.bench.shares import share_difference
+from zoo.bench.shares import share_difference, smallest_p_value
 from zoo.bench.statistics import (
     Interval,
+    decidable,
     deviations,
     holm,
-    mean_interval,
     paired_interval,
     relative_difference,
+    smallest_spread_p_value,
     unpaired_interval,
 )
 from zoo.errors import DataError
@@ -90,12 +91,34 @@ def test_what_never_varies_has_no_test_unless_it_is_zero() -> None:
     assert same.low == same.high == same.estimate
 
 
-def test_images_of_a_table_are_fixed() -> None:
-    values = np.array([[20.0, 30.0, 40.0], [21.0, 31.0, 41.0], [19.0, 29.0, 39.0]])
-    cell = mean_interval(values)
-    assert half_width(cell) == pytest.approx(stats.t.ppf(0.975, 2) / 3**0.5, rel=CLOSE)
-    assert half_width(paired_interval(values)) > 5 * half_width(cell)
-    assert cell.num_images == 3
+@pytest.mark.parametrize("runs", [(2, 2), (3, 3), (3, 5), (4, 4)])
+def test_no_table_of_shares_has_a_smaller_p_value(runs: tuple[int, int]) -> None:
+    tables = [(hits, others) for hits in range(runs[0] + 1) for others in range(runs[1] + 1)]
+    found = [share_difference((a, runs[0]), (b, runs[1])).p_value for a, b in tables]
+    assert min(value for value in found if value is not None) == smallest_p_value(*runs)
+
+
+@pytest.mark.parametrize("num_seeds", [3, 5, 7])
+def test_no_spreads_over_an_odd_number_of_seeds_have_a_smaller_p_value(num_seeds: int) -> None:
+    generator = np.random.default_rng(num_seeds)
+    surest = np.array([0.0] + [1.0] * (num_seeds // 2) + [-1.0] * (num_seeds // 2))
+    bound = smallest_spread_p_value(num_seeds)
+    p_values = []
+    for scale in (0.0, 1e-3, 0.1, 1.0):
+        for draw in (surest, *generator.normal(size=(40, num_seeds)) ** 3):
+            sides = (deviations(one, axis=0) for one in (surest, scale * draw))
+            p_values.append(unpaired_interval(*sides).p_value or 0.0)
+    assert min(p_values) == pytest.approx(bound, rel=2 * CLOSE)
+
+
+def test_tests_that_cannot_pass_the_correction_are_left_out() -> None:
+    assert decidable([], 0.05) == []
+    assert decidable([0.031], 0.05) == [True]
+    assert decidable([0.06], 0.05) == [False]
+    assert decidable([0.031, 0.031], 0.05) == [False, False]
+    assert decidable([0.0, 0.031, 0.0], 0.05) == [True, False, True]
+    # 0.05 / 3 would still do for the third: 3 tests, and no more than 3
+    assert decidable([0.0, 0.016, 0.0, 0.031], 0.05) == [True, True, True, False]
 
 
 @pytest.mark.parametrize("values", [[[np.nan, 1.0]], [[np.inf], [1.0]], [], [1.0, 2.0]])

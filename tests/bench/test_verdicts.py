@@ -17,7 +17,7 @@ from zoo.bench.records import (
     TrainingSummary,
 )
 from zoo.bench.statistics import Interval
-from zoo.bench.verdicts import ClaimResult, judge_claims, verdict_of
+from zoo.bench.verdicts import ClaimResult, judge_claims, num_tested, verdict_of
 from zoo.recipes.book import load_book
 from zoo.recipes.claims import Claim, Contrast
 from zoo.recipes.reader import Document
@@ -156,14 +156,14 @@ def test_one_seed_is_never_enough() -> None:
     found = judge(runs("new", 5.0, num_seeds=1) + runs("old", 0.0))
     assert found.verdict == "not enough data"
     assert "one seed says nothing of the next" in found.reason
-    assert found.notes == ("seed 1, 2 left out: only one side has it",)
+    assert found.notes == ("seed 1, 2 left out: not every recipe compared has it",)
 
 
 def test_common_seeds_are_compared_and_the_others_are_said() -> None:
     found = judge(runs("new", 1.0, num_seeds=5) + runs("old", 0.0))
     assert found.num_seeds == 3
     assert set(found.per_seed) == {0, 1, 2}
-    assert found.notes == ("seed 3, 4 left out: only one side has it",)
+    assert found.notes == ("seed 3, 4 left out: not every recipe compared has it",)
 
 
 def test_runs_that_failed_are_left_out_of_scores_and_said() -> None:
@@ -195,10 +195,67 @@ def test_runs_that_diverged_count_as_not_stable() -> None:
     assert "3 of 3 runs of new and 0 of 3 of old, a difference of +100 %" in found.sentence
     assert found.p_value == pytest.approx(1 / 32)
     assert found.verdict == "supported"
-    # and beside any other tested claim it no longer is: three runs a side cannot say more
-    both = [make_claim(metric="training.stable"), make_claim(metric="training.stable")]
-    again = judge_claims(both, records, profile="demo", suite="tiny")
-    assert {one.verdict for one in again} == {"no effect shown"}
+
+
+def test_what_no_outcome_could_decide_takes_no_part_in_the_correction() -> None:
+    one = {"measures": {"stable": 1.0}}
+    records = runs("new", 1.0, training=one) + runs("old", 0.0, training=one)
+    alone = judge(records)
+    # 3 of 3 against 0 of 3 is the most there is, with p = 1/32: beside another claim too large
+    claims = [make_claim(), make_claim(metric="training.stable")]
+    claims.append(make_claim(statistic="seed-spread"))
+    score, share, spread = judge_claims(claims, records, profile="demo", suite="tiny")
+    assert score.p_value == alone.p_value
+    assert {share.verdict, spread.verdict} == {"not enough data"}
+    assert share.p_value is None
+    assert "3 seeds cannot decide it beside 2 other claims" in share.reason
+    assert "no outcome has a p-value below 0.031; at least 4 are needed" in share.reason
+    assert "3 of 3 runs of new and 3 of 3 of old" in share.sentence
+    assert "zoo bench new old --suite tiny --profile demo --train --seeds 4" in spread.reason
+    assert num_tested([score, share, spread]) == 1
+
+
+def test_a_file_of_weights_or_a_function_is_no_recipe_whatever_its_name() -> None:
+    records = runs("new", 1.0) + runs("old", 0.0)
+    for target in (Target(name="old", kind="weights"), Target(name="old", kind="callable")):
+        strange = make_record("old", 0, [99.0] * 6, target=target, key=target.kind)
+        assert judge([*records, strange]).effect == judge(records).effect
+        found = judge([*runs("new", 1.0), strange])
+        assert "no record of old" in found.reason
+
+
+def test_numbers_that_happen_to_be_0_and_1_are_no_yes_or_no() -> None:
+    records = runs("new", 0.0, training={"measures": {"critic_quality_correlation": 1.0}})
+    records += [
+        make_record("old", seed, [1.0] * 6, training={"measures": measured})
+        for seed, value in enumerate((0.0, 1.0, 0.0))
+        for measured in ({"critic_quality_correlation": value},)
+    ]
+    found = judge(records, metric="training.critic_quality_correlation")
+    assert not found.is_share
+    assert " of 3 runs" not in found.sentence
+
+
+def test_support_may_ask_for_the_sign_of_the_changed_side_itself() -> None:
+    lift = 0.5 - 30 - np.arange(6).mean()
+    high = runs("new", lift, num_seeds=8) + runs("old", lift - 9, num_seeds=8)
+    assert judge(high, changed_is="positive").verdict == "no effect shown"  # images vary too much
+    flat = [make_record("new", seed, [0.9 + 0.01 * seed, 0.91]) for seed in range(3)]
+    flat += [make_record("old", seed, [0.1, 0.1 - 0.01 * seed]) for seed in range(3)]
+    assert judge(flat).verdict == "supported"
+    assert judge(flat, changed_is="positive").verdict == "supported"
+    below = [make_record("new", seed, [-0.1 + 0.01 * seed, -0.1]) for seed in range(3)]
+    below += [make_record("old", seed, [-0.9, -0.9 - 0.01 * seed]) for seed in range(3)]
+    assert judge(below).verdict == "supported"
+    found = judge(below, changed_is="positive")
+    assert found.verdict == "no effect shown"
+    assert "PSNR-Y of new itself is not surely positive (95 % interval -0.1" in found.reason
+
+
+def test_a_metric_that_the_suite_does_not_list_is_said_to_be_so() -> None:
+    found = judge(runs("new", 1.0) + runs("old", 0.0), metric="hf-energy")
+    assert found.reason.startswith("suite tiny does not measure hf-energy")
+    assert found.notes == ()
 
 
 def test_counts_are_compared_exactly_and_not_corrected() -> None:
@@ -234,7 +291,27 @@ def test_times_of_two_machines_are_not_compared() -> None:
     elsewhere = {"created": "2026-01-01", "device": "H100"}
     records = runs("new", 0.0, cost=cost) + runs("old", 0.0, cost=cost, provenance=elsewhere)
     found = judge(records, metric="cost.ms_per_megapixel")
-    assert "different machines (H100, cpu)" in found.reason
+    assert "different machines (H100; cpu)" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"machine": "Xeon, 2 cores"}, "(cpu, EPYC, 2 cores, 4 threads; cpu, Xeon, 2 cores, 4 "),
+        ({"execution": {"threads": 2}}, "(cpu, EPYC, 2 cores, 2 threads; cpu, EPYC, 2 cores, 4 "),
+    ],
+)
+def test_times_of_other_processors_or_threads_are_not_compared(
+    change: dict[str, Any], said: str
+) -> None:
+    here = {"device": "cpu", "machine": "EPYC, 2 cores", "execution": {"threads": 4}}
+    cost = {"ms_per_megapixel": 5.0}
+    records = runs("new", 0.0, cost=cost, provenance=here)
+    found = judge(
+        records + runs("old", 0.0, cost=cost, provenance=here | change),
+        metric="cost.ms_per_megapixel",
+    )
+    assert said in found.reason
 
 
 def test_different_pretraining_is_not_compared_unless_the_generator_differs() -> None:

@@ -166,6 +166,14 @@ def test_all_keys_may_be_named(write: Write) -> None:
         assert load_book([write(GOOD.replace("psnr-y", name))]).claim("mine").metric == name
 
 
+def test_the_sign_of_the_changed_side_may_be_asked_for_of_a_mean(write: Write) -> None:
+    contrast = "{changed: rrdb, reference: edsr, field: generator}"
+    text = "version: 1\nclaims:\n" + claim_of(contrast)
+    text += "    changed_is: positive\n"
+    assert load_book([write(text)]).claim("mine").changed_is == "positive"
+    assert "`changed_is` is about a mean" in found(write(text + "    statistic: image-spread\n"))[0]
+
+
 def test_the_ground_truth_may_be_the_reference(write: Write) -> None:
     text = "version: 1\nclaims:\n" + claim_of("{recipe: srresnet, against: ground-truth}")
     contrast = load_book([write(text)]).claim("mine").contrast

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -15,14 +14,17 @@ from zoo.bench.records import Record
 from zoo.bench.samples import (
     COUNTED,
     TIMED,
-    Paired,
+    YES_OR_NO,
     Scores,
     column_of,
+    not_shared,
+    of_recipe,
+    other_start,
     pair,
     scores_of,
     training_seconds,
 )
-from zoo.bench.shares import share_difference
+from zoo.bench.shares import share_difference, smallest_p_value
 from zoo.bench.statistics import (
     LEVEL,
     Floats,
@@ -30,12 +32,15 @@ from zoo.bench.statistics import (
     deviations,
     paired_interval,
     relative_difference,
+    smallest_spread_p_value,
     unpaired_interval,
 )
 from zoo.recipes.claims import Claim
 
 MATCH = 0.05
 """Sides whose matched cost differs by more than this share of the reference are not compared."""
+MOST_SEEDS = 50
+"""Beyond it nobody is told how many seeds a side needs."""
 STAGE_SECTIONS = ("generator", "pretrained", "pretraining")
 """Sections of a recipe that may change what a run starts from."""
 
@@ -52,6 +57,9 @@ class Evidence:
         is_counted: whether it is a count, which nothing is estimated of.
         effect: changed minus reference; None where `problem` says why.
         problem: why nothing can be tested and what to do; empty where it can.
+        command: what scores both sides again.
+        smallest_p: the smallest p-value that so many runs could have.
+        own: the changed side's own value, where the claim asks for its sign.
         shares: runs that say yes and all runs, of both sides, where the metric is yes or no.
         per_seed: the effect of each seed.
         seconds: training time of both sides.
@@ -65,19 +73,31 @@ class Evidence:
     is_counted: bool = False
     effect: Interval | None = None
     problem: str = ""
+    command: str = ""
+    smallest_p: float = 0.0
+    own: Interval | None = None
     shares: tuple[tuple[int, int], ...] = ()
     per_seed: dict[int, float] = field(default_factory=dict)
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
 
+    @property
+    def has_other_sign(self) -> bool:
+        """Whether the changed side's own value may have another sign than the claim asks for."""
+        if self.own is None or self.own.low is None or self.own.high is None:
+            return self.claim.changed_is is not None
+        is_sure = self.own.low > 0 if self.claim.changed_is == "positive" else self.own.high < 0
+        return not is_sure
+
 
 def find_evidence(claim: Claim, records: Sequence[Record], *, profile: str, suite: str) -> Evidence:
     """Return what comparable records of one suite and profile hold of a claim."""
     recipes = [name for name in (claim.contrast.changed, claim.contrast.reference) if name]
-    sides = [[record for record in records if record.target.name == name] for name in recipes]
+    sides = [of_recipe(records, name) for name in recipes]
     involved = [record for side in sides for record in side]
     family, key = claim.family, claim.key
     column = column_of(involved, key)
+    command = f"zoo bench {' '.join(recipes)} --suite {suite} --profile {profile} --train"
     evidence = Evidence(
         claim,
         column.label,
@@ -85,29 +105,42 @@ def find_evidence(claim: Claim, records: Sequence[Record], *, profile: str, suit
         is_share=claim.relative,
         is_counted=family == "cost" and key in COUNTED,
         seconds=training_seconds(involved),
+        command=command,
     )
-    command = f"zoo bench {' '.join(recipes)} --suite {suite} --profile {profile} --train"
     scores = [scores_of(side, family, key) for side in sides]
+    absent = _missing(recipes, sides, command) or _unlisted(claim, involved, suite)
+    if absent:
+        return replace(evidence, problem=absent)
     notes = tuple(_left_out(sides, scores, column.label))
     evidence = replace(evidence, notes=notes)
-    problem = (
-        _missing(recipes, sides, command)
-        or _unscored(recipes, scores, column.unavailable, notes, column.label)
-        or _incomparable(claim, sides, key)
+    problem = _unscored(recipes, scores, column.unavailable, notes, column.label) or _incomparable(
+        claim, sides, key
     )
     if problem:
         return replace(evidence, problem=problem)
     if evidence.is_counted:
         return _count(evidence, scores)
-    if family == "training" and _is_yes_or_no(scores) and len(scores) == 2:
-        return _compare_shares(evidence, scores, command)
-    return _compare(evidence, scores, command)
+    if family == "training" and key in YES_OR_NO and len(scores) == 2:
+        return _compare_shares(evidence, scores)
+    return _compare(evidence, scores)
 
 
-def _compare(evidence: Evidence, scores: Sequence[Scores], command: str) -> Evidence:
-    claim, paired = evidence.claim, pair(scores)
+def seeds_needed(evidence: Evidence, level: float) -> int | None:
+    """Return how many seeds a side needs before any outcome could be decided at a level."""
+    now = evidence.effect.num_seeds if evidence.effect else 1
+    for seeds in range(now + 1, MOST_SEEDS):
+        smallest = (
+            smallest_p_value(seeds, seeds) if evidence.shares else smallest_spread_p_value(seeds)
+        )
+        if smallest <= level:
+            return seeds
+    return None
+
+
+def _compare(evidence: Evidence, scores: Sequence[Scores]) -> Evidence:
+    claim, paired, command = evidence.claim, pair(scores), evidence.command
     seeds, images = len(paired.seeds), len(paired.images)
-    notes = (*evidence.notes, *_not_shared(scores, paired))
+    notes = (*evidence.notes, *not_shared(scores, paired))
     evidence = replace(evidence, notes=notes)
     if not images or not seeds:
         what = "images" if seeds else "seeds"
@@ -119,6 +152,8 @@ def _compare(evidence: Evidence, scores: Sequence[Scores], command: str) -> Evid
         return replace(evidence, problem="one image has no spread over images")
     changed = paired.values[0]
     reference = paired.values[1] if len(paired.values) > 1 else np.zeros_like(changed)
+    if claim.changed_is is not None:
+        evidence = replace(evidence, own=paired_interval(changed))
     if claim.statistic == "seed-spread":
         return _compare_seed_spread(evidence, changed, reference)
     if claim.statistic == "image-spread":
@@ -141,19 +176,22 @@ def _compare_seed_spread(evidence: Evidence, changed: Floats, reference: Floats)
             return replace(evidence, problem="the reference does not vary over seeds")
         spreads = [spread / spreads[1].mean() for spread in spreads]
     effect = replace(unpaired_interval(*spreads), num_images=changed.shape[1])
+    evidence = replace(evidence, smallest_p=smallest_spread_p_value(len(changed)))
     return _tested(evidence, effect)
 
 
-def _compare_shares(evidence: Evidence, scores: Sequence[Scores], command: str) -> Evidence:
+def _compare_shares(evidence: Evidence, scores: Sequence[Scores]) -> Evidence:
     counts = []
     for side in scores:
         answers = [value for run in side.values() for value in run.values()]
         counts.append((sum(value == 1 for value in answers), len(answers)))
     if min(runs for _, runs in counts) < 2:
-        problem = f"one seed says nothing of the next; train more: {command} --seeds 3"
+        problem = f"one seed says nothing of the next; train more: {evidence.command} --seeds 3"
         return replace(evidence, problem=problem)
     effect = share_difference(counts[0], counts[1])
-    return replace(evidence, effect=effect, shares=tuple(counts), is_share=True, unit="")
+    smallest = smallest_p_value(counts[0][1], counts[1][1])
+    evidence = replace(evidence, effect=effect, shares=tuple(counts), smallest_p=smallest)
+    return replace(evidence, is_share=True, unit="")
 
 
 def _tested(evidence: Evidence, effect: Interval) -> Evidence:
@@ -183,6 +221,14 @@ def _missing(recipes: Sequence[str], sides: Sequence[Sequence[Record]], command:
     return f"no record of {' and '.join(absent)}: {command}" if absent else ""
 
 
+def _unlisted(claim: Claim, records: Sequence[Record], suite: str) -> str:
+    scored = [record for record in records if record.error is None]
+    listed = any(claim.key in record.columns for record in scored)
+    if claim.family != "image" or listed or not scored:
+        return ""
+    return f"suite {suite} does not measure {claim.metric}; choose one that does (zoo list suites)"
+
+
 def _unscored(
     recipes: Sequence[str],
     scores: Sequence[Scores],
@@ -210,9 +256,9 @@ def _incomparable(claim: Claim, sides: Sequence[Sequence[Record]], key: str) -> 
             share = first / second if second else float("inf")
             return f"the sides cost differently: {label} is {share:.2f} times the reference's"
     if key in TIMED:
-        devices = {str(record.provenance.get("device")) for side in sides for record in side}
-        if len(devices) > 1:
-            return f"measured on different machines ({', '.join(sorted(devices))}); score again"
+        machines = {_machine(record) for side in sides for record in side if not record.error}
+        if len(machines) > 1:
+            return f"measured on different machines ({'; '.join(sorted(machines))}); score again"
     return _other_start(claim, sides)
 
 
@@ -220,17 +266,18 @@ def _other_start(claim: Claim, sides: Sequence[Sequence[Record]]) -> str:
     """Say which seeds started from other pretraining, where the contrast is not about that."""
     if claim.contrast.field[:1] and claim.contrast.field[0] in STAGE_SECTIONS:
         return ""
-    starts: list[dict[Any, str | None]] = [
-        {record.target.seed: record.target.pretraining_sha256 for record in side} for side in sides
-    ]
-    differing = [
-        str(seed)
-        for seed, start in starts[0].items()
-        if start and starts[1].get(seed) and start != starts[1][seed]
-    ]
+    differing = ", ".join(map(str, other_start(*sides)))
     if not differing:
         return ""
-    return f"seed {', '.join(differing)}: the sides start from different pretraining; train again"
+    return f"seed {differing}: the sides start from different pretraining; train again"
+
+
+def _machine(record: Record) -> str:
+    """Return all that a time depends on beside the generator: device, processor, threads."""
+    made = record.provenance
+    threads = made.get("execution", {}).get("threads")
+    parts = [made.get("device"), made.get("machine"), threads and f"{threads} threads"]
+    return ", ".join(str(part) for part in parts if part)
 
 
 def _left_out(sides: Sequence[Sequence[Record]], scores: Sequence[Scores], label: str) -> list[str]:
@@ -248,23 +295,5 @@ def _left_out(sides: Sequence[Sequence[Record]], scores: Sequence[Scores], label
     return found
 
 
-def _not_shared(scores: Sequence[Scores], paired: Paired) -> list[str]:
-    """Say which seeds and images only one side has."""
-    notes = []
-    everyone = {seed for side in scores for seed in side if seed is not None}
-    lonely = sorted(everyone - {seed for seed in paired.seeds if seed is not None})
-    if lonely:
-        notes.append(f"seed {', '.join(map(str, lonely))} left out: only one side has it")
-    images = {image for side in scores for run in side.values() for image in run}
-    if len(images) > len(paired.images):
-        count = len(images) - len(paired.images)
-        notes.append(f"{count} of {len(images)} images left out: not every run has them")
-    return notes
-
-
 def _values(scores: Scores) -> list[float]:
     return [value for run in scores.values() for value in run.values()]
-
-
-def _is_yes_or_no(scores: Sequence[Scores]) -> bool:
-    return {value for side in scores for value in _values(side)} <= {0.0, 1.0}

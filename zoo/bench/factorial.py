@@ -26,7 +26,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from zoo.bench.records import Column, Record
-from zoo.bench.samples import Paired, column_of, family_of, pair, scores_of, training_seconds
+from zoo.bench.samples import (
+    Paired,
+    column_of,
+    family_of,
+    not_shared,
+    of_recipe,
+    other_start,
+    pair,
+    scores_of,
+    training_seconds,
+)
 from zoo.bench.selection import comparable
 from zoo.bench.sentences import counted
 from zoo.bench.statistics import Floats, Interval, holm, paired_interval
@@ -127,14 +137,14 @@ def effects(
         for record in records
         if record.suite == suite and record.target.profile in (profile, None)
     )
-    recipes = {cell.recipe for cell in cells}
-    used = [record for record in kept if record.target.name in recipes]
-    column, paired, missing = _scored(cells, used, metric)
-    what = f"--matrix {matrix}" if matrix else " ".join(missing or sorted(recipes))
+    runs = {cell.recipe: of_recipe(kept, cell.recipe) for cell in cells}
+    used = [record for of_one in runs.values() for record in of_one]
+    column, paired, missing, unshared = _scored(cells, used, metric)
+    what = f"--matrix {matrix}" if matrix else " ".join(missing or runs)
     command = f"zoo bench {what} --suite {suite} --profile {profile} --train"
-    problem = _problem(missing, column, paired, command)
+    problem = _problem(missing, column, paired, command) or _other_starts(cells, factors, runs)
     found = () if problem else _effects(cells, factors, paired)
-    notes = [f"{record.target.name}: {record.error}" for record in used if record.error]
+    failed = [f"{record.target.name}: {record.error}" for record in used if record.error]
     return FactorialResult(
         metric=metric,
         label=column.label,
@@ -143,25 +153,54 @@ def effects(
         factors=factors,
         effects=found,
         problem=problem,
-        num_seeds=0 if missing else len(paired.seeds),
-        num_images=0 if missing else len(paired.images),
+        num_seeds=len(paired.seeds),
+        num_images=len(paired.images),
         seconds=training_seconds(used),
-        notes=(*notes, *said.get(suite, ())),
+        notes=(*failed, *unshared, *said.get(suite, ())),
         sentence=_sentence(column, found, paired, problem),
     )
 
 
 def _scored(
     cells: Sequence[Cell], records: Sequence[Record], metric: str
-) -> tuple[Column, Paired, list[str]]:
-    """Return what the metric means, the scores of all cells, and the cells without any."""
+) -> tuple[Column, Paired, list[str], list[str]]:
+    """Return what the metric means, all cells' scores, the cells without any, and what is lost."""
     family, key = family_of(metric)
-    sides = [
-        scores_of([record for record in records if record.target.name == cell.recipe], family, key)
-        for cell in cells
-    ]
+    sides = [scores_of(of_recipe(records, cell.recipe), family, key) for cell in cells]
     missing = [cell.recipe for cell, side in zip(cells, sides, strict=True) if not side]
-    return column_of(records, key), pair(sides), missing
+    paired = Paired((), (), ()) if missing else pair(sides)
+    return column_of(records, key), paired, missing, [] if missing else not_shared(sides, paired)
+
+
+def _other_starts(
+    cells: Sequence[Cell],
+    factors: Mapping[str, tuple[str, str]],
+    runs: Mapping[str, Sequence[Record]],
+) -> str:
+    """Say which seeds of cells that differ in one factor started from different pretraining.
+
+    A factor of the generator changes the pretraining of every run, and is known by that.
+    """
+    for factor, (first, second) in factors.items():
+        pairs = [
+            (runs[one.recipe], runs[other.recipe])
+            for one, other in itertools.permutations(cells, 2)
+            if one.levels | {factor: second} == other.levels and one.levels[factor] == first
+        ]
+        differing = [seed for one, other in pairs for seed in other_start(one, other)]
+        if differing and len(differing) < sum(map(_num_started, pairs)):
+            seeds = ", ".join(map(str, sorted(set(differing))))
+            return f"seed {seeds}: cells of {factor} start from different pretraining; train again"
+    return ""
+
+
+def _num_started(pair_of_cells: tuple[Sequence[Record], Sequence[Record]]) -> int:
+    """Return how many seeds of two cells have a pretraining each."""
+    one, other = (
+        {record.target.seed for record in side if record.target.pretraining_sha256}
+        for side in pair_of_cells
+    )
+    return len(one & other)
 
 
 def _factors(cells: Sequence[Cell]) -> dict[str, tuple[str, str]]:

@@ -57,6 +57,18 @@ def family_of(metric: str) -> tuple[Family, str]:
     return ("cost" if prefix == "cost" else "training"), key
 
 
+def of_recipe(records: Iterable[Record], recipe: str) -> list[Record]:
+    """Return the runs of a recipe, or its record where it needs no training.
+
+    A file of weights or a function may bear the name of a recipe; it is not that recipe.
+    """
+    return [
+        record
+        for record in records
+        if record.target.kind in ("run", "baseline") and record.target.recipe == recipe
+    ]
+
+
 def scores_of(records: Iterable[Record], family: Family, key: str) -> Scores:
     """Return the scores of one recipe by seed and image; a run without any has no entry.
 
@@ -88,6 +100,34 @@ def pair(sides: Sequence[Scores]) -> Paired:
         for side in rows
     )
     return Paired(values, tuple(seeds), tuple(images))
+
+
+def not_shared(sides: Sequence[Scores], paired: Paired) -> list[str]:
+    """Say which seeds and images are left out because not every recipe has them."""
+    notes = []
+    everyone = {seed for side in sides for seed in side if seed is not None}
+    lonely = sorted(everyone - set(paired.seeds))
+    if lonely:
+        seeds = ", ".join(map(str, lonely))
+        notes.append(f"seed {seeds} left out: not every recipe compared has it")
+    images = {image for side in sides for run in side.values() for image in run}
+    if len(images) > len(paired.images):
+        count = len(images) - len(paired.images)
+        notes.append(f"{count} of {len(images)} images left out: not every run has them")
+    return notes
+
+
+def other_start(first: Iterable[Record], second: Iterable[Record]) -> list[int]:
+    """Return the seeds whose runs of two recipes started from different pretraining."""
+    start, other = (
+        {
+            record.target.seed: record.target.pretraining_sha256
+            for record in side
+            if record.target.seed is not None and record.target.pretraining_sha256
+        }
+        for side in (first, second)
+    )
+    return sorted(seed for seed in start if seed in other and start[seed] != other[seed])
 
 
 def column_of(records: Iterable[Record], key: str) -> Column:

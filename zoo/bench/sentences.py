@@ -25,6 +25,8 @@ def describe(
         num_tests: claims tested together.
     """
     effect = evidence.effect
+    if evidence.problem and effect is not None and effect.p_value is not None:
+        return evidence.problem, f"{_finding(evidence, effect)}: {verdict}; {evidence.problem}."
     if evidence.problem or effect is None:
         reason = evidence.problem or "nothing to compare"
         return reason, f"{evidence.claim.statement}: {verdict}; {reason}."
@@ -109,6 +111,12 @@ def _open_reason(
     low, high = effect.low, effect.high
     if low is None or high is None:
         return "its interval is unknown"
+    if p_value is not None and p_value < 0.05 and evidence.own is not None and _is_met(evidence):
+        own = _range(evidence, evidence.own)
+        return (
+            f"there is one ({corrected}), but {evidence.label} of {claim.contrast.changed} itself "
+            f"is not surely {claim.changed_is} (95 % interval {own})"
+        )
     if effect.within(claim.smallest_effect):
         return f"an effect of {smallest} or more is excluded"
     limit = high if claim.direction == "higher" else -low
@@ -119,6 +127,12 @@ def _open_reason(
     if low > 0 or high < 0:
         return f"the interval alone leaves 0 out, the corrected test does not ({corrected})"
     return f"an effect of {smallest} or more is not excluded"
+
+
+def _is_met(evidence: Evidence) -> bool:
+    """Return whether the effect itself is what the claim says it is."""
+    claim, estimate = evidence.claim, evidence.effect.estimate if evidence.effect else 0.0
+    return (estimate if claim.direction == "higher" else -estimate) >= claim.smallest_effect
 
 
 def _smallest(evidence: Evidence) -> str:

@@ -48,6 +48,11 @@ def share_difference(
     return Interval(estimate, estimate - below, estimate + above, level, p_value, runs, 1)
 
 
+def smallest_p_value(runs: int, others: int) -> float:
+    """Return the smallest p-value that so many runs can have: all say yes, of the others none."""
+    return _boschloo((runs, runs), (0, others))
+
+
 def _wilson(hits: int, runs: int, *, level: float) -> tuple[float, float, float]:
     found = stats.binomtest(hits, runs).proportion_ci(confidence_level=level, method="wilson")
     return hits / runs, float(found.low), float(found.high)

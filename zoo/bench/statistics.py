@@ -93,7 +93,6 @@ def paired_interval(
     difference: ArrayLike,
     *,
     level: float = LEVEL,
-    fixed_images: bool = False,
     num_resamples: int = NUM_RESAMPLES,
     seed: int = SEED,
 ) -> Interval:
@@ -102,8 +101,6 @@ def paired_interval(
     Args:
         difference: `[seed, image]`; one image, or one number a run, is `[seed, 1]`.
         level: of the interval.
-        fixed_images: make the interval one over seeds alone: the images are then the population,
-            not a sample of it, and nothing is said of other images.
         num_resamples: resampled means, a mirrored one beside each.
         seed: of the resampling.
 
@@ -112,30 +109,12 @@ def paired_interval(
     """
     values = _checked(difference)
     num_seeds, num_images = values.shape
-    if fixed_images:
-        values = values.mean(axis=1, keepdims=True)
     estimate = float(values.mean())
     if num_seeds < 2:
         return Interval(estimate, None, None, level, None, num_seeds, num_images)
     error, freedom = _standard_error(values, num_resamples, seed)
     fewest = float(min(count - 1 for count in values.shape if count > 1))
     return _student(estimate, error, (freedom, fewest), level, (num_seeds, num_images))
-
-
-def mean_interval(values: ArrayLike, *, level: float = LEVEL) -> Interval:
-    """Return the mean of a table's cell with its interval over seeds; its images are fixed.
-
-    A suite's images differ far more from each other than recipes do, so an interval over images
-    would say how mixed the suite is, not how well the cell is known.
-
-    Args:
-        values: `[seed, image]`.
-        level: of the interval.
-
-    Raises:
-        DataError: as `paired_interval`.
-    """
-    return paired_interval(values, level=level, fixed_images=True)
 
 
 def unpaired_interval(
@@ -185,6 +164,18 @@ def deviations(values: ArrayLike, *, axis: int) -> Floats:
     return np.asarray(np.abs(array - middle) * (count / (count - 1)), dtype=np.float64)
 
 
+def smallest_spread_p_value(num_seeds: int) -> float:
+    """Return a bound below the p-values that a comparison of two spreads over seeds can have.
+
+    With an odd number of seeds one deviation from the median is 0. The spread is then surest where
+    all others are equal, and its mean is n - 1 standard errors; the other side has no spread. An
+    even number of seeds has no such bound.
+    """
+    if num_seeds % 2 == 0:
+        return 0.0
+    return float(2 * stats.t.sf(num_seeds - 1, num_seeds - 1)) if num_seeds > 1 else 1.0
+
+
 def relative_difference(changed: ArrayLike, reference: ArrayLike) -> Floats:
     """Return `[seed, image]` whose mean is mean(changed) / mean(reference) - 1.
 
@@ -217,6 +208,24 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
         adjusted[index] = largest
     return adjusted
+
+
+def decidable(smallest: Sequence[float], level: float) -> list[bool]:
+    """Return which of several tests could be decided at all beside the others (Tarone 1990).
+
+    Few runs have few outcomes, and the smallest p-value among these may be too large for the
+    correction. Such a test is left out, so that it does not weaken the others. The smallest
+    p-values depend on the number of runs alone, not on what these scored, so the level still holds.
+
+    Args:
+        smallest: the smallest p-value that each test could have.
+        level: of the whole family.
+    """
+    for count in range(1, len(smallest) + 1):
+        kept = [value <= level / count for value in smallest]
+        if sum(kept) <= count:
+            return kept
+    return []
 
 
 def _checked(values: ArrayLike) -> Floats:

@@ -3,13 +3,16 @@
 The rules, for a claim with a direction and a smallest effect that matters:
 
 - `supported`: the p-value, corrected over all claims that are tested together, is below 5 %, the
-  effect has the claimed sign, and its estimate is no smaller than what matters.
+  effect has the claimed sign, and its estimate is no smaller than what matters. Where the claim
+  also says which sign the changed side's own value has (`changed_is`), the 95 % interval of that
+  value must have it too.
 - `contradicted`: the corrected p-value is below 5 % and the effect has the other sign; how large
   it is does not matter, since the claim is wrong about the direction.
 - `no effect shown`: anything else that was tested. The reason tells whether an effect that matters
   is excluded (the 95 % interval has none in it), or there is one but too small, or it is open.
 - `not enough data`: nothing could be tested: runs are missing, there is one seed, the metric is
-  unavailable, the sides cost differently, runs failed. The reason says what to do.
+  unavailable, the sides cost differently, runs failed; or no outcome of so few runs could pass the
+  correction (Tarone 1990), and then the claim takes no part in it. The reason says what to do.
 
 Counts (parameters, operations, activation memory) do not vary and are compared as they are; they
 take no part in the correction. The intervals shown are 95 % each, uncorrected.
@@ -21,14 +24,14 @@ Not here: how a claim's numbers are found (`zoo.bench.evidence`), the sentences
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from zoo.bench.evidence import Evidence, find_evidence
+from zoo.bench.evidence import Evidence, find_evidence, seeds_needed
 from zoo.bench.records import Record
 from zoo.bench.selection import comparable
-from zoo.bench.sentences import describe
-from zoo.bench.statistics import Interval, holm
+from zoo.bench.sentences import counted, describe
+from zoo.bench.statistics import Interval, decidable, holm
 from zoo.recipes.claims import Claim
 
 Verdict = Literal["supported", "contradicted", "no effect shown", "not enough data"]
@@ -101,17 +104,43 @@ def judge_claims(
         if record.suite == suite and record.target.profile in (profile, None)
     )
     found = [find_evidence(claim, kept, profile=profile, suite=suite) for claim in claims]
-    tested = [
-        index
-        for index, evidence in enumerate(found)
-        if evidence.effect is not None and evidence.effect.p_value is not None
-    ]
+    found = _decidable(found)
+    tested = [index for index, evidence in enumerate(found) if _is_tested(evidence)]
     adjusted = dict(zip(tested, holm([_p_value(found[index]) for index in tested]), strict=True))
     left_out = tuple(said.get(suite, ()))
     return [
         _result(evidence, adjusted.get(index), len(tested), left_out)
         for index, evidence in enumerate(found)
     ]
+
+
+def num_tested(results: Iterable[ClaimResult]) -> int:
+    """Return over how many claims the p-values were corrected."""
+    return sum(result.p_value is not None for result in results)
+
+
+def _decidable(found: Sequence[Evidence]) -> list[Evidence]:
+    """Take out of the family what so few runs cannot decide, whatever they had scored."""
+    tested = [evidence for evidence in found if _is_tested(evidence)]
+    kept = iter(decidable([evidence.smallest_p for evidence in tested], LEVEL))
+    return [
+        _undecidable(evidence, len(tested)) if _is_tested(evidence) and not next(kept) else evidence
+        for evidence in found
+    ]
+
+
+def _undecidable(evidence: Evidence, num_claims: int) -> Evidence:
+    seeds = evidence.effect.num_seeds if evidence.effect else 0
+    needed = seeds_needed(evidence, LEVEL / num_claims)
+    more = f"; at least {needed} are needed: {evidence.command} --seeds {needed}" if needed else ""
+    problem = (
+        f"{counted(seeds, 'seed')} cannot decide it beside {num_claims - 1} other claims, since no "
+        f"outcome has a p-value below {evidence.smallest_p:.2g}{more}"
+        if num_claims > 1
+        else f"{counted(seeds, 'seed')} cannot decide it, since no outcome has a p-value below "
+        f"{evidence.smallest_p:.2g}{more}"
+    )
+    return replace(evidence, problem=problem)
 
 
 def verdict_of(
@@ -131,6 +160,11 @@ def verdict_of(
     if claimed < 0:
         return "contradicted"
     return "supported" if claimed >= smallest_effect else "no effect shown"
+
+
+def _is_tested(evidence: Evidence) -> bool:
+    effect = evidence.effect
+    return not evidence.problem and effect is not None and effect.p_value is not None
 
 
 def _p_value(evidence: Evidence) -> float:
@@ -174,6 +208,7 @@ def _verdict(evidence: Evidence, adjusted: float | None) -> Verdict:
     p_value = 0.0 if evidence.is_counted else adjusted
     if p_value is None:
         return "not enough data"
-    return verdict_of(
+    verdict = verdict_of(
         effect, p_value, direction=claim.direction, smallest_effect=claim.smallest_effect
     )
+    return "no effect shown" if verdict == "supported" and evidence.has_other_sign else verdict

@@ -40,8 +40,12 @@ def print_result(
 
 def print_plan(planned: Sequence[PlannedRun]) -> None:
     """Print what a sweep will train, and how long it will take, to stderr."""
-    to_train = [run for run in planned if run.state != "finished"]
-    note(f"{len(planned)} runs: {len(planned) - len(to_train)} finished, {len(to_train)} to train")
+    to_train = [run for run in planned if run.is_needed]
+    blocked = [run for run in planned if run.state in ("other", "damaged")]
+    num_finished = len(planned) - len(to_train) - len(blocked)
+    note(f"{len(planned)} runs: {num_finished} finished, {len(to_train)} to train")
+    for run in blocked:
+        note(f"  not trained: {run.found.reason}")
     if not to_train:
         return
     by_recipe: dict[str, list[PlannedRun]] = {}
@@ -57,14 +61,17 @@ def print_missing(missing: Sequence[Missing]) -> None:
     """Say which runs are not there, and the command that makes each, to stderr."""
     if not missing:
         return
-    note(f"{len(missing)} runs are not there (--train makes them all):")
+    note(f"{len(missing)} runs are not there (--train makes them, unless a reason says otherwise):")
     for run in missing:
         note(f"  {run.command}   # {run.reason}")
 
 
 def _duration(runs: Sequence[PlannedRun]) -> str:
     known = [run.seconds for run in runs if run.seconds is not None]
-    return str(timedelta(seconds=round(sum(known))))
+    if not known:
+        return "an unknown time"
+    text = str(timedelta(seconds=round(sum(known))))
+    return text if len(known) == len(runs) else f"{text} and an unknown time"
 
 
 def _show_tables(book: Book, records: Sequence[Record]) -> None:
@@ -117,15 +124,21 @@ FORMS = {
 
 def _print_claims(book: Book, result: Result, request: Request) -> None:
     """Print the verdict on each claim both of whose sides were asked for."""
-    from zoo.bench.verdicts import judge_claims
+    from zoo.bench.samples import of_recipe
+    from zoo.bench.verdicts import judge_claims, num_tested
 
-    scored = {record.target.name for record in result.records}
-    claims = [claim for claim in book.claims.values() if scored >= set(claim.contrast.recipes)]
+    claims = [
+        claim
+        for claim in book.claims.values()
+        if all(of_recipe(result.records, recipe) for recipe in claim.contrast.recipes)
+    ]
     if not claims:
         return
     judged = judge_claims(claims, result.records, profile=request.profile, suite=result.suite.name)
     rows = [(one.claim, one.verdict, one.sentence) for one in judged]
-    print_table(Table(f"claims, profile {request.profile}", ("claim", "verdict", "found"), rows))
+    tested = num_tested(judged)
+    title = f"claims, profile {request.profile} (p-values corrected for {tested} tested together)"
+    print_table(Table(title, ("claim", "verdict", "found"), rows))
 
 
 def _print_effects(book: Book, result: Result, request: Request, matrix: str) -> None:

@@ -76,6 +76,7 @@ class Claim:
     relative: bool
     matched: str | None
     document: Document = field(repr=False, compare=False)
+    changed_is: Literal["positive", "negative"] | None = None
 
     @property
     def family(self) -> Family:

@@ -179,12 +179,14 @@ class WrittenClaim(Model):
         statement: one sentence, as its source would say it.
         source: where it is documented: paper, section or table.
         metric: a registered image metric, `cost.KEY` or `training.KEY`.
-        statistic: what of the metric is compared: its `mean`, or its standard deviation over the
-            seeds (`seed-spread`) or over the images (`image-spread`).
+        statistic: what of the metric is compared: its `mean`, or its spread over the seeds
+            (`seed-spread`) or over the images (`image-spread`): the mean absolute deviation from
+            the median of n of them, times n / (n - 1).
         direction: the sign of the effect by the statement.
         smallest_effect: the smallest effect that matters, in the metric's unit.
         relative: whether the effect and `smallest_effect` are shares of the reference.
         matched: a cost that must agree between both sides within 5 %.
+        changed_is: the sign that the value of `changed` itself must have for support.
     """
 
     statement: Annotated[str, Field(min_length=1)]
@@ -196,13 +198,18 @@ class WrittenClaim(Model):
     smallest_effect: PositiveFloat
     relative: bool = False
     matched: CostKey | None = None
+    changed_is: Literal["positive", "negative"] | None = None
 
     @model_validator(mode="after")
     def _check_reference(self) -> Self:
         if self.contrast.reference is None:
-            for key, default in (("statistic", "mean"), ("relative", False), ("matched", None)):
+            alone = ("statistic", "relative", "matched", "changed_is")
+            for key in alone:
+                default = type(self).model_fields[key].default
                 if getattr(self, key) != default:
                     raise ValueError(f"`{key}` needs a contrast between two recipes")
+        if self.changed_is is not None and self.statistic != "mean":
+            raise ValueError("`changed_is` is about a mean; leave `statistic` out")
         return self
 
 
