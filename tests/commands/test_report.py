@@ -19,7 +19,19 @@ def test_it_writes_a_page_and_says_where(zoo: Zoo, tmp_path: Path) -> None:
     page = tmp_path / "runs" / "report" / "index.html"
     assert done.exit_code == 0
     assert done.stdout.splitlines() == [f"report: {page}"]
-    assert "<h1>Super-resolution on samples-x4</h1>" in page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert "<h1>Super-resolution on samples-x4</h1>" in text
+    assert "<code>zoo report --suite samples-x4 --profile sweep</code>" in text
+
+
+def test_a_suite_of_a_file_is_asked_for_by_its_file(zoo: Zoo, tmp_path: Path) -> None:
+    make_records(tmp_path / "runs" / "records", recipes=["bicubic"], pictures=False)
+    suite = tmp_path / "samples-x4.yaml"
+    done = zoo("report", "--run-root", tmp_path / "runs", "--suite", suite)
+    assert done.exit_code == 0
+    text = (tmp_path / "runs" / "report" / "index.html").read_text(encoding="utf-8")
+    assert f"<code>zoo report --suite {suite}</code>" in text
+    assert f"<code>zoo bench bicubic --suite {suite}</code>" in text
 
 
 def test_tables_for_papers_lie_beside_it(zoo: Zoo, tmp_path: Path) -> None:
