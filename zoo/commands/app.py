@@ -25,8 +25,7 @@ from zoo.errors import ZooError
 
 DISTRIBUTION = "srgan-zoo"
 HELP = """\b
-zoo list recipes                        what can be trained
-zoo show esrgan-wgangp -p demo          every value of it, and its origin
+zoo show esrgan-wgangp -p demo          every value of a recipe, and its origin
 zoo train esrgan-wgangp -p demo         train it, minutes on a CPU
 zoo bench --all -p demo                 score what is trained, with intervals
 
