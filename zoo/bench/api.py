@@ -181,10 +181,7 @@ def bench(
         RecipeError: if a recipe of the book is wrong, or no seed is asked for.
         ZooError: see `run_benchmark`.
     """
-    for plugin in plugins:
-        load_plugin_file(plugin)
-    book = load_book(registry)
-    check_book(book)
+    book = _checked_book(registry, plugins)
     recipes, files = sort_targets(book, [str(one) for one in targets if not callable(one)])
     request = Request(
         tuple(recipes),
@@ -197,7 +194,18 @@ def bench(
         *(data_root, run_root, records, device),
         settings=tuple(settings),
     )
-    result = run_benchmark(book, request)
+    return _table(run_benchmark(book, request))
+
+
+def _checked_book(registry: Sequence[Path], plugins: Sequence[Path]) -> Book:
+    for plugin in plugins:
+        load_plugin_file(plugin)
+    book = load_book(registry)
+    check_book(book)
+    return book
+
+
+def _table(result: Result) -> DataFrame:
     frame = summary(result.records)
     frame.attrs["missing"] = [_told(run) for run in result.missing]
     return frame
