@@ -10,7 +10,8 @@ from tests.report.synthetic import PROFILE, make_cells, make_record, make_record
 from zoo.bench.records import write_record
 from zoo.recipes.book import Book
 from zoo.recipes.matrices import Matrix
-from zoo.report.model import FactorialView
+from zoo.report.model import FactorialView, Page
+from zoo.report.numbers import MINUS
 from zoo.report.page import build_page, render
 from zoo.report.selection import select
 
@@ -66,3 +67,29 @@ def test_a_whole_factorial_lacks_nothing(tmp_path: Path, book: Book, matrix: Mat
     (view,) = views(tmp_path, book)
     assert view.lacking == ()
     assert [table.metric for table in view.tables] == ["PSNR-Y (dB)", "Lite1 distance", "HaarPSI"]
+
+
+def test_a_factorial_says_in_short_what_is_clear(page: Page) -> None:
+    for table in page.factorials[0].tables:
+        clear = [effect for effect in table.effects if effect.is_clear]
+        assert table.sentence.startswith(f"{len(clear)} of 10 effects have a sure sign; the larg")
+        largest = max(clear, key=lambda effect: float(effect.estimate.replace(MINUS, "-")) ** 2)
+        assert f"is {largest.name}, {largest.estimate}" in table.sentence
+        sign = -1 if table.note.startswith("lower") else 1
+        for effect in table.effects:
+            is_up = not effect.estimate.startswith(MINUS)
+            word = "better" if is_up == (sign == 1) else "worse"
+            told = effect.is_clear and not effect.is_interaction
+            assert effect.judged == (word if told else "")
+
+
+def test_without_a_clear_effect_it_says_how_large_they_may_be(
+    tmp_path: Path, book: Book, matrix: Matrix
+) -> None:
+    for number, cell in enumerate(matrix.cells):
+        recipes = ("srgan", "esrgan") if number % 3 else ("esrgan", "srgan")
+        for seed, recipe in enumerate(recipes):
+            write_record(tmp_path, make_record(recipe, seed, name=cell.recipe))
+    (view,) = views(tmp_path, book)
+    assert view.tables[0].sentence.startswith("No effect has a sure sign; by their intervals none ")
+    assert not any(effect.judged for effect in view.tables[0].effects)

@@ -13,7 +13,7 @@ from zoo.recipes.book import Book
 from zoo.recipes.matrices import Matrix
 from zoo.report.forest import forest
 from zoo.report.model import EffectRow, EffectTable, FactorialView
-from zoo.report.numbers import counted, listing, signed
+from zoo.report.numbers import counted, listing, plain, signed
 from zoo.report.selection import Selection
 
 METRICS = ("psnr-y", "lpips", "lite1-distance", "haarpsi")
@@ -79,25 +79,59 @@ def _table(result: FactorialResult) -> EffectTable:
     return EffectTable(
         metric=f"{result.label}{unit}",
         note=", ".join(parts),
-        sentence=result.sentence,
-        effects=tuple(_row(effect, ends, decimals) for effect in result.effects),
+        sentence=_sentence(result, decimals),
+        effects=tuple(_row(result, effect, ends, decimals) for effect in result.effects),
     )
 
 
-def _row(effect: Effect, reach: Sequence[float], decimals: int) -> EffectRow:
+def _sentence(result: FactorialResult, decimals: int) -> str:
+    """Say how many effects are clear and which is the largest of them; the table has the rest."""
+    if all(effect.p_value is None for effect in result.effects):
+        return result.sentence
+    unit = f" {result.unit}" if result.unit else ""
+    clear = [effect for effect in result.effects if effect.is_clear]
+    if not clear:
+        most = max(abs(end) for effect in result.effects for end in _ends(effect))
+        bound = f"{plain(most, decimals)}{unit}"
+        return f"No effect has a sure sign; by their intervals none is beyond {bound} either way."
+    largest = max(clear, key=lambda effect: abs(effect.interval.estimate))
+    size = f"{signed(largest.interval.estimate, decimals)}{unit}"
+    having = "has" if len(clear) == 1 else "have"
+    start = f"{len(clear)} of {len(result.effects)} effects {having} a sure sign"
+    name = f"{'the largest' if len(clear) > 1 else 'it'} is {_name(largest)}, {size}"
+    judged = _judged(result, largest)
+    return f"{start}; {name}{f' ({judged})' if judged else ''}."
+
+
+def _judged(result: FactorialResult, effect: Effect) -> str:
+    """Tell whether a change is clearly for better or worse; an interaction is neither."""
+    is_main = len(effect.factors) == 1
+    if result.higher_is_better is None or not effect.is_clear or not is_main:
+        return ""
+    return "better" if (effect.interval.estimate > 0) == result.higher_is_better else "worse"
+
+
+def _name(effect: Effect) -> str:
+    name = " \N{MULTIPLICATION SIGN} ".join(effect.factors)
+    if len(effect.factors) > 1:
+        return name
+    first, second = effect.levels[0]
+    return f"{name}: {first} \N{RIGHTWARDS ARROW} {second}"
+
+
+def _row(
+    result: FactorialResult, effect: Effect, reach: Sequence[float], decimals: int
+) -> EffectRow:
     found = effect.interval
     low, high = _ends(effect)
-    is_interaction = len(effect.factors) > 1
-    name = " \N{MULTIPLICATION SIGN} ".join(effect.factors)
-    if not is_interaction:
-        name = f"{name}: {effect.levels[0][0]} \N{RIGHTWARDS ARROW} {effect.levels[0][1]}"
     known = found.low is not None and found.high is not None
     return EffectRow(
-        name=name,
-        is_interaction=is_interaction,
+        name=_name(effect),
+        is_interaction=len(effect.factors) > 1,
         estimate=signed(found.estimate, decimals),
         interval=f"{signed(low, decimals)} to {signed(high, decimals)}" if known else "",
         is_clear=effect.is_clear,
+        judged=_judged(result, effect),
         forest=forest(found.estimate, low, high, decimals=decimals, reach=reach, labelled=False),
     )
 

@@ -191,13 +191,23 @@ class CurveCard:
 
 @dataclass(frozen=True, slots=True)
 class EffectRow:
-    """A main effect or interaction of a factorial."""
+    """A main effect or interaction of a factorial.
+
+    Attributes:
+        name: its factors and, of a main effect, both levels.
+        is_interaction: whether it is of two factors.
+        estimate, interval: as they are written.
+        is_clear: whether its sign is sure after correction.
+        judged: `better` or `worse` where that is clear, else empty.
+        forest: the same, drawn.
+    """
 
     name: str
     is_interaction: bool
     estimate: str
     interval: str
     is_clear: bool
+    judged: str
     forest: Forest
 
 
