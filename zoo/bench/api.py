@@ -173,20 +173,16 @@ def bench(
         plugins: Python files with components; they are executed.
 
     Returns:
-        The columns are described at `zoo.bench.tables.summary`. A run that was asked for and is
-        not there has no row: `attrs["missing"]` lists these, each with `recipe`, `seed`, `reason`
-        and the `command` that makes it, and a warning is logged.
+        The columns are those of `zoo.bench.tables.summary`. `attrs["missing"]` lists runs that are
+        not there: `recipe`, `seed`, `reason`, and the `command` that makes it.
 
     Raises:
-        RecipeError: if a recipe of the book is wrong, or no seed is asked for.
-        ZooError: see `run_benchmark`.
+        ZooError: see `run_benchmark`; also if a recipe of the book is wrong.
     """
     book = _checked_book(registry, plugins)
     recipes, files = sort_targets(book, [str(one) for one in targets if not callable(one)])
     request = Request(
-        tuple(recipes),
-        tuple(files),
-        _headed([one for one in targets if callable(one)]),
+        *(tuple(recipes), tuple(files), _headed([one for one in targets if callable(one)])),
         profile or default_profile(choose_device(device)),
         tuple(range(seeds)),
         suite,
