@@ -21,6 +21,7 @@ from benchmarks.statistics_simulation import (
     naive_coverage,
     spread_found,
 )
+from benchmarks.verdict_simulation import simulate as simulate_registry
 from zoo.bench.shares import share_difference, smallest_p_value
 from zoo.bench.statistics import (
     Interval,
@@ -268,3 +269,11 @@ def test_at_most_5_percent_of_tables_without_a_true_claim_have_one_supported(
 def test_spreads_of_equal_size_are_rarely_told_apart() -> None:
     assert spread_found(5, 1, num_simulations=300) <= 0.05
     assert spread_found(10, 10, num_simulations=300) > 0.9
+
+
+def test_a_registry_without_a_true_claim_is_rarely_judged_wrongly() -> None:
+    found = simulate_registry(3, 14, num_families=60)
+    kinds = {"mean", "relative", "image-spread", "seed-spread", "share", "whole run"}
+    assert kinds <= found["claims"].keys()
+    assert found["decidable"] < sum(found["claims"].values())
+    assert found["wrong_per_family"] <= 8 / 60  # more than 8 of 60 at 5 %: 1 case in 200
