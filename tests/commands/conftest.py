@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -12,6 +14,8 @@ from zoo.commands.app import app
 from zoo.registry import REGISTRIES
 
 Zoo = Callable[..., Result]
+Bench = Callable[..., Result]
+SUITE = "version: 1\nsummary: small\nscale: 4\ndatasets: [Tiny]\nmetrics: [psnr-y, ssim-y, lpips]\n"
 
 PLUGIN = '''
 from torch import Tensor, nn
@@ -73,3 +77,57 @@ def registry_file(tmp_path: Path) -> Callable[[str], Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a data root with one dataset of three small images."""
+    from zoo.data.images import read_image, write_png
+    from zoo.data.sources import open_source
+
+    root = tmp_path_factory.mktemp("data")
+    folder = root / "Tiny" / "HR"
+    folder.mkdir(parents=True)
+    for index, path in enumerate(open_source("samples").validation_paths):
+        write_png(folder / f"{index}.png", np.ascontiguousarray(read_image(path)[:48, :64]))
+    return root
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a run root with `srresnet` under two seeds and `srresnet-nobn` under one."""
+    import torch
+
+    from zoo.recipes.book import load_book
+    from zoo.recipes.checks import complete
+    from zoo.recipes.resolve import resolve
+    from zoo.train.prepare import Options
+    from zoo.train.run import train
+
+    root, book = tmp_path_factory.mktemp("trained") / "runs", load_book()
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    for recipe, seed in (("srresnet", 0), ("srresnet", 1), ("srresnet-nobn", 0)):
+        spec = complete(resolve(book, recipe, "smoke", seed=seed)).spec
+        train(spec, Options(run_root=root, device="cpu"))
+    torch.set_num_threads(before)
+    return root
+
+
+@pytest.fixture
+def run_root(trained: Path, tmp_path: Path) -> Path:
+    """Return a copy of the trained runs, free to be damaged."""
+    return Path(shutil.copytree(trained, tmp_path / "runs"))
+
+
+@pytest.fixture
+def bench(zoo: Zoo, data_root: Path, run_root: Path, tmp_path: Path) -> Bench:
+    """Run `zoo bench ARGUMENTS...` at smoke size on the three small images."""
+    suite = tmp_path / "tiny.yaml"
+    suite.write_text(SUITE)
+
+    def run(*arguments: str | Path) -> Result:
+        options = ("--suite", suite, "--data-root", data_root, "--run-root", run_root)
+        return zoo("bench", *arguments, "-p", "smoke", "--device", "cpu", *options)
+
+    return run

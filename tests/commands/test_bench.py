@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from typer.testing import Result
@@ -17,60 +15,12 @@ from typer.testing import Result
 import zoo as package
 from zoo.bench import selftest
 from zoo.bench.records import read_records
-from zoo.data.images import read_image, write_png
+from zoo.data.images import read_image
 from zoo.data.resize import downscale
-from zoo.data.sources import open_source
 from zoo.generators.bicubic import Bicubic
 
 Zoo = Callable[..., Result]
 Bench = Callable[..., Result]
-SUITE = "version: 1\nsummary: small\nscale: 4\ndatasets: [Tiny]\nmetrics: [psnr-y, ssim-y, lpips]\n"
-
-
-@pytest.fixture(scope="module")
-def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("data")
-    folder = root / "Tiny" / "HR"
-    folder.mkdir(parents=True)
-    for index, path in enumerate(open_source("samples").validation_paths):
-        write_png(folder / f"{index}.png", np.ascontiguousarray(read_image(path)[:48, :64]))
-    return root
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a run root with `srresnet` under two seeds and `srresnet-nobn` under one."""
-    from zoo.recipes.book import load_book
-    from zoo.recipes.checks import complete
-    from zoo.recipes.resolve import resolve
-    from zoo.train.prepare import Options
-    from zoo.train.run import train
-
-    root, book = tmp_path_factory.mktemp("trained") / "runs", load_book()
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    for recipe, seed in (("srresnet", 0), ("srresnet", 1), ("srresnet-nobn", 0)):
-        spec = complete(resolve(book, recipe, "smoke", seed=seed)).spec
-        train(spec, Options(run_root=root, device="cpu"))
-    torch.set_num_threads(before)
-    return root
-
-
-@pytest.fixture
-def run_root(trained: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(trained, tmp_path / "runs"))
-
-
-@pytest.fixture
-def bench(zoo: Zoo, data_root: Path, run_root: Path, tmp_path: Path) -> Bench:
-    suite = tmp_path / "tiny.yaml"
-    suite.write_text(SUITE)
-
-    def run(*arguments: str | Path) -> Result:
-        options = ("--suite", suite, "--data-root", data_root, "--run-root", run_root)
-        return zoo("bench", *arguments, "-p", "smoke", "--device", "cpu", *options)
-
-    return run
 
 
 def rows_of(result: Result) -> dict[str, dict[str, Any]]:
@@ -168,7 +118,8 @@ def test_the_self_test_does_not_depend_on_the_metrics_or_on_old_records(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert bench("bicubic", "--json").exit_code == 0
-    (tmp_path / "blind.yaml").write_text(SUITE.replace("[psnr-y, ssim-y, lpips]", "[haarpsi]"))
+    text = (tmp_path / "tiny.yaml").read_text()
+    (tmp_path / "blind.yaml").write_text(text.replace("[psnr-y, ssim-y, lpips]", "[haarpsi]"))
     monkeypatch.setitem(selftest.PUBLISHED, ("Tiny", 4), selftest.Scores(99.0, 0.5))
     monkeypatch.setitem(
         selftest.KNOWN_SETS, "Tiny", selftest.KNOWN_SETS["Set5"].__class__(3, "", ("Tiny",))
@@ -235,6 +186,7 @@ def test_from_python(bench: Bench, data_root: Path, run_root: Path, tmp_path: Pa
         run_root=run_root,
         device="cpu",
     )
+    assert frame.attrs["missing"] == []
     scores = dict(zip(frame["target"], frame["psnr_y"], strict=True))
     assert set(scores) == {"bicubic", "srresnet", "Bicubic"}
     assert scores["Bicubic"] == scores["bicubic"]

@@ -219,7 +219,7 @@ class Trainer:
         self.observer.logged(row)
 
     def _save(self) -> None:
-        if self._saved_at == self.step:
+        if self._saved_at == self.step and self.directory.weights.exists():
             return
         players = self.stage.players
         self.guard.check([*players.generator.parameters(), *players.ema.parameters()])
@@ -244,6 +244,8 @@ class Trainer:
         players, validator = self.stage.players, self.stage.validator
         if not self._is_validated():
             self._validate()  # its row was lost
+        if not self.directory.weights.exists():
+            self._save()  # they were lost, the checkpoint has them
         summary = summarise(
             self.directory,
             validator,

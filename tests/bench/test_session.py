@@ -1,0 +1,137 @@
+"""What can be scored of what is asked for: runs that are there, lost, in the way, or missing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo.bench.candidates import Failure
+from zoo.bench.session import Asked, find_recipes
+from zoo.errors import RecipeError
+from zoo.recipes.book import load_book
+from zoo.recipes.checks import complete
+from zoo.recipes.resolve import resolve
+from zoo.runs.directory import RunDirectory, run_path
+
+Begin = Callable[..., RunDirectory]
+NAN = {"kind": "diverged", "step": 3, "message": "step 3: NaN"}
+SUMMARY = {"seconds": 1.0, "steps": 12, "verdict": "stable", "components": {}}
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Begin:
+    """Return what makes a run directory with these rows, finished where it has none."""
+
+    def make(recipe: str, *rows: dict[str, Any], seed: int = 0) -> RunDirectory:
+        spec = complete(resolve(load_book(), recipe, "smoke", seed=seed)).spec
+        directory = RunDirectory(run_path(spec, tmp_path))
+        directory.path.mkdir(parents=True)
+        identity = {
+            "data": "",
+            "settings": spec.settings.model_dump(mode="json"),
+            "execution": {"device": "cpu", "precision": "float32"},
+            "num_steps": 12,
+        }
+        directory.begin_session(spec, identity, {})
+        for row in rows:
+            directory.append_row(row)
+        if not rows:
+            directory.weights.write_bytes(b"")
+            directory.write_summary(SUMMARY, "")
+        return directory
+
+    return make
+
+
+def find(root: Path, *recipes: str, seeds: int = 1, **options: Any) -> Asked:
+    return find_recipes(
+        load_book(), recipes, profile="smoke", seeds=range(seeds), run_root=root, **options
+    )
+
+
+def test_a_finished_run_is_a_candidate_and_a_missing_one_has_a_command(
+    begin: Begin, tmp_path: Path
+) -> None:
+    begin("srresnet")
+    asked = find(tmp_path, "srresnet", seeds=2)
+    assert [one.error for one in asked.candidates] == [None]
+    (missing,) = asked.missing
+    assert missing.command == "zoo train srresnet --profile smoke --seed 1"
+
+
+def damage_provenance(directory: RunDirectory) -> None:
+    (directory.path / "provenance.json").write_text("{")
+
+
+def damage_recipe(directory: RunDirectory) -> None:
+    (directory.path / "recipe.yaml").write_text("recipe: [")
+
+
+def damage_rows(directory: RunDirectory) -> None:
+    (directory.path / "metrics.jsonl").write_bytes(b"\xff\xfe")
+
+
+def damage_summary(directory: RunDirectory) -> None:
+    (directory.path / "summary.json").write_text(json.dumps({"seconds": 1.0}))
+
+
+@pytest.mark.parametrize("damage", [damage_provenance, damage_recipe, damage_rows, damage_summary])
+def test_a_damaged_run_costs_its_own_row(
+    begin: Begin, tmp_path: Path, damage: Callable[[RunDirectory], None]
+) -> None:
+    damage(begin("srresnet"))
+    begin("srresnet", seed=1)
+    lost, good = find(tmp_path, "srresnet", seeds=2).candidates
+    assert lost.error is not None
+    assert "runs" not in lost.error or str(tmp_path) in lost.error
+    assert (lost.target.seed, lost.training) == (0, None)
+    assert (good.target.seed, good.error) == (1, None)
+
+
+def test_a_run_without_weights_is_not_finished(begin: Begin, tmp_path: Path) -> None:
+    begin("srresnet").weights.unlink()
+    asked = find(tmp_path, "srresnet")
+    assert asked.candidates == []
+    assert asked.missing[0].reason.endswith("weights.safetensors is missing")
+    assert "--fresh" not in asked.missing[0].command
+
+
+def test_a_run_with_other_settings_is_in_the_way(begin: Begin, tmp_path: Path) -> None:
+    begin("srresnet")
+    settings = ["training.learning_rate=0.5"]
+    (missing,) = find(tmp_path, "srresnet", settings=settings).missing
+    assert "--run-root" in missing.reason
+    assert missing.command.endswith("--set training.learning_rate=0.5 --fresh")
+
+
+def test_a_run_that_never_began_since_its_pretraining_diverged_is_lost(
+    begin: Begin, tmp_path: Path
+) -> None:
+    begin("rrdb", NAN)
+    asked = find(tmp_path, "esrgan-wgangp")
+    assert asked.missing == []
+    (lost,) = asked.candidates
+    assert lost.error == "its pretraining diverged: step 3: NaN"
+    assert lost.training is not None
+    assert lost.training.verdict == "diverged"
+    assert lost.training.measures == {"finite": 0.0, "stable": 0.0}
+
+
+def test_a_failure_says_nothing_of_stability_unless_it_diverged(tmp_path: Path) -> None:
+    failures = {
+        ("srresnet", 0): Failure("out of memory"),
+        ("srresnet", 1): Failure("NaN", diverged=True),
+    }
+    failed, diverged = find(tmp_path, "srresnet", seeds=2, failures=failures).candidates
+    assert (failed.error, failed.training) == ("out of memory", None)
+    assert diverged.training is not None
+    assert diverged.training.measures == {"finite": 0.0, "stable": 0.0}
+
+
+def test_no_seeds_are_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="at least one"):
+        find(tmp_path, "srresnet", seeds=0)
