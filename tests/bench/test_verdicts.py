@@ -51,6 +51,7 @@ def make_record(recipe: str, seed: int | None, scores: Sequence[float], **change
         profile=None if seed is None else changes.pop("profile", "demo"),
         seed=seed,
         pretraining_sha256=changes.pop("pretraining", None),
+        identity_sha256=changes.pop("identity", None),
     )
     values: dict[str, Any] = {
         "key": f"{recipe}-{seed}", "protocol": 1, "suite": "tiny", "suite_sha256": HASH, "scale": 4,
@@ -312,6 +313,13 @@ def test_times_of_other_processors_or_threads_are_not_compared(
         metric="cost.ms_per_megapixel",
     )
     assert said in found.reason
+
+
+def test_settings_that_make_both_sides_one_run_leave_nothing_to_compare() -> None:
+    records = runs("new", 1.0, identity="a" * 64) + runs("old", 1.0, identity="a" * 64)
+    found = judge(records)
+    assert found.verdict == "not enough data"
+    assert "one and the same run: they do not differ in losses" in found.reason
 
 
 def test_different_pretraining_is_not_compared_unless_the_generator_differs() -> None:

@@ -246,6 +246,10 @@ def _unscored(
 def _incomparable(claim: Claim, sides: Sequence[Sequence[Record]], key: str) -> str:
     if len(sides) < 2:
         return ""
+    runs = [{record.target.identity_sha256 for record in side} - {None} for side in sides]
+    if runs[0] & runs[1]:  # settings made both recipes one
+        field = ".".join(str(part) for part in claim.contrast.field)
+        return f"both sides are one and the same run: they do not differ in {field}"
     if claim.matched:
         matched = [_values(scores_of(side, "cost", claim.matched)) for side in sides]
         label = column_of(sides[0], claim.matched).label
