@@ -46,6 +46,6 @@ def test_a_folder_without_a_run_is_said(tmp_path: Path) -> None:
 
 def test_every_callable_has_a_row_of_its_own() -> None:
     twice, thrice = partial(enlarge, factor=2), partial(enlarge, factor=3)
-    headed = _headed([twice, Doubler(), nn.Identity(), thrice, enlarge])
+    headed = _headed([twice, Doubler(), nn.Identity(), thrice, partial(enlarge, factor=4)])
     assert list(headed) == ["enlarge", "Doubler", "Identity", "enlarge-2", "enlarge-3"]
     assert headed["enlarge-2"](torch.zeros(1, 3, 2, 2)).shape == (1, 3, 6, 6)

@@ -182,7 +182,6 @@ def test_claims_of_a_users_registry_are_judged(
 def test_a_stop_ends_with_its_own_status(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     def jobs(*_arguments: object) -> Iterator[Outcome]:
         raise Interrupted(signal.SIGTERM, 5)
-        yield
 
     monkeypatch.setattr("zoo.sweep.engine.run_jobs", jobs)
     monkeypatch.setattr("zoo.sweep.estimate.Estimator", lambda _options: lambda _spec: [1.0])
