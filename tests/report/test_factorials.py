@@ -91,5 +91,6 @@ def test_without_a_clear_effect_it_says_how_large_they_may_be(
         for seed, recipe in enumerate(recipes):
             write_record(tmp_path, make_record(recipe, seed, name=cell.recipe))
     (view,) = views(tmp_path, book)
-    assert view.tables[0].sentence.startswith("No effect has a sure sign; by their intervals none ")
+    start = "No effect has a sure sign after correction for all 10; by their intervals none is"
+    assert view.tables[0].sentence.startswith(start)
     assert not any(effect.judged for effect in view.tables[0].effects)

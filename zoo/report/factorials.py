@@ -93,7 +93,8 @@ def _sentence(result: FactorialResult, decimals: int) -> str:
     if not clear:
         most = max(abs(end) for effect in result.effects for end in _ends(effect))
         bound = f"{plain(most, decimals)}{unit}"
-        return f"No effect has a sure sign; by their intervals none is beyond {bound} either way."
+        corrected = f"No effect has a sure sign after correction for all {len(result.effects)}"
+        return f"{corrected}; by their intervals none is beyond {bound} either way."
     largest = max(clear, key=lambda effect: abs(effect.interval.estimate))
     size = f"{signed(largest.interval.estimate, decimals)}{unit}"
     having = "has" if len(clear) == 1 else "have"
