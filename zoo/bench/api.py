@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -180,17 +180,30 @@ def bench(
         ZooError: see `run_benchmark`; also if a recipe of the book is wrong.
     """
     book = _checked_book(registry, plugins)
-    recipes, files = sort_targets(book, [str(one) for one in targets if not callable(one)])
-    request = Request(
-        *(tuple(recipes), tuple(files), _headed([one for one in targets if callable(one)])),
-        profile or default_profile(choose_device(device)),
-        tuple(range(seeds)),
-        suite,
-        None if generator is None else parse_generator(generator),
-        *(data_root, run_root, records, device),
+    asked = replace(
+        _targeted(book, targets, generator),
+        profile=profile or default_profile(choose_device(device)),
+        seeds=tuple(range(seeds)),
+        suite=suite,
+        data_root=data_root,
+        run_root=run_root,
+        records=records,
+        device=device,
         settings=tuple(settings),
     )
-    return _table(run_benchmark(book, request))
+    return _table(run_benchmark(book, asked))
+
+
+def _targeted(
+    book: Book, targets: Sequence[str | Path | Upscaler], generator: str | None
+) -> Request:
+    recipes, files = sort_targets(book, [str(one) for one in targets if not callable(one)])
+    return Request(
+        recipes=tuple(recipes),
+        files=tuple(files),
+        callables=_headed([one for one in targets if callable(one)]),
+        generator=None if generator is None else parse_generator(generator),
+    )
 
 
 def _checked_book(registry: Sequence[Path], plugins: Sequence[Path]) -> Book:

@@ -277,11 +277,11 @@ def _sentence(column: Column, found: Sequence[Effect], paired: Paired, problem: 
     clear.sort(key=lambda effect: -abs(effect.interval.estimate))
     open_ones = [effect for effect in found if not effect.is_clear]
     ends = [abs(end or 0.0) for one in open_ones for end in (one.interval.low, one.interval.high)]
-    rest = f"the others may be up to {max(ends):.3g}{_unit(column)} either way" if ends else ""
+    rest = f"may be up to {max(ends):.3g}{_unit(column)} either way" if ends else ""
     if not clear:
-        return f"No effect on {column.label} is clear ({basis}); {rest}."
-    parts = "; ".join(_clause(effect, column) for effect in clear)
-    return f"Clear effects on {column.label} ({basis}): {parts}{'; ' + rest if rest else ''}."
+        return f"No effect on {column.label} is clear ({basis}); any {rest}."
+    parts = [_clause(effect, column) for effect in clear] + ([f"the others {rest}"] if rest else [])
+    return f"Clear effects on {column.label} ({basis}): {'; '.join(parts)}."
 
 
 def _clause(effect: Effect, column: Column) -> str:
