@@ -201,7 +201,8 @@ def test_a_signal_stops_the_command_saved(
     tmp_path: Path, number: int, *, group: bool, code: int
 ) -> None:
     long = ["--set", "training.steps=100000", "--seeds", "1", "-p", "smoke", "--device", "cpu"]
-    command = ["-m", "zoo", "bench", "srresnet", *long, "--train", "--run-root", str(tmp_path)]
+    start = "from zoo.commands.app import main; main()"
+    command = ["-c", start, "bench", "srresnet", *long, "--train", "--run-root", str(tmp_path)]
     process = subprocess.Popen([sys.executable, *command], cwd=REPOSITORY, start_new_session=True)
     directory = RunDirectory(tmp_path / "srresnet" / "smoke" / "seed-0")
     try:
