@@ -10,7 +10,9 @@
 #
 # What is left in OUT_DIR:
 #   home/        the small files to carry home: summary.md, tests.txt, bench.txt, the benchmark's
-#                records with their pictures and, for each run, what is known of it, its recipe, provenance, metrics, weights in float16, and SR | HR | LR pictures below 1 MiB
+#                records and, for each run, what is known of it, its recipe, provenance, metrics,
+#                weights in float16, and SR | HR | LR pictures below 1 MiB
+#   records/     the benchmark's records with their pictures, what `zoo report --records` reads
 #   runs/        the run directories, with checkpoints: what resuming needs
 #   logs/        what each stage printed
 #   resume.tar   with --resume-tar: runs/ less what resuming does not need

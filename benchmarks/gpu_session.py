@@ -131,7 +131,7 @@ def stages(options: argparse.Namespace) -> Iterator[Stage]:
     for recipe in options.recipes:
         command = [sys.executable, "cli.py", "train", recipe, *shared]
         yield Stage(recipe, command, logs / f"{recipe}.txt")
-    records = ["--records", str(options.out_dir / "home" / "records"), "--suite", _suite(options)]
+    records = ["--records", str(options.out_dir / "records"), "--suite", _suite(options)]
     command = [sys.executable, "cli.py", "bench", *options.recipes, *shared, *records]
     command += ["--train", "--seeds", str(options.seeds)]
     yield Stage("bench", command, options.out_dir / "home" / "bench.txt")

@@ -10,6 +10,7 @@ import argparse
 import gzip
 import io
 import json
+import shutil
 import sys
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -246,6 +247,14 @@ def _png(panels: list[np.ndarray[Any, Any]]) -> bytes:
     return buffer.getvalue()
 
 
+def copy_records(out_dir: Path) -> None:
+    """Copy the benchmark's records, without their pictures, into one flat folder."""
+    target = out_dir / "home" / "records"
+    target.mkdir(parents=True, exist_ok=True)
+    for path in sorted((out_dir / "records").glob("*/*.json")):
+        shutil.copyfile(path, target / f"{path.parent.name}-{path.name}")
+
+
 def main() -> int:
     """Collect the results of one session; return 0, or 1 with the reason on stderr."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -254,6 +263,7 @@ def main() -> int:
     parser.add_argument("--data-root", type=Path)
     parser.add_argument("--resume-tar", action="store_true")
     options = parser.parse_args()
+    copy_records(options.out_dir)
     _, failures = take_home(options.out_dir, device=options.device, data_root=options.data_root)
     if options.resume_tar:
         pack_for_resuming(options.out_dir)
