@@ -19,7 +19,6 @@ from zoo.bench.records import (
     newest,
     read_record,
     read_records,
-    seeds_of,
     write_record,
 )
 from zoo.bench.selection import comparable
@@ -132,4 +131,4 @@ def test_the_newest_record_of_a_seed_counts() -> None:
     new = make_record(key="c" * 64, provenance={"created": "2026-02-01"})
     other = make_record(seed=1)
     assert newest([new, other, old]) == [new, other]
-    assert [record.target.seed for record in seeds_of([other, new])["net"]] == [0, 1]
+    assert [record.target.seed for record in newest([other, new])] == [0, 1]

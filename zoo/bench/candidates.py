@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from zoo.bench.budget import budget_of
 from zoo.bench.dynamics import DIVERGED, curves, measures
 from zoo.bench.records import Target, TrainingSummary
-from zoo.bench.run_state import is_finished
+from zoo.bench.run_state import divergence, is_finished
 from zoo.errors import DataError, RecipeError, WeightsError
 from zoo.files import file_sha256
 from zoo.recipes.arguments import complaints
@@ -90,8 +90,8 @@ def run_candidate(path: Path, settings: Sequence[str] = ()) -> Candidate:
     if spec is None or provenance is None:
         raise DataError(f"{path} holds no run: it has no recipe.yaml and provenance.json")
     rows, summary = directory.rows(), directory.summary()
-    diverged = next((row for row in rows if row["kind"] == DIVERGED), None)
-    if not is_finished(directory) and (diverged is None or summary is not None):
+    diverged = divergence(directory)
+    if not is_finished(directory) and diverged is None:
         raise DataError(f"{path} is not finished; go on with: {train_command(spec, settings)}")
     identity = provenance["identity_sha256"]
     target = Target(
@@ -121,7 +121,7 @@ def run_candidate(path: Path, settings: Sequence[str] = ()) -> Candidate:
         spec.settings.scale,
         lambda: _run_generator(directory, spec, identity),
         training,
-        error=None if summary is not None or diverged is None else diverged["message"],
+        error=diverged,
     )
 
 

@@ -22,14 +22,14 @@ from statistics import fmean, stdev
 
 from zoo.bench.records import Column, DatasetScores, Record
 from zoo.bench.selection import age_of, comparable
+from zoo.bench.statistics import LEVEL
+from zoo.recipes.claims import COST_KEYS
 
-COST_KEYS = ("parameters", "macs", "activation_memory", "peak_memory", "ms_per_megapixel")
 COSTS_OF = "one LR image of 128x128 pixels"
 """What costs are those of; `zoo.bench.cost` measures them."""
 MEAN = "mean"
 RANDOM = "random"
 """What the provenance of a component says of weights nobody trained, see `zoo.weights.store`."""
-CONFIDENCE = 0.95
 HASH_DIGITS = 12
 PROTOCOLS = {
     1: "images rounded to 8 bits; Y is BT.601 studio luma rounded to 8 bits; {scale} pixels cut "
@@ -157,7 +157,7 @@ def seed_interval(values: Sequence[float]) -> Score:
         return Score(mean)
     from scipy.stats import t
 
-    quantile = float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1))
+    quantile = float(t.ppf((1 + LEVEL) / 2, len(values) - 1))
     half = quantile * stdev(values) / math.sqrt(len(values))
     return Score(mean, mean - half, mean + half)
 

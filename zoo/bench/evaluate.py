@@ -47,6 +47,7 @@ from zoo.bench.suites import BenchImage, Suite
 from zoo.data.images import to_rgb
 from zoo.data.stream import to_float
 from zoo.errors import DataError, DivergedError, RecipeError, ShapeError
+from zoo.metrics import metric_key
 from zoo.metrics.base import Comparison, Metric
 from zoo.metrics.learned import trained_against
 from zoo.metrics.protocol import PROTOCOL_VERSION
@@ -298,11 +299,6 @@ class Scorer:
             raise DivergedError(f"{image.name}: the generator returned NaN or infinite values")
         sr_image = sr_image.squeeze(0)
         return sr_image.mean(0, keepdim=True) if image.hr_image.ndim == 2 else sr_image
-
-
-def metric_key(name: str) -> str:
-    """Return the key of a metric in records and tables: `psnr-y` is `psnr_y`."""
-    return name.replace("-", "_")
 
 
 def create_metrics(names: Sequence[str] | None = None) -> dict[str, Metric]:

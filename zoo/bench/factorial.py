@@ -29,7 +29,6 @@ from zoo.bench.records import Column, Record
 from zoo.bench.samples import (
     Paired,
     column_of,
-    family_of,
     not_shared,
     of_recipe,
     other_start,
@@ -40,10 +39,10 @@ from zoo.bench.samples import (
 from zoo.bench.selection import comparable
 from zoo.bench.sentences import counted
 from zoo.bench.statistics import Floats, Interval, holm, paired_interval
+from zoo.bench.verdicts import LEVEL
 from zoo.errors import DataError
+from zoo.recipes.claims import family_of
 from zoo.recipes.matrices import Cell
-
-LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from zoo.bench.records import Column
-from zoo.metrics import PROBES
+from zoo.metrics import PROBES, metric_key
 from zoo.metrics.fidelity import PSNR_CAP, PSNRY
 
 STATISTICS_GAP = "statistics-gap"
-STATISTICS_GAP_KEY = STATISTICS_GAP.replace("-", "_")
+STATISTICS_GAP_KEY = metric_key(STATISTICS_GAP)
 STATISTICS_GAP_COLUMN = Column(
     label=PROBES[STATISTICS_GAP],
     unit="dB",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -264,14 +264,6 @@ def newest(records: Iterable[Record]) -> list[Record]:
         target = record.target
         latest[record.suite, target.name, target.kind, target.profile, target.seed] = record
     return sorted(latest.values(), key=_order)
-
-
-def seeds_of(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Group the records of one suite and profile by target name, seeds in order."""
-    groups: dict[str, list[Record]] = {}
-    for record in sorted(records, key=_order):
-        groups.setdefault(record.target.name, []).append(record)
-    return groups
 
 
 def _order(record: Record) -> tuple[Any, ...]:

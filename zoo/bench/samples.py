@@ -45,18 +45,6 @@ class Paired:
     images: tuple[Image, ...]
 
 
-def family_of(metric: str) -> tuple[Family, str]:
-    """Return what a claim's metric is measured of, and its key in records.
-
-    Args:
-        metric: a registered image metric (`psnr-y`), `cost.KEY` or `training.KEY`.
-    """
-    prefix, dot, key = metric.partition(".")
-    if not dot:
-        return "image", metric.replace("-", "_")
-    return ("cost" if prefix == "cost" else "training"), key
-
-
 def of_recipe(records: Iterable[Record], recipe: str) -> list[Record]:
     """Return the runs of a recipe, or its record where it needs no training.
 

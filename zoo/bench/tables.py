@@ -18,7 +18,6 @@ from typing import Any
 import pandas as pd
 
 from zoo.bench.comparisons import (
-    COST_KEYS,
     Comparison,
     Row,
     Score,
@@ -41,6 +40,7 @@ from zoo.bench.text import (
     plain,
     terminal_table,
 )
+from zoo.recipes.claims import COST_KEYS
 
 FIRST = ("psnr_y", "ssim_y", "lpips", "haarpsi", "lite1_distance", "ms_gmsd", "lr_psnr")
 """Scores that tables of text show first, in this order; where space ends, the last ones go."""

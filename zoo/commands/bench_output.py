@@ -143,8 +143,8 @@ def _print_claims(book: Book, result: Result, request: Request) -> None:
 
 def _print_effects(book: Book, result: Result, request: Request, matrix: str) -> None:
     """Print main effects and two-way interactions of a factorial on each metric scored."""
-    from zoo.bench.evaluate import metric_key
     from zoo.bench.factorial import effects
+    from zoo.metrics import metric_key
     from zoo.recipes.matrices import matrix_cells
 
     headings = ("effect", "change", "95 % interval", "p (Holm)")

@@ -22,3 +22,8 @@ BUILTINS = {
 # compute them: names as claims write them, and the labels of their columns. What they measure is
 # in `zoo.bench.probes`; their keys in records are made as a metric's are (`statistics_gap`).
 PROBES: Final[dict[str, str]] = {"statistics-gap": "Statistics gap"}
+
+
+def metric_key(name: str) -> str:
+    """Return the key of a metric in records and tables: `psnr-y` is `psnr_y`."""
+    return name.replace("-", "_")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 from pydantic import ValidationError
 
 from zoo.errors import did_you_mean
-from zoo.metrics import PROBES
+from zoo.metrics import PROBES, metric_key
 from zoo.recipes.problems import KeyPath, Place, Problem
 from zoo.recipes.schema import RecipeSettings
 from zoo.recipes.written import CostKey, WrittenClaim, WrittenContrast
@@ -81,15 +81,12 @@ class Claim:
     @property
     def family(self) -> Family:
         """What the metric is measured of: images, the generator's cost, or its training."""
-        prefix, dot, _ = self.metric.partition(".")
-        if not dot:
-            return "image"
-        return "cost" if prefix == "cost" else "training"
+        return family_of(self.metric)[0]
 
     @property
     def key(self) -> str:
         """The metric's key in records: `psnr_y`, `macs`, `finite`."""
-        return self.metric.rpartition(".")[2].replace("-", "_")
+        return family_of(self.metric)[1]
 
     @property
     def path(self) -> KeyPath:
@@ -105,6 +102,18 @@ class Claim:
         """Return what is wrong at `path` of the claim."""
         written = (*self.path, *path)
         return Problem(self.document.place(written), written, message)
+
+
+def family_of(metric: str) -> tuple[Family, str]:
+    """Return what a claim's metric is measured of, and its key in records.
+
+    Args:
+        metric: a registered image metric (`psnr-y`), `cost.KEY` or `training.KEY`.
+    """
+    prefix, dot, key = metric.partition(".")
+    if not dot:
+        return "image", metric_key(metric)
+    return ("cost" if prefix == "cost" else "training"), key
 
 
 def read_claim(name: str, body: Any, document: Document) -> Claim | None:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 
 from zoo.bench.factorial import Effect, FactorialResult, effects
+from zoo.metrics import metric_key
 from zoo.recipes.book import Book
 from zoo.recipes.matrices import Matrix
 from zoo.report.forest import forest
@@ -43,7 +44,7 @@ def factorial_views(book: Book, selection: Selection) -> tuple[FactorialView, ..
 def _available(selection: Selection) -> list[str]:
     """Return the metrics that could be computed; of the first it is told why it could not."""
     columns = selection.comparison.columns
-    keys = {metric: metric.replace("-", "_") for metric in METRICS}
+    keys = {metric: metric_key(metric) for metric in METRICS}
     found = [m for m, key in keys.items() if key in columns and not columns[key].unavailable]
     return found or [METRICS[0]]
 

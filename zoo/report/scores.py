@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from zoo.bench.comparisons import COST_KEYS, MEAN, Comparison, Score
+from zoo.bench.comparisons import MEAN, Comparison, Score
 from zoo.bench.comparisons import Row as Compared
 from zoo.bench.records import Record
-from zoo.metrics import PROBES
+from zoo.metrics import PROBES, metric_key
+from zoo.recipes.claims import COST_KEYS
 from zoo.report.model import Cell, Fact, Heading, Row, ScoreTable, SeedRow
 from zoo.report.numbers import Writer, counted, seconds_text, short_paths, shown_name
 from zoo.report.palette import Mark
@@ -24,7 +25,7 @@ COSTS = "Cost"
 _KINDS = {"baseline": "no training", "weights": "file of weights", "callable": "Python function"}
 _EMPTY = Cell("")
 _MOST_BEST = 2
-_NEVER_BEST = {name.replace("-", "_") for name in PROBES}
+_NEVER_BEST = {metric_key(name) for name in PROBES}
 """What tells how a generator is built: without BatchNorm the gap is 0, and no achievement."""
 
 
