@@ -26,8 +26,10 @@ LAYERS = [
     {"generators", "discriminators", "adversaries", "losses", "metrics", "data", "weights"},
     {"recipes"},
     {"runs"},
-    {"train", "bench"},
-    {"sweep", "report", "testing"},
+    {"models"},
+    {"train", "bench", "upscaling"},
+    {"sweep", "report", "testing", "exchange", "scaffold"},
+    {"api"},
     {"commands", "cli", "__main__"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

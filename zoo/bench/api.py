@@ -20,6 +20,7 @@ from zoo.bench.candidates import (
     Upscaler,
     baseline_candidate,
     callable_candidate,
+    model_candidate,
     parse_generator,
     run_candidate,
     weights_candidate,
@@ -38,6 +39,8 @@ from zoo.bench.session import (
 from zoo.bench.suites import Suite, open_suite
 from zoo.bench.tables import summary
 from zoo.errors import PluginError, RecipeError
+from zoo.models.file import is_model_file
+from zoo.models.store import MODEL_FILE, model_files
 from zoo.plugins import load_plugin_file
 from zoo.recipes.book import Book, load_book
 from zoo.recipes.checks import check_book, complete
@@ -159,7 +162,7 @@ def bench(
     """Score runs, files of weights and callables; return a table with a row a dataset.
 
     Args:
-        targets: recipes, run directories, files of weights, or callables as `Upscaler`.
+        targets: recipes, run directories, models, files of weights, or callables as `Upscaler`.
         suite: see `Request`, as for those below.
         profile: by default the device's.
         seeds: how many seeds of each recipe.
@@ -197,7 +200,9 @@ def bench(
 def _targeted(
     book: Book, targets: Sequence[str | Path | Upscaler], generator: str | None
 ) -> Request:
-    recipes, files = sort_targets(book, [str(one) for one in targets if not callable(one)])
+    recipes, files = sort_targets(
+        book, [str(one) for one in targets if not callable(one)], model_files()
+    )
     return Request(
         recipes=tuple(recipes),
         files=tuple(files),
@@ -286,11 +291,16 @@ def _find(book: Book, request: Request, scale: int) -> Asked:
 
 
 def _from_file(path: Path, generator: ComponentSpec | None, scale: int) -> Candidate:
+    if (path / MODEL_FILE).is_file():
+        path = path / MODEL_FILE
     if path.is_dir():
         return run_candidate(path)
+    if generator is None and is_model_file(path):
+        return model_candidate(path)
     if generator is None:
         raise RecipeError(
-            f"{path}: say which generator these weights are for, as in --generator rrdb"
+            f"{path}: say which generator these weights are for, as in --generator rrdb, or "
+            f"convert the file once with: zoo import {path}"
         )
     return weights_candidate(path, generator, scale=scale)
 

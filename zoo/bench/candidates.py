@@ -25,11 +25,13 @@ from zoo.bench.records import Target, TrainingSummary
 from zoo.bench.run_state import divergence, is_finished
 from zoo.errors import DataError, RecipeError, WeightsError
 from zoo.files import file_sha256
+from zoo.models.file import read_details, read_model
 from zoo.recipes.arguments import complaints
 from zoo.recipes.build import build_generator
 from zoo.recipes.problems import raise_problems
 from zoo.recipes.reader import parse_document
 from zoo.recipes.schema import ComponentSpec, RecipeSettings, RunSpec
+from zoo.runs.commands import train_command
 from zoo.runs.directory import RunDirectory
 from zoo.weights.tensors import read_tensors
 
@@ -152,6 +154,24 @@ def weights_candidate(
     return Candidate(target, scale, lambda: _file_generator(path, settings))
 
 
+def model_candidate(path: Path) -> Candidate:
+    """Return a model file of zoo's, which says what it is for, as a candidate.
+
+    Raises:
+        WeightsError: if it is not one; when it is loaded, if it does not fit.
+        IntegrityError: if it is damaged (when it is loaded).
+    """
+    details = read_details(path)
+    target = Target(
+        name=details.name,
+        kind="weights",
+        generator=details.generator,
+        weights_sha256=file_sha256(path),
+        command=_bench_command(str(path)),
+    )
+    return Candidate(target, details.scale, lambda: read_model(path).build())
+
+
 def parse_generator(text: str) -> ComponentSpec:
     """Read a generator as a recipe names it: `rrdb`, or `{name: rrdb, num_blocks: 6}`.
 
@@ -215,12 +235,6 @@ def failed_candidate(spec: RunSpec, failure: Failure, settings: Sequence[str] = 
         lost = {"finite": 0.0, "stable": 0.0}
         training = TrainingSummary(steps=0, seconds=0.0, verdict=DIVERGED, measures=lost)
     return Candidate(target, spec.settings.scale, _nothing, training, error=failure.message)
-
-
-def train_command(spec: RunSpec, settings: Sequence[str] = ()) -> str:
-    """Return the command that trains a run, with what was set beside recipe and profile."""
-    words = ["zoo", "train", spec.recipe, "--profile", spec.profile, "--seed", str(spec.seed)]
-    return shlex.join([*words, *(word for one in settings for word in ("--set", one))])
 
 
 def _bench_command(*words: str) -> str:

@@ -17,7 +17,6 @@ from zoo.bench.candidates import (
     Failure,
     failed_candidate,
     run_candidate,
-    train_command,
 )
 from zoo.bench.evaluate import Scorer
 from zoo.bench.records import Record, read_record, write_record
@@ -29,6 +28,7 @@ from zoo.recipes.book import Book
 from zoo.recipes.checks import complete
 from zoo.recipes.resolve import resolve
 from zoo.recipes.schema import RunSpec
+from zoo.runs.commands import train_command
 from zoo.runs.provenance import revision, versions
 
 logger = logging.getLogger(__name__)

@@ -56,7 +56,7 @@ class Sweep:
 Targets = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[RECIPE | RUN_DIR | WEIGHTS_FILE]...", help="What to score.", show_default=False
+        metavar="[RECIPE | MODEL | RUN_DIR | FILE]...", help="What to score.", show_default=False
     ),
 ]
 Everything = Annotated[bool, typer.Option("--all", help="Score every recipe.")]
@@ -166,10 +166,11 @@ def _asked(
     book: Book, words: Sequence[str], *, everything: bool, matrix: str | None
 ) -> tuple[list[str], list[Path]]:
     """Return recipes and files to score; names are checked before torch is imported."""
+    from zoo.models.store import model_files
     from zoo.recipes.matrices import matrix_cells
     from zoo.recipes.targets import sort_targets
 
-    recipes, files = sort_targets(book, words)
+    recipes, files = sort_targets(book, words, model_files())
     if matrix is not None:
         recipes += [cell.recipe for cell in matrix_cells(book, matrix)]
     if everything:

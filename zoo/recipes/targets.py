@@ -1,18 +1,27 @@
-"""Telling names of recipes from run directories and files of weights on a command line."""
+"""Telling names of recipes from models, run directories and files on a command line."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from zoo.errors import RecipeError
+from zoo.errors import RecipeError, UnknownNameError
 from zoo.recipes.book import Book
 
 WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt")
 
 
-def sort_targets(book: Book, words: Sequence[str]) -> tuple[list[str], list[Path]]:
-    """Return the recipes and the files among words. A recipe's name goes before a file's.
+def sort_targets(
+    book: Book, words: Sequence[str], models: Mapping[str, Path]
+) -> tuple[list[str], list[Path]]:
+    """Return the recipes and the files among words.
+
+    A recipe's name goes before a file's, a file's before a model's.
+
+    Args:
+        book: where the recipes are defined.
+        words: what was typed.
+        models: the files of the models that have a name.
 
     Raises:
         RecipeError: if a word looks like a file and none is there.
@@ -25,8 +34,10 @@ def sort_targets(book: Book, words: Sequence[str]) -> tuple[list[str], list[Path
             recipes.append(word)
         elif path.exists():
             files.append(path)
+        elif word in models:
+            files.append(models[word])
         elif "/" in word or path.suffix in WEIGHTS_SUFFIXES:
             raise RecipeError(f"{word}: there is no such run directory or file of weights")
         else:
-            book.recipe(word)
+            raise UnknownNameError("recipe", word, [*book.recipes, *models])
     return recipes, files

@@ -1,0 +1,112 @@
+"""Model files: what is written comes back, and what is damaged is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from zoo.errors import IntegrityError, RecipeError, UnknownNameError, WeightsError
+from zoo.files import hash_path
+from zoo.models.file import is_model_file, read_details, read_model, write_model
+from zoo.models.model import Model
+
+
+def test_a_model_comes_back_as_it_was(tiny: Model, tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "tiny.safetensors"
+    digest = write_model(path, tiny)
+    back = read_model(path)
+    assert back.details == tiny.details
+    assert (back.path, back.sha256) == (path, digest)
+    assert back.tensors.keys() == tiny.tensors.keys()
+    assert all(torch.equal(back.tensors[name], value) for name, value in tiny.tensors.items())
+    image = torch.rand(1, 3, 5, 4)
+    with torch.no_grad():
+        assert torch.equal(back.build()(image), tiny.build()(image))
+
+
+def test_a_built_generator_is_ready_to_use(tiny: Model) -> None:
+    generator = tiny.build()
+    assert not generator.training
+    assert generator.scale == 2
+
+
+def test_float16_halves_the_file_and_is_computed_with_in_float32(
+    tiny: Model, tmp_path: Path
+) -> None:
+    whole, half = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    write_model(whole, tiny)
+    write_model(half, tiny, precision="float16")
+    assert half.stat().st_size < 0.7 * whole.stat().st_size
+    back = read_model(half)
+    assert back.details.precision == "float16"
+    for name, value in tiny.tensors.items():
+        assert back.tensors[name].dtype == torch.float32
+        assert torch.equal(back.tensors[name], value.half().float())
+
+
+def test_a_number_too_large_for_float16_is_refused(tiny: Model, tmp_path: Path) -> None:
+    tensors = dict(tiny.tensors) | {"tail.bias": torch.tensor([1e6, 0.0, 0.0])}
+    with pytest.raises(WeightsError, match=r"tail.bias has a number that is not finite in float16"):
+        write_model(tmp_path / "x.safetensors", Model(tiny.details, tensors), precision="float16")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("has_hash_beside", [True, False])
+def test_every_flipped_bit_of_the_tensors_is_found(
+    tiny: Model, tmp_path: Path, *, has_hash_beside: bool
+) -> None:
+    path = tmp_path / "tiny.safetensors"
+    write_model(path, tiny)
+    if not has_hash_beside:
+        hash_path(path).unlink()
+    content = path.read_bytes()
+    start = 8 + int.from_bytes(content[:8], "little")
+    for offset in range(start, len(content), max(1, (len(content) - start) // 20)):
+        damaged = bytearray(content)
+        damaged[offset] ^= 0x10
+        path.write_bytes(damaged)
+        with pytest.raises(IntegrityError, match="damaged"):
+            read_model(path)
+
+
+def test_a_torn_file_is_found_without_the_hash_beside_it(tiny: Model, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.safetensors"
+    write_model(path, tiny)
+    hash_path(path).unlink()
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(IntegrityError, match="damaged"):
+        read_model(path)
+
+
+def test_files_of_other_tools_are_sent_to_import(tmp_path: Path) -> None:
+    foreign, text = tmp_path / "net.safetensors", tmp_path / "text.safetensors"
+    safetensors.torch.save_file({"a": torch.zeros(2)}, foreign)
+    text.write_text("not a model")
+    for path in (foreign, text):
+        assert not is_model_file(path)
+        with pytest.raises(WeightsError, match=f"zoo import {path}"):
+            read_model(path)
+    with pytest.raises(WeightsError, match="cannot read"):
+        read_model(tmp_path / "none.safetensors")
+
+
+def test_details_are_read_without_the_tensors(tiny: Model, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.safetensors"
+    write_model(path, tiny)
+    assert is_model_file(path)
+    assert read_details(path) == tiny.details
+
+
+def test_a_model_that_does_not_fit_says_so(tiny: Model) -> None:
+    wider = tiny.details.model_copy(update={"generator": tiny.details.generator | {"width": 12}})
+    with pytest.raises(WeightsError, match="does not fit generator 'srresnet'"):
+        Model(wider, tiny.tensors).build()
+    unknown = tiny.details.model_copy(update={"generator": {"name": "srresnt"}})
+    with pytest.raises(UnknownNameError, match="did you mean 'srresnet'"):
+        Model(unknown, tiny.tensors).build()
+    argument = tiny.details.model_copy(update={"generator": {"name": "srresnet", "widht": 8}})
+    with pytest.raises(RecipeError, match="widht"):
+        Model(argument, tiny.tensors).build()

@@ -1,0 +1,115 @@
+"""What a model file says of itself: the generator it is for, and where its weights come from.
+
+Read without torch. Not here: the tensors (`zoo.models.model`), the card made of this
+(`zoo.exchange.cards`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA: Final = "zoo.model/1"
+Origin = Literal["trained", "imported", "interpolated", "fixed"]
+Precision = Literal["float32", "float16"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Part(BaseModel):
+    """Base of the parts of a description: frozen, unknown keys forbidden."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Pretraining(Part):
+    """The run that a training began from.
+
+    Attributes:
+        recipe: its recipe.
+        identity_sha256: of everything that shaped it.
+        command: what makes it again.
+    """
+
+    recipe: str
+    identity_sha256: Sha256
+    command: str
+
+
+class Training(Part):
+    """How a model was trained: what its run directory recorded.
+
+    Attributes:
+        recipe: what was trained.
+        profile: how much.
+        seed: of weights, data order and pretraining.
+        command: as it was typed, or what makes the run again.
+        steps: updates of the generator.
+        seconds: wall-clock time of the stage.
+        verdict: the monitor's.
+        identity_sha256: of everything that shaped the run.
+        data: the training images, as the recipe or profile names them.
+        data_sha256: of the training pixels.
+        settings: every setting of recipe and profile, resolved.
+        pretraining: the run it began from, None where it began from nothing.
+        components: provenance of its components' weights, by role.
+        versions: of Python and the packages.
+        device: what it was trained on.
+        git: commit and dirty flag of zoo's checkout, None of an installed package.
+    """
+
+    recipe: str
+    profile: str
+    seed: int
+    command: str
+    steps: int
+    seconds: float
+    verdict: str
+    identity_sha256: Sha256
+    data: str
+    data_sha256: str
+    settings: dict[str, Any]
+    pretraining: Pretraining | None = None
+    components: dict[str, dict[str, str]] = {}
+    versions: dict[str, str] = {}
+    device: str = ""
+    git: dict[str, Any] | None = None
+
+
+class Details(Part):
+    """What a model is.
+
+    Attributes:
+        schema_name: which form of description this is.
+        name: what it is called.
+        summary: one line.
+        generator: name and arguments of the generator, without the scale.
+        scale: upscaling factor.
+        origin: `trained` by zoo, `imported` from another tool's file, `interpolated` between two
+            models, or `fixed`: a method without weights.
+        precision: of the numbers in the file; they are computed with in float32.
+        training: how it was trained, where zoo trained it.
+        source: of an imported model `file`, `sha256`, `layout`; of an interpolated one `a`,
+            `a_sha256`, `b`, `b_sha256`, `alpha`.
+        licence: of the weights, None where nobody said.
+        plugins: origin of each component that is not built in, by role.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    schema_name: Literal["zoo.model/1"] = Field(default=SCHEMA, alias="schema")
+    name: Annotated[str, Field(min_length=1, max_length=128)]
+    summary: str = ""
+    generator: dict[str, Any]
+    scale: int
+    origin: Origin
+    precision: Precision = "float32"
+    training: Training | None = None
+    source: dict[str, str] = {}
+    licence: str | None = None
+    plugins: dict[str, str] = {}
+
+    @property
+    def generator_name(self) -> str:
+        """The registered name of the generator."""
+        return str(self.generator["name"])

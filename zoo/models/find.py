@@ -1,0 +1,93 @@
+"""From what a user names to a model: a name, a file, a folder, a run, or nothing at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zoo.errors import DataError, RecipeError, UnknownNameError, WeightsError
+from zoo.models.details import Details
+from zoo.models.file import SUFFIX, read_model
+from zoo.models.model import Model
+from zoo.models.runs import model_of_run
+from zoo.models.store import MODEL_FILE, default_model, model_files
+from zoo.registry import GENERATORS
+from zoo.runs.directory import RunDirectory
+
+DEFAULT_SCALE = 4
+_FOREIGN = frozenset({".pth", ".pt", ".ckpt", ".bin"})
+
+
+def model_names() -> list[str]:
+    """Return the names of the models that come with zoo and of those that were pulled."""
+    return list(model_files())
+
+
+def find_model(what: str | Path | None = None, *, run_root: Path = Path("runs")) -> Model:
+    """Return the model that is meant.
+
+    Args:
+        what: a run directory; a model file; a folder with `model.safetensors`; the name of a
+            shipped model, or `owner/name` of a pulled one; a recipe with exactly one finished run;
+            a generator that needs no training. None is the shipped default.
+        run_root: folder of run directories, for recipes.
+
+    Raises:
+        UnknownNameError: if it is none of these.
+        RecipeError: if it is a recipe with several finished runs.
+        DataError: if it is a run that is not finished.
+        WeightsError: if it is a file of another tool.
+        IntegrityError: if the file is damaged.
+    """
+    name = default_model() if what is None else str(what)
+    files, path = model_files(), Path(name)
+    if what is None or (name in files and not path.exists()):
+        return read_model(files[name])
+    if path.is_dir():
+        return _of_folder(path)
+    if path.is_file():
+        return read_model(path)
+    return _of_name(name, run_root)
+
+
+def _of_folder(path: Path) -> Model:
+    if (path / MODEL_FILE).is_file():
+        return read_model(path / MODEL_FILE)
+    if RunDirectory(path).provenance() is None:
+        raise DataError(
+            f"{path} is neither a run directory (it has no provenance.json) nor a model's folder "
+            f"(it has no {MODEL_FILE})"
+        )
+    return model_of_run(path)
+
+
+def _of_name(name: str, run_root: Path) -> Model:
+    runs = _finished_runs(name, run_root)
+    if len(runs) == 1:
+        return model_of_run(runs[0])
+    if runs:
+        listed = ", ".join(str(path) for path in runs)
+        raise RecipeError(f"{name} has {len(runs)} finished runs; name one of: {listed}")
+    if name in GENERATORS.names() and not GENERATORS.get(name).trainable:
+        return _fixed(name)
+    if Path(name).suffix in (SUFFIX, *_FOREIGN):
+        raise WeightsError(f"there is no file {name}")
+    known = [*model_files(), *(path.name for path in run_root.glob("*") if path.is_dir())]
+    raise UnknownNameError("model", name, known, see="zoo list models")
+
+
+def _finished_runs(recipe: str, run_root: Path) -> list[Path]:
+    if not recipe or Path(recipe).name != recipe:
+        return []
+    found = sorted((run_root / recipe).glob("*/seed-*"))
+    return [path for path in found if RunDirectory(path).summary() is not None]
+
+
+def _fixed(name: str) -> Model:
+    details = Details(
+        name=name,
+        summary="a fixed method, without weights",
+        generator={"name": name},
+        scale=DEFAULT_SCALE,
+        origin="fixed",
+    )
+    return Model(details, {})

@@ -1,0 +1,88 @@
+"""From a run directory to a model: its weights, and all that its provenance says of them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import DataError
+from zoo.files import file_sha256
+from zoo.models.details import Details, Pretraining, Training
+from zoo.models.model import Model
+from zoo.recipes.schema import RunSpec
+from zoo.runs.commands import train_command
+from zoo.runs.directory import RunDirectory
+
+_BUILT_IN = "built-in"
+
+
+def model_of_run(path: Path) -> Model:
+    """Return the generator of a finished run (its moving average) as a model.
+
+    Raises:
+        DataError: if no run is there, or it is not finished.
+        IntegrityError: if its weights are damaged.
+    """
+    directory = RunDirectory(path)
+    spec, provenance = directory.spec(), directory.provenance()
+    if spec is None or provenance is None:
+        raise DataError(f"{path} holds no run: it has no recipe.yaml and provenance.json")
+    summary = directory.summary(provenance["identity_sha256"])
+    if summary is None or not directory.weights.exists():
+        raise DataError(f"{path} is not finished; go on with: {train_command(spec)}")
+    tensors, _ = directory.read_weights(provenance["identity_sha256"])
+    session = provenance["sessions"][-1]
+    details = Details(
+        name=f"{spec.recipe}-{spec.profile}",
+        summary=f"recipe {spec.recipe}, profile {spec.profile}, seed {spec.seed}",
+        generator=spec.settings.generator.model_dump(mode="json"),
+        scale=spec.settings.scale,
+        origin="trained",
+        training=_training(spec, provenance, summary),
+        plugins={
+            role: origin for role, origin in session["components"].items() if origin != _BUILT_IN
+        },
+    )
+    return Model(details, tensors, path, file_sha256(directory.weights))
+
+
+def _training(spec: RunSpec, provenance: Mapping[str, Any], summary: Mapping[str, Any]) -> Training:
+    identity, session = provenance["identity"], provenance["sessions"][-1]
+    return Training(
+        recipe=spec.recipe,
+        profile=spec.profile,
+        seed=spec.seed,
+        command=_typed(session["command"]) or train_command(spec),
+        steps=summary["steps"],
+        seconds=summary["seconds"],
+        verdict=summary["verdict"],
+        identity_sha256=provenance["identity_sha256"],
+        data=spec.settings.data.source,
+        data_sha256=identity["data"],
+        settings=spec.settings.model_dump(mode="json"),
+        pretraining=_pretraining(spec, identity["pretraining"]),
+        components=summary["components"],
+        versions=session["versions"],
+        device=_device(session),
+        git=session["git"],
+    )
+
+
+def _pretraining(spec: RunSpec, identity: str | None) -> Pretraining | None:
+    if spec.pretraining is None or identity is None:
+        return None
+    inner = spec.pretraining
+    return Pretraining(recipe=inner.recipe, identity_sha256=identity, command=train_command(inner))
+
+
+def _typed(words: list[str]) -> str | None:
+    """Return the command as it was typed, None where no `zoo train` was: a script, a sweep."""
+    return shlex.join(["zoo", *words[1:]]) if words[1:2] == ["train"] else None
+
+
+def _device(session: Mapping[str, Any]) -> str:
+    if session["device_name"] == "cpu":
+        return f"CPU, {session['execution']['threads']} threads"
+    return str(session["device_name"])

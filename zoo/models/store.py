@@ -1,0 +1,64 @@
+"""Where models lie: those that come with zoo, and those that were pulled from a hub.
+
+A model's folder has `model.safetensors`, its `.sha256`, `README.md` (the card) and `records/`.
+Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from zoo.data.places import zoo_home
+from zoo.errors import WeightsError
+
+MODEL_FILE, CARD_FILE, RECORDS_FOLDER = "model.safetensors", "README.md", "records"
+SHIPPED = Path(__file__).parent / "shipped"
+_DEFAULT = "default.txt"
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+
+
+def model_files() -> dict[str, Path]:
+    """Return the files of the models that need no path, by name: shipped ones, then pulled ones."""
+    shipped = {path.parent.name: path for path in sorted(SHIPPED.glob(f"*/{MODEL_FILE}"))}
+    root = _store_root()
+    pulled = {
+        f"{path.parent.parent.name}/{path.parent.name}": path
+        for path in sorted(root.glob(f"*/*/{MODEL_FILE}"))
+    }
+    return shipped | pulled
+
+
+def default_model() -> str:
+    """Return the name of the shipped model that is used where none is named.
+
+    Raises:
+        WeightsError: if this installation comes without models.
+    """
+    try:
+        return (SHIPPED / _DEFAULT).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise WeightsError(
+            f"there is no {SHIPPED / _DEFAULT}: this installation comes without models; install "
+            "zoo again, or name a model, a run directory or a file"
+        ) from error
+
+
+def is_repository(name: str) -> bool:
+    """Tell whether a name has the form of a repository on a hub, `owner/name`."""
+    return _REPOSITORY.match(name) is not None and ".." not in name
+
+
+def store_path(repository: str) -> Path:
+    """Return the folder in which a pulled model is kept.
+
+    Raises:
+        WeightsError: if `repository` has not the form `owner/name`.
+    """
+    if not is_repository(repository):
+        raise WeightsError(f"{repository!r} is not the name of a repository, such as owner/name")
+    return _store_root() / repository
+
+
+def _store_root() -> Path:
+    return zoo_home() / "models"
