@@ -86,11 +86,17 @@ def load_plugin_file(path: Path) -> ModuleType:
     return module
 
 
+def plugin_file_of(component: type) -> Path | None:
+    """Return the plugin file a component came from, None for any other origin."""
+    module = sys.modules.get(component.__module__)
+    path: Path | None = getattr(module, "__zoo_plugin_file__", None)
+    return path
+
+
 def plugin_file_hash(component: type) -> str | None:
     """Return the sha256 of the plugin file a component came from, None for any other origin."""
-    module = sys.modules.get(component.__module__)
-    path = getattr(module, "__zoo_plugin_file__", None)
-    return None if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    path = plugin_file_of(component)
+    return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _distribution(entry_point: EntryPoint) -> str:

@@ -15,8 +15,10 @@ from typer.core import TyperGroup
 
 from zoo.commands import data, weights
 from zoo.commands.bench import bench
+from zoo.commands.check import check
 from zoo.commands.doctor import doctor
 from zoo.commands.list import list_names
+from zoo.commands.new import new
 from zoo.commands.output import configure_logging, print_error, print_text
 from zoo.commands.report import report
 from zoo.commands.show import show
@@ -58,7 +60,9 @@ app.command("show")(show)
 app.command("train")(train)
 app.command("bench")(bench)
 app.command("report")(report)
+app.command("check")(check)
 app.command("doctor")(doctor)
+app.command("new")(new)
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
 

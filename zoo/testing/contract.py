@@ -1,0 +1,135 @@
+"""What the contracts of all kinds share: how a component is built, and its constructor.
+
+Not here: what a kind must do (`zoo.testing.generators` and its neighbours); how contracts are run
+for `zoo check` (`zoo.testing.verdicts`).
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+from unittest import SkipTest
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from zoo.errors import WeightsError
+from zoo.recipes.arguments import Parameter, parameters
+from zoo.registry import constructor_parameters
+from zoo.testing.small import small_arguments
+
+
+class Contract:
+    """What a component promises, a `test_*` method each; its docstring says what is checked.
+
+    Attributes:
+        component: the class that is checked.
+        arguments: constructor arguments that make it small; without them, some are chosen where
+            its defaults are large.
+        measured: what a method measured, in words; for `zoo check`.
+    """
+
+    kind: ClassVar[str] = ""
+    example_shape: ClassVar[tuple[int, ...] | None] = None
+    component: type[Any]
+    arguments: Mapping[str, Any] | None = None
+    measured: str = ""
+
+    def settings(self) -> dict[str, Any]:
+        """Return the constructor arguments the component is checked with."""
+        if self.arguments is not None:
+            return dict(self.arguments)
+        return small_arguments(self.component, self.example_shape)
+
+    def build(self, *, seed: int = 0, **changes: Any) -> Any:
+        """Build the component under a seed, and leave the global random numbers alone.
+
+        Raises:
+            SkipTest: if it needs weights that are not here.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            try:
+                return self.component(**{**self.settings(), **changes})
+            except WeightsError as error:
+                raise SkipTest(f"its weights are not here: {error}") from error
+
+    @classmethod
+    def checks(cls) -> list[str]:
+        """Return the names of the methods that check something, in the order they are written."""
+        found: dict[str, None] = {}
+        for base in reversed(cls.__mro__):
+            found |= {name: None for name in vars(base) if name.startswith("test_")}
+        return list(found)
+
+    def test_constructor(self) -> None:
+        """Every argument is keyword-only, has a type that recipes are checked by, and is JSON."""
+        problems = [
+            problem
+            for name, parameter in parameters(self.component).items()
+            for problem in _parameter_problems(
+                parameter, constructor_parameters(self.component)[name]
+            )
+        ]
+        require(not problems, "; ".join(problems))
+        self.measured = f"{len(parameters(self.component))} arguments"
+
+
+def require(condition: object, sentence: str) -> None:
+    """Raise an `AssertionError` with a sentence unless a condition holds, under `-O` too."""
+    __tracebackhide__ = True  # pytest shows the check, not this line
+    if not condition:
+        raise AssertionError(sentence)
+
+
+def require_close(actual: Tensor, expected: Tensor, *, tolerance: float, what: str) -> float:
+    """Return the largest difference of two tensors; it may be `tolerance`, beyond 1 relative.
+
+    Args:
+        actual: what was computed another way.
+        expected: what it should be.
+        tolerance: largest difference, times the largest magnitude where that is above 1.
+        what: begins the sentence of the failure, such as `channels_last differs`.
+    """
+    __tracebackhide__ = True
+    require(
+        actual.shape == expected.shape,
+        f"{what}: the shape is {tuple(actual.shape)}, not {tuple(expected.shape)}",
+    )
+    require(bool(actual.isfinite().all()), f"{what}: it is not finite everywhere")
+    difference = float((actual.double() - expected.double()).abs().max())
+    allowed = tolerance * max(1.0, float(expected.abs().max()))
+    require(difference <= allowed, f"{what}: by up to {difference:.2g}, allowed is {allowed:.2g}")
+    return difference
+
+
+def images(*shape: int, seed: int = 0) -> Tensor:
+    """Return `(N, 3, H, W)` noise in [0, 1], always the same for a seed."""
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def require_untouched(image: Tensor, before: Tensor, what: str) -> None:
+    """Require that an image still has the values it was handed over with."""
+    __tracebackhide__ = True
+    require(torch.equal(image, before), f"{what} is changed in place; work on a copy")
+
+
+def _parameter_problems(parameter: Parameter, declared: inspect.Parameter) -> Iterator[str]:
+    if declared.kind is not inspect.Parameter.KEYWORD_ONLY:
+        yield f"{parameter.name!r} is not keyword-only: put a '*' first"
+    if declared.annotation is inspect.Parameter.empty:
+        yield f"{parameter.name!r} has no type: a recipe could write anything there"
+    if parameter.required:
+        return
+    try:
+        read = parameter.read(parameter.default)
+    except TypeError:
+        yield f"the default of {parameter.name!r}, {parameter.default!r}, cannot be written as JSON"
+    except ValidationError:
+        yield f"the default of {parameter.name!r}, {parameter.default!r}, is not of its type"
+    else:
+        if json.dumps(read) != json.dumps(parameter.default):
+            yield f"the default of {parameter.name!r} comes back from JSON as {read!r}"

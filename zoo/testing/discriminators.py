@@ -1,0 +1,99 @@
+"""What every discriminator promises: `DiscriminatorContract`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from zoo.discriminators.base import Discriminator
+from zoo.errors import ShapeError
+from zoo.testing.contract import images, require, require_close
+from zoo.testing.networks import FLOAT32_TOLERANCE, NetworkContract
+
+
+class DiscriminatorContract(NetworkContract):
+    """An image in, logits out, and a gradient back to the image.
+
+    Attributes:
+        sizes: heights and widths in pixels it is tried with. It may refuse some with a
+            `ShapeError`, not all.
+    """
+
+    kind = "discriminators"
+    example_shape = (2, 3, 64, 64)
+    component: type[Discriminator]
+    sizes: Sequence[tuple[int, int]] = ((64, 64), (48, 80), (33, 47), (96, 96))
+
+    def example(self, *, batch: int = 2, seed: int = 0) -> Tensor:
+        """Return `(N, 3, H, W)` images in [0, 1] of the first size it takes."""
+        return images(batch, 3, *self._taken()[0], seed=seed)
+
+    def test_logits_of_any_size(self) -> None:
+        """Images of several sizes, square and not, are scored with finite logits."""
+        discriminator, taken = self.network(), self._taken()
+        for height, width in taken:
+            with torch.no_grad():
+                logits = discriminator(images(2, 3, height, width))
+            said = f"(2, 3, {height}, {width}) is scored with"
+            shape = tuple(logits.shape)
+            one, patches = shape == (2, 1), len(shape) == 4 and shape[:2] == (2, 1)
+            require(one or patches, f"{said} {shape}, not (2, 1) or (2, 1, H', W')")
+            require(bool(logits.isfinite().all()), f"{said} logits that are not finite")
+        refused = [size for size in self.sizes if size not in taken]
+        words = [f"takes {_listed(taken)}", *([f"refuses {_listed(refused)}"] if refused else [])]
+        self.measured = "; ".join(words)
+
+    def test_gradient_reaches_the_image(self) -> None:
+        """A gradient reaches every image, which is what the generator learns from."""
+        discriminator, image = self.network(), self.example().requires_grad_()
+        (gradient,) = torch.autograd.grad(discriminator(image).double().sum(), image)
+        reached = [bool(each.any()) for each in gradient]
+        require(all(reached), f"none reaches {reached.count(False)} of {len(reached)} images")
+
+    def test_gradient_penalty(self) -> None:
+        """The gradient at the image can be differentiated again, as a gradient penalty does."""
+        discriminator, image = self.network(), self.example().requires_grad_()
+        (gradient,) = torch.autograd.grad(discriminator(image).sum(), image, create_graph=True)
+        require(gradient.requires_grad, "the gradient does not depend on the parameters")
+        gradient.square().sum().backward()
+        found = [p.grad for p in discriminator.parameters() if p.grad is not None]
+        require(found and any(bool(each.any()) for each in found), "it reaches no parameter")
+        require(all(bool(each.isfinite().all()) for each in found), "it is not finite everywhere")
+
+    def test_images_do_not_affect_each_other(self) -> None:
+        """Without batch norm, an image is scored the same alone and in a batch, in training too."""
+        discriminator, batch = self.network(), self.example(batch=3)
+        coupled = any(isinstance(layer, _BatchNorm) for layer in discriminator.modules())
+        worst = 0.0
+        for training in (False,) if coupled else (False, True):
+            discriminator.train(training)
+            with torch.no_grad():
+                together = discriminator(batch)
+                alone = torch.cat([discriminator(batch[index : index + 1]) for index in range(3)])
+            what = f"in {'training' if training else 'evaluation'} an image's score differs"
+            worst = max(
+                worst, require_close(alone, together, tolerance=FLOAT32_TOLERANCE, what=what)
+            )
+        only = "; evaluation only: it has batch norm" if coupled else ""
+        self.measured = f"largest difference {worst:.1g}{only}"
+
+    def _taken(self) -> list[tuple[int, int]]:
+        """Return the sizes it takes; there must be one."""
+        discriminator, taken, refusal = self.network(), [], ""
+        for height, width in self.sizes:
+            try:
+                with torch.no_grad():
+                    discriminator(images(2, 3, height, width))
+            except ShapeError as error:
+                refusal = str(error)
+            else:
+                taken.append((height, width))
+        require(taken, f"it takes none of {_listed(self.sizes)}: {refusal}")
+        return taken
+
+
+def _listed(sizes: Sequence[tuple[int, int]]) -> str:
+    return ", ".join(f"{height}x{width}" for height, width in sizes)

@@ -1,0 +1,89 @@
+"""What every generator promises: `GeneratorContract`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any
+from unittest import SkipTest
+
+import torch
+from torch import Tensor
+
+from zoo.generators.base import Generator
+from zoo.recipes.arguments import SCALE
+from zoo.testing.contract import images, require, require_close
+from zoo.testing.export import run_onnx
+from zoo.testing.networks import FLOAT32_TOLERANCE, NetworkContract
+
+SIZES = ((1, 1), (1, 6), (5, 7), (8, 3), (16, 9))
+"""Heights and widths in pixels: tiny, odd, not square."""
+EXPORTED, OTHERS = (9, 7), ((1, 1), (6, 13))
+"""The size an export is made with, and sizes it must take too."""
+
+
+class GeneratorContract(NetworkContract):
+    """An image in, an image `scale` times larger out, whatever its size."""
+
+    kind = "generators"
+    example_shape = (1, 3, 16, 16)
+    component: type[Generator]
+
+    def example(self, *, batch: int = 2, seed: int = 0) -> Tensor:
+        """Return `(N, 3, 12, 10)` images in [0, 1]."""
+        return images(batch, 3, 12, 10, seed=seed)
+
+    def test_images_of_any_size(self) -> None:
+        """Any image comes out enlarged and finite, at every scale it declares."""
+        scales = sorted(self.component.scales)
+        for scale in scales:
+            generator = self.network(**{SCALE: scale})
+            for height, width in SIZES:
+                with torch.no_grad():
+                    sr_image = generator(images(2, 3, height, width))
+                found, expected = tuple(sr_image.shape), (2, 3, scale * height, scale * width)
+                said = f"at scale {scale}, (2, 3, {height}, {width}) came out as"
+                require(found == expected, f"{said} {found}, not {expected}")
+                require(bool(sr_image.isfinite().all()), f"{said} values that are not finite")
+        self.measured = f"1x1 to 16x9 pixels at {', '.join(f'x{scale}' for scale in scales)}"
+
+    def test_images_do_not_affect_each_other(self) -> None:
+        """In evaluation, an image comes out the same alone and in a batch."""
+        generator, batch = self.network(), self.example(batch=3)
+        with torch.no_grad():
+            together = generator(batch)
+            alone = torch.cat([generator(batch[index : index + 1]) for index in range(3)])
+        what = "alone and in a batch an image differs"
+        found = require_close(alone, together, tolerance=FLOAT32_TOLERANCE, what=what)
+        self.measured = f"largest difference {found:.1g}"
+
+    def test_compile(self) -> None:
+        """Compiled by `torch.compile`, it gives the same."""
+        _require_compiler()
+        generator, image = self.network(), self.example()
+        with torch.no_grad():
+            expected = generator(image)
+            actual = torch.compile(generator)(image)
+        what = "compiled, the output differs"
+        found = require_close(actual, expected, tolerance=FLOAT32_TOLERANCE, what=what)
+        self.measured = f"largest difference {found:.1g}"
+
+    def test_onnx(self) -> None:
+        """Exported to ONNX with any height and width, it gives the same in onnxruntime."""
+        generator: Any = self.network()
+        inputs = [images(1, 3, *size) for size in (EXPORTED, *OTHERS)]
+        found = 0.0
+        for image, actual in zip(inputs, run_onnx(generator, inputs), strict=True):
+            with torch.no_grad():
+                expected = generator(image)
+            what = f"in onnxruntime a {image.shape[2]}x{image.shape[3]} image differs"
+            found = max(
+                found, require_close(actual, expected, tolerance=FLOAT32_TOLERANCE, what=what)
+            )
+        self.measured = f"largest difference {found:.1g}"
+
+
+def _require_compiler() -> None:
+    names = (os.environ.get("CXX"), "g++", "clang++", "cl")
+    if not any(shutil.which(name) for name in names if name):
+        raise SkipTest("torch.compile needs a C++ compiler, and there is none on the path")

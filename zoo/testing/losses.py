@@ -1,0 +1,113 @@
+"""What every loss promises: `LossContract`."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zoo.losses.base import SOURCE, Loss
+from zoo.testing.contract import Contract, images, require, require_untouched
+
+RELATIVE = 1e-3
+"""What rounding may change of a loss."""
+
+
+class LossContract(Contract):
+    """A distance between generated and real images, from which the generator learns."""
+
+    kind = "losses"
+    component: type[Loss]
+
+    def real(self, batch: int = 2) -> Tensor:
+        """Return `(N, 3, 48, 40)` images that stand for real ones: smooth, in [0, 1]."""
+        coarse = images(batch, 3, 6, 5, seed=1)
+        return F.interpolate(coarse, size=(48, 40), mode="bilinear", align_corners=False)
+
+    def generated(self, batch: int = 2) -> Tensor:
+        """Return images like the real ones, not equal to them."""
+        real = self.real(batch)
+        return real + 0.05 * (images(*real.shape, seed=2) - 0.5)
+
+    def test_finite_scalar(self) -> None:
+        """It is a finite scalar, and leaves both images as they were."""
+        loss, sr_image, hr_image = self.build(), self.generated(), self.real()
+        before = sr_image.clone(), hr_image.clone()
+        value = loss(sr_image, hr_image)
+        require(isinstance(value, Tensor) and value.shape == (), "it is no scalar tensor")
+        require(bool(value.isfinite()), f"it is {float(value)}")
+        require_untouched(sr_image, before[0], "the generated image")
+        require_untouched(hr_image, before[1], "the real image")
+        self.measured = f"{float(value):.3g} for images {_rms(sr_image, hr_image):.3f} apart"
+
+    def test_generator_learns_from_it(self) -> None:
+        """A gradient reaches every generated image; the real ones need none."""
+        loss, sr_image = self.build(), self.generated().requires_grad_()
+        loss(sr_image, self.real()).backward()
+        require(sr_image.grad is not None, "no gradient reaches the generated images")
+        reached = [] if sr_image.grad is None else [bool(each.any()) for each in sr_image.grad]
+        require(all(reached), f"none reaches {reached.count(False)} of {len(reached)} images")
+
+    def test_smallest_at_the_real_image(self) -> None:
+        """Nothing scores better than the real image itself: noise, blur and a shift cost more."""
+        loss, hr_image = self.build(), self.real()
+        with torch.no_grad():
+            least = float(loss(hr_image, hr_image))
+            values = {name: float(loss(each, hr_image)) for name, each in _worse(hr_image).items()}
+        for name, value in values.items():
+            require(value > least, f"{name} costs {value:.3g}, the real image {least:.3g}")
+        self.measured = f"{least:.2g}; " + ", ".join(f"{n} {v:.2g}" for n, v in values.items())
+
+    def test_mean_over_the_batch(self) -> None:
+        """The loss of a batch is the mean over its images."""
+        loss, sr_image, hr_image = self.build(), self.generated(3), self.real(3)
+        with torch.no_grad():
+            together = float(loss(sr_image, hr_image))
+            alone = [
+                float(loss(sr_image[i : i + 1], hr_image[i : i + 1])) for i in range(len(sr_image))
+            ]
+        mean = sum(alone) / len(alone)
+        fits = abs(together - mean) <= RELATIVE * max(abs(together), abs(mean))
+        require(fits, f"it is {together:.4g} for a batch, the mean of its images is {mean:.4g}")
+
+    def test_same_images_give_the_same_value(self) -> None:
+        """The same images give the same value to the last bit."""
+        loss = self.build()
+        with torch.no_grad():
+            first, second = (float(loss(self.generated(), self.real())) for _ in range(2))
+        require(first == second, f"{first!r} and then {second!r}")
+
+    def test_parameters_are_frozen(self) -> None:
+        """Parameters it holds are frozen, and it says where they came from."""
+        loss: Loss = self.build()
+        trained = [name for name, p in loss.named_parameters() if p.requires_grad]
+        require(not trained, f"{', '.join(trained[:3])} would be trained with the generator")
+        said = loss.provenance()
+        text = all(isinstance(k, str) and isinstance(v, str) for k, v in said.items())
+        require(text, "provenance() holds more than text")
+        held = sum(p.numel() for p in loss.parameters())
+        told = not held or SOURCE in said
+        require(told, f"provenance() lacks {SOURCE!r}: where its {held:,} weights came from")
+        self.measured = said.get(SOURCE, "it holds none")
+
+    def test_bfloat16(self) -> None:
+        """Under bfloat16 autocast it is finite, with a finite gradient."""
+        loss, sr_image = self.build(), self.generated().requires_grad_()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            value = loss(sr_image, self.real())
+        require(bool(value.isfinite()), f"it is {float(value)}")
+        (gradient,) = torch.autograd.grad(value, sr_image)
+        require(bool(gradient.isfinite().all()), "its gradient is not finite everywhere")
+
+
+def _worse(image: Tensor) -> dict[str, Tensor]:
+    """Return degraded versions of `(N, 3, H, W)` images."""
+    return {
+        "noise": image + 0.1 * (images(*image.shape, seed=3) - 0.5),
+        "blur": F.avg_pool2d(F.pad(image, (3, 3, 3, 3), mode="replicate"), 7, stride=1),
+        "a shift": image.roll(4, dims=3),
+    }
+
+
+def _rms(first: Tensor, second: Tensor) -> float:
+    return float((first - second).square().mean().sqrt())

@@ -1,0 +1,156 @@
+"""What generators and discriminators have in common: networks that are trained and saved."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Iterator
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from zoo.testing.contract import Contract, images, require, require_close, require_untouched
+from zoo.testing.randomness import reset_sources, seed_all, undisturbed
+
+FLOAT32_TOLERANCE = 1e-4
+BFLOAT16_TOLERANCE = 0.05
+NAMES_SHOWN = 3
+
+
+class NetworkContract(Contract):
+    """Promises of any network. Subclasses say what goes in."""
+
+    def example(self, *, batch: int = 2, seed: int = 0) -> Tensor:
+        """Return a small batch that the network takes."""
+        raise NotImplementedError
+
+    def network(self, *, seed: int = 0, **changes: Any) -> nn.Module:
+        """Build the network in evaluation mode."""
+        built: nn.Module = self.build(seed=seed, **changes)
+        return built.eval()
+
+    def test_input_is_left_alone(self) -> None:
+        """The images that go in are not changed in place, in training or in evaluation."""
+        for training in (True, False):
+            network, image = self.network().train(training), self.example()
+            before = image.clone()
+            network(image)
+            require_untouched(image, before, "the input")
+
+    def test_gradient_reaches_every_parameter(self) -> None:
+        """A gradient reaches every parameter."""
+        without: set[str] = set()
+        for training in (True, False):
+            network = _stirred(self.network().train(training))
+            output = network(self.example())
+            require(output.requires_grad, "no gradient flows through the output at all")
+            (output.double() * images(*output.shape, seed=7)).sum().backward()
+            found = set(_without_gradient(network))
+            without = found if training else without & found
+        names = sorted(without)
+        total = len(list(self.network().parameters()))
+        require(not names, f"none reaches {len(names)} of {total}: {_few(names)}; {_UNUSED}")
+        self.measured = f"{total} parameter tensors"
+
+    def test_state_dict_round_trip(self) -> None:
+        """Weights that are saved and loaded into a new network give the same output exactly."""
+        first, second = self.network(seed=1), self.network(seed=2)
+        tensors = {name: value.contiguous() for name, value in first.state_dict().items()}
+        try:
+            saved = safetensors.torch.save(tensors)
+        except RuntimeError as error:
+            line = str(error).strip().partition("\n")[0]
+            raise AssertionError(f"its weights cannot be saved as safetensors: {line}") from error
+        second.load_state_dict(safetensors.torch.load(saved))
+        with torch.no_grad():
+            same = torch.equal(first(self.example()), second(self.example()))
+        require(same, "the output differs: something that shapes it is not in the state dict")
+        self.measured = f"{len(tensors)} tensors, {len(saved):,} bytes"
+
+    def test_seed_decides_the_weights(self) -> None:
+        """Torch's seed, and nothing else, decides the initial weights."""
+        states = []
+        with undisturbed():
+            for other in (1, 2):
+                seed_all(other)  # NumPy's and Python's: `build` sets torch's
+                states.append(self.network(seed=0).state_dict())
+        different = [
+            name for name in states[0] if not torch.equal(states[0][name], states[1][name])
+        ]
+        message = f"built twice under one seed, {_few(different)} differ; initialise with torch"
+        require(not different, message)
+
+    def test_same_input_gives_the_same_output(self) -> None:
+        """In evaluation, the same image gives the same output to the last bit."""
+        network, image = self.network(), self.example()
+        with torch.no_grad():
+            first, second = network(image), network(image)
+        require(torch.equal(first, second), "two passes over one image differ")
+
+    def test_random_numbers_are_left_to_others(self) -> None:
+        """The global seed is set neither when it is built nor when it runs."""
+        built = reset_sources(lambda: self.component(**self.settings()))
+        require(not built, f"building it sets the global seed of {' and '.join(built)}")
+        network, image = self.network(), self.example()
+        for training in (True, False):
+            network.train(training)
+            ran = reset_sources(lambda: network(image))
+            require(not ran, f"running it sets the global seed of {' and '.join(ran)}")
+
+    def test_copies(self) -> None:
+        """A deep copy and a pickled copy, as averaging and workers take them, give the same."""
+        network, image = self.network(), self.example()
+        copies = (copy.deepcopy(network), pickle.loads(pickle.dumps(network)))  # noqa: S301  ours
+        with torch.no_grad():
+            expected = network(image)
+            for made in copies:
+                require(torch.equal(made(image), expected), "the output of a copy differs")
+
+    def test_channels_last(self) -> None:
+        """The memory layout channels_last, in which a GPU trains, gives the same."""
+        network, image = self.network(), self.example()
+        with torch.no_grad():
+            expected = network(image)
+            network = network.to(memory_format=torch.channels_last)
+            actual = network(image.to(memory_format=torch.channels_last))
+        found = require_close(
+            actual, expected, tolerance=FLOAT32_TOLERANCE, what="channels_last differs"
+        )
+        self.measured = f"largest difference {found:.1g}"
+
+    def test_bfloat16(self) -> None:
+        """Under bfloat16 autocast the output stays near that of float32."""
+        network, image = self.network(), self.example()
+        with torch.no_grad():
+            expected = network(image)
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                actual = network(image)
+        found = require_close(
+            actual, expected, tolerance=BFLOAT16_TOLERANCE, what="bfloat16 differs"
+        )
+        self.measured = f"largest difference {found:.1g}"
+
+
+_UNUSED = "unused in forward, behind a detach, or multiplied by nothing"
+
+
+def _stirred(network: nn.Module) -> nn.Module:
+    """Move every parameter a little: a gate that starts at 0 lets no gradient through."""
+    noise = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.02 * torch.randn(parameter.shape, generator=noise))
+    return network
+
+
+def _without_gradient(network: nn.Module) -> Iterator[str]:
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad and (parameter.grad is None or not parameter.grad.any()):
+            yield name
+
+
+def _few(names: list[str]) -> str:
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")

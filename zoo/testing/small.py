@@ -1,0 +1,82 @@
+"""Arguments that make a component small enough to be checked in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from zoo.recipes.arguments import SCALE, parameters
+
+LARGE: Final = 100_000
+"""Parameters from which on smaller arguments are looked for."""
+
+
+def small_arguments(component: type[Any], shape: tuple[int, ...] | None) -> dict[str, Any]:
+    """Return arguments under which a network has at most `LARGE` parameters, where there are any.
+
+    Whole numbers among its defaults, and lists of them, are halved, each time the one that saves
+    most, as long as the constructor's types allow the value and an image still goes through.
+
+    Args:
+        component: a class; anything but a network is left at its defaults.
+        shape: of an image that goes through it; None for what is no network.
+
+    Returns:
+        The arguments that differ from the defaults; none where the defaults are small, or where
+        the network cannot be built without arithmetic.
+    """
+    chosen: dict[str, Any] = {}
+    if shape is None or not issubclass(component, nn.Module):
+        return chosen
+    size = _size(component, chosen, shape)
+    while size is not None and size > LARGE:
+        options = [(_size(component, each, shape), each) for each in _halved(component, chosen)]
+        smaller = [(count, each) for count, each in options if count is not None and count < size]
+        if not smaller:
+            break
+        size, chosen = min(smaller, key=lambda option: option[0])
+    return chosen
+
+
+def _halved(component: type[Any], chosen: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the arguments with one value halved, for each that can be."""
+    for name, parameter in parameters(component).items():
+        value = _half(chosen.get(name, parameter.default))
+        if name == SCALE or value is None:
+            continue
+        try:
+            parameter.read(value)
+        except ValidationError:
+            continue
+        yield {**chosen, name: value}
+
+
+def _half(value: Any) -> Any:
+    """Return half of a whole number or of each in a list, None for what has no half."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value // 2 if value > 1 else None
+    if isinstance(value, tuple | list) and value and all(type(each) is int for each in value):
+        halves = type(value)(max(1, each // 2) for each in value)
+        return None if halves == value else halves
+    return None
+
+
+def _size(component: type[Any], arguments: Mapping[str, Any], shape: tuple[int, ...]) -> int | None:
+    """Count the parameters of a network an image goes through, without arithmetic.
+
+    Any exception says that these arguments do not do; what is wrong with the defaults is for the
+    contract to find.
+    """
+    try:
+        with torch.random.fork_rng(devices=[]), torch.device("meta"), torch.no_grad():
+            network = component(**arguments).eval()
+            network(torch.zeros(shape))
+    except Exception:  # noqa: BLE001  a plugin's code may fail in any way
+        return None
+    return sum(parameter.numel() for parameter in network.parameters())

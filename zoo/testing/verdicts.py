@@ -1,0 +1,122 @@
+"""Runs the contract of a component and says of each promise whether it is kept, and why not.
+
+Not here: which components are checked and how the verdicts are printed (`zoo.commands.check`).
+"""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from unittest import SkipTest
+
+from zoo.errors import ZooError
+from zoo.testing.adversaries import AdversaryContract
+from zoo.testing.contract import Contract
+from zoo.testing.discriminators import DiscriminatorContract
+from zoo.testing.generators import GeneratorContract
+from zoo.testing.losses import LossContract
+from zoo.testing.metrics import MetricContract
+
+Status = Literal["ok", "FAILED", "skipped"]
+CONTRACTS: dict[str, type[Contract]] = {
+    contract.kind: contract
+    for contract in (
+        AdversaryContract,
+        DiscriminatorContract,
+        GeneratorContract,
+        LossContract,
+        MetricContract,
+    )
+}
+"""The contract of each kind, by the keys of `REGISTRIES`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of one check.
+
+    Attributes:
+        check: name of the method.
+        says: what was checked, in words.
+        status: whether it holds.
+        detail: what was measured, or the cause.
+        place: `file:line` of the component's own code that failed, None where it did not.
+        trace: the traceback of a failure, for those who ask.
+    """
+
+    check: str
+    says: str
+    status: Status
+    detail: str = ""
+    place: str | None = None
+    trace: str | None = None
+
+
+def contract_of(
+    kind: str, component: type[Any], arguments: Mapping[str, Any] | None = None
+) -> Contract:
+    """Return the contract of a kind, about one component.
+
+    Args:
+        kind: key of `REGISTRIES`.
+        component: the class.
+        arguments: what it is built with; chosen small where there are none.
+    """
+    contract = CONTRACTS[kind]()
+    contract.component = component
+    contract.arguments = arguments
+    contract.arguments = contract.settings()  # chosen once
+    return contract
+
+
+def run_contract(contract: Contract) -> Iterator[Verdict]:
+    """Yield a verdict for each check of a contract; nothing that a component does stops it.
+
+    A component that cannot be built is checked no further.
+    """
+    built = _verdict(contract, "build", "It can be built.")
+    if built.status != "ok":
+        yield built
+        return
+    for check in contract.checks():
+        contract.measured = ""
+        doc = inspect.getdoc(getattr(contract, check)) or check
+        yield _verdict(contract, check, " ".join(doc.partition("\n\n")[0].split()))
+
+
+def _verdict(contract: Contract, check: str, says: str) -> Verdict:
+    try:
+        getattr(contract, check)()
+    except SkipTest as reason:
+        return Verdict(check, says, "skipped", str(reason))
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may fail in any way
+        place = _place(error, contract.component)
+        trace = "".join(traceback.format_exception(error))
+        return Verdict(check, says, "FAILED", _sentence(error), place, trace)
+    return Verdict(check, says, "ok", contract.measured)
+
+
+def _sentence(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    if isinstance(error, AssertionError | ZooError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _place(error: BaseException, component: type[Any]) -> str | None:
+    """Return the deepest line of the component's own file that an error came through."""
+    own = inspect.getsourcefile(component)
+    if own is None:
+        return None
+    while error is not None:
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == own]
+        if lines:
+            return f"{Path(own).name}:{lines[-1]}"
+        if error.__cause__ is None:
+            break
+        error = error.__cause__
+    return None
