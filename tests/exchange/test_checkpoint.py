@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from zoo.errors import WeightsError
+from zoo.exchange import checkpoint as module
+from zoo.exchange.checkpoint import read_checkpoint
+
+A, B = {"w": torch.tensor([1.0])}, {"w": torch.tensor([2.0])}
+
+
+def saved(tmp_path: Path, content: object) -> Path:
+    path = tmp_path / "theirs.pth"
+    torch.save(content, path)
+    return path
+
+
+class Hostile:
+    """Pickles as a call of `os.system`."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, (f"touch {self.target}",)
+
+
+def test_the_moving_average_is_preferred_and_that_is_said(tmp_path: Path) -> None:
+    read = read_checkpoint(saved(tmp_path, {"params": A, "params_ema": B}))
+    assert (read.key, read.tensors["w"].item()) == ("params_ema", 2.0)
+    assert read.notes == ("the weights under 'params_ema' were taken", "left out: params")
+
+
+def test_a_key_chooses(tmp_path: Path) -> None:
+    path = saved(tmp_path, {"params": A, "params_ema": B, "iter": 7})
+    assert read_checkpoint(path, key="params").tensors["w"].item() == 1.0
+    with pytest.raises(WeightsError, match=r"no weights under 'iter'.*'params', 'params_ema'"):
+        read_checkpoint(path, key="iter")
+
+
+def test_a_single_unknown_wrapper_is_taken_and_several_are_asked_about(tmp_path: Path) -> None:
+    assert read_checkpoint(saved(tmp_path, {"net": A, "epoch": 1})).key == "net"
+    with pytest.raises(WeightsError, match="'net', 'net2'; choose one with --key"):
+        read_checkpoint(saved(tmp_path, {"net": A, "net2": B}))
+
+
+def test_safetensors_too(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.safetensors"
+    save_file(A, path)
+    assert read_checkpoint(path).tensors["w"].item() == 1.0
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_precisions_become_float32(tmp_path: Path, dtype: torch.dtype) -> None:
+    read = read_checkpoint(saved(tmp_path, {"w": torch.tensor([0.5], dtype=dtype)}))
+    assert torch.equal(read.tensors["w"], torch.tensor([0.5]))
+    assert read.notes == (f"converted from {str(dtype).removeprefix('torch.')} to float32",)
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
+def test_common_prefixes_are_removed(tmp_path: Path, prefix: str) -> None:
+    read = read_checkpoint(saved(tmp_path, {f"{prefix}w": A["w"], f"{prefix}b": A["w"]}))
+    assert read.tensors.keys() == {"w", "b"}
+
+
+def test_of_a_combined_checkpoint_the_generator_is_kept(tmp_path: Path) -> None:
+    path = saved(tmp_path, {"generator.w": A["w"], "discriminator.w": B["w"], "step": A["w"]})
+    read = read_checkpoint(path)
+    assert {name: value.item() for name, value in read.tensors.items()} == {"w": 1.0}
+    assert "2 tensors without that prefix were left out" in read.notes
+
+
+def test_a_hostile_pickle_runs_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "was-here"
+    path = saved(tmp_path, {"params": A, "more": Hostile(target)})
+    with pytest.raises(WeightsError, match="a pickled model can run code"):
+        read_checkpoint(path)
+    assert not target.exists()
+
+
+def test_a_pickled_network_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path, torch.nn.Conv2d(1, 1, 1))
+    with pytest.raises(WeightsError, match="holds more than tensors"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ({"optimizers": [{"state": {}}], "iter": 5}, "the state of an optimizer, without weights"),
+        ({"a": 1, "b": 2}, "no state dict of named tensors .it holds 'a', 'b'"),
+        ([torch.zeros(1)], "holds a list, not named tensors"),
+        ({}, "it holds nothing"),
+        ({"w": torch.tensor([1, 2])}, "w is of type torch.int64"),
+        ({"w": torch.tensor([1j])}, "w is of type torch.complex64"),
+        ({"w": torch.tensor([float("nan")])}, "w has values that are not finite"),
+        ({"w": torch.zeros(2, device="meta")}, "w is sparse, quantised or without values"),
+    ],
+)
+def test_what_is_no_weights_is_refused(tmp_path: Path, content: object, told: str) -> None:
+    with pytest.raises(WeightsError, match=told):
+        read_checkpoint(saved(tmp_path, content))
+
+
+def test_a_small_file_that_claims_a_huge_tensor(tmp_path: Path) -> None:
+    path = saved(tmp_path, {"w": torch.zeros(1).expand(2_000_000_000)})
+    assert path.stat().st_size < 10_000
+    with pytest.raises(WeightsError, match="2,000,000,000 numbers in all"):
+        read_checkpoint(path)
+
+
+def test_too_many_tensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_TENSORS", 1)
+    with pytest.raises(WeightsError, match="holds 2 tensors"):
+        read_checkpoint(saved(tmp_path, {"a": A["w"], "b": B["w"]}))
+
+
+def test_an_archive_that_swells_is_refused_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "bomb.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data/0", bytes(1_000_000))
+    monkeypatch.setattr(module, "MAX_FILE_BYTES", 100_000)
+    assert path.stat().st_size < 100_000
+    with pytest.raises(WeightsError, match="holds 1,000,000 bytes"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"no checkpoint at all"])
+def test_damaged_files(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "damaged.pth"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match="cannot read weights from"):
+        read_checkpoint(path)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="there is no file"):
+        read_checkpoint(tmp_path / "absent.pth")

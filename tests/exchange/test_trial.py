@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from zoo.errors import WeightsError
+from zoo.exchange.trial import smooth_image, try_generator
+from zoo.generators.base import Generator
+from zoo.generators.bicubic import Bicubic, bicubic_upscale
+
+
+class Changed(Generator):
+    """Bicubic interpolation, then something else."""
+
+    def __init__(self, change: Callable[[Tensor], Tensor]) -> None:
+        super().__init__(scale=4)
+        self.change = change
+
+    def forward(self, lr_image: Tensor) -> Tensor:
+        return self.change(bicubic_upscale(lr_image, self.scale))
+
+
+def test_bicubic_agrees_with_itself() -> None:
+    trial = try_generator(Bicubic(), "bicubic")
+    assert trial.passed
+    assert trial.correlation == pytest.approx(1.0)
+    assert trial.difference == 0.0
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda image: 2 * image - 1, "its output is in [-1, 1], not [0, 1]"),
+        (lambda image: 255 * image, "about 255 times the image plus"),
+        (lambda image: image.flip(1), "in the order BGR"),
+        (torch.zeros_like, "it is a residual"),
+        (lambda image: image.flip(3), "correlates with the bicubic one by -"),
+        (lambda image: image / 0, "values are not finite"),
+        (torch.ones_like, "correlates with the bicubic one by 0.000"),
+        (lambda image: 1 - image, "by -1.000"),
+    ],
+    ids=["range", "bytes", "bgr", "residual", "mirrored", "infinite", "constant", "negative"],
+)
+def test_what_is_wrong_is_measured_and_named(change: Callable[[Tensor], Tensor], told: str) -> None:
+    with pytest.raises(WeightsError, match=re.escape(told)):
+        try_generator(Changed(change), "x.pth")
+
+
+def test_the_image_shows_an_exchange_of_any_two_channels() -> None:
+    correlations = torch.corrcoef(smooth_image().flatten(2)[0])
+    assert (correlations - torch.eye(3)).abs().max() < 0.1

@@ -1,0 +1,195 @@
+"""A checkpoint of another tool, read as data: its weights, whatever they are wrapped in.
+
+The file is hostile until shown otherwise: no code in it is run, and its size is known before it is
+read. What its keys mean is in `zoo.exchange.layouts`.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zoo.errors import WeightsError
+from zoo.weights.tensors import read_data
+
+WRAPPERS = (
+    "params_ema",
+    "ema_state_dict",
+    "params",
+    "state_dict",
+    "model_state_dict",
+    "generator",
+    "net_g",
+    "model",
+)
+"""Where training scripts put the weights of a generator; a moving average first."""
+
+PREFIXES = ("module.", "_orig_mod.", "generator.")
+"""What parallel training, compilation and a combined checkpoint put before every name."""
+
+MAX_FILE_BYTES = 4 * 1024**3
+MAX_TENSORS = 5_000
+MAX_VALUES = 1_000_000_000
+_COUNTER = "num_batches_tracked"
+_LISTED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The weights in a file.
+
+    Attributes:
+        tensors: by the names the file has, common prefixes removed; float32 but for counters.
+        key: where in the file they were, None at its top.
+        notes: what was chosen or left out, as sentences.
+    """
+
+    tensors: dict[str, torch.Tensor]
+    key: str | None
+    notes: tuple[str, ...]
+
+
+def read_checkpoint(path: Path, *, key: str | None = None) -> Checkpoint:
+    """Read the weights of a generator from a PyTorch or safetensors file.
+
+    Args:
+        path: the file.
+        key: the entry that holds the weights; by default the first of `WRAPPERS` that is there.
+
+    Raises:
+        WeightsError: if the file is missing, damaged, too large, holds objects or no weights.
+    """
+    _require_size(path)
+    loaded = read_data(path)
+    if not isinstance(loaded, Mapping):
+        raise WeightsError(f"{path} holds {_kind(loaded)}, not named tensors; save a state_dict")
+    state, found, notes = _unwrapped(path, loaded, key)
+    _require_ordinary(path, state)
+    tensors, stripped = _without_prefix(state)
+    if stripped:
+        notes.append(f"the prefix {stripped!r} was removed from the names")
+        if len(tensors) < len(state):
+            notes.append(f"{len(state) - len(tensors)} tensors without that prefix were left out")
+    floats = {name: _as_float32(value) for name, value in tensors.items()}
+    types = {str(value.dtype).removeprefix("torch.") for value in _floating(state)} - {"float32"}
+    if types:
+        notes.append(f"converted from {', '.join(sorted(types))} to float32")
+    return Checkpoint(floats, found, tuple(notes))
+
+
+def _require_size(path: Path) -> None:
+    """Refuse what would fill the memory; a zip archive may be far larger than it looks."""
+    if not path.is_file():
+        raise WeightsError(f"there is no file {path}")
+    num_bytes = path.stat().st_size
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            num_bytes = max(num_bytes, sum(entry.file_size for entry in archive.infolist()))
+    if num_bytes > MAX_FILE_BYTES:
+        raise WeightsError(
+            f"{path} holds {num_bytes:,} bytes, more than the {MAX_FILE_BYTES:,} that are read of "
+            "a checkpoint; save the generator's state_dict alone"
+        )
+
+
+def _unwrapped(
+    path: Path, loaded: Mapping[Any, Any], key: str | None
+) -> tuple[dict[str, torch.Tensor], str | None, list[str]]:
+    wrappers = [name for name, value in loaded.items() if _is_state(value)]
+    if key is not None:
+        if key not in wrappers:
+            named = ", ".join(map(repr, wrappers)) or "none"
+            raise WeightsError(f"{path} has no weights under {key!r} (with weights: {named})")
+        return dict(loaded[key]), key, _left_out(loaded, key)
+    if _is_state(loaded):
+        return dict(loaded), None, []
+    chosen = next((name for name in WRAPPERS if name in wrappers), None)
+    if chosen is None and len(wrappers) == 1:
+        chosen = wrappers[0]
+    if chosen is None:
+        raise WeightsError(_no_weights(path, loaded, wrappers))
+    return dict(loaded[chosen]), chosen, _left_out(loaded, chosen)
+
+
+def _is_state(value: object) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and len(value) > 0
+        and all(isinstance(name, str) for name in value)
+        and all(isinstance(tensor, torch.Tensor) for tensor in value.values())
+    )
+
+
+def _left_out(loaded: Mapping[Any, Any], taken: str) -> list[str]:
+    others = sorted(str(name) for name in loaded if name != taken)
+    notes = [f"the weights under {taken!r} were taken"]
+    if others:
+        notes.append(f"left out: {', '.join(others[:_LISTED])}")
+    return notes
+
+
+def _no_weights(path: Path, loaded: Mapping[Any, Any], wrappers: list[str]) -> str:
+    keys = ", ".join(repr(str(name)) for name in list(loaded)[:_LISTED]) or "nothing"
+    if wrappers:
+        several = ", ".join(map(repr, wrappers))
+        return f"{path} has several sets of weights: {several}; choose one with --key"
+    if any("optimizer" in str(name) for name in loaded):
+        return f"{path} is the state of an optimizer, without weights (it holds {keys})"
+    return f"{path} holds no state dict of named tensors (it holds {keys})"
+
+
+def _require_ordinary(path: Path, state: Mapping[str, torch.Tensor]) -> None:
+    """Refuse tensors no network of ours can have, before anything is computed with them."""
+    values = sum(tensor.numel() for tensor in state.values())
+    if len(state) > MAX_TENSORS or values > MAX_VALUES:
+        raise WeightsError(
+            f"{path} holds {len(state):,} tensors of {values:,} numbers in all; no generator here "
+            f"has more than {MAX_TENSORS:,} and {MAX_VALUES:,}"
+        )
+    for name, tensor in state.items():
+        problem = _tensor_problem(name, tensor)
+        if problem is not None:
+            raise WeightsError(f"{path}: {name} {problem}")
+
+
+def _tensor_problem(name: str, tensor: torch.Tensor) -> str | None:
+    if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
+        return "is sparse, quantised or without values; save it as an ordinary tensor"
+    if name.endswith(_COUNTER):
+        return None
+    if not tensor.is_floating_point():
+        return f"is of type {tensor.dtype}; weights are floating-point numbers"
+    if not bool(tensor.isfinite().all()):
+        return "has values that are not finite: these weights are broken"
+    return None
+
+
+def _without_prefix(state: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], str]:
+    """Remove prefixes that all names share; of a combined checkpoint, keep the generator alone."""
+    removed = ""
+    for prefix in PREFIXES:
+        inside = [name for name in state if name.startswith(prefix)]
+        shared = len(inside) == len(state)
+        if inside and (shared or prefix == PREFIXES[-1]):
+            state = {name.removeprefix(prefix): state[name] for name in inside}
+            removed += prefix
+    return state, removed
+
+
+def _floating(state: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
+    return [value for value in state.values() if value.is_floating_point()]
+
+
+def _as_float32(tensor: torch.Tensor) -> torch.Tensor:
+    plain = tensor.detach()
+    plain = plain.to(torch.float32) if plain.is_floating_point() else plain.to(torch.int64)
+    return plain.clone(memory_format=torch.contiguous_format)
+
+
+def _kind(loaded: object) -> str:
+    return f"a {type(loaded).__name__}"

@@ -1,0 +1,102 @@
+"""Network interpolation: a network between two, by the mean of their weights.
+
+Wang et al., ESRGAN, Sec. 3.4: between a network trained for PSNR (A) and one tuned from it by a GAN
+(B), theta = (1 - alpha) theta_A + alpha theta_B balances fidelity and texture without training. It
+works because B began as A; between networks trained apart it gives noise.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from zoo.errors import RecipeError, WeightsError
+from zoo.models.details import Details
+from zoo.models.model import Model
+
+_DIFFERENCES = 4
+
+
+def interpolate(first: Model, second: Model, alpha: float) -> Model:
+    """Return the model with weights (1 - alpha) A + alpha B.
+
+    Parameters and the running statistics of batch norm are mixed alike, as the authors' code does;
+    counters are those of the nearer model.
+
+    Args:
+        first: A, the PSNR-oriented network: the result at alpha 0.
+        second: B, the GAN-tuned one: the result at alpha 1.
+        alpha: from 0 to 1. Beyond, ESRGAN says nothing, and a running variance may become negative.
+
+    Raises:
+        RecipeError: if alpha is not from 0 to 1.
+        WeightsError: if the two are not the same network; the message names the difference.
+    """
+    if not (math.isfinite(alpha) and 0 <= alpha <= 1):
+        raise RecipeError(f"alpha is {alpha:g}; it goes from 0 (all A) to 1 (all B)")
+    _require_same_network(first, second)
+    tensors = {
+        name: _mixed(value, second.tensors[name], alpha) for name, value in first.tensors.items()
+    }
+    return Model(_details(first, second, alpha), tensors)
+
+
+def _mixed(first: torch.Tensor, second: torch.Tensor, alpha: float) -> torch.Tensor:
+    """Mix in float64, so that the ends are the models themselves, bit by bit."""
+    if not first.is_floating_point():
+        return (first if alpha <= 0.5 else second).clone()
+    mixed = (1 - alpha) * first.double() + alpha * second.double()
+    return mixed.to(first.dtype)
+
+
+def _require_same_network(first: Model, second: Model) -> None:
+    one, other = first.details, second.details
+    differences = [
+        f"{key} is {one.generator.get(key)!r} and {other.generator.get(key)!r}"
+        for key in sorted(one.generator.keys() | other.generator.keys())
+        if one.generator.get(key) != other.generator.get(key)
+    ]
+    if one.scale != other.scale:
+        differences.insert(0, f"scale is {one.scale} and {other.scale}")
+    shapes = {name: tuple(value.shape) for name, value in first.tensors.items()}
+    others = {name: tuple(value.shape) for name, value in second.tensors.items()}
+    if not differences:
+        differences = [
+            f"{name} is {shapes.get(name, 'absent')} and {others.get(name, 'absent')}"
+            for name in sorted(shapes.keys() | others.keys())
+            if shapes.get(name) != others.get(name)
+        ]
+    if differences:
+        more = f", and {len(differences) - _DIFFERENCES} more" * (len(differences) > _DIFFERENCES)
+        raise WeightsError(
+            f"{one.name} and {other.name} are not the same network: "
+            f"{'; '.join(differences[:_DIFFERENCES])}{more}"
+        )
+    if not first.tensors:
+        raise WeightsError(f"{one.name} and {other.name} have no weights to mix")
+
+
+def _details(first: Model, second: Model, alpha: float) -> Details:
+    one, other = first.details, second.details
+    return Details(
+        name=f"{_stem(one.name)}-{_stem(other.name)}-{alpha:g}",
+        summary=f"{1 - alpha:g} x {one.name} + {alpha:g} x {other.name}",
+        generator=one.generator,
+        scale=one.scale,
+        origin="interpolated",
+        source={
+            "a": one.name,
+            "a_sha256": first.sha256 or "",
+            "b": other.name,
+            "b_sha256": second.sha256 or "",
+            "alpha": repr(alpha),
+        },
+        licence=one.licence if one.licence == other.licence else None,
+        plugins={**one.plugins, **other.plugins},
+    )
+
+
+def _stem(name: str) -> str:
+    """Return a name without its owner, short enough that two fit into one."""
+    return name.rpartition("/")[2][:56]

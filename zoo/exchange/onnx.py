@@ -1,0 +1,204 @@
+"""A generator as an ONNX file, which is read back and run before it is believed.
+
+Height, width and batch size stay free. The extra `onnx` brings exporter and runtime.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zoo.errors import MachineError, WeightsError
+from zoo.files import write_hashed
+from zoo.generators.base import Generator
+
+INPUT, OUTPUT = "lr_image", "sr_image"
+PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+INSTALL = "pip install 'srgan-zoo[onnx]'"
+SIZES = ((1, 1, 1), (1, 5, 7), (2, 31, 8), (1, 48, 33))
+"""Batch, height and width that a written file is tried with; none is the size it was traced at."""
+
+TOLERANCE = 1e-3
+_TRACED = (2, 3, 17, 19)
+_MAX_BYTES = 2_000_000_000
+_WORD = 4
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxReport:
+    """What was written, and how it compares with the network it was made from.
+
+    Attributes:
+        path: the file.
+        sha256: of the file, also in the `.sha256` beside it.
+        opset: version of the operators.
+        difference: largest absolute difference from PyTorch's output, images in [0, 1].
+        sizes: batch, height and width of the inputs compared.
+    """
+
+    path: Path
+    sha256: str
+    opset: int
+    difference: float
+    sizes: tuple[tuple[int, int, int], ...]
+
+
+def export_onnx(
+    generator: Generator,
+    path: Path,
+    *,
+    opset: int | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> OnnxReport:
+    """Write a generator as ONNX and compare what the file computes with the generator.
+
+    Args:
+        generator: any generator; it is left as it was, its training mode included.
+        path: where to; its folder is made if need be.
+        opset: version of the operators; by default the exporter's own.
+        metadata: put into the file beside the scale, such as name, licence and sha256.
+
+    Raises:
+        MachineError: if the extra `onnx` is missing, or the file cannot be written.
+        WeightsError: if the generator cannot be expressed with free sizes, is too large for one
+            file, or the file computes something else; nothing is written then.
+    """
+    _require_packages()
+    num_bytes = _WORD * sum(value.numel() for value in generator.state_dict().values())
+    if num_bytes > _MAX_BYTES:
+        raise WeightsError(
+            f"the network has {num_bytes:,} bytes of weights; an ONNX file holds {_MAX_BYTES:,}"
+        )
+    with _evaluating(generator):
+        content, version = _translated(generator, opset, dict(metadata or {}))
+        difference = _difference(generator, content)
+    if not difference <= TOLERANCE:
+        raise WeightsError(
+            f"{path} was not written: the ONNX network differs from the generator by "
+            f"{difference:.3g}, more than {TOLERANCE:g}"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return OnnxReport(path, write_hashed(path, content), version, difference, SIZES)
+
+
+def _require_packages() -> None:
+    for name in PACKAGES:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise MachineError(f"ONNX needs {name}: {INSTALL}") from error
+
+
+@contextlib.contextmanager
+def _evaluating(generator: Generator) -> Iterator[None]:
+    """Switch every part to evaluation on the CPU, and back to what each was."""
+    modes = {module: module.training for module in generator.modules()}
+    place = next((value.device for value in generator.state_dict().values()), torch.device("cpu"))
+    generator.eval().cpu()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+        generator.to(place)
+
+
+def _translated(
+    generator: Generator, opset: int | None, metadata: dict[str, str]
+) -> tuple[bytes, int]:
+    """Return the file's content and its opset."""
+    free = {0: torch.export.Dim("batch"), 2: torch.export.Dim("height")}
+    free[3] = torch.export.Dim("width")
+    with _messages_logged():
+        try:
+            program = torch.onnx.export(
+                generator,
+                (torch.rand(_TRACED),),
+                dynamo=True,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamic_shapes=(free,),
+                opset_version=opset,
+                verbose=False,
+            )
+        except Exception as error:  # the exporter's errors have no common base
+            reason = str(error).strip().partition("\n")[0]
+            raise WeightsError(
+                f"{type(generator).__name__} cannot be expressed in ONNX with free height and "
+                f"width: {type(error).__name__}: {reason}"
+            ) from error
+    if program is None:
+        raise WeightsError(f"the exporter gave nothing for {type(generator).__name__}")
+    proto = program.model_proto
+    version = next(one.version for one in proto.opset_import if one.domain == "")
+    for key, value in {**metadata, "scale": str(generator.scale), **_FORM}.items():
+        entry = proto.metadata_props.add()
+        entry.key, entry.value = key, value
+    _check(proto)
+    return proto.SerializeToString(), version
+
+
+_FORM = {
+    "input": json.dumps({"name": INPUT, "layout": "NCHW", "channels": "RGB", "range": [0, 1]}),
+    "output": json.dumps({"name": OUTPUT, "layout": "NCHW", "channels": "RGB", "clamped": False}),
+}
+
+
+def _check(proto: Any) -> None:
+    import onnx
+
+    try:
+        onnx.checker.check_model(proto, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise WeightsError(f"the exporter wrote a network ONNX does not allow: {error}") from error
+
+
+@contextlib.contextmanager
+def _messages_logged() -> Iterator[None]:
+    """Send what the exporter prints and warns of to the log: library code prints nothing."""
+    printed = io.StringIO()
+    with (
+        warnings.catch_warnings(record=True) as caught,
+        contextlib.redirect_stdout(printed),
+    ):
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        logger.debug("the ONNX exporter warns: %s", warning.message)
+    if printed.getvalue().strip():
+        logger.debug("the ONNX exporter says: %s", printed.getvalue().strip())
+
+
+@torch.no_grad()
+def _difference(generator: Generator, content: bytes) -> float:
+    """Return the largest difference between the file's and the generator's outputs."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors; a warning of the runtime is no fault of the file
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    random = torch.Generator().manual_seed(0)
+    worst = 0.0
+    for batch, height, width in SIZES:
+        image = torch.rand(batch, 3, height, width, generator=random)
+        expected = generator(image)
+        actual = torch.from_numpy(session.run([OUTPUT], {INPUT: image.numpy()})[0])
+        if actual.shape != expected.shape:
+            raise WeightsError(
+                f"the ONNX network makes {tuple(actual.shape)} of {tuple(image.shape)}, the "
+                f"generator {tuple(expected.shape)}"
+            )
+        worst = max(worst, float((actual - expected).abs().max()))
+    return worst

@@ -1,0 +1,115 @@
+"""A foreign network tried on an image whose enlargement is known: does it enlarge at all?
+
+Weights that fit by name and shape may still be computed with wrongly: another range of values,
+another order of channels, a skip that left no trace in the file. On a smooth image every
+super-resolution network gives nearly what bicubic interpolation gives, so that shows.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from zoo.errors import WeightsError
+from zoo.generators.base import Generator
+from zoo.generators.bicubic import bicubic_upscale
+
+SIDE = 32
+MIN_CORRELATION = 0.9
+MAX_DIFFERENCE = 0.15
+_MARGIN = 3
+_RANGE_TOLERANCE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How a network's enlargement of a smooth image compares with the bicubic one.
+
+    Attributes:
+        correlation: of the values, each channel with the same channel.
+        difference: root mean square of the difference, of images in [0, 1].
+    """
+
+    correlation: float
+    difference: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the image is recognisable, in the right range and colours."""
+        return self.correlation >= MIN_CORRELATION and self.difference <= MAX_DIFFERENCE
+
+
+def smooth_image(side: int = SIDE) -> Tensor:
+    """Return `(1, 3, side, side)` in [0.2, 0.8]: three smooth patterns that do not correlate."""
+    steps = torch.arange(side, dtype=torch.float32) / (side - 1)
+    down, across = torch.meshgrid(steps, steps, indexing="ij")
+    red = 0.2 + 0.6 * across
+    green = 0.5 + 0.3 * torch.cos(2 * math.pi * down)
+    blue = 0.5 - 0.3 * torch.cos(math.pi * down) * torch.cos(2 * math.pi * across)
+    return torch.stack([red, green, blue])[None]
+
+
+@torch.no_grad()
+def try_generator(generator: Generator, origin: str) -> Trial:
+    """Enlarge a smooth image and compare it with the bicubic enlargement, borders left out.
+
+    Args:
+        generator: in evaluation mode, on the CPU.
+        origin: what to call it in an error.
+
+    Raises:
+        WeightsError: if the result is another image; the message says what was measured.
+    """
+    image, scale = smooth_image(), generator.scale
+    inner = slice(_MARGIN * scale, -_MARGIN * scale)
+    expected = bicubic_upscale(image, scale)[..., inner, inner]
+    actual = generator(image)[..., inner, inner]
+    trial = _compare(actual, expected)
+    if not trial.passed:
+        raise WeightsError(
+            f"{origin} was read, but its network does not enlarge a smooth test image: its output "
+            f"correlates with the bicubic one by {trial.correlation:.3f} (at least "
+            f"{MIN_CORRELATION} is asked for) and differs from it by {trial.difference:.3g} (at "
+            f"most {MAX_DIFFERENCE}){_guess(actual, expected)}"
+        )
+    return trial
+
+
+def _compare(actual: Tensor, expected: Tensor) -> Trial:
+    difference = float((actual - expected).square().mean().sqrt())
+    return Trial(_correlation(actual, expected), difference)
+
+
+def _correlation(first: Tensor, second: Tensor) -> float:
+    """Return the least correlation of any channel; 0 for a constant or broken one."""
+    worst = 1.0
+    for one, other in zip(first.unbind(1), second.unbind(1), strict=True):
+        pair = torch.stack([one.flatten(), other.flatten()])
+        worst = min(worst, float(torch.corrcoef(pair)[0, 1].nan_to_num(0.0)))
+    return worst
+
+
+def _guess(actual: Tensor, expected: Tensor) -> str:
+    """Name the usual reason where the numbers show it."""
+    if not bool(actual.isfinite().all()):
+        return "; values are not finite"
+    if _compare(actual.flip(1), expected).passed:
+        return "; its channels are in the order BGR, not RGB"
+    if _compare(actual + expected, expected).passed:
+        return "; it is a residual: give --set interpolation_skip=true if the generator has it"
+    slope, offset = _line(actual, expected)
+    if _correlation(actual, expected) >= MIN_CORRELATION:
+        if abs(slope - 2) < _RANGE_TOLERANCE and abs(offset + 1) < _RANGE_TOLERANCE:
+            return "; its output is in [-1, 1], not [0, 1]"
+        return f"; it is about {slope:.3g} times the image plus {offset:.3g}: another range"
+    return ""
+
+
+def _line(actual: Tensor, expected: Tensor) -> tuple[float, float]:
+    """Return slope and offset of the least-squares line from expected to actual values."""
+    centred = expected - expected.mean()
+    slope = float((centred * actual).sum() / centred.square().sum())
+    return slope, float(actual.mean()) - slope * float(expected.mean())
