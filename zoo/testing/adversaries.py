@@ -38,7 +38,7 @@ class AdversaryContract(Contract):
         return images(batch, 3, 8, 10, seed=2)
 
     def test_losses_are_finite_scalars(self) -> None:
-        """Both losses are dictionaries of finite scalars with `total`, for batches of 1, 2 and 5."""
+        """Both losses are dictionaries of finite scalars with `total`, for batches of 1, 2, 5."""
         adversary = self.build()
         for batch in BATCHES:
             judged = adversary.discriminator_loss(self.critic(), self.real(batch), self.fake(batch))
@@ -61,7 +61,7 @@ class AdversaryContract(Contract):
         require(fake.grad is None, "a gradient is left at the generated images")
 
     def test_generator_learns_from_its_images(self) -> None:
-        """The generator's loss has a gradient at every generated image and none at the real ones."""
+        """The generator's loss has a gradient at every generated image, none at the real ones."""
         adversary, critic = self._second_player(), self.critic().requires_grad_(requires_grad=False)
         real, fake = self.real().requires_grad_(), self.fake().requires_grad_()
         adversary.generator_loss(critic, real, fake)["total"].backward()
@@ -103,8 +103,12 @@ class AdversaryContract(Contract):
     def test_own_rules(self) -> None:
         """Its own rules accept a discriminator without normalisation."""
         self.build().check_discriminator(self.critic())
+        for rule in self.component.requirements:
+            said = f"the rule about {rule.kind} {rule.parameter!r}"
+            require(rule.instead not in rule.forbidden, f"{said} forbids {rule.instead!r} instead")
+            require(rule.reason, f"{said} gives no reason")
         rules = len(self.component.requirements)
-        self.measured = f"{rules} rules about other components" if rules else ""
+        self.measured = f"rules about other components: {rules}"
 
     def _second_player(self) -> Adversary:
         if not self.component.uses_discriminator:
@@ -119,4 +123,7 @@ def _require_scalars(said: str, terms: Mapping[str, Tensor], batch: int) -> None
     for name, term in terms.items():
         known = isinstance(term, Tensor) and term.shape == ()
         require(known, f"{said}: {name!r} is no scalar tensor")
-        require(bool(term.isfinite()), f"{said}: {name!r} is {float(term)} for a batch of {batch}")
+        require(
+            bool(term.isfinite()),
+            f"{said}: {name!r} is {float(term.detach())} for a batch of {batch}",
+        )

@@ -67,15 +67,15 @@ class Contract:
 
     def test_constructor(self) -> None:
         """Every argument is keyword-only, has a type that recipes are checked by, and is JSON."""
+        component: Any = self.component
+        declared, known = constructor_parameters(component), parameters(component)
         problems = [
             problem
-            for name, parameter in parameters(self.component).items()
-            for problem in _parameter_problems(
-                parameter, constructor_parameters(self.component)[name]
-            )
+            for name, parameter in known.items()
+            for problem in _parameter_problems(parameter, declared[name])
         ]
         require(not problems, "; ".join(problems))
-        self.measured = f"{len(parameters(self.component))} arguments"
+        self.measured = ", ".join(known) or "it takes none"
 
 
 def require(condition: object, sentence: str) -> None:
@@ -92,17 +92,19 @@ def require_close(actual: Tensor, expected: Tensor, *, tolerance: float, what: s
         actual: what was computed another way.
         expected: what it should be.
         tolerance: largest difference, times the largest magnitude where that is above 1.
-        what: begins the sentence of the failure, such as `channels_last differs`.
+        what: what differs; it begins the sentence of the failure.
     """
     __tracebackhide__ = True
     require(
         actual.shape == expected.shape,
-        f"{what}: the shape is {tuple(actual.shape)}, not {tuple(expected.shape)}",
+        f"{what} has shape {tuple(actual.shape)}, not {tuple(expected.shape)}",
     )
-    require(bool(actual.isfinite().all()), f"{what}: it is not finite everywhere")
+    require(bool(actual.isfinite().all()), f"{what} is not finite everywhere")
     difference = float((actual.double() - expected.double()).abs().max())
     allowed = tolerance * max(1.0, float(expected.abs().max()))
-    require(difference <= allowed, f"{what}: by up to {difference:.2g}, allowed is {allowed:.2g}")
+    require(
+        difference <= allowed, f"{what} differs by up to {difference:.2g}, allowed is {allowed:.2g}"
+    )
     return difference
 
 

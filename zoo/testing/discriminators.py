@@ -70,10 +70,9 @@ class DiscriminatorContract(NetworkContract):
         worst = 0.0
         for training in (False,) if coupled else (False, True):
             discriminator.train(training)
-            with torch.no_grad():
-                together = discriminator(batch)
-                alone = torch.cat([discriminator(batch[index : index + 1]) for index in range(3)])
-            what = f"in {'training' if training else 'evaluation'} an image's score differs"
+            together = self.output(discriminator, batch)
+            alone = torch.cat([self.output(discriminator, batch[i : i + 1]) for i in range(3)])
+            what = f"in {'training' if training else 'evaluation'} a score"
             worst = max(
                 worst, require_close(alone, together, tolerance=FLOAT32_TOLERANCE, what=what)
             )

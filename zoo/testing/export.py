@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ from zoo.generators.base import Generator
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 INSTALL = "pip install 'srgan-zoo[onnx]'"
 INPUT = "lr_image"
+_FIXED_SIZE = re.compile(r"static shape of (\d+) for dimension inputs\[0\]\.shape\[([23])\]")
+_SIDES = {"2": "height", "3": "width"}
 
 
 def run_onnx(generator: Generator, inputs: Sequence[Tensor]) -> list[Tensor]:
@@ -83,5 +86,11 @@ def _cause(error: BaseException) -> str:
     """Return the first line of the first error of a chain: torch wraps it in advice."""
     while error.__cause__ is not None:
         error = error.__cause__
-    line = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {line}"
+    text = str(error).strip()
+    fixed = _FIXED_SIZE.search(text)
+    if fixed is not None:
+        return (
+            f"its {_SIDES[fixed[2]]} is fixed at {fixed[1]} while it is traced; compute with "
+            "`image.shape` itself, without NumPy, `.item()` or an `if` about it"
+        )
+    return f"{type(error).__name__}: {text.partition(chr(10))[0]}"

@@ -35,10 +35,12 @@ class LossContract(Contract):
         before = sr_image.clone(), hr_image.clone()
         value = loss(sr_image, hr_image)
         require(isinstance(value, Tensor) and value.shape == (), "it is no scalar tensor")
-        require(bool(value.isfinite()), f"it is {float(value)}")
+        require(bool(value.isfinite()), f"it is {float(value.detach())}")
         require_untouched(sr_image, before[0], "the generated image")
         require_untouched(hr_image, before[1], "the real image")
-        self.measured = f"{float(value):.3g} for images {_rms(sr_image, hr_image):.3f} apart"
+        self.measured = (
+            f"{float(value.detach()):.3g} for images {_rms(sr_image, hr_image):.3f} apart"
+        )
 
     def test_generator_learns_from_it(self) -> None:
         """A gradient reaches every generated image; the real ones need none."""
@@ -95,7 +97,7 @@ class LossContract(Contract):
         loss, sr_image = self.build(), self.generated().requires_grad_()
         with torch.autocast("cpu", dtype=torch.bfloat16):
             value = loss(sr_image, self.real())
-        require(bool(value.isfinite()), f"it is {float(value)}")
+        require(bool(value.isfinite()), f"it is {float(value.detach())}")
         (gradient,) = torch.autograd.grad(value, sr_image)
         require(bool(gradient.isfinite().all()), "its gradient is not finite everywhere")
 

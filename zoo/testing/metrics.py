@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 from unittest import SkipTest
 
 import torch
@@ -23,9 +24,9 @@ class MetricContract(Contract):
     kind = "metrics"
     component: type[Metric]
 
-    def metric(self) -> Metric:
-        """Build the metric; what is missing here is a reason to skip."""
-        metric: Metric = self.build()
+    def build(self, *, seed: int = 0, **changes: Any) -> Metric:
+        """Build the metric; that it is not available here is a reason to skip."""
+        metric: Metric = super().build(seed=seed, **changes)
         reason = metric.unavailable()
         if reason is not None:
             raise SkipTest(reason)
@@ -57,7 +58,7 @@ class MetricContract(Contract):
 
     def test_finite_number(self) -> None:
         """A score is a finite `float`, and both images stay as they were."""
-        metric, one = self.metric(), self._noisy(self.comparison())
+        metric, one = self.build(), self._noisy(self.comparison())
         before = one.sr_image.clone(), one.hr_image.clone()
         value = metric.score(one)
         require(type(value) is float, f"it is a {type(value).__name__}, not a float")
@@ -68,7 +69,7 @@ class MetricContract(Contract):
 
     def test_best_at_the_real_image(self) -> None:
         """No degraded image scores better than the real one."""
-        metric, same = self.metric(), self.comparison()
+        metric, same = self.build(), self.comparison()
         best = metric.score(same)
         values = {name: metric.score(each) for name, each in self._degraded(same).items()}
         for name, value in values.items():
@@ -78,7 +79,7 @@ class MetricContract(Contract):
 
     def test_range(self) -> None:
         """Scores stay in the declared range."""
-        metric, same = self.metric(), self.comparison()
+        metric, same = self.build(), self.comparison()
         limits = self.component.value_range
         if limits is None:
             raise SkipTest("it declares no range")
@@ -90,15 +91,15 @@ class MetricContract(Contract):
     def test_smallest_image(self) -> None:
         """An image of the smallest side it declares is scored, its border cut."""
         side = _least_side(self.component)
-        value = self.metric().score(self._noisy(self.comparison(side=side)))
+        value = self.build().score(self._noisy(self.comparison(side=side)))
         require(math.isfinite(value), f"a {side}x{side + SCALE} image scores {value}")
         self.measured = f"{side}x{side + SCALE} pixels at x{SCALE}"
 
     def test_same_images_give_the_same_score(self) -> None:
         """The same images give the same score to the last bit, by a new instance too."""
         one = self._noisy(self.comparison())
-        first = self.metric()
-        values = [first.score(one), first.score(one), self.metric().score(one)]
+        first = self.build()
+        values = [first.score(one), first.score(one), self.build().score(one)]
         require(len(set(values)) == 1, f"it scored {', '.join(repr(value) for value in values)}")
 
     def _noisy(self, one: Comparison, amount: float = 0.1) -> Comparison:

@@ -16,7 +16,7 @@ _SOURCES: dict[str, tuple[Callable[[], object], Callable[[int], object]]] = {
     "torch": (lambda: torch.get_rng_state().numpy().tobytes(), torch.manual_seed),
     "NumPy": (
         lambda: repr(np.random.get_state(legacy=False)),  # noqa: NPY002  the global one is meant
-        np.random.seed,  # noqa: NPY002
+        np.random.seed,
     ),
     "Python": (random.getstate, random.seed),
 }

@@ -42,7 +42,7 @@ def small_arguments(component: type[Any], shape: tuple[int, ...] | None) -> dict
     return chosen
 
 
-def _halved(component: type[Any], chosen: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _halved(component: Any, chosen: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the arguments with one value halved, for each that can be."""
     for name, parameter in parameters(component).items():
         value = _half(chosen.get(name, parameter.default))
@@ -67,7 +67,7 @@ def _half(value: Any) -> Any:
     return None
 
 
-def _size(component: type[Any], arguments: Mapping[str, Any], shape: tuple[int, ...]) -> int | None:
+def _size(component: Any, arguments: Mapping[str, Any], shape: tuple[int, ...]) -> int | None:
     """Count the parameters of a network an image goes through, without arithmetic.
 
     Any exception says that these arguments do not do; what is wrong with the defaults is for the
@@ -75,7 +75,7 @@ def _size(component: type[Any], arguments: Mapping[str, Any], shape: tuple[int, 
     """
     try:
         with torch.random.fork_rng(devices=[]), torch.device("meta"), torch.no_grad():
-            network = component(**arguments).eval()
+            network: nn.Module = component(**arguments).eval()
             network(torch.zeros(shape))
     except Exception:  # noqa: BLE001  a plugin's code may fail in any way
         return None

@@ -78,7 +78,7 @@ def run_contract(contract: Contract) -> Iterator[Verdict]:
 
     A component that cannot be built is checked no further.
     """
-    built = _verdict(contract, "build", "It can be built.")
+    built = _verdict(contract, "build", "It can be built and used here.")
     if built.status != "ok":
         yield built
         return
