@@ -23,6 +23,7 @@ from zoo.commands.output import configure_logging, print_error, print_text
 from zoo.commands.report import report
 from zoo.commands.show import show
 from zoo.commands.train import train
+from zoo.commands.upscale import upscale
 from zoo.errors import ZooError
 
 DISTRIBUTION = "srgan-zoo"
@@ -60,6 +61,7 @@ app.command("show")(show)
 app.command("train")(train)
 app.command("bench")(bench)
 app.command("report")(report)
+app.command("upscale")(upscale)
 app.command("check")(check)
 app.command("doctor")(doctor)
 app.command("new")(new)

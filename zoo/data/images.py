@@ -60,7 +60,7 @@ _DECODER_ERRORS = (
     zlib.error,
     PillowImage.DecompressionBombError,
 )
-_GREY_MODES = frozenset({"1", "L", "LA", "La"})
+GREY_MODES = frozenset({"1", "L", "LA", "La"})
 
 
 def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Image:
@@ -77,10 +77,10 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
         DataError: if the file cannot be read, is damaged, or is too large.
     """
     path = Path(path)
-    with _decoding(path), _open(path, max_pixels) as picture:
+    with decoding(path), open_checked(path, max_pixels) as picture:
         # Decoding ignores the checksums of PNG chunks and a missing end; this does not.
         if picture.format == "PNG":
-            with _open(path, max_pixels) as checked:
+            with open_checked(path, max_pixels) as checked:
                 checked.verify()
         picture.load()
         upright = ImageOps.exif_transpose(picture)
@@ -94,7 +94,7 @@ def read_size(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> 
         DataError: if the file has no readable header or is too large.
     """
     path = Path(path)
-    with _decoding(path), _open(path, max_pixels) as picture:
+    with decoding(path), open_checked(path, max_pixels) as picture:
         width, height = picture.size
         quarter_turned = picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)
         return (width, height) if quarter_turned else (height, width)
@@ -153,8 +153,12 @@ def to_rgb(image: Image) -> Image:
 
 
 @contextmanager
-def _decoding(path: Path) -> Iterator[None]:
-    """Turn whatever a decoder raises into a `DataError`, and its warnings into log lines."""
+def decoding(path: Path) -> Iterator[None]:
+    """Turn whatever a decoder raises into a `DataError`, and its warnings into log lines.
+
+    Args:
+        path: the file that is decoded inside, for messages.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -179,7 +183,16 @@ def _reason(path: Path, error: BaseException) -> str:
     return f"damaged or unsupported ({error or type(error).__name__})"
 
 
-def _open(path: Path, max_pixels: int) -> PillowImage.Image:
+def open_checked(path: Path, max_pixels: int = MAX_PIXELS) -> PillowImage.Image:
+    """Read a file's header with Pillow; use it inside `decoding`.
+
+    Args:
+        path: the file.
+        max_pixels: largest number of pixels accepted.
+
+    Raises:
+        DataError: if the picture is larger.
+    """
     picture = PillowImage.open(path, formats=FORMATS)
     width, height = picture.size
     if width * height > max_pixels:
@@ -199,7 +212,7 @@ def _to_array(picture: PillowImage.Image, path: Path) -> Image:
             f"cannot read image {path}: 32-bit pixels have no defined white; "
             "convert the file to 8 or 16 bits"
         )
-    mode = "L" if picture.mode in _GREY_MODES else "RGB"
+    mode = "L" if picture.mode in GREY_MODES else "RGB"
     return np.array(picture.convert(mode), dtype=np.uint8)
 
 

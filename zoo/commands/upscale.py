@@ -1,0 +1,237 @@
+"""`zoo upscale`: pictures, folders and patterns of them, several times larger."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zoo.commands.options import Device, Json, Plugins, RunRoot
+from zoo.commands.output import note, print_json, print_text, progress, stderr
+from zoo.errors import RecipeError
+from zoo.plugins import load_plugin_file
+
+if TYPE_CHECKING:
+    from zoo.models.model import Model
+    from zoo.upscaling.batch import Outcome
+    from zoo.upscaling.jobs import Job
+    from zoo.upscaling.tiles import Upscaler
+
+SOME_FAILED = 3
+SMALL = 3_000_000  # parameters
+
+
+class Format(StrEnum):
+    """What pictures are written as."""
+
+    PNG = "png"
+    JPG = "jpg"
+    WEBP = "webp"
+    TIFF = "tiff"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be done, and what need not be.
+
+    Attributes:
+        jobs: to do.
+        num_existing: left out because their output is there.
+        num_made: left out because an earlier run made them.
+        num_others: files in folders that are no images.
+    """
+
+    jobs: Sequence[Job]
+    num_existing: int = 0
+    num_made: int = 0
+    num_others: int = 0
+
+
+Pictures = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="INPUT...", help="Pictures, folders, or patterns such as 'photos/*.jpg'."
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE|DIR",
+        help="A file for one picture, else a folder; by default beside it, as photo-x4.png.",
+    ),
+]
+ModelName = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME|FILE|RUN_DIR",
+        help="What to upscale with; by default the model that comes with zoo.",
+    ),
+]
+AsFormat = Annotated[
+    Format | None,
+    typer.Option("--format", help="What to write; by default what the input is, else png."),
+]
+Tile = Annotated[
+    int | None,
+    typer.Option(
+        "--tile",
+        min=0,
+        metavar="N",
+        help="Longest side the network sees at once, in pixels of the input; 0 never cuts. By "
+        "default what memory allows.",
+    ),
+]
+Bfloat16 = Annotated[
+    bool, typer.Option("--bf16", help="Compute in bfloat16: faster on some machines, coarser.")
+]
+Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Folders within folders, too.")]
+Force = Annotated[bool, typer.Option("--force", help="Write over outputs that are there.")]
+SkipExisting = Annotated[
+    bool, typer.Option("--skip-existing", help="Leave out what has its output: go on after a stop.")
+]
+
+
+def upscale(
+    inputs: Pictures,
+    *,
+    output: Output = None,
+    model: ModelName = None,
+    form: AsFormat = None,
+    tile: Tile = None,
+    device: Device = "auto",
+    bfloat16: Bfloat16 = False,
+    recursive: Recursive = False,
+    force: Force = False,
+    skip_existing: SkipExisting = False,
+    run_root: RunRoot = Path("runs"),
+    plugin: Plugins,
+    json: Json = False,
+) -> None:
+    """Enlarge pictures; depth, grey, alpha, EXIF and colour profile are kept."""
+    from zoo.upscaling.jobs import find_inputs
+
+    if force and skip_existing:
+        raise RecipeError("--force writes over what --skip-existing leaves alone: choose one")
+    found = find_inputs(inputs, recursive=recursive, output=output)
+    for path in plugin:
+        load_plugin_file(path)
+
+    from zoo.models.find import find_model
+    from zoo.upscaling.api import open_upscaler
+    from zoo.upscaling.jobs import existing, plan_jobs, refuse_existing
+
+    chosen = find_model(model, run_root=run_root)
+    jobs, num_made = plan_jobs(found, output, form=form, scale=chosen.details.scale)
+    there = {job.target for job in existing(jobs)} if skip_existing else set()
+    if not (force or skip_existing):
+        refuse_existing(jobs)
+    left = [job for job in jobs if job.target not in there]
+    work = Work(left, len(there), num_made, found.num_others)
+    note(_describe(chosen))
+    _run(open_upscaler(chosen, tile=tile, device=device, bfloat16=bfloat16), chosen, work, json)
+
+
+def _run(upscaler: Upscaler, model: Model, work: Work, as_json: bool) -> None:  # noqa: FBT001
+    from zoo.upscaling.batch import upscale_files
+
+    outcomes: list[Outcome] = []
+    try:
+        with _terminable(), progress("upscaling") as advance:
+            for outcome in upscale_files(upscaler, work.jobs, advance):
+                outcomes.append(outcome)  # noqa: PERF402  what is done counts when it stops
+    except KeyboardInterrupt as stopped:
+        _print(outcomes, model, work, as_json=as_json)
+        note(
+            f"stopped with {len(outcomes)} of {len(work.jobs)} pictures done; the same command "
+            "with --skip-existing goes on"
+        )
+        raise typer.Exit(143 if isinstance(stopped, _Terminated) else 130) from stopped
+    _print(outcomes, model, work, as_json=as_json)
+    if any(outcome.status == "failed" for outcome in outcomes):
+        raise typer.Exit(SOME_FAILED)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which is to stop as Ctrl-C does."""
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Turn SIGTERM into an exception, so that no half-written file is left."""
+
+    def stop(_number: int, _frame: object) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _print(outcomes: Sequence[Outcome], model: Model, work: Work, *, as_json: bool) -> None:
+    if as_json:
+        counts = {name: value for name, value in asdict(work).items() if name != "jobs"}
+        print_json("zoo.upscale/1", {"model": _facts(model), **counts, "images": _rows(outcomes)})
+        return
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    for outcome in outcomes:
+        if outcome.status == "done":
+            print_text(str(outcome.job.target))
+        for remark in outcome.notes:
+            note(f"{outcome.job.source}: {remark}")
+    left_out = (
+        (work.num_existing, "have their output already"),
+        (work.num_made, "were made by an earlier run"),
+        (work.num_others, "files are no images"),
+    )
+    for number, what in left_out:
+        if number:
+            note(f"left out: {number} {what}")
+    for outcome in failed:
+        stderr().print(f"failed: {outcome.error}", style="red", markup=False)
+    if failed:
+        note(f"{len(failed)} of {len(outcomes)} pictures failed; the others are done")
+
+
+def _rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    return [outcome.row() for outcome in outcomes]
+
+
+def _facts(model: Model) -> dict[str, Any]:
+    training = model.details.training
+    return {
+        "name": model.details.name,
+        "sha256": model.sha256,
+        "scale": model.details.scale,
+        "parameters": _num_parameters(model),
+        "data": None if training is None else training.data,
+    }
+
+
+def _describe(model: Model) -> str:
+    details, number = model.details, _num_parameters(model)
+    kind = f"{'a small' if number < SMALL else 'a'} network of {number:,} parameters"
+    parts = [f"model {details.name}: x{details.scale}"]
+    if number:
+        parts.append(kind)
+    if details.training is not None:
+        parts.append(f"trained on {details.training.data}")
+    elif details.origin != "trained" and number:
+        parts.append(details.origin)
+    elif details.summary:
+        parts.append(details.summary)
+    return ", ".join(parts)
+
+
+def _num_parameters(model: Model) -> int:
+    return sum(tensor.numel() for tensor in model.tensors.values() if tensor.is_floating_point())

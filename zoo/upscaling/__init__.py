@@ -1,0 +1,1 @@
+"""Upscaling of pictures with a trained generator: tiles, picture files, folders of them."""

@@ -1,0 +1,190 @@
+"""`zoo.upscale`: any kind of image in, the same kind out, several times larger.
+
+Networks of named models are kept between calls. Not here: files to files, and folders of them
+(`zoo.upscaling.batch`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any, Final, TypeAlias, TypeVar, overload
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image as PillowImage
+from torch import Tensor
+
+from zoo.errors import RecipeError, ShapeError
+from zoo.generators.base import Generator
+from zoo.models.find import find_model
+from zoo.models.model import Model
+from zoo.runs.device import choose_device
+from zoo.upscaling.encoding import to_pillow
+from zoo.upscaling.enlarging import enlarge, enlarge_picture
+from zoo.upscaling.pictures import Picture, picture_of, read_picture
+from zoo.upscaling.tiles import Upscaler
+
+logger = logging.getLogger(__name__)
+
+MAX_KEPT: Final = 4
+ModelLike: TypeAlias = str | Path | Model | Generator | None
+Number = TypeVar("Number", bound=np.generic)
+
+_kept: OrderedDict[tuple[str, str, int | None, bool], Upscaler] = OrderedDict()
+
+
+@overload
+def upscale(
+    image: str | Path | PillowImage.Image,
+    *,
+    model: ModelLike = None,
+    scale: int | None = None,
+    tile: int | None = None,
+    device: str = "auto",
+) -> PillowImage.Image: ...
+@overload
+def upscale(
+    image: npt.NDArray[Number],
+    *,
+    model: ModelLike = None,
+    scale: int | None = None,
+    tile: int | None = None,
+    device: str = "auto",
+) -> npt.NDArray[Number]: ...
+@overload
+def upscale(
+    image: Tensor,
+    *,
+    model: ModelLike = None,
+    scale: int | None = None,
+    tile: int | None = None,
+    device: str = "auto",
+) -> Tensor: ...
+def upscale(
+    image: str | Path | PillowImage.Image | npt.NDArray[Any] | Tensor,
+    *,
+    model: ModelLike = None,
+    scale: int | None = None,
+    tile: int | None = None,
+    device: str = "auto",
+) -> PillowImage.Image | npt.NDArray[Any] | Tensor:
+    """Upscale an image with a trained model; a large one in tiles that leave no seam.
+
+    Args:
+        image: one of
+            - the path of a picture file, or a Pillow image: returns a Pillow image, upright, of the
+              same channels (16 bits in colour, which Pillow cannot hold, become 8), with EXIF tags
+              and colour profile in `info`;
+            - an array `(h, w, 3)`, `(h, w, 1)` or `(h, w)`, RGB or grey, of uint8, uint16, or
+              floats in [0, 1]: returns an array of the same type and number of axes;
+            - a tensor `(3, h, w)` or `(N, 3, h, w)`, RGB in [0, 1], of floats: returns a tensor of
+              the same type on the same device, clamped to [0, 1].
+        model: what to upscale with: None for the model that comes with zoo; a model's name, file,
+            folder or run directory, see `zoo.load`; a loaded model; a generator, which is copied
+            and used in evaluation mode.
+        scale: the factor that is expected; an error if the model has another.
+        tile: longest side, in pixels of the input, that the network sees at once; 0 for the whole
+            image in any case, None for what memory allows.
+        device: `auto`, `cpu`, `cuda` or `cuda:1`.
+
+    Returns:
+        The same kind as `image`, a path excepted.
+
+    Raises:
+        ShapeError: if an array or a tensor is not such an image.
+        DataError: if a picture cannot be read.
+        UnknownNameError: if there is no such model.
+        RecipeError: if the model has another scale than the one expected.
+        MachineError: if there is no such device, or not enough memory for the smallest tile.
+    """
+    upscaler = open_upscaler(model, tile=tile, device=device)
+    if scale is not None and scale != upscaler.scale:
+        raise RecipeError(
+            f"this model enlarges {upscaler.scale} times, not {scale}: name another model, or "
+            "leave the scale out"
+        )
+    if isinstance(image, Tensor):
+        return _upscale_tensor(upscaler, image)
+    if isinstance(image, np.ndarray):
+        return _upscale_array(upscaler, image)
+    if isinstance(image, PillowImage.Image):
+        return _upscale_picture(upscaler, picture_of(image, "given"))
+    return _upscale_picture(upscaler, read_picture(Path(os.fspath(image))))
+
+
+def open_upscaler(
+    model: ModelLike = None,
+    *,
+    tile: int | None = None,
+    device: str = "auto",
+    bfloat16: bool = False,
+) -> Upscaler:
+    """Return a model's network, ready to run; that of the same weights is the same one again.
+
+    Args:
+        model: see `upscale`.
+        tile: see `upscale`.
+        device: see `upscale`.
+        bfloat16: whether to compute in bfloat16.
+    """
+    chosen = choose_device(device)
+    if isinstance(model, Generator):
+        return Upscaler(model, device=chosen, tile=tile, bfloat16=bfloat16)
+    found = model if isinstance(model, Model) else find_model(model)
+    if found.sha256 is None and found.tensors:  # made in memory: nothing tells two of them apart
+        return Upscaler(found.build(), device=chosen, tile=tile, bfloat16=bfloat16)
+    key = (found.sha256 or found.details.model_dump_json(), str(chosen), tile, bfloat16)
+    if key not in _kept:
+        _kept[key] = Upscaler(found.build(), device=chosen, tile=tile, bfloat16=bfloat16)
+        while len(_kept) > MAX_KEPT:
+            _kept.popitem(last=False)
+    _kept.move_to_end(key)
+    return _kept[key]
+
+
+def _upscale_picture(upscaler: Upscaler, picture: Picture) -> PillowImage.Image:
+    enlarged, _ = enlarge_picture(upscaler, picture)
+    for note in enlarged.notes:
+        logger.warning("%s", note)
+    return to_pillow(enlarged)
+
+
+def _upscale_array(upscaler: Upscaler, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    is_image = image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 3))
+    is_level = image.dtype in (np.uint8, np.uint16) or np.issubdtype(image.dtype, np.floating)
+    if not (is_image and is_level) or 0 in image.shape:
+        raise ShapeError(
+            "an image is (h, w, 3), (h, w, 1) or (h, w) of uint8, uint16 or floats in [0, 1], got "
+            f"{image.dtype} {image.shape}"
+        )
+    has_axis = image.ndim == 3 and image.shape[2] == 1
+    enlarged, _ = enlarge(upscaler, image[:, :, 0] if has_axis else image)
+    return enlarged[:, :, None] if has_axis else enlarged
+
+
+def _upscale_tensor(upscaler: Upscaler, image: Tensor) -> Tensor:
+    if image.ndim not in (3, 4) or image.shape[-3] != 3 or not image.is_floating_point():
+        raise ShapeError(
+            "a tensor is (3, h, w) or (N, 3, h, w), floats in [0, 1], got "
+            f"{image.dtype} {tuple(image.shape)}"
+        )
+    if 0 in image.shape[-2:]:
+        raise ShapeError(f"an image has pixels, got {tuple(image.shape)}")
+    batch = image.detach().reshape(-1, *image.shape[-3:])
+    size = (len(batch), 3, *(side * upscaler.scale for side in image.shape[-2:]))
+    result = torch.empty(size, dtype=image.dtype, device=image.device)
+    for number in range(len(batch)):
+        upscaler.upscale(batch[number : number + 1].float(), _writer(result[number]))
+    return result.reshape(*image.shape[:-3], *size[1:])
+
+
+def _writer(whole: Tensor) -> Any:
+    def write(piece: Tensor, top: int, left: int) -> None:
+        height, width = piece.shape[-2:]
+        whole[:, top : top + height, left : left + width] = piece[0].to(whole)
+
+    return write

@@ -1,0 +1,124 @@
+"""Many pictures through one network: what cannot be read is reported, the rest is done.
+
+Which files, and where to, is decided before (`zoo.upscaling.jobs`).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from zoo.errors import DataError, MachineError, ShapeError
+from zoo.upscaling.encoding import write_picture
+from zoo.upscaling.enlarging import enlarge_picture
+from zoo.upscaling.jobs import Job
+from zoo.upscaling.pictures import Picture, read_picture
+from zoo.upscaling.tiles import Tiling, Upscaler
+
+logger = logging.getLogger(__name__)
+
+STEPS: Final = 1000
+"""Into how many steps a picture's progress is divided."""
+Advance = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one picture.
+
+    Attributes:
+        job: which.
+        status: what became of it.
+        error: why it failed.
+        notes: what could not be kept, each a phrase.
+        seconds: reading, upscaling and writing.
+        size: width and height of the output in pixels, None where there is none.
+        tiling: how it was upscaled.
+    """
+
+    job: Job
+    status: Literal["done", "failed"]
+    error: str | None = None
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+    size: tuple[int, int] | None = None
+    tiling: Tiling | None = None
+
+    def row(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        tiling = self.tiling
+        return {
+            "input": str(self.job.source),
+            "output": str(self.job.target),
+            "status": self.status,
+            "error": self.error,
+            "notes": list(self.notes),
+            "seconds": round(self.seconds, 3),
+            "width": None if self.size is None else self.size[0],
+            "height": None if self.size is None else self.size[1],
+            "tiles": None if tiling is None else tiling.num_tiles,
+            "tile_side": None if tiling is None else tiling.side,
+            "context": None if tiling is None else tiling.context,
+            "largest_seam": None if tiling is None else tiling.seam,
+        }
+
+
+def upscale_files(
+    upscaler: Upscaler, jobs: Sequence[Job], advance: Advance | None = None
+) -> Iterator[Outcome]:
+    """Upscale one file after another; yield each when it is on disk or has failed.
+
+    Args:
+        upscaler: the network.
+        jobs: what to read and where to write.
+        advance: told the steps done and the steps in all.
+
+    Raises:
+        MachineError: if a result cannot be written: neither could the others.
+    """
+    for number, job in enumerate(jobs):
+        yield _upscale_file(upscaler, job, _part(advance, number, len(jobs)))
+        if advance is not None:
+            advance((number + 1) * STEPS, len(jobs) * STEPS)
+
+
+def _upscale_file(upscaler: Upscaler, job: Job, advance: Advance | None) -> Outcome:
+    start = time.perf_counter()
+    try:
+        enlarged, tiling = _enlarged(upscaler, job, advance)
+        notes = (*enlarged.notes, *write_picture(job.target, enlarged))
+    except _Unfit as error:
+        return Outcome(job, "failed", str(error), seconds=time.perf_counter() - start)
+    except DataError as error:
+        return Outcome(job, "failed", str(error), seconds=time.perf_counter() - start)
+    height, width = enlarged.colours.shape[:2]
+    seconds = time.perf_counter() - start
+    return Outcome(job, "done", None, notes, seconds, (width, height), tiling)
+
+
+class _Unfit(Exception):  # noqa: N818  it is said, not raised to a user
+    """A picture that this network or this machine cannot enlarge; others may be smaller."""
+
+
+def _enlarged(upscaler: Upscaler, job: Job, advance: Advance | None) -> tuple[Picture, Tiling]:
+    try:
+        return enlarge_picture(upscaler, read_picture(job.source), advance)
+    except (MachineError, ShapeError, MemoryError) as error:
+        logger.debug("%s", job.source, exc_info=True)
+        cause = "not enough memory" if isinstance(error, MemoryError) else str(error)
+        raise _Unfit(f"{job.source}: {cause}") from error
+
+
+def _part(advance: Advance | None, number: int, total: int) -> Advance | None:
+    """Return what a picture tells its progress to: tiles, as a share of all pictures' steps."""
+    if advance is None:
+        return None
+    whole = advance
+
+    def tell(done: int, tiles: int) -> None:
+        whole(number * STEPS + STEPS * done // (tiles + 1), total * STEPS)
+
+    return tell

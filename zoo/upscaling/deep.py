@@ -1,0 +1,174 @@
+"""16 bits a channel in colour or with alpha, which Pillow would cut to 8: pypng and tifffile.
+
+Here arrays go in and out. Whether a file is such a one, its limits and its metadata are
+`zoo.upscaling.pictures`' concern, which reads its header with Pillow first.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import png
+import tifffile
+from PIL import Image as PillowImage
+from PIL.ExifTags import Base
+
+from zoo.errors import DataError
+
+Deep = npt.NDArray[np.uint16]
+
+MAXIMUM: Final = 65535
+COMPRESSION_LEVEL: Final = 6
+_DEPTH_OF_PNG: Final = 24  # where the header chunk has the bits of a channel
+_ASSOCIATED, _UNASSOCIATED = 1, 2
+_TEXT_TAGS: Final = (
+    Base.ImageDescription,
+    Base.Make,
+    Base.Model,
+    Base.Software,
+    Base.DateTime,
+    Base.Artist,
+    Base.Copyright,
+)
+
+
+def needs_deep_reader(path: Path, header: PillowImage.Image) -> bool:
+    """Tell whether a picture has more bits than Pillow would keep.
+
+    Args:
+        path: the file.
+        header: the same file, opened by Pillow. Single-channel pictures it reads whole.
+    """
+    if header.mode.startswith("I;16") and "transparency" not in header.info:
+        return False
+    if header.format == "PNG":
+        with path.open("rb") as file:
+            return file.read(_DEPTH_OF_PNG + 1)[-1] == 16
+    if header.format == "TIFF":
+        tags: Any = header
+        depths: tuple[int, ...] = tags.tag_v2.get(Base.BitsPerSample, (1,))
+        return max(depths) > 8
+    return False
+
+
+def read_deep(path: Path, header: PillowImage.Image) -> Deep:
+    """Return the pixels of a 16-bit PNG or TIFF as they are stored.
+
+    Returns:
+        `(H, W, C)`, C of 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha). Alpha is never
+        multiplied into the colours.
+
+    Raises:
+        DataError: if it is a TIFF of another kind, or less than the whole picture is there.
+    """
+    pixels = _read_png(path) if header.format == "PNG" else _read_tiff(path)
+    if pixels.shape[1::-1] != header.size:
+        raise DataError(f"cannot read image {path}: its rows are not those its header tells of")
+    return pixels
+
+
+def encode_deep_png(pixels: Deep, chunks: Mapping[bytes, bytes]) -> bytes:
+    """Return a PNG file of 16 bits a channel.
+
+    Args:
+        pixels: `(H, W, C)`, C of 1 to 4 as `read_deep` has it.
+        chunks: content of further chunks by type, written right after the header.
+    """
+    height, width, channels = pixels.shape
+    writer = png.Writer(
+        width,
+        height,
+        greyscale=channels < 3,
+        alpha=channels in (2, 4),
+        bitdepth=16,
+        compression=COMPRESSION_LEVEL,
+    )
+    plain, whole = io.BytesIO(), io.BytesIO()
+    writer.write_packed(plain, (row.astype(">u2").tobytes() for row in pixels))
+    plain.seek(0)
+    header, *rest = png.Reader(file=plain).chunks()
+    png.write_chunks(whole, [header, *chunks.items(), *rest])
+    return whole.getvalue()
+
+
+def encode_deep_tiff(pixels: Deep, *, exif: bytes | None, icc_profile: bytes | None) -> bytes:
+    """Return a TIFF file of 16 bits a channel, deflated.
+
+    Of the EXIF tags those that are text of the picture as a whole are written; tifffile has no
+    place for the tables inside tables where a camera keeps the others.
+
+    Args:
+        pixels: `(H, W, C)`, C of 1 to 4 as `read_deep` has it.
+        exif: as files store it.
+        icc_profile: as files store it.
+    """
+    channels = pixels.shape[2]
+    tags = PillowImage.Exif()
+    if exif is not None:
+        tags.load(exif)
+    texts = [(int(tag), str(tags[tag])) for tag in _TEXT_TAGS if isinstance(tags.get(tag), str)]
+    encoded = io.BytesIO()
+    tifffile.imwrite(
+        encoded,
+        pixels[:, :, 0] if channels == 1 else pixels,
+        photometric="minisblack" if channels < 3 else "rgb",
+        planarconfig=None if channels == 1 else "contig",
+        extrasamples=[_UNASSOCIATED] if channels in (2, 4) else None,
+        compression="zlib",
+        predictor=True,
+        iccprofile=icc_profile,
+        metadata=None,
+        software=False,
+        extratags=[(tag, "s", 0, text, True) for tag, text in texts],
+    )
+    return encoded.getvalue()
+
+
+def _read_png(path: Path) -> Deep:
+    with path.open("rb") as file:
+        reader = png.Reader(file=file)
+        try:
+            width, height, rows, header = reader.read()
+            pixels = np.array([np.asarray(row, np.uint16) for row in rows], np.uint16)
+        except png.Error as error:  # derives from nothing that decoders raise
+            raise DataError(f"cannot read image {path}: damaged ({error})") from error
+    if pixels.size != width * height * header["planes"]:
+        raise DataError(f"cannot read image {path}: damaged (rows are missing)")
+    pixels = pixels.reshape(height, width, header["planes"])
+    if reader.transparent is None:
+        return pixels
+    is_opaque = (pixels != np.array(reader.transparent, np.uint16)).any(axis=2, keepdims=True)
+    return np.concatenate([pixels, is_opaque.astype(np.uint16) * np.uint16(MAXIMUM)], axis=2)
+
+
+def _read_tiff(path: Path) -> Deep:
+    with tifffile.TiffFile(path) as file:
+        page = file.pages.first
+        pixels, axes = page.asarray(), page.axes
+        extras = tuple(int(extra) for extra in page.extrasamples)
+        kind = tifffile.PHOTOMETRIC(page.photometric)
+    colours = {tifffile.PHOTOMETRIC.RGB: 3, tifffile.PHOTOMETRIC.MINISBLACK: 1}.get(kind)
+    if pixels.dtype != np.uint16 or axes not in ("YX", "YXS", "SYX") or colours is None:
+        raise DataError(
+            f"cannot read image {path}: {pixels.dtype} pixels of kind {kind.name}; convert the "
+            "file to 8 or 16 bits, grey or RGB"
+        )
+    pixels = pixels[:, :, None] if axes == "YX" else pixels
+    pixels = np.moveaxis(pixels, 0, 2) if axes == "SYX" else pixels
+    if extras[:1] not in ((_ASSOCIATED,), (_UNASSOCIATED,)):
+        return pixels[:, :, :colours]
+    if extras[0] == _UNASSOCIATED:
+        return pixels[:, :, : colours + 1]
+    return _divided(pixels[:, :, :colours], pixels[:, :, colours : colours + 1])
+
+
+def _divided(colours: Deep, alpha: Deep) -> Deep:
+    """Take alpha back out of colours that it was multiplied into."""
+    plain = colours.astype(np.float64) * MAXIMUM / np.maximum(alpha, 1)
+    rounded = np.minimum(np.floor(plain + 0.5), MAXIMUM).astype(np.uint16)
+    return np.concatenate([rounded, alpha], axis=2)

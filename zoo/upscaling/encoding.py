@@ -1,0 +1,141 @@
+"""Pictures into files: PNG, JPEG, WebP and TIFF, with depth, alpha, EXIF and colour profile.
+
+Nothing a format cannot hold is lost in silence: alpha in a JPEG is an error, and 16 bits are
+rounded to 8 for JPEG and WebP with a note.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as PillowImage
+
+from zoo.errors import DataError, MachineError
+from zoo.files import write_atomically
+from zoo.upscaling.deep import encode_deep_png, encode_deep_tiff
+from zoo.upscaling.metadata import resized_exif
+from zoo.upscaling.pictures import Picture
+
+SUFFIX_FORMATS: Final[Mapping[str, str]] = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
+QUALITY: Final = 95
+_DEEP: Final = frozenset({"PNG", "TIFF"})
+_MOST_PIXELS_A_SIDE: Final = {"JPEG": 65_535, "WEBP": 16_383}
+_EXIF_PREFIX: Final = b"Exif\x00\x00"
+_ENCODER_ERRORS: Final = (OSError, ValueError, TypeError, SystemError, struct.error)
+
+
+def write_picture(path: Path, picture: Picture) -> tuple[str, ...]:
+    """Write a picture in the format its name says; a reader sees no file or the whole one.
+
+    Args:
+        path: ends in one of `SUFFIX_FORMATS`; its folder is made if need be.
+        picture: what to write.
+
+    Returns:
+        What the format could not hold, each a phrase.
+
+    Raises:
+        DataError: if the format cannot hold the picture at all.
+        MachineError: if the file cannot be written.
+    """
+    kind = SUFFIX_FORMATS[path.suffix.lower()]
+    height, width = picture.colours.shape[:2]
+    most = _MOST_PIXELS_A_SIDE.get(kind)
+    if most is not None and max(height, width) > most:
+        raise DataError(
+            f"cannot write {path}: {width}x{height} pixels; a {kind} has {most} at most on a side"
+        )
+    if kind == "JPEG" and picture.alpha is not None:
+        raise DataError(f"cannot write {path}: JPEG has no transparency; use png, webp or tiff")
+    try:
+        content, notes = _encoded(picture, kind)
+    except _ENCODER_ERRORS as error:
+        raise DataError(f"cannot write {path} as {kind}: {error}") from error
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MachineError(f"cannot make the folder {path.parent}: {error.strerror}") from error
+    write_atomically(path, content)
+    return notes
+
+
+def to_pillow(picture: Picture) -> PillowImage.Image:
+    """Return a picture as a Pillow image, its EXIF tags and colour profile in `info`.
+
+    16 bits in colour or with alpha are rounded to 8: Pillow has no mode for them.
+    """
+    channels = picture.channels()
+    if picture.is_deep and channels.shape[2] > 1:
+        channels = to_8_bits(channels)
+    image = PillowImage.fromarray(channels[:, :, 0] if channels.shape[2] == 1 else channels)
+    exif = _exif_of(picture)
+    if exif is not None:
+        image.info["exif"] = exif
+    if picture.icc_profile is not None:
+        image.info["icc_profile"] = picture.icc_profile
+    return image
+
+
+def to_8_bits(channels: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
+    """Return the nearest of 256 levels: 65535 is 255."""
+    # 65535 is 257 * 255; adding half of 257 rounds to the nearest
+    return ((channels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _encoded(picture: Picture, kind: str) -> tuple[bytes | memoryview, tuple[str, ...]]:
+    exif = _exif_of(picture)
+    if picture.is_deep and kind in _DEEP:
+        return _encoded_deep(picture, kind, exif)
+    options: dict[str, Any] = {"exif": exif, "icc_profile": picture.icc_profile}
+    if kind == "JPEG":
+        options |= {"quality": QUALITY, "subsampling": 0, "optimize": True}
+    elif kind == "WEBP":
+        lossless = picture.lossless
+        options |= {"lossless": lossless, "quality": 80 if lossless else QUALITY, "exact": lossless}
+    elif kind == "TIFF":
+        options |= {"compression": "tiff_adobe_deflate"}
+    channels = to_8_bits(picture.channels()) if picture.is_deep else picture.channels()
+    image = PillowImage.fromarray(channels[:, :, 0] if channels.shape[2] == 1 else channels)
+    encoded = io.BytesIO()
+    given = {name: value for name, value in options.items() if value is not None}
+    image.save(encoded, format=kind, **given)
+    notes = (f"16 bits rounded to the 8 that {kind} has",) if picture.is_deep else ()
+    return encoded.getbuffer(), notes
+
+
+def _encoded_deep(picture: Picture, kind: str, exif: bytes | None) -> tuple[bytes, tuple[str, ...]]:
+    if kind == "PNG":
+        chunks: dict[bytes, bytes] = {}
+        if picture.icc_profile is not None:
+            chunks[b"iCCP"] = _profile_chunk(picture.icc_profile)
+        if exif is not None:
+            chunks[b"eXIf"] = exif.removeprefix(_EXIF_PREFIX)
+        return encode_deep_png(picture.channels(), chunks), ()
+    content = encode_deep_tiff(picture.channels(), exif=exif, icc_profile=picture.icc_profile)
+    return content, () if exif is None else ("of its EXIF tags only the main texts are kept",)
+
+
+def _profile_chunk(profile: bytes) -> bytes:
+    """Return the content of an iCCP chunk: a name, a zero, the method 0, the deflated profile."""
+    return b"ICC Profile\x00\x00" + zlib.compress(profile)
+
+
+def _exif_of(picture: Picture) -> bytes | None:
+    if picture.exif is None:
+        return None
+    height, width = picture.colours.shape[:2]
+    return resized_exif(picture.exif, width, height)

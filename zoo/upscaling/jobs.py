@@ -1,0 +1,222 @@
+"""From what was named on the command line to pairs of files, all conflicts found before any work.
+
+Here names only: no picture is opened and torch is not imported. The work is done by
+`zoo.upscaling.batch`.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from zoo.data.images import SUFFIXES
+from zoo.errors import DataError, RecipeError
+from zoo.upscaling.encoding import SUFFIX_FORMATS
+
+MAX_LISTED: Final = 10
+FORMAT_SUFFIXES: Final = {"png": ".png", "jpg": ".jpg", "webp": ".webp", "tiff": ".tiff"}
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A file to read.
+
+    Attributes:
+        path: where it is.
+        below: its path below the folder or the pattern that it was found by; its name alone if it
+            was named itself.
+        named: whether it was named itself.
+    """
+
+    path: Path
+    below: Path
+    named: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What was found, and the number of files in folders that are no images."""
+
+    files: tuple[Input, ...]
+    num_others: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A picture to read and where to write it, larger."""
+
+    source: Path
+    target: Path
+
+
+def find_inputs(words: Sequence[str], *, recursive: bool, output: Path | None = None) -> Inputs:
+    """Find the files that are meant by files, folders and patterns.
+
+    Hidden files, and what lies below the output folder, are not looked for in folders.
+
+    Args:
+        words: each a file, a folder, or a pattern with `*`, `?` or `[...]`; `**` is any folders.
+        recursive: whether folders within folders are looked into.
+        output: where results go.
+
+    Raises:
+        DataError: if a word is none of these, or nothing at all was found.
+    """
+    found: dict[Path, Input] = {}
+    num_others = 0
+    for word in words:
+        for candidate in _meant(word, recursive=recursive):
+            if not candidate.named and _is_below(candidate.path, output):
+                continue
+            if candidate.named or candidate.path.suffix.lower() in SUFFIXES:
+                found.setdefault(_place(candidate.path), candidate)
+            else:
+                num_others += 1
+    if not found:
+        deeper = "" if recursive else " (folders within folders are read with --recursive)"
+        raise DataError(f"no images in {', '.join(words)}{deeper}")
+    return Inputs(tuple(found.values()), num_others)
+
+
+def plan_jobs(
+    inputs: Inputs, output: Path | None, *, form: str | None, scale: int
+) -> tuple[list[Job], int]:
+    """Give every input its output.
+
+    Args:
+        inputs: what `find_inputs` found.
+        output: a file for one input, else a folder; None for a name with `-x4` beside the input.
+        form: one of `FORMAT_SUFFIXES`; None keeps the input's format, if zoo writes it, else PNG.
+        scale: upscaling factor, for names.
+
+    Returns:
+        The jobs, and the number of files left out because an earlier run made them.
+
+    Raises:
+        RecipeError: if the output does not go with the inputs or the format.
+        DataError: if two inputs have one output, or an output is an input.
+    """
+    target_file = _target_file(inputs, output, form)
+    if target_file is not None:
+        jobs = [Job(inputs.files[0].path, target_file)]
+    else:
+        jobs = [Job(one.path, _target(one, output, form, scale)) for one in inputs.files]
+    named = {_place(one.path) for one in inputs.files if one.named}
+    made = {_place(job.target) for job in jobs}
+    left = [job for job in jobs if _place(job.source) in named or _place(job.source) not in made]
+    _check_one_each(left)
+    return left, len(jobs) - len(left)
+
+
+def existing(jobs: Sequence[Job]) -> list[Job]:
+    """Return the jobs whose output is there already."""
+    return [job for job in jobs if job.target.exists()]
+
+
+def refuse_existing(jobs: Sequence[Job]) -> None:
+    """Raise for outputs that are there already.
+
+    Raises:
+        DataError: if there is one; all of them are named, up to a number.
+    """
+    targets = [str(job.target) for job in existing(jobs)]
+    if targets:
+        raise DataError(
+            f"{_listed(targets)} exist{'s' if len(targets) == 1 else ''} already: --force writes "
+            "over, --skip-existing does the others"
+        )
+
+
+def _meant(word: str, *, recursive: bool) -> Iterable[Input]:
+    path = Path(word).expanduser()
+    if path.is_dir():
+        return _in_folder(path, recursive=recursive)
+    if path.exists():
+        return [Input(path, Path(path.name), named=True)]
+    if not glob.has_magic(word):
+        raise DataError(f"there is no file or folder {word}")
+    matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207  pathlib's has no patterns with a root
+    root = _fixed_part(path)
+    files = [Input(match, match.relative_to(root), named=False) for match in matches]
+    inside = [
+        replace(one, below=match.relative_to(root) / one.below)
+        for match in matches
+        if match.is_dir() and "**" not in word
+        for one in _in_folder(match, recursive=recursive)
+    ]
+    if not matches:
+        raise DataError(f"nothing matches {word}")
+    return [*(one for one in files if not one.path.is_dir()), *inside]
+
+
+def _in_folder(folder: Path, *, recursive: bool) -> list[Input]:
+    found = sorted(folder.rglob("*") if recursive else folder.glob("*"))
+    below = [(path, path.relative_to(folder)) for path in found if path.is_file()]
+    return [
+        Input(path, inside, named=False)
+        for path, inside in below
+        if not any(part.startswith(".") for part in inside.parts)
+    ]
+
+
+def _fixed_part(pattern: Path) -> Path:
+    """Return the folders of a pattern before its first wildcard."""
+    parts = pattern.parts[:-1]
+    count = next((n for n, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+    return Path(*parts[:count])
+
+
+def _target_file(inputs: Inputs, output: Path | None, form: str | None) -> Path | None:
+    """Return the output if it is meant as a file, None if it is a folder or nothing."""
+    if output is None or output.is_dir() or output.suffix.lower() not in SUFFIXES:
+        return None
+    if len(inputs.files) > 1 or not inputs.files[0].named:
+        raise RecipeError(f"--output {output}: several inputs go into a folder, not into one file")
+    written = SUFFIX_FORMATS.get(output.suffix.lower())
+    if written is None:
+        raise RecipeError(
+            f"--output {output}: zoo writes {', '.join(FORMAT_SUFFIXES)}, not {output.suffix}"
+        )
+    if form is not None and written != SUFFIX_FORMATS[FORMAT_SUFFIXES[form]]:
+        raise RecipeError(f"--output {output} is not --format {form}; leave one of them out")
+    return output
+
+
+def _target(one: Input, output: Path | None, form: str | None, scale: int) -> Path:
+    own = one.path.suffix if one.path.suffix.lower() in SUFFIX_FORMATS else ".png"
+    suffix = own if form is None else FORMAT_SUFFIXES[form]
+    if output is None:
+        return one.path.with_name(f"{one.path.stem}-x{scale}{suffix}")
+    return output / one.below.with_name(f"{one.path.stem}{suffix}")
+
+
+def _check_one_each(jobs: Sequence[Job]) -> None:
+    sources = {_place(job.source) for job in jobs}
+    own = [str(job.target) for job in jobs if _place(job.target) in sources]
+    if own:
+        raise DataError(f"{_listed(own)} would be written over, and is an input: choose another -o")
+    counts = Counter(_place(job.target) for job in jobs)
+    clashes = [
+        f"{job.target} (from {job.source})" for job in jobs if counts[_place(job.target)] > 1
+    ]
+    if clashes:
+        raise DataError(f"several inputs have one output: {_listed(sorted(clashes))}")
+
+
+def _is_below(path: Path, folder: Path | None) -> bool:
+    return folder is not None and _place(path).is_relative_to(_place(folder))
+
+
+def _place(path: Path) -> Path:
+    """Return where a file is, whatever it is called on the way there."""
+    return Path(os.path.realpath(path.parent)) / path.name
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - MAX_LISTED
+    return ", ".join(names[:MAX_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,72 @@
+"""Where tiles lie along one axis: equal windows, and the part of the picture each one answers for.
+
+Plain integers, in pixels of the input. Not here: how much context a network needs
+(`zoo.upscaling.context`) and running it (`zoo.upscaling.tiles`).
+
+Windows start at multiples of `ALIGNMENT`, so that networks that halve the image or cut it into
+windows of 2, 4, 8 or 16 pixels see the grid they would see in the whole picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+ALIGNMENT: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One tile along one axis.
+
+    Attributes:
+        start: first pixel that the network sees.
+        stop: one past the last pixel that the network sees.
+        first: first pixel that this tile answers for.
+        last: one past the last pixel that this tile answers for.
+    """
+
+    start: int
+    stop: int
+    first: int
+    last: int
+
+
+def aligned(size: int) -> int:
+    """Round up to a multiple of the alignment."""
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def smallest_side(context: int) -> int:
+    """Return the smallest window that has something between its two margins, wherever it starts.
+
+    One alignment is what tiles advance by, the other what shortening a window may cost.
+    """
+    return 2 * context + 2 * ALIGNMENT
+
+
+def spans(size: int, side: int, context: int) -> list[Span]:
+    """Lay windows of one length over an axis.
+
+    Each pixel is answered for by exactly one window, which sees at least `context` pixels beyond it
+    on both sides, or the picture's own edge. All windows have the same length.
+
+    Args:
+        size: pixels along the axis.
+        side: the longest window allowed, at least `smallest_side(context)`.
+        context: pixels a window sees beyond what it answers for.
+    """
+    if size <= side:
+        return [Span(0, size, 0, size)]
+    # Shortened until the last window, which ends with the picture, starts on the grid too.
+    side -= (side - size) % ALIGNMENT
+    longest_step = (side - 2 * context) // ALIGNMENT
+    steps = (size - side) // ALIGNMENT
+    num_gaps = -(-steps // longest_step)
+    starts = [ALIGNMENT * (steps * index // num_gaps) for index in range(num_gaps + 1)]
+    seams = [(left + side + right) // 2 for left, right in pairwise(starts)]
+    return [
+        Span(start, start + side, first, last)
+        for start, first, last in zip(starts, [0, *seams], [*seams, size], strict=True)
+    ]

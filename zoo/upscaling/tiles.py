@@ -1,0 +1,281 @@
+"""A generator made ready to upscale pictures of any size, whole or in tiles that leave no seam.
+
+A picture that fits in memory is upscaled whole. Any other is cut into equal windows with as much
+context as the generator was found to need (`zoo.upscaling.context`); the step at every seam is
+measured, and the picture is done again with more context where it is too large. When memory runs
+out all the same, tiles are halved.
+
+Not here: picture files (`zoo.upscaling.pictures`), other kinds of images (`zoo.upscaling.api`).
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from zoo.errors import MachineError, RecipeError, WeightsError
+from zoo.generators.base import Generator
+from zoo.runs.device import Execution
+from zoo.upscaling.context import LEVEL, find_context, reach
+from zoo.upscaling.layout import ALIGNMENT, Span, aligned, smallest_side, spans
+from zoo.upscaling.memory import bytes_per_pixel, is_out_of_memory, memory_for_a_tile
+from zoo.upscaling.seams import SeamGauge
+
+logger = logging.getLogger(__name__)
+
+SEAM_TOLERANCE: Final = LEVEL / 2
+CONTEXT_OF_THE_WHOLE: Final = 64
+"""Pixels around a tile of a generator that would need the whole picture, in want of memory."""
+
+Write = Callable[[Tensor, int, int], None]
+"""Takes `(1, 3, H, W)` in [0, 1] and the row and column of the output where it belongs."""
+Advance = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """How a picture was upscaled.
+
+    Attributes:
+        num_tiles: 1 if it was upscaled whole.
+        side: the longer side of what the network saw at once, in pixels of the input.
+        context: pixels of the input that a tile sees beyond what it answers for.
+        seam: the largest step measured at a seam, of values in [0, 1]; 0 where there is none.
+    """
+
+    num_tiles: int
+    side: int
+    context: int
+    seam: float
+
+
+class Upscaler:
+    """A generator on its device, and what was learnt of it.
+
+    Args:
+        generator: copied; the original stays where it is, in the mode it is in.
+        device: where to run.
+        tile: longest side in pixels of the input that the network sees at once; 0 for the whole
+            picture in any case, None for what memory allows.
+        bfloat16: whether to compute in bfloat16, which is coarser than 8 bits in places.
+
+    Raises:
+        RecipeError: if `tile` is negative.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        *,
+        device: torch.device | None = None,
+        tile: int | None = None,
+        bfloat16: bool = False,
+    ) -> None:
+        if tile is not None and tile < 0:
+            raise RecipeError(f"a tile has a side of 0 (no tiles) or more pixels, not {tile}")
+        self.device = device or torch.device("cpu")
+        self.scale = generator.scale
+        self.tile = tile
+        self._execution = Execution(
+            device=self.device,
+            bfloat16=bfloat16,
+            channels_last=True,
+            compile=False,
+            tf32=False,
+            num_workers=0,
+        )
+        self._generator = copy.deepcopy(generator).eval()
+        self._execution.place(self._generator)
+        self._whole: str | None = None  # why it cannot be tiled
+        self._limit: int | None = None  # side of a tile, since memory ran out
+        self._tried = 0  # side of the last attempt
+        self._reach: int | None = None
+        self._context: int | None = None
+        self._bytes_per_pixel: float | None = None
+
+    def upscale(self, image: Tensor, write: Write, advance: Advance | None = None) -> Tiling:
+        """Upscale one picture, piece by piece.
+
+        Args:
+            image: `(1, 3, h, w)`, RGB in [0, 1].
+            write: takes each piece; called again for the same places if the picture has to be
+                done again.
+            advance: told the tiles done and the tiles in all.
+
+        Raises:
+            MachineError: if the smallest tile does not fit in memory.
+            RecipeError: if the side asked for leaves no room beside the context.
+            WeightsError: if the network's output is not finite.
+        """
+        with self._execution.scoring():
+            while True:
+                tiling = self._attempt(image, write, advance)
+                if tiling is None:
+                    self._shrink(image)
+                elif self._is_seamless(tiling):
+                    return tiling
+                else:
+                    self._widen(image, tiling)
+
+    def _attempt(self, image: Tensor, write: Write, advance: Advance | None) -> Tiling | None:
+        """Upscale, or return None where memory ran out: by then all of it is given back."""
+        longest = self._tried = max(image.shape[-2:])
+        try:
+            side = self._side(image)
+            if longest <= side:
+                return self._tiled(image, longest, 0, write, advance)
+            context = self._needed_context(image)
+            if self._whole is not None and self._limit is None:
+                return self._tiled(image, longest, 0, write, advance)
+            self._tried = self._checked(side, context)
+            return self._tiled(image, self._tried, context, write, advance)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return None
+
+    def _tiled(
+        self, image: Tensor, side: int, context: int, write: Write, advance: Advance | None
+    ) -> Tiling:
+        gauge = SeamGauge(self.scale)
+        height, width = image.shape[-2:]
+        tiles = list(product(spans(height, side, context), spans(width, side, context)))
+        for number, (down, across) in enumerate(tiles, start=1):
+            window = image[..., down.start : down.stop, across.start : across.stop]
+            answer = self._answer(window)
+            if len(tiles) > 1:
+                gauge.see(answer, down, across)
+            top, left = down.first * self.scale, across.first * self.scale
+            write(self._own_part(answer, down, across).clamp(0, 1), top, left)
+            if advance is not None:
+                advance(number, len(tiles))
+        seen = max(
+            max(down.stop - down.start, across.stop - across.start) for down, across in tiles
+        )
+        return Tiling(len(tiles), seen, context if len(tiles) > 1 else 0, gauge.largest)
+
+    def _answer(self, window: Tensor) -> Tensor:
+        with self._execution.autocast():
+            answer: Tensor = self._generator(window.to(self.device))
+        answer = answer.float()
+        if not bool(torch.isfinite(answer).all()):
+            raise WeightsError(
+                "the network's output is not finite: its weights are damaged, or its training "
+                "diverged"
+            )
+        return answer
+
+    def _own_part(self, answer: Tensor, down: Span, across: Span) -> Tensor:
+        rows, columns = (
+            slice((span.first - span.start) * self.scale, (span.last - span.start) * self.scale)
+            for span in (down, across)
+        )
+        return answer[..., rows, columns]
+
+    def _side(self, image: Tensor) -> int:
+        """Return the longest side of a tile: what was asked for, or what memory allows."""
+        longest = max(image.shape[-2:])
+        if self._limit is not None:
+            return min(self._limit, longest)
+        if self.tile is not None:
+            return self.tile or longest
+        if self._bytes_per_pixel is None:
+            self._bytes_per_pixel = bytes_per_pixel(self._generator, image.to(self.device))
+        pixels = memory_for_a_tile(self.device) / self._bytes_per_pixel
+        if image.shape[-2] * image.shape[-1] <= pixels:
+            return longest
+        return max(ALIGNMENT, int(math.sqrt(pixels)) // ALIGNMENT * ALIGNMENT)
+
+    def _checked(self, side: int, context: int) -> int:
+        """Return the side of tiles that leave something beside their context."""
+        least = smallest_side(context)
+        if side < least and self.tile is not None and self._limit is None:
+            raise RecipeError(
+                f"tiles of {side} pixels are too small: this network needs {context} pixels of "
+                f"context on each side; use at least {least}, or 0 for no tiles"
+            )
+        return max(side, least)
+
+    def _needed_context(self, image: Tensor) -> int:
+        """Return the context that leaves no seam, found on the first picture that needs tiles."""
+        if self._context is None:
+            network = self._generator
+            self._reach = reach(network, self.scale, self.device)
+            logger.debug("receptive field: %s pixels to each side", self._reach)
+            found = None
+            if self._reach is not None:
+                found = find_context(network, image.to(self.device), self.scale, self._reach)
+            self._set_context(found)
+        return CONTEXT_OF_THE_WHOLE if self._context is None else self._context
+
+    def _set_context(self, found: int | None) -> None:
+        self._context = found
+        if found is None and self._whole is None:
+            self._whole = (
+                "each pixel depends on the whole picture"
+                if self._reach is None
+                else "what it makes of a place depends on where in the picture that is"
+            )
+            self._context = CONTEXT_OF_THE_WHOLE
+            logger.warning("this network is run on whole pictures: %s", self._whole)
+
+    def _is_seamless(self, tiling: Tiling) -> bool:
+        """Tell whether the seams are good enough, or no better ones can be had."""
+        if self._whole is not None and tiling.num_tiles > 1:
+            logger.warning(
+                "tiles show: at their seams the picture differs by up to %.2f/255, for %s and the "
+                "whole picture does not fit in memory",
+                tiling.seam / LEVEL,
+                self._whole,
+            )
+            return True
+        return tiling.seam <= SEAM_TOLERANCE or self._execution.bfloat16
+
+    def _widen(self, image: Tensor, tiling: Tiling) -> None:
+        """Look for more context, where the blocks that were tried before did not show the need."""
+        bound = aligned(self._reach or 0)
+        logger.info(
+            "seams of %.2f/255 with a context of %d pixels: doing the picture again with more",
+            tiling.seam / LEVEL,
+            tiling.context,
+        )
+        if tiling.context >= bound:
+            self._set_context(None)
+            return
+        start = min(max(2 * tiling.context, ALIGNMENT), bound)
+        self._set_context(
+            find_context(self._generator, image.to(self.device), self.scale, bound, start)
+        )
+
+    def _shrink(self, image: Tensor) -> None:
+        """Halve the tiles after memory ran out."""
+        height, width = image.shape[-2:]
+        if self.tile == 0:
+            raise MachineError(
+                f"{width}x{height} pixels do not fit in the memory of {self.device} at once; "
+                "allow tiles (without --tile 0)"
+            )
+        least = smallest_side(self._context or 0)
+        if self._tried <= least or self._limit == least:
+            raise MachineError(
+                f"not enough memory on {self.device} for tiles of {self._tried} pixels, the "
+                "smallest this network can be cut into; free some memory or use a smaller network"
+            )
+        self._limit = max(least, aligned(self._tried // 2))
+        logger.warning(
+            "memory ran out with %d pixels a side; going on with tiles of %d",
+            self._tried,
+            self._limit,
+        )
