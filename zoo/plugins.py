@@ -1,9 +1,10 @@
-"""Finding components that live outside this package: installed packages and single files.
+"""Finding what lives outside this package: components and recipes of packages, and single files.
 
-Installed packages announce themselves by entry points in the groups `zoo.generators`,
-`zoo.discriminators`, `zoo.adversaries`, `zoo.losses` and `zoo.metrics`; their metadata is read,
-their code is not imported until a component is used. A file is executed only when it is named
-explicitly (`--plugin FILE`): a plugin is code you trust.
+Installed packages announce components by entry points in the groups `zoo.generators`,
+`zoo.discriminators`, `zoo.adversaries`, `zoo.losses` and `zoo.metrics`, and a file of recipes in
+the group `zoo.registries`. Their metadata is read; their code is not imported until a component is
+used. A file is executed only when it is named explicitly (`--plugin FILE`): a plugin is code you
+trust. Not here: what is in a file of recipes (`zoo.recipes.book`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import importlib.util
 import os
 import sys
 import traceback
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +22,26 @@ from typing import Any
 
 from zoo.errors import DuplicateNameError, PluginError, ZooError
 from zoo.registry import NAME_PATTERN, REGISTRIES, Origin, Registry
+
+REGISTRY_GROUP = "zoo.registries"
+REGISTRY_FILE = "registry.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class PackageRegistry:
+    """The recipes that an installed package brings.
+
+    Attributes:
+        name: what the package calls them.
+        origin: the package.
+        file: its `registry.yaml`, None where it was not found.
+        error: why they cannot be used, None where nothing is known against them.
+    """
+
+    name: str
+    origin: Origin
+    file: Path | None = None
+    error: str | None = None
 
 
 def plugins_disabled() -> bool:
@@ -47,6 +69,18 @@ def add_entry_points(registry: Registry[Any]) -> None:
             registry.add_lazy(entry_point.name, entry_point, origin)
         except DuplicateNameError as error:
             registry.mark_broken(f"{entry_point.name}@{entry_point.module}", origin, str(error))
+
+
+def package_registries() -> list[PackageRegistry]:
+    """Find the files of recipes in installed packages, importing nothing; sorted by name.
+
+    An entry point `acme = "zoo_acme"` of the group `zoo.registries` means the file `registry.yaml`
+    in the package `zoo_acme`.
+    """
+    if plugins_disabled():
+        return []
+    found = [_package_registry(each) for each in entry_points(group=REGISTRY_GROUP)]
+    return sorted(found, key=lambda each: (each.name, each.origin.where))
 
 
 def load_plugin_file(path: Path) -> ModuleType:
@@ -97,6 +131,28 @@ def plugin_file_hash(component: type) -> str | None:
     """Return the sha256 of the plugin file a component came from, None for any other origin."""
     path = plugin_file_of(component)
     return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _package_registry(entry_point: EntryPoint) -> PackageRegistry:
+    name, package = entry_point.name, entry_point.value
+    origin = Origin("package", _distribution(entry_point))
+    if not package.isidentifier():
+        error = f"{package!r} is not the name of a top-level package"
+        return PackageRegistry(name, origin, error=error)
+    try:
+        spec = importlib.util.find_spec(package)  # of a top-level package it imports nothing
+    except (ImportError, ValueError) as problem:
+        cause = f"{type(problem).__name__}: {problem}"
+        return PackageRegistry(name, origin, error=f"cannot look for {package!r}: {cause}")
+    if spec is None:
+        return PackageRegistry(name, origin, error=f"there is no package {package!r}")
+    files = [Path(folder) / REGISTRY_FILE for folder in spec.submodule_search_locations or ()]
+    file = next((file for file in files if file.is_file()), None)
+    if file is None:
+        where = files[0].parent if files else "which is a module, not a package"
+        error = f"there is no {REGISTRY_FILE} in {package!r} ({where})"
+        return PackageRegistry(name, origin, error=error)
+    return PackageRegistry(name, origin, file)
 
 
 def _distribution(entry_point: EntryPoint) -> str:

@@ -183,7 +183,8 @@ def _arguments(subject: Subject, settings: list[str]) -> dict[str, Any] | None:
     wrong = [each.message for each in complaints(subject.folder, subject.name, given)]
     if wrong:
         raise RecipeError("; ".join(f"--set: {message}" for message in wrong))
-    known = parameters(REGISTRIES[subject.folder].get(subject.name))
+    component: Any = REGISTRIES[subject.folder].get(subject.name)
+    known = parameters(component)
     return {name: known[name].read(value) for name, value in given.items()}
 
 

@@ -21,8 +21,9 @@ from zoo.data.places import cache_dir, data_root
 from zoo.data.sources import BUILT_IN, dataset_names, open_source
 from zoo.errors import ZooError
 from zoo.plugins import plugins_disabled
-from zoo.recipes.book import load_book
+from zoo.recipes.book import checked_packages, load_book, sound_files
 from zoo.recipes.checks import check_registry
+from zoo.recipes.problems import display_path
 from zoo.registry import REGISTRIES
 from zoo.weights import store
 from zoo.weights.catalog import CATALOG
@@ -127,10 +128,12 @@ def _registry(extra: Sequence[Path]) -> Iterator[Finding]:
     except ZooError as error:
         yield Finding("registry", "files", "failed", str(error))
         return
+    theirs = {display_path(file) for file in sound_files(checked_packages())}
     for problem in problems:
-        yield Finding("registry", str(problem.place), "failed", str(problem))
+        status: Status = "warning" if problem.place.file in theirs else "failed"
+        yield Finding("registry", str(problem.place), status, str(problem))
     if not problems:
-        book = load_book(extra)
+        book = load_book(extra, warn=False)
         counts = (
             f"{len(book.written_recipes)} recipes, {len(book.profiles)} profiles, "
             f"{len(book.claims)} claims, {len(book.matrices)} matrices"
@@ -141,6 +144,13 @@ def _registry(extra: Sequence[Path]) -> Iterator[Finding]:
 def _plugins() -> Iterator[Finding]:
     if plugins_disabled():
         yield Finding("plugins", "all", "warning", "kept out by ZOO_DISABLE_PLUGINS")
+    for package in checked_packages():
+        name = f"recipes {package.name}"
+        if package.error is None:
+            yield Finding("plugins", name, "ok", f"{package.origin}, {package.file}")
+        else:
+            detail = f"{package.origin}, broken: {package.error}"
+            yield Finding("plugins", name, "warning", detail)
     for folder, registry in REGISTRIES.items():
         for component in components(folder, check=True):
             if registry.origin(component.name).kind == "built-in":

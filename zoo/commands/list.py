@@ -11,6 +11,7 @@ from zoo.bench.definitions import Definition, read_suite, suite_names
 from zoo.commands.components import components, plural_kind
 from zoo.commands.options import Json, Plugins, Registries, open_book
 from zoo.commands.output import Table, print_json, print_tables
+from zoo.plugins import PackageRegistry
 from zoo.recipes.book import Book, Entry
 from zoo.recipes.claims import Claim
 from zoo.recipes.matrices import Matrix
@@ -18,7 +19,8 @@ from zoo.registry import REGISTRIES
 
 BOOK_KINDS = ("recipes", "profiles", "claims", "matrices")
 SUITES = "suites"
-KINDS = (*BOOK_KINDS, SUITES, *REGISTRIES)
+PACKAGES = "registries"
+KINDS = (*BOOK_KINDS, SUITES, *REGISTRIES, PACKAGES)
 _WILDCARDS = frozenset("*?[")
 
 
@@ -39,12 +41,13 @@ def list_names(
 ) -> None:
     """List recipes, profiles, claims, matrices, suites and components, with their origin.
 
-    Recipes made from a matrix are not listed; `zoo show matrix NAME` has them.
+    Registries are the files of recipes that installed packages bring. Recipes made from a matrix
+    are not listed; `zoo show matrix NAME` has them.
     """
     if kind is not None and pattern is None and _WILDCARDS & set(kind):
         kind, pattern = None, kind
     kinds = KINDS if kind is None else (plural_kind(kind, KINDS),)
-    book = open_book(registry, plugin)
+    book = open_book(registry, plugin, warn=PACKAGES not in kinds)
     found = {name: _matching(_rows(book, name, check=check), pattern or "*") for name in kinds}
     if as_json:
         print_json("zoo.list/1", found)
@@ -59,6 +62,8 @@ def _rows(book: Book, kind: str, *, check: bool) -> list[dict[str, Any]]:
         return [_matrix_row(matrix) for matrix in book.matrices.values()]
     if kind == SUITES:
         return [_suite_row(read_suite(name)) for name in suite_names()]
+    if kind == PACKAGES:
+        return [_package_row(package) for package in book.packages]
     if kind in BOOK_KINDS:
         entries = book.written_recipes if kind == "recipes" else book.profiles
         return [_entry_row(entry) for entry in entries.values()]
@@ -77,6 +82,15 @@ def _entry_row(entry: Entry) -> dict[str, Any]:
     if entry.kind == "recipe":
         row |= {"source": entry.text("source"), "pretrained": entry.reference("pretrained")}
     return row
+
+
+def _package_row(package: PackageRegistry) -> dict[str, Any]:
+    return {
+        "name": package.name,
+        "origin": str(package.origin),
+        "file": None if package.file is None else str(package.file),
+        "problem": package.error,
+    }
 
 
 def _claim_row(claim: Claim) -> dict[str, Any]:

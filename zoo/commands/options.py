@@ -85,11 +85,17 @@ def data_setting(data: str | None) -> list[str]:
     return [] if data is None else [f"data.source={json.dumps(data)}"]
 
 
-def open_book(registries: Sequence[Path], plugins: Sequence[Path]) -> Book:
-    """Execute the plugin files, then read the registries, which may name what the files define."""
+def open_book(registries: Sequence[Path], plugins: Sequence[Path], *, warn: bool = True) -> Book:
+    """Execute the plugin files, then read the registries, which may name what the files define.
+
+    Args:
+        registries: files of recipes that were named.
+        plugins: files of components.
+        warn: whether to log which packages' recipes are left out; not where they are shown.
+    """
     for plugin in plugins:
         load_plugin_file(plugin)
-    return load_book(registries)
+    return load_book(registries, warn=warn)
 
 
 def choose_profile(book: Book, given: str | None, device: str = "auto") -> tuple[str, str]:

@@ -1,11 +1,15 @@
 """From registry files to a book of recipes, profiles, claims and matrices, read without torch.
 
+Files come from zoo itself, from installed packages, and from `--registry`. A package's file that is
+wrong is left out; a file that was named is an error.
+
 Structure and types are checked here, names in `zoo.recipes.names`. Arguments of components are
 checked against their constructors in `zoo.recipes.checks`, for which the components are imported.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,15 +18,25 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 import zoo
-from zoo.errors import UnknownNameError, did_you_mean
+from zoo.errors import RecipeError, UnknownNameError, did_you_mean
+from zoo.plugins import PackageRegistry, package_registries
 from zoo.recipes.claims import Claim, check_claim_names, read_claim
 from zoo.recipes.explain import problems_of
 from zoo.recipes.matrices import Matrix, check_matrix, expand, read_matrix
 from zoo.recipes.names import check_names
-from zoo.recipes.problems import KeyPath, Place, Problem, raise_problems
+from zoo.recipes.problems import (
+    KeyPath,
+    Place,
+    Problem,
+    display_path,
+    in_order,
+    raise_problems,
+)
 from zoo.recipes.reader import Document, read_document
 from zoo.recipes.tree import Leaves, flatten, overlay
 from zoo.recipes.written import RegistryFile
+
+logger = logging.getLogger(__name__)
 
 Kind = Literal["recipe", "profile"]
 MAX_EXTENDS = 8
@@ -82,12 +96,16 @@ class Entry:
 
 @dataclass(slots=True)
 class Book:
-    """All that one or more registry files define; recipes made from matrices among the recipes."""
+    """All that one or more registry files define; recipes made from matrices among the recipes.
+
+    `packages` are the files of installed packages, those that were left out among them.
+    """
 
     recipes: dict[str, Entry] = field(default_factory=dict)
     profiles: dict[str, Entry] = field(default_factory=dict)
     claims: dict[str, Claim] = field(default_factory=dict)
     matrices: dict[str, Matrix] = field(default_factory=dict)
+    packages: tuple[PackageRegistry, ...] = ()
 
     @property
     def written_recipes(self) -> dict[str, Entry]:
@@ -126,13 +144,26 @@ def builtin_registry() -> Path:
     return inside if inside.is_file() else package.parent / "registry.yaml"
 
 
-def load_book(extra: Sequence[Path] = ()) -> Book:
-    """Read the built-in registry and then each file of `extra`, and check them together.
+def load_book(extra: Sequence[Path] = (), *, warn: bool = True) -> Book:
+    """Read the built-in registry, those of installed packages, and each file of `extra`.
+
+    They are checked together. A package's file that is wrong is left out, and said in a warning.
+
+    Args:
+        extra: files that were named, in this order.
+        warn: whether to log what is left out; not where it is shown.
 
     Raises:
         RecipeError: with every problem of structure, type and name, each on a line of its own.
     """
-    return read_book([builtin_registry(), *extra])
+    packages = checked_packages()
+    for package in packages:
+        if package.error is not None and warn:
+            text = "the recipes %r of %s are left out: %s"
+            logger.warning(text, package.name, package.origin, package.error)
+    book = read_book([builtin_registry(), *sound_files(packages), *extra])
+    book.packages = packages
+    return book
 
 
 def read_book(files: Sequence[Path]) -> Book:
@@ -140,6 +171,44 @@ def read_book(files: Sequence[Path]) -> Book:
     book, problems = survey(files)
     raise_problems(problems)
     return book
+
+
+def checked_packages() -> tuple[PackageRegistry, ...]:
+    """Return the registries of installed packages, each that is wrong with its cause.
+
+    One that makes anything wrong beside the built-in registry and the sound ones is wrong itself.
+    """
+    found = package_registries()
+    waiting = [each for each in found if each.file is not None and each.error is None]
+    if not waiting or _error_of(waiting) is None:  # as nearly always
+        return tuple(found)
+    sound: list[PackageRegistry] = []
+    errors: dict[PackageRegistry, str] = {}
+    while waiting:
+        errors = {each: _error_of([*sound, each]) or "" for each in waiting}
+        good = next((each for each, error in errors.items() if not error), None)
+        if good is None:
+            break
+        sound.append(good)
+        waiting.remove(good)
+    return tuple(replace(each, error=errors[each]) if each in waiting else each for each in found)
+
+
+def sound_files(packages: Iterable[PackageRegistry]) -> list[Path]:
+    """Return the files of the packages that nothing is wrong with."""
+    return [each.file for each in packages if each.file is not None and each.error is None]
+
+
+def _error_of(packages: Sequence[PackageRegistry]) -> str | None:
+    """Return the first thing that is wrong with the registries of packages, None where nothing."""
+    try:
+        problems = in_order(survey([builtin_registry(), *sound_files(packages)])[1])
+    except RecipeError as error:
+        return str(error)
+    own = {display_path(each.file) for each in packages if each.file is not None}
+    problems.sort(key=lambda problem: problem.place.file not in own)
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{problems[0]}{more}" if problems else None
 
 
 def survey(files: Sequence[Path]) -> tuple[Book, list[Problem]]:

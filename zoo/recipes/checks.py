@@ -7,6 +7,7 @@ must hold within one run is in `zoo.recipes.rules`.
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,17 +20,28 @@ from zoo.recipes.book import (
     Entry,
     broken_paths,
     builtin_registry,
+    checked_packages,
     is_sound,
+    sound_files,
     survey,
 )
 from zoo.recipes.contrasts import contrast_problems, factor_problems
 from zoo.recipes.names import registry_of
-from zoo.recipes.problems import KeyPath, Problem, ProblemsError, in_order, raise_problems
+from zoo.recipes.problems import (
+    KeyPath,
+    Problem,
+    ProblemsError,
+    display_path,
+    in_order,
+    raise_problems,
+)
 from zoo.recipes.resolve import Resolved, resolve
 from zoo.recipes.rules import completed_arguments, parts, placed, run_problems
 from zoo.recipes.schema import RecipeSettings, RunSpec
 from zoo.recipes.tree import Leaf, arguments_at, component_name, component_roots
 from zoo.registry import REGISTRIES
+
+logger = logging.getLogger(__name__)
 
 
 def check_registry(extra: Sequence[Path] = (), *, builtin: bool = True) -> list[Problem]:
@@ -41,12 +53,14 @@ def check_registry(extra: Sequence[Path] = (), *, builtin: bool = True) -> list[
 
     Args:
         extra: registry files.
-        builtin: whether the registry that comes with zoo is read before them.
+        builtin: whether the registry that comes with zoo, and those of installed packages that
+            are sound, are read before them.
 
     Raises:
         RecipeError: if a file is missing or not YAML.
     """
-    book, problems = survey([*([builtin_registry()] if builtin else []), *extra])
+    own = [builtin_registry(), *sound_files(checked_packages())] if builtin else []
+    book, problems = survey([*own, *extra])
     for entry in (*book.recipes.values(), *book.profiles.values()):
         problems += _plugin_problems(entry)
     return in_order([*problems, *_component_problems(book, broken_paths(problems))])
@@ -59,6 +73,9 @@ def check_book(book: Book, *, required: str | None = None) -> None:
         book: what to check.
         required: a recipe whose plugins must load; a broken plugin is no other recipe's problem.
 
+    What is wrong in the registry of an installed package is logged, and an error only where a
+    recipe of that file is required.
+
     Raises:
         RecipeError: listing all problems once each, in file order.
         PluginError: if a component of the `required` recipe cannot be imported.
@@ -67,7 +84,14 @@ def check_book(book: Book, *, required: str | None = None) -> None:
         leaves = book.recipe(required).leaves
         for root in component_roots(leaves):
             REGISTRIES[registry_of(root)].get(component_name(leaves, root))
-    raise_problems(_component_problems(book, set()))
+    theirs = {display_path(file) for file in sound_files(book.packages)}
+    if required is not None:
+        theirs.discard(book.recipe(required).place.file)
+    problems = in_order(_component_problems(book, set()))
+    for problem in problems:
+        if problem.place.file in theirs:
+            logger.warning("%s", problem)
+    raise_problems(problem for problem in problems if problem.place.file not in theirs)
 
 
 def complete(resolved: Resolved) -> Resolved:
