@@ -190,13 +190,13 @@ def _print(outcomes: Sequence[Outcome], model: Model, work: Work, *, as_json: bo
         for remark in outcome.notes:
             note(f"{outcome.job.source}: {remark}")
     left_out = (
-        (work.num_existing, "have their output already"),
-        (work.num_made, "were made by an earlier run"),
-        (work.num_others, "files are no images"),
+        (work.num_existing, "with an output already"),
+        (work.num_made, "made by an earlier run"),
+        (work.num_others, "not an image by its name"),
     )
     for number, what in left_out:
         if number:
-            note(f"left out: {number} {what}")
+            note(f"left out: {number}, {what}")
     for outcome in failed:
         stderr().print(f"failed: {outcome.error}", style="red", markup=False)
     if failed:

@@ -1,7 +1,7 @@
 """16 bits a channel in colour or with alpha, which Pillow would cut to 8: pypng and tifffile.
 
-Here arrays go in and out. Whether a file is such a one, its limits and its metadata are
-`zoo.upscaling.pictures`' concern, which reads its header with Pillow first.
+Here arrays go in and out. A file's limits and metadata are the concern of `zoo.upscaling.pictures`,
+which reads its header with Pillow first. TIFF files are written by `zoo.upscaling.tiff`.
 """
 
 from __future__ import annotations
@@ -26,15 +26,6 @@ MAXIMUM: Final = 65535
 COMPRESSION_LEVEL: Final = 6
 _DEPTH_OF_PNG: Final = 24  # where the header chunk has the bits of a channel
 _ASSOCIATED, _UNASSOCIATED = 1, 2
-_TEXT_TAGS: Final = (
-    Base.ImageDescription,
-    Base.Make,
-    Base.Model,
-    Base.Software,
-    Base.DateTime,
-    Base.Artist,
-    Base.Copyright,
-)
 
 
 def needs_deep_reader(path: Path, header: PillowImage.Image) -> bool:
@@ -67,7 +58,8 @@ def read_deep(path: Path, header: PillowImage.Image) -> Deep:
         DataError: if it is a TIFF of another kind, or less than the whole picture is there.
     """
     pixels = _read_png(path) if header.format == "PNG" else _read_tiff(path)
-    if pixels.shape[1::-1] != header.size:
+    # Of a TIFF Pillow tells the size as it is seen, not as it is stored.
+    if sorted(pixels.shape[:2]) != sorted(header.size):
         raise DataError(f"cannot read image {path}: its rows are not those its header tells of")
     return pixels
 
@@ -94,39 +86,6 @@ def encode_deep_png(pixels: Deep, chunks: Mapping[bytes, bytes]) -> bytes:
     header, *rest = png.Reader(file=plain).chunks()
     png.write_chunks(whole, [header, *chunks.items(), *rest])
     return whole.getvalue()
-
-
-def encode_deep_tiff(pixels: Deep, *, exif: bytes | None, icc_profile: bytes | None) -> bytes:
-    """Return a TIFF file of 16 bits a channel, deflated.
-
-    Of the EXIF tags those that are text of the picture as a whole are written; tifffile has no
-    place for the tables inside tables where a camera keeps the others.
-
-    Args:
-        pixels: `(H, W, C)`, C of 1 to 4 as `read_deep` has it.
-        exif: as files store it.
-        icc_profile: as files store it.
-    """
-    channels = pixels.shape[2]
-    tags = PillowImage.Exif()
-    if exif is not None:
-        tags.load(exif)
-    texts = [(int(tag), str(tags[tag])) for tag in _TEXT_TAGS if isinstance(tags.get(tag), str)]
-    encoded = io.BytesIO()
-    tifffile.imwrite(
-        encoded,
-        pixels[:, :, 0] if channels == 1 else pixels,
-        photometric="minisblack" if channels < 3 else "rgb",
-        planarconfig=None if channels == 1 else "contig",
-        extrasamples=[_UNASSOCIATED] if channels in (2, 4) else None,
-        compression="zlib",
-        predictor=True,
-        iccprofile=icc_profile,
-        metadata=None,
-        software=False,
-        extratags=[(tag, "s", 0, text, True) for tag, text in texts],
-    )
-    return encoded.getvalue()
 
 
 def _read_png(path: Path) -> Deep:

@@ -19,9 +19,10 @@ from PIL import Image as PillowImage
 
 from zoo.errors import DataError, MachineError
 from zoo.files import write_atomically
-from zoo.upscaling.deep import encode_deep_png, encode_deep_tiff
+from zoo.upscaling.deep import encode_deep_png
 from zoo.upscaling.metadata import resized_exif
 from zoo.upscaling.pictures import Picture
+from zoo.upscaling.tiff import encode_tiff
 
 SUFFIX_FORMATS: Final[Mapping[str, str]] = {
     ".png": "PNG",
@@ -32,10 +33,9 @@ SUFFIX_FORMATS: Final[Mapping[str, str]] = {
     ".tiff": "TIFF",
 }
 QUALITY: Final = 95
-_DEEP: Final = frozenset({"PNG", "TIFF"})
 _MOST_PIXELS_A_SIDE: Final = {"JPEG": 65_535, "WEBP": 16_383}
 _EXIF_PREFIX: Final = b"Exif\x00\x00"
-_ENCODER_ERRORS: Final = (OSError, ValueError, TypeError, SystemError, struct.error)
+_ENCODER_ERRORS: Final = (OSError, ValueError, TypeError, RuntimeError, SystemError, struct.error)
 
 
 def write_picture(path: Path, picture: Picture) -> tuple[str, ...]:
@@ -97,19 +97,19 @@ def to_8_bits(channels: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
 
 
 def _encoded(picture: Picture, kind: str) -> tuple[bytes | memoryview, tuple[str, ...]]:
-    exif = _exif_of(picture)
-    if picture.is_deep and kind in _DEEP:
-        return _encoded_deep(picture, kind, exif)
+    exif, channels = _exif_of(picture), picture.channels()
+    if kind == "TIFF":
+        return encode_tiff(channels, exif=exif, icc_profile=picture.icc_profile), ()
+    if kind == "PNG" and picture.is_deep:
+        return encode_deep_png(channels, _chunks(exif, picture.icc_profile)), ()
     options: dict[str, Any] = {"exif": exif, "icc_profile": picture.icc_profile}
     if kind == "JPEG":
         options |= {"quality": QUALITY, "subsampling": 0, "optimize": True}
     elif kind == "WEBP":
         lossless = picture.lossless
         options |= {"lossless": lossless, "quality": 80 if lossless else QUALITY, "exact": lossless}
-    elif kind == "TIFF":
-        options |= {"compression": "tiff_adobe_deflate"}
-    channels = to_8_bits(picture.channels()) if picture.is_deep else picture.channels()
-    image = PillowImage.fromarray(channels[:, :, 0] if channels.shape[2] == 1 else channels)
+    levels = to_8_bits(channels) if picture.is_deep else channels
+    image = PillowImage.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)
     encoded = io.BytesIO()
     given = {name: value for name, value in options.items() if value is not None}
     image.save(encoded, format=kind, **given)
@@ -117,16 +117,14 @@ def _encoded(picture: Picture, kind: str) -> tuple[bytes | memoryview, tuple[str
     return encoded.getbuffer(), notes
 
 
-def _encoded_deep(picture: Picture, kind: str, exif: bytes | None) -> tuple[bytes, tuple[str, ...]]:
-    if kind == "PNG":
-        chunks: dict[bytes, bytes] = {}
-        if picture.icc_profile is not None:
-            chunks[b"iCCP"] = _profile_chunk(picture.icc_profile)
-        if exif is not None:
-            chunks[b"eXIf"] = exif.removeprefix(_EXIF_PREFIX)
-        return encode_deep_png(picture.channels(), chunks), ()
-    content = encode_deep_tiff(picture.channels(), exif=exif, icc_profile=picture.icc_profile)
-    return content, () if exif is None else ("of its EXIF tags only the main texts are kept",)
+def _chunks(exif: bytes | None, icc_profile: bytes | None) -> dict[bytes, bytes]:
+    """Return the chunks of a PNG that hold tags and profile."""
+    chunks: dict[bytes, bytes] = {}
+    if icc_profile is not None:
+        chunks[b"iCCP"] = _profile_chunk(icc_profile)
+    if exif is not None:
+        chunks[b"eXIf"] = exif.removeprefix(_EXIF_PREFIX)
+    return chunks
 
 
 def _profile_chunk(profile: bytes) -> bytes:
