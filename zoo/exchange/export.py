@@ -1,0 +1,234 @@
+"""Models brought out: as a folder with card and records, or as one file with its card beside it.
+
+What was written is read again, built and run on a photograph before anything is put in its place;
+the largest difference from the source's output is part of the answer.
+
+Not here: the layout of a folder (`zoo.exchange.bundle`), how a network becomes ONNX
+(`zoo.exchange.onnx`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, TypeGuard
+
+import torch
+from torch import Tensor
+
+from zoo.bench.records import Record
+from zoo.data.images import read_image, to_rgb
+from zoo.data.sources import open_source
+from zoo.errors import DataError, IntegrityError, RecipeError
+from zoo.exchange.bundle import install, require_free, staging, write_records
+from zoo.exchange.cards import ONNX, card
+from zoo.exchange.records import WEIGHTS_SHA256, evidence, records_of
+from zoo.files import file_sha256, write_atomically, write_hashed
+from zoo.models.details import Details, Precision
+from zoo.models.file import SUFFIX, is_model_file, read_model, write_model
+from zoo.models.model import Model
+from zoo.models.store import CARD_FILE, MODEL_FILE, RECORDS_FOLDER
+
+Format = Literal["safetensors", "onnx"]
+ONNX_FILE: Final = f"model{ONNX}"
+LEVELS: Final = 255
+_HEIGHT, _WIDTH = 40, 56
+_SOURCE = "samples"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be written, and as what.
+
+    Attributes:
+        name: what the model is called from now; as it was where None.
+        licence: of the weights; as it was where None.
+        half: whether the numbers become float16.
+        form: of the file in a folder.
+        force: whether files that are there may be written over.
+    """
+
+    name: str | None = None
+    licence: str | None = None
+    half: bool = False
+    form: Format = "safetensors"
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        weights: the file with the weights.
+        card: its card.
+        sha256: of the file with the weights.
+        size: of that file in bytes.
+        precision: of its numbers.
+        largest_difference: of its output from the source's on a photograph, of values in 0..1.
+        records: how many records of the model's own came along.
+        remarks: what others cannot do with it, as sentences.
+    """
+
+    weights: Path
+    card: Path
+    sha256: str
+    size: int
+    precision: Precision
+    largest_difference: float
+    records: int
+    remarks: tuple[str, ...] = ()
+
+
+def export_folder(
+    model: Model, folder: Path, records: Iterable[Record], request: Request | None = None
+) -> Exported:
+    """Write a model's folder: the model, its hash, its card and its records.
+
+    Args:
+        model: what to write.
+        folder: where to; made if need be.
+        records: any records; those of the model and its baselines come along.
+        request: what changes on the way.
+
+    Raises:
+        DataError: if a file is there already, or the model has no weights.
+        WeightsError: if a number does not fit float16.
+        IntegrityError: if what was written is not what was meant; nothing is left of it.
+        MachineError: if it cannot be written.
+    """
+    request = request or Request()
+    name = ONNX_FILE if request.form == "onnx" else MODEL_FILE
+    places = [folder / name, folder / CARD_FILE, *(folder / RECORDS_FOLDER).glob("*.json")]
+    require_free(places, force=request.force)
+    known = list(records)
+    with staging(folder.absolute().parent) as staged:
+        found = _write(model, staged / name, request)
+        text = card(found.model, known, file=name)
+        write_atomically(staged / CARD_FILE, text.encode())
+        write_records(staged, evidence(found.model, known))
+        install(staged, folder)
+    return _exported(found, folder / name, folder / CARD_FILE, known)
+
+
+def export_file(
+    model: Model, path: Path, records: Iterable[Record], request: Request | None = None
+) -> Exported:
+    """Write a model as one file, `.safetensors` or `.onnx`, its hash and its card beside it.
+
+    Arguments and errors are those of `export_folder`; the card is the file's name with `.md`.
+
+    Raises:
+        RecipeError: if the file has another suffix.
+    """
+    request = request or Request()
+    if path.suffix not in (SUFFIX, ONNX):
+        raise RecipeError(f"{path}: a model is written as {SUFFIX} or {ONNX}, or into a folder")
+    beside = path.with_suffix(".md")
+    require_free([path, beside], force=request.force)
+    known = list(records)
+    with staging(path.absolute().parent) as staged:
+        found = _write(model, staged / path.name, request)
+        text = card(found.model, known, file=path.name)
+        write_atomically(staged / beside.name, text.encode())
+        install(staged, path.parent, replace_records=False)
+    return _exported(found, path, beside, known)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A file in a staging folder that was read again and compared."""
+
+    model: Model
+    size: int
+    largest_difference: float
+    remarks: tuple[str, ...]
+
+
+def _write(model: Model, path: Path, request: Request) -> _Written:
+    if not model.tensors:
+        raise DataError(
+            f"{model.details.name} is a fixed method without weights: there is nothing to export"
+        )
+    if path.suffix == ONNX:
+        return _write_onnx(model, path, request)
+    precision: Precision = "float16" if request.half else model.details.precision
+    details = _described(model, precision, request)
+    if details == model.details and _is_model(model.path):
+        write_hashed(path, model.path.read_bytes())
+    else:
+        write_model(path, Model(details, model.tensors), precision=precision)
+    written = read_model(path)
+    difference = _difference(model, written)
+    if precision == "float32" and difference != 0:
+        raise IntegrityError(
+            f"{path.name} was written, but its output differs from the source's by "
+            f"{difference:.3g}; nothing was kept"
+        )
+    return _Written(written, path.stat().st_size, difference, _remarks(written.details))
+
+
+def _is_model(path: Path | None) -> TypeGuard[Path]:
+    """Tell whether a model was read from a file of zoo's, which can be copied as it is."""
+    return path is not None and path.is_file() and is_model_file(path)
+
+
+def _write_onnx(model: Model, path: Path, request: Request) -> _Written:
+    from zoo.exchange.onnx import export_onnx
+
+    if request.half:
+        raise RecipeError("--half is for safetensors: an ONNX file is written in float32")
+    report = export_onnx(model.build(), path)
+    digest = write_hashed(path, path.read_bytes())
+    details = _described(model, model.details.precision, request)
+    written = Model(details, model.tensors, path, digest)
+    return _Written(written, path.stat().st_size, report.largest_difference, ())
+
+
+def _described(model: Model, precision: Precision, request: Request) -> Details:
+    """Return the details of what is written; what it was made from is kept by its hash."""
+    changes = {
+        "name": request.name or model.details.name,
+        "licence": request.licence or model.details.licence,
+        "precision": precision,
+    }
+    details = model.details.model_copy(update=changes)
+    if model.sha256 is None or (details == model.details and _is_model(model.path)):
+        return details
+    source = {WEIGHTS_SHA256: model.sha256} | details.source
+    return details.model_copy(update={"source": source})
+
+
+def _difference(source: Model, written: Model) -> float:
+    """Return the largest difference of two models' outputs on a photograph, of values in 0..1."""
+    image = photograph()
+    with torch.inference_mode():
+        return float((source.build()(image) - written.build()(image)).abs().max())
+
+
+def photograph() -> Tensor:
+    """Return `(1, 3, 40, 56)` of a photograph that comes with zoo, RGB in [0, 1]."""
+    path = open_source(_SOURCE).validation_paths[0]
+    pixels = to_rgb(read_image(path))[:_HEIGHT, :_WIDTH]
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / LEVELS
+
+
+def _remarks(details: Details) -> tuple[str, ...]:
+    from zoo.exchange.spandrel import spandrel_problem
+
+    problem = spandrel_problem(details)
+    return () if problem is None else (problem,)
+
+
+def _exported(found: _Written, weights: Path, beside: Path, records: Sequence[Record]) -> Exported:
+    return Exported(
+        weights=weights,
+        card=beside,
+        sha256=file_sha256(weights),
+        size=found.size,
+        precision=found.model.details.precision,
+        largest_difference=found.largest_difference,
+        records=len(records_of(found.model, records)),
+        remarks=found.remarks,
+    )

@@ -1,0 +1,112 @@
+"""What the hub's client raises, said in one paragraph with what to do.
+
+Not here: what is asked of the hub (`zoo.exchange.hub`).
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Final
+
+from zoo.errors import MachineError, WeightsError, ZooError
+
+_LOGIN: Final = (
+    "log in with `hf auth login`, or put a token that may do this into HF_TOKEN "
+    "(https://huggingface.co/settings/tokens)"
+)
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+_NOTHING: Final = {
+    "pulled": "nothing was kept, what was here before is intact",
+    "pushed": "nothing was committed",
+}
+
+
+@contextmanager
+def explained(repository: str, endpoint: str, done: str) -> Iterator[None]:
+    """Turn what the hub's client raises into errors that say what to do.
+
+    Args:
+        repository: what was asked for.
+        endpoint: whom.
+        done: what would have been done, `pushed` or `pulled`.
+
+    Raises:
+        WeightsError: if the hub refused.
+        MachineError: if it could not be asked, or the disk is full.
+    """
+    expected: tuple[type[Exception], ...] = (OSError, ValueError, RuntimeError)
+    try:
+        yield
+    except ZooError:
+        raise
+    except expected + _connection_errors() as error:
+        raise _explain(error, repository, endpoint, done) from error
+
+
+def _connection_errors() -> tuple[type[Exception], ...]:
+    """Return what a broken connection raises, of whichever HTTP library the client stands on."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return tuple(base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError")
+
+
+def _explain(error: Exception, repository: str, endpoint: str, done: str) -> ZooError:
+    from huggingface_hub.errors import HfHubHTTPError, RevisionNotFoundError
+
+    cause = _cause(error)
+    nothing = _NOTHING[done]
+    if isinstance(cause, RevisionNotFoundError):
+        return WeightsError(f"{repository} on {endpoint} has no such revision; {nothing}")
+    if isinstance(cause, HfHubHTTPError):
+        return _refused(cause, repository, endpoint, nothing)
+    if isinstance(cause, OSError) and cause.errno in _FULL:
+        return MachineError(f"the disk is full; {nothing}: make room and do it again")
+    if isinstance(cause, (OSError, *_connection_errors())):
+        return MachineError(
+            f"{repository} could not be {done}: the connection to {endpoint} failed "
+            f"({_one_line(cause)}); {nothing}. Check the network, then do it again"
+        )
+    return WeightsError(f"{repository} could not be {done}: {_one_line(cause)}; {nothing}")
+
+
+def _refused(error: Exception, repository: str, endpoint: str, nothing: str) -> ZooError:
+    """Say what a status of the hub's means; it answers 401 also where nothing is."""
+    response = getattr(error, "response", None)
+    status = getattr(response, "status_code", 0)
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND):
+        return WeightsError(
+            f"{endpoint} has no {repository} for you ({status}): it does not exist, or it is "
+            f"private and you are not logged in to it; {nothing}. Look at the name, or {_LOGIN}"
+        )
+    if status == HTTPStatus.FORBIDDEN:
+        return WeightsError(
+            f"{endpoint} forbids this with {repository} ({status}): you have no permission; "
+            f"{nothing}. {_LOGIN[0].upper()}{_LOGIN[1:]}"
+        )
+    if status in (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED):
+        return WeightsError(
+            f"{repository} on {endpoint} was changed by somebody else meanwhile ({status}); "
+            f"{nothing}. Look at what they did, then do it again"
+        )
+    told = f"{endpoint} answered {status or 'nothing useful'} ({_one_line(error)}); {nothing}"
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return MachineError(f"{told}. Try again later")
+    return WeightsError(told)
+
+
+def _cause(error: Exception) -> BaseException:
+    """Return what the client wrapped: a failed part of an upload, a failed look at the hub."""
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    wraps = isinstance(error, LocalEntryNotFoundError) or type(error) is RuntimeError
+    cause = error.__cause__
+    if wraps and isinstance(cause, (HfHubHTTPError, OSError, *_connection_errors())):
+        return cause
+    return error
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

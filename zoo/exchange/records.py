@@ -1,0 +1,93 @@
+"""Which records are of a model, and which baselines stand beside them.
+
+A record belongs to a model by hash alone: of its file, of the file it was made from, or of
+everything that shaped its training. Names decide nothing.
+
+Not here: what is made of them (`zoo.exchange.results`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from zoo.bench.records import Record, newest, read_record, read_records
+from zoo.errors import DataError
+from zoo.models.model import Model
+
+WEIGHTS_SHA256: Final = "weights_sha256"
+"""Key of `Details.source` with the hash of the weights a file was made from."""
+
+logger = logging.getLogger(__name__)
+
+
+def records_in(folder: Path) -> list[Record]:
+    """Read the records of a folder, flat as in a bundle or one folder a suite as `zoo bench`'s.
+
+    What is no record is logged and left out.
+    """
+    found = read_records(folder)
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found.append(read_record(path))
+        except DataError as error:
+            logger.warning("%s; left out", error)
+    return found
+
+
+def records_of(model: Model, records: Iterable[Record]) -> list[Record]:
+    """Return the records of a model: the newest of each suite; failures are no records of it."""
+    own = [record for record in records if record.error is None and _belongs(record, model)]
+    latest: dict[str, Record] = {}
+    for record in sorted(own, key=lambda one: str(one.provenance.get("created", ""))):
+        latest[record.suite] = record
+    return [latest[suite] for suite in sorted(latest)]
+
+
+def baselines_of(record: Record, records: Iterable[Record]) -> list[Record]:
+    """Return the newest baselines that were scored on the same pixels by the same protocol."""
+    place = (record.suite, record.suite_sha256, record.protocol)
+    return newest(
+        other
+        for other in records
+        if other.target.kind == "baseline"
+        and other.error is None
+        and (other.suite, other.suite_sha256, other.protocol) == place
+    )
+
+
+def evidence(model: Model, records: Sequence[Record]) -> list[Record]:
+    """Return all records that say something of a model: its own, each followed by its baselines.
+
+    Their pictures are not among what travels with a model, so they are no longer named.
+    """
+    found = {
+        one.key: one.model_copy(update={"pictures": ()})
+        for own in records_of(model, records)
+        for one in (own, *baselines_of(own, records))
+    }
+    return list(found.values())
+
+
+def is_of_these_weights(record: Record, model: Model) -> bool:
+    """Tell whether a record was made with the very file, not with what it was made from."""
+    return record.target.weights_sha256 is not None and (
+        record.target.weights_sha256 == model.sha256
+    )
+
+
+def _belongs(record: Record, model: Model) -> bool:
+    details, target = model.details, record.target
+    hashes = {model.sha256, details.source.get(WEIGHTS_SHA256)} - {None}
+    if details.origin == "imported":
+        hashes.add(details.source.get("sha256"))
+    if target.weights_sha256 is not None and target.weights_sha256 in hashes:
+        return True
+    training = details.training
+    return (
+        details.origin == "trained"
+        and training is not None
+        and target.identity_sha256 == training.identity_sha256
+    )

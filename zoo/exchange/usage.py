@@ -1,0 +1,85 @@
+"""The lines a card shows for using its file: commands of zoo's, and Python.
+
+They are code that a reader runs: file names in them are quoted, and tests run them.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import PurePath
+
+from zoo.models.details import Details
+
+_FILE_ORIGIN, _PACKAGE_ORIGIN = "file ", "package "
+
+
+def generator_origin(details: Details) -> str | None:
+    """Return the origin of a generator that is not built in, None of one that is."""
+    return details.plugins.get(f"generator {details.generator_name}")
+
+
+def plugin_file(details: Details) -> str | None:
+    """Return the name of the file that the generator comes from, without its folder."""
+    origin = generator_origin(details) or ""
+    if not origin.startswith(_FILE_ORIGIN):
+        return None
+    return PurePath(origin.removeprefix(_FILE_ORIGIN)).name
+
+
+def shown_origin(origin: str) -> str:
+    """Return an origin without the folders of the machine it was on."""
+    if not origin.startswith(_FILE_ORIGIN):
+        return origin
+    return f"{_FILE_ORIGIN}{PurePath(origin.removeprefix(_FILE_ORIGIN)).name}"
+
+
+def commands(details: Details, file: str, repository: str | None) -> str:
+    """Return the commands that install zoo and upscale an image with this model."""
+    lines = ["pip install srgan-zoo"]
+    origin = generator_origin(details) or ""
+    if origin.startswith(_PACKAGE_ORIGIN):
+        package, _, version = origin.removeprefix(_PACKAGE_ORIGIN).partition(" ")
+        lines.append(
+            shlex.join(["pip", "install", f"{package}=={version}" if version else package])
+        )
+    if repository is not None:
+        lines.append(shlex.join(["zoo", "pull", repository]))
+    words = ["zoo", "upscale", "photo.png", "-o", "upscaled", "--model", repository or file]
+    plugin = plugin_file(details)
+    lines.append(shlex.join([*words, *([] if plugin is None else ["--plugin", plugin])]))
+    return "\n".join(lines)
+
+
+def python(details: Details, file: str, repository: str | None) -> str:
+    """Return the Python that upscales a batch of images with this model."""
+    plugin, scale = plugin_file(details), details.scale
+    plugins = "" if plugin is None else f", plugins=[{_quoted(plugin)}]"
+    lines = [
+        "import torch",
+        "import zoo",
+        "",
+        f"generator = zoo.load({_quoted(repository or file)}{plugins})",
+        "lr_image = torch.rand(1, 3, 48, 64)  # (N, 3, h, w), RGB in 0..1",
+        "with torch.inference_mode():",
+        f"    sr_image = generator(lr_image).clamp(0, 1)  # (N, 3, {scale}h, {scale}w)",
+    ]
+    return "\n".join(lines)
+
+
+def onnx_python(file: str) -> str:
+    """Return the Python that runs an ONNX file with onnxruntime."""
+    lines = [
+        "import numpy as np",
+        "import onnxruntime",
+        "",
+        f"session = onnxruntime.InferenceSession({_quoted(file)})",
+        "lr_image = np.random.rand(1, 3, 48, 64).astype(np.float32)  # (N, 3, h, w), RGB in 0..1",
+        "(sr_image,) = session.run(None, {session.get_inputs()[0].name: lr_image})",
+    ]
+    return "\n".join(lines)
+
+
+def _quoted(text: str) -> str:
+    """Return a string literal of Python: JSON's is one."""
+    return json.dumps(text)
