@@ -17,6 +17,8 @@ from zoo.commands import data, weights
 from zoo.commands.bench import bench
 from zoo.commands.check import check
 from zoo.commands.doctor import doctor
+from zoo.commands.import_ import import_model
+from zoo.commands.interpolate import interpolate
 from zoo.commands.list import list_names
 from zoo.commands.new import new
 from zoo.commands.output import configure_logging, print_error, print_text
@@ -63,6 +65,8 @@ app.command("bench")(bench)
 app.command("report")(report)
 app.command("upscale")(upscale)
 app.command("check")(check)
+app.command("import")(import_model)
+app.command("interpolate")(interpolate)
 app.command("doctor")(doctor)
 app.command("new")(new)
 app.add_typer(data.app, name="data")

@@ -1,0 +1,116 @@
+"""`zoo import`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import Result
+
+from tests.exchange import networks
+from zoo.models.file import read_model
+from zoo.models.find import find_model
+
+Zoo = Callable[..., Result]
+
+
+@pytest.fixture
+def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an ESRGAN file of 2018 in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    network = networks.passing("rrdb", width=8, growth=4, num_blocks=1)
+    torch.save(networks.esrgan_2018(network.state_dict(), 1, 2), "RRDB x4.pth")
+    return Path("RRDB x4.pth")
+
+
+def test_a_file_becomes_a_model(zoo: Zoo, theirs: Path) -> None:
+    result = zoo("import", theirs, "--licence", "apache-2.0")
+    assert result.exit_code == 0
+    assert result.stdout == "written: RRDB-x4.safetensors\n"
+    assert "old architecture): x4, width 8, growth 4, num_blocks 1, norm none" in result.stderr
+    assert "correlation 0.99" in result.stderr
+    assert "no licence" not in result.stderr
+    model = find_model("RRDB-x4.safetensors")
+    assert (model.details.name, model.details.licence) == ("RRDB-x4", "apache-2.0")
+    assert model.build()(torch.zeros(1, 3, 2, 2)).shape == (1, 3, 8, 8)
+
+
+def test_name_and_output(zoo: Zoo, theirs: Path) -> None:
+    result = zoo("import", theirs, "-g", "rrdb", "--name", "mine", "-o", "to/x.safetensors")
+    assert result.exit_code == 0
+    assert "no licence is recorded" in result.stderr
+    assert read_model(Path("to/x.safetensors")).details.name == "mine"
+    assert Path("to/x.safetensors.sha256").is_file()
+
+
+def test_json(zoo: Zoo, theirs: Path) -> None:
+    document = json.loads(zoo("import", theirs, "--json").stdout)
+    assert document["schema"] == "zoo.import/1"
+    assert document["model"]["generator"]["num_blocks"] == 1
+    assert document["model"]["source"]["file"] == "RRDB x4.pth"
+    assert 0.9 < document["correlation"] <= 1
+
+
+def test_nothing_is_overwritten_unasked(zoo: Zoo, theirs: Path) -> None:
+    Path("x.safetensors").write_text("precious")
+    refused = zoo("import", theirs, "-o", "x.safetensors")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "x.safetensors is there already" in refused.stderr
+    assert Path("x.safetensors").read_text() == "precious"
+    assert zoo("import", theirs, "-o", "x.safetensors", "--force").exit_code == 0
+    assert read_model(Path("x.safetensors")).details.origin == "imported"
+
+
+def test_the_file_that_is_read_is_never_replaced(zoo: Zoo, theirs: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file(torch.load(theirs, weights_only=True), "theirs.safetensors")
+    result = zoo("import", "theirs.safetensors", "--force")
+    assert result.exit_code == 2
+    assert "is the file that is read" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("-o", "x.pth"), "x.pth: a model file ends in .safetensors"),
+        (("--scale", "2"), "those of x4, not x2"),
+        (("--key", "params"), "no weights under 'params'"),
+        (("--set", "width"), "write it as NAME=VALUE"),
+        (("--set", "widht=3"), "unknown parameter 'widht'"),
+        (("-g", "rrbd"), "did you mean 'rrdb'"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_is_said_in_one_paragraph(
+    zoo: Zoo, theirs: Path, options: tuple[str, ...], told: str
+) -> None:
+    result = zoo("import", theirs, *options)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert told in result.stderr
+    assert not list(Path().glob("*.safetensors*"))
+
+
+def test_a_plugins_generator(zoo: Zoo, plugin_file: Path, theirs: Path) -> None:
+    from zoo.plugins import load_plugin_file
+    from zoo.registry import GENERATORS
+
+    load_plugin_file(plugin_file)
+    network = GENERATORS.get("plugged-net")(scale=2, width=12)
+    with torch.no_grad():  # pixel shuffle of four copies of the image
+        for layer in network.body[:2]:
+            layer.weight.zero_()
+            layer.bias.zero_()
+        for output in range(12):
+            network.body[0].weight[output, output // 4, 1, 1] = 1
+            network.body[1].weight[output, output, 1, 1] = 1
+    torch.save(network.state_dict(), "plugged.pth")
+    options = ("--generator", "plugged-net", "--plugin", plugin_file, "--scale", 2)
+    result = zoo("import", "plugged.pth", *options, "--set", "width=12")
+    assert result.exit_code == 0, result.stderr
+    details = read_model(Path("plugged.safetensors")).details
+    assert details.generator == {"name": "plugged-net", "width": 12}
+    assert str(plugin_file) in details.plugins["generator"]

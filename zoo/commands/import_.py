@@ -1,0 +1,159 @@
+"""`zoo import`: a checkpoint of another tool made a model file of zoo's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zoo.commands.options import Json, Plugins
+from zoo.commands.output import note, print_json, print_text, value_text
+from zoo.errors import DataError, RecipeError
+from zoo.plugins import load_plugin_file
+from zoo.recipes.reader import parse_scalar
+
+if TYPE_CHECKING:
+    from zoo.exchange.foreign import Imported
+
+SUFFIX = ".safetensors"
+
+Checkpoint = Annotated[
+    Path, typer.Argument(metavar="FILE", help="A .pth, .pt, .ckpt or .safetensors file.")
+]
+GeneratorName = Annotated[
+    str,
+    typer.Option("--generator", "-g", metavar="NAME", help="What it is for; auto tells by names."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="OUT.safetensors", help="By default the name, in this folder."
+    ),
+]
+Name = Annotated[
+    str | None, typer.Option("--name", metavar="NAME", help="By default that of the file.")
+]
+Licence = Annotated[
+    str | None,
+    typer.Option("--licence", metavar="TEXT", help="Of the weights, as their authors state it."),
+]
+Scale = Annotated[
+    int | None, typer.Option("--scale", metavar="N", help="Where the shapes leave it open.")
+]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--key", metavar="NAME", help="Entry of the file; by default a moving average first."
+    ),
+]
+Arguments = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        default_factory=list,
+        show_default=False,
+        help="An argument of the generator that no shape tells; may be repeated.",
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Write over a file that is there.")]
+
+
+def import_model(
+    file: Checkpoint,
+    *,
+    generator: GeneratorName = "auto",
+    output: Output = None,
+    name: Name = None,
+    licence: Licence = None,
+    scale: Scale = None,
+    key: Key = None,
+    arguments: Arguments,
+    plugin: Plugins,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Make a model of an ESRGAN, MSRResNet, SRGAN or other checkpoint.
+
+    Names tell the layout, shapes the sizes; the network is tried on an image before it is written.
+    """
+    settings = _parsed(arguments)
+    if output is not None:
+        require_target(output, force=force)
+    for path in plugin:
+        load_plugin_file(path)
+
+    from zoo.exchange import foreign
+    from zoo.models.file import write_model
+
+    imported = foreign.import_model(
+        file,
+        generator=generator,
+        name=name,
+        licence=licence,
+        scale=scale,
+        key=key,
+        arguments=settings,
+    )
+    target = output or Path(f"{imported.model.details.name.replace('/', '-')}{SUFFIX}")
+    require_target(target, force=force, source=file)
+    sha256 = write_model(target, imported.model)
+    _report(imported, target, sha256, as_json=as_json)
+
+
+def require_target(path: Path, *, force: bool, source: Path | None = None) -> None:
+    """Refuse to write a model where there is something already, or under another suffix.
+
+    Args:
+        path: where to write.
+        force: whether a file that is there may be replaced.
+        source: a file that is read, which is never replaced.
+
+    Raises:
+        RecipeError: if the suffix is not that of a model file.
+        DataError: if the file is there.
+    """
+    if path.suffix != SUFFIX:
+        raise RecipeError(f"{path}: a model file ends in {SUFFIX}")
+    if source is not None and path.exists() and path.samefile(source):
+        raise DataError(f"{path} is the file that is read; name another with --output")
+    if path.exists() and not force:
+        raise DataError(f"{path} is there already; name another with --output, or add --force")
+
+
+def _parsed(arguments: Sequence[str]) -> dict[str, Any]:
+    parsed = {}
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if not (name and equals):
+            raise RecipeError(f"--set {argument}: write it as NAME=VALUE")
+        parsed[name] = parse_scalar(value)
+    return parsed
+
+
+def _report(imported: Imported, path: Path, sha256: str, *, as_json: bool) -> None:
+    details, trial = imported.model.details, imported.trial
+    if as_json:
+        document = {
+            "file": str(path),
+            "sha256": sha256,
+            "model": details.model_dump(mode="json", by_alias=True),
+            "correlation": trial.correlation,
+            "difference": trial.difference,
+            "notes": imported.notes,
+        }
+        print_json("zoo.import/1", document)
+        return
+    for text in imported.notes:
+        note(text)
+    settings = (f"{key} {value_text(value)}" for key, value in details.generator.items())
+    note(f"{details.source['layout']}: x{details.scale}, {', '.join(list(settings)[1:])}")
+    note(
+        f"on a smooth test image: correlation {trial.correlation:.4f} with bicubic, root mean "
+        f"square difference {trial.difference:.4f}"
+    )
+    if details.licence is None:
+        note("no licence is recorded: give the authors' with --licence before you pass it on")
+    print_text(f"written: {path}")

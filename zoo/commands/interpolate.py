@@ -1,0 +1,137 @@
+"""`zoo interpolate`: models between two, by the mean of their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zoo.commands.import_ import SUFFIX, Force, require_target
+from zoo.commands.options import Json, Plugins, RunRoot
+from zoo.commands.output import note, print_json, print_text
+from zoo.errors import RecipeError
+from zoo.plugins import load_plugin_file
+
+if TYPE_CHECKING:
+    from zoo.models.model import Model
+
+First = Annotated[
+    str, typer.Argument(metavar="A", help="The PSNR-oriented model: a name, file or run directory.")
+]
+Second = Annotated[str, typer.Argument(metavar="B", help="The GAN-tuned model, trained from A.")]
+Alphas = Annotated[
+    list[str],
+    typer.Option(
+        "--alpha",
+        metavar="X[,X...]",
+        help="Share of B, from 0 (A alone) to 1 (B alone); several make a file each.",
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE|DIR",
+        help="A file for one alpha, else a folder; by default <A>-<B>-<alpha>.safetensors here.",
+    ),
+]
+Sheet = Annotated[
+    Path | None,
+    typer.Option(
+        "--sheet",
+        metavar="IMAGE",
+        help="Also write a sheet of this picture, its middle enlarged with each alpha.",
+    ),
+]
+
+
+def interpolate(
+    first: First,
+    second: Second,
+    *,
+    alpha: Alphas,
+    output: Output = None,
+    sheet: Sheet = None,
+    run_root: RunRoot = Path("runs"),
+    plugin: Plugins,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Mix two models: (1 - alpha) A + alpha B, weight by weight (ESRGAN, Sec. 3.4)."""
+    alphas = _parsed(alpha)
+    for path in plugin:
+        load_plugin_file(path)
+
+    from zoo.exchange import interpolate as interpolation
+    from zoo.models.file import write_model
+    from zoo.models.find import find_model
+
+    one, other = (find_model(name, run_root=run_root) for name in (first, second))
+    mixed = [interpolation.interpolate(one, other, value) for value in alphas]
+    targets = _targets(mixed, output)
+    picture = targets[0].with_name(f"{sheet.stem}-sheet.png") if sheet is not None else None
+    for target in targets:
+        require_target(target, force=force)
+    if picture is not None and picture.exists() and not force:
+        raise RecipeError(f"{picture} is there already; move it, or add --force")
+    if sheet is not None and picture is not None:
+        _write_sheet(picture, sheet, alphas, mixed)
+    hashes = [write_model(target, model) for target, model in zip(targets, mixed, strict=True)]
+    if as_json:
+        _print_json(alphas, targets, hashes, picture)
+        return
+    note(f"(1 - alpha) {one.details.name} + alpha {other.details.name}")
+    for target in [*targets, *([picture] if picture is not None else [])]:
+        print_text(f"written: {target}")
+
+
+def _parsed(texts: Sequence[str]) -> list[float]:
+    """Return the distinct numbers of `0,0.2` and repeated options, in their order.
+
+    Raises:
+        RecipeError: if one is no number from 0 to 1.
+    """
+    alphas: list[float] = []
+    for text in ",".join(texts).split(","):
+        try:
+            value = float(text)
+        except ValueError as error:
+            raise RecipeError(f"--alpha {text!r} is no number; such as 0.2 or 0,0.5,1") from error
+        if not 0 <= value <= 1:
+            raise RecipeError(f"--alpha {text} is outside 0 (A alone) to 1 (B alone)")
+        alphas += [value] if value not in alphas else []
+    return alphas
+
+
+def _targets(models: Sequence[Model], output: Path | None) -> list[Path]:
+    names = [f"{model.details.name}{SUFFIX}" for model in models]
+    if output is None:
+        return [Path(name) for name in names]
+    if output.suffix != SUFFIX:
+        return [output / name for name in names]
+    if len(models) > 1:
+        raise RecipeError(f"{output} is one file, for {len(models)} alphas: name a folder")
+    return [output]
+
+
+def _write_sheet(
+    path: Path, picture: Path, alphas: Sequence[float], models: Sequence[Model]
+) -> None:
+    from zoo.exchange.contact_sheet import write_contact_sheet
+
+    labels = [f"alpha {value:g}" for value in alphas]
+    write_contact_sheet(path, picture, list(zip(labels, models, strict=True)))
+
+
+def _print_json(
+    alphas: Sequence[float], targets: Sequence[Path], hashes: Sequence[str], sheet: Path | None
+) -> None:
+    rows = zip(alphas, targets, hashes, strict=True)
+    models = [
+        {"alpha": alpha, "file": str(target), "sha256": sha256} for alpha, target, sha256 in rows
+    ]
+    document = {"models": models, "sheet": None if sheet is None else str(sheet)}
+    print_json("zoo.interpolate/1", document)
