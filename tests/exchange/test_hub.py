@@ -21,7 +21,7 @@ from zoo.models.find import find_model
 from zoo.models.store import store_path
 
 NAME = "somebody/small-net"
-# the client's own upload of a large file says so of its HTTP library (`lfs.py`, huggingface_hub 2.4)
+# huggingface_hub 2.4 uploads a large file in a way that its own HTTP library warns of
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 
 

@@ -15,13 +15,17 @@ from typer.core import TyperGroup
 
 from zoo.commands import data, weights
 from zoo.commands.bench import bench
+from zoo.commands.card import card
 from zoo.commands.check import check
 from zoo.commands.doctor import doctor
+from zoo.commands.export import export
 from zoo.commands.import_ import import_model
 from zoo.commands.interpolate import interpolate
 from zoo.commands.list import list_names
 from zoo.commands.new import new
 from zoo.commands.output import configure_logging, print_error, print_text
+from zoo.commands.pull import pull
+from zoo.commands.push import push
 from zoo.commands.report import report
 from zoo.commands.show import show
 from zoo.commands.train import train
@@ -67,6 +71,10 @@ app.command("upscale")(upscale)
 app.command("check")(check)
 app.command("import")(import_model)
 app.command("interpolate")(interpolate)
+app.command("export")(export)
+app.command("card")(card)
+app.command("push")(push)
+app.command("pull")(pull)
 app.command("doctor")(doctor)
 app.command("new")(new)
 app.add_typer(data.app, name="data")

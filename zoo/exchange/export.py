@@ -9,6 +9,7 @@ Not here: the layout of a folder (`zoo.exchange.bundle`), how a network becomes 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 
 from zoo.bench.records import Record
+from zoo.bench.run_state import divergence
 from zoo.data.images import read_image, to_rgb
 from zoo.data.sources import open_source
 from zoo.errors import DataError, IntegrityError, RecipeError
@@ -27,14 +29,17 @@ from zoo.exchange.records import WEIGHTS_SHA256, evidence, records_of
 from zoo.files import file_sha256, write_atomically, write_hashed
 from zoo.models.details import Details, Precision
 from zoo.models.file import SUFFIX, is_model_file, read_model, write_model
+from zoo.models.find import find_model
 from zoo.models.model import Model
 from zoo.models.store import CARD_FILE, MODEL_FILE, RECORDS_FOLDER
+from zoo.runs.directory import RunDirectory
 
 Format = Literal["safetensors", "onnx"]
 ONNX_FILE: Final = f"model{ONNX}"
 LEVELS: Final = 255
 _HEIGHT, _WIDTH = 40, 56
 _SOURCE = "samples"
+_NAMELESS = "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,27 @@ class Exported:
     largest_difference: float
     records: int
     remarks: tuple[str, ...] = ()
+
+
+def find_source(what: str | Path, *, run_root: Path = Path("runs")) -> Model:
+    """Return the model that is meant, see `zoo.models.find.find_model`.
+
+    Raises:
+        DataError: if it is a run that is not finished, with the command that goes on, or one that
+            diverged: its weights are of no use.
+        ZooError: as `find_model`.
+    """
+    path = Path(what)
+    if path.is_dir() and not (path / MODEL_FILE).exists():
+        message = divergence(RunDirectory(path))
+        if message is not None:
+            raise DataError(f"{path} diverged, there is nothing in it to bring out: {message}")
+    return find_model(what, run_root=run_root)
+
+
+def folder_name(name: str) -> str:
+    """Return a name for a model's folder: its own, without what file systems and shells mind."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-") or _NAMELESS
 
 
 def export_folder(
@@ -179,11 +205,12 @@ def _write_onnx(model: Model, path: Path, request: Request) -> _Written:
 
     if request.half:
         raise RecipeError("--half is for safetensors: an ONNX file is written in float32")
-    report = export_onnx(model.build(), path)
-    digest = write_hashed(path, path.read_bytes())
-    details = _described(model, model.details.precision, request)
-    written = Model(details, model.tensors, path, digest)
-    return _Written(written, path.stat().st_size, report.largest_difference, ())
+    details = _described(model, "float32", request)  # ONNX computes with what it stores
+    known = {"name": details.name, "licence": details.licence, WEIGHTS_SHA256: model.sha256}
+    metadata = {key: value for key, value in known.items() if value is not None}
+    report = export_onnx(model.build(), path, metadata=metadata)
+    written = Model(details, model.tensors, path, report.sha256)
+    return _Written(written, path.stat().st_size, report.difference, ())
 
 
 def _described(model: Model, precision: Precision, request: Request) -> Details:

@@ -16,9 +16,13 @@ from typing import Final
 from zoo.bench.records import Record, newest, read_record, read_records
 from zoo.errors import DataError
 from zoo.models.model import Model
+from zoo.models.store import RECORDS_FOLDER
 
 WEIGHTS_SHA256: Final = "weights_sha256"
 """Key of `Details.source` with the hash of the weights a file was made from."""
+
+_DEPTH_OF_RUN = 2
+"""Folders between a run and the folder of runs: its profile's and its recipe's."""
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +39,29 @@ def records_in(folder: Path) -> list[Record]:
         except DataError as error:
             logger.warning("%s; left out", error)
     return found
+
+
+def records_for(model: Model, run_root: Path, folder: Path | None = None) -> list[Record]:
+    """Read all records that may be of a model: those of benchmarks, and those beside it.
+
+    Args:
+        model: as it was found.
+        run_root: folder of runs; benchmarks write to `records` in it.
+        folder: of records, instead of that one.
+
+    Raises:
+        DataError: if `folder` is given and is none.
+    """
+    if folder is not None and not folder.is_dir():
+        raise DataError(f"{folder} is no folder of records")
+    folders = [folder or run_root / RECORDS_FOLDER]
+    path = model.path
+    if path is not None:  # beside a file, or in the root of the run's own directory
+        beside = path.parent if path.is_file() else path.absolute().parents[_DEPTH_OF_RUN]
+        folders.append(beside / RECORDS_FOLDER)
+    places = dict.fromkeys(place.resolve() for place in folders if place.is_dir())
+    found = {record.key: record for place in places for record in records_in(place)}
+    return list(found.values())
 
 
 def records_of(model: Model, records: Iterable[Record]) -> list[Record]:

@@ -1,0 +1,63 @@
+"""`zoo card`: a model's card, generated from its description and its records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zoo.commands.options import Plugins, RecordRoot, RunRoot
+from zoo.commands.output import print_text
+from zoo.plugins import load_plugin_file
+
+What = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME|FILE|RUN_DIR", help="A run directory, a model file or folder, or a name."
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Where to; by default it is printed."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Write over a file that is there.")]
+
+
+def card(
+    what: What,
+    *,
+    output: Output = None,
+    records: RecordRoot = None,
+    run_root: RunRoot = Path("runs"),
+    plugin: Plugins,
+    force: Force = False,
+) -> None:
+    """Print a model's card as Markdown: what it is, how it was trained, what it scores, its limits.
+
+    Everything in it is from the model's file and from records with its hash.
+    """
+    for path in plugin:
+        load_plugin_file(path)
+
+    from zoo.exchange import cards
+    from zoo.exchange.bundle import require_free
+    from zoo.exchange.export import find_source
+    from zoo.exchange.records import records_for
+    from zoo.files import write_atomically
+    from zoo.models.store import MODEL_FILE
+
+    if output is not None:
+        require_free([output], force=force)
+    model = find_source(what, run_root=run_root)
+    is_file = model.path is not None and model.path.is_file()
+    text = cards.card(
+        model,
+        records_for(model, run_root, records),
+        file=model.path.name if is_file and model.path else MODEL_FILE,
+    )
+    if output is None:
+        print_text(text.rstrip("\n"))
+    else:
+        write_atomically(output, text.encode())
+        print_text(f"written: {output}")

@@ -1,0 +1,96 @@
+"""`zoo push`: a model to the Hugging Face hub, as one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zoo.commands.options import Json, Plugins, RecordRoot, RunRoot
+from zoo.commands.output import Table, note, print_json, print_table, print_text
+from zoo.plugins import load_plugin_file
+
+if TYPE_CHECKING:
+    from zoo.exchange.bundle import Bundle
+    from zoo.exchange.hub import Upload
+
+What = Annotated[
+    str,
+    typer.Argument(
+        metavar="DIR|NAME|FILE|RUN_DIR",
+        help="An exported folder, or anything that `zoo export` takes.",
+    ),
+]
+Repository = Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Where to.")]
+Private = Annotated[
+    bool, typer.Option("--private", help="Make it private; never send to a public place.")
+]
+Message = Annotated[
+    str | None, typer.Option("--message", "-m", metavar="TEXT", help="Of the commit.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and stop.")]
+
+
+def push(
+    what: What,
+    repository: Repository,
+    *,
+    private: Private = False,
+    message: Message = None,
+    dry_run: DryRun = False,
+    records: RecordRoot = None,
+    run_root: RunRoot = Path("runs"),
+    plugin: Plugins,
+    as_json: Json = False,
+) -> None:
+    """Send a model, its card and its records to a hub, in one commit.
+
+    Log in with `hf auth login`, or put a token into HF_TOKEN. HF_ENDPOINT names another hub.
+    """
+    for path in plugin:
+        load_plugin_file(path)
+
+    from zoo.exchange import hub
+
+    with _bundle(what, records, run_root) as bundle:
+        upload = hub.prepare(bundle, repository)
+        url = None
+        if not as_json:
+            _show(upload, hub.endpoint(), bundle)
+        if not dry_run:
+            told = message or f"Upload {bundle.model.details.name} with zoo"
+            url = hub.push(upload, message=told, private=private)
+    if as_json:
+        document = {"repository": repository, "endpoint": hub.endpoint(), "files": upload.sizes}
+        print_json("zoo.push/1", document | {"commit": url})
+    else:
+        print_text("nothing was sent: --dry-run" if url is None else f"pushed: {url}")
+
+
+@contextmanager
+def _bundle(what: str, records: Path | None, run_root: Path) -> Iterator[Bundle]:
+    """Read an exported folder as it is, or export what is named into a temporary one."""
+    import tempfile
+
+    from zoo.exchange.bundle import is_bundle, read_bundle
+    from zoo.exchange.export import export_folder, find_source
+    from zoo.exchange.records import records_for
+
+    if is_bundle(Path(what)) and records is None:
+        yield read_bundle(Path(what))
+        return
+    model = find_source(what, run_root=run_root)
+    with tempfile.TemporaryDirectory(prefix="zoo-push-") as place:
+        folder = Path(place) / "export"
+        export_folder(model, folder, records_for(model, run_root, records))
+        yield read_bundle(folder)
+
+
+def _show(upload: Upload, endpoint: str, bundle: Bundle) -> None:
+    rows = [(name, f"{size:,}") for name, size in upload.sizes.items()]
+    print_table(Table(f"{upload.repository} on {endpoint}", ("file", "bytes"), rows))
+    if bundle.model.details.licence is None:
+        note("no licence is recorded: say one with `zoo export --licence` before you publish it")
