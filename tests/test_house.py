@@ -21,7 +21,7 @@ VAGUE_NAMES = {"utils", "util", "helpers", "helper", "misc", "common", "tools"}
 
 LAYERS = [
     {"errors"},
-    {"files"},
+    {"files", "packages"},
     {"registry", "plugins"},
     {"generators", "discriminators", "adversaries", "losses", "metrics", "data", "weights"},
     {"recipes"},

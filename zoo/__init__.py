@@ -1,22 +1,26 @@
 """A plugin-based benchmark and model zoo for single-image super-resolution GANs.
 
-The names here are what a plugin is written with. Each is imported when it is first used:
-`import zoo` alone imports neither torch nor any component.
+The names here are what a plugin is written with, and what a script or notebook needs: `zoo.list`,
+`zoo.create`, `zoo.load`, `zoo.train`, `zoo.bench`, `zoo.upscale`. Each is imported when it is first
+used: `import zoo` alone imports neither torch nor any component.
 """
 
 from __future__ import annotations
 
+import builtins
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zoo.adversaries.base import Adversary
+    from zoo.api import create, list, load  # noqa: A004  called as `zoo.list`
     from zoo.bench.api import bench
     from zoo.discriminators.base import Discriminator
     from zoo.errors import ZooError
     from zoo.generators.base import Generator
     from zoo.losses.base import Loss
     from zoo.metrics.base import Metric
+    from zoo.models.model import Model
     from zoo.registry import (
         register_adversary,
         register_discriminator,
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
         register_loss,
         register_metric,
     )
+    from zoo.train.api import train
+    from zoo.train.run import Run
+    from zoo.upscaling.api import upscale
 
     __version__: str
 
@@ -33,14 +40,21 @@ __all__ = [
     "Generator",
     "Loss",
     "Metric",
+    "Model",
+    "Run",
     "ZooError",
     "__version__",
     "bench",
+    "create",
+    "list",
+    "load",
     "register_adversary",
     "register_discriminator",
     "register_generator",
     "register_loss",
     "register_metric",
+    "train",
+    "upscale",
 ]
 
 _HOMES = {
@@ -49,20 +63,27 @@ _HOMES = {
     "Generator": "zoo.generators.base",
     "Loss": "zoo.losses.base",
     "Metric": "zoo.metrics.base",
+    "Model": "zoo.models.model",
+    "Run": "zoo.train.run",
     "ZooError": "zoo.errors",
+    "create": "zoo.api",
+    "list": "zoo.api",
+    "load": "zoo.api",
     "register_adversary": "zoo.registry",
     "register_discriminator": "zoo.registry",
     "register_generator": "zoo.registry",
     "register_loss": "zoo.registry",
     "register_metric": "zoo.registry",
+    "upscale": "zoo.upscaling.api",
 }
+_CALLABLE_PACKAGES = ("bench", "train")
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name on first use (PEP 562)."""
     if name == "__version__":
         value: Any = _version()
-    elif name == "bench":  # a package that can be called
+    elif name in _CALLABLE_PACKAGES:
         value = importlib.import_module(f"zoo.{name}")
     elif name in _HOMES:
         value = getattr(importlib.import_module(_HOMES[name]), name)
@@ -72,7 +93,7 @@ def __getattr__(name: str) -> Any:
     return value
 
 
-def __dir__() -> list[str]:
+def __dir__() -> builtins.list[str]:
     """List the public names, those not yet imported among them."""
     return sorted({*globals(), *__all__})
 

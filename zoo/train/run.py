@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from zoo.errors import WeightsError
+from zoo.generators.base import Generator
+from zoo.models.runs import model_of_run
 from zoo.recipes.build import component_origins
 from zoo.recipes.schema import RunSpec
 from zoo.runs.directory import RunDirectory, State, run_path
@@ -23,6 +25,9 @@ from zoo.train.step import assemble
 from zoo.train.summary import is_bounded, summarise
 from zoo.train.trainer import Stage, Trainer
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -31,6 +36,26 @@ class Run:
     spec: RunSpec
     directory: Path
     summary: Mapping[str, Any]
+
+    @property
+    def metrics(self) -> DataFrame:
+        """What was logged, a row a logged step and a row a validation.
+
+        `kind` is `train` or `validation`, `step` the generator updates done; the other columns are
+        those of `metrics.jsonl` (docs/training.md), empty where a row has no such value.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(RunDirectory(self.directory).rows())
+
+    @property
+    def pictures(self) -> list[Path]:
+        """The SR | HR | LR pictures of held-out images."""
+        return [RunDirectory(self.directory).samples / name for name in self.summary["pictures"]]
+
+    def generator(self) -> Generator:
+        """Return the trained network (the moving average): evaluation mode, float32, on the CPU."""
+        return model_of_run(self.directory).build()
 
 
 @dataclass(frozen=True, slots=True)

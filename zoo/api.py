@@ -1,0 +1,124 @@
+"""What `import zoo` offers beside training, scoring and upscaling: names, networks, weights."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Literal, overload
+
+from zoo.adversaries.base import Adversary
+from zoo.bench.definitions import suite_names
+from zoo.discriminators.base import Discriminator
+from zoo.errors import RecipeError, UnknownNameError, plural
+from zoo.generators.base import Generator
+from zoo.losses.base import Loss
+from zoo.metrics.base import Metric
+from zoo.models.find import find_model
+from zoo.models.store import model_files
+from zoo.plugins import load_plugin_file
+from zoo.recipes.arguments import complaints
+from zoo.recipes.book import load_book
+from zoo.registry import REGISTRIES
+
+Component = Generator | Discriminator | Adversary | Loss | Metric
+_BOOK = ("recipes", "profiles", "claims", "matrices")
+KINDS = (*_BOOK, "suites", "models", *REGISTRIES)
+
+
+def list(  # noqa: A001  called as `zoo.list`
+    kind: str = "generators", pattern: str = "*", *, registry: Sequence[Path] = ()
+) -> builtins.list[str]:
+    """Return the names of a kind, sorted; nothing is imported to find plugins.
+
+    Args:
+        kind: `recipes`, `profiles`, `claims`, `matrices`, `suites`, `models`, `generators`,
+            `discriminators`, `adversaries`, `losses` or `metrics`; the singular will do.
+        pattern: a glob, such as `"*esr*"`.
+        registry: files of recipes beside the built-in ones.
+
+    Raises:
+        UnknownNameError: if there is no such kind.
+    """
+    return sorted(name for name in _names(_kind(kind), registry) if fnmatchcase(name, pattern))
+
+
+@overload
+def create(name: str, *, scale: int = 4, **arguments: Any) -> Generator: ...
+@overload
+def create(name: str, *, kind: Literal["generators"], **arguments: Any) -> Generator: ...
+@overload
+def create(name: str, *, kind: Literal["discriminators"], **arguments: Any) -> Discriminator: ...
+@overload
+def create(name: str, *, kind: Literal["adversaries"], **arguments: Any) -> Adversary: ...
+@overload
+def create(name: str, *, kind: Literal["losses"], **arguments: Any) -> Loss: ...
+@overload
+def create(name: str, *, kind: Literal["metrics"], **arguments: Any) -> Metric: ...
+def create(name: str, *, kind: str = "generators", **arguments: Any) -> Component:
+    """Build a component with fresh weights, as `timm.create_model` does; by default a generator.
+
+    Its initial weights come from torch's global random state (`torch.manual_seed`).
+
+    Args:
+        name: see `zoo.list(kind)`.
+        kind: plural name of the kind.
+        arguments: of its constructor, checked by name and type (`zoo show generator rrdb`).
+
+    Raises:
+        UnknownNameError: if there is no such kind or component.
+        RecipeError: if an argument is unknown or has a wrong value; all of them are told.
+        PluginError: if the plugin it comes from cannot be imported.
+    """
+    folder = _kind(kind)
+    if folder not in REGISTRIES:
+        raise UnknownNameError("kind", kind, REGISTRIES, see="zoo list")
+    cls = REGISTRIES[folder].get(name)
+    checked = {key: value for key, value in arguments.items() if key != "scale"}
+    wrong = [one.message for one in complaints(folder, name, checked)]
+    if wrong:
+        raise RecipeError("; ".join(wrong))
+    component: Component = cls(**arguments)
+    return component
+
+
+def load(
+    what: str | Path | None = None,
+    *,
+    run_root: Path = Path("runs"),
+    plugins: Sequence[Path] = (),
+) -> Generator:
+    """Return a trained generator: in evaluation mode, float32, on the CPU.
+
+    Args:
+        what: a run directory, a model file or folder, the name of a model (`zoo.list("models")`),
+            a recipe with exactly one finished run, or a method without weights (`bicubic`). None
+            is the model that comes with zoo.
+        run_root: folder of runs, for recipes.
+        plugins: Python files with components; they are executed.
+
+    Raises:
+        ZooError: see `zoo.models.find.find_model`.
+    """
+    for plugin in plugins:
+        load_plugin_file(Path(plugin))
+    return find_model(what, run_root=Path(run_root)).build()
+
+
+def _kind(name: str) -> str:
+    kind = name if name in KINDS else plural(name)
+    if kind not in KINDS:
+        raise UnknownNameError("kind", name, KINDS, see="zoo list")
+    return kind
+
+
+def _names(kind: str, registry: Sequence[Path]) -> builtins.list[str]:
+    if kind in REGISTRIES:
+        return REGISTRIES[kind].names()
+    if kind == "suites":
+        return [*suite_names()]
+    if kind == "models":
+        return [*model_files()]
+    book = load_book([Path(file) for file in registry])
+    return [*(book.written_recipes if kind == "recipes" else getattr(book, kind))]

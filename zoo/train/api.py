@@ -1,0 +1,69 @@
+"""Training from Python: the body of `zoo.train()`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from zoo.plugins import load_plugin_file
+from zoo.recipes.book import load_book
+from zoo.recipes.checks import check_book, complete
+from zoo.recipes.resolve import resolve
+from zoo.runs.device import choose_device, default_profile
+from zoo.train.observer import Observer
+from zoo.train.prepare import Options
+from zoo.train.run import Run
+from zoo.train.run import train as train_run
+
+
+def train(
+    recipe: str,
+    *,
+    profile: str | None = None,
+    seed: int = 0,
+    data: str | Path | None = None,
+    settings: Sequence[str] = (),
+    data_root: Path | None = None,
+    run_root: Path = Path("runs"),
+    device: str = "auto",
+    fresh: bool = False,
+    registry: Sequence[Path] = (),
+    plugins: Sequence[Path] = (),
+    observer: Observer | None = None,
+) -> Run:
+    """Train a recipe, its pretraining first where that is missing; go on with what was begun.
+
+    A finished run is not trained again: it is returned.
+
+    Args:
+        recipe: its name, see `zoo.list("recipes")`.
+        profile: how much training; by default `paper` on a CUDA GPU, else `demo`.
+        seed: of weights, data order and pretraining.
+        data: what to train on: `samples`, a dataset's name, or a folder of images.
+        settings: what is set beside recipe and profile, as `path=value`, such as
+            `"generator.num_blocks=8"`.
+        data_root: folder of datasets; by default `$ZOO_DATA`, else zoo's own.
+        run_root: folder of runs.
+        device: `auto`, `cpu`, `cuda` or `cuda:<n>`.
+        fresh: delete what the run has done and start over.
+        registry: files of recipes beside the built-in ones.
+        plugins: Python files with components; they are executed.
+        observer: hears of progress.
+
+    Returns:
+        The run: `.metrics` is a DataFrame, `.generator()` the trained network.
+
+    Raises:
+        ZooError: if anything is wrong that the caller can mend; before training wherever possible.
+        Interrupted: if Ctrl-C or SIGTERM asked to stop; the state is saved.
+    """
+    for plugin in plugins:
+        load_plugin_file(Path(plugin))
+    book = load_book([Path(file) for file in registry])
+    check_book(book, required=recipe)
+    chosen = default_profile(choose_device(device)) if profile is None else profile
+    wanted = [*settings, *([] if data is None else [f"data.source={json.dumps(str(data))}"])]
+    spec = complete(resolve(book, recipe, chosen, seed=seed, settings=wanted)).spec
+    root = None if data_root is None else Path(data_root)
+    return train_run(spec, Options(Path(run_root), root, device, fresh, observer or Observer()))
