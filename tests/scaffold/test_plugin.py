@@ -143,7 +143,13 @@ def test_a_recipe_that_is_there_is_refused_with_both_places(book: Book) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [("generator", "block"), ("loss", "tensor"), ("adversary", "critic")]
+    ("kind", "name"),
+    [
+        ("generator", "block"),
+        ("loss", "tensor"),
+        ("adversary", "critic"),
+        ("metric", "metric-contract"),
+    ],
 )
 def test_a_class_that_hides_another_of_its_file_is_refused(
     book: Book, kind: str, name: str

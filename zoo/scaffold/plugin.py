@@ -75,42 +75,42 @@ def new_plugin(kind: str, name: str, book: Book, *, packaged: bool = False) -> P
     names = names_of(name)
     _check_free(kind, names, book, packaged=packaged)
     component = _render(f"{kind}/component.py", kind, names, packaged=packaged)
-    _check_class_name(component, names)
-    files = dict(_files(kind, names, component, packaged=packaged))
+    test = _render(f"{kind}/test.py", kind, names, packaged=packaged)
+    for code in (component, test):
+        _check_class_name(code, names)
+    files = dict(_files(kind, names, (component, test), packaged=packaged))
     trained = None if kind in _WITHOUT_RECIPE else names.component
     beside = tuple(_render(f"{kind}/beside.txt", kind, names, packaged=packaged).split())
     return Plugin(kind, names, packaged, files, trained, beside)
 
 
 def _files(
-    kind: str, names: Names, component: str, *, packaged: bool
+    kind: str, names: Names, code: tuple[str, str], *, packaged: bool
 ) -> Mapping[PurePosixPath, str]:
+    """Return the files of a plugin, given the code of its component and of its test."""
+
     def text(template: str) -> str:
         return _render(template, kind, names, packaged=packaged)
 
-    module, name = names.module, names.component
-    if not packaged:
+    component, test = code
+    module, recipes = names.module, text(f"{kind}/registry.yaml")
+    if packaged:
+        source = f"src/{names.package}"
         files = {
-            f"{module}.py": component,
-            f"{module}.yaml": text(f"{kind}/registry.yaml"),
-            f"test_{module}.py": text(f"{kind}/test.py"),
+            "pyproject.toml": text("package/pyproject.toml"),
+            "README.md": text("package/README.md"),
+            f"{source}/__init__.py": text("package/__init__.py"),
+            f"{source}/{module}.py": component,
+            f"{source}/registry.yaml": recipes,
+            f"{source}/py.typed": "",
+            f"tests/test_{module}.py": test,
         }
-        if kind in _WITH_SUITE:
-            files[f"{name}-suite.yaml"] = text(f"{kind}/suite.yaml")
-        return {PurePosixPath(path): content for path, content in files.items()}
-    source = f"src/{names.package}"
-    files = {
-        "pyproject.toml": text("package/pyproject.toml"),
-        "README.md": text("package/README.md"),
-        f"{source}/__init__.py": text("package/__init__.py"),
-        f"{source}/{module}.py": component,
-        f"{source}/registry.yaml": text(f"{kind}/registry.yaml"),
-        f"{source}/py.typed": "",
-        f"tests/test_{module}.py": text(f"{kind}/test.py"),
-    }
+    else:
+        files = {f"{module}.py": component, f"{module}.yaml": recipes, f"test_{module}.py": test}
     if kind in _WITH_SUITE:
-        files[f"{name}-suite.yaml"] = text(f"{kind}/suite.yaml")
-    return {PurePosixPath(names.distribution, path): text for path, text in files.items()}
+        files[f"{names.component}-suite.yaml"] = text(f"{kind}/suite.yaml")
+    folder = PurePosixPath(names.distribution if packaged else "")
+    return {folder / path: content for path, content in files.items()}
 
 
 def _check_free(kind: str, names: Names, book: Book, *, packaged: bool) -> None:
@@ -128,16 +128,14 @@ def _check_free(kind: str, names: Names, book: Book, *, packaged: bool) -> None:
         )
 
 
-def _check_class_name(component: str, names: Names) -> None:
-    """Refuse a class that would hide what its own file imports or defines."""
-    others = {
-        alias.asname or alias.name
-        for node in ast.walk(ast.parse(component))
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for alias in node.names
-    }
-    classes = [node.name for node in ast.parse(component).body if isinstance(node, ast.ClassDef)]
-    if names.class_name in others or classes.count(names.class_name) > 1:
+def _check_class_name(code: str, names: Names) -> None:
+    """Refuse a class that would hide, or be hidden by, another name of a file it is in."""
+    body = ast.parse(code).body
+    named = [node.name for node in body if isinstance(node, ast.ClassDef)]
+    for node in body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            named += [alias.asname or alias.name for alias in node.names]
+    if named.count(names.class_name) > 1:
         raise PluginError(
             f"{names.component!r} cannot be the name of a plugin: its class {names.class_name} "
             "would hide another of that name in its file; take another"
