@@ -9,6 +9,7 @@ import typer
 
 from zoo.bench.definitions import Definition, read_suite, suite_names
 from zoo.commands.components import components, plural_kind
+from zoo.commands.models import model_rows, models_table
 from zoo.commands.options import Json, Plugins, Registries, open_book
 from zoo.commands.output import Table, print_json, print_tables
 from zoo.plugins import PackageRegistry
@@ -18,9 +19,9 @@ from zoo.recipes.matrices import Matrix
 from zoo.registry import REGISTRIES
 
 BOOK_KINDS = ("recipes", "profiles", "claims", "matrices")
-SUITES = "suites"
+SUITES, MODELS = "suites", "models"
 PACKAGES = "registries"
-KINDS = (*BOOK_KINDS, SUITES, *REGISTRIES, PACKAGES)
+KINDS = (*BOOK_KINDS, SUITES, MODELS, *REGISTRIES, PACKAGES)
 _WILDCARDS = frozenset("*?[")
 
 
@@ -39,7 +40,7 @@ def list_names(
     registry: Registries,
     plugin: Plugins,
 ) -> None:
-    """List recipes, profiles, claims, matrices, suites and components, with their origin.
+    """List recipes, profiles, claims, matrices, suites, models and components, with their origin.
 
     Registries are the files of recipes that installed packages bring. Recipes made from a matrix
     are not listed; `zoo show matrix NAME` has them.
@@ -62,6 +63,8 @@ def _rows(book: Book, kind: str, *, check: bool) -> list[dict[str, Any]]:
         return [_matrix_row(matrix) for matrix in book.matrices.values()]
     if kind == SUITES:
         return [_suite_row(read_suite(name)) for name in suite_names()]
+    if kind == MODELS:
+        return model_rows()
     if kind == PACKAGES:
         return [_package_row(package) for package in book.packages]
     if kind in BOOK_KINDS:
@@ -134,6 +137,8 @@ def _matching(rows: list[dict[str, Any]], pattern: str) -> list[dict[str, Any]]:
 
 
 def _table(kind: str, rows: list[dict[str, Any]]) -> Table:
+    if kind == MODELS:
+        return models_table(rows)
     if kind in (*BOOK_KINDS, SUITES):
         return Table(kind, ("name", "summary"), [(row["name"], row["summary"]) for row in rows])
     cells = [(row["name"], _origin_text(row)) for row in rows]

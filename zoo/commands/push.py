@@ -57,14 +57,14 @@ def push(
 
     with _bundle(what, records, run_root) as bundle:
         upload = hub.prepare(bundle, repository)
-        url = None
+        sizes, url = upload.sizes, None
         if not as_json:
             _show(upload, hub.endpoint(), bundle)
         if not dry_run:
             told = message or f"Upload {bundle.model.details.name} with zoo"
             url = hub.push(upload, message=told, private=private)
     if as_json:
-        document = {"repository": repository, "endpoint": hub.endpoint(), "files": upload.sizes}
+        document = {"repository": repository, "endpoint": hub.endpoint(), "files": sizes}
         print_json("zoo.push/1", document | {"commit": url})
     else:
         print_text("nothing was sent: --dry-run" if url is None else f"pushed: {url}")

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from zoo.commands.components import describe, folders_with, plural_kind
-from zoo.commands.list import KINDS
+from zoo.commands.list import KINDS, MODELS
+from zoo.commands.models import show_model
 from zoo.commands.options import (
     Json,
     Plugins,
@@ -21,6 +22,7 @@ from zoo.commands.options import (
 )
 from zoo.commands.output import Table, print_json, print_table, print_tables, print_text, value_text
 from zoo.errors import RecipeError, UnknownNameError
+from zoo.models.store import model_files
 from zoo.recipes.book import Book, Entry
 from zoo.recipes.claims import GROUND_TRUTH, Claim
 from zoo.recipes.matrices import Matrix
@@ -57,6 +59,8 @@ def show(
         _show_claim(book.claim(name), as_json=as_json)
     elif kind == "matrices":
         _show_matrix(book.matrix(name), as_json=as_json)
+    elif kind == MODELS:
+        show_model(name, as_json=as_json)
     else:
         _show_component(kind, name, as_json=as_json)
 
@@ -70,6 +74,7 @@ def _find(book: Book, name: str, name_of_kind: str | None) -> tuple[str, str]:
         "profiles": book.profiles,
         "claims": book.claims,
         "matrices": book.matrices,
+        MODELS: model_files(),
     }
     found = [kind for kind, names in sections.items() if name in names] + folders_with(name)
     if not found:

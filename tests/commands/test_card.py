@@ -1,0 +1,60 @@
+"""`zoo card`: a card on stdout or in a file, of anything that is a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.commands.conftest import Zoo
+from tests.exchange.made_up import make_baseline, make_details, make_model, make_record
+from zoo.bench.records import write_record
+from zoo.exchange.export import export_folder
+from zoo.models.file import write_model
+
+
+@pytest.fixture
+def model_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    details = make_details(summary="many words " * 30)
+    write_model(tmp_path / "net.safetensors", make_model(details))
+    return Path("net.safetensors")
+
+
+def test_a_card_is_printed_whole(zoo: Zoo, model_file: Path) -> None:
+    result = zoo("card", model_file)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("---\nlibrary_name: zoo\n")
+    assert "zoo upscale photo.png -o upscaled --model net.safetensors" in result.stdout
+    assert "There is no record of this model's scores" in result.stdout
+    assert ("many words " * 30).strip() in result.stdout.splitlines()  # not wrapped, not cut
+
+
+def test_records_of_a_folder_are_used(zoo: Zoo, model_file: Path, tmp_path: Path) -> None:
+    write_record(tmp_path / "scores", make_record())
+    write_record(tmp_path / "scores", make_baseline())
+    result = zoo("card", model_file, "--records", tmp_path / "scores")
+    assert "| small-net | **31.00** | 0.0310 |" in result.stdout
+
+
+def test_a_folders_own_records_are_used(zoo: Zoo, tmp_path: Path) -> None:
+    export_folder(make_model(), tmp_path / "net", [make_record(), make_baseline()])
+    result = zoo("card", tmp_path / "net")
+    assert "| small-net | **31.00** | 0.0310 |" in result.stdout
+    assert f"{result.stdout.strip()}\n" == (tmp_path / "net" / "README.md").read_text()
+
+
+def test_a_card_is_written_and_not_over_another_without_force(zoo: Zoo, model_file: Path) -> None:
+    assert zoo("card", model_file, "-o", "card.md").stdout == "written: card.md\n"
+    first = Path("card.md").read_text()
+    Path("card.md").write_text("mine")
+    assert zoo("card", model_file, "-o", "card.md").exit_code == 2
+    assert Path("card.md").read_text() == "mine"
+    assert zoo("card", model_file, "-o", "card.md", "--force").exit_code == 0
+    assert Path("card.md").read_text() == first
+
+
+def test_what_is_no_model_is_told(zoo: Zoo, tmp_path: Path) -> None:
+    result = zoo("card", "no-such-model", "--run-root", tmp_path)
+    assert result.exit_code == 2
+    assert "unknown model 'no-such-model'" in result.stderr

@@ -1,0 +1,96 @@
+"""Models in `zoo list` and `zoo show`: those that come with zoo, and those that were pulled.
+
+Their files are read as far as their descriptions: torch is not imported.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from zoo.commands.output import Table, print_json, print_table, print_text, value_text
+from zoo.errors import UnknownNameError, ZooError
+from zoo.models.details import Details
+from zoo.models.file import read_details
+from zoo.models.store import is_repository, model_files
+from zoo.recipes.problems import dotted
+
+
+def model_rows() -> list[dict[str, Any]]:
+    """Return a row for each model that has a name here; one that cannot be read says why."""
+    return [_row(name, path) for name, path in model_files().items()]
+
+
+def models_table(rows: list[dict[str, Any]]) -> Table:
+    """Return the rows as a table."""
+    columns = ("name", "scale", "size", "origin", "summary")
+    cells = [
+        (
+            row["name"],
+            "-" if row["scale"] is None else f"x{row['scale']}",
+            f"{row['bytes'] / 1e6:.1f} MB",
+            row["origin"],
+            row["summary"] if row["problem"] is None else f"broken: {row['problem']}",
+        )
+        for row in rows
+    ]
+    return Table("models", columns, cells)
+
+
+def show_model(name: str, *, as_json: bool) -> None:
+    """Print what a model's file says of itself.
+
+    Raises:
+        UnknownNameError: if no model of that name is here.
+    """
+    files = model_files()
+    if name not in files:
+        raise UnknownNameError("model", name, files, see="zoo list models")
+    details = read_details(files[name])
+    if as_json:
+        head = {"kind": "model", "name": name, "place": str(files[name])}
+        print_json("zoo.show/1", head | details.model_dump(mode="json", by_alias=True))
+        return
+    print_text(f"{name}: {details.summary}")
+    print_text(f"{_origin(name, details)}; {files[name]}\n")
+    print_table(Table(f"model: {name}", ("value", "what"), _facts(details)))
+
+
+def _row(name: str, path: Path) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "name": name,
+        "summary": "",
+        "scale": None,
+        "bytes": path.stat().st_size,
+        "origin": _place(name),
+        "place": str(path),
+        "problem": None,
+    }
+    try:
+        details = read_details(path)
+    except ZooError as error:
+        return row | {"problem": str(error)}
+    origin = _origin(name, details)
+    return row | {"summary": details.summary, "scale": details.scale, "origin": origin}
+
+
+def _place(name: str) -> str:
+    return "pulled" if is_repository(name) else "comes with zoo"
+
+
+def _origin(name: str, details: Details) -> str:
+    return f"{_place(name)}, {details.origin}"
+
+
+def _facts(details: Details) -> list[tuple[str, str]]:
+    rows = [("scale", f"x{details.scale}"), ("precision", details.precision)]
+    rows += [("licence", details.licence or "unknown")]
+    for head, known in (("generator", details.generator), ("source", details.source)):
+        rows += [(dotted((head, key)), value_text(value)) for key, value in known.items()]
+    training = details.training
+    if training is not None:
+        shown = ("recipe", "profile", "seed", "steps", "seconds", "verdict", "data", "data_sha256")
+        rows += [(f"training.{key}", value_text(getattr(training, key))) for key in shown]
+        rows += [("training.command", training.command)]
+    rows += [(f"plugin of {role}", origin) for role, origin in details.plugins.items()]
+    return rows
