@@ -144,3 +144,26 @@ def test_new_components_are_typed(zoo: Zoo, here: Path) -> None:
     arguments = [sys.executable, "-m", "mypy", "--strict", "--config-file", pyproject, *files]
     done = subprocess.run(arguments, cwd=here, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["discriminator", "adversary", "loss", "metric"])
+def test_what_it_says_next_works_as_it_stands(zoo: Zoo, here: Path, kind: str) -> None:
+    """For a generator: tests/examples/test_first_plugin.py. The check is that of its own test."""
+    commands = next_commands(zoo("new", kind, "my-thing"))
+    printed = {}
+    for command in commands:
+        _, name, *words = shlex.split(command)
+        if name == "check":
+            continue
+        done = zoo(name, *words)
+        assert done.exit_code == 0, f"{command}\n{done.output}"
+        printed[name] = done.stdout
+    table = printed["bench"]
+    if kind == "metric":
+        assert "MyThing (levels) ↓" in table
+        assert "my-thing-of-bn-removal" in table
+    else:
+        assert "\nmy-thing " in table
+    page = (here / "runs" / "report" / "index.html").read_text(encoding="utf-8")
+    assert ("MyThing" if kind == "metric" else "my-thing") in page
