@@ -27,10 +27,9 @@ class NetworkContract(Contract):
         """Return a small batch that the network takes."""
         raise NotImplementedError
 
-    def network(self, *, seed: int = 0, **changes: Any) -> nn.Module:
+    def network(self, *, seed: int = 0, **changes: Any) -> Any:
         """Build the network in evaluation mode."""
-        built: nn.Module = self.build(seed=seed, **changes)
-        return built.eval()
+        return self.build(seed=seed, **changes).eval()
 
     def output(self, network: nn.Module, image: Tensor) -> Tensor:
         """Run a network without gradients, on a copy of the image and from a seed."""

@@ -1,0 +1,88 @@
+"""The contract of losses: each way of breaking it is found, and said in words."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from zoo.losses.base import Loss
+from zoo.registry import LOSSES
+from zoo.testing import LossContract
+
+L1 = LOSSES.get("l1")
+
+
+class PerPixel(L1):
+    def forward(self, sr_image: Tensor, hr_image: Tensor) -> Tensor:
+        return (sr_image - hr_image).abs()
+
+
+class InPlace(L1):
+    def forward(self, sr_image: Tensor, hr_image: Tensor) -> Tensor:
+        return super().forward(sr_image, hr_image.mul_(2))
+
+
+class Detached(L1):
+    def forward(self, sr_image: Tensor, hr_image: Tensor) -> Tensor:
+        seen = torch.cat([sr_image[:1], sr_image[1:].detach()])
+        return super().forward(seen, hr_image)
+
+
+class Rewards(L1):
+    def forward(self, sr_image: Tensor, hr_image: Tensor) -> Tensor:
+        return -super().forward(sr_image, hr_image)
+
+
+class Constant(L1):
+    def forward(self, sr_image: Tensor, hr_image: Tensor) -> Tensor:
+        return 0 * super().forward(sr_image, hr_image)
+
+
+class Summed(L1):
+    def forward(self, sr_image: Tensor, hr_image: Tensor) -> Tensor:
+        return super().forward(sr_image, hr_image) * len(sr_image)
+
+
+class Trained(L1):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+
+
+class Unsaid(L1):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(7), requires_grad=False)
+
+
+class Random(L1):
+    def forward(self, sr_image: Tensor, hr_image: Tensor) -> Tensor:
+        return super().forward(sr_image, hr_image) * torch.rand(())
+
+
+def contract(component: type[Loss]) -> LossContract:
+    found = LossContract()
+    found.component, found.arguments = component, {}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("component", "check", "cause"),
+    [
+        (PerPixel, "finite_scalar", "it is no scalar tensor"),
+        (InPlace, "finite_scalar", "the real image is changed in place"),
+        (Detached, "generator_learns_from_it", "none reaches 1 of 2 images"),
+        (Rewards, "smallest_at_the_real_image", "noise costs -0.0"),
+        (Constant, "smallest_at_the_real_image", "everything costs 0"),
+        (Summed, "mean_over_the_batch", "for a batch, the mean of its images is"),
+        (Random, "same_images_give_the_same_value", " and then "),
+        (Trained, "parameters_are_frozen", "weight would be trained with the generator"),
+        (Unsaid, "parameters_are_frozen", "lacks 'weights': where its 7 weights came from"),
+    ],
+)
+def test_a_broken_promise_is_found(component: type[Loss], check: str, cause: str) -> None:
+    with pytest.raises(AssertionError, match=re.escape(cause)):
+        getattr(contract(component), f"test_{check}")()
