@@ -104,7 +104,7 @@ def _guess(actual: Tensor, expected: Tensor) -> str:
     if _correlation(actual, expected) >= MIN_CORRELATION:
         if abs(slope - 2) < _RANGE_TOLERANCE and abs(offset + 1) < _RANGE_TOLERANCE:
             return "; its output is in [-1, 1], not [0, 1]"
-        return f"; it is about {slope:.3g} times the image plus {offset:.3g}: another range"
+        return f"; it is about {slope:.3g} times the image plus {offset:.3g}"
     return ""
 
 

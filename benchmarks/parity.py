@@ -1,0 +1,183 @@
+"""Parity with other tools: the same weights in zoo, in spandrel and in an ONNX runtime.
+
+    python benchmarks/parity.py [--output benchmarks/results/parity.md] [--small]
+
+Each network has random weights and a path that carries the colours through, so that its output is
+an image in [0, 1]. It is written as a model file, loaded by spandrel, and its outputs are compared
+on random images of several sizes; the state dict that spandrel holds is saved and imported again.
+Then the network is exported to ONNX, which compares by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from spandrel import MAIN_REGISTRY, ModelDescriptor, ModelLoader
+from torch import nn
+
+from zoo.exchange.foreign import import_model
+from zoo.exchange.onnx import export_onnx
+from zoo.exchange.spandrel import install
+from zoo.files import write_atomically
+from zoo.generators.base import Generator
+from zoo.models.details import Details
+from zoo.models.file import write_model
+from zoo.models.model import Model
+from zoo.registry import GENERATORS
+
+SIZES = ((2, 2), (17, 9), (48, 33))
+COLOURS = 3
+GAIN = 0.3  # of the random weights against PyTorch's: 23 blocks make features 66 times larger
+PACKAGES = ("torch", "spandrel", "onnx", "onnxscript", "onnxruntime")
+SMALL: dict[str, dict[str, Any]] = {
+    "rrdb": {"width": 16, "num_blocks": 1},
+    "srresnet": {"width": 8, "num_blocks": 1},
+    "msrresnet": {"width": 8, "num_blocks": 1},
+}
+NETWORKS: tuple[tuple[str, int, dict[str, Any]], ...] = (
+    ("rrdb", 4, {}),
+    ("rrdb", 4, {"width": 32, "num_blocks": 4}),
+    ("rrdb", 2, {"width": 16, "num_blocks": 1}),
+    ("rrdb", 8, {"width": 16, "num_blocks": 1}),
+    ("srresnet", 4, {}),
+    ("srresnet", 3, {"width": 32, "num_blocks": 4, "norm": "none"}),
+    ("msrresnet", 4, {}),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One network. Differences are the largest absolute ones, of outputs in about [0, 1].
+
+    Attributes:
+        network: name, scale and arguments.
+        parameters: their number.
+        architecture: what spandrel took it for.
+        spandrel: difference of spandrel's output.
+        back: difference after the way back into zoo.
+        onnx: difference of the ONNX runtime's output.
+    """
+
+    network: str
+    parameters: int
+    architecture: str
+    spandrel: float
+    back: float
+    onnx: float
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Compare every network and print a table."""
+    parser = argparse.ArgumentParser(description="Compare outputs with spandrel and ONNX.")
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("--small", action="store_true", help="Small networks only: seconds.")
+    options = parser.parse_args(arguments)
+    networks = NETWORKS
+    if options.small:
+        networks = tuple((name, 4, sizes) for name, sizes in SMALL.items())
+    text = table(list(measure(networks)))
+    print(text)
+    if options.output is not None:
+        write_atomically(options.output, text.encode())
+
+
+def measure(networks: Sequence[tuple[str, int, dict[str, Any]]]) -> Iterator[Row]:
+    """Yield a row for each network: name, scale, arguments."""
+    registry = MAIN_REGISTRY.copy()
+    install(registry)
+    loader = ModelLoader(registry=registry)
+    for name, scale, settings in networks:
+        network = random_network(name, scale, settings)
+        with tempfile.TemporaryDirectory() as folder:
+            yield _row(name, settings, network, loader, Path(folder))
+
+
+@torch.no_grad()
+def random_network(name: str, scale: int, settings: dict[str, Any]) -> Generator:
+    """Return a network of random weights that carries the colours through."""
+    torch.manual_seed(0)
+    network: Generator = GENERATORS.get(name)(scale=scale, **settings)
+    convs = [(key, layer) for key, layer in network.named_modules() if isinstance(layer, nn.Conv2d)]
+    for key, conv in convs:
+        adds_image = name == "msrresnet" and key == "conv_last"
+        conv.weight.mul_(GAIN**5 if adds_image or key == "conv_body" else GAIN)
+        conv.bias.mul_(GAIN**2)  # type: ignore[union-attr]
+        if not (adds_image or key.startswith(("body", "trunk", "conv_body"))):
+            _carry_colours(conv)
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.weight.fill_(GAIN**2)
+            layer.running_mean.normal_(std=0.1)  # type: ignore[union-attr]
+            layer.running_var.uniform_(0.5, 1.5)  # type: ignore[union-attr]
+    return network.eval()
+
+
+def _carry_colours(conv: nn.Conv2d) -> None:
+    """Give each of the first outputs its colour: one output a colour, or factor^2 of a shuffle."""
+    ends = COLOURS in (conv.in_channels, conv.out_channels)
+    copies = 1 if ends else conv.out_channels // conv.in_channels
+    middle = conv.kernel_size[0] // 2
+    for output in range(COLOURS * copies):
+        conv.weight[output] = 0
+        conv.weight[output, output // copies, middle, middle] = 1
+
+
+def _row(
+    name: str, settings: dict[str, Any], network: Generator, loader: ModelLoader, folder: Path
+) -> Row:
+    details = Details(
+        name=name, generator={"name": name, **settings}, scale=network.scale, origin="imported"
+    )
+    write_model(folder / "ours.safetensors", Model(details, network.state_dict()))
+    theirs = loader.load_from_file(folder / "ours.safetensors")
+    save_file(theirs.model.state_dict(), folder / "theirs.safetensors")
+    back = import_model(folder / "theirs.safetensors").model.build()
+    told = ", ".join(f"{key} {value}" for key, value in settings.items()) or "the paper's size"
+    return Row(
+        f"{name} x{network.scale}, {told}",
+        sum(parameter.numel() for parameter in network.parameters()),
+        str(theirs.architecture.name),
+        difference(network, theirs.model),
+        difference(network, back),
+        export_onnx(network, folder / "ours.onnx").difference,
+    )
+
+
+@torch.no_grad()
+def difference(first: Generator, second: nn.Module | ModelDescriptor) -> float:
+    """Return the largest difference of two networks' outputs over `SIZES`."""
+    random = torch.Generator().manual_seed(1)
+    images = [torch.rand(1, COLOURS, *size, generator=random) for size in SIZES]
+    return max(float((first(image) - second(image)).abs().max()) for image in images)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return the rows in Markdown, with what they were made with."""
+    lines = [
+        "# Parity",
+        "",
+        "Largest absolute difference between outputs for the same weights, images in [0, 1]. One",
+        "step of an 8-bit image is 0.0039. Made by `python benchmarks/parity.py`.",
+        "",
+        "| network | parameters | loaded by spandrel as | spandrel | back in zoo | ONNX |",
+        "|---|---:|---|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {row.network} | {row.parameters:,} | {row.architecture} | {row.spandrel:.1e} | "
+        f"{row.back:.1e} | {row.onnx:.1e} |"
+        for row in rows
+    ]
+    made_with = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    return "\n".join([*lines, "", f"CPU, float32; {made_with}.", ""])
+
+
+if __name__ == "__main__":
+    main()

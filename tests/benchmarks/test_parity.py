@@ -1,0 +1,39 @@
+"""The benchmark of parity with other tools."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from benchmarks.parity import SMALL, Row, difference, main, random_network, table
+from zoo.exchange.trial import try_generator
+from zoo.generators.bicubic import Bicubic, bicubic_upscale
+
+
+class Lighter(Bicubic):
+    """Bicubic, lighter by a quarter."""
+
+    def forward(self, lr_image: torch.Tensor) -> torch.Tensor:
+        return bicubic_upscale(lr_image, self.scale) + 0.25
+
+
+def test_a_difference_is_the_largest_absolute_one() -> None:
+    assert difference(Bicubic(), Lighter()) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_random_networks_make_images(name: str) -> None:
+    assert try_generator(random_network(name, 4, SMALL[name]), name).passed
+
+
+def test_a_row_of_the_table() -> None:
+    text = table([Row("net x4", 1234, "ESRGAN", 1.2e-7, 0.0, 3.4e-6)])
+    assert "| net x4 | 1,234 | ESRGAN | 1.2e-07 | 0.0e+00 | 3.4e-06 |" in text.splitlines()
+
+
+@pytest.mark.slow
+def test_small_networks_agree(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--small"])
+    rows = [line.split("|") for line in capsys.readouterr().out.splitlines() if " x4, " in line]
+    assert len(rows) == len(SMALL)
+    assert all(float(cell) < 1e-5 for row in rows for cell in row[4:7])
