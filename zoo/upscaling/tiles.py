@@ -131,10 +131,12 @@ class Upscaler:
         longest = self._tried = max(image.shape[-2:])
         try:
             side = self._side(image)
+            self._tried = min(side, longest)
             if longest <= side:
                 return self._tiled(image, longest, 0, write, advance)
             context = self._needed_context(image)
             if self._whole is not None and self._limit is None:
+                self._tried = longest
                 return self._tiled(image, longest, 0, write, advance)
             self._tried = self._checked(side, context)
             return self._tiled(image, self._tried, context, write, advance)
@@ -214,10 +216,7 @@ class Upscaler:
             network = self._generator
             self._reach = reach(network, self.scale, self.device)
             logger.debug("receptive field: %s pixels to each side", self._reach)
-            found = None
-            if self._reach is not None:
-                found = find_context(network, image.to(self.device), self.scale, self._reach)
-            self._set_context(found)
+            self._set_context(self._found_context(image, ALIGNMENT))
         return CONTEXT_OF_THE_WHOLE if self._context is None else self._context
 
     def _set_context(self, found: int | None) -> None:
@@ -255,9 +254,19 @@ class Upscaler:
             self._set_context(None)
             return
         start = min(max(2 * tiling.context, ALIGNMENT), bound)
-        self._set_context(
-            find_context(self._generator, image.to(self.device), self.scale, bound, start)
-        )
+        self._set_context(self._found_context(image, start))
+
+    def _found_context(self, image: Tensor, start: int) -> int | None:
+        if self._reach is None:
+            return None
+        try:
+            return find_context(
+                self._generator, image.to(self.device), self.scale, self._reach, start
+            )
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+        return aligned(self._reach)  # more than can be tried out is never needed
 
     def _shrink(self, image: Tensor) -> None:
         """Halve the tiles after memory ran out."""

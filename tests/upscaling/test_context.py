@@ -1,0 +1,84 @@
+"""How far a network sees, and how much of that matters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.upscaling.networks import Blur, Placed, Pooled, noise
+from zoo.generators.bicubic import Bicubic
+from zoo.generators.edsr import EDSR
+from zoo.generators.rrdb import RRDBNet
+from zoo.generators.srresnet import SRResNet
+from zoo.upscaling.context import BLOCK, find_context, reach, telling_blocks
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def no_gradients() -> Iterator[None]:
+    with torch.inference_mode():
+        yield
+
+
+@pytest.mark.parametrize("steps", [0, 1, 5, 40])
+def test_each_mean_of_three_reaches_a_pixel_further(steps: int) -> None:
+    assert reach(Blur(steps=steps), 2, CPU) == steps
+
+
+def test_the_longer_direction_counts() -> None:
+    class Tall(nn.Module):
+        def forward(self, image: Tensor) -> Tensor:
+            return nn.functional.avg_pool2d(image, (9, 3), stride=1, padding=(4, 1))
+
+    assert reach(Tall(), 1, CPU) == 4
+
+
+def test_reach_of_the_built_in_networks() -> None:
+    """Convolutions of 3x3 add 1 each; behind an upsampling by 2 a half of it, rounded up."""
+    # head, 2 a block, the trunk's last, and from the stages the outermost pixel: 1, 1/2, 1/4
+    assert reach(SRResNet(width=4, num_blocks=2, kernel_size=3).eval(), 4, CPU) == 8
+    assert reach(EDSR(width=4, num_blocks=2), 4, CPU) == 8
+    # 15 a block, first and last at low resolution, then 1/2, 1/4, 1/4, 1/4 of a pixel
+    assert reach(RRDBNet(width=4, growth=2, num_blocks=1), 4, CPU) == 19
+    assert reach(Bicubic(), 4, CPU) == 2
+
+
+def test_a_mean_of_the_picture_reaches_everywhere() -> None:
+    assert reach(Pooled(), 2, CPU) is None
+
+
+def test_statistics_of_the_batch_reach_everywhere() -> None:
+    generator = SRResNet(width=4, num_blocks=1).train()
+    assert reach(generator, 4, CPU) is None
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(1, 16), (60, 32)])
+def test_context_grows_with_what_matters(steps: int, expected: int) -> None:
+    """After n means of three the influence is a bell of variance 2n/3: 3 sigma are enough."""
+    assert find_context(Blur(steps=steps), noise(130, 130), 2, steps) == expected
+
+
+def test_no_more_context_than_the_network_reaches() -> None:
+    assert find_context(Blur(steps=0), noise(64, 64), 2, 0) == 0
+
+
+def test_no_context_helps_a_network_that_counts_columns() -> None:
+    assert reach(Placed(), 2, CPU) == 0
+    assert find_context(Placed(), noise(200, 200), 2, 1) is None
+
+
+def test_blocks_are_contrasted_or_bright() -> None:
+    image = torch.full((1, 3, 4 * BLOCK, 4 * BLOCK), 0.2)
+    image[..., BLOCK + 8 : BLOCK + 12, 2 * BLOCK + 8 : 2 * BLOCK + 12] = 0.6
+    image[..., 3 * BLOCK :, :BLOCK] = 0.9
+    blocks = telling_blocks(image)
+    assert (BLOCK, 2 * BLOCK) in blocks
+    assert (3 * BLOCK, 0) in blocks
+
+
+def test_blocks_of_a_tiny_picture() -> None:
+    assert telling_blocks(torch.rand(1, 3, 3, 5)) == [(0, 0)]

@@ -1,0 +1,40 @@
+"""Tiles along an axis: every pixel once, context on both sides, equal lengths."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo.upscaling.layout import ALIGNMENT, Span, aligned, smallest_side, spans
+
+
+def test_what_fits_is_one_tile() -> None:
+    assert spans(100, 100, 16) == [Span(0, 100, 0, 100)]
+
+
+def test_two_tiles_meet_in_the_middle_of_their_overlap() -> None:
+    assert spans(160, 96, 16) == [Span(0, 96, 0, 80), Span(64, 160, 80, 160)]
+
+
+@pytest.mark.parametrize(("size", "expected"), [(0, 0), (1, 16), (16, 16), (17, 32)])
+def test_sizes_are_rounded_up_to_the_grid(size: int, expected: int) -> None:
+    assert aligned(size) == expected
+
+
+@given(st.integers(1, 3000), st.integers(0, 400), st.integers(0, 100))
+def test_every_pixel_once_with_its_context(size: int, more: int, context: int) -> None:
+    side = smallest_side(context) + more
+    tiles = spans(size, side, context)
+    assert (tiles[0].first, tiles[-1].last) == (0, size)
+    assert all(left.last == right.first for left, right in pairwise(tiles))
+    assert len({tile.stop - tile.start for tile in tiles}) == 1
+    for tile in tiles:
+        assert 0 <= tile.start < tile.stop <= size
+        assert tile.stop - tile.start <= side
+        assert tile.start % ALIGNMENT == 0
+        assert tile.first < tile.last
+        assert tile.start == 0 or tile.first - tile.start >= context
+        assert tile.stop == size or tile.stop - tile.last >= context
