@@ -128,6 +128,7 @@ def test_the_test_of_a_new_metric_passes_at_once(zoo: Zoo, here: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", ["generator", "discriminator", "adversary", "loss", "metric"])
 def test_the_test_of_a_new_component_passes_at_once(zoo: Zoo, here: Path, kind: str) -> None:
     zoo("new", kind, "my-thing")
@@ -135,6 +136,7 @@ def test_the_test_of_a_new_component_passes_at_once(zoo: Zoo, here: Path, kind: 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_new_components_are_typed(zoo: Zoo, here: Path) -> None:
     pyproject = Path(__file__).parents[2] / "pyproject.toml"
     files = []
@@ -147,6 +149,7 @@ def test_new_components_are_typed(zoo: Zoo, here: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", ["discriminator", "adversary", "loss", "metric"])
 def test_what_it_says_next_works_as_it_stands(zoo: Zoo, here: Path, kind: str) -> None:
     """For a generator: tests/examples/test_first_plugin.py. The check is that of its own test."""

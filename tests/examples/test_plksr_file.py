@@ -48,6 +48,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> User:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_it_keeps_the_contract(here: User) -> None:
     small = ("--set", "width=8", "--set", "num_blocks=1", "--set", "kernel_size=5")
     verdicts = json.loads(here.zoo("check", FOLDER / "plksr.py", *small, "--json").stdout)
@@ -55,6 +56,7 @@ def test_it_keeps_the_contract(here: User) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_its_own_tests_pass(here: User) -> None:
     options = ("-q", "-p", "no:cacheprovider", "-W", "error", "-c", "/dev/null")
     done = here.run("python", "-m", "pytest", *options, "--rootdir", FOLDER, FOLDER)
@@ -62,6 +64,7 @@ def test_its_own_tests_pass(here: User) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_it_trains_and_is_scored_beside_what_is_built_in(here: User) -> None:
     device = ("--device", "cpu")
     here.zoo("train", "plksr", "-p", "plksr-smoke", *device, *SOURCES)
@@ -72,6 +75,7 @@ def test_it_trains_and_is_scored_beside_what_is_built_in(here: User) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_it_goes_on_where_it_stopped(here: User) -> None:
     """The same command again finds the finished run, plugin and all, and trains nothing."""
     again = here.zoo("train", "plksr", "-p", "plksr-smoke", "--device", "cpu", *SOURCES)

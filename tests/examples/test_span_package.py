@@ -11,7 +11,7 @@ import pytest
 
 from tests.examples.conftest import PACKAGE, User
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 NAMES = {"generators": {"span"}, "adversaries": {"r3gan"}, "profiles": {"span-demo"}}
 RECIPES = {"span", "span-r3gan", "span-vanilla"}
 
