@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from spandrel import ModelLoader
 from torch import Tensor
 
@@ -252,3 +253,11 @@ def test_our_own_model_file_needs_no_import(tmp_path: Path) -> None:
     write_model(tmp_path / "model.safetensors", imported.model)
     with pytest.raises(WeightsError, match="a model of zoo's already"):
         import_model(tmp_path / "model.safetensors")
+
+
+def test_the_weights_of_a_run_are_named_by_its_directory(tmp_path: Path) -> None:
+    provenance = '{"identity_sha256": "0", "identity": {}, "sessions": []}'
+    (tmp_path / "provenance.json").write_text(provenance)
+    save_file(passing("rrdb", **SMALL_RRDB).state_dict(), tmp_path / "weights.safetensors")
+    with pytest.raises(WeightsError, match=f"belongs to a run of zoo's: name {tmp_path} instead"):
+        import_model(tmp_path / "weights.safetensors")

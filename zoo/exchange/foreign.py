@@ -28,6 +28,7 @@ from zoo.models.file import is_model_file
 from zoo.models.model import Model
 from zoo.recipes.arguments import complaints
 from zoo.registry import GENERATORS, constructor_parameters
+from zoo.runs.directory import RunDirectory
 
 AUTO = "auto"
 OWN_NAMES = "the generator's own names"
@@ -92,6 +93,9 @@ def import_model(
     """
     if is_model_file(path):
         raise WeightsError(f"{path} is a model of zoo's already: use it as it is")
+    run = RunDirectory(path.parent)
+    if run.weights == path and run.provenance() is not None:
+        raise WeightsError(f"{path} belongs to a run of zoo's: name {path.parent} instead")
     wanted = None if generator == AUTO else GENERATORS.get(generator)
     checkpoint = read_checkpoint(path, key=key)
     match = _matched(path, checkpoint, wanted, generator, scale)

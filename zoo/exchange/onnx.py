@@ -33,6 +33,11 @@ _TRACED = (2, 3, 17, 19)
 _MAX_BYTES = 2_000_000_000
 _WORD = 4
 
+_FORM = {
+    "input": json.dumps({"name": INPUT, "layout": "NCHW", "channels": "RGB", "range": [0, 1]}),
+    "output": json.dumps({"name": OUTPUT, "layout": "NCHW", "channels": "RGB", "clamped": False}),
+}
+
 logger = logging.getLogger(__name__)
 
 
@@ -148,12 +153,6 @@ def _translated(
         entry.key, entry.value = key, value
     _check(proto)
     return proto.SerializeToString(), version
-
-
-_FORM = {
-    "input": json.dumps({"name": INPUT, "layout": "NCHW", "channels": "RGB", "range": [0, 1]}),
-    "output": json.dumps({"name": OUTPUT, "layout": "NCHW", "channels": "RGB", "clamped": False}),
-}
 
 
 def _check(proto: Any) -> None:

@@ -8,8 +8,8 @@ but `install`.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -47,6 +47,7 @@ class Family:
         published: values of arguments that leave no trace in a file: no other can be loaded.
         native: what spandrel's own architecture for these names computes; empty where it has none.
         before: identifier of that architecture.
+        mistaken: scales whose shapes are also those of another scale, for which they are taken.
     """
 
     generator: type[Generator]
@@ -55,6 +56,7 @@ class Family:
     published: dict[str, Any]
     native: dict[str, Any]
     before: tuple[str, ...] = ()
+    mistaken: Mapping[int, int] = field(default_factory=dict)
 
 
 FAMILIES = (
@@ -79,6 +81,7 @@ FAMILIES = (
         {"residual_scaling": 0.2},
         {"growth": 32, "norm": "none", SKIP: False},
         before=("ESRGAN",),
+        mistaken={3: 2},
     ),
 )
 
@@ -119,16 +122,14 @@ def spandrel_problem(details: Details) -> str | None:
     if lost:
         told = ", ".join(f"{key} {arguments[key]:g}" for key in lost)
         return f"spandrel would compute this model wrongly: {told} leaves no trace in its weights"
-    if generator is RRDBNet and details.scale == _THREE:
-        return "spandrel would take this model for x2: the shapes of x2 and x3 are the same"
+    if details.scale in family.mistaken:
+        taken = family.mistaken[details.scale]
+        return f"spandrel would take this model for x{taken}: the shapes are the same"
     foreign = [key for key, value in family.native.items() if arguments[key] != value]
     if family.native and not foreign:
         return None
     why = f"for {', '.join(foreign)} it has no means" if foreign else "it has no such network"
     return f"spandrel loads this model after `{SUPPORT}` only: {why}"
-
-
-_THREE = 3
 
 
 def arguments_of(family: Family, tensors: Tensors) -> tuple[int, dict[str, Any]]:
