@@ -1,0 +1,141 @@
+"""`zoo upscale` as a user runs it: files and folders, what is refused, what is survived."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+from typer.testing import Result
+
+Zoo = Callable[..., Result]
+BICUBIC = ("--model", "bicubic", "--device", "cpu")
+CLI = Path(__file__).resolve().parents[2] / "cli.py"
+
+
+def picture(path: Path, seed: int = 0, size: tuple[int, int] = (6, 8)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
+    PillowImage.fromarray(pixels).save(path)
+    return path
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    with PillowImage.open(path) as opened:
+        return opened.size
+
+
+def test_a_picture_beside_itself(zoo: Zoo, tmp_path: Path) -> None:
+    source = picture(tmp_path / "photo.png")
+    result = zoo("upscale", source, *BICUBIC)
+    assert result.exit_code == 0
+    assert result.stdout == f"{tmp_path / 'photo-x4.png'}\n"
+    assert result.stderr.startswith("model bicubic: x4")
+    assert size_of(tmp_path / "photo-x4.png") == (32, 24)
+
+
+def test_a_folder_survives_what_cannot_be_read(zoo: Zoo, tmp_path: Path) -> None:
+    for number in range(3):
+        picture(tmp_path / "in" / "sub" / f"{number}.png", number)
+    (tmp_path / "in" / "corrupt.png").write_bytes(b"no picture")
+    (tmp_path / "in" / "empty.jpg").touch()
+    (tmp_path / "in" / "notes.txt").touch()
+    result = zoo("upscale", tmp_path / "in", "-o", tmp_path / "out", "--recursive", *BICUBIC)
+    assert result.exit_code == 3
+    written = sorted(path.relative_to(tmp_path) for path in (tmp_path / "out").rglob("*.*"))
+    assert written == [Path(f"out/sub/{number}.png") for number in range(3)]
+    assert "left out: 1, not an image by its name" in result.stderr
+    for name, cause in (("corrupt.png", "not an image"), ("empty.jpg", "the file is empty")):
+        line = next(line for line in result.stderr.splitlines() if name in line)
+        assert line.startswith("failed: ")
+        assert cause in line
+    assert "2 of 5 pictures failed" in result.stderr
+
+
+def test_conflicts_are_told_before_any_work(zoo: Zoo, tmp_path: Path) -> None:
+    first, second = picture(tmp_path / "a.png"), picture(tmp_path / "b.png")
+    (tmp_path / "b-x4.png").touch()
+    result = zoo("upscale", first, second, *BICUBIC)
+    assert result.exit_code == 2
+    assert "b-x4.png exists already" in result.stderr
+    assert not (tmp_path / "a-x4.png").exists()
+    assert zoo("upscale", first, second, "--skip-existing", *BICUBIC).exit_code == 0
+    assert (tmp_path / "b-x4.png").stat().st_size == 0
+    assert zoo("upscale", first, second, "--force", *BICUBIC).exit_code == 0
+    assert size_of(tmp_path / "b-x4.png") == (32, 24)
+    assert zoo("upscale", first, "--force", "--skip-existing", *BICUBIC).exit_code == 2
+
+
+def test_json_tells_how_each_picture_was_made(zoo: Zoo, tmp_path: Path) -> None:
+    source = picture(tmp_path / "a.png", size=(100, 70))
+    (tmp_path / "b.png").touch()
+    result = zoo(
+        "upscale", source, tmp_path / "b.png", "--tile", "64", "--format", "tiff", "--json",
+        *BICUBIC,
+    )  # fmt: skip
+    assert result.exit_code == 3
+    told = json.loads(result.stdout)
+    assert told["schema"] == "zoo.upscale/1"
+    assert told["model"]["name"] == "bicubic"
+    good, bad = told["images"]
+    assert (good["status"], good["width"], good["height"]) == ("done", 280, 400)
+    assert good["output"].endswith("a-x4.tiff")
+    assert good["tiles"] > 1
+    assert good["largest_seam"] < 1 / 255
+    assert (bad["status"], bad["width"]) == ("failed", None)
+    assert "the file is empty" in bad["error"]
+
+
+def test_a_plugins_generator_is_a_model_of_a_run(zoo: Zoo, tmp_path: Path, run_root: Path) -> None:
+    run = next(run_root.glob("srresnet-nobn/*/seed-0"))
+    result = zoo("upscale", picture(tmp_path / "a.png"), "--model", run, "--device", "cpu")
+    assert result.exit_code == 0
+    assert "a small network of" in result.stderr
+    assert "trained on" in result.stderr
+
+
+def test_what_is_not_there_is_said_without_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from zoo.commands.app import app\n"
+        f"result = CliRunner().invoke(app, ['upscale', {str(tmp_path / 'none.png')!r}])\n"
+        "sys.exit(10 * ('torch' in sys.modules) + result.exit_code)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"]
+)
+def test_a_stop_leaves_whole_files_and_goes_on(
+    tmp_path: Path, number: signal.Signals, exit_code: int
+) -> None:
+    for index in range(60):
+        picture(tmp_path / "in" / f"{index:02}.png", index, (150, 150))
+    out = tmp_path / "out"
+    command = [sys.executable, CLI, "upscale", tmp_path / "in", "-o", out, *BICUBIC]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    started = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    )
+    while not (out.is_dir() and any(out.glob("*.png"))):
+        assert started.poll() is None
+        time.sleep(0.05)
+    started.send_signal(number)
+    _, said = started.communicate()
+    done = sorted(out.iterdir())
+    assert started.returncode == exit_code
+    assert 0 < len(done) < 60
+    assert all(path.suffix == ".png" and size_of(path) == (600, 600) for path in done)
+    assert "of 60 pictures done; the same command with --skip-existing goes on" in said
+    again = subprocess.run([*command, "--skip-existing"], env=environment, check=False)
+    assert again.returncode == 0
+    assert len(list(out.iterdir())) == 60
