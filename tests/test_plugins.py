@@ -238,3 +238,181 @@ def test_installed_plugins_can_be_kept_out(installed: Path) -> None:
     assert "acme-net" in ask(installed, ZOO_DISABLE_PLUGINS="0")["listed"]
     without = ask(installed, ZOO_DISABLE_PLUGINS="1")["listed"]
     assert set(without.values()) == {"built-in"}
+
+
+KINDS = {
+    "generators": "Generator",
+    "discriminators": "Discriminator",
+    "adversaries": "Adversary",
+    "losses": "Loss",
+    "metrics": "Metric",
+}
+WHOLE = """
+from zoo import {kinds}
+
+
+class Net(Generator):
+    def __init__(self, *, scale: int = 4) -> None:
+        super().__init__(scale=scale)
+
+    def forward(self, lr_image):
+        return lr_image
+
+
+class Judge(Discriminator):
+    def forward(self, image):
+        return image.mean(dim=(1, 2, 3)).unsqueeze(1)
+
+
+class Duel(Adversary):
+    def discriminator_loss(self, discriminator, real, fake):
+        return {{"total": discriminator(fake).mean()}}
+
+    def generator_loss(self, discriminator, real, fake):
+        return {{"total": discriminator(fake).mean()}}
+
+
+class Far(Loss):
+    def forward(self, sr_image, hr_image):
+        return (sr_image - hr_image).abs().mean()
+
+
+class Near(Metric):
+    def __call__(self, sr_image, hr_image, *, scale):
+        return 0.0
+"""
+CLASSES = dict(zip(KINDS, ("Net", "Judge", "Duel", "Far", "Near"), strict=True))
+RECIPES = """
+version: 1
+recipes:
+  {name}: {{summary: a recipe, generator: {generator}, losses: {{mse: 1}}}}
+profiles:
+  {name}-short: {{extends: smoke, summary: shorter}}
+"""
+ALL_KINDS = """
+import json, logging, sys
+from zoo.commands.components import components
+from zoo.errors import ZooError
+from zoo.recipes.book import load_book
+from zoo.registry import REGISTRIES
+
+messages = []
+handler = logging.Handler()
+handler.emit = lambda record: messages.append(record.getMessage())
+logging.getLogger("zoo").addHandler(handler)
+book = load_book()
+packages = {package.name: package.error for package in book.packages}
+listed = {kind: [c.name for c in components(kind)] for kind in REGISTRIES}
+imported = [name for name in sys.modules if name.partition(".")[0] in ("whole", "torch", "shards")]
+problems = {
+    kind: {c.name: c.problem for c in components(kind, check=True) if "built-in" not in c.origin}
+    for kind in (REGISTRIES if "check" in sys.argv else ())
+}
+print(json.dumps({"listed": listed, "imported": imported, "problems": problems,
+    "packages": packages, "messages": messages, "recipes": sorted(book.recipes),
+    "profiles": sorted(book.profiles), "place": str(book.recipe("srresnet").place)}))
+"""
+
+
+def install(folder: Path, package: str, code: str, entry_points: str, registry: str = "") -> None:
+    """Write an installed distribution with one package."""
+    home, info = folder / package, folder / f"{package}-3.1.dist-info"
+    home.mkdir()
+    info.mkdir()
+    (home / "__init__.py").write_text(code)
+    if registry:
+        (home / "registry.yaml").write_text(registry)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 3.1\n")
+    (info / "entry_points.txt").write_text(entry_points)
+
+
+def groups(package: str, name: str) -> str:
+    """Return entry points of every kind, and of recipes."""
+    lines = [f"[zoo.{kind}]\n{name} = {package}:{CLASSES[kind]}\n" for kind in KINDS]
+    return "".join([*lines, f"[zoo.registries]\n{name} = {package}\n"])
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a package of every kind, a broken one, and ways to bring no recipes."""
+    folder = tmp_path_factory.mktemp("site")
+    code = WHOLE.format(kinds=", ".join(KINDS.values()))
+    registry = RECIPES.format(name="whole", generator="whole")
+    install(folder, "whole", code, groups("whole", "whole"), registry)
+    wrong = RECIPES.format(name="srresnet", generator="shards")
+    install(folder, "shards", "raise RuntimeError('in pieces')", groups("shards", "shards"), wrong)
+    install(folder, "barren", "", "[zoo.registries]\nbarren = barren\n")
+    install(folder, "garbled", "", "[zoo.registries]\ngarbled = garbled\n", "recipes: [\n")
+    install(folder, "yonder", "", "[zoo.registries]\nyonder = yonder\n", registry)
+    more = "version: 1\nrecipes: {more: {extends: whole, summary: needs another package}}\n"
+    install(folder, "added", "", "[zoo.registries]\nadded = added\n", more)
+    install(folder, "lost", "", "[zoo.registries]\nlost = lost_elsewhere\nin = lost.inner\n")
+    return folder
+
+
+def ask_all(folder: Path, *arguments: str, **environment: str) -> dict[str, Any]:
+    """Return what a fresh interpreter finds of every kind, `folder` being installed."""
+    command = [sys.executable, "-c", ALL_KINDS, *arguments]
+    variables = {**os.environ, "PYTHONPATH": str(folder), **environment}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.fixture(scope="module")
+def everything(site: Path) -> dict[str, Any]:
+    return ask_all(site, "check")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_package_brings_every_kind_and_a_broken_one_harms_none(
+    everything: dict[str, Any], kind: str
+) -> None:
+    assert everything["imported"] == []
+    assert {"whole", "shards"} <= set(everything["listed"][kind])
+    problems = everything["problems"][kind]
+    assert problems == {"whole": None, "shards": "RuntimeError: in pieces"}
+
+
+def test_a_package_brings_recipes_and_profiles_without_being_imported(
+    everything: dict[str, Any],
+) -> None:
+    assert {"whole", "more"} <= set(everything["recipes"])
+    assert "whole-short" in everything["profiles"]
+    assert everything["packages"]["whole"] is None
+    assert everything["packages"]["added"] is None, "it may extend what another package brings"
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("shards", "shards/registry.yaml:4: recipes.srresnet: recipe 'srresnet' is already "),
+        ("barren", "there is no registry.yaml in 'barren'"),
+        ("garbled", "garbled/registry.yaml:2: not YAML"),
+        ("yonder", "recipe 'whole' is already defined in "),
+        ("lost", "there is no package 'lost_elsewhere'"),
+        ("in", "'lost.inner' is not the name of a top-level package"),
+    ],
+)
+def test_recipes_that_are_wrong_are_left_out_and_say_why(
+    everything: dict[str, Any], name: str, cause: str
+) -> None:
+    assert cause in everything["packages"][name]
+    said = [text for text in everything["messages"] if f"the recipes {name!r} of package" in text]
+    assert len(said) == 1
+    assert cause in said[0]
+    assert "shards" not in everything["place"], "the first of a name stays"
+
+
+def test_a_duplicate_recipe_names_both_files(everything: dict[str, Any], site: Path) -> None:
+    message = everything["packages"]["yonder"]
+    assert str(site / "yonder" / "registry.yaml") in message
+    assert str(site / "whole" / "registry.yaml") in message
+
+
+def test_nothing_of_packages_is_there_where_they_are_kept_out(site: Path) -> None:
+    found = ask_all(site, ZOO_DISABLE_PLUGINS="1")
+    assert found["packages"] == {}
+    assert "whole" not in found["recipes"]
+    assert not [kind for kind in KINDS if "whole" in found["listed"][kind]]
+    assert found["messages"] == []

@@ -55,7 +55,7 @@ def test_of_a_file_every_component_is_checked(zoo: Zoo, parts: Callable[..., Pat
     assert titles == [f"{kind} far (file {path}), with its defaults" for kind in ("loss", "metric")]
     assert {line.split()[0] for line in lines if line.startswith(" ")} == {"ok"}
     assert result.exit_code == 0
-    assert result.stderr.splitlines()[-1] == "14 checks: 0 failed, 0 skipped"
+    assert result.stderr.splitlines()[-1] == "15 checks: 0 failed, 0 skipped"
 
 
 def test_a_broken_promise_ends_in_1_and_says_why(zoo: Zoo, parts: Callable[..., Path]) -> None:
@@ -63,7 +63,7 @@ def test_a_broken_promise_ends_in_1_and_says_why(zoo: Zoo, parts: Callable[..., 
     assert result.exit_code == 1
     (failure,) = (line for line in result.stdout.splitlines() if "FAILED" in line)
     assert failure.startswith("  FAILED  No degraded image scores better than the real one: noise")
-    assert result.stderr.splitlines()[-1] == "6 checks: 1 failed, 0 skipped"
+    assert result.stderr.splitlines()[-1] == "7 checks: 1 failed, 0 skipped"
 
 
 def test_json_has_every_verdict(zoo: Zoo, parts: Callable[..., Path]) -> None:

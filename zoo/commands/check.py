@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+WHOLE = 1000
+"""From where on a figure is shown without decimals."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -156,7 +159,7 @@ def _cost(
 
     rows = compare_cost(contract.component, arguments)
     if not quiet:
-        print_text(f"  speed and memory beside {reference_name()}, both at their defaults:")
+        print_text(f"  speed and memory beside {reference_name()} at its defaults, and the ratio:")
         for row in rows:
             print_text(f"    {row.label:<34}{_figures(row)}")
     return {"reference": reference_name(), **{row.key: asdict(row) for row in rows}}
@@ -164,7 +167,11 @@ def _cost(
 
 def _figures(row: Beside) -> str:
     ratio = "" if row.ratio is None else f"   x {row.ratio:.2g}"
-    return f"{row.own:>12,.4g}{row.reference:>14,.4g}{ratio}"
+    return f"{_number(row.own):>12}{_number(row.reference):>14}{ratio}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= WHOLE else f"{value:.4g}"
 
 
 def _arguments(subject: Subject, settings: list[str]) -> dict[str, Any] | None:
