@@ -203,6 +203,19 @@ def test_records_are_looked_for_with_the_benchmarks_and_beside_the_model(tmp_pat
         records_for(model, tmp_path / "runs", tmp_path / "nowhere")
 
 
+def test_a_run_anywhere_has_its_roots_records_and_none_where_it_has_no_root(
+    tmp_path: Path,
+) -> None:
+    from zoo.bench.records import write_record
+
+    write_record(tmp_path / "mine" / "records", make_record())
+    run = tmp_path / "mine" / "srresnet-nobn" / "tiny" / "seed-3"
+    run.mkdir(parents=True)
+    model = replace(make_model(), path=run)
+    assert len(records_for(model, tmp_path / "runs")) == 1
+    assert records_for(replace(model, path=Path("/proc")), tmp_path / "runs") == []
+
+
 def test_a_plugins_origin_and_hash_come_along(tmp_path: Path) -> None:
     details: Details = make_details(plugins={"adversary mine": "file /a/b/mine.py"})
     done = export_folder(make_model(details), tmp_path / "net", [])

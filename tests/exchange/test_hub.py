@@ -111,6 +111,7 @@ def test_a_second_push_takes_away_records_that_are_no_longer_the_models(
     assert ".gitattributes" in files_on(hub)
 
 
+@pytest.mark.slow
 def test_pushing_the_same_again_commits_nothing_else_away(hub: Hub, folder: Path) -> None:
     send(folder)
     before = files_on(hub)
@@ -262,6 +263,7 @@ def test_a_bad_pull_leaves_the_model_that_is_here(hub: Hub, folder: Path) -> Non
     assert find_model(NAME).sha256 == before.model.sha256
 
 
+@pytest.mark.slow
 def test_what_is_here_is_fetched_again_only_by_force(hub: Hub, folder: Path) -> None:
     send(folder)
     pull(NAME)

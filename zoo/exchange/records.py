@@ -57,8 +57,8 @@ def records_for(model: Model, run_root: Path, folder: Path | None = None) -> lis
     folders = [folder or run_root / RECORDS_FOLDER]
     path = model.path
     if path is not None:  # beside a file, or in the root of the run's own directory
-        beside = path.parent if path.is_file() else path.absolute().parents[_DEPTH_OF_RUN]
-        folders.append(beside / RECORDS_FOLDER)
+        above = path.absolute().parents[: _DEPTH_OF_RUN + 1]
+        folders.append((path.parent if path.is_file() else above[-1]) / RECORDS_FOLDER)
     places = dict.fromkeys(place.resolve() for place in folders if place.is_dir())
     found = {record.key: record for place in places for record in records_in(place)}
     return list(found.values())
