@@ -103,9 +103,10 @@ def _cause(error: Exception) -> BaseException:
 
     wraps = isinstance(error, LocalEntryNotFoundError) or type(error) is RuntimeError
     cause = error.__cause__
-    if wraps and isinstance(cause, (HfHubHTTPError, OSError, *_connection_errors())):
-        return cause
-    return error
+    if cause is None or not wraps:
+        return error
+    told = isinstance(cause, (HfHubHTTPError, OSError, *_connection_errors()))
+    return cause if told else error
 
 
 def _one_line(error: BaseException) -> str:
