@@ -38,3 +38,8 @@ def test_every_pixel_once_with_its_context(size: int, more: int, context: int) -
         assert tile.first < tile.last
         assert tile.start == 0 or tile.first - tile.start >= context
         assert tile.stop == size or tile.stop - tile.last >= context
+
+
+def test_no_more_overlap_than_the_grid_asks_for() -> None:
+    """Two windows over 204 pixels with 16 of context need (204 + 32) / 2 = 118, not 192, each."""
+    assert [(span.start, span.stop) for span in spans(204, 192, 16)] == [(0, 124), (80, 204)]

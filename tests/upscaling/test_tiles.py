@@ -180,6 +180,7 @@ def test_another_error_is_not_taken_for_one_of_memory() -> None:
 def test_tiles_follow_the_memory_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiles, "bytes_per_pixel", lambda *_: 1000.0)
     monkeypatch.setattr(tiles, "memory_for_a_tile", lambda _: 100 * 100 * 1000)
+    assert 100 * 100 * tiles.MOST_BYTES_PER_PIXEL > 100 * 100 * 1000, "it is measured"
     _, small, _ = run(Upscaler(Blur()), noise(100, 100))
     _, large, _ = run(Upscaler(Blur()), noise(100, 101))
     assert (small.num_tiles, large.num_tiles) == (1, 4)

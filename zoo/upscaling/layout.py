@@ -61,12 +61,19 @@ def spans(size: int, side: int, context: int) -> list[Span]:
         return [Span(0, size, 0, size)]
     # Shortened until the last window, which ends with the picture, starts on the grid too.
     side -= (side - size) % ALIGNMENT
-    longest_step = (side - 2 * context) // ALIGNMENT
     steps = (size - side) // ALIGNMENT
-    num_gaps = -(-steps // longest_step)
+    num_gaps = -(-steps // _longest_step(side, context))
+    # The same number of windows, no longer than they have to be: what overlaps is computed twice.
+    while -(-(steps + 1) // num_gaps) <= _longest_step(side - ALIGNMENT, context):
+        steps, side = steps + 1, side - ALIGNMENT
     starts = [ALIGNMENT * (steps * index // num_gaps) for index in range(num_gaps + 1)]
     seams = [(left + side + right) // 2 for left, right in pairwise(starts)]
     return [
         Span(start, start + side, first, last)
         for start, first, last in zip(starts, [0, *seams], [*seams, size], strict=True)
     ]
+
+
+def _longest_step(side: int, context: int) -> int:
+    """Return how far a window may be from the next, in units of the alignment."""
+    return (side - 2 * context) // ALIGNMENT

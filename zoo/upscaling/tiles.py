@@ -36,6 +36,9 @@ SEAM_TOLERANCE: Final = LEVEL / 2
 CONTEXT_OF_THE_WHOLE: Final = 64
 """Pixels around a tile of a generator that would need the whole picture, in want of memory."""
 
+MOST_BYTES_PER_PIXEL: Final = 1 << 16
+"""More than a pixel of the input costs in any network known: 50,000 in the full EDSR at x4."""
+
 Write = Callable[[Tensor, int, int], None]
 """Takes `(1, 3, H, W)` in [0, 1] and the row and column of the output where it belongs."""
 Advance = Callable[[int, int], None]
@@ -193,10 +196,13 @@ class Upscaler:
             return min(self._limit, longest)
         if self.tile is not None:
             return self.tile or longest
+        size, memory = image.shape[-2] * image.shape[-1], memory_for_a_tile(self.device)
+        if size * MOST_BYTES_PER_PIXEL <= memory:
+            return longest  # an icon needs no measurement, which takes a second or two
         if self._bytes_per_pixel is None:
             self._bytes_per_pixel = bytes_per_pixel(self._generator, image.to(self.device))
-        pixels = memory_for_a_tile(self.device) / self._bytes_per_pixel
-        if image.shape[-2] * image.shape[-1] <= pixels:
+        pixels = memory / self._bytes_per_pixel
+        if size <= pixels:
             return longest
         return max(ALIGNMENT, int(math.sqrt(pixels)) // ALIGNMENT * ALIGNMENT)
 
