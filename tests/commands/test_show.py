@@ -158,3 +158,12 @@ def test_an_unknown_claim_or_matrix_is_an_error(zoo: Zoo, kind: str) -> None:
     result = zoo("show", kind, "nothing")
     assert result.exit_code == 2
     assert f"unknown {kind} 'nothing'" in result.stderr
+
+
+def test_a_suite(zoo: Zoo) -> None:
+    done = zoo("show", "classical-x4")
+    assert done.exit_code == 0
+    assert "Set5, Set14, BSD100, Urban100" in done.stdout
+    document = json.loads(zoo("show", "suite", "classical-x4", "--json").stdout)
+    assert (document["kind"], document["scale"]) == ("suite", 4)
+    assert "psnr-y" in document["metrics"]

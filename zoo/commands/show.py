@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from zoo.bench.definitions import Definition, read_suite, suite_names
 from zoo.commands.components import describe, folders_with, plural_kind
-from zoo.commands.list import KINDS, MODELS
+from zoo.commands.list import KINDS, MODELS, SUITES
 from zoo.commands.models import show_model
 from zoo.commands.options import (
     Json,
@@ -61,6 +62,8 @@ def show(
         _show_matrix(book.matrix(name), as_json=as_json)
     elif kind == MODELS:
         show_model(name, as_json=as_json)
+    elif kind == SUITES:
+        _show_suite(read_suite(name), as_json=as_json)
     else:
         _show_component(kind, name, as_json=as_json)
 
@@ -75,6 +78,7 @@ def _find(book: Book, name: str, name_of_kind: str | None) -> tuple[str, str]:
         "claims": book.claims,
         "matrices": book.matrices,
         MODELS: model_files(),
+        SUITES: suite_names(),
     }
     found = [kind for kind, names in sections.items() if name in names] + folders_with(name)
     if not found:
@@ -154,6 +158,25 @@ def _show_matrix(matrix: Matrix, *, as_json: bool) -> None:
     print_text(f"base: {matrix.base}; written in {matrix.place}\n")
     rows = [(*cell.levels.values(), cell.recipe) for cell in matrix.cells]
     print_table(Table(f"matrix: {matrix.name}", (*matrix.factors, "recipe"), rows))
+
+
+def _show_suite(suite: Definition, *, as_json: bool) -> None:
+    content = suite.content
+    if as_json:
+        head = {"kind": "suite", "name": suite.name, "place": suite.document.file}
+        metrics = {"metrics": list(suite.metrics)}
+        print_json("zoo.show/1", head | content.model_dump(mode="json") | metrics)
+        return
+    print_text(f"{suite.name}: {content.summary}")
+    print_text(f"written in {suite.document.file}\n")
+    pictures = [f"{entry.dataset} {entry.image}" for entry in content.gallery]
+    rows = [
+        ("scale", str(content.scale)),
+        ("datasets", value_text(content.datasets)),
+        ("metrics", value_text(suite.metrics)),
+        ("pictures", value_text(pictures)),
+    ]
+    print_table(Table(f"suite: {suite.name}", ("setting", "value"), rows))
 
 
 def _show_component(folder: str, name: str, *, as_json: bool) -> None:

@@ -90,7 +90,8 @@ class Details(Part):
         precision: of the numbers in the file; they are computed with in float32.
         training: how it was trained, where zoo trained it.
         source: of an imported model `file`, `sha256`, `layout`; of an interpolated one `a`,
-            `a_sha256`, `b`, `b_sha256`, `alpha`.
+            `a_sha256`, `b`, `b_sha256`, `alpha`; of a model that was renamed or rounded
+            after it was scored `weights_sha256`, the file whose records are its own.
         licence: of the weights, None where nobody said.
         plugins: origin of each component that is not built in, by role.
     """

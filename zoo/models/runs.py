@@ -63,7 +63,7 @@ def _training(spec: RunSpec, provenance: Mapping[str, Any], summary: Mapping[str
         data_sha256=identity["data"],
         settings=spec.settings.model_dump(mode="json"),
         pretraining=_pretraining(spec, identity["pretraining"]),
-        components=summary["components"],
+        components=summary.get("components", {}),
         versions=session["versions"],
         device=_device(session),
         git=session["git"],
