@@ -15,7 +15,7 @@ import pytest
 
 from zoo.bench.records import read_records
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 LIMIT = 240
 CODE = """
