@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import io
 import os
+import pickle
+import struct
+import subprocess
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -22,13 +29,13 @@ def saved(tmp_path: Path, content: object) -> Path:
 
 
 class Hostile:
-    """Pickles as a call of `os.system`."""
+    """Pickles as a call."""
 
-    def __init__(self, target: Path) -> None:
-        self.target = target
+    def __init__(self, function: Callable[..., Any], *arguments: object) -> None:
+        self.function, self.arguments = function, arguments
 
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return os.system, (f"touch {self.target}",)
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
+        return self.function, self.arguments
 
 
 def test_the_moving_average_is_preferred_and_that_is_said(tmp_path: Path) -> None:
@@ -76,12 +83,55 @@ def test_of_a_combined_checkpoint_the_generator_is_kept(tmp_path: Path) -> None:
     assert "2 tensors without that prefix were left out" in read.notes
 
 
-def test_a_hostile_pickle_runs_nothing(tmp_path: Path) -> None:
-    target = tmp_path / "was-here"
-    path = saved(tmp_path, {"params": A, "more": Hostile(target)})
-    with pytest.raises(WeightsError, match="a pickled model can run code"):
+@pytest.mark.parametrize("suffix", [".pth", ".ckpt", ".safetensors"])
+@pytest.mark.parametrize("form", ["zip", "legacy", "bare pickle"])
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        (os.system, ("touch was-here",)),
+        (exec, ("open('was-here', 'w')",)),
+        (subprocess.check_call, (["touch", "was-here"],)),
+        (open, ("was-here", "w")),
+    ],
+    ids=["os.system", "exec", "subprocess", "open"],
+)
+def test_a_hostile_pickle_runs_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    function: Callable[..., Any],
+    arguments: tuple[object, ...],
+    form: str,
+    suffix: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path, content = Path(f"theirs{suffix}"), {"params": A, "x": Hostile(function, *arguments)}
+    if form == "bare pickle":
+        path.write_bytes(pickle.dumps(content["x"]))
+    else:
+        torch.save(content, path, _use_new_zipfile_serialization=form == "zip")
+    with pytest.raises(WeightsError, match=r"can run code|cannot read weights"):
         read_checkpoint(path)
-    assert not target.exists()
+    assert list(tmp_path.iterdir()) == [path.absolute()]
+
+
+@pytest.mark.parametrize("form", ["zip", "legacy", "bare pickle"])
+def test_flipped_bytes_never_end_in_a_traceback(tmp_path: Path, form: str) -> None:
+    stream = io.BytesIO()
+    if form == "bare pickle":
+        stream.write(pickle.dumps({"a": [1, 2, {"b": 3.0}]}, protocol=2))
+    else:
+        torch.save({"params": A}, stream, _use_new_zipfile_serialization=form == "zip")
+    path, generator, refused = tmp_path / "damaged.pth", np.random.default_rng(0), []
+    for _ in range(300):
+        content = np.frombuffer(stream.getvalue(), np.uint8).copy()
+        content[generator.integers(0, content.size, 3)] = generator.integers(0, 256, 3)
+        path.write_bytes(content.tobytes())
+        try:
+            read_checkpoint(path)
+        except WeightsError as error:
+            refused.append(str(error))
+    assert len(refused) > 100
+    assert all(text.isprintable() for text in refused)
 
 
 def test_a_pickled_network_is_refused(tmp_path: Path) -> None:
@@ -100,7 +150,10 @@ def test_a_pickled_network_is_refused(tmp_path: Path) -> None:
         ({"w": torch.tensor([1, 2])}, "w is of type torch.int64"),
         ({"w": torch.tensor([1j])}, "w is of type torch.complex64"),
         ({"w": torch.tensor([float("nan")])}, "w has values that are not finite"),
-        ({"w": torch.zeros(2, device="meta")}, "w is sparse, quantised or without values"),
+        ({"w": torch.zeros(2, device="meta")}, "w is sparse, nested, quantised or without values"),
+        ({"w": torch.zeros(2, dtype=torch.float8_e4m3fn)}, "w is of type torch.float8_e4m3fn"),
+        ({"w" * 300: torch.zeros(1)}, "w is no name of a tensor"),
+        ({"\x1b[31mred": torch.zeros(1)}, r"\\x1b\[31mred is no name of a tensor"),
     ],
 )
 def test_what_is_no_weights_is_refused(tmp_path: Path, content: object, told: str) -> None:
@@ -108,10 +161,11 @@ def test_what_is_no_weights_is_refused(tmp_path: Path, content: object, told: st
         read_checkpoint(saved(tmp_path, content))
 
 
-def test_a_small_file_that_claims_a_huge_tensor(tmp_path: Path) -> None:
-    path = saved(tmp_path, {"w": torch.zeros(1).expand(2_000_000_000)})
-    assert path.stat().st_size < 10_000
-    with pytest.raises(WeightsError, match="2,000,000,000 numbers in all"):
+@pytest.mark.parametrize("number", [1_000, 2_000_000_000])
+def test_a_small_file_that_claims_a_huge_tensor(tmp_path: Path, number: int) -> None:
+    path = saved(tmp_path, {"w": torch.zeros(1).expand(number)})
+    assert path.stat().st_size < 2_000
+    with pytest.raises(WeightsError, match=f"claims tensors of {4 * number:,} bytes and holds 1,"):
         read_checkpoint(path)
 
 
@@ -131,6 +185,20 @@ def test_an_archive_that_swells_is_refused_unread(
     assert path.stat().st_size < 100_000
     with pytest.raises(WeightsError, match="holds 1,000,000 bytes"):
         read_checkpoint(path)
+
+
+def test_archives_that_cannot_be_listed_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.pth"
+    for offset in (9, 500):
+        end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 1, 1, 64, offset, 0)
+        path.write_bytes(b"PK\x01\x02" + b"x" * 60 + end)
+        with pytest.raises(WeightsError, match="is a damaged archive"):
+            read_checkpoint(path)
+
+
+def test_a_name_too_long_for_the_disk() -> None:
+    with pytest.raises(WeightsError, match="File name too long"):
+        read_checkpoint(Path("x" * 5000))
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"no checkpoint at all"])

@@ -210,6 +210,19 @@ def test_a_grey_network_is_refused(tmp_path: Path) -> None:
         import_model(saved(tmp_path, state))
 
 
+def test_a_convolution_that_is_a_number_is_refused(tmp_path: Path) -> None:
+    names = ("conv1.0.weight", "trunk.0.rcb.0.weight", "conv3.weight")
+    with pytest.raises(WeightsError, match=r"must be the weight of a convolution"):
+        import_model(saved(tmp_path, {name: torch.zeros(()) for name in names}))
+
+
+def test_a_tower_of_stages_is_refused(tmp_path: Path) -> None:
+    state = dict(passing("msrresnet", width=4, num_blocks=1).state_dict())
+    state |= {f"upconv{n}.weight": torch.zeros(16, 4, 3, 3) for n in range(1, 30)}
+    with pytest.raises(WeightsError, match="29 upsampling stages"):
+        import_model(saved(tmp_path, state))
+
+
 def test_counters_that_old_files_lack_are_zero(tmp_path: Path) -> None:
     ours = passing("srresnet", width=6, num_blocks=1)
     old = {key: value for key, value in ours.state_dict().items() if "num_batches" not in key}

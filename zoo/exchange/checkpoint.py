@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from zoo.bench.text import plain
 from zoo.errors import WeightsError
 from zoo.weights.tensors import read_data
 
@@ -34,8 +35,11 @@ PREFIXES = ("module.", "_orig_mod.", "generator.")
 
 MAX_FILE_BYTES = 4 * 1024**3
 MAX_TENSORS = 5_000
-MAX_VALUES = 1_000_000_000
-_COUNTER = "num_batches_tracked"
+MAX_NAME = 200
+COUNTER = "num_batches_tracked"
+"""Ending of the name of an integer that batch norm keeps and no network computes with."""
+
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _LISTED = 6
 
 
@@ -64,12 +68,12 @@ def read_checkpoint(path: Path, *, key: str | None = None) -> Checkpoint:
     Raises:
         WeightsError: if the file is missing, damaged, too large, holds objects or no weights.
     """
-    _require_size(path)
+    num_bytes = _size(path)
     loaded = read_data(path)
     if not isinstance(loaded, Mapping):
         raise WeightsError(f"{path} holds {_kind(loaded)}, not named tensors; save a state_dict")
     state, found, notes = _unwrapped(path, loaded, key)
-    _require_ordinary(path, state)
+    _require_ordinary(path, state, num_bytes)
     tensors, stripped = _without_prefix(state)
     if stripped:
         notes.append(f"the prefix {stripped!r} was removed from the names")
@@ -82,19 +86,29 @@ def read_checkpoint(path: Path, *, key: str | None = None) -> Checkpoint:
     return Checkpoint(floats, found, tuple(notes))
 
 
-def _require_size(path: Path) -> None:
-    """Refuse what would fill the memory; a zip archive may be far larger than it looks."""
-    if not path.is_file():
-        raise WeightsError(f"there is no file {path}")
-    num_bytes = path.stat().st_size
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            num_bytes = max(num_bytes, sum(entry.file_size for entry in archive.infolist()))
+def _size(path: Path) -> int:
+    """Return how many bytes a file holds; a zip archive may hold far more than it looks.
+
+    Raises:
+        WeightsError: if it would fill the memory, or what is in it cannot be told.
+    """
+    try:
+        if not path.is_file():
+            raise WeightsError(f"there is no file {path}")
+        num_bytes = path.stat().st_size
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                num_bytes = max(num_bytes, sum(entry.file_size for entry in archive.infolist()))
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror}") from error
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        raise WeightsError(f"{path} is a damaged archive: {plain(str(error))}") from error
     if num_bytes > MAX_FILE_BYTES:
         raise WeightsError(
             f"{path} holds {num_bytes:,} bytes, more than the {MAX_FILE_BYTES:,} that are read of "
             "a checkpoint; save the generator's state_dict alone"
         )
+    return num_bytes
 
 
 def _unwrapped(
@@ -126,15 +140,15 @@ def _is_state(value: object) -> bool:
 
 
 def _left_out(loaded: Mapping[Any, Any], taken: str) -> list[str]:
-    others = sorted(str(name) for name in loaded if name != taken)
-    notes = [f"the weights under {taken!r} were taken"]
+    others = sorted(_shown(name) for name in loaded if name != taken)
+    notes = [f"the weights under {_shown(taken)!r} were taken"]
     if others:
         notes.append(f"left out: {', '.join(others[:_LISTED])}")
     return notes
 
 
 def _no_weights(path: Path, loaded: Mapping[Any, Any], wrappers: list[str]) -> str:
-    keys = ", ".join(repr(str(name)) for name in list(loaded)[:_LISTED]) or "nothing"
+    keys = ", ".join(repr(_shown(name)) for name in list(loaded)[:_LISTED]) or "nothing"
     if wrappers:
         several = ", ".join(map(repr, wrappers))
         return f"{path} has several sets of weights: {several}; choose one with --key"
@@ -143,30 +157,46 @@ def _no_weights(path: Path, loaded: Mapping[Any, Any], wrappers: list[str]) -> s
     return f"{path} holds no state dict of named tensors (it holds {keys})"
 
 
-def _require_ordinary(path: Path, state: Mapping[str, torch.Tensor]) -> None:
-    """Refuse tensors no network of ours can have, before anything is computed with them."""
-    values = sum(tensor.numel() for tensor in state.values())
-    if len(state) > MAX_TENSORS or values > MAX_VALUES:
+def _require_ordinary(path: Path, state: Mapping[str, torch.Tensor], num_bytes: int) -> None:
+    """Refuse tensors no network of ours can have, before anything is computed with them.
+
+    A tensor may repeat a number of the file as often as it likes: a file of a kilobyte may claim
+    a terabyte, so what is claimed is held against what is there.
+    """
+    if len(state) > MAX_TENSORS:
         raise WeightsError(
-            f"{path} holds {len(state):,} tensors of {values:,} numbers in all; no generator here "
-            f"has more than {MAX_TENSORS:,} and {MAX_VALUES:,}"
+            f"{path} holds {len(state):,} tensors; no generator here has more than {MAX_TENSORS:,}"
+        )
+    claimed = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
+    if claimed > num_bytes:
+        raise WeightsError(
+            f"{path} claims tensors of {claimed:,} bytes and holds {num_bytes:,}: they repeat each "
+            "other; save every tensor by itself"
         )
     for name, tensor in state.items():
         problem = _tensor_problem(name, tensor)
         if problem is not None:
-            raise WeightsError(f"{path}: {name} {problem}")
+            raise WeightsError(f"{path}: {_shown(name)} {problem}")
 
 
 def _tensor_problem(name: str, tensor: torch.Tensor) -> str | None:
-    if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
-        return "is sparse, quantised or without values; save it as an ordinary tensor"
-    if name.endswith(_COUNTER):
+    if len(name) > MAX_NAME or not name.isprintable():
+        return "is no name of a tensor in a network"
+    unusual = tensor.layout != torch.strided or tensor.is_quantized or tensor.is_nested
+    if unusual or tensor.device.type != "cpu":
+        return "is sparse, nested, quantised or without values; save it as an ordinary tensor"
+    if name.endswith(COUNTER):
         return None
-    if not tensor.is_floating_point():
-        return f"is of type {tensor.dtype}; weights are floating-point numbers"
+    if tensor.dtype not in _FLOATS:
+        return f"is of type {tensor.dtype}; weights are floating-point numbers of 16 bits or more"
     if not bool(tensor.isfinite().all()):
         return "has values that are not finite: these weights are broken"
     return None
+
+
+def _shown(name: object) -> str:
+    """Return a name out of a file on one line, short, without what a terminal obeys."""
+    return plain(str(name))[:MAX_NAME]
 
 
 def _without_prefix(state: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], str]:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from zoo.errors import RecipeError, WeightsError
-from zoo.exchange.checkpoint import Checkpoint, read_checkpoint
+from zoo.exchange.checkpoint import COUNTER, Checkpoint, read_checkpoint
 from zoo.exchange.layouts import LAYOUTS, Layout
 from zoo.exchange.sizes import Sizes
 from zoo.exchange.trial import Trial, try_generator
@@ -34,7 +34,6 @@ AUTO = "auto"
 OWN_NAMES = "the generator's own names"
 _LISTED = 8
 _DIFFERENCES = 4
-_COUNTER = "num_batches_tracked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +180,7 @@ def _fitted(path: Path, match: _Match) -> dict[str, torch.Tensor]:
     expected = network.state_dict()
     given = dict(match.tensors)
     for name, value in expected.items():
-        if name.endswith(_COUNTER) and name not in given:
+        if name.endswith(COUNTER) and name not in given:
             given[name] = torch.zeros(value.shape, dtype=value.dtype)
     wrong = [f"{name} is missing" for name in expected.keys() - given.keys()]
     wrong += [f"{name} is unknown" for name in given.keys() - expected.keys()]

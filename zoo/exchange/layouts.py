@@ -135,8 +135,9 @@ def _lornatang(tensors: Tensors) -> dict[str, torch.Tensor]:
     renamed = _by_rules(*rules)(tensors)
     convs = [f"trunk.{n}.branch.{k}" for n in range(trunk) for k in (0, 3)] + [f"trunk.{trunk}"]
     for conv in convs:
-        if f"{conv}.weight" in renamed:
-            renamed.setdefault(f"{conv}.bias", torch.zeros(renamed[f"{conv}.weight"].shape[0]))
+        weight = renamed.get(f"{conv}.weight")
+        if weight is not None and weight.ndim:
+            renamed.setdefault(f"{conv}.bias", torch.zeros(weight.shape[0]))
     return renamed
 
 

@@ -6,6 +6,7 @@ tensor (a skip, a scaling of residuals) cannot be read here and has the publishe
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from zoo.errors import WeightsError
 Tensors = Mapping[str, torch.Tensor]
 _FACTORS = {4: 2, 9: 3}
 _PLANES = 3
+_MAX_STAGES = 3
 _UNSHUFFLED = {12: 2, 48: 1}
 
 
@@ -78,9 +80,8 @@ def msrresnet_sizes(tensors: Tensors) -> Sizes:
     """Read the sizes of an MSRResNet."""
     width, planes = _conv(tensors, "conv_first.weight")[:2]
     _require_rgb(planes, _conv(tensors, "conv_last.weight")[0])
-    scale = 1
-    for stage in _numbered(tensors, r"upconv(\d+)\.weight"):
-        scale *= _factor(tensors, f"upconv{stage}.weight")
+    stages = _numbered(tensors, r"upconv(\d+)\.weight")
+    scale = _scale(tensors, [f"upconv{stage}.weight" for stage in stages])
     return Sizes(scale, {"width": width, "num_blocks": count(tensors, r"body\.(\d{1,4})\.")})
 
 
@@ -88,10 +89,8 @@ def srresnet_sizes(tensors: Tensors) -> Sizes:
     """Read the sizes of an SRResNet."""
     width, planes, kernel_size = _conv(tensors, "head.0.weight")[:3]
     _require_rgb(planes, _conv(tensors, "tail.weight")[0])
-    scale = 1
-    for layer in _numbered(tensors, r"upsampler\.(\d+)\.weight"):
-        if tensors[f"upsampler.{layer}.weight"].ndim > 1:
-            scale *= _factor(tensors, f"upsampler.{layer}.weight")
+    layers = [f"upsampler.{one}.weight" for one in _numbered(tensors, r"upsampler\.(\d+)\.weight")]
+    scale = _scale(tensors, [name for name in layers if tensors[name].ndim > 1])
     blocks = _numbered(tensors, r"trunk\.(\d+)\.branch\.0\.weight")
     norm = "batch" if any(name.endswith("running_mean") for name in tensors) else "none"
     arguments = {"width": width, "num_blocks": len(blocks), "norm": norm}
@@ -110,6 +109,12 @@ def _conv(tensors: Tensors, name: str) -> tuple[int, int, int, int]:
         shape = "missing" if tensor is None else f"of shape {tuple(tensor.shape)}"
         raise WeightsError(f"{name} is {shape}: it must be the weight of a convolution")
     return tensor.shape[0], tensor.shape[1], tensor.shape[2], tensor.shape[3]
+
+
+def _scale(tensors: Tensors, stages: list[str]) -> int:
+    if len(stages) > _MAX_STAGES:
+        raise WeightsError(f"{len(stages)} upsampling stages: no generator here has so many")
+    return math.prod(_factor(tensors, name) for name in stages)
 
 
 def _factor(tensors: Tensors, name: str) -> int:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 from zoo.errors import IntegrityError, WeightsError
@@ -63,7 +63,6 @@ def read_data(path: Path) -> object:
     Raises:
         WeightsError: if the file is missing, damaged, or holds more than tensors and plain data.
     """
-    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -71,17 +70,28 @@ def read_data(path: Path) -> object:
         if path.suffix == SAFETENSORS:
             loaded: object = load_file(path)
         else:
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:
-        # torch's own text advises to load it with code execution; nobody should
-        raise WeightsError(
-            f"cannot read weights from {path}: it is no PyTorch file, or holds more than tensors "
-            "(a pickled model can run code); save a plain state_dict or a .safetensors file"
-        ) from error
-    except (OSError, EOFError, ValueError, RuntimeError, SafetensorError) as error:
+            loaded = _unpickled(path)
+    except (OSError, SafetensorError) as error:
         reason = str(error).partition("\n")[0]
         raise WeightsError(f"cannot read weights from {path}: {reason}") from error
     return loaded
+
+
+def _unpickled(path: Path) -> object:
+    import torch
+
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected pickle protocol")  # read or refused, below
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # what a damaged or hostile pickle raises has no common base
+        # torch's own text advises to load it with code execution; nobody should
+        raise WeightsError(
+            f"cannot read weights from {path}: it is damaged, no PyTorch file, or holds more than "
+            "tensors (a pickled model can run code); save a plain state_dict or a .safetensors file"
+        ) from error
 
 
 def fit_tensors(
