@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
 import torch
+from torch import nn
 
 from zoo.errors import IntegrityError, RecipeError, UnknownNameError, WeightsError
 from zoo.files import hash_path
+from zoo.generators.base import Generator
+from zoo.models.details import Details
 from zoo.models.file import is_model_file, read_details, read_model, write_model
 from zoo.models.model import Model
+from zoo.registry import GENERATORS, register_generator
 
 
 def test_a_model_comes_back_as_it_was(tiny: Model, tmp_path: Path) -> None:
@@ -110,3 +117,107 @@ def test_a_model_that_does_not_fit_says_so(tiny: Model) -> None:
     argument = tiny.details.model_copy(update={"generator": {"name": "srresnet", "widht": 8}})
     with pytest.raises(RecipeError, match="widht"):
         Model(argument, tiny.tensors).build()
+
+
+Change = Callable[[dict[str, Any]], object]
+
+
+@pytest.fixture
+def registered() -> Iterator[None]:
+    """Take what a test registers back afterwards."""
+    before = GENERATORS.snapshot()
+    yield
+    GENERATORS.restore(before)
+
+
+def rewritten(path: Path, change: Change) -> Path:
+    """Change the description in a model file, as an attacker or another version could."""
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    described = json.loads(header["__metadata__"]["zoo"])
+    change(described)
+    header["__metadata__"]["zoo"] = json.dumps(described)
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
+    hash_path(path).unlink()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda one: one["generator"].pop("name"), "generator.name: Field required"),
+        (
+            lambda one: one["generator"].update(name=5),
+            "generator.name: Input should be a valid string",
+        ),
+        (lambda one: one["generator"].update(name="../x"), "generator.name: String should match"),
+        (lambda one: one.update(scale=-4), "scale: Input should be 2, 3, 4 or 8"),
+        (lambda one: one.update(surplus=1), "surplus: Extra inputs"),
+    ],
+)
+def test_a_description_that_makes_no_sense_is_told(
+    tiny: Model, tmp_path: Path, change: Change, told: str
+) -> None:
+    path = tmp_path / "tiny.safetensors"
+    write_model(path, tiny)
+    with pytest.raises(WeightsError, match=f"not of this version of zoo: {told}"):
+        read_model(rewritten(path, change))
+
+
+@pytest.mark.parametrize("size", [{"width": 10**7}, {"num_blocks": 10**9}])
+def test_a_file_cannot_ask_for_a_network_larger_than_itself(
+    tiny: Model, tmp_path: Path, size: dict[str, int]
+) -> None:
+    path = tmp_path / "tiny.safetensors"
+    write_model(path, tiny)
+    model = read_model(rewritten(path, lambda one: one["generator"].update(size)))
+    with pytest.raises(WeightsError, match=r"does not fit|too few tensors"):
+        model.build()
+
+
+def test_a_generator_that_computes_when_it_is_made_is_compared_all_the_same(
+    registered: None,
+) -> None:
+    class Computing(Generator):
+        def __init__(self, *, scale: int = 2, width: int = 3) -> None:
+            super().__init__(scale=scale)
+            self.weight = nn.Parameter(torch.zeros(width))
+            self.sum = float(torch.arange(width).sum())  # nothing to sum on the meta device
+            if width > 5:
+                raise ValueError("at most 5")
+
+        def forward(self, lr_image: torch.Tensor) -> torch.Tensor:
+            return lr_image * self.sum
+
+    register_generator("computing")(Computing)
+    details = Details(name="x", generator={"name": "computing"}, scale=2, origin="imported")
+    built = Model(details, {"weight": torch.ones(3)}).build()
+    assert built.state_dict()["weight"].sum() == 3
+    with pytest.raises(WeightsError, match=r"does not fit .*size mismatch"):
+        Model(details, {"weight": torch.ones(4)}).build()
+    wide = details.model_copy(update={"generator": {"name": "computing", "width": 6}})
+    with pytest.raises(WeightsError, match="cannot be built into generator 'computing': at most"):
+        Model(wide, {"weight": torch.ones(6)}).build()
+
+
+def test_text_of_a_file_cannot_write_to_the_terminal(tiny: Model, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.safetensors"
+    write_model(path, tiny)
+    hostile = rewritten(path, lambda one: one.update(name="a\x1b[2Jb\r", summary="\x07"))
+    assert read_details(hostile).name == "a\ufffd[2Jb\ufffd"
+    assert read_details(hostile).summary == "\ufffd"
+
+
+@pytest.mark.parametrize("place", [0, 3, 9, 30, 60, 200])
+def test_a_flipped_bit_of_the_header_is_damage_where_the_hash_tells(
+    tiny: Model, tmp_path: Path, place: int
+) -> None:
+    path = tmp_path / "tiny.safetensors"
+    write_model(path, tiny)
+    content = bytearray(path.read_bytes())
+    content[place] ^= 0x10
+    path.write_bytes(content)
+    with pytest.raises(IntegrityError, match="damaged or was replaced"):
+        read_model(path)

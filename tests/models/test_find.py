@@ -67,6 +67,10 @@ def test_an_installation_without_models_says_so(
     monkeypatch.setattr(store, "SHIPPED", home / "nothing")
     with pytest.raises(WeightsError, match="comes without models"):
         find_model()
+    (home / "nothing").mkdir()
+    (home / "nothing" / "default.txt").write_text("lost\n")
+    with pytest.raises(WeightsError, match=r"lost/model.safetensors: this installation comes"):
+        find_model()
 
 
 @pytest.mark.parametrize("name", ["..", "a/..", "../a", "a/b/c", "/etc/a", "a b/c", ""])

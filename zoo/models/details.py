@@ -6,14 +6,20 @@ Read without torch. Not here: the tensors (`zoo.models.model`), the card made of
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+
+from zoo.recipes.schema import ComponentSpec, Scale
 
 SCHEMA: Final = "zoo.model/1"
 Origin = Literal["trained", "imported", "interpolated", "fixed"]
 Precision = Literal["float32", "float16"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+Line = Annotated[str, AfterValidator(lambda text: _CONTROL.sub("\ufffd", text))]
+"""Text that commands print: a file from anywhere must not be able to write to the terminal."""
 
 
 class Part(BaseModel):
@@ -31,9 +37,9 @@ class Pretraining(Part):
         command: what makes it again.
     """
 
-    recipe: str
+    recipe: Line
     identity_sha256: Sha256
-    command: str
+    command: Line
 
 
 class Training(Part):
@@ -58,21 +64,21 @@ class Training(Part):
         git: commit and dirty flag of zoo's checkout, None of an installed package.
     """
 
-    recipe: str
-    profile: str
+    recipe: Line
+    profile: Line
     seed: int
-    command: str
+    command: Line
     steps: int
     seconds: float
-    verdict: str
+    verdict: Line
     identity_sha256: Sha256
-    data: str
+    data: Line
     data_sha256: str
     settings: dict[str, Any]
     pretraining: Pretraining | None = None
     components: dict[str, dict[str, str]] = {}
     versions: dict[str, str] = {}
-    device: str = ""
+    device: Line = ""
     git: dict[str, Any] | None = None
 
 
@@ -99,16 +105,22 @@ class Details(Part):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     schema_name: Literal["zoo.model/1"] = Field(default=SCHEMA, alias="schema")
-    name: Annotated[str, Field(min_length=1, max_length=128)]
-    summary: str = ""
+    name: Annotated[Line, Field(min_length=1, max_length=128)]
+    summary: Line = ""
     generator: dict[str, Any]
-    scale: int
+    scale: Scale
     origin: Origin
     precision: Precision = "float32"
     training: Training | None = None
     source: dict[str, str] = {}
-    licence: str | None = None
+    licence: Line | None = None
     plugins: dict[str, str] = {}
+
+    @field_validator("generator")
+    @classmethod
+    def _is_a_component(cls, generator: dict[str, Any]) -> dict[str, Any]:
+        ComponentSpec.model_validate(generator)
+        return generator
 
     @property
     def generator_name(self) -> str:

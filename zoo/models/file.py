@@ -8,6 +8,7 @@ lost. Not here: finding a model by its name (`zoo.models.find`), files of other 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from zoo.errors import IntegrityError, WeightsError
-from zoo.files import file_sha256, hash_path, read_hashed, write_hashed
+from zoo.files import hash_path, read_hashed, write_hashed
 from zoo.models.details import Details, Precision
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def read_model(path: Path) -> Model:
         name: value.to(torch.float32) if value.is_floating_point() else value
         for name, value in tensors.items()
     }
-    return Model(details, floats, path, file_sha256(path))
+    return Model(details, floats, path, hashlib.sha256(content).hexdigest())
 
 
 def read_details(path: Path) -> Details:
@@ -97,12 +98,17 @@ def read_details(path: Path) -> Details:
 
     Raises:
         WeightsError: if it is not a model file of zoo's.
+        IntegrityError: if it is none because it is damaged: its sha256 is not the one beside it.
     """
     return _described(path)[0]
 
 
 def is_model_file(path: Path) -> bool:
-    """Tell whether a file is a safetensors file with a description by zoo in it."""
+    """Tell whether a file is a safetensors file with a description by zoo in it.
+
+    Raises:
+        IntegrityError: if it is none, and its sha256 is not the one beside it.
+    """
     try:
         return path.suffix == SUFFIX and DETAILS_KEY in _metadata(path)
     except WeightsError:
@@ -112,6 +118,7 @@ def is_model_file(path: Path) -> bool:
 def _described(path: Path) -> tuple[Details, str]:
     metadata = _metadata(path)
     if DETAILS_KEY not in metadata:
+        _require_intact(path)
         raise WeightsError(
             f"{path} does not say which generator it is for: it was not written by zoo; convert "
             f"it with: zoo import {path}"
@@ -119,9 +126,17 @@ def _described(path: Path) -> tuple[Details, str]:
     try:
         return Details.model_validate_json(metadata[DETAILS_KEY]), metadata[TENSORS_KEY]
     except (ValidationError, KeyError) as error:
+        _require_intact(path)
         raise WeightsError(
-            f"the description in {path} is not of this version of zoo: {str(error).splitlines()[0]}"
+            f"the description in {path} is not of this version of zoo: {_reason(error)}"
         ) from error
+
+
+def _reason(error: ValidationError | KeyError) -> str:
+    if isinstance(error, KeyError):
+        return f"it has no {error.args[0]}"
+    first = error.errors(include_url=False)[0]
+    return ": ".join([".".join(str(key) for key in first["loc"]), first["msg"]])
 
 
 def _metadata(path: Path) -> Mapping[str, str]:
@@ -135,9 +150,16 @@ def _metadata(path: Path) -> Mapping[str, str]:
     except (ValueError, RecursionError):
         header = None
     if not isinstance(header, dict):
+        _require_intact(path)
         raise WeightsError(f"{path} is no safetensors file; convert it with: zoo import {path}")
     metadata = header.get("__metadata__", {})
     return metadata if isinstance(metadata, dict) else {}
+
+
+def _require_intact(path: Path) -> None:
+    """Raise before a file with a sha256 beside it is taken for another tool's, and is damaged."""
+    if hash_path(path).exists():
+        _content(path)
 
 
 def _content(path: Path) -> bytes:

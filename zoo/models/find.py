@@ -38,9 +38,11 @@ def find_model(what: str | Path | None = None, *, run_root: Path = Path("runs"))
         WeightsError: if it is a file of another tool.
         IntegrityError: if the file is damaged.
     """
-    name = default_model() if what is None else str(what)
-    files, path = model_files(), Path(name)
-    if what is None or (name in files and not path.exists()):
+    files = model_files()
+    if what is None:
+        return read_model(files[default_model()])
+    name, path = str(what), Path(what)
+    if name in files and not path.exists():
         return read_model(files[name])
     if path.is_dir():
         return _of_folder(path)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from zoo.errors import RecipeError, WeightsError
+from zoo.errors import RecipeError, WeightsError, ZooError
 from zoo.generators.base import Generator
 from zoo.models.details import Details
 from zoo.recipes.arguments import complaints
 from zoo.recipes.build import build_generator
 from zoo.recipes.schema import RecipeSettings
 
+logger = logging.getLogger(__name__)
+
 _MAX_LISTED = 2
+# Some layers register a parameter more than once: weight norm, parametrizations.
+_MOST_REGISTERED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +48,43 @@ class Model:
         Raises:
             UnknownNameError: if no generator has its name; a plugin is missing.
             RecipeError: if an argument is not one of the generator's.
-            WeightsError: if the tensors do not fit.
+            WeightsError: if the tensors do not fit, or the generator cannot be built.
         """
-        generator = build_generator(self._settings(), seed=0)
+        settings = self._settings()
+        self._require_fit(settings)
+        generator = self._built(settings)
+        self._fill(generator)
+        return generator.eval()
+
+    def _built(self, settings: RecipeSettings) -> Generator:
         try:
-            generator.load_state_dict(self.tensors)
+            return build_generator(settings, seed=0)
+        except ZooError:
+            raise
+        except (RuntimeError, ValueError, ArithmeticError, MemoryError) as error:
+            raise WeightsError(f"{self._told('cannot be built into')}: {error}") from error
+
+    def _require_fit(self, settings: RecipeSettings) -> None:
+        """Compare names and shapes without memory: a file may ask for a network of any size."""
+        most = _MOST_REGISTERED * (len(self.tensors) + 1)
+        try:
+            with torch.device("meta"), _at_most(most, self._told("has too few tensors for")):
+                sketch = build_generator(settings, seed=0)
+        except (RuntimeError, ValueError, ArithmeticError):
+            logger.debug("%s: compared when it is built", self.path, exc_info=True)
+            return  # a plugin whose constructor computes with values
+        self._fill(sketch, assign=True)
+
+    def _fill(self, generator: Generator, *, assign: bool = False) -> None:
+        try:
+            generator.load_state_dict(self.tensors, assign=assign)
         except RuntimeError as error:
             lines = [line.strip() for line in str(error).splitlines()]
-            raise WeightsError(
-                f"{self.path or self.details.name} does not fit generator "
-                f"{self.details.generator_name!r}: {' '.join(lines[:_MAX_LISTED])}"
-            ) from error
-        return generator.eval()
+            reason = " ".join(lines[:_MAX_LISTED])
+            raise WeightsError(f"{self._told('does not fit')}: {reason}") from error
+
+    def _told(self, what: str) -> str:
+        return f"{self.path or self.details.name} {what} generator {self.details.generator_name!r}"
 
     def _settings(self) -> RecipeSettings:
         """Return the least that a generator is built from, its arguments checked."""
@@ -69,3 +101,21 @@ class Model:
                 "training": {"steps": 1},
             }
         )
+
+
+@contextmanager
+def _at_most(most: int, complaint: str) -> Iterator[None]:
+    """Stop a constructor that makes more parameters than there are tensors for."""
+    count = 0
+
+    def register(*_: object) -> None:
+        nonlocal count
+        count += 1
+        if count > most:
+            raise WeightsError(complaint)
+
+    hook = register_module_parameter_registration_hook(register)
+    try:
+        yield
+    finally:
+        hook.remove()

@@ -35,13 +35,14 @@ def default_model() -> str:
     Raises:
         WeightsError: if this installation comes without models.
     """
-    try:
-        return (SHIPPED / _DEFAULT).read_text(encoding="utf-8").strip()
-    except OSError as error:
+    named = SHIPPED / _DEFAULT
+    name = named.read_text(encoding="utf-8").strip() if named.is_file() else ""
+    if not (SHIPPED / name / MODEL_FILE).is_file():
         raise WeightsError(
-            f"there is no {SHIPPED / _DEFAULT}: this installation comes without models; install "
-            "zoo again, or name a model, a run directory or a file"
-        ) from error
+            f"there is no {SHIPPED / name}/{MODEL_FILE}: this installation comes without models; "
+            "install zoo again, or name a model, a run directory or a file"
+        )
+    return name
 
 
 def is_repository(name: str) -> bool:
