@@ -13,8 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image as PillowImage
 from typer.testing import Result
+
+from zoo.errors import MachineError
+from zoo.models.details import Details
+from zoo.models.file import write_model
+from zoo.models.find import find_model
+from zoo.models.model import Model
 
 Zoo = Callable[..., Result]
 BICUBIC = ("--model", "bicubic", "--device", "cpu")
@@ -94,12 +101,47 @@ def test_json_tells_how_each_picture_was_made(zoo: Zoo, tmp_path: Path) -> None:
     assert "the file is empty" in bad["error"]
 
 
-def test_a_plugins_generator_is_a_model_of_a_run(zoo: Zoo, tmp_path: Path, run_root: Path) -> None:
-    run = next(run_root.glob("srresnet-nobn/*/seed-0"))
+def test_the_model_of_a_run_tells_its_size_and_its_data(
+    zoo: Zoo, tmp_path: Path, run_root: Path
+) -> None:
+    run = run_root / "srresnet" / "smoke" / "seed-0"
     result = zoo("upscale", picture(tmp_path / "a.png"), "--model", run, "--device", "cpu")
     assert result.exit_code == 0
-    assert "a small network of" in result.stderr
-    assert "trained on" in result.stderr
+    parameters = sum(one.numel() for one in find_model(run).build().parameters())
+    assert f"a small network of {parameters:,} parameters, trained on" in result.stderr
+    named = ("--model", "srresnet-nobn", "--run-root", run_root, "--device", "cpu")
+    assert zoo("upscale", tmp_path / "a.png", *named, "--force").exit_code == 0
+
+
+def test_a_plugins_model_needs_its_plugin(zoo: Zoo, tmp_path: Path, plugin_file: Path) -> None:
+    shapes = {"0.weight": (4, 3, 3, 3), "0.bias": (4,), "1.weight": (48, 4, 3, 3), "1.bias": (48,)}
+    tensors = {f"body.{name}": torch.full(shape, 0.01) for name, shape in shapes.items()}
+    details = Details(name="mine", generator={"name": "plugged-net"}, scale=4, origin="imported")
+    model = tmp_path / "plugged.safetensors"
+    write_model(model, Model(details, tensors))
+    words = ("upscale", picture(tmp_path / "a.png"), "--model", model, "--device", "cpu")
+    refused = zoo(*words)
+    assert refused.exit_code == 2
+    assert "unknown generator 'plugged-net'" in refused.stderr
+    assert zoo(*words, "--plugin", plugin_file).exit_code == 0
+    assert size_of(tmp_path / "a-x4.png") == (32, 24)
+
+
+def test_what_is_done_is_told_when_the_disk_is_full(
+    zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = picture(tmp_path / "a.png"), picture(tmp_path / "b.png")
+
+    def write(path: Path, content: bytes) -> None:
+        if path.name == "b-x4.png":
+            raise MachineError(f"cannot write {path}: the disk is full")
+        path.write_bytes(content)
+
+    monkeypatch.setattr("zoo.upscaling.encoding.write_atomically", write)
+    result = zoo("upscale", first, second, *BICUBIC)
+    assert result.exit_code == 5
+    assert result.stdout == f"{tmp_path / 'a-x4.png'}\n"
+    assert "the disk is full" in result.stderr
 
 
 def test_what_is_not_there_is_said_without_torch(tmp_path: Path) -> None:

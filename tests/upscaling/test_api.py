@@ -105,3 +105,16 @@ def test_a_generator_that_was_trained_on_is_not_an_old_one() -> None:
     with torch.no_grad():
         generator.tail.bias.add_(0.3)
     assert not torch.equal(upscale(image, model=generator), before)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, 255, np.nan, np.inf])
+def test_floats_beyond_white_and_black_are_refused(value: float) -> None:
+    image = np.full((4, 5, 3), 0.5, np.float32)
+    image[1, 2, 0] = value
+    for given in (image, torch.from_numpy(image).permute(2, 0, 1)):
+        with pytest.raises(ShapeError, match=r"floats of an image are in \[0, 1\]"):
+            upscale(given, model=SAME)
+
+
+def test_an_empty_batch_stays_one() -> None:
+    assert upscale(torch.zeros(0, 3, 4, 5), model=SAME).shape == (0, 3, 8, 10)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from zoo.errors import DataError, RecipeError
+from zoo.errors import DataError, MachineError, RecipeError
 from zoo.upscaling.jobs import Job, find_inputs, plan_jobs, refuse_existing
 
 FILES = ("a.png", "b.JPG", "c.bmp", "notes.txt", ".hidden.png", "sub/d.tif", "sub/deeper/e.webp")
@@ -128,3 +129,35 @@ def test_outputs_that_are_there_are_all_named(tmp_path: Path) -> None:
         job.target.touch()
     with pytest.raises(DataError, match=r"0-x4.png, .* and 3 more exist already: --force"):
         refuse_existing(jobs)
+
+
+def test_a_link_does_not_make_an_input_an_output(photos: Path) -> None:
+    (photos / "link.png").symlink_to("a.png")
+    with pytest.raises(DataError, match=r"photos/a.png would be written over, and is an input"):
+        targets("photos/link.png", output="photos/a.png")
+
+
+def test_a_place_that_cannot_hold_results_is_told_before_any_work(photos: Path) -> None:
+    Path("file").touch()
+    for output in ("file", "file/below"):
+        with pytest.raises(DataError, match="file is a file"):
+            targets(photos, output=output)
+    Path("big.png").mkdir()
+    (photos / "a-x4.png").mkdir()
+    with pytest.raises(DataError, match=r"a-x4.png would be written, and is a folder"):
+        targets("photos/a.png")
+    assert targets("photos/a.png", output="big.png") == ["big.png/a.png"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_told_before_any_work(photos: Path) -> None:
+    Path("sealed").mkdir(mode=0o500)
+    with pytest.raises(MachineError, match="cannot write into the folder sealed"):
+        targets(photos, output="sealed/deeper")
+
+
+@pytest.mark.parametrize("word", ["", "a" * 300, "photos/\0.png"])
+def test_what_cannot_be_a_name_is_an_error(photos: Path, word: str) -> None:
+    assert photos.is_dir()
+    with pytest.raises(DataError, match=r"there is no file or folder|a name of nothing"):
+        find_inputs([word], recursive=False)

@@ -14,7 +14,7 @@ import typer
 
 from zoo.commands.options import Device, Json, Plugins, RunRoot
 from zoo.commands.output import note, print_json, print_text, progress, stderr
-from zoo.errors import RecipeError
+from zoo.errors import RecipeError, ZooError
 from zoo.plugins import load_plugin_file
 
 if TYPE_CHECKING:
@@ -136,26 +136,36 @@ def upscale(
         refuse_existing(jobs)
     left = [job for job in jobs if job.target not in there]
     work = Work(left, len(there), num_made, found.num_others)
-    note(_describe(chosen))
-    _run(open_upscaler(chosen, tile=tile, device=device, bfloat16=bfloat16), chosen, work, json)
+    upscaler = open_upscaler(chosen, tile=tile, device=device, bfloat16=bfloat16)
+    note(_describe(chosen, upscaler.num_parameters))
+    _run(upscaler, chosen, work, force=force, as_json=json)
 
 
-def _run(upscaler: Upscaler, model: Model, work: Work, as_json: bool) -> None:  # noqa: FBT001
+def _run(upscaler: Upscaler, model: Model, work: Work, *, force: bool, as_json: bool) -> None:
     from zoo.upscaling.batch import upscale_files
 
     outcomes: list[Outcome] = []
+
+    def report() -> None:
+        facts = _facts(model, upscaler.num_parameters)
+        _print(outcomes, facts, work, as_json=as_json)
+
     try:
         with _terminable(), progress("upscaling") as advance:
-            for outcome in upscale_files(upscaler, work.jobs, advance):
+            for outcome in upscale_files(upscaler, work.jobs, advance, overwrite=force):
                 outcomes.append(outcome)  # noqa: PERF402  what is done counts when it stops
     except KeyboardInterrupt as stopped:
-        _print(outcomes, model, work, as_json=as_json)
+        report()
         note(
             f"stopped with {len(outcomes)} of {len(work.jobs)} pictures done; the same command "
             "with --skip-existing goes on"
         )
         raise typer.Exit(143 if isinstance(stopped, _Terminated) else 130) from stopped
-    _print(outcomes, model, work, as_json=as_json)
+    except ZooError:
+        if outcomes:  # a full disk does not make undone what was done
+            report()
+        raise
+    report()
     if any(outcome.status == "failed" for outcome in outcomes):
         raise typer.Exit(SOME_FAILED)
 
@@ -178,10 +188,12 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _print(outcomes: Sequence[Outcome], model: Model, work: Work, *, as_json: bool) -> None:
+def _print(
+    outcomes: Sequence[Outcome], facts: dict[str, Any], work: Work, *, as_json: bool
+) -> None:
     if as_json:
         counts = {name: value for name, value in asdict(work).items() if name != "jobs"}
-        print_json("zoo.upscale/1", {"model": _facts(model), **counts, "images": _rows(outcomes)})
+        print_json("zoo.upscale/1", {"model": facts, **counts, "images": _rows(outcomes)})
         return
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in outcomes:
@@ -207,31 +219,25 @@ def _rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     return [outcome.row() for outcome in outcomes]
 
 
-def _facts(model: Model) -> dict[str, Any]:
+def _facts(model: Model, num_parameters: int) -> dict[str, Any]:
     training = model.details.training
     return {
         "name": model.details.name,
         "sha256": model.sha256,
         "scale": model.details.scale,
-        "parameters": _num_parameters(model),
+        "parameters": num_parameters,
         "data": None if training is None else training.data,
     }
 
 
-def _describe(model: Model) -> str:
-    details, number = model.details, _num_parameters(model)
-    kind = f"{'a small' if number < SMALL else 'a'} network of {number:,} parameters"
+def _describe(model: Model, num_parameters: int) -> str:
+    details = model.details
     parts = [f"model {details.name}: x{details.scale}"]
-    if number:
-        parts.append(kind)
+    if num_parameters:
+        size = "a small" if num_parameters < SMALL else "a"
+        parts.append(f"{size} network of {num_parameters:,} parameters")
     if details.training is not None:
         parts.append(f"trained on {details.training.data}")
-    elif details.origin != "trained" and number:
-        parts.append(details.origin)
     elif details.summary:
         parts.append(details.summary)
     return ", ".join(parts)
-
-
-def _num_parameters(model: Model) -> int:
-    return sum(tensor.numel() for tensor in model.tensors.values() if tensor.is_floating_point())

@@ -95,7 +95,7 @@ def upscale(
         The same kind as `image`, a path excepted.
 
     Raises:
-        ShapeError: if an array or a tensor is not such an image.
+        ShapeError: if an array or a tensor is not such an image, its values included.
         DataError: if a picture cannot be read.
         UnknownNameError: if there is no such model.
         RecipeError: if the model has another scale than the one expected.
@@ -161,6 +161,8 @@ def _upscale_array(upscaler: Upscaler, image: npt.NDArray[Any]) -> npt.NDArray[A
             "an image is (h, w, 3), (h, w, 1) or (h, w) of uint8, uint16 or floats in [0, 1], got "
             f"{image.dtype} {image.shape}"
         )
+    if np.issubdtype(image.dtype, np.floating):
+        _check_range(float(image.min()), float(image.max()))
     has_axis = image.ndim == 3 and image.shape[2] == 1
     enlarged, _ = enlarge(upscaler, image[:, :, 0] if has_axis else image)
     return enlarged[:, :, None] if has_axis else enlarged
@@ -174,12 +176,22 @@ def _upscale_tensor(upscaler: Upscaler, image: Tensor) -> Tensor:
         )
     if 0 in image.shape[-2:]:
         raise ShapeError(f"an image has pixels, got {tuple(image.shape)}")
+    if len(image):
+        _check_range(float(image.min()), float(image.max()))
     batch = image.detach().reshape(-1, *image.shape[-3:])
     size = (len(batch), 3, *(side * upscaler.scale for side in image.shape[-2:]))
     result = torch.empty(size, dtype=image.dtype, device=image.device)
     for number in range(len(batch)):
         upscaler.upscale(batch[number : number + 1].float(), _writer(result[number]))
     return result.reshape(*image.shape[:-3], *size[1:])
+
+
+def _check_range(least: float, most: float) -> None:
+    if not (least >= 0 and most <= 1):  # so that not-a-numbers are found, too
+        raise ShapeError(
+            f"floats of an image are in [0, 1], these from {least:g} to {most:g}: clamp them, or "
+            "divide by 255 if they are levels of 8 bits"
+        )
 
 
 def _writer(whole: Tensor) -> Any:

@@ -5,20 +5,17 @@ Which files, and where to, is decided before (`zoo.upscaling.jobs`).
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from zoo.errors import DataError, MachineError, ShapeError
 from zoo.upscaling.encoding import write_picture
 from zoo.upscaling.enlarging import enlarge_picture
 from zoo.upscaling.jobs import Job
-from zoo.upscaling.pictures import Picture, read_picture
+from zoo.upscaling.pictures import read_picture
 from zoo.upscaling.tiles import Tiling, Upscaler
-
-logger = logging.getLogger(__name__)
 
 STEPS: Final = 1000
 """Into how many steps a picture's progress is divided."""
@@ -67,7 +64,11 @@ class Outcome:
 
 
 def upscale_files(
-    upscaler: Upscaler, jobs: Sequence[Job], advance: Advance | None = None
+    upscaler: Upscaler,
+    jobs: Sequence[Job],
+    advance: Advance | None = None,
+    *,
+    overwrite: bool = False,
 ) -> Iterator[Outcome]:
     """Upscale one file after another; yield each when it is on disk or has failed.
 
@@ -75,41 +76,40 @@ def upscale_files(
         upscaler: the network.
         jobs: what to read and where to write.
         advance: told the steps done and the steps in all.
+        overwrite: whether to write over what is there by then; else that picture fails.
 
     Raises:
         MachineError: if a result cannot be written: neither could the others.
     """
     for number, job in enumerate(jobs):
-        yield _upscale_file(upscaler, job, _part(advance, number, len(jobs)))
+        start = time.perf_counter()
+        outcome = _upscale_file(upscaler, job, _part(advance, number, len(jobs)), overwrite)
+        yield replace(outcome, seconds=time.perf_counter() - start)
         if advance is not None:
             advance((number + 1) * STEPS, len(jobs) * STEPS)
 
 
-def _upscale_file(upscaler: Upscaler, job: Job, advance: Advance | None) -> Outcome:
-    start = time.perf_counter()
+def _upscale_file(
+    upscaler: Upscaler,
+    job: Job,
+    advance: Advance | None,
+    overwrite: bool,  # noqa: FBT001
+) -> Outcome:
     try:
-        enlarged, tiling = _enlarged(upscaler, job, advance)
-        notes = (*enlarged.notes, *write_picture(job.target, enlarged))
-    except _Unfit as error:
-        return Outcome(job, "failed", str(error), seconds=time.perf_counter() - start)
+        enlarged, tiling = enlarge_picture(upscaler, read_picture(job.source), advance)
     except DataError as error:
-        return Outcome(job, "failed", str(error), seconds=time.perf_counter() - start)
-    height, width = enlarged.colours.shape[:2]
-    seconds = time.perf_counter() - start
-    return Outcome(job, "done", None, notes, seconds, (width, height), tiling)
-
-
-class _Unfit(Exception):  # noqa: N818  it is said, not raised to a user
-    """A picture that this network or this machine cannot enlarge; others may be smaller."""
-
-
-def _enlarged(upscaler: Upscaler, job: Job, advance: Advance | None) -> tuple[Picture, Tiling]:
+        return Outcome(job, "failed", str(error))
+    except (MachineError, ShapeError, MemoryError) as error:  # others may be smaller
+        cause = str(error) or "not enough memory"
+        return Outcome(job, "failed", f"{job.source}: {cause}")
+    if not overwrite and job.target.exists():  # since the conflicts were looked for
+        return Outcome(job, "failed", f"{job.source}: {job.target} has come into being meanwhile")
     try:
-        return enlarge_picture(upscaler, read_picture(job.source), advance)
-    except (MachineError, ShapeError, MemoryError) as error:
-        logger.debug("%s", job.source, exc_info=True)
-        cause = "not enough memory" if isinstance(error, MemoryError) else str(error)
-        raise _Unfit(f"{job.source}: {cause}") from error
+        notes = (*enlarged.notes, *write_picture(job.target, enlarged))
+    except DataError as error:
+        return Outcome(job, "failed", str(error))
+    height, width = enlarged.colours.shape[:2]
+    return Outcome(job, "done", notes=notes, size=(width, height), tiling=tiling)
 
 
 def _part(advance: Advance | None, number: int, total: int) -> Advance | None:

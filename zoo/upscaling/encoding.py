@@ -35,7 +35,17 @@ SUFFIX_FORMATS: Final[Mapping[str, str]] = {
 QUALITY: Final = 95
 _MOST_PIXELS_A_SIDE: Final = {"JPEG": 65_535, "WEBP": 16_383}
 _EXIF_PREFIX: Final = b"Exif\x00\x00"
-_ENCODER_ERRORS: Final = (OSError, ValueError, TypeError, RuntimeError, SystemError, struct.error)
+_ENCODER_ERRORS: Final = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    SyntaxError,
+    RuntimeError,
+    SystemError,
+    MemoryError,
+    struct.error,
+)
 
 
 def write_picture(path: Path, picture: Picture) -> tuple[str, ...]:
@@ -64,7 +74,9 @@ def write_picture(path: Path, picture: Picture) -> tuple[str, ...]:
     try:
         content, notes = _encoded(picture, kind)
     except _ENCODER_ERRORS as error:
-        raise DataError(f"cannot write {path} as {kind}: {error}") from error
+        raise DataError(
+            f"cannot write {path} as {kind}: {error or type(error).__name__}"
+        ) from error
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from zoo.data.images import SUFFIXES
-from zoo.errors import DataError, RecipeError
+from zoo.errors import DataError, MachineError, RecipeError
 from zoo.upscaling.encoding import SUFFIX_FORMATS
 
 MAX_LISTED: Final = 10
@@ -99,7 +99,8 @@ def plan_jobs(
 
     Raises:
         RecipeError: if the output does not go with the inputs or the format.
-        DataError: if two inputs have one output, or an output is an input.
+        DataError: if two inputs have one output, or an output is an input or a folder.
+        MachineError: if a folder of the output cannot be written to.
     """
     target_file = _target_file(inputs, output, form)
     if target_file is not None:
@@ -109,7 +110,7 @@ def plan_jobs(
     named = {_place(one.path) for one in inputs.files if one.named}
     made = {_place(job.target) for job in jobs}
     left = [job for job in jobs if _place(job.source) in named or _place(job.source) not in made]
-    _check_one_each(left)
+    _check_targets(left)
     return left, len(jobs) - len(left)
 
 
@@ -133,10 +134,12 @@ def refuse_existing(jobs: Sequence[Job]) -> None:
 
 
 def _meant(word: str, *, recursive: bool) -> Iterable[Input]:
+    if not word:
+        raise DataError("a name of nothing: name pictures, folders or patterns")
     path = Path(word).expanduser()
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112  pathlib's raises for names too long to be one
         return _in_folder(path, recursive=recursive)
-    if path.exists():
+    if os.path.exists(path):  # noqa: PTH110
         return [Input(path, Path(path.name), named=True)]
     if not glob.has_magic(word):
         raise DataError(f"there is no file or folder {word}")
@@ -195,8 +198,9 @@ def _target(one: Input, output: Path | None, form: str | None, scale: int) -> Pa
     return output / one.below.with_name(f"{one.path.stem}{suffix}")
 
 
-def _check_one_each(jobs: Sequence[Job]) -> None:
-    sources = {_place(job.source) for job in jobs}
+def _check_targets(jobs: Sequence[Job]) -> None:
+    # By its own name and by that of the file behind it, where it is a link.
+    sources = {place(job.source) for job in jobs for place in (_place, _behind)}
     own = [str(job.target) for job in jobs if _place(job.target) in sources]
     if own:
         raise DataError(f"{_listed(own)} would be written over, and is an input: choose another -o")
@@ -206,10 +210,28 @@ def _check_one_each(jobs: Sequence[Job]) -> None:
     ]
     if clashes:
         raise DataError(f"several inputs have one output: {_listed(sorted(clashes))}")
+    folders = [str(job.target) for job in jobs if job.target.is_dir()]
+    if folders:
+        raise DataError(f"{_listed(folders)} would be written, and is a folder: choose another -o")
+    for folder in dict.fromkeys(job.target.parent for job in jobs):
+        _check_folder(folder)
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise if files cannot be made in a folder, which itself may be to be made."""
+    there = next((one for one in (folder, *folder.parents) if one.exists()), folder)
+    if not there.is_dir():
+        raise DataError(f"{folder} cannot be a folder for results: {there} is a file")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise MachineError(f"cannot write into the folder {there}: no permission")
 
 
 def _is_below(path: Path, folder: Path | None) -> bool:
     return folder is not None and _place(path).is_relative_to(_place(folder))
+
+
+def _behind(path: Path) -> Path:
+    return Path(os.path.realpath(path))
 
 
 def _place(path: Path) -> Path:

@@ -71,6 +71,12 @@ class Upscaler:
             picture in any case, None for what memory allows.
         bfloat16: whether to compute in bfloat16, which is coarser than 8 bits in places.
 
+    Attributes:
+        device: where it runs.
+        scale: upscaling factor.
+        tile: as given.
+        num_parameters: the generator's, those that are trained.
+
     Raises:
         RecipeError: if `tile` is negative.
     """
@@ -88,6 +94,8 @@ class Upscaler:
         self.device = device or torch.device("cpu")
         self.scale = generator.scale
         self.tile = tile
+        trained = (one for one in generator.parameters() if one.requires_grad)
+        self.num_parameters = sum(parameter.numel() for parameter in trained)
         self._execution = Execution(
             device=self.device,
             bfloat16=bfloat16,
