@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -226,6 +227,41 @@ def test_damaged_files_are_errors_that_name_them(tmp_path: Path, colours: Pixels
             path.write_bytes(content[: int(len(content) * share)])
             with pytest.raises(DataError, match=name):
                 read_picture(path)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_a_bomb_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, colours: Pixels, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """A picture of 12 by 16 whose deflated pixels go on for 10 MB."""
+    path, bomb = tmp_path / f"x.{suffix}", bytes(10_000_000)
+    monkeypatch.setattr(png.Reader, "read", None)
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", None)
+    if suffix == "png":
+        chunks = {b"IHDR": b"\0\0\0\x10\0\0\0\x0c\x10\2\0\0\0", b"IDAT": zlib.compress(bomb)}
+        with path.open("wb") as file:
+            png.write_chunks(file, [*chunks.items(), (b"IEND", b"")])
+    else:
+        options = {"photometric": "rgb", "compression": "zlib", "metadata": None}
+        tifffile.imwrite(path, deep(colours), rowsperstrip=6, **options)
+        with tifffile.TiffFile(path) as opened:
+            offsets, counts = (opened.pages.first.tags[tag] for tag in (273, 279))
+        content = bytearray(path.read_bytes())
+        start, content = len(content), content + zlib.compress(bomb)
+        content[offsets.valueoffset : offsets.valueoffset + 4] = start.to_bytes(4, "little")
+        content[counts.offset + 2 : counts.offset + 4] = b"\4\0"  # a number of 32 bits
+        pair = b"".join(size.to_bytes(4, "little") for size in (len(content) - start, 1))
+        content[counts.offset + 8 : counts.offset + 12] = len(content).to_bytes(4, "little")
+        path.write_bytes(content + pair)
+    with pytest.raises(DataError, match="it holds more than its pixels"):
+        read_picture(path)
+
+
+def test_a_compression_that_nothing_bounds_is_refused(tmp_path: Path, colours: Pixels) -> None:
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, deep(colours), photometric="rgb", compression="lzma")
+    with pytest.raises(DataError, match="16 bits compressed by LZMA; save it deflated"):
+        read_picture(path)
 
 
 @pytest.mark.slow

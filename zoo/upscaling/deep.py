@@ -7,7 +7,8 @@ which reads its header with Pillow first. TIFF files are written by `zoo.upscali
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,13 @@ MAXIMUM: Final = 65535
 COMPRESSION_LEVEL: Final = 6
 _DEPTH_OF_PNG: Final = 24  # where the header chunk has the bits of a channel
 _ASSOCIATED, _UNASSOCIATED = 1, 2
+_SLICE: Final = 1 << 16  # deflated, which inflates to 64 MiB at most
+_DEFLATED: Final = (tifffile.COMPRESSION.ADOBE_DEFLATE, tifffile.COMPRESSION.DEFLATE)
+_HARMLESS: Final = (
+    tifffile.COMPRESSION.NONE,
+    tifffile.COMPRESSION.LZW,
+    tifffile.COMPRESSION.PACKBITS,
+)
 
 
 def needs_deep_reader(path: Path, header: PillowImage.Image) -> bool:
@@ -55,9 +63,9 @@ def read_deep(path: Path, header: PillowImage.Image) -> Deep:
         multiplied into the colours.
 
     Raises:
-        DataError: if it is a TIFF of another kind, or less than the whole picture is there.
+        DataError: if it is a TIFF of another kind, or less or more than the whole picture is there.
     """
-    pixels = _read_png(path) if header.format == "PNG" else _read_tiff(path)
+    pixels = _read_png(path, header.size) if header.format == "PNG" else _read_tiff(path)
     # Of a TIFF Pillow tells the size as it is seen, not as it is stored.
     if sorted(pixels.shape[:2]) != sorted(header.size):
         raise DataError(f"cannot read image {path}: its rows are not those its header tells of")
@@ -88,10 +96,30 @@ def encode_deep_png(pixels: Deep, chunks: Mapping[bytes, bytes]) -> bytes:
     return whole.getvalue()
 
 
-def _read_png(path: Path) -> Deep:
+def _require_bounded(path: Path, deflated: Iterable[bytes], most: int) -> None:
+    """Raise if a stream inflates to more bytes than its picture has, before they fill the memory.
+
+    The readers below inflate a whole chunk at once, and 2 MB of one may hold 2 GB.
+    """
+    inflater = zlib.decompressobj()
+    for piece in deflated:
+        for start in range(0, len(piece), _SLICE):
+            most -= len(inflater.decompress(piece[start : start + _SLICE]))
+            if most < 0:
+                raise DataError(
+                    f"cannot read image {path}: damaged (it holds more than its pixels)"
+                )
+
+
+def _read_png(path: Path, size: tuple[int, int]) -> Deep:
+    width, height = size
+    most = 8 * width * height + 4 * (height + 8)  # four channels, and what filtered each row
     with path.open("rb") as file:
-        reader = png.Reader(file=file)
         try:
+            chunks = png.Reader(file=file).chunks()
+            _require_bounded(path, (data for kind, data in chunks if kind == b"IDAT"), most)
+            file.seek(0)
+            reader = png.Reader(file=file)
             width, height, rows, header = reader.read()
             pixels = np.array([np.asarray(row, np.uint16) for row in rows], np.uint16)
         except png.Error as error:  # derives from nothing that decoders raise
@@ -108,15 +136,16 @@ def _read_png(path: Path) -> Deep:
 def _read_tiff(path: Path) -> Deep:
     with tifffile.TiffFile(path) as file:
         page = file.pages.first
-        pixels, axes = page.asarray(), page.axes
+        axes, kind = page.axes, tifffile.PHOTOMETRIC(page.photometric)
+        colours = {tifffile.PHOTOMETRIC.RGB: 3, tifffile.PHOTOMETRIC.MINISBLACK: 1}.get(kind)
+        if page.dtype != np.uint16 or axes not in ("YX", "YXS", "SYX") or colours is None:
+            raise DataError(
+                f"cannot read image {path}: {page.dtype} pixels of kind {kind.name}; convert the "
+                "file to 8 or 16 bits, grey or RGB"
+            )
+        _check_compression(path, file, page)
+        pixels = page.asarray()
         extras = tuple(int(extra) for extra in page.extrasamples)
-        kind = tifffile.PHOTOMETRIC(page.photometric)
-    colours = {tifffile.PHOTOMETRIC.RGB: 3, tifffile.PHOTOMETRIC.MINISBLACK: 1}.get(kind)
-    if pixels.dtype != np.uint16 or axes not in ("YX", "YXS", "SYX") or colours is None:
-        raise DataError(
-            f"cannot read image {path}: {pixels.dtype} pixels of kind {kind.name}; convert the "
-            "file to 8 or 16 bits, grey or RGB"
-        )
     pixels = pixels[:, :, None] if axes == "YX" else pixels
     pixels = np.moveaxis(pixels, 0, 2) if axes == "SYX" else pixels
     if extras[:1] not in ((_ASSOCIATED,), (_UNASSOCIATED,)):
@@ -124,6 +153,19 @@ def _read_tiff(path: Path) -> Deep:
     if extras[0] == _UNASSOCIATED:
         return pixels[:, :, : colours + 1]
     return _divided(pixels[:, :, :colours], pixels[:, :, colours : colours + 1])
+
+
+def _check_compression(path: Path, file: tifffile.TiffFile, page: Any) -> None:
+    compression = tifffile.COMPRESSION(page.compression)
+    if compression in _DEFLATED:
+        for offset, size in zip(page.dataoffsets, page.databytecounts, strict=True):
+            file.filehandle.seek(offset)
+            _require_bounded(path, [file.filehandle.read(size)], page.nbytes)
+    elif compression not in _HARMLESS:
+        raise DataError(
+            f"cannot read image {path}: 16 bits compressed by {compression.name}; save it deflated "
+            "or without compression"
+        )
 
 
 def _divided(colours: Deep, alpha: Deep) -> Deep:
