@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from typer.testing import Result
 
 import zoo as package
@@ -18,6 +19,12 @@ from zoo.bench.records import read_records
 from zoo.data.images import read_image
 from zoo.data.resize import downscale
 from zoo.generators.bicubic import Bicubic
+from zoo.generators.srresnet import SRResNet
+from zoo.models.details import Details
+from zoo.models.file import read_model, write_model
+from zoo.models.find import find_model
+from zoo.models.model import Model
+from zoo.models.store import MODEL_FILE, store_path
 
 Zoo = Callable[..., Result]
 Bench = Callable[..., Result]
@@ -270,3 +277,62 @@ def test_train_trains_what_is_missing_and_no_more(bench: Bench, run_root: Path) 
     assert rows_of(result)["srresnet-nobn"]["seeds"] == 2
     again = bench("srresnet-nobn", "--seeds", "2", "--train", "--json")
     assert "2 runs: 2 finished, 0 to train" in again.stderr
+
+
+@pytest.fixture
+def model_file(run_root: Path, tmp_path: Path) -> Path:
+    """Return the model of a finished run as a file in a folder of its own."""
+    path = tmp_path / "exported" / MODEL_FILE
+    write_model(path, find_model(run_root / "srresnet" / "smoke" / "seed-0"))
+    return path
+
+
+def test_a_model_by_its_name_its_folder_and_its_file(
+    bench: Bench, model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOO_HOME", str(tmp_path / "home"))
+    write_model(store_path("someone/net") / MODEL_FILE, read_model(model_file))
+    run = rows_of(bench("srresnet", "--seeds", "1", "--json"))["srresnet"]
+    for target in (model_file, model_file.parent, "someone/net"):
+        result = bench(target, "--json")
+        assert result.exit_code == 0, result.stderr
+        row = rows_of(result)["srresnet-smoke"]
+        assert row["psnr_y"]["mean"] == run["psnr_y"]["mean"]
+        assert row["cost"]["parameters"] == run["cost"]["parameters"]
+
+
+def test_a_model_of_another_scale_than_the_suite_costs_its_row(
+    bench: Bench, model_file: Path, tmp_path: Path
+) -> None:
+    arguments = {"width": 4, "num_blocks": 1}
+    details = Details(
+        name="twice", generator={"name": "srresnet", **arguments}, scale=2, origin="imported"
+    )
+    network = SRResNet(scale=2, **arguments)
+    twice = tmp_path / "twice.safetensors"
+    write_model(twice, Model(details, network.state_dict()))
+    result = bench(twice, model_file, "--json")
+    assert result.exit_code == 3
+    rows = rows_of(result)
+    assert "twice upscales x2, suite tiny is x4" in rows["twice"]["error"]
+    assert rows["srresnet-smoke"]["psnr_y"]["mean"] > 0
+
+
+@pytest.mark.parametrize("place", [30, -1])
+def test_a_damaged_model_costs_its_row(bench: Bench, model_file: Path, place: int) -> None:
+    content = bytearray(model_file.read_bytes())
+    content[place] ^= 1
+    model_file.write_bytes(content)
+    result = bench("srresnet", model_file, "--seeds", "1", "--json")
+    assert result.exit_code == 3
+    rows = rows_of(result)
+    assert "is damaged" in rows["srresnet-smoke" if place < 0 else str(model_file)]["error"]
+    assert rows["srresnet"]["psnr_y"]["mean"] > 0
+
+
+def test_a_file_that_is_no_model_is_told_what_to_do(bench: Bench, tmp_path: Path) -> None:
+    foreign = tmp_path / "net.safetensors"
+    save_file({"a": torch.zeros(2)}, foreign)
+    result = bench(foreign)
+    assert result.exit_code == 2
+    assert f"zoo import {foreign}" in result.stderr

@@ -20,6 +20,7 @@ from zoo.bench.candidates import (
     Upscaler,
     baseline_candidate,
     callable_candidate,
+    damaged_candidate,
     model_candidate,
     parse_generator,
     run_candidate,
@@ -38,7 +39,7 @@ from zoo.bench.session import (
 )
 from zoo.bench.suites import Suite, open_suite
 from zoo.bench.tables import summary
-from zoo.errors import PluginError, RecipeError
+from zoo.errors import IntegrityError, PluginError, RecipeError
 from zoo.models.file import is_model_file
 from zoo.models.store import MODEL_FILE, model_files
 from zoo.plugins import load_plugin_file
@@ -295,8 +296,11 @@ def _from_file(path: Path, generator: ComponentSpec | None, scale: int) -> Candi
         path = path / MODEL_FILE
     if path.is_dir():
         return run_candidate(path)
-    if generator is None and is_model_file(path):
-        return model_candidate(path)
+    try:
+        if generator is None and is_model_file(path):
+            return model_candidate(path)
+    except IntegrityError as error:
+        return damaged_candidate(path, str(error), scale=scale)
     if generator is None:
         raise RecipeError(
             f"{path}: say which generator these weights are for, as in --generator rrdb, or "

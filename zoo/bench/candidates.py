@@ -172,6 +172,17 @@ def model_candidate(path: Path) -> Candidate:
     return Candidate(target, details.scale, lambda: read_model(path).build())
 
 
+def damaged_candidate(path: Path, reason: str, *, scale: int) -> Candidate:
+    """Return a model file that cannot say what it is for as a candidate: it costs its own row."""
+    target = Target(
+        name=str(path),
+        kind="weights",
+        weights_sha256=file_sha256(path),
+        command=_bench_command(str(path)),
+    )
+    return Candidate(target, scale, _nothing, error=reason)
+
+
 def parse_generator(text: str) -> ComponentSpec:
     """Read a generator as a recipe names it: `rrdb`, or `{name: rrdb, num_blocks: 6}`.
 

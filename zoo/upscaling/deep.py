@@ -7,6 +7,7 @@ which reads its header with Pillow first. TIFF files are written by `zoo.upscali
 from __future__ import annotations
 
 import io
+import logging
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,6 +21,9 @@ from PIL import Image as PillowImage
 from PIL.ExifTags import Base
 
 from zoo.errors import DataError
+
+# What it finds odd in a damaged file would be printed where nobody handles it.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 Deep = npt.NDArray[np.uint16]
 
