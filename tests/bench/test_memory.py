@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -118,3 +120,13 @@ def test_shared_parameters_are_counted_once() -> None:
     layer = nn.Conv2d(3, 3, 1, bias=False)
     network = nn.Sequential(layer, layer)
     assert forward_peak_bytes(network, torch.rand(1, 3, 4, 4)) == FLOAT * (9 + 2 * 48)
+
+
+def test_measuring_does_not_load_the_compiler() -> None:
+    """It takes seconds and 160 MB, for nothing: `zoo upscale` measures before it begins."""
+    code = (
+        "import sys, torch; from zoo.bench.memory import forward_peak_bytes\n"
+        "assert forward_peak_bytes(torch.nn.Conv2d(3, 3, 3), torch.zeros(1, 3, 9, 9)) > 0\n"
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

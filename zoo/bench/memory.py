@@ -115,6 +115,11 @@ class _LiveTensors(TorchDispatchMode):
         self._live = 0
         self._known = {_identity(tensor) for tensor in known}
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Spare torch the import of its compiler, seconds and 160 MB: nothing is compiled here."""
+        return False
+
     def __torch_dispatch__(
         self,
         operator: Callable[..., Any],

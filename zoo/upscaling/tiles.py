@@ -206,7 +206,7 @@ class Upscaler:
             return self.tile or longest
         size, memory = image.shape[-2] * image.shape[-1], memory_for_a_tile(self.device)
         if size * MOST_BYTES_PER_PIXEL <= memory:
-            return longest  # an icon needs no measurement, which takes a second or two
+            return longest  # an icon needs no measurement
         if self._bytes_per_pixel is None:
             self._bytes_per_pixel = bytes_per_pixel(self._generator, image.to(self.device))
         pixels = memory / self._bytes_per_pixel
