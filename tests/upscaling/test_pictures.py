@@ -322,3 +322,22 @@ def test_pillow_gets_the_mode_the_picture_has(colours: Pixels) -> None:
     for mode, picture in kinds.items():
         assert to_pillow(picture).mode == mode
     assert to_pillow(Picture(deep(colours))).mode == "RGB"
+
+
+def test_no_tables_of_tags_are_added(save: Save, colours: Pixels, tmp_path: Path) -> None:
+    exif = PillowImage.Exif()
+    exif[Base.Make] = "A camera"
+    picture = read_picture(save("x.jpg", colours, exif=exif))
+    write_picture(tmp_path / "y.png", picture)
+    with PillowImage.open(tmp_path / "y.png") as opened:
+        assert dict(opened.getexif()) == {Base.Make: "A camera", Base.Orientation: 1}
+
+
+def test_a_profile_of_grey_does_not_go_with_the_colours_of_a_webp(
+    tmp_path: Path, colours: Pixels
+) -> None:
+    grey = PROFILE[:16] + b"GRAY" + PROFILE[20:]
+    notes = write_picture(tmp_path / "x.webp", Picture(colours[:, :, 0], icc_profile=grey))
+    assert notes == ("grey becomes RGB in a WEBP, its colour profile of grey dropped",)
+    assert read_picture(tmp_path / "x.webp").icc_profile is None
+    assert write_picture(tmp_path / "x.png", Picture(colours[:, :, 0], icc_profile=grey)) == ()

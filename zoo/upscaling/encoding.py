@@ -34,6 +34,7 @@ SUFFIX_FORMATS: Final[Mapping[str, str]] = {
 }
 QUALITY: Final = 95
 _MOST_PIXELS_A_SIDE: Final = {"JPEG": 65_535, "WEBP": 16_383}
+_SPACE: Final = slice(16, 20)  # where a colour profile says which colours it is of
 _EXIF_PREFIX: Final = b"Exif\x00\x00"
 _ENCODER_ERRORS: Final = (
     OSError,
@@ -115,17 +116,20 @@ def _encoded(picture: Picture, kind: str) -> tuple[bytes | memoryview, tuple[str
     if kind == "PNG" and picture.is_deep:
         return encode_deep_png(channels, _chunks(exif, picture.icc_profile)), ()
     options: dict[str, Any] = {"exif": exif, "icc_profile": picture.icc_profile}
+    notes = (f"16 bits rounded to the 8 that {kind} has",) if picture.is_deep else ()
     if kind == "JPEG":
         options |= {"quality": QUALITY, "subsampling": 0, "optimize": True}
     elif kind == "WEBP":
         lossless = picture.lossless
         options |= {"lossless": lossless, "quality": 80 if lossless else QUALITY, "exact": lossless}
+        if picture.is_grey and (picture.icc_profile or b"")[_SPACE] == b"GRAY":
+            options["icc_profile"] = None
+            notes += ("grey becomes RGB in a WEBP, its colour profile of grey dropped",)
     levels = to_8_bits(channels) if picture.is_deep else channels
     image = PillowImage.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)
     encoded = io.BytesIO()
     given = {name: value for name, value in options.items() if value is not None}
     image.save(encoded, format=kind, **given)
-    notes = (f"16 bits rounded to the 8 that {kind} has",) if picture.is_deep else ()
     return encoded.getbuffer(), notes
 
 

@@ -76,10 +76,12 @@ def kept_exif(picture: PillowImage.Image) -> bytes | None:
         for tag, value in found.items():
             if tag not in _STORAGE and tag not in (IFD.Exif, IFD.GPSInfo, IFD.IFD1):
                 kept[tag] = value
-        for part in (IFD.Exif, IFD.GPSInfo):
-            kept.get_ifd(part).update(found.get_ifd(part))
-        if not (len(kept) or kept.get_ifd(IFD.Exif) or kept.get_ifd(IFD.GPSInfo)):
+        tables = {part: found.get_ifd(part) for part in (IFD.Exif, IFD.GPSInfo)}
+        if not (len(kept) or any(tables.values())):
             return None
+        for part, values in tables.items():
+            if values:
+                kept.get_ifd(part).update(values)
         kept[Base.Orientation] = 1
         return kept.tobytes()
     except _UNREADABLE as error:
@@ -90,7 +92,7 @@ def resized_exif(exif: bytes, width: int, height: int) -> bytes:
     """Return the tags with the size of the picture in them brought up to date, if it is there."""
     tags = PillowImage.Exif()
     tags.load(exif)
-    photo = tags.get_ifd(IFD.Exif)
+    photo = tags.get_ifd(IFD.Exif) if IFD.Exif in tags else {}
     for tag, value in ((Base.ExifImageWidth, width), (Base.ExifImageHeight, height)):
         if tag in photo:
             photo[tag] = value
