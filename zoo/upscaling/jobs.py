@@ -19,6 +19,8 @@ from zoo.errors import DataError, MachineError, RecipeError
 from zoo.upscaling.encoding import SUFFIX_FORMATS
 
 MAX_LISTED: Final = 10
+# A name that ends so is meant as a picture, though zoo neither reads nor writes it.
+_OTHER_SUFFIXES: Final = frozenset({".avif", ".heic", ".heif", ".jp2", ".jxl", ".tga"})
 FORMAT_SUFFIXES: Final = {"png": ".png", "jpg": ".jpg", "webp": ".webp", "tiff": ".tiff"}
 
 
@@ -176,7 +178,9 @@ def _fixed_part(pattern: Path) -> Path:
 
 def _target_file(inputs: Inputs, output: Path | None, form: str | None) -> Path | None:
     """Return the output if it is meant as a file, None if it is a folder or nothing."""
-    if output is None or output.is_dir() or output.suffix.lower() not in SUFFIXES:
+    if output is None or output.is_dir():
+        return None
+    if output.suffix.lower() not in SUFFIXES | _OTHER_SUFFIXES:
         return None
     if len(inputs.files) > 1 or not inputs.files[0].named:
         raise RecipeError(f"--output {output}: several inputs go into a folder, not into one file")
