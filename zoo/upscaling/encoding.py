@@ -116,7 +116,9 @@ def _encoded(picture: Picture, kind: str) -> tuple[bytes | memoryview, tuple[str
     if kind == "PNG" and picture.is_deep:
         return encode_deep_png(channels, _chunks(exif, picture.icc_profile)), ()
     options: dict[str, Any] = {"exif": exif, "icc_profile": picture.icc_profile}
-    notes = (f"16 bits rounded to the 8 that {kind} has",) if picture.is_deep else ()
+    notes: tuple[str, ...] = ()
+    if picture.is_deep:
+        notes = (f"16 bits rounded to the 8 that {kind} has",)
     if kind == "JPEG":
         options |= {"quality": QUALITY, "subsampling": 0, "optimize": True}
     elif kind == "WEBP":
