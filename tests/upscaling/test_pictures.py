@@ -242,8 +242,14 @@ def test_a_bomb_is_refused_before_it_fills_the_memory(
         with path.open("wb") as file:
             png.write_chunks(file, [*chunks.items(), (b"IEND", b"")])
     else:
-        options = {"photometric": "rgb", "compression": "zlib", "metadata": None}
-        tifffile.imwrite(path, deep(colours), rowsperstrip=6, **options)
+        tifffile.imwrite(
+            path,
+            deep(colours),
+            photometric="rgb",
+            compression="zlib",
+            rowsperstrip=6,
+            metadata=None,
+        )
         with tifffile.TiffFile(path) as opened:
             offsets, counts = (opened.pages.first.tags[tag] for tag in (273, 279))
         content = bytearray(path.read_bytes())
