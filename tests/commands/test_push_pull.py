@@ -109,6 +109,24 @@ def test_a_model_that_cannot_be_read_is_listed_as_broken(zoo: Zoo) -> None:
     assert "broken: " in line
 
 
+def test_what_a_killed_pull_left_is_no_model(zoo: Zoo) -> None:
+    for place in (".zoo-abc/fetched", ".zoo-abc/client"):
+        path = store_path(NAME).parents[1] / place / "model.safetensors"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"half")
+    assert ".zoo-abc" not in zoo("list", "models").stdout
+
+
+def test_a_push_says_what_it_deletes(zoo: Zoo, hub: Hub, folder: Path) -> None:
+    hub.add(NAME, {"README.md": b"by hand", "records/old.json": b"{}"})
+    refused = zoo("push", folder, NAME)
+    assert refused.exit_code == 2
+    assert "README.md, records/old.json, which zoo did not put there" in refused.stderr
+    sent = zoo("push", folder, NAME, "--force")
+    assert sent.exit_code == 0
+    assert "no longer the model's: records/old.json" in sent.stderr
+
+
 def test_a_model_that_is_not_here_is_told(zoo: Zoo) -> None:
     result = zoo("show", "model", "somebody/nothing")
     assert result.exit_code == 2

@@ -30,7 +30,7 @@ class Repository:
 
     private: bool = False
     commits: list[tuple[str, str, dict[str, bytes]]] = field(default_factory=list)
-    sizes: dict[str, int | None] = field(default_factory=dict)
+    sizes: dict[str, Any] = field(default_factory=dict)
 
     def commit(self, message: str, files: dict[str, bytes]) -> str:
         content = json.dumps([len(self.commits), message, sorted(files)])

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import resource
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +21,7 @@ from zoo.errors import DataError, IntegrityError, MachineError, WeightsError, Zo
 from zoo.exchange.bundle import read_bundle
 from zoo.exchange.export import export_folder
 from zoo.exchange.hub import Pulled, prepare, pull, push
+from zoo.exchange.hub_errors import explained
 from zoo.models.find import find_model
 from zoo.models.store import store_path
 
@@ -55,8 +60,9 @@ def folder(exported: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(exported, tmp_path / "small-net"))
 
 
-def send(folder: Path, name: str = NAME, *, private: bool = False) -> str:
-    return push(prepare(read_bundle(folder), name), message="Upload it", private=private)
+def send(folder: Path, name: str = NAME, *, private: bool = False, force: bool = False) -> str:
+    upload = prepare(read_bundle(folder), name)
+    return push(upload, message="Upload it", private=private, force=force)[0]
 
 
 def files_on(hub: Hub, name: str = NAME) -> dict[str, bytes]:
@@ -315,8 +321,11 @@ def test_foreign_weights_under_our_name_are_not_taken(hub: Hub, tmp_path: Path) 
     assert not store_path(NAME).exists()
 
 
-@pytest.mark.parametrize(("name", "size"), [("README.md", 2**40), ("model.safetensors", None)])
-def test_files_too_large_are_not_begun(hub: Hub, folder: Path, name: str, size: int | None) -> None:
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("README.md", 2**40), ("model.safetensors", None), ("README.md", -1), ("README.md", "big")],
+)
+def test_files_too_large_are_not_begun(hub: Hub, folder: Path, name: str, size: Any) -> None:
     send(folder)
     hub.repositories[NAME].sizes[name] = size
     hub.requests.clear()
@@ -362,6 +371,36 @@ def test_no_network_is_said_at_once(
         send(folder)
 
 
+def test_what_zoo_did_not_put_there_is_replaced_only_by_force(hub: Hub, folder: Path) -> None:
+    theirs = {"README.md": b"by hand", "model.safetensors": b"other", "notes.txt": b"x"}
+    hub.add(NAME, theirs)
+    with pytest.raises(DataError, match=r"README\.md, model\.safetensors, which zoo did not put"):
+        send(folder)
+    assert files_on(hub) == theirs
+    send(folder, force=True)
+    assert files_on(hub)["notes.txt"] == b"x"
+    assert files_on(hub)["README.md"] != b"by hand"
+    send(folder)  # now it is a repository of zoo's
+
+
+def test_passwords_and_tokens_are_not_told(
+    hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint.replace("//", "//me:passw0rd@"))
+    monkeypatch.setenv("HF_TOKEN", "h\u00e4-token")
+    hub.broken = True
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    for act in (lambda: pull(NAME), lambda: send(folder)):
+        with pytest.raises(ZooError) as caught:
+            act()
+        assert "passw0rd" not in str(caught.value)
+        assert "h\u00e4-token" not in str(caught.value)
+    monkeypatch.setenv("HF_ENDPOINT", "http://me:passw0rd@127.0.0.1:9")
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    with pytest.raises(MachineError, match=r"connection to http://127\.0\.0\.1:9 failed"):
+        pull(NAME)
+
+
 def test_offline_is_respected(hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZOO_OFFLINE", "1")
     with pytest.raises(MachineError, match="ZOO_OFFLINE forbids"):
@@ -371,18 +410,37 @@ def test_offline_is_respected(hub: Hub, folder: Path, monkeypatch: pytest.Monkey
     assert hub.requests == []
 
 
-def test_a_full_disk_is_said_and_nothing_kept(
-    hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@contextmanager
+def files_at_most(num_bytes: int) -> Iterator[None]:
+    """Let the kernel refuse larger files: a disk that is full answers in the same place."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_disk_that_takes_no_more_is_said_and_nothing_kept(hub: Hub, folder: Path) -> None:
     send(folder)
-
-    def full(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("huggingface_hub.file_download.http_get", full)
-    with pytest.raises(MachineError, match=r"the disk is full; nothing was kept"):
+    size = (folder / "model.safetensors").stat().st_size
+    with files_at_most(size - 1), pytest.raises(MachineError, match="exceed the size limit") as got:
         pull(NAME)
+    assert "network" not in str(got.value)
+    assert "nothing was kept" in str(got.value)
     assert list(store_path(NAME).parents[1].iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (errno.ENOSPC, "the disk is full, make room; nothing was kept"),
+        (errno.EACCES, "Permission denied: place; nothing was kept"),
+    ],
+)
+def test_a_fault_of_the_disk_is_not_said_to_be_the_networks(number: int, told: str) -> None:
+    with pytest.raises(MachineError, match=told), explained(NAME, "https://hub", "pulled"):
+        raise OSError(number, os.strerror(number), "place")
 
 
 def test_records_this_version_cannot_read_are_left_out(
@@ -402,13 +460,24 @@ def test_a_record_of_another_model_is_not_pushed(hub: Hub, folder: Path) -> None
     assert len([name for name in files_on(hub) if name.startswith("records/")]) == 2
 
 
+HOTEL = b"<html>\nlog in to this hotel's network\n</html>"
+
+
 @pytest.mark.parametrize(
-    ("status", "error"), [(500, MachineError), (200, WeightsError), (418, WeightsError)]
+    ("status", "page", "error"),
+    [
+        (500, HOTEL, MachineError),
+        (200, HOTEL, WeightsError),
+        (418, HOTEL, WeightsError),
+        (200, b"[]", WeightsError),
+        (200, b'{"id": "x", "sha": null, "siblings": "x"}', WeightsError),
+        (200, b'{"id": "x", "sha": "a", "siblings": [{"rfilename": 5}]}', WeightsError),
+    ],
 )
 def test_answers_that_are_no_hubs_are_said_in_one_paragraph(
-    hub: Hub, folder: Path, status: int, error: type[ZooError]
+    hub: Hub, folder: Path, status: int, page: bytes, error: type[ZooError]
 ) -> None:
-    hub.page = (status, b"<html>\nlog in to this hotel's network\n</html>")
+    hub.page = (status, page)
     for act in (lambda: pull(NAME), lambda: send(folder)):
         with pytest.raises(error, match="nothing was") as caught:
             act()

@@ -31,6 +31,9 @@ Private = Annotated[
 Message = Annotated[
     str | None, typer.Option("--message", "-m", metavar="TEXT", help="Of the commit.")
 ]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace a card or model there that zoo did not push.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and stop.")]
 
 
@@ -41,6 +44,7 @@ def push(
     private: Private = False,
     message: Message = None,
     dry_run: DryRun = False,
+    force: Force = False,
     records: RecordRoot = None,
     run_root: RunRoot = Path("runs"),
     plugin: Plugins,
@@ -57,16 +61,18 @@ def push(
 
     with _bundle(what, records, run_root) as bundle:
         upload = hub.prepare(bundle, repository)
-        sizes, url = upload.sizes, None
+        sizes, url, deleted = upload.sizes, None, list[str]()
         if not as_json:
             _show(upload, hub.endpoint(), bundle)
         if not dry_run:
             told = message or f"Upload {bundle.model.details.name} with zoo"
-            url = hub.push(upload, message=told, private=private)
+            url, deleted = hub.push(upload, message=told, private=private, force=force)
     if as_json:
         document = {"repository": repository, "endpoint": hub.endpoint(), "files": sizes}
-        print_json("zoo.push/1", document | {"commit": url})
+        print_json("zoo.push/1", document | {"commit": url, "deleted": deleted})
     else:
+        if deleted:
+            note(f"deleted there, for they are no longer the model's: {', '.join(deleted)}")
         print_text("nothing was sent: --dry-run" if url is None else f"pushed: {url}")
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
+from zoo.bench.text import plain
 from zoo.errors import DataError, IntegrityError, MachineError, WeightsError, ZooError
 from zoo.exchange.bundle import (
     HASH_FILE,
@@ -30,7 +31,7 @@ from zoo.exchange.bundle import (
     staging,
 )
 from zoo.exchange.cards import card
-from zoo.exchange.hub_errors import explained
+from zoo.exchange.hub_errors import explained, without_login
 from zoo.exchange.records import evidence
 from zoo.files import file_sha256
 from zoo.models.file import is_model_file, read_model
@@ -82,7 +83,12 @@ class Pulled:
 
 
 def endpoint() -> str:
-    """Return the hub that is spoken to: `$HF_ENDPOINT`, else huggingface.co."""
+    """Return the hub that is spoken to, for people: without a password that is in its address."""
+    return without_login(_address())
+
+
+def _address() -> str:
+    """Return `$HF_ENDPOINT`, else huggingface.co."""
     from huggingface_hub import constants
 
     return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
@@ -108,7 +114,9 @@ def prepare(bundle: Bundle, repository: str) -> Upload:
     return Upload(repository, files)
 
 
-def push(upload: Upload, *, message: str, private: bool = False) -> str:
+def push(
+    upload: Upload, *, message: str, private: bool = False, force: bool = False
+) -> tuple[str, list[str]]:
     """Send a bundle as one commit, on top of what was there when it was looked at.
 
     The repository is made if need be. Records of a former push that are no longer the model's are
@@ -118,12 +126,14 @@ def push(upload: Upload, *, message: str, private: bool = False) -> str:
         upload: what to send, see `prepare`.
         message: of the commit.
         private: whether a new repository is; one that exists must be.
+        force: whether files of a repository that was not pushed by zoo may be replaced.
 
     Returns:
-        Where the commit can be seen.
+        Where the commit can be seen, and the names of the records that it deletes.
 
     Raises:
-        DataError: if the repository exists and is public, and `private` was asked for.
+        DataError: if the repository exists and is public, and `private` was asked for; or it has
+            a card or a model that zoo did not put there, and `force` is not set.
         WeightsError: if the hub refuses: no login, no permission, a card it does not take.
         MachineError: if it cannot be reached, or the connection breaks; nothing was committed.
     """
@@ -134,18 +144,31 @@ def push(upload: Upload, *, message: str, private: bool = False) -> str:
     with explained(upload.repository, endpoint(), "pushed"):
         api.create_repo(upload.repository, private=private or None, exist_ok=True)
         there = api.model_info(upload.repository, timeout=ANSWER_SECONDS)
+        names = _names(there)
         if private and there.private is False:
             raise DataError(
                 f"{upload.repository} exists and is public, and --private was asked for; nothing "
                 "was sent. Make it private in its settings, or choose another name"
             )
-        stale = [name for name in _names(there) if _is_record(name) and name not in upload.files]
+        if not force:
+            _require_ours(upload, names)
+        stale = [name for name in names if _is_record(name) and name not in upload.files]
         operations: list[Any] = [CommitOperationDelete(name) for name in stale]
         operations += [CommitOperationAdd(name, content) for name, content in upload.files.items()]
         done = api.create_commit(
             upload.repository, operations, commit_message=message, parent_commit=there.sha
         )
-    return str(done.commit_url)
+    return str(done.commit_url), stale
+
+
+def _require_ours(upload: Upload, names: Sequence[str]) -> None:
+    """Refuse to replace what zoo did not put into a repository: its model has no hash beside it."""
+    others = [name for name in names if is_bundle_file(name)]
+    if others and HASH_FILE not in names:
+        raise DataError(
+            f"{upload.repository} has {', '.join(others)}, which zoo did not put there; nothing "
+            "was sent. Choose another name, or replace them with --force"
+        )
 
 
 def pull(repository: str, *, revision: str | None = None, force: bool = False) -> Pulled:
@@ -172,14 +195,14 @@ def pull(repository: str, *, revision: str | None = None, force: bool = False) -
         info = api.model_info(
             repository, revision=revision, files_metadata=True, timeout=ANSWER_SECONDS
         )
-    wanted = _wanted(repository, info)
+        wanted, announced = _wanted(repository, info), _announced(info)
+        left = tuple(plain(name) for name in _names(info) if name not in wanted)
     with staging(folder.parents[1]) as place:
         fetched = place / "fetched"
         for name in wanted:
             _fetch(api, repository, str(info.sha), name, place / "client", fetched / name)
-        _verify(repository, fetched, info)
+        _verify(repository, fetched, announced)
         install(fetched, folder)
-    left = tuple(name for name in _names(info) if name not in wanted)
     return Pulled(read_model(folder / MODEL_FILE), folder, str(info.sha), tuple(wanted), left)
 
 
@@ -187,7 +210,7 @@ def _client() -> HfApi:
     """Return the hub's client; it finds the token in `HF_TOKEN` or where `hf auth login` put it."""
     from huggingface_hub import HfApi
 
-    return HfApi(endpoint=endpoint(), library_name="srgan-zoo")
+    return HfApi(endpoint=_address(), library_name="srgan-zoo")
 
 
 def _require_network() -> None:
@@ -218,8 +241,8 @@ def _wanted(repository: str, info: Any) -> list[str]:
     if sum(_is_record(name) for name in sizes) > MAX_RECORDS:
         raise WeightsError(f"{repository} has more than {MAX_RECORDS} records; nothing was fetched")
     for name, size in sizes.items():
-        if size is None or size > size_limit(name):
-            told = "of unknown size" if size is None else f"{size:,} bytes large"
+        if not isinstance(size, int) or not 0 <= size <= size_limit(name):
+            told = f"{size:,} bytes large" if isinstance(size, int) else "of unknown size"
             raise WeightsError(
                 f"{repository}: {name} is {told}, and at most {size_limit(name):,} bytes are "
                 "fetched; nothing was"
@@ -248,10 +271,9 @@ def _fetch(
         path.replace(place)
 
 
-def _verify(repository: str, folder: Path, info: Any) -> None:
+def _verify(repository: str, folder: Path, announced: str | None) -> None:
     """Hold what was fetched against its hashes."""
     path = folder / MODEL_FILE
-    announced = _announced(info)
     if announced is not None and file_sha256(path) != announced:
         raise IntegrityError(f"{repository}: {MODEL_FILE} is not the file the hub announced")
     if not is_model_file(path):

@@ -6,18 +6,29 @@ Not here: what is asked of the hub (`zoo.exchange.hub`).
 from __future__ import annotations
 
 import errno
+import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeGuard
 
+from zoo.bench.text import plain
 from zoo.errors import MachineError, WeightsError, ZooError
 
 _LOGIN: Final = (
     "log in with `hf auth login`, or put a token that may do this into HF_TOKEN "
     "(https://huggingface.co/settings/tokens)"
 )
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+_FULL: Final = {
+    errno.ENOSPC: "the disk is full, make room",
+    errno.EDQUOT: "the disk quota is used up, make room",
+    errno.EFBIG: "the file would exceed the size limit of this process",
+}
+_OF_DISK: Final = frozenset(
+    {*_FULL, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOTDIR, errno.ENAMETOOLONG}
+)
+_LOGIN_IN_ADDRESS: Final = re.compile(r"//[^/@\s]*@")
 _NOTHING: Final = {
     "pulled": "nothing was kept, what was here before is intact",
     "pushed": "nothing was committed",
@@ -37,12 +48,11 @@ def explained(repository: str, endpoint: str, done: str) -> Iterator[None]:
         WeightsError: if the hub refused.
         MachineError: if it could not be asked, or the disk is full.
     """
-    expected: tuple[type[Exception], ...] = (OSError, ValueError, RuntimeError)
     try:
         yield
     except ZooError:
         raise
-    except expected + _connection_errors() as error:
+    except Exception as error:  # an answer that is no hub's makes the client raise anything
         raise _explain(error, repository, endpoint, done) from error
 
 
@@ -62,14 +72,29 @@ def _explain(error: Exception, repository: str, endpoint: str, done: str) -> Zoo
         return WeightsError(f"{repository} on {endpoint} has no such revision; {nothing}")
     if isinstance(cause, HfHubHTTPError):
         return _refused(cause, repository, endpoint, nothing)
-    if isinstance(cause, OSError) and cause.errno in _FULL:
-        return MachineError(f"the disk is full; {nothing}: make room and do it again")
+    if _is_local(cause):
+        told = _FULL.get(cause.errno or 0, f"{cause.strerror}: {cause.filename}")
+        return MachineError(f"{repository} could not be {done}: {told}; {nothing}")
     if isinstance(cause, (OSError, *_connection_errors())):
         return MachineError(
             f"{repository} could not be {done}: the connection to {endpoint} failed "
             f"({_one_line(cause)}); {nothing}. Check the network, then do it again"
         )
-    return WeightsError(f"{repository} could not be {done}: {_one_line(cause)}; {nothing}")
+    if isinstance(cause, UnicodeEncodeError):  # of a header: what is not ASCII is a bad token
+        return WeightsError(f"the token has a character that no token has; {nothing}. {_login()}")
+    return WeightsError(
+        f"{repository} could not be {done}, {endpoint} and the hub's client do not understand each "
+        f"other ({type(cause).__name__}: {_one_line(cause)}); {nothing}"
+    )
+
+
+def _is_local(error: BaseException) -> TypeGuard[OSError]:
+    """Tell whether it is this machine's disk that failed, not the network."""
+    of_network: tuple[type[BaseException], ...] = (ConnectionError, TimeoutError, socket.gaierror)
+    of_network += _connection_errors()
+    if not isinstance(error, OSError) or isinstance(error, of_network):
+        return False
+    return error.errno in _OF_DISK
 
 
 def _refused(error: Exception, repository: str, endpoint: str, nothing: str) -> ZooError:
@@ -84,7 +109,7 @@ def _refused(error: Exception, repository: str, endpoint: str, nothing: str) -> 
     if status == HTTPStatus.FORBIDDEN:
         return WeightsError(
             f"{endpoint} forbids this with {repository} ({status}): you have no permission; "
-            f"{nothing}. {_LOGIN[0].upper()}{_LOGIN[1:]}"
+            f"{nothing}. {_login()}"
         )
     if status in (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED):
         return WeightsError(
@@ -95,6 +120,15 @@ def _refused(error: Exception, repository: str, endpoint: str, nothing: str) -> 
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return MachineError(f"{told}. Try again later")
     return WeightsError(told)
+
+
+def _login() -> str:
+    return f"{_LOGIN[0].upper()}{_LOGIN[1:]}"
+
+
+def without_login(text: str) -> str:
+    """Return text with the name and password left out of the addresses in it."""
+    return _LOGIN_IN_ADDRESS.sub("//", text)
 
 
 def _cause(error: Exception) -> BaseException:
@@ -110,4 +144,4 @@ def _cause(error: Exception) -> BaseException:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    return without_login(plain(str(error)))[:300] or type(error).__name__

@@ -22,11 +22,12 @@ def model_files() -> dict[str, Path]:
     """Return the files of the models that need no path, by name: shipped ones, then pulled ones."""
     shipped = {path.parent.name: path for path in sorted(SHIPPED.glob(f"*/{MODEL_FILE}"))}
     root = _store_root()
-    pulled = {
-        f"{path.parent.parent.name}/{path.parent.name}": path
+    found = {
+        path.parent.relative_to(root).as_posix(): path
         for path in sorted(root.glob(f"*/*/{MODEL_FILE}"))
     }
-    return shipped | pulled
+    pulled = {name: path for name, path in found.items() if is_repository(name)}
+    return shipped | pulled  # without what a pull that was killed left half-fetched
 
 
 def default_model() -> str:
