@@ -176,6 +176,18 @@ def test_onnx_is_written_with_its_card(tmp_path: Path) -> None:
         export_file(make_model(), tmp_path / "half.onnx", [], Request(half=True))
 
 
+@pytest.mark.slow
+def test_the_records_of_a_model_file_are_those_of_its_onnx_too(tmp_path: Path) -> None:
+    source = {"a": "x", "b": "y", "alpha": "0.5"}
+    details = make_details(origin="interpolated", training=None, source=source)
+    write_model(tmp_path / "mixed.safetensors", make_model(details))
+    model = read_model(tmp_path / "mixed.safetensors")
+    record = make_record(weights_sha256=model.sha256, identity_sha256=None)
+    done = export_folder(model, tmp_path / "net", [record], Request(form="onnx"))
+    assert done.records == 1
+    assert "| small-net | 31.00 |" in done.card.read_text().replace("*", "")
+
+
 def test_the_photograph_is_one(tmp_path: Path) -> None:
     image = photograph()
     assert tuple(image.shape) == (1, 3, 40, 56)

@@ -117,6 +117,47 @@ def test_what_cannot_be_expressed_is_refused_and_nothing_written(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+class Frozen(Unfree):
+    """Makes plain numbers of height and width."""
+
+    def forward(self, lr_image: Tensor) -> Tensor:
+        height, width = int(lr_image.shape[2]), int(lr_image.shape[3])
+        return lr_image.repeat_interleave(self.scale, 2).repeat_interleave(self.scale, 3)[
+            :, :, : self.scale * height, : self.scale * width
+        ]
+
+
+class Padded(Unfree):
+    """Reflects a border that small images do not have."""
+
+    def forward(self, lr_image: Tensor) -> Tensor:
+        return nn.functional.pad(lr_image, (4, 4, 4, 4), mode="reflect")
+
+
+class Broken(Unfree):
+    """Gives no numbers."""
+
+    def forward(self, lr_image: Tensor) -> Tensor:
+        return nn.functional.interpolate(lr_image, scale_factor=self.scale) / 0 * 0
+
+
+@pytest.mark.parametrize(
+    ("generator", "told"),
+    [
+        (Frozen, "Frozen cannot .* height or width is fixed while it is traced"),
+        (Padded, "Padded itself, before any export, cannot enlarge an image of 1x3x1x1"),
+        (Broken, "Broken makes values of 1x3x1x1 that are not finite"),
+    ],
+)
+def test_what_fails_when_it_is_run_is_refused_in_words(
+    tmp_path: Path, generator: type[Generator], told: str
+) -> None:
+    with pytest.raises(WeightsError, match=told) as caught:
+        export_onnx(generator(scale=2), tmp_path / "x.onnx")
+    assert str(caught.value).isprintable()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_that_computes_something_else_is_not_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -180,11 +180,11 @@ def _write(model: Model, path: Path, request: Request) -> _Written:
     if path.suffix == ONNX:
         return _write_onnx(model, path, request)
     precision: Precision = "float16" if request.half else model.details.precision
-    details = _described(model, precision, request)
+    details = _changed(model, precision, request)
     if details == model.details and _is_model(model.path):
         write_hashed(path, model.path.read_bytes())
     else:
-        write_model(path, Model(details, model.tensors), precision=precision)
+        write_model(path, Model(_made_from(model, details), model.tensors), precision=precision)
     written = read_model(path)
     difference = _difference(model, written)
     if precision == "float32" and difference != 0:
@@ -205,7 +205,9 @@ def _write_onnx(model: Model, path: Path, request: Request) -> _Written:
 
     if request.half:
         raise RecipeError("--half is for safetensors: an ONNX file is written in float32")
-    details = _described(model, "float32", request)  # ONNX computes with what it stores
+    details = _made_from(
+        model, _changed(model, "float32", request)
+    )  # it computes in what it stores
     known = {"name": details.name, "licence": details.licence, WEIGHTS_SHA256: model.sha256}
     metadata = {key: value for key, value in known.items() if value is not None}
     report = export_onnx(model.build(), path, metadata=metadata)
@@ -213,18 +215,21 @@ def _write_onnx(model: Model, path: Path, request: Request) -> _Written:
     return _Written(written, path.stat().st_size, report.difference, ())
 
 
-def _described(model: Model, precision: Precision, request: Request) -> Details:
-    """Return the details of what is written; what it was made from is kept by its hash."""
+def _changed(model: Model, precision: Precision, request: Request) -> Details:
+    """Return the details with what is asked to change."""
     changes = {
         "name": request.name or model.details.name,
         "licence": request.licence or model.details.licence,
         "precision": precision,
     }
-    details = model.details.model_copy(update=changes)
-    if model.sha256 is None or (details == model.details and _is_model(model.path)):
+    return model.details.model_copy(update=changes)
+
+
+def _made_from(model: Model, details: Details) -> Details:
+    """Keep the hash of the file that another file is made from: its records are found by it."""
+    if model.sha256 is None:
         return details
-    source = {WEIGHTS_SHA256: model.sha256} | details.source
-    return details.model_copy(update={"source": source})
+    return details.model_copy(update={"source": {WEIGHTS_SHA256: model.sha256} | details.source})
 
 
 def _difference(source: Model, written: Model) -> float:

@@ -10,6 +10,8 @@ import importlib
 import io
 import json
 import logging
+import math
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from zoo.bench.text import plain
 from zoo.errors import MachineError, WeightsError
 from zoo.files import write_hashed
 from zoo.generators.base import Generator
@@ -30,6 +34,9 @@ SIZES = ((1, 1, 1), (1, 5, 7), (2, 31, 8), (1, 48, 33))
 
 TOLERANCE = 1e-3
 _TRACED = (2, 3, 17, 19)
+_SHOWN = 200  # characters of an error of theirs
+_FATAL = 4  # of the runtime's levels of severity
+_FIXED = re.compile(r"static shape of|[Cc]onstraints violated|Got invalid dimensions for input")
 _MAX_BYTES = 2_000_000_000
 _WORD = 4
 
@@ -139,11 +146,7 @@ def _translated(
                 verbose=False,
             )
         except Exception as error:  # the exporter's errors have no common base
-            reason = str(error).strip().partition("\n")[0]
-            raise WeightsError(
-                f"{type(generator).__name__} cannot be expressed in ONNX with free height and "
-                f"width: {type(error).__name__}: {reason}"
-            ) from error
+            raise _inexpressible(generator, error) from error
     if program is None:
         raise WeightsError(f"the exporter gave nothing for {type(generator).__name__}")
     proto = program.model_proto
@@ -153,6 +156,24 @@ def _translated(
         entry.key, entry.value = key, value
     _check(proto)
     return proto.SerializeToString(), version
+
+
+def _inexpressible(generator: Generator, error: BaseException) -> WeightsError:
+    """Say why, by the beginning of the first error of a chain: torch wraps it in advice."""
+    first = error
+    while first.__cause__ is not None:
+        first = first.__cause__
+    text = str(first).strip()
+    reason = f"{type(first).__name__}: {plain(text)[:_SHOWN]}"
+    if _FIXED.search(text):
+        reason = (
+            "batch size, height or width is fixed while it is traced; compute with `image.shape` "
+            "itself, without NumPy, `int()`, `.item()`, or an `if` about it"
+        )
+    return WeightsError(
+        f"{type(generator).__name__} cannot be expressed in ONNX with free batch, height and "
+        f"width: {reason}"
+    )
 
 
 def _check(proto: Any) -> None:
@@ -186,18 +207,38 @@ def _difference(generator: Generator, content: bytes) -> float:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors; a warning of the runtime is no fault of the file
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    options.log_severity_level = _FATAL  # its errors are raised, too
     random = torch.Generator().manual_seed(0)
-    worst = 0.0
-    for batch, height, width in SIZES:
-        image = torch.rand(batch, 3, height, width, generator=random)
-        expected = generator(image)
-        actual = torch.from_numpy(session.run([OUTPUT], {INPUT: image.numpy()})[0])
-        if actual.shape != expected.shape:
-            raise WeightsError(
-                f"the ONNX network makes {tuple(actual.shape)} of {tuple(image.shape)}, the "
-                f"generator {tuple(expected.shape)}"
-            )
-        worst = max(worst, float((actual - expected).abs().max()))
-    return worst
+    images = [
+        torch.rand(batch, 3, height, width, generator=random) for batch, height, width in SIZES
+    ]
+    expected = [_output(generator, image) for image in images]
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        found = [session.run([OUTPUT], {INPUT: image.numpy()})[0] for image in images]
+    except Exception as error:  # the runtime's errors have no common base
+        raise _inexpressible(generator, error) from error
+    return max(map(_largest, map(torch.from_numpy, found), expected))
+
+
+def _output(generator: Generator, image: Tensor) -> Tensor:
+    size = "x".join(map(str, image.shape))
+    try:
+        output: Tensor = generator(image)
+    except RuntimeError as error:
+        told = plain(str(error))
+        raise WeightsError(
+            f"{type(generator).__name__} itself, before any export, cannot enlarge an image of "
+            f"{size}: {told}"
+        ) from error
+    if not bool(output.isfinite().all()):
+        raise WeightsError(f"{type(generator).__name__} makes values of {size} that are not finite")
+    return output
+
+
+def _largest(actual: Tensor, expected: Tensor) -> float:
+    if actual.shape != expected.shape:
+        raise WeightsError(
+            f"the ONNX network makes {tuple(actual.shape)}, the generator {tuple(expected.shape)}"
+        )
+    return float((actual - expected).abs().nan_to_num(math.inf).max())
