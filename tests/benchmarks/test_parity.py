@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks.parity import SMALL, Row, difference, main, random_network, table
+from benchmarks.parity import SMALL, Row, difference, least_effect, main, random_network, table
 from zoo.exchange.trial import try_generator
 from zoo.generators.bicubic import Bicubic, bicubic_upscale
 
@@ -26,9 +26,18 @@ def test_random_networks_make_images(name: str) -> None:
     assert try_generator(random_network(name, 4, SMALL[name]), name).passed
 
 
+@pytest.mark.parametrize("name", SMALL)
+def test_a_wrong_weight_would_show(name: str) -> None:
+    network = random_network(name, 4, SMALL[name])
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    assert least_effect(network) > 2e-5
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
 def test_a_row_of_the_table() -> None:
-    text = table([Row("net x4", 1234, "ESRGAN", 1.2e-7, 0.0, 3.4e-6)])
-    assert "| net x4 | 1,234 | ESRGAN | 1.2e-07 | 0.0e+00 | 3.4e-06 |" in text.splitlines()
+    text = table([Row("net x4", 1234, "ESRGAN", 5e-4, 1.2e-7, 0.0, 3.4e-6)])
+    row = "| net x4 | 1,234 | ESRGAN | 5.0e-04 | 1.2e-07 | 0.0e+00 | 3.4e-06 |"
+    assert row in text.splitlines()
 
 
 @pytest.mark.slow
@@ -36,4 +45,6 @@ def test_small_networks_agree(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--small"])
     rows = [line.split("|") for line in capsys.readouterr().out.splitlines() if " x4, " in line]
     assert len(rows) == len(SMALL)
-    assert all(float(cell) < 1e-5 for row in rows for cell in row[4:7])
+    for row in rows:
+        least, *differences = map(float, row[4:8])
+        assert max(differences) < 1e-5 < least
