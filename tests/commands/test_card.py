@@ -11,6 +11,7 @@ from tests.exchange.made_up import make_baseline, make_details, make_model, make
 from zoo.bench.records import write_record
 from zoo.exchange.export import export_folder
 from zoo.models.file import write_model
+from zoo.models.store import store_path
 
 
 @pytest.fixture
@@ -58,3 +59,24 @@ def test_what_is_no_model_is_told(zoo: Zoo, tmp_path: Path) -> None:
     result = zoo("card", "no-such-model", "--run-root", tmp_path)
     assert result.exit_code == 2
     assert "unknown model 'no-such-model'" in result.stderr
+
+
+def test_what_has_a_name_or_a_run_is_used_by_it(
+    zoo: Zoo, tmp_path: Path, run_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.models.store.SHIPPED", tmp_path / "shipped")
+    export_folder(make_model(), tmp_path / "shipped" / "small-net", [])
+    export_folder(make_model(), store_path("owner/net"), [])
+    shipped, pulled = zoo("card", "small-net").stdout, zoo("card", "owner/net").stdout
+    assert "zoo upscale photo.png -o upscaled --model small-net\n" in shipped
+    assert 'zoo.load("small-net")' in shipped
+    assert "zoo pull" not in shipped
+    assert "zoo pull owner/net\nzoo upscale photo.png -o upscaled --model owner/net\n" in pulled
+    run = run_root / "srresnet-nobn" / "smoke" / "seed-0"
+    assert f"--model {run}\n" in zoo("card", run).stdout
+
+
+def test_a_method_without_weights_has_no_card(zoo: Zoo, tmp_path: Path) -> None:
+    result = zoo("card", "bicubic", "--run-root", tmp_path)
+    assert result.exit_code == 2
+    assert "without weights" in result.stderr

@@ -21,10 +21,13 @@ from tests.exchange.made_up import (
     make_record,
     make_training,
 )
+from zoo.errors import DataError
 from zoo.exchange.cards import card
-from zoo.exchange.records import WEIGHTS_SHA256
+from zoo.exchange.records import WEIGHTS_SHA256, evidence
+from zoo.exchange.usage import shown_command
 from zoo.models.details import Details
 from zoo.models.file import write_model
+from zoo.models.model import Model
 
 HOSTILE = 'x"\n---\nlicense: mit\n<script>alert(1)</script> [a](javascript:b) | `c` {{ 7 * 7 }}'
 
@@ -68,6 +71,17 @@ def test_the_table_has_means_and_the_baseline_of_the_same_pixels() -> None:
     assert "One training, seed 3: no interval over seeds" in text
 
 
+def test_a_mean_of_datasets_is_said_to_be_one() -> None:
+    record, other = make_record(), make_record(psnr=(20.0, 20.0, 20.0))
+    second = other.datasets[0].model_copy(update={"name": "Set14"})
+    record = record.model_copy(update={"datasets": (*record.datasets, second)})
+    text = card(make_model(), [record])
+    assert "**Set5: 2 images**" in text
+    assert "**Set14: 3 images**" in text
+    mean = text.partition("**mean of the 2 datasets**")[2]
+    assert row(mean, "small-net")[0] == "25.50"  # of 31 and 20, not of five images
+
+
 @pytest.mark.parametrize(
     "record",
     [
@@ -87,14 +101,14 @@ def test_records_that_are_not_the_models_are_not_used(record: Any) -> None:
 @pytest.mark.parametrize(
     ("details", "record", "said"),
     [
-        ({}, {}, "Scored was this file"),
+        ({}, {}, "These are the scores of this file."),
         ({"source": {WEIGHTS_SHA256: WEIGHTS}}, {}, "a copy of them."),
         ({"source": {WEIGHTS_SHA256: WEIGHTS}, "precision": "float16"}, {}, "rounded to float16"),
         ({}, {"weights_sha256": digest("a run's own file")}, "a copy of them."),
         (
             {"origin": "imported", "training": None, "source": {"sha256": digest("RRDB.pth")}},
             {"kind": "weights", "weights_sha256": digest("RRDB.pth")},
-            "have no interval over seeds",
+            "there is no interval over seeds",
         ),
     ],
     ids=["the file", "made from it", "rounded", "identity", "imported"],
@@ -133,7 +147,6 @@ def test_a_trained_models_card_says_how() -> None:
     assert row(text, "adversary.name") == ["wgan-gp"]
     assert row(text, "training images") == ["BSDS400"]
     assert row(text, "monitor's verdict") == ["stable"]
-    assert row(text, "number of training images")[0].startswith("unknown")
     assert digest("vgg19") in row(text, "weights of vgg19")[0]
     assert digest("pretraining") in text
     assert "it invents detail" in text
@@ -145,7 +158,7 @@ def test_a_content_trained_model_is_not_said_to_invent() -> None:
     text = card(make_model())
     assert "trained without an adversary" in text
     assert "invents" not in text
-    assert "there was no pretraining" in text
+    assert "random weights, without pretraining" in text
 
 
 def test_parameters_and_operations_are_counted() -> None:
@@ -171,7 +184,7 @@ def test_an_imported_model_is_not_said_to_be_ours() -> None:
     ("licence", "head"),
     [
         ("MIT", {"license": "mit"}),
-        ("my own words", {"license": "other", "license_name": "my own words"}),
+        ("my own words", {"license": "other", "license_name": "my-own-words"}),
     ],
 )
 def test_licences_the_hub_does_not_know_are_other(licence: str, head: dict[str, str]) -> None:
@@ -181,7 +194,11 @@ def test_licences_the_hub_does_not_know_are_other(licence: str, head: dict[str, 
 
 def test_the_folders_of_a_machine_are_not_told() -> None:
     settings = {"data": {"source": "/home/somebody/photos"}, "adversary": None}
-    training = make_training(data="/home/somebody/photos", settings=settings)
+    command = (
+        "zoo train x --run-root /home/somebody/runs --plugin '/home/somebody/my nets/my_net.py' "
+        "--set data.source=/home/somebody/photos --set training.steps=1"
+    )
+    training = make_training(data="/home/somebody/photos", settings=settings, command=command)
     plugins = {"generator srresnet": "file /home/somebody/my_net.py"}
     text = card(make_model(make_details(training=training, plugins=plugins)))
     assert "/home/somebody" not in text
@@ -189,6 +206,48 @@ def test_the_folders_of_a_machine_are_not_told() -> None:
     assert "datasets" not in head_of(text)
     assert "--plugin my_net.py" in text
     assert 'plugins=["my_net.py"]' in text
+    shown = (
+        "zoo train x --run-root runs --plugin my_net.py --set data.source=photos "
+        "--set training.steps=1"
+    )
+    assert shown in text.splitlines()
+
+
+def test_the_folders_of_a_machine_do_not_travel_with_records() -> None:
+    made = make_record(command="zoo bench /home/somebody/net.safetensors")
+    command = ["/home/somebody/bin/zoo", "bench", "--records=/home/somebody/records"]
+    record = made.model_copy(update={"provenance": made.provenance | {"command": command}})
+    (found,) = evidence(make_model(), [record])
+    assert found.provenance["command"] == ["zoo", "bench", "--records=records"]
+    assert found.target.command == "zoo bench net.safetensors"
+    assert found.provenance["created"] == made.provenance["created"]
+
+
+def test_a_command_that_is_none_is_shown_as_it_is() -> None:
+    assert shown_command("it's") == "it's"
+
+
+def test_a_pretraining_says_which_command_it_is_a_part_of() -> None:
+    said = "That command trains another recipe; this model is its pretraining."
+    alone = make_training(recipe="rrdb", command="zoo train rrdb --profile tiny")
+    stage = make_training(recipe="rrdb", command="zoo train esrgan-wgangp --profile tiny")
+    assert said not in card(make_model(make_details(training=alone)))
+    assert said in card(make_model(make_details(training=stage)))
+
+
+def test_a_method_without_weights_has_no_card() -> None:
+    details = make_details(origin="fixed", training=None, generator={"name": "bicubic"})
+    with pytest.raises(DataError, match="fixed method without weights"):
+        card(Model(details, {}))
+
+
+def test_a_hash_is_told_once() -> None:
+    source = {"file": "x.pth", "sha256": digest("pth"), WEIGHTS_SHA256: digest("before")}
+    text = card(make_model(make_details(origin="imported", training=None, source=source)))
+    for told in (digest("pth"), digest("before"), WEIGHTS):
+        assert text.count(told) == 1
+    trained = card(make_model())
+    assert trained.count(IDENTITY) == trained.count(digest("pixels")) == 1
 
 
 def test_a_missing_plugin_leaves_costs_unknown() -> None:

@@ -45,16 +45,19 @@ def card(
     from zoo.exchange.export import find_source
     from zoo.exchange.records import records_for
     from zoo.files import write_atomically
-    from zoo.models.store import MODEL_FILE
+    from zoo.models.store import MODEL_FILE, is_repository, model_files
 
     if output is not None:
         require_free([output], force=force)
     model = find_source(what, run_root=run_root)
     is_file = model.path is not None and model.path.is_file()
+    is_named = what in model_files() and not Path(what).exists()
     text = cards.card(
         model,
         records_for(model, run_root, records),
         file=model.path.name if is_file and model.path else MODEL_FILE,
+        repository=what if is_named and is_repository(what) else None,
+        known_as=what if is_named else None if is_file else str(model.path),
     )
     if output is None:
         print_text(text.rstrip("\n"))

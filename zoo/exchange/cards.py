@@ -25,14 +25,16 @@ from zoo.bench.comparisons import COSTS_OF
 from zoo.bench.cost import SIDE, Cost, measure_cost
 from zoo.bench.records import Record
 from zoo.bench.text import escape_markdown, plain
-from zoo.errors import ZooError
+from zoo.errors import DataError, ZooError
 from zoo.exchange.front_matter import front_matter
+from zoo.exchange.records import WEIGHTS_SHA256
 from zoo.exchange.results import SuiteResult, results
 from zoo.exchange.usage import (
     commands,
     generator_origin,
     onnx_python,
     python,
+    shown_command,
     shown_origin,
 )
 from zoo.models.details import Details, Training
@@ -66,7 +68,10 @@ class CardContent:
         training: rows of the table of its training.
         settings: rows of the table of every setting.
         generator: rows of the table of the generator's arguments.
+        command: what trained it; folders of the machine are left out. Empty where nothing did.
+        is_stage: whether that command trained it as the first stage of another recipe.
         source: what an imported or interpolated model was made from.
+        made_from: sha256 of the file of weights that this one was made from, None where of none.
     """
 
     details: Details
@@ -85,7 +90,10 @@ class CardContent:
     training: Sequence[tuple[str, str]] = ()
     settings: Sequence[tuple[str, str]] = ()
     generator: Sequence[tuple[str, str]] = ()
+    command: str = ""
+    is_stage: bool = False
     source: Sequence[tuple[str, str]] = ()
+    made_from: str | None = None
     costs_of: str = COSTS_OF
     small: int = SMALL
     unknown: str = UNKNOWN
@@ -97,6 +105,7 @@ def card(
     *,
     file: str = MODEL_FILE,
     repository: str | None = None,
+    known_as: str | None = None,
 ) -> str:
     """Return the card of a model as Markdown, with the hub's YAML at its head.
 
@@ -105,8 +114,15 @@ def card(
         records: any records; those that are not the model's are not used.
         file: name of the file it is beside, `.safetensors` or `.onnx`.
         repository: where it will be found, `owner/name`; its use is then shown from there.
+        known_as: what finds it here without a file beside the card: its name, or its run.
+
+    Raises:
+        DataError: if it is a fixed method without weights.
     """
-    content = card_content(model, list(records), file=file, repository=repository)
+    require_weights(model)
+    content = card_content(
+        model, list(records), file=file, repository=repository, known_as=known_as
+    )
     environment = Environment(  # noqa: S701  Markdown is not HTML: `finalize` escapes every value
         loader=PackageLoader("zoo.exchange"),
         undefined=StrictUndefined,
@@ -121,8 +137,26 @@ def card(
     return front_matter(model.details, content.results) + "\n" + tidy.strip() + "\n"
 
 
+def require_weights(model: Model) -> None:
+    """Refuse a model that has nothing to bring out.
+
+    Raises:
+        DataError: if it is a fixed method without weights.
+    """
+    if not model.tensors:
+        raise DataError(
+            f"{model.details.name} is a fixed method without weights: there is nothing to export, "
+            "and no card of it"
+        )
+
+
 def card_content(
-    model: Model, records: Sequence[Record], *, file: str, repository: str | None
+    model: Model,
+    records: Sequence[Record],
+    *,
+    file: str,
+    repository: str | None,
+    known_as: str | None,
 ) -> CardContent:
     """Put together what a card shows, see `card`."""
     details, training = model.details, model.details.training
@@ -136,8 +170,8 @@ def card_content(
         file=file,
         is_onnx=is_onnx,
         sha256=model.sha256,
-        shell="" if is_onnx else commands(details, file, repository),
-        python=onnx_python(file) if is_onnx else python(details, file, repository),
+        shell="" if is_onnx else commands(details, known_as or file, repository),
+        python=onnx_python(file) if is_onnx else python(details, known_as or repository or file),
         plugin=None if origin is None else shown_origin(origin),
         plugin_sha256=components.get(role, {}).get("plugin_sha256"),
         other_plugins=[(r, shown_origin(o)) for r, o in details.plugins.items() if r != role],
@@ -148,7 +182,10 @@ def card_content(
         training=[] if training is None else list(_training_rows(training)),
         settings=[] if training is None else _flat(_settings(training)),
         generator=_flat({k: v for k, v in details.generator.items() if k != "name"}),
-        source=list(details.source.items()),
+        command="" if training is None else shown_command(training.command),
+        is_stage=training is not None and training.recipe not in training.command.split(),
+        source=[(k, v) for k, v in details.source.items() if k != WEIGHTS_SHA256],
+        made_from=details.source.get(WEIGHTS_SHA256),
     )
 
 
@@ -179,15 +216,12 @@ def _training_rows(training: Training) -> Iterable[tuple[str, str]]:
     yield "device", training.device or UNKNOWN
     yield "monitor's verdict", training.verdict
     yield "training images", _shown_data(training.data)
-    yield "sha256 of the training pixels", training.data_sha256 or UNKNOWN
-    yield "number of training images", f"{UNKNOWN}: runs do not record it"
     for role, known in training.components.items():
         if known:
             yield f"weights of {role}", ", ".join(f"{key} {value}" for key, value in known.items())
     versions = ", ".join(f"{package} {version}" for package, version in training.versions.items())
     yield "versions", versions or UNKNOWN
     yield "revision of zoo", _revision(training.git)
-    yield "identity of the run (sha256)", training.identity_sha256
 
 
 def _shown_data(data: str) -> str:

@@ -24,7 +24,7 @@ from zoo.data.images import read_image, to_rgb
 from zoo.data.sources import open_source
 from zoo.errors import DataError, IntegrityError, RecipeError
 from zoo.exchange.bundle import install, require_free, staging, write_records
-from zoo.exchange.cards import ONNX, card
+from zoo.exchange.cards import ONNX, card, require_weights
 from zoo.exchange.records import WEIGHTS_SHA256, evidence, records_of
 from zoo.files import file_sha256, write_atomically, write_hashed
 from zoo.models.details import Details, Precision
@@ -173,10 +173,7 @@ class _Written:
 
 
 def _write(model: Model, path: Path, request: Request) -> _Written:
-    if not model.tensors:
-        raise DataError(
-            f"{model.details.name} is a fixed method without weights: there is nothing to export"
-        )
+    require_weights(model)
     if path.suffix == ONNX:
         return _write_onnx(model, path, request)
     precision: Precision = "float16" if request.half else model.details.precision

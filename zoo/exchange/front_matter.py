@@ -57,7 +57,8 @@ def _licence(licence: str | None) -> dict[str, str]:
     identifier = licence.strip().casefold()
     if identifier in HUB_LICENCES:
         return {"license": identifier}
-    return {"license": "other", "license_name": plain(licence)}
+    name = re.sub(r"[^a-z0-9.]+", "-", identifier).strip("-.")  # the hub asks for an identifier
+    return {"license": "other", "license_name": name or "other"}
 
 
 def _tags(details: Details) -> list[str]:

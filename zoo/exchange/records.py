@@ -15,6 +15,7 @@ from typing import Final
 
 from zoo.bench.records import Record, newest, read_record, read_records
 from zoo.errors import DataError
+from zoo.exchange.usage import shown_command, shown_word
 from zoo.models.model import Model
 from zoo.models.store import RECORDS_FOLDER
 
@@ -88,14 +89,25 @@ def baselines_of(record: Record, records: Iterable[Record]) -> list[Record]:
 def evidence(model: Model, records: Sequence[Record]) -> list[Record]:
     """Return all records that say something of a model: its own, each followed by its baselines.
 
-    Their pictures are not among what travels with a model, so they are no longer named.
+    Their pictures are not among what travels with a model, so they are no longer named; nor are
+    the folders of the machine.
     """
     found = {
-        one.key: one.model_copy(update={"pictures": ()})
+        one.key: _to_travel(one)
         for own in records_of(model, records)
         for one in (own, *baselines_of(own, records))
     }
     return list(found.values())
+
+
+def _to_travel(record: Record) -> Record:
+    provenance, target = dict(record.provenance), record.target
+    if isinstance(provenance.get("command"), list):
+        provenance["command"] = [shown_word(str(word)) for word in provenance["command"]]
+    if target.command is not None:
+        target = target.model_copy(update={"command": shown_command(target.command)})
+    changes = {"pictures": (), "provenance": provenance, "target": target}
+    return record.model_copy(update=changes)
 
 
 def is_of_these_weights(record: Record, model: Model) -> bool:

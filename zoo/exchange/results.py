@@ -110,6 +110,8 @@ def _grid(comparison: Comparison, dataset: str) -> Grid:
     )
     images = max(row.images for row in rows)
     title = f"{dataset}: {images} {'image' if images == 1 else 'images'}"
+    if dataset not in comparison.datasets:
+        title = f"mean of the {len(comparison.datasets)} datasets"
     return Grid(title, tuple(headings), lines)
 
 
@@ -131,7 +133,7 @@ def _scores(comparison: Comparison) -> list[Score]:
 
 def _seed(own: Record) -> str:
     if own.target.seed is None:
-        return "These are the scores of one file of weights: they have no interval over seeds."
+        return "They are of one file of weights: there is no interval over seeds."
     return (
         f"One training, seed {own.target.seed}: no interval over seeds. Another seed would have "
         "other scores; how different they would be cannot be told from one."
@@ -140,6 +142,9 @@ def _seed(own: Record) -> str:
 
 def _weights(model: Model, own: Record) -> str:
     if is_of_these_weights(own, model):
-        return "Scored was this file."
+        return "These are the scores of this file."
     rounded = ", rounded to float16" if model.details.precision == "float16" else ""
-    return f"Scored were the weights this file was made from; it is a copy of them{rounded}."
+    return (
+        f"These are the scores of the weights this file was made from; it is a copy of "
+        f"them{rounded}."
+    )

@@ -34,8 +34,30 @@ def shown_origin(origin: str) -> str:
     return f"{_FILE_ORIGIN}{PurePath(origin.removeprefix(_FILE_ORIGIN)).name}"
 
 
-def commands(details: Details, file: str, repository: str | None) -> str:
-    """Return the commands that install zoo and upscale an image with this model."""
+def shown_command(command: str) -> str:
+    """Return a command without the folders of its absolute paths: no other machine has them."""
+    try:
+        words = shlex.split(command)
+    except ValueError:  # quotes that do not match: no command that was typed
+        return command
+    return shlex.join(shown_word(word) for word in words)
+
+
+def shown_word(word: str) -> str:
+    """Return a word of a command, `NAME=/a/path` included, without the folders of its path."""
+    head, equals, value = word.rpartition("=")
+    path = PurePath(value)
+    return f"{head}{equals}{path.name}" if path.is_absolute() and path.name else word
+
+
+def commands(details: Details, known_as: str, repository: str | None) -> str:
+    """Return the commands that install zoo and upscale an image with this model.
+
+    Args:
+        details: of the model.
+        known_as: its file, name or run.
+        repository: where it is fetched from first, if from anywhere.
+    """
     lines = ["pip install srgan-zoo"]
     origin = generator_origin(details) or ""
     if origin.startswith(_PACKAGE_ORIGIN):
@@ -45,13 +67,13 @@ def commands(details: Details, file: str, repository: str | None) -> str:
         )
     if repository is not None:
         lines.append(shlex.join(["zoo", "pull", repository]))
-    words = ["zoo", "upscale", "photo.png", "-o", "upscaled", "--model", repository or file]
+    words = ["zoo", "upscale", "photo.png", "-o", "upscaled", "--model", repository or known_as]
     plugin = plugin_file(details)
     lines.append(shlex.join([*words, *([] if plugin is None else ["--plugin", plugin])]))
     return "\n".join(lines)
 
 
-def python(details: Details, file: str, repository: str | None) -> str:
+def python(details: Details, known_as: str) -> str:
     """Return the Python that upscales a batch of images with this model."""
     plugin, scale = plugin_file(details), details.scale
     plugins = "" if plugin is None else f", plugins=[{_quoted(plugin)}]"
@@ -59,7 +81,7 @@ def python(details: Details, file: str, repository: str | None) -> str:
         "import torch",
         "import zoo",
         "",
-        f"generator = zoo.load({_quoted(repository or file)}{plugins})",
+        f"generator = zoo.load({_quoted(known_as)}{plugins})",
         "lr_image = torch.rand(1, 3, 48, 64)  # (N, 3, h, w), RGB in 0..1",
         "with torch.inference_mode():",
         f"    sr_image = generator(lr_image).clamp(0, 1)  # (N, 3, {scale}h, {scale}w)",
