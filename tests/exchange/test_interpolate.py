@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.exchange.made_up import digest, make_training
 from tests.exchange.networks import passing
 from zoo.errors import RecipeError, WeightsError
-from zoo.exchange.interpolate import interpolate
-from zoo.models.details import Details
+from zoo.exchange.interpolate import interpolate, trained_apart
+from zoo.models.details import Details, Training
 from zoo.models.model import Model
 
 GENERATOR = {"name": "srresnet", "width": 4, "num_blocks": 1}
@@ -98,3 +99,23 @@ def test_different_networks_are_refused_with_the_difference(second: Model, told:
 def test_methods_without_weights_are_refused() -> None:
     with pytest.raises(WeightsError, match="no weights to mix"):
         interpolate(model("a", {}), model("b", {}), 0.5)
+
+
+def test_alphas_that_are_close_have_two_names() -> None:
+    first, second = model("a" * 128, weights(1.0)), model("b" * 128, weights(2.0))
+    names = {interpolate(first, second, alpha).details.name for alpha in (0.1234567, 0.12345671)}
+    assert len(names) == 2
+
+
+def test_networks_trained_apart_are_told() -> None:
+    content = make_training(identity_sha256=digest("pretraining"))
+    tuned = make_training(adversarial=True)
+    other = make_training(identity_sha256=digest("other seed"))
+
+    def trained(training: Training) -> Model:
+        return model("a", weights(1.0), training=training)
+
+    assert not trained_apart(trained(content), trained(tuned))
+    assert not trained_apart(trained(tuned), trained(tuned))
+    assert trained_apart(trained(other), trained(tuned))
+    assert not trained_apart(model("a", weights(1.0)), trained(tuned))

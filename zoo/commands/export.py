@@ -128,9 +128,10 @@ def _report(exported: Exported, *, as_json: bool) -> None:
         note(remark)
     if not exported.records:
         note("no record is of this model: its card has no scores; `zoo bench` makes one")
-    difference = exported.largest_difference
+    difference, is_onnx = exported.largest_difference, exported.weights.suffix == ".onnx"
+    run_on = "in onnxruntime on images of several sizes" if is_onnx else "on a photograph"
     note(
-        f"read again and run on a photograph: the largest difference from the source is "
+        f"read again and run {run_on}: the largest difference from the source is "
         f"{difference:.2g} of values in 0..1, {difference * LEVELS:.2g} of {LEVELS} levels"
     )
     print_text(f"written: {exported.weights} ({exported.size:,} bytes, {exported.precision})")

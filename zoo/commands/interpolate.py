@@ -84,6 +84,8 @@ def interpolate(
         _print_json(alphas, targets, hashes, picture)
         return
     note(f"(1 - alpha) {one.details.name} + alpha {other.details.name}")
+    if interpolation.trained_apart(one, other):
+        note("neither began as the other, nor both as a third: their mean is likely noise")
     for target in [*targets, *([picture] if picture is not None else [])]:
         print_text(f"written: {target}")
 

@@ -1,6 +1,7 @@
 """Models brought out: as a folder with card and records, or as one file with its card beside it.
 
-What was written is read again, built and run on a photograph before anything is put in its place;
+What was written is read again and run, safetensors on a photograph and ONNX on noise of several
+sizes, before anything is put in its place;
 the largest difference from the source's output is part of the answer.
 
 Not here: the layout of a folder (`zoo.exchange.bundle`), how a network becomes ONNX
@@ -71,7 +72,8 @@ class Exported:
         sha256: of the file with the weights.
         size: of that file in bytes.
         precision: of its numbers.
-        largest_difference: of its output from the source's on a photograph, of values in 0..1.
+        largest_difference: of its output from the source's, of values in 0..1: on a photograph,
+            of ONNX on noise of several sizes.
         records: how many records of the model's own came along.
         remarks: what others cannot do with it, as sentences.
     """

@@ -42,6 +42,22 @@ def interpolate(first: Model, second: Model, alpha: float) -> Model:
     return Model(_details(first, second, alpha), tensors)
 
 
+def trained_apart(first: Model, second: Model) -> bool:
+    """Tell whether two models are known to have no weights in common that they began from.
+
+    False also where it is not known: of imported models, say.
+    """
+    one, other = first.details.training, second.details.training
+    if one is None or other is None:
+        return False
+    began = [
+        {training.identity_sha256}
+        | ({training.pretraining.identity_sha256} if training.pretraining else set())
+        for training in (one, other)
+    ]
+    return began[0].isdisjoint(began[1])
+
+
 def _mixed(first: torch.Tensor, second: torch.Tensor, alpha: float) -> torch.Tensor:
     """Mix in float64, so that the ends are the models themselves, bit by bit."""
     if not first.is_floating_point():
@@ -80,7 +96,7 @@ def _require_same_network(first: Model, second: Model) -> None:
 def _details(first: Model, second: Model, alpha: float) -> Details:
     one, other = first.details, second.details
     return Details(
-        name=f"{_stem(one.name)}-{_stem(other.name)}-{alpha:g}",
+        name=f"{_stem(one.name)}-{_stem(other.name)}-{_written(alpha)}",
         summary=f"{1 - alpha:g} x {one.name} + {alpha:g} x {other.name}",
         generator=one.generator,
         scale=one.scale,
@@ -99,4 +115,9 @@ def _details(first: Model, second: Model, alpha: float) -> Details:
 
 def _stem(name: str) -> str:
     """Return a name without its owner, short enough that two fit into one."""
-    return name.rpartition("/")[2][:56]
+    return name.rpartition("/")[2][:50]
+
+
+def _written(alpha: float) -> str:
+    """Return alpha with all its digits: two alphas are two names."""
+    return str(int(alpha)) if alpha.is_integer() else repr(alpha)
