@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from unittest import SkipTest
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoo.generators.base import Generator
 from zoo.recipes.arguments import SCALE
@@ -57,7 +58,7 @@ class GeneratorContract(NetworkContract):
         _require_compiler()
         generator, image = self.network(), self.example()
         expected = self.output(generator, image)
-        compiled: nn.Module = torch.compile(generator)
+        compiled: Callable[[Tensor], Tensor] = torch.compile(generator)
         with torch.no_grad():
             actual = compiled(image)
         found = require_close(actual, expected, tolerance=FLOAT32_TOLERANCE, what="the output")
