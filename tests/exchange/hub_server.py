@@ -86,6 +86,7 @@ class Hub:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are sent apart: the second waits 40 ms else
     hub: Hub
 
     def log_message(self, *_: object) -> None:

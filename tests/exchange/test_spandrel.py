@@ -194,6 +194,7 @@ def test_without_spandrel_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) ->
         install()
 
 
+@pytest.mark.slow
 def test_two_lines_are_all_a_user_types(tmp_path: Path) -> None:
     network = passing("srresnet", width=6, num_blocks=1)
     path = write(tmp_path / "ours.safetensors", "srresnet", network, width=6, num_blocks=1)

@@ -13,7 +13,7 @@ import logging
 import math
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,8 +94,9 @@ def export_onnx(
             f"the network has {num_bytes:,} bytes of weights; an ONNX file holds {_MAX_BYTES:,}"
         )
     with _evaluating(generator):
+        pairs = _examples(generator)
         content, version = _translated(generator, opset, dict(metadata or {}))
-        difference = _difference(generator, content)
+    difference = _difference(generator, content, pairs)
     if not difference <= TOLERANCE:
         raise WeightsError(
             f"{path} was not written: the ONNX network differs from the generator by "
@@ -202,23 +203,32 @@ def _messages_logged() -> Iterator[None]:
 
 
 @torch.no_grad()
-def _difference(generator: Generator, content: bytes) -> float:
+def _examples(generator: Generator) -> list[tuple[Tensor, Tensor]]:
+    """Return images of several sizes with what the generator makes of them."""
+    random = torch.Generator().manual_seed(0)
+    images = [
+        torch.rand(batch, 3, height, width, generator=random) for batch, height, width in SIZES
+    ]
+    return [(image, _output(generator, image)) for image in images]
+
+
+def _difference(
+    generator: Generator, content: bytes, pairs: Sequence[tuple[Tensor, Tensor]]
+) -> float:
     """Return the largest difference between the file's and the generator's outputs."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL  # its errors are raised, too
-    random = torch.Generator().manual_seed(0)
-    images = [
-        torch.rand(batch, 3, height, width, generator=random) for batch, height, width in SIZES
-    ]
-    expected = [_output(generator, image) for image in images]
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        found = [session.run([OUTPUT], {INPUT: image.numpy()})[0] for image in images]
+        found = [session.run([OUTPUT], {INPUT: image.numpy()})[0] for image, _ in pairs]
     except Exception as error:  # the runtime's errors have no common base
         raise _inexpressible(generator, error) from error
-    return max(map(_largest, map(torch.from_numpy, found), expected))
+    return max(
+        _largest(torch.from_numpy(actual), expected)
+        for actual, (_, expected) in zip(found, pairs, strict=True)
+    )
 
 
 def _output(generator: Generator, image: Tensor) -> Tensor:
