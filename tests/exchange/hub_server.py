@@ -313,7 +313,7 @@ def serving() -> Iterator[Hub]:
     server.daemon_threads = True
     hub.endpoint = f"http://127.0.0.1:{server.server_port}"
     hub.store = f"http://localhost:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
         yield hub

@@ -122,7 +122,7 @@ def test_flipped_bytes_never_end_in_a_traceback(tmp_path: Path, form: str) -> No
     else:
         torch.save({"params": A}, stream, _use_new_zipfile_serialization=form == "zip")
     path, generator, refused = tmp_path / "damaged.pth", np.random.default_rng(0), []
-    for _ in range(300):
+    for _ in range(150):
         content = np.frombuffer(stream.getvalue(), np.uint8).copy()
         content[generator.integers(0, content.size, 3)] = generator.integers(0, 256, 3)
         path.write_bytes(content.tobytes())
@@ -130,7 +130,7 @@ def test_flipped_bytes_never_end_in_a_traceback(tmp_path: Path, form: str) -> No
             read_checkpoint(path)
         except WeightsError as error:
             refused.append(str(error))
-    assert len(refused) > 100
+    assert len(refused) > 50
     assert all(text.isprintable() for text in refused)
 
 

@@ -144,7 +144,11 @@ class Broken(Unfree):
 @pytest.mark.parametrize(
     ("generator", "told"),
     [
-        (Frozen, "Frozen cannot .* height or width is fixed while it is traced"),
+        pytest.param(
+            Frozen,
+            "Frozen cannot .* height or width is fixed while it is traced",
+            marks=pytest.mark.slow,
+        ),
         (Padded, "Padded itself, before any export, cannot enlarge an image of 1x3x1x1"),
         (Broken, "Broken makes values of 1x3x1x1 that are not finite"),
     ],
