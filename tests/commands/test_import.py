@@ -113,4 +113,7 @@ def test_a_plugins_generator(zoo: Zoo, plugin_file: Path, theirs: Path) -> None:
     assert result.exit_code == 0, result.stderr
     details = read_model(Path("plugged.safetensors")).details
     assert details.generator == {"name": "plugged-net", "width": 12}
-    assert str(plugin_file) in details.plugins["generator"]
+    assert details.plugins == {"generator plugged-net": f"file {plugin_file}"}
+    card = zoo("card", "plugged.safetensors", "--plugin", plugin_file).stdout
+    assert "--model plugged.safetensors --plugin plugged.py" in card
+    assert "use it only if you trust" in card

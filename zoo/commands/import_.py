@@ -148,8 +148,8 @@ def _report(imported: Imported, path: Path, sha256: str, *, as_json: bool) -> No
         return
     for text in imported.notes:
         note(text)
-    settings = (f"{key} {value_text(value)}" for key, value in details.generator.items())
-    note(f"{details.source['layout']}: x{details.scale}, {', '.join(list(settings)[1:])}")
+    settings = [f"{k} {value_text(v)}" for k, v in details.generator.items() if k != "name"]
+    note(f"{details.source['layout']}: {', '.join([f'x{details.scale}', *settings])}")
     note(
         f"on a smooth test image: correlation {trial.correlation:.4f} with bicubic, root mean "
         f"square difference {trial.difference:.4f}"

@@ -201,7 +201,7 @@ def _fitted(path: Path, match: _Match) -> dict[str, torch.Tensor]:
 def _details(
     path: Path, match: _Match, key: str | None, name: str | None, licence: str | None
 ) -> Details:
-    origin = GENERATORS.origin(match.generator)
+    origin, role = GENERATORS.origin(match.generator), f"generator {match.generator}"
     source = {"file": path.name, "sha256": file_sha256(path), "layout": match.title}
     return Details(
         name=name or re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)[:128] or "imported",
@@ -211,7 +211,7 @@ def _details(
         origin="imported",
         source=source if key is None else source | {"key": key},
         licence=licence,
-        plugins={} if origin.kind == "built-in" else {"generator": str(origin)},
+        plugins={} if origin.kind == "built-in" else {role: str(origin)},
     )
 
 
