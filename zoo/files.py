@@ -88,19 +88,27 @@ def hash_path(path: Path) -> Path:
 def write_hashed(path: Path, content: bytes | memoryview) -> str:
     """Write a file and its sha256 beside it so that a kill between the two does no harm.
 
-    While a file is replaced, its `.sha256` lists the hashes of both contents.
+    While a file is replaced, its `.sha256` lists the hashes of both contents. Its folder is made
+    if need be.
 
     Returns:
         The sha256.
+
+    Raises:
+        MachineError: if the disk is full or the folder cannot be made or written.
     """
     digest = hashlib.sha256(content).hexdigest()
-    line = f"{digest}  {path.name}\n"
+    line = f"{digest}  {path.name}\n".encode()
     recorded = hash_path(path)
-    before = recorded.read_text(encoding="utf-8") if recorded.exists() and path.exists() else ""
-    write_atomically(recorded, (line + before).encode())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        before = recorded.read_bytes() if recorded.exists() and path.exists() else b""
+    except OSError as error:
+        raise MachineError(_describe(path, len(content), error)) from error
+    write_atomically(recorded, line + before)
     write_atomically(path, content)
     if before:
-        write_atomically(recorded, line.encode())
+        write_atomically(recorded, line)
     return digest
 
 

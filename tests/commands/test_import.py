@@ -64,6 +64,20 @@ def test_nothing_is_overwritten_unasked(zoo: Zoo, theirs: Path) -> None:
     assert read_model(Path("x.safetensors")).details.origin == "imported"
 
 
+@pytest.mark.parametrize("place", ["file/x.safetensors", f"{'x' * 300}.safetensors"])
+def test_a_place_that_cannot_be_written_is_said(zoo: Zoo, theirs: Path, place: str) -> None:
+    Path("file").write_text("precious")
+    result = zoo("import", theirs, "-o", place)
+    assert result.exit_code == 5
+    assert f"cannot write {place}: " in result.stderr
+    assert Path("file").read_text() == "precious"
+
+
+def test_a_name_is_no_path(zoo: Zoo, theirs: Path) -> None:
+    assert zoo("import", theirs, "--name", "../owner/\x1b[31mnet").exit_code == 0
+    assert [path.name for path in Path().glob("*.safetensors")] == ["owner-31mnet.safetensors"]
+
+
 def test_the_file_that_is_read_is_never_replaced(zoo: Zoo, theirs: Path) -> None:
     from safetensors.torch import save_file
 
@@ -82,6 +96,8 @@ def test_the_file_that_is_read_is_never_replaced(zoo: Zoo, theirs: Path) -> None
         (("--set", "width"), "write it as NAME=VALUE"),
         (("--set", "widht=3"), "unknown parameter 'widht'"),
         (("-g", "rrbd"), "did you mean 'rrdb'"),
+        (("--name", "x" * 129), "name: String should have at most 128 characters"),
+        (("--name", ""), "name: String should have at least 1 character"),
     ],
     ids=" ".join,
 )

@@ -18,7 +18,7 @@ from tests.exchange.made_up import (
     make_model,
     make_record,
 )
-from zoo.errors import DataError, IntegrityError, RecipeError, WeightsError
+from zoo.errors import DataError, IntegrityError, MachineError, RecipeError, WeightsError
 from zoo.exchange import export as exchange_export
 from zoo.exchange.bundle import read_bundle
 from zoo.exchange.export import (
@@ -115,6 +115,14 @@ def test_a_renamed_copy_knows_what_it_was_made_from(tmp_path: Path) -> None:
     assert details.source[WEIGHTS_SHA256] == WEIGHTS
     again = export_folder(read_model(done.weights), tmp_path / "2", [], Request(name="other"))
     assert read_model(again.weights).details.source[WEIGHTS_SHA256] == WEIGHTS
+
+
+def test_a_name_that_no_model_may_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="name: String should have at most 128 characters"):
+        export_folder(make_model(), tmp_path / "net", [], Request(name="x" * 129))
+    with pytest.raises(MachineError, match="File name too long"):
+        export_folder(make_model(), tmp_path / ("x" * 300), [])
+    assert names_in(tmp_path) == set()
 
 
 @pytest.mark.parametrize("there", ["model.safetensors", "README.md", "records/x.json"])

@@ -86,6 +86,7 @@ def import_model(
         load_plugin_file(path)
 
     from zoo.exchange import foreign
+    from zoo.exchange.export import folder_name
     from zoo.models.file import write_model
 
     imported = foreign.import_model(
@@ -97,7 +98,7 @@ def import_model(
         key=key,
         arguments=settings,
     )
-    target = output or Path(f"{imported.model.details.name.replace('/', '-')}{SUFFIX}")
+    target = output or Path(f"{folder_name(imported.model.details.name)}{SUFFIX}")
     require_target(target, force=force, source=file)
     sha256 = write_model(target, imported.model)
     _report(imported, target, sha256, as_json=as_json)
@@ -114,13 +115,15 @@ def require_target(path: Path, *, force: bool, source: Path | None = None) -> No
     Raises:
         RecipeError: if the suffix is not that of a model file.
         DataError: if the file is there.
+        MachineError: if it cannot be.
     """
+    from zoo.exchange.bundle import require_free
+
     if path.suffix != SUFFIX:
         raise RecipeError(f"{path}: a model file ends in {SUFFIX}")
+    require_free([path], force=force)
     if source is not None and path.exists() and path.samefile(source):
         raise DataError(f"{path} is the file that is read; name another with --output")
-    if path.exists() and not force:
-        raise DataError(f"{path} is there already; name another with --output, or add --force")
 
 
 def _parsed(arguments: Sequence[str]) -> dict[str, Any]:

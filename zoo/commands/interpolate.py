@@ -66,6 +66,7 @@ def interpolate(
         load_plugin_file(path)
 
     from zoo.exchange import interpolate as interpolation
+    from zoo.exchange.bundle import require_free
     from zoo.models.file import write_model
     from zoo.models.find import find_model
 
@@ -75,8 +76,8 @@ def interpolate(
     picture = targets[0].with_name(f"{sheet.stem}-sheet.png") if sheet is not None else None
     for target in targets:
         require_target(target, force=force)
-    if picture is not None and picture.exists() and not force:
-        raise RecipeError(f"{picture} is there already; move it, or add --force")
+    if picture is not None:
+        require_free([picture], force=force)
     if sheet is not None and picture is not None:
         _write_sheet(picture, sheet, alphas, mixed)
     hashes = [write_model(target, model) for target, model in zip(targets, mixed, strict=True)]

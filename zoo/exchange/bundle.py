@@ -129,13 +129,24 @@ def require_free(paths: Sequence[Path], *, force: bool) -> None:
 
     Raises:
         DataError: if one is there and `force` is not set.
+        MachineError: if nothing can be there: a name is too long, a folder closed.
     """
-    there = [str(path) for path in paths if path.exists()]
+    there = [str(path) for path in paths if _is_there(path)]
     if there and not force:
         raise DataError(
             f"{', '.join(there)} {'is' if len(there) == 1 else 'are'} there already; write "
             "elsewhere with -o, or over it with --force"
         )
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise MachineError(f"cannot write {path}: {error.strerror}") from error
+    return True
 
 
 def install(staged: Path, folder: Path, *, replace_records: bool = True) -> None:

@@ -28,7 +28,7 @@ from zoo.exchange.bundle import install, require_free, staging, write_records
 from zoo.exchange.cards import ONNX, card, require_weights
 from zoo.exchange.records import WEIGHTS_SHA256, evidence, records_of
 from zoo.files import file_sha256, write_atomically, write_hashed
-from zoo.models.details import Details, Precision
+from zoo.models.details import Details, Precision, described
 from zoo.models.file import SUFFIX, is_model_file, read_model, write_model
 from zoo.models.find import find_model
 from zoo.models.model import Model
@@ -128,8 +128,8 @@ def export_folder(
     """
     request = request or Request()
     name = ONNX_FILE if request.form == "onnx" else MODEL_FILE
-    places = [folder / name, folder / CARD_FILE, *(folder / RECORDS_FOLDER).glob("*.json")]
-    require_free(places, force=request.force)
+    require_free([folder / name, folder / CARD_FILE], force=request.force)
+    require_free(list((folder / RECORDS_FOLDER).glob("*.json")), force=request.force)
     known = list(records)
     with staging(folder.absolute().parent) as staged:
         found = _write(model, staged / name, request)
@@ -216,12 +216,9 @@ def _write_onnx(model: Model, path: Path, request: Request) -> _Written:
 
 def _changed(model: Model, precision: Precision, request: Request) -> Details:
     """Return the details with what is asked to change."""
-    changes = {
-        "name": request.name or model.details.name,
-        "licence": request.licence or model.details.licence,
-        "precision": precision,
-    }
-    return model.details.model_copy(update=changes)
+    asked = {"name": request.name, "licence": request.licence, "precision": precision}
+    changes = {key: value for key, value in asked.items() if value is not None}
+    return described(**{**dict(model.details), **changes})
 
 
 def _made_from(model: Model, details: Details) -> Details:

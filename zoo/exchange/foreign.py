@@ -23,7 +23,7 @@ from zoo.exchange.sizes import Sizes
 from zoo.exchange.trial import Trial, try_generator
 from zoo.files import file_sha256
 from zoo.generators.base import Generator
-from zoo.models.details import Details
+from zoo.models.details import Details, described
 from zoo.models.file import is_model_file
 from zoo.models.model import Model
 from zoo.recipes.arguments import complaints
@@ -203,8 +203,8 @@ def _details(
 ) -> Details:
     origin, role = GENERATORS.origin(match.generator), f"generator {match.generator}"
     source = {"file": path.name, "sha256": file_sha256(path), "layout": match.title}
-    return Details(
-        name=name or re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)[:128] or "imported",
+    return described(
+        name=re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)[:128] if name is None else name,
         summary=f"{match.generator} x{match.scale}, imported from {path.name}",
         generator={"name": match.generator, **match.arguments},
         scale=match.scale,

@@ -102,7 +102,6 @@ def export_onnx(
             f"{path} was not written: the ONNX network differs from the generator by "
             f"{difference:.3g}, more than {TOLERANCE:g}"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
     return OnnxReport(path, write_hashed(path, content), version, difference, SIZES)
 
 

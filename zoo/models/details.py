@@ -9,8 +9,17 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
+from zoo.errors import RecipeError
+from zoo.recipes.problems import dotted
 from zoo.recipes.schema import ComponentSpec, Scale
 
 SCHEMA: Final = "zoo.model/1"
@@ -18,7 +27,8 @@ Origin = Literal["trained", "imported", "interpolated", "fixed"]
 Precision = Literal["float32", "float16"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-Line = Annotated[str, AfterValidator(lambda text: _CONTROL.sub("\ufffd", text))]
+_INERT = AfterValidator(lambda text: _CONTROL.sub("\ufffd", text))
+Line = Annotated[str, _INERT]
 """Text that commands print: a file from anywhere must not be able to write to the terminal."""
 
 
@@ -105,7 +115,7 @@ class Details(Part):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     schema_name: Literal["zoo.model/1"] = Field(default=SCHEMA, alias="schema")
-    name: Annotated[Line, Field(min_length=1, max_length=128)]
+    name: Annotated[str, Field(min_length=1, max_length=128), _INERT]
     summary: Line = ""
     generator: dict[str, Any]
     scale: Scale
@@ -126,3 +136,16 @@ class Details(Part):
     def generator_name(self) -> str:
         """The registered name of the generator."""
         return str(self.generator["name"])
+
+
+def described(**content: Any) -> Details:
+    """Return a description with what a user asked for in it.
+
+    Raises:
+        RecipeError: if a value is not allowed, a name that is too long for example.
+    """
+    try:
+        return Details(**content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise RecipeError(f"{dotted(first['loc'])}: {first['msg']}") from error

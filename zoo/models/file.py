@@ -57,7 +57,6 @@ def write_model(path: Path, model: Model, *, precision: Precision = "float32") -
         DETAILS_KEY: details.model_dump_json(by_alias=True),
         TENSORS_KEY: tensors_sha256(tensors),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     return write_hashed(path, save(tensors, metadata))
 
 

@@ -180,7 +180,6 @@ def write_tensors(
 
     contiguous = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
     content = save(contiguous, None if verified is None else {_VERIFIED: verified})
-    path.parent.mkdir(parents=True, exist_ok=True)
     return write_hashed(path, content)
 
 
