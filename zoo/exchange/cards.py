@@ -11,6 +11,7 @@ Not here: the YAML at its head (`zoo.exchange.front_matter`), its tables of scor
 from __future__ import annotations
 
 import copy
+import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from pathlib import PurePath
 from typing import Any, Final
 
 import torch
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from zoo.bench.comparisons import COSTS_OF
@@ -123,16 +124,7 @@ def card(
     content = card_content(
         model, list(records), file=file, repository=repository, known_as=known_as
     )
-    environment = Environment(  # noqa: S701  Markdown is not HTML: `finalize` escapes every value
-        loader=PackageLoader("zoo.exchange"),
-        undefined=StrictUndefined,
-        finalize=_escaped,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"pairs": _pairs, "fence": _fenced, "literal": _literal, "code": _code}
-    body = environment.get_template("card.md.j2").render(card=content)
+    body = _template().render(card=content)
     tidy = re.sub(r"\n{3,}", "\n\n", body)
     return front_matter(model.details, content.results) + "\n" + tidy.strip() + "\n"
 
@@ -264,6 +256,20 @@ def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(_value(item) for item in value)}]"
     return str(value)
+
+
+@functools.cache
+def _template() -> Template:
+    environment = Environment(  # noqa: S701  Markdown is not HTML: `finalize` escapes every value
+        loader=PackageLoader("zoo.exchange"),
+        undefined=StrictUndefined,
+        finalize=_escaped,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"pairs": _pairs, "fence": _fenced, "literal": _literal, "code": _code}
+    return environment.get_template("card.md.j2")
 
 
 def _escaped(value: object) -> object:
