@@ -22,7 +22,7 @@ VAGUE_NAMES = {"utils", "util", "helpers", "helper", "misc", "common", "tools"}
 LAYERS = [
     {"errors"},
     {"files", "packages"},
-    {"registry", "plugins"},
+    {"registry", "plugins", "fingerprints"},
     {"generators", "discriminators", "adversaries", "losses", "metrics", "data", "weights"},
     {"recipes"},
     {"runs"},

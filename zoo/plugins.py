@@ -15,12 +15,14 @@ import os
 import sys
 import traceback
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from zoo.errors import DuplicateNameError, PluginError, ZooError
+from zoo.fingerprints import PLUGIN_FILE, PLUGIN_HASH
 from zoo.registry import NAME_PATTERN, REGISTRIES, Origin, Registry
 
 REGISTRY_GROUP = "zoo.registries"
@@ -83,34 +85,40 @@ def package_registries() -> list[PackageRegistry]:
     return sorted(found, key=lambda each: (each.name, each.origin.where))
 
 
-def load_plugin_file(path: Path) -> ModuleType:
+def load_plugin_file(path: str | Path) -> ModuleType:
     """Execute a plugin file so that its decorators register its components.
 
-    A file already loaded is not executed again. When the file fails, every registry is left as
-    it was.
+    A file already loaded is executed again only where it has changed, and its components are
+    replaced by the new ones. When the file fails, every registry is left as it was.
 
     Raises:
         PluginError: if the file does not exist or fails; the message has the line that failed.
         DuplicateNameError: if it takes a name that is already taken.
     """
-    path = path.expanduser().resolve()
+    path = Path(path).expanduser().resolve()
     if not path.is_file():
         raise PluginError(f"plugin file {path} does not exist")
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:12]
     name = f"zoo_plugin_{path.stem.replace('-', '_')}_{digest}"
-    if name in sys.modules:
-        return sys.modules[name]
+    code = path.read_bytes()
+    content_hash = hashlib.sha256(code).hexdigest()
+    loaded = sys.modules.get(name)
+    if loaded is not None and getattr(loaded, PLUGIN_HASH) == content_hash:
+        return loaded
     spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
+    if spec is None or not isinstance(spec.loader, SourceFileLoader):
         raise PluginError(f"plugin file {path} is not a Python file (.py)")
     module = importlib.util.module_from_spec(spec)
-    vars(module)["__zoo_plugin_file__"] = path
+    vars(module).update({PLUGIN_FILE: path, PLUGIN_HASH: content_hash})
     snapshots = {kind: registry.snapshot() for kind, registry in REGISTRIES.items()}
+    for registry in REGISTRIES.values():
+        registry.forget(Origin("file", str(path)))
     sys.modules[name] = module  # before execution: dataclasses look their module up there
     try:
-        spec.loader.exec_module(module)
+        # what was hashed, never Python's cache: it takes a file for unchanged within a second
+        exec(spec.loader.source_to_code(code, path), vars(module))  # noqa: S102
     except BaseException as error:
-        del sys.modules[name]
+        _unload(name, loaded)
         for kind, registry in REGISTRIES.items():
             registry.restore(snapshots[kind])
         if not isinstance(error, Exception | SystemExit):
@@ -123,14 +131,16 @@ def load_plugin_file(path: Path) -> ModuleType:
 def plugin_file_of(component: type) -> Path | None:
     """Return the plugin file a component came from, None for any other origin."""
     module = sys.modules.get(component.__module__)
-    path: Path | None = getattr(module, "__zoo_plugin_file__", None)
+    path: Path | None = getattr(module, PLUGIN_FILE, None)
     return path
 
 
-def plugin_file_hash(component: type) -> str | None:
-    """Return the sha256 of the plugin file a component came from, None for any other origin."""
-    path = plugin_file_of(component)
-    return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
+def _unload(name: str, earlier: ModuleType | None) -> None:
+    """Take a module away, or put the one back that was there before."""
+    if earlier is None:
+        del sys.modules[name]
+    else:
+        sys.modules[name] = earlier
 
 
 def _package_registry(entry_point: EntryPoint) -> PackageRegistry:

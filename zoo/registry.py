@@ -17,6 +17,7 @@ from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from zoo.errors import DuplicateNameError, PluginError, UnknownNameError, ZooError
+from zoo.fingerprints import OWN_PACKAGE, PLUGIN_FILE, is_of_session
 
 if TYPE_CHECKING:
     from zoo.adversaries.base import Adversary
@@ -136,6 +137,12 @@ class Registry(Generic[T]):
         """Record a plugin that cannot be used under `name`, unless the name works already."""
         self._table().setdefault(name, Entry(name, origin, error=error))
 
+    def forget(self, origin: Origin) -> None:
+        """Drop what comes from an origin: it is about to be registered again."""
+        table = self._table()
+        for name in [name for name, entry in table.items() if entry.origin == origin]:
+            del table[name]
+
     def snapshot(self) -> dict[str, Entry[T]]:
         """Return the state to give back to `restore` should a plugin file fail half-way."""
         return dict(self._table())
@@ -206,12 +213,12 @@ def origin_of(component: type) -> Origin:
     """Tell where a class was defined, from its module."""
     module_name = component.__module__
     module = sys.modules.get(module_name)
-    plugin_file = getattr(module, "__zoo_plugin_file__", None)
+    plugin_file = getattr(module, PLUGIN_FILE, None)
     if plugin_file is not None:
         return Origin("file", str(plugin_file))
-    if module_name.partition(".")[0] == "zoo":
+    if module_name.partition(".")[0] == OWN_PACKAGE:
         return Origin("built-in", f"{module_name}:{component.__qualname__}")
-    if module_name == "__main__" or module is None or getattr(module, "__file__", None) is None:
+    if is_of_session(component):
         return Origin("session", module_name)
     return Origin("package", module_name)
 

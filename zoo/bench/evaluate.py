@@ -47,11 +47,11 @@ from zoo.bench.suites import BenchImage, Suite
 from zoo.data.images import to_rgb
 from zoo.data.stream import to_float
 from zoo.errors import DataError, DivergedError, RecipeError, ShapeError
+from zoo.fingerprints import code_hash
 from zoo.metrics import metric_key
 from zoo.metrics.base import Comparison, Metric
 from zoo.metrics.learned import trained_against
 from zoo.metrics.protocol import PROTOCOL_VERSION
-from zoo.plugins import plugin_file_hash
 from zoo.registry import METRICS
 from zoo.runs.device import Execution
 from zoo.runs.provenance import identity_hash, machine, revision, versions
@@ -338,7 +338,7 @@ def _origin(name: str, metric: Metric) -> dict[str, str]:
     origin = METRICS.origin(name) if name in METRICS.names() else None
     if origin is None or origin.kind == "built-in":
         return {}
-    return {"origin": plugin_file_hash(type(metric)) or str(origin)}
+    return {"origin": code_hash(type(metric)) or str(origin)}
 
 
 def _provenance(execution: Execution) -> dict[str, Any]:

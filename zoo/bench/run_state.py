@@ -6,13 +6,14 @@ missing (`zoo.sweep`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from zoo.bench.dynamics import DIVERGED
 from zoo.errors import ZooError
+from zoo.recipes.build import PLUGIN_SHA256, plugin_hashes
 from zoo.recipes.schema import RunSpec
 from zoo.runs.directory import RunDirectory, run_path
 
@@ -74,11 +75,16 @@ def _state(spec: RunSpec, path: Path) -> RunState:
     recorded = directory.spec()
     if recorded is None:
         return RunState("missing", reason="not trained")
+    remedy = "choose another --run-root, or start it over with --fresh, which deletes it"
     if _shaping(recorded) != _shaping(spec):
-        remedy = "choose another --run-root, or start it over with --fresh, which deletes it"
         return RunState("other", reason=f"{path} was trained with other settings: {remedy}")
-    if directory.provenance() is None:
+    provenance = directory.provenance()
+    if provenance is None:
         return RunState("missing", reason="not trained")
+    changed = _changed_code(spec, provenance["identity"].get("components", {}))
+    if changed:
+        names = ", ".join(changed)
+        return RunState("other", reason=f"{path} was trained with other code of {names}: {remedy}")
     if is_finished(directory):
         return RunState("finished", path)
     if directory.summary() is not None:
@@ -86,6 +92,17 @@ def _state(spec: RunSpec, path: Path) -> RunState:
     if divergence(directory) is not None:
         return RunState("diverged", path)
     return RunState("begun", reason="begun, not finished")
+
+
+def _changed_code(spec: RunSpec, recorded: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Return the components whose code is not what a run was trained with."""
+    now = plugin_hashes(spec.settings)
+    roles = now.keys() | {role for role, found in recorded.items() if PLUGIN_SHA256 in found}
+    return sorted(role for role in roles if _hash(now, role) != _hash(recorded, role))
+
+
+def _hash(components: Mapping[str, Mapping[str, str]], role: str) -> str | None:
+    return components.get(role, {}).get(PLUGIN_SHA256)
 
 
 def _diverged_pretraining(spec: RunSpec, run_root: Path) -> RunState | None:

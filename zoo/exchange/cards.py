@@ -60,7 +60,7 @@ class CardContent:
         shell: commands that use it; empty for an ONNX file.
         python: Python that uses it.
         plugin: origin of a generator that is not built in, else None.
-        plugin_sha256: of the plugin's file where it is one.
+        plugin_sha256: of the plugin's code, see `zoo.fingerprints`.
         other_plugins: the other components that are not built in, with their origin.
         cost: parameters and operations; None where the generator cannot be built here.
         cost_problem: why not.

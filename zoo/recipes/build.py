@@ -12,14 +12,16 @@ from torch import nn
 
 from zoo.adversaries.base import Adversary
 from zoo.discriminators.base import Discriminator
+from zoo.fingerprints import code_hash
 from zoo.generators.base import Generator
 from zoo.losses.base import Loss
-from zoo.plugins import plugin_file_hash
 from zoo.recipes.checks import generator_arguments
 from zoo.recipes.rules import Part, parts
 from zoo.recipes.schema import ComponentSpec, RecipeSettings
 from zoo.registry import REGISTRIES, Origin
 
+PLUGIN_SHA256 = "plugin_sha256"
+"""What the provenance calls the hash of a component's code."""
 _GENERATOR_SEED, _DISCRIMINATOR_SEED = 1, 2
 
 
@@ -34,7 +36,7 @@ class Components:
         discriminator: the second player, None in a content stage.
         adversary: the objective between the players, None in a content stage.
         adversary_weight: weight of the adversary's term in the generator's loss.
-        provenance: what else shaped the components: hashes of plugin files and feature weights.
+        provenance: what else shaped the components: hashes of plugins' code and of feature weights.
     """
 
     generator: Generator
@@ -93,7 +95,7 @@ def build_components(settings: RecipeSettings, *, seed: int) -> Components:
         discriminator=discriminator,
         adversary=adversary,
         adversary_weight=settings.adversary.weight if settings.adversary else 0.0,
-        provenance=provenance | _plugin_hashes(settings),
+        provenance=provenance | plugin_hashes(settings),
     )
 
 
@@ -107,12 +109,13 @@ def _role(part: Part) -> str:
     return " ".join([*(str(key) for key in part.root), part.spec.name])
 
 
-def _plugin_hashes(settings: RecipeSettings) -> dict[str, dict[str, str]]:
+def plugin_hashes(settings: RecipeSettings) -> dict[str, dict[str, str]]:
+    """Return the hash of the code of each component that is not built in, by its role and name."""
     hashes: dict[str, dict[str, str]] = {}
     for part in parts(settings):
-        digest = plugin_file_hash(part.component)
+        digest = code_hash(part.component)
         if digest is not None:
-            hashes[_role(part)] = {"plugin_sha256": digest}
+            hashes[_role(part)] = {PLUGIN_SHA256: digest}
     return hashes
 
 

@@ -1,0 +1,78 @@
+"""Whether a run is there: what was trained with other code of a plugin is another run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from zoo.bench.run_state import find_run
+from zoo.plugins import load_plugin_file
+from zoo.recipes.book import load_book
+from zoo.recipes.build import plugin_hashes
+from zoo.recipes.checks import complete
+from zoo.recipes.resolve import resolve
+from zoo.recipes.schema import RunSpec
+from zoo.registry import REGISTRIES
+from zoo.runs.directory import RunDirectory, run_path
+
+PLUGIN = """
+from zoo import Generator, register_generator
+
+@register_generator("state-net")
+class Net(Generator):
+    gain = {gain}
+    def __init__(self, *, scale: int = 4) -> None:
+        super().__init__(scale=scale)
+
+    def forward(self, lr_image):
+        return lr_image
+"""
+RECIPE = "version: 1\nrecipes: {state: {summary: s, generator: state-net, losses: {l1: 1}}}\n"
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Iterator[Path]:
+    """Return a loaded plugin file, with its recipe; all registries are as before afterwards."""
+    before = {kind: registry.snapshot() for kind, registry in REGISTRIES.items()}
+    path = tmp_path / "net.py"
+    path.write_text(PLUGIN.format(gain=1))
+    (tmp_path / "mine.yaml").write_text(RECIPE)
+    load_plugin_file(path)
+    yield path
+    for kind, registry in REGISTRIES.items():
+        registry.restore(before[kind])
+
+
+def finished(recipe: str, root: Path, **components: dict[str, str]) -> RunSpec:
+    """Write a finished run of a recipe as training does."""
+    file = root / "mine.yaml"
+    spec = complete(resolve(load_book([file] if file.exists() else []), recipe, "smoke")).spec
+    directory = RunDirectory(run_path(spec, root))
+    directory.path.mkdir(parents=True)
+    directory.begin_session(spec, {"components": components | plugin_hashes(spec.settings)}, {})
+    directory.weights.write_bytes(b"")
+    directory.write_summary({"seconds": 7.0}, "")
+    return spec
+
+
+def test_a_run_of_other_code_is_another_run(plugin: Path, tmp_path: Path) -> None:
+    spec = finished("state", tmp_path)
+    assert find_run(spec, tmp_path).state == "finished"
+    plugin.write_text(PLUGIN.format(gain=2))
+    load_plugin_file(plugin)
+    found = find_run(spec, tmp_path)
+    assert (found.state, found.can_be_trained) == ("other", False)
+    assert "was trained with other code of generator state-net: choose another" in found.reason
+    plugin.write_text(PLUGIN.format(gain=1))
+    load_plugin_file(plugin)
+    assert find_run(spec, tmp_path).state == "finished"
+
+
+def test_a_run_of_a_plugin_is_none_of_built_in_code(tmp_path: Path) -> None:
+    spec = finished("srresnet", tmp_path / "ours")
+    assert find_run(spec, tmp_path / "ours").state == "finished"
+    of_plugin = {"generator srresnet": {"plugin_sha256": "0" * 64}}
+    finished("srresnet", tmp_path / "theirs", **of_plugin)
+    assert find_run(spec, tmp_path / "theirs").state == "other"
