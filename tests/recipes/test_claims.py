@@ -301,8 +301,10 @@ def test_what_a_profile_makes_equal_is_found_under_that_profile(write: Write) ->
     """The demo profile sets the width of RRDB, so a recipe's own width is nothing under it."""
     problems = proof(write, "narrow", "rrdb", "generator.width")
     assert problems == [
-        f"{BEYOND}narrow and rrdb do not differ in generator.width "
-        "under profile smoke, demo, sweep, compact"
+        (
+            f"{BEYOND}narrow and rrdb do not differ in generator.width "
+            "under profile smoke, demo, sweep, compact"
+        )
     ]
 
 
