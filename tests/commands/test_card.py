@@ -10,6 +10,7 @@ from tests.commands.conftest import Zoo
 from tests.exchange.made_up import make_baseline, make_details, make_model, make_record
 from zoo.bench.records import write_record
 from zoo.exchange.export import export_folder
+from zoo.files import file_sha256
 from zoo.models.file import write_model
 from zoo.models.store import store_path
 
@@ -80,3 +81,11 @@ def test_a_method_without_weights_has_no_card(zoo: Zoo, tmp_path: Path) -> None:
     result = zoo("card", "bicubic", "--run-root", tmp_path)
     assert result.exit_code == 2
     assert "without weights" in result.stderr
+
+
+def test_the_hash_of_a_run_is_that_of_its_weights(zoo: Zoo, run_root: Path) -> None:
+    run = run_root / "srresnet-nobn" / "smoke" / "seed-0"
+    result = zoo("card", run)
+    digest = file_sha256(run / "weights.safetensors")
+    assert f"- sha256 of `weights.safetensors`: `{digest}`" in result.stdout
+    assert f"--model {run}" in result.stdout
