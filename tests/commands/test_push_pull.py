@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.conftest import Zoo
-from tests.exchange.hub_server import Hub, serving
+from tests.exchange.hub_server import Hub, logged_in
 from tests.exchange.made_up import make_baseline, make_model, make_record
 from zoo.exchange.export import export_folder
 from zoo.models.store import store_path
@@ -21,16 +21,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     """Run a hub, logged in to as `somebody`."""
-    from huggingface_hub import constants
-    from huggingface_hub.utils import close_session
-
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
-    monkeypatch.setenv("HF_TOKEN", "secret")
-    with serving() as running:
-        monkeypatch.setenv("HF_ENDPOINT", running.endpoint)
+    with logged_in(monkeypatch, tmp_path) as running:
         yield running
-        close_session()
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import pytest
 import yaml
 
 LARGE = (".safetensors", ".bin", ".pth", ".pkl")
@@ -321,3 +323,19 @@ def serving() -> Iterator[Hub]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def logged_in(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[Hub]:
+    """Run a hub for the client, logged in as `somebody`, its files in a folder."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import close_session
+
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # the stand-in speaks LFS
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(folder / "no-token"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub-cache"))
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    with serving() as running:
+        monkeypatch.setenv("HF_ENDPOINT", running.endpoint)
+        yield running
+        close_session()  # before the server goes: its connections are kept open

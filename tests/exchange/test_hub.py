@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.exchange.hub_server import Hub, serving
+from tests.exchange.hub_server import Hub, logged_in
 from tests.exchange.made_up import digest, make_baseline, make_model, make_record
 from zoo.errors import DataError, IntegrityError, MachineError, WeightsError, ZooError
 from zoo.exchange.bundle import read_bundle
@@ -33,17 +33,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     """Run a hub, logged in to as `somebody`."""
-    from huggingface_hub import constants
-    from huggingface_hub.utils import close_session
-
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # the stand-in speaks LFS
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
-    monkeypatch.setenv("HF_TOKEN", "secret")
-    with serving() as running:
-        monkeypatch.setenv("HF_ENDPOINT", running.endpoint)
+    with logged_in(monkeypatch, tmp_path) as running:
         yield running
-        close_session()  # before the server goes: its connections are kept open
 
 
 @pytest.fixture(scope="module")
