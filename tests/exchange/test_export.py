@@ -168,7 +168,7 @@ def test_a_fixed_method_has_nothing_to_export(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_onnx_is_written_with_its_card(tmp_path: Path) -> None:
+def test_onnx_is_written_with_its_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     done = export_folder(make_model(), tmp_path / "net", [], Request(form="onnx"))
     assert names_in(tmp_path / "net") == {"model.onnx", "model.onnx.sha256", "README.md"}
@@ -179,7 +179,13 @@ def test_onnx_is_written_with_its_card(tmp_path: Path) -> None:
     with torch.inference_mode():
         expected = make_model().build()(image)
     assert float((torch.from_numpy(found) - expected).abs().max()) < 1e-4
-    assert "onnxruntime.InferenceSession" in done.card.read_text()
+    code = re.search(r"```python\n(.*?)\n```", done.card.read_text(), re.DOTALL)
+    assert code is not None
+    monkeypatch.chdir(done.weights.parent)
+    names: dict[str, Any] = {}
+    exec(code[1], names)  # noqa: S102  a reader would run it
+    assert names["sr_image"].shape == (1, 3, 192, 256)
+    assert 0 <= names["sr_image"].min() < names["sr_image"].max() <= 1
     with pytest.raises(RecipeError, match="--half is for safetensors"):
         export_file(make_model(), tmp_path / "half.onnx", [], Request(half=True))
 

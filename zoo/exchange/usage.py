@@ -98,6 +98,7 @@ def onnx_python(file: str) -> str:
         f"session = onnxruntime.InferenceSession({_quoted(file)})",
         "lr_image = np.random.rand(1, 3, 48, 64).astype(np.float32)  # (N, 3, h, w), RGB in 0..1",
         "(sr_image,) = session.run(None, {session.get_inputs()[0].name: lr_image})",
+        "sr_image = sr_image.clip(0, 1)  # what the network makes may be a little outside",
     ]
     return "\n".join(lines)
 
