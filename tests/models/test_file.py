@@ -34,6 +34,10 @@ def test_a_model_comes_back_as_it_was(tiny: Model, tmp_path: Path) -> None:
         assert torch.equal(back.build()(image), tiny.build()(image))
 
 
+def test_a_model_written_again_is_the_same_file(tiny: Model, tmp_path: Path) -> None:
+    assert len({write_model(tmp_path / "tiny.safetensors", tiny) for _ in range(16)}) == 1
+
+
 def test_a_built_generator_is_ready_to_use(tiny: Model) -> None:
     generator = tiny.build()
     assert not generator.training
