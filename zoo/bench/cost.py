@@ -120,7 +120,7 @@ def measured_cost(
     timing = measure_time(generator, scale=scale, device=device, side=side)
     if not isinstance(generator, nn.Module):
         return {"ms_per_megapixel": timing.ms_per_megapixel}
-    cost = measure_cost(lambda: _copied(generator), height=side, width=side)
+    cost = generator_cost(generator, side=side)
     # nothing is kept for the backward pass of a fixed method
     saved = activation_bytes(generator, height=side, width=side) if cost.parameters else 0
     image = _image(side, device)
@@ -150,6 +150,16 @@ def measure_cost(build: Callable[[], nn.Module], *, height: int, width: int) -> 
         return _measure(build, (1, 3, height, width), "meta")
     except RuntimeError:
         return _measure(build, (1, 3, height, width), "cpu")
+
+
+def generator_cost(generator: nn.Module, *, side: int = SIDE) -> Cost:
+    """Count the parameters and operations of a network that is there; it is left as it was.
+
+    Args:
+        generator: maps `(1, 3, h, w)`.
+        side: height and width of the input in pixels.
+    """
+    return measure_cost(lambda: _copied(generator), height=side, width=side)
 
 
 def measure_time(

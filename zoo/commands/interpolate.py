@@ -95,7 +95,7 @@ def _parsed(texts: Sequence[str]) -> list[float]:
     """Return the distinct numbers of `0,0.2` and repeated options, in their order.
 
     Raises:
-        RecipeError: if one is no number from 0 to 1.
+        RecipeError: if one is no number.
     """
     alphas: list[float] = []
     for text in ",".join(texts).split(","):
@@ -103,8 +103,6 @@ def _parsed(texts: Sequence[str]) -> list[float]:
             value = float(text)
         except ValueError as error:
             raise RecipeError(f"--alpha {text!r} is no number; such as 0.2 or 0,0.5,1") from error
-        if not 0 <= value <= 1:
-            raise RecipeError(f"--alpha {text} is outside 0 (A alone) to 1 (B alone)")
         alphas += [value] if value not in alphas else []
     return alphas
 

@@ -10,7 +10,6 @@ Not here: the YAML at its head (`zoo.exchange.front_matter`), its tables of scor
 
 from __future__ import annotations
 
-import copy
 import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,12 +17,11 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final
 
-import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from zoo.bench.comparisons import COSTS_OF
-from zoo.bench.cost import SIDE, Cost, measure_cost
+from zoo.bench.cost import Cost, generator_cost
 from zoo.bench.records import Record
 from zoo.bench.text import escape_markdown, plain
 from zoo.errors import DataError, ZooError
@@ -183,14 +181,9 @@ def card_content(
 
 def _cost(model: Model) -> tuple[Cost | None, str]:
     try:
-        generator = model.build()
+        return generator_cost(model.build()), ""
     except ZooError as error:  # a plugin that is not here: the card is of what is known
         return None, str(error)
-
-    def build() -> torch.nn.Module:
-        return copy.deepcopy(generator).to(torch.get_default_device())
-
-    return measure_cost(build, height=SIDE, width=SIDE), ""
 
 
 def _is_adversarial(details: Details) -> bool | None:
