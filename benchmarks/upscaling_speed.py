@@ -26,10 +26,8 @@ import torch
 
 from zoo.data.images import Image, read_image, to_rgb
 from zoo.data.pairs import find_pairs
-from zoo.errors import WeightsError
 from zoo.files import write_atomically
 from zoo.generators.base import Generator
-from zoo.generators.srresnet import SRResNet
 from zoo.models.find import find_model
 from zoo.runs.device import choose_device, peak_memory
 from zoo.runs.provenance import machine, revision, versions
@@ -59,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure the speed and memory of upscaling.")
-    parser.add_argument("--model", help="a name, file or run directory; else the shipped model")
+    parser.add_argument("--model", help="a name, file or run directory; else the default model")
     parser.add_argument("--tile", type=int, default=192, help="side of tiles, in input pixels")
     parser.add_argument("--speed-megapixels", type=float, default=2.0, metavar="MP")
     parser.add_argument("--megapixels", type=float, nargs="+", default=[0.5, 1, 2, 4, 8])
@@ -93,17 +91,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def open_generator(model: str | None) -> tuple[Generator, str]:
-    """Return a generator and what to call it; a random one where no model is shipped."""
-    try:
-        found = find_model(model)
-    except WeightsError:
-        if model is not None:
-            raise
-        torch.manual_seed(0)
-        stand_in = SRResNet(
-            width=32, num_blocks=12, kernel_size=3, norm="none", interpolation_skip=True
-        )
-        return stand_in, "no model is shipped; an SRResNet of 32x12 with random weights instead"
+    """Return a generator and what it is called."""
+    found = find_model(model)
     return found.build(), found.details.name
 
 

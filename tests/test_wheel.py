@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RUN = "import sys; from zoo.commands.app import main; sys.argv[0] = 'zoo'; main()"
@@ -58,14 +59,24 @@ def test_it_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert sources <= set(names)
 
 
-def test_it_holds_what_pages_and_suites_are_made_of(wheel: Path) -> None:
+def test_it_holds_suites_models_and_what_pages_are_made_of(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     suites = {f"zoo/suites/{name}-x4.yaml" for name in ("samples", "classical", "div2k")}
     assert suites == {name for name in names if name.startswith("zoo/suites/")}
     report = REPOSITORY / "zoo" / "report"
     files = [path for path in report.rglob("*") if path.suffix in (".j2", ".css", ".js")]
     assert {path.suffix for path in files} == {".j2", ".css", ".js"}
+    files += [path for path in (REPOSITORY / "zoo/models/shipped").rglob("*") if path.is_file()]
     assert {path.relative_to(REPOSITORY).as_posix() for path in files} <= names
+
+
+def test_it_upscales_with_a_model_of_its_own(installed: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (12, 8), "teal").save(tmp_path / "photo.png")
+    done = zoo(installed, tmp_path, "upscale", "photo.png")
+    assert "photo-x4.png" in done.stdout
+    with Image.open(tmp_path / "photo-x4.png") as large:
+        assert large.size == (48, 32)
+    assert {path.name for path in tmp_path.iterdir()} == {"photo.png", "photo-x4.png"}
 
 
 def test_it_is_itself_that_runs(installed: Path, tmp_path: Path) -> None:
