@@ -29,7 +29,7 @@ from zoo.exchange.export import (
     folder_name,
     photograph,
 )
-from zoo.exchange.records import WEIGHTS_SHA256, records_for
+from zoo.exchange.records import WEIGHTS_SHA256, records_for, records_of
 from zoo.files import file_sha256
 from zoo.models.details import Details
 from zoo.models.file import read_model, write_model
@@ -114,7 +114,12 @@ def test_a_renamed_copy_knows_what_it_was_made_from(tmp_path: Path) -> None:
     assert (details.name, details.licence) == ("mine", "MIT")
     assert details.source[WEIGHTS_SHA256] == WEIGHTS
     again = export_folder(read_model(done.weights), tmp_path / "2", [], Request(name="other"))
-    assert read_model(again.weights).details.source[WEIGHTS_SHA256] == WEIGHTS
+    assert read_model(again.weights).details.source[WEIGHTS_SHA256] == f"{done.sha256} {WEIGHTS}"
+    for scored in (WEIGHTS, done.sha256, again.sha256):
+        record = make_record(weights_sha256=scored, identity_sha256=None)
+        assert len(records_of(read_model(again.weights), [record])) == 1
+    text = again.card.read_text()
+    assert all(text.count(told) == 1 for told in (WEIGHTS, done.sha256))
 
 
 def test_a_name_that_no_model_may_have_is_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from zoo.commands.output import Table, print_json, print_table, print_text, value_text
 from zoo.errors import UnknownNameError, ZooError
+from zoo.exchange.usage import shown_command
 from zoo.models.details import Details
 from zoo.models.file import read_details
 from zoo.models.store import is_repository, model_files
@@ -91,6 +92,6 @@ def _facts(details: Details) -> list[tuple[str, str]]:
     if training is not None:
         shown = ("recipe", "profile", "seed", "steps", "seconds", "verdict", "data", "data_sha256")
         rows += [(f"training.{key}", value_text(getattr(training, key))) for key in shown]
-        rows += [("training.command", training.command)]
+        rows += [("training.command", shown_command(training.command))]
     rows += [(f"plugin of {role}", origin) for role, origin in details.plugins.items()]
     return rows

@@ -26,7 +26,7 @@ from zoo.bench.records import Record
 from zoo.bench.text import escape_markdown, plain
 from zoo.errors import DataError, ZooError
 from zoo.exchange.front_matter import front_matter
-from zoo.exchange.records import WEIGHTS_SHA256
+from zoo.exchange.records import WEIGHTS_SHA256, earlier_weights
 from zoo.exchange.results import SuiteResult, results
 from zoo.exchange.usage import (
     commands,
@@ -70,7 +70,7 @@ class CardContent:
         command: what trained it; folders of the machine are left out. Empty where nothing did.
         is_stage: whether that command trained it as the first stage of another recipe.
         source: what an imported or interpolated model was made from.
-        made_from: sha256 of the file of weights that this one was made from, None where of none.
+        made_from: sha256 of each file of weights that this one was made from, the latest first.
     """
 
     details: Details
@@ -92,7 +92,7 @@ class CardContent:
     command: str = ""
     is_stage: bool = False
     source: Sequence[tuple[str, str]] = ()
-    made_from: str | None = None
+    made_from: Sequence[str] = ()
     costs_of: str = COSTS_OF
     small: int = SMALL
     unknown: str = UNKNOWN
@@ -175,7 +175,7 @@ def card_content(
         command="" if training is None else shown_command(training.command),
         is_stage=training is not None and training.recipe not in training.command.split(),
         source=[(k, v) for k, v in details.source.items() if k != WEIGHTS_SHA256],
-        made_from=details.source.get(WEIGHTS_SHA256),
+        made_from=earlier_weights(details),
     )
 
 

@@ -26,7 +26,7 @@ from zoo.data.sources import open_source
 from zoo.errors import DataError, IntegrityError, RecipeError
 from zoo.exchange.bundle import install, require_free, staging, write_records
 from zoo.exchange.cards import ONNX, card, require_weights
-from zoo.exchange.records import WEIGHTS_SHA256, evidence, records_of
+from zoo.exchange.records import WEIGHTS_SHA256, earlier_weights, evidence, records_of
 from zoo.files import file_sha256, write_atomically, write_hashed
 from zoo.models.details import Details, Precision, described
 from zoo.models.file import SUFFIX, is_model_file, read_model, write_model
@@ -225,7 +225,9 @@ def _made_from(model: Model, details: Details) -> Details:
     """Keep the hash of the file that another file is made from: its records are found by it."""
     if model.sha256 is None:
         return details
-    return details.model_copy(update={"source": {WEIGHTS_SHA256: model.sha256} | details.source})
+    hashes = " ".join([model.sha256, *earlier_weights(details)])
+    source = {key: value for key, value in details.source.items() if key != WEIGHTS_SHA256}
+    return details.model_copy(update={"source": {WEIGHTS_SHA256: hashes} | source})
 
 
 def _difference(source: Model, written: Model) -> float:

@@ -16,16 +16,25 @@ from typing import Final
 from zoo.bench.records import Record, newest, read_record, read_records
 from zoo.errors import DataError
 from zoo.exchange.usage import shown_command, shown_word
+from zoo.models.details import Details
 from zoo.models.model import Model
 from zoo.models.store import RECORDS_FOLDER
 
 WEIGHTS_SHA256: Final = "weights_sha256"
-"""Key of `Details.source` with the hash of the weights a file was made from."""
+"""Key of `Details.source` with the hashes of the weights a file was made from, the latest first."""
 
 _DEPTH_OF_RUN = 2
 """Folders between a run and the folder of runs: its profile's and its recipe's."""
 
 logger = logging.getLogger(__name__)
+
+
+def earlier_weights(details: Details) -> list[str]:
+    """Return the sha256 of each file that a file was made from, one after the other, latest first.
+
+    Renaming, rounding and ONNX each make a new file; the scores of the former ones stay its own.
+    """
+    return details.source.get(WEIGHTS_SHA256, "").split()
 
 
 def records_in(folder: Path) -> list[Record]:
@@ -119,7 +128,7 @@ def is_of_these_weights(record: Record, model: Model) -> bool:
 
 def _belongs(record: Record, model: Model) -> bool:
     details, target = model.details, record.target
-    hashes = {model.sha256, details.source.get(WEIGHTS_SHA256)} - {None}
+    hashes = {model.sha256, *earlier_weights(details)} - {None}
     if details.origin == "imported":
         hashes.add(details.source.get("sha256"))
     if target.weights_sha256 is not None and target.weights_sha256 in hashes:

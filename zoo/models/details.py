@@ -107,7 +107,8 @@ class Details(Part):
         training: how it was trained, where zoo trained it.
         source: of an imported model `file`, `sha256`, `layout`; of an interpolated one `a`,
             `a_sha256`, `b`, `b_sha256`, `alpha`; of a model that was renamed or rounded
-            after it was scored `weights_sha256`, the file whose records are its own.
+            after it was scored `weights_sha256`, the files whose records are its own, the latest
+            first.
         licence: of the weights, None where nobody said.
         plugins: origin of each component that is not built in, by role.
     """
