@@ -177,6 +177,7 @@ def logic_strings(path: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.value
 
 
+@cache
 def component_names() -> dict[str, str]:
     """Return each component's name and the part of zoo it lives in."""
     return {
@@ -201,17 +202,22 @@ def test_no_component_is_named_in_logic_outside_its_own_part(path: Path) -> None
     assert named == []
 
 
+@cache
+def recipe_names() -> re.Pattern[str]:
+    """Return what finds a recipe's name as a word of its own."""
+    recipes = sorted(load_book().recipes.keys() - component_names().keys() - ORDINARY_WORDS)
+    return re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, recipes))})(?![\w-])")
+
+
 @source_files()
 def test_no_recipe_is_named_in_logic(path: Path) -> None:
     """Delete `esrgan` everywhere but in registry.yaml, tests and docs, and nothing breaks.
 
     Examples in a command's help are documentation.
     """
-    recipes = sorted(load_book().recipes.keys() - component_names().keys() - ORDINARY_WORDS)
-    pattern = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, recipes))})(?![\w-])")
     named = [
         f"line {line}: {text!r}"
         for line, text in logic_strings(path)
-        if pattern.search(text) and not (part_of(path) == "commands" and " " in text)
+        if recipe_names().search(text) and not (part_of(path) == "commands" and " " in text)
     ]
     assert named == []

@@ -73,13 +73,14 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert not missing
 
 
-def test_the_recipe_table_names_recipes_that_exist() -> None:
+def test_the_tables_name_recipes_and_models_that_exist() -> None:
+    from zoo.models.store import model_files
     from zoo.recipes.book import load_book
 
     rows = [line for line in (REPOSITORY / "README.md").read_text().splitlines() if "| `" in line]
     named = {name for row in rows for name in re.findall(r"`([a-z0-9-]+)`", row.split("|")[1])}
     suffixes = {name for name in named if name.startswith("-")}
     recipes = set(load_book().written_recipes)
-    assert named - suffixes <= recipes
+    assert named - suffixes <= recipes | set(model_files())
     ends = tuple(suffixes)
     assert {name for name in recipes if not name.endswith(ends)} <= named
