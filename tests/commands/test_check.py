@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import Result
 
+from zoo.testing import GeneratorContract
+from zoo.testing.beside import COMPARED
+
 Zoo = Callable[..., Result]
+HEADING = "  speed and memory beside srresnet at its defaults, and the ratio:"
 
 PARTS = """
 import torch
@@ -135,11 +140,26 @@ def test_a_bug_has_its_line_and_its_traceback_where_asked(
     assert "Traceback" in zoo("--verbose", "check", path, "--kind", "loss").stderr
 
 
+@pytest.mark.parametrize("page", ["plugins.md", "first-plugin.md"])
+def test_the_pages_show_the_checks_there_are(page: str) -> None:
+    text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^\$ zoo check my_net\.py\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    checks = [line.removeprefix("  ok      ") for line in shown.splitlines() if "  ok " in line]
+    methods = [getattr(GeneratorContract, name) for name in GeneratorContract.checks()]
+    said = [" ".join(str(method.__doc__).split()).rstrip(".") for method in methods]
+    assert len(checks) == len(said)
+    assert all(line.startswith(each) for line, each in zip(checks, said, strict=True))
+    costs = [line.strip() for line in shown.splitlines() if line.startswith("    ")]
+    assert len(costs) == len(COMPARED)
+    assert all(line.startswith(label) for line, label in zip(costs, COMPARED.values(), strict=True))
+    assert f"{HEADING}\n" in shown
+
+
 @pytest.mark.slow
 def test_a_generator_is_compared_with_the_reference(zoo: Zoo, plugin_file: Path) -> None:
     result = zoo("check", plugin_file)
     assert result.exit_code == 0, result.output
-    assert "speed and memory beside srresnet" in result.stdout
+    assert f"{HEADING}\n" in result.stdout
     cost = json.loads(zoo("check", plugin_file, "--json").stdout)["components"][0]["cost"]
     assert cost["parameters"]["reference"] == 1_549_462
     assert cost["parameters"]["own"] == 3 * 4 * 9 + 4 + 4 * 48 * 9 + 48

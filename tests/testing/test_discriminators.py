@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrizations
 
 from zoo.discriminators.base import Discriminator
 from zoo.errors import ShapeError
 from zoo.testing import DiscriminatorContract
+
+Normalise = Callable[[nn.Module], nn.Module]
 
 
 class Sound(Discriminator):
@@ -36,6 +40,11 @@ class Coupled(Sound):
         return logits - logits.mean() if self.training else logits
 
 
+class Probabilities(Sound):
+    def forward(self, image: Tensor) -> Tensor:
+        return super().forward(image).sigmoid()
+
+
 class Picky(Sound):
     def forward(self, image: Tensor) -> Tensor:
         if image.shape[-1] != 32:
@@ -55,6 +64,23 @@ def test_a_sound_discriminator_keeps_every_promise(check: str) -> None:
     getattr(contract(Sound), check)()
 
 
+@pytest.mark.parametrize("check", DiscriminatorContract.checks())
+@pytest.mark.parametrize("norm", [parametrizations.spectral_norm, nn.utils.spectral_norm])
+def test_spectral_norm_and_dropout_keep_every_promise(norm: Normalise, check: str) -> None:
+    """They change with every pass in training, and no image changes another's score."""
+
+    class Normalised(Sound):
+        def __init__(self, *, width: int = 4) -> None:
+            super().__init__(width=width)
+            self.head, self.tail = norm(self.head), norm(self.tail)
+            self.drop = nn.Dropout(0.5)
+
+        def forward(self, image: Tensor) -> Tensor:
+            return super().forward(self.drop(image))
+
+    getattr(contract(Normalised), check)()
+
+
 def test_some_sizes_may_be_refused_not_all() -> None:
     found = contract(Picky)
     found.test_logits_of_any_size()
@@ -67,7 +93,8 @@ def test_some_sizes_may_be_refused_not_all() -> None:
     ("component", "check", "cause"),
     [
         (Flat, "logits_of_any_size", "(2, 3, 32, 32) is scored with (2,), not (2, 1)"),
-        (Coupled, "images_do_not_affect_each_other", "in training a score differs by up to"),
+        (Probabilities, "logits_are_not_probabilities", "is between 0 and 1: is there a sigmoid"),
+        (Coupled, "images_do_not_affect_each_other", "in training a score depends on"),
     ],
 )
 def test_a_broken_promise_is_found(component: type[Discriminator], check: str, cause: str) -> None:

@@ -31,6 +31,12 @@ class Detached(L1):
         return super().forward(seen, hr_image)
 
 
+class Backwards(L1):
+    def forward(self, sr_image: Tensor, hr_image: Tensor) -> Tensor:
+        value = super().forward(sr_image, hr_image)
+        return 2 * value.detach() - value
+
+
 class Rewards(L1):
     def forward(self, sr_image: Tensor, hr_image: Tensor) -> Tensor:
         return -super().forward(sr_image, hr_image)
@@ -75,6 +81,7 @@ def contract(component: type[Loss]) -> LossContract:
         (PerPixel, "finite_scalar", "it is no scalar tensor"),
         (InPlace, "finite_scalar", "the real image is changed in place"),
         (Detached, "generator_learns_from_it", "none reaches 1 of 2 images"),
+        (Backwards, "generator_learns_from_it", "before a step against the gradient"),
         (Rewards, "smallest_at_the_real_image", "noise costs -0.0"),
         (Constant, "smallest_at_the_real_image", "everything costs 0"),
         (Summed, "mean_over_the_batch", "for a batch, the mean of its images is"),

@@ -11,6 +11,8 @@ from zoo.testing.contract import Contract, images, require, require_untouched
 
 RELATIVE = 1e-3
 """What rounding may change of a loss."""
+STEP = 1e-3
+"""Root mean square of a step against the gradient, in parts of the range of an image."""
 
 
 class LossContract(Contract):
@@ -43,12 +45,20 @@ class LossContract(Contract):
         )
 
     def test_generator_learns_from_it(self) -> None:
-        """A gradient reaches every generated image; the real ones need none."""
+        """A gradient reaches every generated image, and a step against it makes the loss less."""
         loss, sr_image = self.build(), self.generated().requires_grad_()
-        loss(sr_image, self.real()).backward()
-        require(sr_image.grad is not None, "no gradient reaches the generated images")
-        reached = [] if sr_image.grad is None else [bool(each.any()) for each in sr_image.grad]
+        value = loss(sr_image, self.real())
+        value.backward()
+        gradient = sr_image.grad
+        if gradient is None:
+            raise AssertionError("no gradient reaches the generated images")
+        reached = [bool(each.any()) for each in gradient]
         require(all(reached), f"none reaches {reached.count(False)} of {len(reached)} images")
+        with torch.no_grad():
+            step = STEP * gradient / gradient.square().mean().sqrt()
+            later = loss(sr_image - step, self.real())
+        said = f"{float(value.detach()):.4g} before a step against the gradient"
+        require(bool(later < value), f"it is {said}, {float(later):.4g} after it")
 
     def test_smallest_at_the_real_image(self) -> None:
         """Nothing costs less than the real image itself: not noise, not blur, not a shift."""
