@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from pandas import DataFrame
 
 import zoo
 from zoo.errors import RecipeError, UnknownNameError
+from zoo.registry import GENERATORS
 
 
 def test_names_are_listed_by_kind_and_glob() -> None:
@@ -73,10 +75,66 @@ def test_training_returns_a_run(tmp_path: Path) -> None:
     assert all(picture.is_file() for picture in run.pictures)
 
     trained, loaded = run.generator(), zoo.load(run.directory)
-    by_recipe = zoo.load("srresnet-nobn", run_root=tmp_path)
+    by_recipe = zoo.load("srresnet-nobn", run_root=str(tmp_path))
     image = torch.rand(1, 3, 6, 7)
     with torch.no_grad():
         assert torch.equal(trained(image), loaded(image))
         assert torch.equal(trained(image), by_recipe(image))
-    again = zoo.train("srresnet-nobn", profile="smoke", seed=1, run_root=tmp_path, device="cpu")
+    again = zoo.train(
+        "srresnet-nobn", profile="smoke", seed=1, run_root=str(tmp_path), device="cpu"
+    )
     assert again.summary == run.summary
+
+
+SESSION = """
+from torch import nn
+from zoo import Generator, register_generator
+
+GAIN = {gain}
+
+@register_generator("session-net")
+class SessionNet(Generator):
+    def __init__(self, *, scale: int = 4) -> None:
+        super().__init__(scale=scale)
+        self.body = nn.Sequential(nn.Conv2d(3, 48, 3, padding=1), nn.PixelShuffle(4))
+
+    def forward(self, lr_image):
+        return GAIN * self.body(lr_image)
+"""
+
+
+@pytest.mark.slow
+def test_a_class_of_the_session_is_trained_scored_and_redefined(tmp_path: Path) -> None:
+    """As cells of a notebook: the class that was changed is another, the old runs are its own."""
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(
+        "version: 1\nrecipes: {mine: {summary: s, generator: session-net, losses: {l1: 1}}}\n"
+    )
+    registry, run_root = [str(mine)], str(tmp_path)
+    before = GENERATORS.snapshot()
+
+    def cell(gain: int) -> None:
+        code = compile(SESSION.format(gain=gain), "<cell>", "exec")
+        exec(code, {"__name__": "a_notebook"})  # noqa: S102
+
+    def score() -> DataFrame:
+        return zoo.bench("mine", profile="smoke", seeds=1, registry=registry, run_root=run_root)
+
+    try:
+        cell(1)
+        run = zoo.train("mine", profile="smoke", registry=registry, run_root=run_root, device="cpu")
+        assert str(GENERATORS.origin("session-net")) == "session a_notebook"
+        assert score().attrs["missing"] == []
+        cell(2)
+        (missing,) = score().attrs["missing"]
+        assert "other code of generator session-net" in missing["reason"]
+        with pytest.raises(RecipeError, match="plugin_sha256"):
+            zoo.train("mine", profile="smoke", registry=registry, run_root=run_root, device="cpu")
+        cell(1)
+        assert score().attrs["missing"] == []
+        again = zoo.train(
+            "mine", profile="smoke", registry=registry, run_root=run_root, device="cpu"
+        )
+        assert again.summary == run.summary
+    finally:
+        GENERATORS.restore(before)

@@ -36,6 +36,16 @@ def test_every_public_name_is_there() -> None:
     assert zoo.register_loss is registry.register_loss
 
 
+@pytest.mark.slow
+def test_the_types_of_every_public_name_are_what_a_user_takes_them_for() -> None:
+    repository = Path(zoo.__file__).parents[1]
+    command = [sys.executable, "-m", "mypy", "tests/typed_use.py"]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    code = (repository / "tests" / "typed_use.py").read_text()
+    assert not [name for name in zoo.__all__ if name not in code]
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'zoo' has no attribute 'generator_of_all'"):
         _ = zoo.generator_of_all

@@ -28,7 +28,7 @@ KINDS = (*_BOOK, "suites", "models", *REGISTRIES)
 
 
 def list(  # noqa: A001  called as `zoo.list`
-    kind: str = "generators", pattern: str = "*", *, registry: Sequence[Path] = ()
+    kind: str = "generators", pattern: str = "*", *, registry: Sequence[str | Path] = ()
 ) -> builtins.list[str]:
     """Return the names of a kind, sorted; nothing is imported to find plugins.
 
@@ -45,17 +45,21 @@ def list(  # noqa: A001  called as `zoo.list`
 
 
 @overload
-def create(name: str, *, scale: int = 4, **arguments: Any) -> Generator: ...
+def create(
+    name: str, *, kind: Literal["discriminators", "discriminator"], **arguments: Any
+) -> Discriminator: ...
 @overload
-def create(name: str, *, kind: Literal["generators"], **arguments: Any) -> Generator: ...
+def create(
+    name: str, *, kind: Literal["adversaries", "adversary"], **arguments: Any
+) -> Adversary: ...
 @overload
-def create(name: str, *, kind: Literal["discriminators"], **arguments: Any) -> Discriminator: ...
+def create(name: str, *, kind: Literal["losses", "loss"], **arguments: Any) -> Loss: ...
 @overload
-def create(name: str, *, kind: Literal["adversaries"], **arguments: Any) -> Adversary: ...
+def create(name: str, *, kind: Literal["metrics", "metric"], **arguments: Any) -> Metric: ...
 @overload
-def create(name: str, *, kind: Literal["losses"], **arguments: Any) -> Loss: ...
-@overload
-def create(name: str, *, kind: Literal["metrics"], **arguments: Any) -> Metric: ...
+def create(
+    name: str, *, kind: Literal["generators", "generator"] = "generators", **arguments: Any
+) -> Generator: ...
 def create(name: str, *, kind: str = "generators", **arguments: Any) -> Component:
     """Build a component with fresh weights, as `timm.create_model` does; by default a generator.
 
@@ -63,7 +67,7 @@ def create(name: str, *, kind: str = "generators", **arguments: Any) -> Componen
 
     Args:
         name: see `zoo.list(kind)`.
-        kind: plural name of the kind.
+        kind: name of the kind; the singular will do.
         arguments: of its constructor, checked by name and type (`zoo show generator rrdb`).
 
     Raises:
@@ -86,8 +90,8 @@ def create(name: str, *, kind: str = "generators", **arguments: Any) -> Componen
 def load(
     what: str | Path | None = None,
     *,
-    run_root: Path = Path("runs"),
-    plugins: Sequence[Path] = (),
+    run_root: str | Path = "runs",
+    plugins: Sequence[str | Path] = (),
 ) -> Generator:
     """Return a trained generator: in evaluation mode, float32, on the CPU.
 
@@ -102,7 +106,7 @@ def load(
         ZooError: see `zoo.models.find.find_model`.
     """
     for plugin in plugins:
-        load_plugin_file(Path(plugin))
+        load_plugin_file(plugin)
     return find_model(what, run_root=Path(run_root)).build()
 
 
@@ -113,7 +117,7 @@ def _kind(name: str) -> str:
     return kind
 
 
-def _names(kind: str, registry: Sequence[Path]) -> builtins.list[str]:
+def _names(kind: str, registry: Sequence[str | Path]) -> builtins.list[str]:
     if kind in REGISTRIES:
         return REGISTRIES[kind].names()
     if kind == "suites":

@@ -152,13 +152,13 @@ def bench(
     profile: str | None = None,
     seeds: int = 3,
     generator: str | None = None,
-    data_root: Path | None = None,
-    run_root: Path = Path("runs"),
-    records: Path | None = None,
+    data_root: str | Path | None = None,
+    run_root: str | Path = "runs",
+    records: str | Path | None = None,
     device: str = "auto",
     settings: Sequence[str] = (),
-    registry: Sequence[Path] = (),
-    plugins: Sequence[Path] = (),
+    registry: Sequence[str | Path] = (),
+    plugins: Sequence[str | Path] = (),
 ) -> DataFrame:
     """Score runs, files of weights and callables; return a table with a row a dataset.
 
@@ -189,9 +189,9 @@ def bench(
         profile=profile or default_profile(choose_device(device)),
         seeds=tuple(range(seeds)),
         suite=suite,
-        data_root=data_root,
-        run_root=run_root,
-        records=records,
+        data_root=None if data_root is None else Path(data_root),
+        run_root=Path(run_root),
+        records=None if records is None else Path(records),
         device=device,
         settings=tuple(settings),
     )
@@ -212,10 +212,10 @@ def _targeted(
     )
 
 
-def _checked_book(registry: Sequence[Path], plugins: Sequence[Path]) -> Book:
+def _checked_book(registry: Sequence[str | Path], plugins: Sequence[str | Path]) -> Book:
     for plugin in plugins:
         load_plugin_file(plugin)
-    book = load_book(registry)
+    book = load_book([Path(file) for file in registry])
     check_book(book)
     return book
 

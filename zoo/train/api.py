@@ -24,12 +24,12 @@ def train(
     seed: int = 0,
     data: str | Path | None = None,
     settings: Sequence[str] = (),
-    data_root: Path | None = None,
-    run_root: Path = Path("runs"),
+    data_root: str | Path | None = None,
+    run_root: str | Path = "runs",
     device: str = "auto",
     fresh: bool = False,
-    registry: Sequence[Path] = (),
-    plugins: Sequence[Path] = (),
+    registry: Sequence[str | Path] = (),
+    plugins: Sequence[str | Path] = (),
     observer: Observer | None = None,
 ) -> Run:
     """Train a recipe, its pretraining first where that is missing; go on with what was begun.
@@ -59,7 +59,7 @@ def train(
         Interrupted: if Ctrl-C or SIGTERM asked to stop; the state is saved.
     """
     for plugin in plugins:
-        load_plugin_file(Path(plugin))
+        load_plugin_file(plugin)
     book = load_book([Path(file) for file in registry])
     check_book(book, required=recipe)
     chosen = default_profile(choose_device(device)) if profile is None else profile
