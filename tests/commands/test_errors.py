@@ -71,6 +71,14 @@ def check(result: Result, hint: str, exit_code: int = 2) -> None:
     assert hint in result.stderr
 
 
+@pytest.mark.parametrize("command", ["bench", "card", "show", "check"])
+def test_names_that_no_file_system_has(zoo: Zoo, command: str) -> None:
+    result = zoo(command, "x" * 300)
+    assert result.exit_code in (2, 5), result.output
+    assert "Traceback" not in result.stderr
+    assert "x" * 30 in result.stderr
+
+
 @pytest.mark.parametrize(("arguments", "hint"), USAGE)
 def test_usage(zoo: Zoo, arguments: tuple[str, ...], hint: str) -> None:
     result = zoo(*arguments)

@@ -1,11 +1,12 @@
 """The `zoo` program: its commands, and how it ends.
 
-A `ZooError` is the user's to mend: one paragraph on stderr and its own exit code. Anything else is
-a bug and keeps its traceback.
+A `ZooError` is the user's to mend, and so is what the file system refuses: one paragraph on stderr
+and an exit code. Anything else is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
@@ -30,8 +31,13 @@ from zoo.commands.report import report
 from zoo.commands.show import show
 from zoo.commands.train import train
 from zoo.commands.upscale import upscale
-from zoo.errors import ZooError
+from zoo.errors import MachineError, ZooError
 
+_OF_THE_FILE_SYSTEM = (
+    *(errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM),
+    *(errno.EROFS, errno.ENOSPC, errno.EDQUOT),
+)
+"""What a file system refuses whatever the program does."""
 DISTRIBUTION = "srgan-zoo"
 HELP = """\b
 zoo show esrgan-wgangp -p demo          every value of a recipe, and its origin
@@ -43,7 +49,7 @@ Train, compare and extend super-resolution GANs.
 
 
 class ZooGroup(TyperGroup):
-    """A group of commands that turns a `ZooError` into a message and an exit code."""
+    """A group of commands that turns a user's error into a message and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
@@ -52,6 +58,12 @@ class ZooGroup(TyperGroup):
         except ZooError as error:
             print_error(error)
             raise typer.Exit(error.exit_code) from error
+        except OSError as error:
+            if error.errno not in _OF_THE_FILE_SYSTEM or error.filename is None:
+                raise
+            refused = MachineError(f"cannot use {error.filename}: {error.strerror}")
+            print_error(refused)
+            raise typer.Exit(refused.exit_code) from error
 
 
 app = typer.Typer(

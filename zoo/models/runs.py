@@ -84,5 +84,6 @@ def _typed(words: list[str]) -> str | None:
 
 def _device(session: Mapping[str, Any]) -> str:
     if session["device_name"] == "cpu":
-        return f"CPU, {session['execution']['threads']} threads"
+        threads = session["execution"]["threads"]
+        return f"CPU, {threads} thread" + ("" if threads == 1 else "s")
     return str(session["device_name"])
