@@ -37,12 +37,8 @@ class GeneratorContract(NetworkContract):
         for scale in scales:
             generator = self.network(**{SCALE: scale})
             for height, width in SIZES:
-                with torch.no_grad():
-                    sr_image = generator(images(2, 3, height, width))
-                found, expected = tuple(sr_image.shape), (2, 3, scale * height, scale * width)
-                said = f"at scale {scale}, (2, 3, {height}, {width}) came out as"
-                require(found == expected, f"{said} {found}, not {expected}")
-                require(bool(sr_image.isfinite().all()), f"{said} values that are not finite")
+                _require_enlarged(generator, scale, height, width)
+        _require_enlarged(generator.train(), scale, *SIZES[-1])
         self.measured = f"1x1 to 16x9 pixels at {', '.join(f'x{scale}' for scale in scales)}"
 
     def test_images_do_not_affect_each_other(self) -> None:
@@ -68,6 +64,16 @@ class GeneratorContract(NetworkContract):
         """Exported to ONNX with any height and width, it gives the same in onnxruntime."""
         found = onnx_difference(self.network())
         self.measured = f"largest difference {found:.1g}"
+
+
+def _require_enlarged(generator: Generator, scale: int, height: int, width: int) -> None:
+    with torch.no_grad():
+        sr_image = generator(images(2, 3, height, width))
+    found, expected = tuple(sr_image.shape), (2, 3, scale * height, scale * width)
+    training = " in training" if generator.training else ""
+    said = f"at scale {scale}{training}, (2, 3, {height}, {width}) came out as"
+    require(found == expected, f"{said} {found}, not {expected}")
+    require(bool(sr_image.isfinite().all()), f"{said} values that are not finite")
 
 
 def _require_compiler() -> None:
