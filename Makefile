@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := esrgan-wgangp
+# A process a core with one thread each: tests are many and small.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal
 
 .PHONY: demo report test test-all test-gpu check schema format clean
 
@@ -13,7 +15,7 @@ report: .venv/.installed
 	$(BIN)/zoo report
 
 test: .venv/.installed-dev
-	$(BIN)/pytest
+	$(PYTEST)
 
 test-all: .venv/.installed-dev
 	$(BIN)/pytest -m "not gpu and not network"
@@ -29,7 +31,7 @@ check: .venv/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(PYTEST)
 
 format: .venv/.installed-dev
 	$(BIN)/ruff format .

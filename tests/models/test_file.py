@@ -12,8 +12,10 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from tests.exchange.made_up import make_details, make_training
 from zoo.errors import IntegrityError, RecipeError, UnknownNameError, WeightsError
 from zoo.files import hash_path
+from zoo.fingerprints import code_hash
 from zoo.generators.base import Generator
 from zoo.models.details import Details
 from zoo.models.file import is_model_file, read_details, read_model, write_model
@@ -204,6 +206,31 @@ def test_a_generator_that_computes_when_it_is_made_is_compared_all_the_same(
     wide = details.model_copy(update={"generator": {"name": "computing", "width": 6}})
     with pytest.raises(WeightsError, match="cannot be built into generator 'computing': at most"):
         Model(wide, {"weight": torch.ones(6)}).build()
+
+
+def test_a_plugin_that_changed_since_the_training_is_told(
+    registered: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Gain(Generator):
+        def __init__(self, *, scale: int = 2) -> None:
+            super().__init__(scale=scale)
+            self.gain = nn.Parameter(torch.ones(1))
+
+        def forward(self, lr_image: torch.Tensor) -> torch.Tensor:
+            return lr_image * self.gain
+
+    register_generator("gain")(Gain)
+
+    def build(recorded: str | None) -> str:
+        caplog.clear()
+        components = {"generator gain": {"plugin_sha256": recorded}}
+        training = make_training(components=components if recorded else {})
+        details = make_details(generator={"name": "gain"}, scale=2, training=training)
+        Model(details, {"gain": torch.ones(1)}).build()
+        return caplog.text
+
+    assert build(code_hash(Gain)) == build(None) == ""
+    assert "was trained with other code of generator 'gain'" in build(64 * "0")
 
 
 def test_text_of_a_file_cannot_write_to_the_terminal(tiny: Model, tmp_path: Path) -> None:

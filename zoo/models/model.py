@@ -13,10 +13,11 @@ import torch
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from zoo.errors import RecipeError, WeightsError, ZooError
+from zoo.fingerprints import code_hash
 from zoo.generators.base import Generator
 from zoo.models.details import Details
 from zoo.recipes.arguments import complaints
-from zoo.recipes.build import build_generator
+from zoo.recipes.build import PLUGIN_SHA256, build_generator
 from zoo.recipes.schema import RecipeSettings
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class Model:
         self._require_fit(settings)
         generator = self._built(settings)
         self._fill(generator)
+        self._warn_of_other_code(generator)
         return generator.eval()
 
     def _built(self, settings: RecipeSettings) -> Generator:
@@ -82,6 +84,16 @@ class Model:
             lines = [line.strip() for line in str(error).splitlines()]
             reason = " ".join(lines[:_MAX_LISTED])
             raise WeightsError(f"{self._told('does not fit')}: {reason}") from error
+
+    def _warn_of_other_code(self, generator: Generator) -> None:
+        """Say where a plugin has changed since the training: the weights may fit all the same."""
+        training = self.details.training
+        recorded = {} if training is None else training.components
+        role = f"generator {self.details.generator_name}"
+        then, now = recorded.get(role, {}).get(PLUGIN_SHA256), code_hash(type(generator))
+        if then is not None and now != then:
+            told = self._told("was trained with other code of")
+            logger.warning("%s: what it makes may differ", told)
 
     def _told(self, what: str) -> str:
         return f"{self.path or self.details.name} {what} generator {self.details.generator_name!r}"
