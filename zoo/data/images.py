@@ -2,7 +2,8 @@
 
 Pillow decodes (torchvision's decoder crashes the process on damaged files), behind limits. Rules:
 
-- the header is read first; more than `max_pixels` is refused before a pixel is decoded;
+- the header is read first; more than `max_pixels` is refused before a pixel is decoded, and so is
+  what makes few pixels dear (`zoo.data.bombs`);
 - a damaged, truncated or empty file is a `DataError` that names it, never half an image;
 - EXIF orientation is applied, so that height and width are those a viewer shows;
 - grey stays single-channel; palette, CMYK and other colour spaces become RGB;
@@ -30,8 +31,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as PillowImage
-from PIL import ImageOps, UnidentifiedImageError
+from PIL import UnidentifiedImageError
+from PIL.ExifTags import Base
 
+from zoo.data.bombs import require_few_scans, require_small_tiles
 from zoo.errors import DataError
 from zoo.files import file_sha256, write_atomically
 
@@ -61,6 +64,8 @@ _DECODER_ERRORS = (
     PillowImage.DecompressionBombError,
 )
 GREY_MODES = frozenset({"1", "L", "LA", "La"})
+# Rows of a picture are handed over in pieces of so many pixels: no second copy of it is made.
+_PIECE = 1 << 20
 
 
 def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Image:
@@ -78,13 +83,9 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
     """
     path = Path(path)
     with decoding(path), open_checked(path, max_pixels) as picture:
-        # Decoding ignores the checksums of PNG chunks and a missing end; this does not.
-        if picture.format == "PNG":
-            with open_checked(path, max_pixels) as checked:
-                checked.verify()
+        check_content(path, picture)
         picture.load()
-        upright = ImageOps.exif_transpose(picture)
-        return _to_array(upright, path)
+        return _to_array(picture, path)
 
 
 def read_size(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
@@ -96,8 +97,9 @@ def read_size(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> 
     path = Path(path)
     with decoding(path), open_checked(path, max_pixels) as picture:
         width, height = picture.size
-        quarter_turned = picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-        return (width, height) if quarter_turned else (height, width)
+        # Of a TIFF Pillow tells the size as it is seen, not as it is stored.
+        turned = picture.format != "TIFF" and _orientation(picture) in (5, 6, 7, 8)
+        return (width, height) if turned else (height, width)
 
 
 def write_png(path: str | os.PathLike[str], image: Image) -> None:
@@ -195,25 +197,87 @@ def open_checked(path: Path, max_pixels: int = MAX_PIXELS) -> PillowImage.Image:
     """
     picture = PillowImage.open(path, formats=FORMATS)
     width, height = picture.size
-    if width * height > max_pixels:
+    try:
+        if width * height > max_pixels:
+            raise DataError(
+                f"{path} has {width}x{height} pixels, more than the limit of {max_pixels / 1e6:g} "
+                "million; cut it into smaller images"
+            )
+        require_small_tiles(path, picture)
+    except DataError:
         picture.close()
-        raise DataError(
-            f"{path} has {width}x{height} pixels, more than the limit of {max_pixels / 1e6:g} "
-            "million; cut it into smaller images"
-        )
+        raise
     return picture
 
 
+def check_content(path: Path, picture: PillowImage.Image) -> None:
+    """Check what decoding does not, before it; use it inside `decoding`.
+
+    Args:
+        path: the file.
+        picture: the same file, opened and not yet loaded.
+
+    Raises:
+        DataError: if decoding would take far longer than its pixels do.
+    """
+    if picture.format == "PNG":  # decoding ignores the checksums of chunks, and a missing end
+        with PillowImage.open(path, formats=FORMATS) as checked:
+            checked.verify()
+    elif picture.format in ("JPEG", "MPO"):
+        require_few_scans(path)
+
+
 def _to_array(picture: PillowImage.Image, path: Path) -> Image:
-    if picture.mode.startswith("I;16"):
-        return np.ascontiguousarray(np.asarray(picture) >> 8, dtype=np.uint8)
     if picture.mode in ("I", "F"):
         raise DataError(
             f"cannot read image {path}: 32-bit pixels have no defined white; "
             "convert the file to 8 or 16 bits"
         )
-    mode = "L" if picture.mode in GREY_MODES else "RGB"
-    return np.array(picture.convert(mode), dtype=np.uint8)
+    orientation = _orientation(picture)
+    width, height = picture.size
+    size = (width, height) if orientation in (5, 6, 7, 8) else (height, width)
+    is_grey = picture.mode in GREY_MODES or picture.mode.startswith("I;16")
+    image = np.empty(size if is_grey else (*size, 3), dtype=np.uint8)
+    stored = _as_stored(image, orientation)
+    rows = max(1, _PIECE // width)
+    for top in range(0, height, rows):
+        piece = picture.crop((0, top, width, min(top + rows, height)))
+        stored[top : top + rows] = _to_levels(piece, "L" if is_grey else "RGB")
+    return image
+
+
+def _to_levels(piece: PillowImage.Image, mode: str) -> Image:
+    if piece.mode.startswith("I;16"):
+        return (np.asarray(piece) >> 8).astype(np.uint8)
+    return np.asarray(piece if piece.mode == mode else piece.convert(mode), dtype=np.uint8)
+
+
+def _orientation(picture: PillowImage.Image) -> object:
+    return picture.getexif().get(Base.Orientation, 1)
+
+
+def _as_stored(image: Image, orientation: object) -> Image:
+    """Return an upright image as a file of that EXIF orientation stores it, a view.
+
+    What is none of EXIF's numbers is taken as 1, as viewers do.
+    """
+    match orientation:
+        case 2:
+            return image[:, ::-1]
+        case 3:
+            return image[::-1, ::-1]
+        case 4:
+            return image[::-1]
+        case 5:
+            return image.swapaxes(0, 1)
+        case 6:
+            return np.rot90(image)
+        case 7:
+            return image[::-1, ::-1].swapaxes(0, 1)
+        case 8:
+            return np.rot90(image, -1)
+        case _:
+            return image
 
 
 @functools.lru_cache(maxsize=65_536)

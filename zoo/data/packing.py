@@ -12,7 +12,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,8 @@ from zoo.errors import DataError, MachineError, ShapeError
 FORMAT = 1
 # ITU-R BT.601 luma of RGB.
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+_PIXELS_AT_ONCE = 32_000_000
+_LUMA_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +123,16 @@ def measure_texture(image: Image) -> float:
     Args:
         image: `(H, W, 3)` RGB in 0..255.
     """
-    luma = image @ LUMA
-    steps = [np.abs(np.diff(luma, axis=axis)) for axis in (0, 1)]
-    count = sum(step.size for step in steps)
-    return float(sum(step.sum(dtype=np.float64) for step in steps) / count) if count else 0.0
+    height, width = image.shape[:2]
+    luma = np.empty((height, width), dtype=np.float32)
+    for top in range(0, height, _LUMA_ROWS):  # in floats the image itself takes 12 bytes a pixel
+        np.matmul(image[top : top + _LUMA_ROWS], LUMA, out=luma[top : top + _LUMA_ROWS])
+    total, count = np.float64(0), 0
+    for axis in (0, 1):
+        step = np.diff(luma, axis=axis)
+        total += np.abs(step, out=step).sum(dtype=np.float64)
+        count += step.size
+    return float(total / count) if count else 0.0
 
 
 def _data_hash(images: Sequence[dict[str, Any]], scale: int) -> str:
@@ -135,11 +142,25 @@ def _data_hash(images: Sequence[dict[str, Any]], scale: int) -> str:
 
 
 def _pairs(paths: Sequence[Path], scale: int) -> Iterator[Pair]:
-    """Prepare images in order, several at a time, never more in memory than twice the threads."""
+    """Prepare images in order, several at a time."""
     with ThreadPoolExecutor(_num_threads()) as pool:
-        remaining = iter(paths)
-        while group := list(islice(remaining, 2 * _num_threads())):
+        for group in _groups(paths, 2 * _num_threads()):
             yield from pool.map(lambda path: _pair(path, scale), group)
+
+
+def _groups(paths: Sequence[Path], most: int) -> Iterator[list[Path]]:
+    """Yield as many images as fit into memory together: few of large photographs, at least one."""
+    group: list[Path] = []
+    pixels = 0
+    for path in paths:
+        height, width = read_size(path)
+        if group and (len(group) == most or pixels + height * width > _PIXELS_AT_ONCE):
+            yield group
+            group, pixels = [], 0
+        group.append(path)
+        pixels += height * width
+    if group:
+        yield group
 
 
 def _pair(path: Path, scale: int) -> Pair:

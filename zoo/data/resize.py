@@ -18,6 +18,7 @@ from zoo.errors import ShapeError
 
 Image = npt.NDArray[np.uint8]
 KERNEL_WIDTH = 4  # support of Keys' cubic, in pixels of the coarser grid
+_STRIP_LEVELS = 1 << 20
 
 
 def downscale(image: Image, scale: int) -> Image:
@@ -120,12 +121,26 @@ def _resize_axis(image: Image, new_size: int, *, axis: int) -> Image:
     indices, weights = taps(image.shape[axis], new_size)
     shape = list(image.shape)
     shape[axis] = new_size
-    along = [1] * image.ndim
-    along[axis] = new_size
+    resized = np.empty(shape, dtype=np.uint8)
+    # Sums are of 8 bytes a level: those of a large photograph are made strip by strip.
+    step = max(1, _STRIP_LEVELS * image.shape[1 - axis] // max(1, resized.size))
+    for start in range(0, image.shape[1 - axis], step):
+        strip = (slice(None),) * (1 - axis) + (slice(start, start + step),)
+        resized[strip] = _resize_strip(image[strip], indices, weights, axis)
+    return resized
+
+
+def _resize_strip(
+    strip: Image, indices: npt.NDArray[np.intp], weights: npt.NDArray[np.float64], axis: int
+) -> Image:
+    shape = list(strip.shape)
+    shape[axis] = len(indices)
+    along = [1] * strip.ndim
+    along[axis] = len(indices)
     total = np.zeros(shape, dtype=np.float64)
     # One gather per tap: 16 for a factor of 4, whatever the image's size.
     for tap in range(indices.shape[1]):
-        total += image.take(indices[:, tap], axis=axis) * weights[:, tap].reshape(along)
+        total += strip.take(indices[:, tap], axis=axis) * weights[:, tap].reshape(along)
     # MATLAB rounds halves away from zero; numpy.round would round them to even.
     return np.clip(np.floor(total + 0.5), 0, 255).astype(np.uint8)
 

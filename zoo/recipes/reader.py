@@ -41,13 +41,11 @@ class Document:
         return self.places.get(path, Place(self.file, 1))
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML's parser, with no implicit types: scalars are read by `parse_scalar`.
+class _PlainLoader(yaml.SafeLoader):
+    """PyYAML's parser of data alone.
 
-    What a registry has no use for is refused here: its line is noted, and null put in its place.
+    What that has no use for is refused here: its line is noted, and null put in its place.
     """
-
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  the name is PyYAML's
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -74,6 +72,35 @@ class _Loader(yaml.SafeLoader):
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node if tag is None else null
+
+
+class _Loader(_PlainLoader):
+    """The same with no implicit types: scalars are read by `parse_scalar`."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  the name is PyYAML's
+
+
+def read_dumped(path: Path) -> Any:
+    """Read a file that `yaml.safe_dump` wrote, and nobody else should have: types are PyYAML's.
+
+    Raises:
+        RecipeError: if it is anything else: too large or too deep, with anchors, aliases or tags.
+        OSError: if it cannot be read.
+    """
+    with path.open("rb") as file:
+        raw = file.read(MAX_BYTES + 1)
+    if len(raw) > MAX_BYTES:
+        raise RecipeError(f"{path} is too large: more than {MAX_BYTES:,} bytes")
+    try:
+        loader = _PlainLoader(raw.decode("utf-8"))
+        node = loader.get_single_node()
+        data = None if node is None else loader.construct_document(node)  # type: ignore[no-untyped-call]
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:
+        raise RecipeError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if loader.refused:
+        line, what = loader.refused[0]
+        raise RecipeError(f"{path}:{line}: {what}")
+    return data
 
 
 def read_document(path: Path) -> Document:

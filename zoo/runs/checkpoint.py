@@ -113,13 +113,26 @@ def _read(path: Path) -> dict[str, Any] | None:
     content = read_hashed(path)
     if content is None:
         return None
-    state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    try:
+        state: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # what a hostile pickle raises has no common base
+        # torch's own text advises to load it with code execution; nobody should
+        raise CheckpointError(_stranger(path)) from error
+    if not isinstance(state, dict):
+        raise CheckpointError(_stranger(path))
     if state.get("format") != FORMAT:
         raise CheckpointError(
             f"{path} has checkpoint format {state.get('format')}, this version of zoo reads "
             f"{FORMAT}; finish the run with the version that began it, or start over with --fresh"
         )
     return state
+
+
+def _stranger(path: Path) -> str:
+    return (
+        f"{path} was not written by zoo, though its hash was: it is no PyTorch file, or holds more "
+        "than tensors and plain values (a pickle can run code); start over with --fresh"
+    )
 
 
 def _checkpoints(directory: Path) -> list[Path]:

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as PillowImage
 
-from zoo.data.images import GREY_MODES, MAX_PIXELS, decoding, open_checked
+from zoo.data.images import GREY_MODES, MAX_PIXELS, check_content, decoding, open_checked
 from zoo.errors import DataError
 from zoo.upscaling.deep import needs_deep_reader, read_deep
 from zoo.upscaling.metadata import kept_exif, orientation, upright
@@ -84,10 +84,7 @@ def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
     """
     with decoding(path), open_checked(path, max_pixels) as header:
         lossless = _is_lossless(path, header)
-        # Decoding ignores the checksums of PNG chunks and a missing end; this does not.
-        if header.format == "PNG":
-            with open_checked(path, max_pixels) as checked:
-                checked.verify()
+        check_content(path, header)
         if not needs_deep_reader(path, header):
             header.load()
             return picture_of(header, str(path), lossless=lossless)
