@@ -35,12 +35,13 @@ def test_a_value_that_is_not_finite_is_reported_with_its_first_step(value: float
 def test_finite_values_pass() -> None:
     guard = FiniteGuard()
     guard.observe(1, {"loss": torch.tensor(1.0)})
-    guard.check([torch.ones(3)])
+    guard.check({"ema": {"a": [torch.ones(3)], "steps": torch.tensor(3)}})
 
 
-def test_parameters_that_are_not_finite_are_found_without_a_bad_loss() -> None:
-    with pytest.raises(DivergedError, match="parameters"):
-        FiniteGuard().check([torch.ones(3), torch.tensor([1.0, math.nan])])
+def test_a_state_that_is_not_finite_is_found_without_a_bad_loss() -> None:
+    moments = {"state": {0: {"exp_avg_sq": torch.tensor([1.0, math.inf])}}}
+    with pytest.raises(DivergedError, match="state of discriminator_optimizer though"):
+        FiniteGuard().check({"ema": torch.ones(3), "discriminator_optimizer": moments})
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from zoo.commands.show import show
 from zoo.commands.train import train
 from zoo.commands.upscale import upscale
 from zoo.errors import MachineError, ZooError
+from zoo.train.interrupts import leaving_at_once
 
 _OF_THE_FILE_SYSTEM = (
     *(errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM),
@@ -54,7 +55,8 @@ class ZooGroup(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
         try:
-            return super().invoke(ctx)
+            with leaving_at_once():
+                return super().invoke(ctx)
         except ZooError as error:
             print_error(error)
             raise typer.Exit(error.exit_code) from error

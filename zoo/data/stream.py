@@ -180,13 +180,14 @@ def _drawn(loader: DataLoader[Pair]) -> Generator[Pair, None, None]:
 
 
 def _leave_signals_to_the_parent(_worker: int) -> None:
-    """Let a worker outlive Ctrl-C and SIGTERM, which a terminal or SLURM sends to all processes.
+    """Let a worker outlive Ctrl-C, SIGTERM and SIGUSR1, which terminals and SLURM send to all.
 
     The parent stops it when it has saved, and torch when the parent dies. Should neither happen,
-    it ends by itself some time after a SIGTERM, so that nobody waits for it for ever.
+    it ends by itself some time after such a signal, so that nobody waits for it for ever.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda _number, _frame: signal.alarm(GRACE_SECONDS))
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, lambda _number, _frame: signal.alarm(GRACE_SECONDS))
 
 
 def to_float(image: Tensor) -> Tensor:

@@ -77,6 +77,10 @@ class Training(Model):
 
     Exactly one of `steps` and `epochs` is set. A step is one update of the generator.
     `validate_every`, `checkpoint_every` and `log_every` are counted in steps.
+
+    Attributes:
+        on_divergence: what a value that is not finite does: `raise` ends the run, `rollback` goes
+            back to the last checkpoint and halves the learning rates, a few times at most.
     """
 
     steps: PositiveInt | None = None
@@ -88,6 +92,7 @@ class Training(Model):
     log_every: PositiveInt = 100
     validate_every: PositiveInt = 5000
     checkpoint_every: PositiveInt = 5000
+    on_divergence: Literal["raise", "rollback"] = "raise"
 
 
 class Data(Model):

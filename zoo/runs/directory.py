@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -30,14 +31,21 @@ from zoo.files import (
     write_atomically,
     write_hashed,
 )
+from zoo.recipes.reader import read_dumped
 from zoo.recipes.schema import RunSpec
+from zoo.runs.changes import differences, is_extension, session_changes, why_not_extended
 from zoo.runs.checkpoint import latest_step
 from zoo.runs.provenance import identity_hash
 
 WEIGHTS = "weights.safetensors"
 State = Literal["empty", "begun", "finished"]
 _LOCK, _HOLDER = ".lock", ".lock-holder"
+_HOLDER_SECONDS = 1.0
+"""How long a holder may take from having the lock to having said who it is."""
 _PROVENANCE, _SUMMARY, _METRICS = "provenance.json", "summary.json", "metrics.jsonl"
+ROLLBACK = "rollback"
+"""Kind of the row that says that a run went back; it is numbered from 1."""
+_EARLIER = "earlier_identities"
 
 
 def run_path(spec: RunSpec, root: Path) -> Path:
@@ -91,8 +99,7 @@ class RunDirectory:
         except OSError as error:
             raise MachineError(f"cannot write to {self.path}: {error.strerror}") from error
         try:
-            started = datetime.now(UTC).isoformat(timespec="seconds")
-            holder.write_text(f"process {os.getpid()} on {socket.gethostname()} since {started}")
+            _record_holder(holder)
             sweep_temporary_files(self.path)
             yield
         finally:
@@ -100,18 +107,31 @@ class RunDirectory:
             lock.release()
 
     def check(self, identity: Mapping[str, Any]) -> None:
-        """Check that the directory is free or belongs to this identity.
+        """Check that the directory is free, belongs to this identity, or is extended by it.
 
         Raises:
             RecipeError: if it belongs to another one; the message has the differences.
         """
         recorded = self.provenance()
-        if recorded is not None and recorded["identity_sha256"] != identity_hash(identity):
-            raise RecipeError(
-                f"{self.path} was begun with other settings: "
-                f"{_differences(recorded['identity'], identity)}. Go on with the old ones, start "
-                "over with --fresh (this deletes the run), or keep both with another --run-root"
-            )
+        if recorded is None or recorded["identity_sha256"] == identity_hash(identity):
+            return
+        if self.is_extended_by(identity):
+            return
+        old = recorded["identity"]
+        raise RecipeError(
+            f"{self.path} was begun with other settings: {differences(old, identity)}."
+            f"{why_not_extended(old, identity)} Go on with the old ones, start over with --fresh "
+            "(this deletes the run), or keep both with another --run-root"
+        )
+
+    def is_extended_by(self, identity: Mapping[str, Any]) -> bool:
+        """Tell whether the run here, which has a checkpoint, is the first part of this one."""
+        recorded = self.provenance()
+        return (
+            recorded is not None
+            and is_extension(recorded["identity"], identity)
+            and latest_step(self.checkpoints) > 0
+        )
 
     def begin_session(
         self, spec: RunSpec, identity: Mapping[str, Any], session: Mapping[str, Any]
@@ -128,11 +148,26 @@ class RunDirectory:
         """
         recorded = self.provenance()
         sessions = [] if recorded is None else recorded["sessions"]
-        body = {"identity_sha256": identity_hash(identity), "identity": identity}
+        digest = identity_hash(identity)
+        body: dict[str, Any] = {"identity_sha256": digest, "identity": identity}
+        earlier = self.identities() - {digest}
+        if earlier:
+            body[_EARLIER] = sorted(earlier)
         _write_json(self.path / _PROVENANCE, body | {"sessions": [*sessions, session]})
+        if self.summary() is not None and self.summary(digest) is None:  # of the shorter run
+            (self.path / _SUMMARY).unlink()
         resolved = yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False)
         write_atomically(self.path / "recipe.yaml", resolved.encode())
-        return _changes(sessions[-1], session) if sessions else []
+        return session_changes(sessions[-1], session) if sessions else []
+
+    def identities(self) -> set[str]:
+        """Return the hashes of the run's identity and of those that it extended."""
+        recorded = self.provenance()
+        return (
+            set()
+            if recorded is None
+            else {recorded["identity_sha256"], *recorded.get(_EARLIER, ())}
+        )
 
     def belongs_to(self, identity: str) -> bool:
         """Tell whether a run of this identity hash has begun here; a damaged record is no."""
@@ -145,14 +180,22 @@ class RunDirectory:
     def state(self, identity: str) -> State:
         """Return how far a run of this identity hash has come here.
 
-        `finished`: its summary and weights are there. `begun`: it has a checkpoint. `empty`:
+        `finished`: its summary and whole weights are there. `begun`: it has a checkpoint. `empty`:
         neither, or the directory is another run's.
+
+        Raises:
+            IntegrityError: if it is finished, its weights are damaged, and there is no checkpoint
+                to make them from again.
         """
         if not self.belongs_to(identity):
             return "empty"
+        begun = latest_step(self.checkpoints) > 0
         if self.summary(identity) is not None and self.weights.exists():
-            return "finished"
-        return "begun" if latest_step(self.checkpoints) else "empty"
+            if self.has_whole_weights():
+                return "finished"
+            if not begun:
+                raise IntegrityError(self._damage())
+        return "begun" if begun else "empty"
 
     def provenance(self) -> dict[str, Any] | None:
         """Return the recorded provenance, None where no run has begun.
@@ -183,8 +226,8 @@ class RunDirectory:
             return None
         try:
             # by way of JSON: YAML has no tuples, and the schema is strict
-            return RunSpec.model_validate_json(json.dumps(yaml.safe_load(path.read_text())))
-        except (ValueError, yaml.YAMLError) as error:
+            return RunSpec.model_validate_json(json.dumps(read_dumped(path)))
+        except (OSError, ValueError, TypeError) as error:  # a RecipeError is a ValueError
             raise CheckpointError(f"{path} is damaged; start over with --fresh") from error
 
     def summary(self, identity: str | None = None) -> dict[str, Any] | None:
@@ -223,7 +266,7 @@ class RunDirectory:
 
     def append_row(self, row: Mapping[str, Any]) -> None:
         """Append a row to `metrics.jsonl`."""
-        append_line(self.path / _METRICS, json.dumps(row))
+        append_line(self.path / _METRICS, json.dumps(row, allow_nan=False))
 
     def sync_rows(self) -> None:
         """Flush `metrics.jsonl` to disk: a checkpoint must not outlive the rows before it."""
@@ -242,9 +285,19 @@ class RunDirectory:
                 break
         return rows
 
-    def drop_rows_after(self, step: int) -> None:
-        """Forget rows of steps that will be done again; without a checkpoint, all of them."""
-        kept = [row for row in self.rows() if step > 0 and row["step"] <= step]
+    def drop_rows_after(self, step: int, *, rollbacks: int = 0) -> None:
+        """Forget rows of steps that will be done again; without a checkpoint, all of them.
+
+        Args:
+            step: the checkpoint's.
+            rollbacks: how often the run had gone back by then; rows of later ones are forgotten.
+        """
+        kept = [
+            row
+            for row in self.rows()
+            if row["step"] <= step
+            and (row.get(ROLLBACK, 0) <= rollbacks if row["kind"] == ROLLBACK else step > 0)
+        ]
         text = "".join(json.dumps(row) + "\n" for row in kept)
         write_atomically(self.path / _METRICS, text.encode())
 
@@ -252,6 +305,10 @@ class RunDirectory:
         """Write the generator's weights as safetensors, with their sha256 beside them."""
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
         write_hashed(self.weights, safetensors.torch.save(tensors, dict(metadata)))
+
+    def has_whole_weights(self) -> bool:
+        """Tell whether the weights are those whose sha256 is recorded beside them."""
+        return read_hashed(self.weights) is not None
 
     def read_weights(self, identity: str | None = None) -> tuple[dict[str, Tensor], int]:
         """Return the generator's weights, and the step they are of.
@@ -265,10 +322,7 @@ class RunDirectory:
         """
         content = read_hashed(self.weights)
         if content is None:
-            raise IntegrityError(
-                f"{self.weights} is missing or damaged: its sha256 is not the one recorded beside "
-                "it. Start that run over with --fresh"
-            )
+            raise IntegrityError(self._damage())
         length = int.from_bytes(content[:8], "little")  # safetensors: a JSON header, its size first
         metadata = json.loads(content[8 : 8 + length])["__metadata__"]
         if identity not in (None, metadata["identity_sha256"]):
@@ -277,41 +331,33 @@ class RunDirectory:
             )
         return safetensors.torch.load(content), int(metadata["step"])
 
+    def _damage(self) -> str:
+        remedy = (
+            "Run the training's command again: it makes them from the last checkpoint"
+            if latest_step(self.checkpoints)
+            else "No checkpoint is left to make them from: start that run over with --fresh"
+        )
+        return (
+            f"{self.weights} is missing or damaged: its sha256 is not the one recorded beside it. "
+            f"{remedy}"
+        )
+
     def _holder(self) -> str:
-        try:
-            return (self.path / _HOLDER).read_text().strip()
-        except OSError:  # it was released meanwhile, or not written yet
-            return "another process"
+        deadline = time.monotonic() + _HOLDER_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                return (self.path / _HOLDER).read_text().strip()
+            except OSError:  # it was released meanwhile, or not written yet
+                time.sleep(_HOLDER_SECONDS / 20)
+        return "another process"
+
+
+def _record_holder(path: Path) -> None:
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    write_atomically(
+        path, f"process {os.getpid()} on {socket.gethostname()} since {started}".encode()
+    )
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:
-    write_atomically(path, (json.dumps(value, indent=2) + "\n").encode())
-
-
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    before, after = dict(_flat(old)), dict(_flat(new))
-    changed = [
-        f"{key} {before.get(key, 'absent')} -> {after.get(key, 'absent')}"
-        for key in sorted({*before, *after})
-        if before.get(key, "absent") != after.get(key, "absent")
-    ]
-    more = f" and {len(changed) - 6} more" if len(changed) > 6 else ""
-    return "; ".join(changed[:6]) + more
-
-
-def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return in words what changed between sessions that the last bits of a run depend on."""
-    pairs = {
-        "torch": (before["versions"]["torch"], now["versions"]["torch"]),
-        "number of threads": (before["execution"]["threads"], now["execution"]["threads"]),
-        "device": (before["device_name"], now["device_name"]),
-    }
-    return [f"{what} ({old} -> {new})" for what, (old, new) in pairs.items() if old != new]
-
-
-def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _flat(item, f"{path}.{key}" if path else str(key))
-    else:
-        yield path, json.dumps(value)
+    write_atomically(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())

@@ -20,7 +20,7 @@ from types import FrameType
 from typing import IO, Any, Literal
 
 from zoo.recipes.schema import RunSpec
-from zoo.train.interrupts import Interrupted
+from zoo.train.interrupts import EXIT_CODES, Interrupted
 from zoo.train.observer import Observer
 
 Status = Literal["finished", "diverged", "failed"]
@@ -68,7 +68,7 @@ def run_jobs(specs: Sequence[RunSpec], settings: Settings, observer: Observer) -
         observer: hears of progress.
 
     Raises:
-        Interrupted: if Ctrl-C or SIGTERM asked to stop; the run at hand saved its state.
+        Interrupted: if Ctrl-C, SIGTERM or SIGUSR1 asked to stop; the run at hand saved its state.
     """
     worker = _Worker()
     try:
@@ -191,7 +191,7 @@ class _Stop:
 
 @contextmanager
 def _stopping(worker: _Worker) -> Iterator[_Stop]:
-    """Turn SIGINT and SIGTERM into a wish that the worker stops after its step and saves."""
+    """Turn what asks to stop into a wish that the worker stops after its step and saves."""
     stop = _Stop()
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
@@ -199,7 +199,7 @@ def _stopping(worker: _Worker) -> Iterator[_Stop]:
         if worker.process is not None:
             worker.process.send_signal(signal.SIGTERM)
 
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.getsignal(number) for number in EXIT_CODES}
     for number in previous:
         signal.signal(number, pass_on)
     try:

@@ -35,6 +35,8 @@ def run_identity(spec: RunSpec, prepared: Prepared, pretraining: str | None) -> 
     settings = spec.settings.model_dump(mode="json", exclude={"runtime"})
     for name in (*CADENCE, *LENGTH):
         del settings["training"][name]
+    if settings["training"]["on_divergence"] == "raise":  # such a run has no numbers after it
+        del settings["training"]["on_divergence"]
     for name in PLACES:
         del settings["data"][name]
     settings["losses"] = _losses(settings["losses"], prepared.components)

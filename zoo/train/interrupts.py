@@ -1,29 +1,37 @@
-"""Ctrl-C and SIGTERM as a wish to stop after the current step, not as a loss of work."""
+"""Ctrl-C, SIGTERM and SIGUSR1 as a wish to stop after the current step, not as a loss of work.
+
+SLURM says with SIGUSR1 (`--signal=USR1@60`) that a job's time is almost up; it is taken as SIGTERM.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
+
+EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGUSR1: 143}
+"""By signal: 128 and the number of Ctrl-C's or SIGTERM's."""
 
 
 class Interrupted(Exception):  # noqa: N818  it is a wish of the user's, not an error
     """A run stopped on request after it saved its state.
 
     Attributes:
-        exit_code: 130 for Ctrl-C, 143 for SIGTERM: 128 and the signal's number.
+        exit_code: 130 for Ctrl-C, 143 for SIGTERM and SIGUSR1.
         step: generator updates done and saved.
     """
 
     def __init__(self, signal_number: int, step: int) -> None:
         super().__init__(f"stopped by {signal.Signals(signal_number).name} at step {step}")
-        self.exit_code = 128 + signal_number
+        self.exit_code = EXIT_CODES[signal.Signals(signal_number)]
         self.step = step
 
 
 class StopRequest:
-    """While entered, turns the first SIGINT or SIGTERM into `requested`; a SIGINT after it breaks.
+    """While entered, turns the first of `EXIT_CODES` into `requested`; a SIGINT after it breaks.
 
     The handlers before are restored on leaving. Outside the main thread signals cannot be caught,
     and nothing is done.
@@ -35,7 +43,7 @@ class StopRequest:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in EXIT_CODES:
                 self._previous[number] = signal.signal(number, self._note)
         return self
 
@@ -53,3 +61,24 @@ class StopRequest:
             self.requested = number
         elif number == signal.SIGINT:  # schedulers repeat SIGTERM: it is one wish, however often
             raise KeyboardInterrupt
+
+
+@contextmanager
+def leaving_at_once() -> Iterator[None]:
+    """While entered, SIGTERM and SIGUSR1 end a program at once, with its exit code and clean-up.
+
+    For what comes before and after the steps of a training, when there is nothing to save. Ctrl-C
+    does so by itself, as `KeyboardInterrupt`. Outside the main thread nothing is done.
+    """
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(EXIT_CODES[signal.Signals(number)])
+
+    is_main = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGTERM, signal.SIGUSR1) if is_main else ()
+    previous = {number: signal.signal(number, leave) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

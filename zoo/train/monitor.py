@@ -7,7 +7,7 @@ that anyone can apply them to a `metrics.jsonl` again.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ CONTRAST_FLOOR = 0.5
 _NEVER = 2**62
 _ADVICE = (
     "The same run would end there again: lower training.learning_rate or the adversary's weight, "
-    "with --fresh or under another --run-root"
+    "or set training.on_divergence=rollback, with --fresh or under another --run-root"
 )
 
 
@@ -53,11 +53,18 @@ class FiniteGuard:
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
         self._last_finite.update(finite)
 
-    def check(self, parameters: Iterable[Tensor] = ()) -> None:
-        """Raise if any value so far, or any of the given parameters, is not finite.
+    def forget(self) -> None:
+        """Begin anew: what was observed is undone."""
+        self._first.clear()
+
+    def check(self, state: Mapping[str, Any] | None = None) -> None:
+        """Raise if any value so far, or any tensor of a given state, is not finite.
+
+        Args:
+            state: state of each part of a run, by name: nested mappings and lists of tensors.
 
         Raises:
-            DivergedError: naming the step, the term and its last finite values.
+            DivergedError: naming the step, the term and its last finite values, or the parts.
         """
         steps = {name: int(first) for name, first in self._first.items()}
         bad = {name: step for name, step in steps.items() if step < _NEVER}
@@ -68,11 +75,11 @@ class FiniteGuard:
                 f"{', '.join(names)} became NaN or infinite at step {step}; "
                 f"{self._recently(names)}nothing of it was saved. {_ADVICE}"
             )
-        tensors = list(parameters)
-        if tensors and not bool(torch.stack([t.isfinite().all() for t in tensors]).all()):
+        parts = [name for name, part in (state or {}).items() if not _is_finite(part)]
+        if parts:
             raise DivergedError(
-                "the networks hold NaN or infinite parameters though every loss was finite; "
-                f"nothing of it was saved. {_ADVICE}"
+                f"NaN or infinite values in the state of {', '.join(parts)} though every loss was "
+                f"finite; nothing of it was saved. {_ADVICE}"
             )
 
     def _recently(self, names: Sequence[str]) -> str:
@@ -80,6 +87,26 @@ class FiniteGuard:
             f"{name} {self._last_finite[name]:.4g}" for name in names if name in self._last_finite
         ]
         return f"last logged finite: {', '.join(known)}; " if known else ""
+
+
+def _is_finite(state: Any) -> bool:
+    """Tell whether every tensor of a nested state is; waits for the device once."""
+    found = [tensor.isfinite().all() for tensor in _tensors(state) if tensor.is_floating_point()]
+    by_device: dict[torch.device, list[Tensor]] = {}
+    for one in found:  # an optimizer counts its steps on the CPU, wherever its parameters are
+        by_device.setdefault(one.device, []).append(one)
+    return all(bool(torch.stack(some).all()) for some in by_device.values())
+
+
+def _tensors(state: Any) -> Iterator[Tensor]:
+    if isinstance(state, Tensor):
+        yield state
+    elif isinstance(state, Mapping):
+        for part in state.values():
+            yield from _tensors(part)
+    elif isinstance(state, list | tuple):
+        for part in state:
+            yield from _tensors(part)
 
 
 def judge(rows: Sequence[Mapping[str, Any]], *, bounded: bool = True) -> Verdict:

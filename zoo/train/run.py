@@ -75,6 +75,8 @@ class _Job:
     @property
     def state(self) -> State:
         """How far the stage has come: only an empty one needs initial weights."""
+        if self.directory.is_extended_by(self.identity):
+            return "begun"
         return self.directory.state(self.hash)
 
 
@@ -87,7 +89,7 @@ def train(spec: RunSpec, options: Options) -> Run:
 
     Raises:
         ZooError: if anything is wrong that the user can mend; before training wherever possible.
-        Interrupted: if Ctrl-C or SIGTERM asked to stop; the state is saved.
+        Interrupted: if Ctrl-C, SIGTERM or SIGUSR1 asked to stop; the state is saved.
     """
     prepared = prepare(spec, options)
     inner: _Job | None = None
@@ -163,6 +165,8 @@ def _fit(
             return _finished(job)
         if start is not None and job.state == "empty":
             _load_weights(job.prepared, start)
+        if directory.is_extended_by(job.identity):
+            observer.notice(f"{spec.recipe} is made longer: {job.prepared.num_steps} steps in all")
         for change in directory.begin_session(spec, job.identity, _session(job)):
             observer.notice(
                 f"{spec.recipe} goes on with another {change}: the last bits may differ"

@@ -26,7 +26,7 @@ from zoo.runs.checkpoint import (
     seed_everything,
 )
 from zoo.runs.device import peak_memory, reset_peak_memory
-from zoo.runs.directory import RunDirectory
+from zoo.runs.directory import ROLLBACK, RunDirectory
 from zoo.train.interrupts import Interrupted, StopRequest
 from zoo.train.monitor import DIVERGED, FiniteGuard
 from zoo.train.observer import Observer
@@ -42,6 +42,8 @@ from zoo.train.summary import summarise
 from zoo.train.validation import Validator
 
 OWN_STREAM, EXTRA_STREAM = 0, 1
+MAX_ROLLBACKS = 4
+"""After so many a run that diverges again raises: it learns at a sixteenth of its rates by then."""
 
 
 @dataclass(slots=True)
@@ -92,7 +94,8 @@ class Trainer:
         self.identity = identity
         self.guard = FiniteGuard()
         self.step = 0
-        self._saved_at = 0
+        self.rollbacks = 0
+        self._saved_at: int | None = None
         self._seconds = 0.0
         self._since = time.perf_counter()
         self._logged_at: tuple[int, float] | None = None
@@ -106,54 +109,111 @@ class Trainer:
         seed_everything(self.stage.seed)
         state = load_latest(self.directory.checkpoints)
         if state is not None:
-            if state["identity"] != self.identity:
+            if state["identity"] not in {self.identity, *self.directory.identities()}:
                 raise CheckpointError(
                     f"{self.directory.checkpoints} holds the state of another run; start over "
                     "with --fresh"
                 )
-            for name, part in self.stage.players.stateful().items():
-                part.load_state_dict(state[name])
-            restore_random_state(state["random"], self.stage.players.execution.device)
-            self.step, self._seconds = state["step"], state["seconds"]
-            self._saved_at = self.step
-        self.directory.drop_rows_after(self.step)
+            self._take_up(state)
+            self._seconds, self.rollbacks = state["seconds"], state.get("rollbacks", 0)
+            self._mend_weights()
+        self.directory.drop_rows_after(self.step, rollbacks=self.rollbacks)
         return self.step
 
     def fit(self) -> Mapping[str, Any]:
         """Train to the end and return the summary of the run.
 
         Raises:
-            Interrupted: if Ctrl-C or SIGTERM asked to stop; the state is saved.
-            DivergedError: if a value is not finite; nothing of it is saved.
+            Interrupted: if a signal asked to stop; the state is saved.
+            DivergedError: if a value is not finite, and going back is not wanted or did not help;
+                nothing of it is saved.
         """
         self._since = time.perf_counter()
-        try:
-            with StopRequest() as stop:
-                self._train(stop)
-        except DivergedError as error:
-            self._write_row({"kind": DIVERGED, "step": self.step, "message": str(error)})
-            raise
+        with StopRequest() as stop:
+            while self._saved_at != self.stage.num_steps:
+                try:
+                    self._train(stop)
+                except DivergedError as error:
+                    self._roll_back(error)
         return self._summary()
+
+    def _take_up(self, state: Mapping[str, Any]) -> None:
+        for name, part in self.stage.players.stateful().items():
+            part.load_state_dict(state[name])
+        restore_random_state(state["random"], self.stage.players.execution.device)
+        self.step = self._saved_at = state["step"]
+
+    def _mend_weights(self) -> None:
+        """Make the weights of the checkpoint again where their file is lost or damaged."""
+        if self.directory.has_whole_weights():
+            return
+        self.observer.notice(
+            f"{self.directory.weights} is missing or damaged (its sha256 is not the recorded one); "
+            f"it is made again from the checkpoint of step {self.step}"
+        )
+        self._write_weights()
+
+    def _roll_back(self, error: DivergedError) -> None:
+        """Go back to the last checkpoint and halve the learning rates, if that is wanted.
+
+        The checkpoint is written again with the number of rollbacks, so that a kill from here on
+        changes nothing; a kill before it meets the same values and comes here again.
+
+        Raises:
+            DivergedError: the given one, if the run is to end.
+        """
+        message, diverged_at = str(error), self.step
+        state = None
+        if self.stage.training.on_divergence == ROLLBACK and self.rollbacks < MAX_ROLLBACKS:
+            state = load_latest(self.directory.checkpoints)
+        if state is None:
+            if self.rollbacks:
+                message = f"after {self.rollbacks} rollbacks: {message}"
+            self._write_row({"kind": DIVERGED, "step": self.step, "message": message})
+            raise DivergedError(message) from error
+        self._take_up(state)
+        self.guard.forget()
+        self._logged_at = None
+        self.directory.drop_rows_after(self.step, rollbacks=self.rollbacks)
+        self.rollbacks += 1
+        factor = 0.5**self.rollbacks
+        row = {"kind": ROLLBACK, "step": self.step, ROLLBACK: self.rollbacks}
+        row |= {"diverged_at": diverged_at, "learning_rate_factor": factor, "message": message}
+        self._write_row(row)
+        self.directory.sync_rows()
+        self._write_state()
+        self.observer.notice(
+            f"diverged at step {diverged_at}, back to step {self.step} with learning rates times "
+            f"{factor:g} (rollback {self.rollbacks} of {MAX_ROLLBACKS}): {message}"
+        )
 
     def _train(self, stop: StopRequest) -> None:
         if self._due(self.stage.training.validate_every, self.step) and not self._is_validated():
             self._validate()
+        if self._saved_at is None and self.stage.training.on_divergence == ROLLBACK:
+            self._save()  # the good state to go back to until there is another
         with closing(step_batches(self.stage, self.step)) as batches:
             reset_peak_memory(self.stage.players.execution.device)
             while self.step < self.stage.num_steps:
+                self._stop_if_asked(stop)
                 own, extra = next(batches)
                 if self._logged_at is None:  # loading processes have started by now
                     self._logged_at = (self.step, time.perf_counter())
                 self._advance(own, extra)
-                if stop.requested is not None:  # a validation that is due is done on resuming
-                    self._save()
-                    raise Interrupted(stop.requested, self.step)
+                self._stop_if_asked(stop)  # a validation that is due is done on resuming
                 self._maintain()
+
+    def _stop_if_asked(self, stop: StopRequest) -> None:
+        if stop.requested is None:
+            return
+        if self.step > 0:
+            self._save()
+        raise Interrupted(stop.requested, self.step)
 
     def _advance(self, batch: Batch, extra: list[Batch]) -> None:
         stage, training = self.stage, self.stage.training
         execution = stage.players.execution
-        factor = learning_rate_factor(training.schedule, self.step, stage.num_steps)
+        factor = self._learning_rate_factor()
         set_learning_rates(stage.players, factor)
         logs_now = self._due(training.log_every, self.step + 1)
         values = training_step(
@@ -167,6 +227,12 @@ class Trainer:
         self.observer.stepped(self.step, len(batch[0]))
         if logs_now:
             self._log(values, factor)
+
+    def _learning_rate_factor(self) -> float:
+        """Return what the learning rates are multiplied by in the next step."""
+        stage = self.stage
+        factor = learning_rate_factor(stage.training.schedule, self.step, stage.num_steps)
+        return factor * 0.5**self.rollbacks
 
     def _maintain(self) -> None:
         """Validate and save where it is due; this time is left out of the speed that is logged."""
@@ -204,7 +270,7 @@ class Trainer:
 
     def _validate(self) -> None:
         players = self.stage.players
-        self.guard.check()
+        self.guard.check(self._state())
         validator = self.stage.validator
         self._write_row(validator.row(players.ema.module, players.execution, step=self.step))
 
@@ -218,25 +284,30 @@ class Trainer:
         self.directory.append_row(row)
         self.observer.logged(row)
 
+    def _state(self) -> dict[str, Any]:
+        return {name: part.state_dict() for name, part in self.stage.players.stateful().items()}
+
     def _save(self) -> None:
-        if self._saved_at == self.step and self.directory.weights.exists():
+        if self._saved_at == self.step:
             return
-        players = self.stage.players
-        self.guard.check([*players.generator.parameters(), *players.ema.parameters()])
-        self._seconds += time.perf_counter() - self._since
-        self._since = time.perf_counter()
+        self.guard.check(self._state())
         self.directory.sync_rows()
+        self._write_weights()
+        self._write_state()
+
+    def _write_weights(self) -> None:
         self.directory.write_weights(
-            players.ema.module.state_dict(),
+            self.stage.players.ema.module.state_dict(),
             {"identity_sha256": self.identity, "step": str(self.step)},
         )
-        state = {name: part.state_dict() for name, part in players.stateful().items()}
-        state["random"] = random_state(players.execution.device)
-        path = save_checkpoint(
-            self.directory.checkpoints,
-            self.step,
-            {**state, "identity": self.identity, "seconds": self._seconds},
-        )
+
+    def _write_state(self) -> None:
+        self._seconds += time.perf_counter() - self._since
+        self._since = time.perf_counter()
+        state = self._state()
+        state["random"] = random_state(self.stage.players.execution.device)
+        rest = {"identity": self.identity, "seconds": self._seconds, "rollbacks": self.rollbacks}
+        path = save_checkpoint(self.directory.checkpoints, self.step, {**state, **rest})
         self._saved_at = self.step
         self.observer.saved(path, self.step)
 
@@ -244,8 +315,6 @@ class Trainer:
         players, validator = self.stage.players, self.stage.validator
         if not self._is_validated():
             self._validate()  # its row was lost
-        if not self.directory.weights.exists():
-            self._save()  # they were lost, the checkpoint has them
         summary = summarise(
             self.directory,
             validator,

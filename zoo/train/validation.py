@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -79,8 +80,8 @@ class Validator:
     def row(self, generator: nn.Module, execution: Execution, *, step: int) -> dict[str, Any]:
         """Score a generator and return the row of `metrics.jsonl` that says so.
 
-        PSNR_Y is in it, and HaarPSI where every image is large enough for it: over an adversarial
-        stage PSNR alone would not say whether pictures get better.
+        PSNR_Y is in it, and HaarPSI where every image is large enough and has one: over an
+        adversarial stage PSNR alone would not say whether pictures get better.
         """
         psnr_y: dict[str, float] = {}
         haarpsi: list[float] = []
@@ -89,7 +90,8 @@ class Validator:
         ):
             psnr_y[image.name] = self._score(sr_image, image)
             if min(sr_image.shape[-2:]) - 2 * self.scale >= self._haarpsi.min_side:
-                haarpsi.append(self._haarpsi(sr_image, _tensor(image.hr_image), scale=self.scale))
+                score = self._haarpsi(sr_image, _tensor(image.hr_image), scale=self.scale)
+                haarpsi += [score] if math.isfinite(score) else []  # two black images have none
         row: dict[str, Any] = {"kind": "validation", "step": step, "validation": self.identity}
         row |= {"psnr_y": fmean(psnr_y.values()), "psnr_y_images": psnr_y}
         return row | ({"haarpsi": fmean(haarpsi)} if len(haarpsi) == len(psnr_y) else {})
