@@ -60,7 +60,7 @@ def _why_not(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
     kind = old["settings"]["training"]["schedule"]["kind"]
     if kind != "constant":
         return (
-            f"its learning rates follow a {kind} schedule, which is a function of the whole length: "
+            f"its learning rates follow a {kind} schedule, a function of the whole length: "
             "the steps that are done would have been others"
         )
     return None

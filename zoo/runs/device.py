@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 import torch
 from torch import nn
 
 from zoo.errors import MachineError, RecipeError
 from zoo.recipes.schema import Runtime
+
+_STATUS: Final = Path("/proc/self/status")
+_CLEAR_REFS: Final = Path("/proc/self/clear_refs")
+_FORGET_PEAK: Final = "5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,3 +149,44 @@ def peak_memory(device: torch.device) -> int:
         return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def peak_during(work: Callable[[], object], device: torch.device) -> int | None:
+    """Run something and return the peak memory of this process while it ran, in bytes.
+
+    Args:
+        work: what to run.
+        device: of a GPU, what its allocator handed out; of a CPU, the resident memory.
+
+    Returns:
+        The peak, what was there before included; None where the system cannot forget an earlier
+        peak: none but Linux can, and some containers forbid it. `work` is done all the same.
+    """
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        work()
+        torch.cuda.synchronize(device)
+        return torch.cuda.max_memory_allocated(device)
+    forgotten = _forget_peak()
+    work()
+    return _status_bytes("VmHWM") if forgotten else None
+
+
+def resident_memory() -> int:
+    """Return the resident memory of this process in bytes; 0 where the system does not tell."""
+    return _status_bytes("VmRSS") if _STATUS.exists() else 0
+
+
+def _forget_peak() -> bool:
+    try:
+        _CLEAR_REFS.write_text(_FORGET_PEAK)
+    except OSError:  # not Linux, or not allowed: the caller says that there is no forecast
+        return False
+    return True
+
+
+def _status_bytes(name: str) -> int:
+    lines = _STATUS.read_text(encoding="ascii", errors="replace").splitlines()
+    (line,) = [line for line in lines if line.startswith(f"{name}:")]
+    return 1024 * int(line.split()[1])
