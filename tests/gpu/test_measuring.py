@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from zoo.bench import evaluate
+from zoo.bench.candidates import callable_candidate
 from zoo.bench.cost import COST_COLUMNS, measured_cost
+from zoo.bench.evaluate import Scorer, create_metrics
 from zoo.bench.memory import forward_peak_bytes
+from zoo.bench.suites import open_suite
+from zoo.data.images import write_png
+from zoo.data.resize import upscale
 from zoo.metrics.base import Comparison
 from zoo.recipes.schema import Runtime
 from zoo.registry import GENERATORS, METRICS
@@ -46,3 +55,26 @@ def test_everything_is_measured(device: torch.device) -> None:
     assert found.keys() == COST_COLUMNS.keys()
     assert all(value > 0 for value in found.values())
     assert next(network.parameters()).device.type == device.type
+
+
+def test_a_suite_scores_the_same_on_every_device(
+    device: torch.device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batches, metrics and feature networks on the device; a pixel may fall to the next level."""
+    monkeypatch.setattr(evaluate, "measured_cost", lambda *_, **__: {})
+    folder = tmp_path / "Pair" / "HR"
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    for number in range(3):
+        coarse = random.integers(0, 256, (18, 20, 3), dtype=np.uint8)
+        write_png(folder / f"{number}.png", upscale(coarse, 4))
+    (tmp_path / "pair.yaml").write_text("version: 1\nsummary: x\nscale: 4\ndatasets: [Pair]\n")
+    suite = open_suite(str(tmp_path / "pair.yaml"), data_root=tmp_path)
+    network = GENERATORS.get("srresnet")(width=8, num_blocks=1, interpolation_skip=True)
+    found = {}
+    for place in (torch.device("cpu"), device):
+        scorer = Scorer(suite, create_metrics(), plan_execution(Runtime(), place), tmp_path)
+        found[place] = scorer.score(callable_candidate("network", network, scale=4)).scored
+        assert next(network.parameters()).device.type == place.type
+    for image, scores in found[torch.device("cpu")].items():
+        assert found[device][image] == pytest.approx(scores, rel=1e-4, abs=1e-4)

@@ -14,7 +14,7 @@ from zoo.data.images import read_image
 from zoo.data.resize import crop_to_multiple, downscale, upscale
 from zoo.errors import ShapeError
 from zoo.metrics.base import Comparison
-from zoo.metrics.consistency import LRPSNR
+from zoo.metrics.consistency import LRPSNR, device_downscale
 
 
 def to_tensor(image: np.ndarray) -> torch.Tensor:
@@ -59,6 +59,18 @@ def test_the_image_is_rounded_as_saving_would() -> None:
     saved = sr.mul(255).add(0.5).floor().clamp(0, 255).div(255)
     first = LRPSNR().score(Comparison(sr, sr, lr_image, 4))
     assert LRPSNR().score(Comparison(saved, sr, lr_image, 4)) == first
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4, 8])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_gpu_shrinks_to_the_same_bits(scale: int, channels: int) -> None:
+    """Its operations, run on the CPU; extremes in every second image, where sums are clipped."""
+    for number in range(8):
+        random = np.random.default_rng(number)
+        pixels = random.integers(0, 256, (24 * scale, 17 * scale, channels), dtype=np.uint8)
+        pixels = np.where(pixels > 127, 255, 0).astype(np.uint8) if number % 2 else pixels
+        expected = torch.from_numpy(downscale(pixels, scale)).permute(2, 0, 1)
+        assert device_downscale(torch.from_numpy(pixels).permute(2, 0, 1), scale).equal(expected)
 
 
 def test_bicubic_on_real_images(shared_data: Path) -> None:

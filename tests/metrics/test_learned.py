@@ -310,6 +310,25 @@ def test_lite1_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Lite1Distance().provenance() == {"network": "efficientnet-lite1"}
 
 
+def test_features_of_real_images_are_kept_and_change_no_score(
+    noisy: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sr_image, hr_image = noisy
+    made: list[torch.Tensor] = []
+    stages = learned._lite1_stages
+    monkeypatch.setattr(learned, "_lite1_stages", lambda one: made.append(one) or stages(one))
+    metric = Lite1Distance()
+    first = metric(sr_image, hr_image, scale=4)
+    assert metric(sr_image, hr_image, scale=4) == first == Lite1Distance()(*noisy, scale=4)
+    assert len(made) == 5, "two images, one, and two"
+    assert metric(hr_image, sr_image, scale=4) == pytest.approx(first)
+    assert len(made) == 7, "another real image"
+    monkeypatch.setattr(learned, "KEPT_BYTES", 1000)
+    full = Lite1Distance()
+    assert full(*noisy, scale=4) == full(*noisy, scale=4) == first
+    assert len(made) == 11, "no room: made again"
+
+
 @pytest.mark.parametrize(("metric", "side"), [(LPIPS, 16), (Lite1Distance, 32)])
 def test_the_smallest_image(metric: type[Metric], side: int) -> None:
     image = torch.rand(3, side + 7, side + 9)

@@ -1,10 +1,11 @@
 """Scoring: from a candidate and a suite to a record.
 
-Every generator sees the same bits: the protocol's low-resolution image as RGB in [0, 1]; of a grey
-image's result the mean of the three channels is scored. Networks run in true float32.
+Images are upscaled and scored on the device, those of one size together where that pays, while
+threads decode the next. What is recorded is the same for an image alone and in company.
 
-Not here: what is scored (`zoo.bench.candidates`), on what (`zoo.bench.suites`), the scores
-themselves (`zoo.metrics`).
+Not here: what is scored (`zoo.bench.candidates`), on what (`zoo.bench.suites`), in which batches
+(`zoo.bench.batches`), running a generator (`zoo.bench.forward`), the scores themselves
+(`zoo.metrics`).
 """
 
 from __future__ import annotations
@@ -14,18 +15,21 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from zoo.bench.batches import decoded, most_pixels, plan_batches
 from zoo.bench.candidates import Candidate, Upscaler
 from zoo.bench.cost import COST_COLUMNS, measured_cost
 from zoo.bench.dynamics import MEASURE_COLUMNS
+from zoo.bench.forward import Forward, to_tensor
 from zoo.bench.pictures import PictureKeeper
 from zoo.bench.probes import (
     STATISTICS_GAP_COLUMN,
@@ -43,10 +47,8 @@ from zoo.bench.records import (
     read_record,
     record_path,
 )
-from zoo.bench.suites import BenchImage, Suite
-from zoo.data.images import to_rgb
-from zoo.data.stream import to_float
-from zoo.errors import DataError, DivergedError, RecipeError, ShapeError
+from zoo.bench.suites import BenchImage, Suite, SuiteDataset
+from zoo.errors import DataError, RecipeError
 from zoo.fingerprints import code_hash
 from zoo.metrics import metric_key
 from zoo.metrics.base import Comparison, Metric
@@ -169,11 +171,12 @@ class Scorer:
         if isinstance(upscale, nn.Module):
             upscale = self.execution.place(upscale).eval()
         keeper = PictureKeeper(self.suite, record_path(self.records, record))
+        forward = Forward(upscale, self.execution)
         datasets = [
             DatasetScores(
                 name=dataset.name,
                 skipped=dataset.skipped,
-                images=tuple(self._score_images(upscale, dataset.name, dataset, keeper, clock)),
+                images=tuple(self._score_images(upscale, forward, dataset, keeper, clock)),
             )
             for dataset in self.suite.datasets
         ]
@@ -221,43 +224,40 @@ class Scorer:
     def _score_images(
         self,
         upscale: Upscaler,
-        dataset: str,
-        images: Sequence[BenchImage],
+        forward: Forward,
+        dataset: SuiteDataset,
         keeper: PictureKeeper,
         clock: Clock,
-    ) -> Iterator[ImageScores]:
-        for image in images:
+    ) -> list[ImageScores]:
+        sizes = [dataset.sizes[name] for name in dataset.names]
+        pixels = most_pixels(self.execution.device) * self.suite.scale**2
+        scored: dict[str, ImageScores] = {}
+        for images in decoded(dataset, plan_batches(sizes, pixels)):
             since = time.perf_counter()
-            sr_image = self._upscale(upscale, image)
+            sr_images = forward(images)
             clock.network += time.perf_counter() - since
-            since = time.perf_counter()
-            comparison = Comparison(
-                sr_image=sr_image,
-                hr_image=to_tensor(image.hr_image),
-                lr_image=to_tensor(image.lr_image),
-                scale=self.suite.scale,
-            )
-            scores = self._scores(comparison, f"{dataset}/{image.name}")
-            clock.metrics += time.perf_counter() - since
-            since = time.perf_counter()
-            scores |= self._probe(upscale, image, comparison)
-            clock.network += time.perf_counter() - since
-            keeper.keep(dataset, image.name, sr_image)
-            height, width = image.hr_image.shape[:2]
-            yield ImageScores(
-                name=image.name,
-                height=height,
-                width=width,
-                hr_sha256=image.hr_sha256,
-                lr_sha256=image.lr_sha256,
-                scores=scores,
-            )
+            for image, sr_image in zip(images, sr_images, strict=True):
+                comparison = Comparison(
+                    sr_image=sr_image,
+                    hr_image=to_tensor(image.hr_image, self.execution.device),
+                    lr_image=to_tensor(image.lr_image, self.execution.device),
+                    scale=self.suite.scale,
+                )
+                since = time.perf_counter()
+                scores = self._scores(comparison, f"{dataset.name}/{image.name}")
+                clock.metrics += time.perf_counter() - since
+                since = time.perf_counter()
+                scores |= self._probe(upscale, forward, image, comparison)
+                clock.network += time.perf_counter() - since
+                keeper.keep(dataset.name, image.name, sr_image)
+                scored[image.name] = _image_scores(image, scores)
+        return [scored[name] for name in dataset.names]
 
     def _scores(self, comparison: Comparison, where: str) -> dict[str, float]:
         """Score one image by each metric that can; a score that is no number is none."""
         side = min(comparison.sr_image.shape[-2:]) - 2 * self.suite.scale
         scores = {
-            key: metric.score(comparison)
+            key: self._score(metric, comparison)
             for key, metric in self._metrics.items()
             if side >= metric.min_side
         }
@@ -266,8 +266,15 @@ class Scorer:
             logger.warning("%s of %s is %s: left out", self.columns[key].label, where, score)
         return {key: score for key, score in scores.items() if key not in odd}
 
+    def _score(self, metric: Metric, comparison: Comparison) -> float:
+        """Score one image where the metric can, on the device in true float32."""
+        if not metric.on_device:
+            return metric.score(comparison.to("cpu"))
+        with nullcontext() if self.execution.device.type == "cpu" else self.execution.scoring():
+            return metric.score(comparison)
+
     def _probe(
-        self, upscale: Upscaler, image: BenchImage, comparison: Comparison
+        self, upscale: Upscaler, forward: Forward, image: BenchImage, comparison: Comparison
     ) -> dict[str, float]:
         """Score what changes when the network is run in another way."""
         if not isinstance(upscale, nn.Module):
@@ -278,27 +285,11 @@ class Scorer:
         if min(sides) <= 2 * self.suite.scale or image.lr_image.shape[:2] == (1, 1):
             return {}  # nothing is left without the border; one pixel has no statistics
         with with_batch_statistics(upscale):
-            batch_image = self._upscale(upscale, image)
+            batch_image = forward.alone(image)
         gap = statistics_gap(
             comparison.sr_image, batch_image, comparison.hr_image, scale=self.suite.scale
         )
         return {STATISTICS_GAP_KEY: gap}
-
-    def _upscale(self, upscale: Upscaler, image: BenchImage) -> Tensor:
-        """Upscale one image: `(C, H, W)` around [0, 1], on the CPU."""
-        rgb = to_tensor(to_rgb(image.lr_image)).unsqueeze(0).to(self.execution.device)
-        with self.execution.scoring():
-            sr_image = upscale(rgb).float().cpu()
-        height, width = image.hr_image.shape[:2]
-        if sr_image.shape != (1, 3, height, width):
-            raise ShapeError(
-                f"{image.name}: expected (1, 3, {height}, {width}), the generator returned "
-                f"{tuple(sr_image.shape)}"
-            )
-        if not bool(sr_image.isfinite().all()):
-            raise DivergedError(f"{image.name}: the generator returned NaN or infinite values")
-        sr_image = sr_image.squeeze(0)
-        return sr_image.mean(0, keepdim=True) if image.hr_image.ndim == 2 else sr_image
 
 
 def create_metrics(names: Sequence[str] | None = None) -> dict[str, Metric]:
@@ -311,10 +302,16 @@ def create_metrics(names: Sequence[str] | None = None) -> dict[str, Metric]:
     return {name: METRICS.get(name)() for name in names or METRICS.names()}
 
 
-def to_tensor(pixels: Any) -> Tensor:
-    """Return uint8 `(H, W, 3)` or `(H, W)` as a tensor `(C, H, W)` in [0, 1]."""
-    array = pixels[:, :, None] if pixels.ndim == 2 else pixels
-    return to_float(torch.from_numpy(array.copy()).permute(2, 0, 1))
+def _image_scores(image: BenchImage, scores: dict[str, float]) -> ImageScores:
+    height, width = image.hr_image.shape[:2]
+    return ImageScores(
+        name=image.name,
+        height=height,
+        width=width,
+        hr_sha256=image.hr_sha256,
+        lr_sha256=image.lr_sha256,
+        scores=scores,
+    )
 
 
 def _columns(metrics: Mapping[str, Metric]) -> dict[str, Column]:

@@ -34,7 +34,7 @@ class PictureKeeper:
         folder = self._record.with_suffix("")
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{dataset}-{image}.png"
-        pixels = quantize(sr_image).permute(1, 2, 0).numpy()
+        pixels = quantize(sr_image).permute(1, 2, 0).cpu().numpy()
         write_png(path, pixels if pixels.shape[2] == 3 else pixels[:, :, 0])
         file = str(path.relative_to(self._record.parent))
         self.kept.append(Picture(dataset=dataset, image=image, file=file, sha256=file_sha256(path)))

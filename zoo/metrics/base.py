@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 
@@ -25,6 +26,14 @@ class Comparison:
     lr_image: Tensor
     scale: int
 
+    def to(self, device: torch.device | str) -> Comparison:
+        """Return the comparison with its images on a device; itself where they are there."""
+        if self.sr_image.device == torch.device(device):
+            return self
+        images = (self.sr_image, self.hr_image, self.lr_image)
+        sr_image, hr_image, lr_image = (image.to(device) for image in images)
+        return Comparison(sr_image, hr_image, lr_image, self.scale)
+
 
 class Metric(ABC):
     """A score of one image. The protocol (rounding, crop, luma) is applied inside, by name.
@@ -37,6 +46,8 @@ class Metric(ABC):
         min_side: smallest side, in pixels and after the border is cut, that it can score.
         networks: feature networks it compares images by, as `zoo weights list` calls them. A
             recipe that trains against one of them has trained for this score.
+        on_device: whether it takes images on any device and computes there; else it gets them on
+            the CPU, wherever the generator ran.
     """
 
     label: ClassVar[str] = ""
@@ -45,6 +56,7 @@ class Metric(ABC):
     value_range: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
     min_side: ClassVar[int] = 1
     networks: ClassVar[tuple[str, ...]] = ()
+    on_device: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, sr_image: Tensor, hr_image: Tensor, *, scale: int) -> float:

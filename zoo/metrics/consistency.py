@@ -1,6 +1,7 @@
 """Whether a super-resolved image still explains its input: scores against the low-resolution image.
 
-Not here: how images are shrunk (`zoo.data.resize`).
+Here is also how an image on a GPU is shrunk there, to the same bits. Not here: how images are
+shrunk otherwise, and why so (`zoo.data.resize`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import piq
 import torch
 from torch import Tensor
 
-from zoo.data.resize import downscale
+from zoo.data.resize import downscale, taps
 from zoo.errors import ShapeError
 from zoo.metrics.base import Comparison, Metric
 from zoo.metrics.protocol import quantize
@@ -33,6 +34,7 @@ class LRPSNR(Metric):
     label = "LR-PSNR"
     unit = "dB"
     value_range = (0.0, PSNR_CAP)
+    on_device = True
 
     def __call__(self, sr_image: Tensor, hr_image: Tensor, *, scale: int) -> float:
         """Score one image against the shrunk ground truth, where no input is at hand."""
@@ -57,7 +59,7 @@ class LRPSNR(Metric):
                 f"{tuple(lr_image.shape)}"
             )
         explained = _shrunk(sr_image, scale).unsqueeze(0).double()
-        given = quantize(lr_image).cpu().unsqueeze(0).double()
+        given = quantize(lr_image).unsqueeze(0).double()
         return float(piq.psnr(explained, given, data_range=PEAK))
 
 
@@ -68,5 +70,34 @@ def _check(image: Tensor) -> None:
 
 def _shrunk(image: Tensor, scale: int) -> Tensor:
     """Return `(C, H/scale, W/scale)` uint8 of a `(C, H, W)` image around [0, 1]."""
-    pixels = quantize(image).permute(1, 2, 0).contiguous().cpu().numpy()
-    return torch.from_numpy(downscale(pixels, scale)).permute(2, 0, 1)
+    pixels = quantize(image)
+    if pixels.is_cuda:
+        return device_downscale(pixels, scale)
+    array = pixels.permute(1, 2, 0).contiguous().numpy()
+    return torch.from_numpy(downscale(array, scale)).permute(2, 0, 1)
+
+
+def device_downscale(pixels: Tensor, scale: int) -> Tensor:
+    """Shrink as `zoo.data.resize.downscale` does, on the device of the image, to the same bits.
+
+    The sums are those of `downscale`, tap by tap in float64. A product and its sum are two
+    operations, as they are there: rounded together, a half could fall on the other side.
+
+    Args:
+        pixels: `(C, H, W)` uint8, H and W multiples of `scale`.
+        scale: the factor.
+
+    Returns:
+        `(C, H/scale, W/scale)` uint8.
+    """
+    for dim in (1, 2):
+        size = pixels.shape[dim]
+        indices, weights = (
+            torch.from_numpy(each).to(pixels.device) for each in taps(size, size // scale)
+        )
+        along = (1, -1, 1) if dim == 1 else (1, 1, -1)
+        total = torch.zeros((), dtype=torch.float64, device=pixels.device)
+        for index, weight in zip(indices.unbind(1), weights.unbind(1), strict=True):
+            total = total + pixels.index_select(dim, index) * weight.view(along)
+        pixels = total.add(0.5).floor().clamp(0, 255).to(torch.uint8)
+    return pixels

@@ -30,6 +30,7 @@ class _Fidelity(Metric):
     """A score of 8-bit pixels, on luma or on all channels."""
 
     luma: ClassVar[bool]
+    on_device = True
 
     def _pair(self, sr_image: Tensor, hr_image: Tensor, scale: int) -> tuple[Tensor, Tensor]:
         return prepared_pair(sr_image, hr_image, scale, luma=self.luma, min_side=self.min_side)

@@ -27,6 +27,7 @@ class HaarPSI(Metric):
 
     label = "HaarPSI"
     min_side = 16
+    on_device = True
 
     @torch.inference_mode()
     def __call__(self, sr_image: Tensor, hr_image: Tensor, *, scale: int) -> float:
@@ -46,6 +47,7 @@ class MSGMSD(Metric):
     label = "MS-GMSD"
     higher_is_better = False
     min_side = 17
+    on_device = True
 
     @torch.inference_mode()
     def __call__(self, sr_image: Tensor, hr_image: Tensor, *, scale: int) -> float:

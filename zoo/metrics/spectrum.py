@@ -36,6 +36,7 @@ class HighFrequencyEnergy(Metric):
     higher_is_better = None
     value_range = (-60.0, 60.0)
     min_side = 16
+    on_device = True
 
     @torch.inference_mode()
     def __call__(self, sr_image: Tensor, hr_image: Tensor, *, scale: int) -> float:
