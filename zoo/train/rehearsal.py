@@ -14,6 +14,7 @@ import torch
 from zoo.recipes.schema import RunSpec
 from zoo.runs.checkpoint import seed_everything
 from zoo.runs.device import Execution, peak_memory, reset_peak_memory
+from zoo.train.memory import MemoryForecast, forecast_memory
 from zoo.train.prepare import Options, prepare
 from zoo.train.run import assemble_stage
 from zoo.train.step import to_device, training_step
@@ -31,7 +32,10 @@ class Rehearsal:
         recipe: name of the stage's recipe.
         num_steps: generator updates the stage has.
         step_seconds: time of one step once warm, extra discriminator updates included.
-        peak_memory: bytes: allocated on a GPU, resident (with Python and torch) on a CPU.
+        peak_memory: bytes in that step: allocated on a GPU, resident (with Python and torch) on a
+            CPU.
+        forecast: of the stage's peak memory, made before the step; None where the system does not
+            tell what it is made from.
         generator_parameters: parameters of the generator.
         discriminator_parameters: those of the discriminator, 0 where there is none.
         execution: device, precision and layout.
@@ -41,6 +45,7 @@ class Rehearsal:
     num_steps: int
     step_seconds: float
     peak_memory: int
+    forecast: MemoryForecast | None
     generator_parameters: int
     discriminator_parameters: int
     execution: Execution
@@ -65,9 +70,15 @@ def rehearse(spec: RunSpec, options: Options) -> list[Rehearsal]:
 def _rehearse_stage(spec: RunSpec, options: Options, store_dir: Path) -> Rehearsal:
     prepared = prepare(spec, options, rehearsal=store_dir)
     device = prepared.execution.device
-    reset_peak_memory(device)
     stage = assemble_stage(spec, prepared)
     seed_everything(spec.seed)
+    forecast = forecast_memory(
+        stage.players,
+        spec.settings.data,
+        scale=spec.settings.scale,
+        image_sizes=prepared.validator.image_sizes(),
+    )
+    reset_peak_memory(device)
     with closing(_timed_steps(stage)) as steps:
         seconds = list(steps)[-1]
     players = stage.players
@@ -76,6 +87,7 @@ def _rehearse_stage(spec: RunSpec, options: Options, store_dir: Path) -> Rehears
         num_steps=stage.num_steps,
         step_seconds=seconds,
         peak_memory=peak_memory(device),
+        forecast=forecast,
         generator_parameters=_count(players.generator),
         discriminator_parameters=_count(players.discriminator),
         execution=prepared.execution,

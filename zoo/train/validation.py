@@ -17,7 +17,7 @@ import torch
 from PIL import Image as PillowImage
 from torch import Tensor, nn
 
-from zoo.data.images import hash_file, read_image, to_rgb, write_png
+from zoo.data.images import hash_file, read_image, read_size, to_rgb, write_png
 from zoo.data.resize import crop_to_multiple, downscale, upscale
 from zoo.data.sources import open_source, validation_images
 from zoo.data.stream import to_float
@@ -69,6 +69,10 @@ class Validator:
         """A hash of what is validated on: scores of other images are not compared with these."""
         hashes = [hash_file(path) for path in self._paths]
         return hashlib.sha256(" ".join([str(self.scale), *hashes]).encode()).hexdigest()[:16]
+
+    def image_sizes(self) -> list[tuple[int, int]]:
+        """Return height and width of each photograph, by its file's header alone."""
+        return [read_size(path) for path in self._paths]
 
     def bicubic(self) -> dict[str, float]:
         """Return PSNR_Y of MATLAB's bicubic interpolation, in dB, by image."""
@@ -169,10 +173,11 @@ def unique_names(paths: Sequence[Path]) -> list[str]:
 
 
 def _load(path: Path, name: str, scale: int) -> ValidationImage:
-    hr_image = crop_to_multiple(read_image(path), scale)
-    height, width = hr_image.shape[:2]
+    whole = read_image(path)
+    height, width = (side - side % scale for side in whole.shape[:2])
     if min(height, width) <= 2 * scale:
         raise DataError(f"{path}: {width}x{height} pixels are too few to validate x{scale} on")
+    hr_image = crop_to_multiple(whole, scale)
     return ValidationImage(name, downscale(hr_image, scale), hr_image)
 
 

@@ -1,0 +1,174 @@
+"""How much memory a stage will need at most, foretold from smaller work of the same kind.
+
+Peaks grow linearly with the number of pixels once a network is in place: they are measured at two
+small sizes, with the real step and the real validation, and continued to the full size. Nothing of
+full size is run, so a stage that does not fit is found out without running out of memory.
+
+Not here: reading the peak of a process or a device (`zoo.runs.device`).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoo.data.images import write_png
+from zoo.recipes.schema import Data
+from zoo.runs.device import Execution, peak_during, peak_memory, resident_memory
+from zoo.train.step import Players, to_device, training_step
+from zoo.train.validation import Validator
+
+TRIAL_SIDES = 48, 96
+"""Sides of low-resolution images that validation is tried on, in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryForecast:
+    """Peak memory of a stage in bytes, by what causes it: a CPU's whole process, a GPU's tensors.
+
+    Attributes:
+        begin: the most there was before: imports, building networks, reading weights.
+        step: of a training step at full size.
+        validation: of scoring and showing the largest held-out image.
+        checkpoint: of writing a checkpoint, which is put together in the host's memory.
+    """
+
+    begin: int
+    step: int
+    validation: int
+    checkpoint: int
+
+    @property
+    def peak(self) -> int:
+        """The most that the stage needs at a time."""
+        return max(self.begin, self.step, self.validation, self.checkpoint)
+
+
+def forecast_memory(
+    players: Players, data: Data, *, scale: int, image_sizes: list[tuple[int, int]]
+) -> MemoryForecast | None:
+    """Foretell the peak memory of training.
+
+    Args:
+        players: freshly assembled, on the device. The trial steps change them: throw them away.
+        data: patch and batch size.
+        scale: upscaling factor.
+        image_sizes: height and width of each held-out photograph, in high-resolution pixels.
+
+    Returns:
+        The forecast; None where the system does not tell the peak of a piece of work (a CPU whose
+        system is not Linux).
+    """
+    device = players.execution.device
+    begin = peak_memory(device)
+    sizes = trial_batch_sizes(data.batch_size)
+    _trial_step(players, data, scale, sizes[0])  # optimizers get their state, convolutions theirs
+    step = _foretold(
+        [(size, lambda size=size: _trial_step(players, data, scale, size)) for size in sizes],
+        data.batch_size,
+        device,
+    )
+    largest = max(height * width for height, width in image_sizes) / scale**2
+    with tempfile.TemporaryDirectory(prefix="zoo-memory-") as folder:
+        trials = [
+            (side**2, _validation_trial(players, Path(folder), scale, side))
+            for side in TRIAL_SIDES
+        ]
+        trials[0][1]()
+        validation = _foretold(trials, largest, device)
+    if step is None or validation is None:
+        return None
+    on_cpu = device.type == "cpu"
+    held = sum(height * width * 3 for height, width in image_sizes) * (1 + 1 / scale**2)
+    kept = round(held) if on_cpu else 0  # held-out images stay in the host's memory
+    checkpoint = resident_memory() + _state_bytes(players) if on_cpu else 0
+    return MemoryForecast(begin, step + kept, validation + kept, checkpoint + kept)
+
+
+def trial_batch_sizes(batch_size: int) -> tuple[int, ...]:
+    """Return the batch sizes to measure at: a quarter and a half, or the size itself if small."""
+    if batch_size <= 4:  # batch norm needs two images; of four there is no quarter
+        return (batch_size,)
+    small = max(2, batch_size // 4)
+    return small, max(small + 1, batch_size // 2)
+
+
+def continue_line(points: list[tuple[float, int]], target: float) -> int:
+    """Return the value at `target` of the line through the first and last of measured points.
+
+    A line that falls is noise of the allocator: the largest value measured is returned.
+
+    Args:
+        points: pairs of size and bytes; a single one stands for all sizes.
+        target: the size asked for.
+    """
+    (first, low), (last, high) = points[0], points[-1]
+    if last == first or high <= low:
+        return max(low, high)
+    return round(low + (high - low) * (target - first) / (last - first))
+
+
+def _foretold(
+    trials: list[tuple[float, Callable[[], None]]], target: float, device: torch.device
+) -> int | None:
+    points = []
+    for size, trial in trials:
+        peak = peak_during(trial, device)
+        if peak is None:
+            return None
+        points.append((size, peak))
+    return continue_line(points, target)
+
+
+def _trial_step(players: Players, data: Data, scale: int, batch_size: int) -> None:
+    """Take a step as logged ones are taken, which need the most memory, on noise."""
+    execution = players.execution
+    own, *extra = (
+        to_device(_noise(batch_size, data.lr_patch_size, scale), execution)
+        for _ in range(1 + players.num_extra_batches)
+    )
+    training_step(players, own, extra, observe=True)
+
+
+def _noise(batch_size: int, side: int, scale: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    lr_image, hr_image = (
+        torch.randint(256, (batch_size, each, each, 3), dtype=torch.uint8, generator=generator)
+        for each in (side, side * scale)
+    )
+    return lr_image.permute(0, 3, 1, 2), hr_image.permute(0, 3, 1, 2)
+
+
+def _validation_trial(
+    players: Players, folder: Path, scale: int, side: int
+) -> Callable[[], None]:
+    """Return what validates on one image of noise as training does, bicubic and pictures too."""
+    path = folder / f"{side}.png"
+    shape = (side * scale, side * scale, 3)
+    write_png(path, np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
+    execution: Execution = players.execution
+
+    def validate() -> None:
+        validator = Validator([path], scale=scale)
+        validator.row(players.ema.module, execution, step=0)
+        validator.bicubic()
+        validator.write_triptychs(players.ema.module, execution, folder / "pictures")
+
+    return validate
+
+
+def _state_bytes(players: Players) -> int:
+    """Return the size of a checkpoint: parameters, moments of the optimizers, moving average."""
+    modules = [players.generator, players.ema.module]
+    modules += [] if players.discriminator is None else [players.discriminator]
+    tensors = [tensor for module in modules for tensor in module.state_dict().values()]
+    for optimizer in players.optimizers():
+        for entry in optimizer.state.values():
+            tensors += [value for value in entry.values() if isinstance(value, Tensor)]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
