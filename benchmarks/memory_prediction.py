@@ -66,7 +66,7 @@ def work(kind: str, spec: RunSpec, device: str, data_root: Path | None) -> dict[
     with tempfile.TemporaryDirectory() as folder:
         options = Options(run_root=Path(folder), data_root=data_root, device=device)
         if kind == "forecast":
-            forecasts = [stage.forecast for stage in rehearse(spec, options)]
+            forecasts = [stage.forecast for stage in rehearse(spec, options, foretell_memory=True)]
             peaks = [forecast.peak for forecast in forecasts if forecast is not None]
             if len(peaks) < len(forecasts):
                 raise SystemExit("this system does not tell the peak memory of a piece of work")

@@ -91,7 +91,7 @@ def _train(spec: RunSpec, options: Options, *, as_json: bool) -> None:
 def _rehearse(spec: RunSpec, options: Options, *, as_json: bool) -> None:
     from zoo.train.rehearsal import rehearse
 
-    print_rehearsal(rehearse(spec, options), as_json=as_json)
+    print_rehearsal(rehearse(spec, options, foretell_memory=True), as_json=as_json)
 
 
 def _resume_command(words: Sequence[str]) -> str:
@@ -111,6 +111,7 @@ def print_rehearsal(stages: Sequence[Rehearsal], *, as_json: bool) -> None:
                 "step_seconds": stage.step_seconds,
                 "total_seconds": stage.total_seconds,
                 "peak_memory_bytes": stage.peak_memory,
+                "forecast_memory_bytes": None if stage.forecast is None else stage.forecast.peak,
                 "generator_parameters": stage.generator_parameters,
                 "discriminator_parameters": stage.discriminator_parameters,
                 "execution": stage.execution.describe(),
@@ -119,7 +120,7 @@ def print_rehearsal(stages: Sequence[Rehearsal], *, as_json: bool) -> None:
         ]
         print_json("zoo.dry-run/1", {"stages": rows})
         return
-    columns = ("stage", "G params", "D params", "steps", "s/step", "estimate", "peak memory")
+    columns = ("stage", "G params", "D params", "steps", "s/step", "estimate", "memory", "peak")
     rows_of_text = [
         (
             stage.recipe,
@@ -128,19 +129,25 @@ def print_rehearsal(stages: Sequence[Rehearsal], *, as_json: bool) -> None:
             f"{stage.num_steps:,}",
             f"{stage.step_seconds:.3f}",
             str(timedelta(seconds=round(stage.total_seconds))),
-            f"{stage.peak_memory / 2**20:,.0f} MiB",
+            _mebibytes(stage.peak_memory),
+            "-" if stage.forecast is None else _mebibytes(stage.forecast.peak),
         )
         for stage in stages
     ]
     print_table(Table("dry run: one step a stage, nothing written", columns, rows_of_text))
     print_text(
-        "the estimate leaves out validation; memory is "
+        "the estimate leaves out validation; memory: the step's, peak memory: foretold for the "
+        "whole run, validation and checkpoints included; both are "
         + (
             "what torch allocated"
             if stages[-1].execution.device.type == "cuda"
             else "that of the whole process"
         )
     )
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:,.0f} MiB"
 
 
 def _print_run(run: Run, *, as_json: bool) -> None:

@@ -125,6 +125,29 @@ class PatchStore:
         """`(N,)`: mean absolute luma gradient of each image, in 8-bit levels a pixel."""
         return np.array([entry["texture"] for entry in self._images], dtype=np.float64)
 
+    @property
+    def hr_flat(self) -> npt.NDArray[np.uint8]:
+        """All high-resolution pixels, image after image, row after row, RGB in 0..255."""
+        return self._hr
+
+    @property
+    def lr_flat(self) -> npt.NDArray[np.uint8]:
+        """All low-resolution pixels, likewise."""
+        return self._lr
+
+    @cached_property
+    def hr_starts(self) -> npt.NDArray[np.int64]:
+        """`(N,)`: the number of each image's first pixel in `hr_flat`."""
+        return self._starts("hr_offset")
+
+    @cached_property
+    def lr_starts(self) -> npt.NDArray[np.int64]:
+        """`(N,)`: the number of each image's first pixel in `lr_flat`."""
+        return self._starts("lr_offset")
+
+    def _starts(self, name: str) -> npt.NDArray[np.int64]:
+        return np.array([entry[name] for entry in self._images], dtype=np.int64) // 3
+
     def texture(self, index: int) -> float:
         """Return the mean absolute luma gradient of an image, in 8-bit levels a pixel."""
         return float(self._images[index]["texture"])

@@ -9,6 +9,7 @@ Not here: reading the peak of a process or a device (`zoo.runs.device`).
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,8 +25,11 @@ from zoo.runs.device import Execution, peak_during, peak_memory, resident_memory
 from zoo.train.step import Players, to_device, training_step
 from zoo.train.validation import Validator
 
-TRIAL_SIDES = 48, 96
-"""Sides of low-resolution images that validation is tried on, in pixels."""
+TRIAL_SIDES = 96, 160
+"""Sides of low-resolution images that validation is tried on, in pixels; smaller ones as they are.
+
+Below, what the allocator keeps of earlier work hides what an image needs.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +78,13 @@ def forecast_memory(
         data.batch_size,
         device,
     )
-    largest = max(height * width for height, width in image_sizes) / scale**2
+    area = max(height * width for height, width in image_sizes) / scale**2
+    sides = TRIAL_SIDES if area > TRIAL_SIDES[-1] ** 2 else (math.ceil(math.sqrt(area)),)
     with tempfile.TemporaryDirectory(prefix="zoo-memory-") as folder:
         trials = [
-            (side**2, _validation_trial(players, Path(folder), scale, side))
-            for side in TRIAL_SIDES
+            (side**2, _validation_trial(players, Path(folder), scale, side)) for side in sides
         ]
-        trials[0][1]()
-        validation = _foretold(trials, largest, device)
+        validation = _foretold(trials, area, device)
     if step is None or validation is None:
         return None
     on_cpu = device.type == "cpu"

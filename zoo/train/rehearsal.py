@@ -34,8 +34,8 @@ class Rehearsal:
         step_seconds: time of one step once warm, extra discriminator updates included.
         peak_memory: bytes in that step: allocated on a GPU, resident (with Python and torch) on a
             CPU.
-        forecast: of the stage's peak memory, made before the step; None where the system does not
-            tell what it is made from.
+        forecast: of the stage's peak memory, made before the step; None where it was not asked for
+            or the system does not tell what it is made from.
         generator_parameters: parameters of the generator.
         discriminator_parameters: those of the discriminator, 0 where there is none.
         execution: device, precision and layout.
@@ -56,28 +56,42 @@ class Rehearsal:
         return self.num_steps * self.step_seconds
 
 
-def rehearse(spec: RunSpec, options: Options) -> list[Rehearsal]:
+def rehearse(
+    spec: RunSpec, options: Options, *, foretell_memory: bool = False
+) -> list[Rehearsal]:
     """Take one real step of each stage of a run, pretraining first, and write nothing.
 
     The patch store is made of the first few images, in a temporary folder. The adversarial
     stage starts from an untrained generator: what a step costs does not depend on the weights.
+
+    Args:
+        spec: complete specification.
+        options: where and on what.
+        foretell_memory: whether to forecast peak memory too, which takes some seconds.
     """
     stages = [spec] if spec.pretraining is None else [spec.pretraining, spec]
     with tempfile.TemporaryDirectory(prefix="zoo-dry-run-") as folder:
-        return [_rehearse_stage(stage, options, Path(folder)) for stage in stages]
+        return [
+            _rehearse_stage(stage, options, Path(folder), foretell_memory=foretell_memory)
+            for stage in stages
+        ]
 
 
-def _rehearse_stage(spec: RunSpec, options: Options, store_dir: Path) -> Rehearsal:
+def _rehearse_stage(
+    spec: RunSpec, options: Options, store_dir: Path, *, foretell_memory: bool
+) -> Rehearsal:
     prepared = prepare(spec, options, rehearsal=store_dir)
     device = prepared.execution.device
     stage = assemble_stage(spec, prepared)
     seed_everything(spec.seed)
-    forecast = forecast_memory(
-        stage.players,
-        spec.settings.data,
-        scale=spec.settings.scale,
-        image_sizes=prepared.validator.image_sizes(),
-    )
+    forecast: MemoryForecast | None = None
+    if foretell_memory:
+        forecast = forecast_memory(
+            stage.players,
+            spec.settings.data,
+            scale=spec.settings.scale,
+            image_sizes=prepared.validator.image_sizes(),
+        )
     reset_peak_memory(device)
     with closing(_timed_steps(stage)) as steps:
         seconds = list(steps)[-1]
