@@ -1,0 +1,182 @@
+"""How fast training is: zoo's loop against a plain one, in turns in one process.
+
+    python -m benchmarks.speed [--size tiny|paper] [--family srgan ...] [--device cpu] [--data]
+    python -m benchmarks.speed --check --size smoke
+
+Prints a page and writes it and a JSON document to `benchmarks/results/speed/`. `--data` measures
+the data path alone, `--check` compares the weights that both loops end with, `--all` does all
+three. How it measures, and what came of it, is in docs/speed.md.
+
+Exit status: 0; 1 if `--check` finds different mathematics; 2 and 5 as zoo's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.speed.check import EXACT, check_family
+from benchmarks.speed.data_path import measure_data
+from benchmarks.speed.loops import LOOPS, Switches
+from benchmarks.speed.measure import measure_family
+from benchmarks.speed.page import as_markdown
+from benchmarks.speed.rates import measure_rates
+from benchmarks.speed.sizes import FAMILIES, SIZES, specify
+from zoo.errors import ZooError
+from zoo.files import write_atomically
+from zoo.recipes.schema import RunSpec
+from zoo.runs.device import choose_device, plan_execution
+from zoo.runs.provenance import machine, revision, versions
+from zoo.train.prepare import Options
+
+RESULTS = Path(__file__).parents[1] / "results" / "speed"
+MOST_WORKERS = 6
+"""As many as the field's own options name for a GPU."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print and write; return the exit status."""
+    options = _options(arguments)
+    with tempfile.TemporaryDirectory(prefix="zoo-speed-") as folder:
+        document = _measure(options, Path(folder))
+    text = as_markdown(document)
+    print(text)
+    options.output.mkdir(parents=True, exist_ok=True)
+    name = f"{options.name or document['name']}"
+    content = json.dumps(document, indent=2) + "\n"
+    write_atomically(options.output / f"{name}.json", content.encode())
+    write_atomically(options.output / f"{name}.md", text.encode())
+    return 0 if all(found["passed"] for found in document["check"].values()) else 1
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.speed", description="Time training against a plain loop."
+    )
+    parser.add_argument("--size", choices=SIZES, help="default: paper on a GPU, else tiny")
+    parser.add_argument("--family", nargs="+", choices=FAMILIES, default=list(FAMILIES))
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
+    parser.add_argument("--steps", type=_positive, help="timed steps in a block")
+    parser.add_argument("--repeats", type=_positive, help="pairs of blocks")
+    parser.add_argument("--workers", type=int, help="loading processes of the plain loop")
+    parser.add_argument("--source", default="samples", help="training images, as data.source")
+    parser.add_argument("--data-root", type=Path, help="folder of datasets")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", help="override a setting"
+    )
+    parser.add_argument("--output", type=Path, default=RESULTS, metavar="DIR")
+    parser.add_argument("--name", help="of the two files; default: <size>-<device>[-<part>]")
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument("--data", action="store_true", help="measure the data path alone")
+    part.add_argument("--check", action="store_true", help="compare both loops' weights alone")
+    part.add_argument("--all", action="store_true", help="speed, data path and check")
+    return parser.parse_args(arguments)
+
+
+def _measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    device = choose_device(options.device)
+    size = options.size or ("paper" if device.type == "cuda" else "tiny")
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True  # as the field does; zoo's own loop decides itself
+    switches = Switches.now()
+    where = Options(device=options.device, data_root=options.data_root)
+    workers = _workers() if options.workers is None else options.workers
+    part = "-data" if options.data else "-check" if options.check else ""
+    document: dict[str, Any] = {
+        "name": f"{size}-{device.type}{part}",
+        "command": " ".join(["python -m benchmarks.speed", *sys.argv[1:]]),
+        "size": size,
+        "summary": SIZES[size].summary,
+        "settings": options.set,
+        "device": _device_name(device),
+        "machine": machine(),
+        "threads": switches.threads,
+        "num_workers": workers,
+        "versions": versions(),
+        "revision": revision(),
+        "families": {},
+        "ratio": {},
+        "data": {},
+        "check": {},
+    }
+    specs = {
+        family: specify(family, size, source=options.source, settings=options.set)
+        for family in options.family
+    }
+    if not (options.data or options.check):
+        _add_speed(document, specs, where, switches, folder, options)
+    if options.data or options.all:
+        spec, repeats = next(iter(specs.values())), options.repeats or SIZES[size].repeats
+        document["data"] = measure_data(spec, where, folder, repeats=repeats)
+    if options.check or options.all:
+        for family in options.family:
+            exact = specify(family, size, source=options.source, settings=[*options.set, *EXACT])
+            document["check"][family] = check_family(exact, where, switches=switches)
+    return document
+
+
+def _add_speed(
+    document: dict[str, Any],
+    specs: dict[str, RunSpec],
+    where: Options,
+    switches: Switches,
+    folder: Path,
+    options: argparse.Namespace,
+) -> None:
+    size = SIZES[document["size"]]
+    first = next(iter(specs.values()))
+    execution = plan_execution(first.settings.runtime, choose_device(options.device))
+    switches.apply()
+    document["rates"] = measure_rates(execution)
+    for family, spec in specs.items():
+        found = measure_family(
+            family,
+            spec,
+            where,
+            switches=switches,
+            folder=folder,
+            num_workers=document["num_workers"],
+            steps=options.steps or size.steps,
+            repeats=options.repeats or size.repeats,
+        )
+        for loop in LOOPS:
+            kind = found["execution"]["precision"] if loop == "zoo" else "float32"
+            best, reached = document["rates"][kind], found[loop]["operations_per_second"]
+            found[loop]["share"] = {
+                name: reached / best[name] for name in ("matrix product", "best convolution")
+            }
+        document["families"][family] = found
+        document["ratio"][family] = found["ratio"]["median"]
+        print(f"{found['title']}: {found['ratio']['median']:.2f}x", file=sys.stderr, flush=True)
+
+
+def _workers() -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+    return min(MOST_WORKERS, max(1, cores // 2))
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except ZooError as problem:
+        print(f"benchmarks.speed: {problem}", file=sys.stderr)
+        sys.exit(problem.exit_code)

@@ -1,0 +1,107 @@
+"""The measurement of one family, and the document that all of them make.
+
+Blocks of both loops take turns, and turn about goes first: what the machine does meanwhile meets
+both alike. The ratio is taken of each pair of blocks.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from benchmarks.speed.loops import LOOPS, Block, Pair, Switches, open_pair, run_block
+from benchmarks.speed.memory import resident_peak
+from benchmarks.speed.rates import count_operations
+from benchmarks.speed.sizes import FAMILIES
+from zoo.recipes.schema import RunSpec
+from zoo.train.prepare import Options
+
+
+def measure_family(
+    family: str,
+    spec: RunSpec,
+    options: Options,
+    *,
+    switches: Switches,
+    folder: Path,
+    num_workers: int,
+    steps: int,
+    repeats: int,
+) -> dict[str, Any]:
+    """Time both loops of a family in turns.
+
+    Args:
+        family: a key of `FAMILIES`.
+        spec: what is trained.
+        options: on what.
+        switches: torch's own settings.
+        folder: where sub-images are, or get written.
+        num_workers: loading processes of the plain loop.
+        steps: timed steps in a block.
+        repeats: pairs of blocks.
+    """
+    pair = open_pair(spec, options, switches=switches, folder=folder, num_workers=num_workers)
+    blocks = _take_turns(pair, steps, repeats)
+    execution = pair.prepared.execution
+    operations = count_operations(pair.plain)
+    memory: dict[str, Any] = {name: {"allocated": n} for name, n in pair.allocated.items()}
+    threads = pair.own.switches.threads
+    del pair
+    gc.collect()
+    if not memory:
+        memory = {
+            loop: resident_peak(spec, options, loop=loop, switches=switches, folder=folder)
+            for loop in LOOPS
+        }
+    data = spec.settings.data
+    return {
+        "title": FAMILIES[family].title,
+        "batch_size": data.batch_size,
+        "lr_patch_size": data.lr_patch_size,
+        "hr_patch_size": data.lr_patch_size * spec.settings.scale,
+        "steps": steps,
+        "repeats": repeats,
+        "ratio": _spread([one.rate / other.rate for one, other in _paired(blocks)]),
+        "operations": operations,
+        "execution": execution.describe() | {"threads": threads},
+        **{loop: _told(blocks[loop], operations) | {"memory": memory[loop]} for loop in LOOPS},
+    }
+
+
+def _take_turns(pair: Pair, steps: int, repeats: int) -> dict[str, list[Block]]:
+    loops = dict(zip(LOOPS, (pair.plain, pair.own), strict=True))
+    blocks: dict[str, list[Block]] = {loop: [] for loop in LOOPS}
+    for repeat in range(repeats):
+        for name in LOOPS if repeat % 2 == 0 else reversed(LOOPS):
+            blocks[name].append(run_block(loops[name], steps))
+            if pair.prepared.execution.device.type == "cuda":
+                torch.cuda.empty_cache()  # the other loop may need what this one keeps
+    return blocks
+
+
+def _paired(blocks: dict[str, list[Block]]) -> list[tuple[Block, Block]]:
+    return list(zip(blocks["zoo"], blocks["reference"], strict=True))
+
+
+def _told(blocks: Sequence[Block], operations: int) -> dict[str, Any]:
+    images_per_second = _spread([block.rate for block in blocks])
+    per_second = [operations * block.steps / block.seconds for block in blocks]
+    return {
+        "images_per_second": images_per_second,
+        "waiting_share": median(block.waiting / block.seconds for block in blocks),
+        "operations_per_second": median(per_second),
+    }
+
+
+def _spread(values: Sequence[float]) -> dict[str, Any]:
+    return {
+        "median": median(values),
+        "least": min(values),
+        "most": max(values),
+        "values": list(values),
+    }

@@ -1,0 +1,146 @@
+"""The figures as a page of Markdown. Not here: measuring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+from typing import Any
+
+MIB = 1 << 20
+GIGA = 1e9
+
+
+def as_markdown(document: Mapping[str, Any]) -> str:
+    """Return the page of a document that `benchmarks.speed` writes."""
+    made = document["revision"] or {}
+    provenance = (
+        f"`{document['command']}`: {document['summary']}; {document['device']}; "
+        f"{document['machine']}; torch {document['versions']['torch']}, {document['threads']} "
+        f"threads, {document['num_workers']} loading processes of the plain loop; commit "
+        f"{str(made.get('commit'))[:7]}{' and changes' if made.get('dirty') else ''}."
+    )
+    lines = [
+        f"# Training speed: {document['size']}, {document['device']}",
+        "",
+        provenance,
+        "How it is measured: `docs/speed.md`.",
+    ]
+    sections = (
+        ("families", "Images a second", _speeds),
+        ("families", "Where time and memory go", _costs),
+        ("rates", "What the device reaches, in GFLOP/s", _rates),
+        ("data", "Crops a second and core", _data),
+        ("check", "The same mathematics", _check),
+    )
+    for key, title, write in sections:
+        if document.get(key):
+            lines += ["", f"## {title}", "", *write(document)]
+    return "\n".join([*lines, ""])
+
+
+def _speeds(document: Mapping[str, Any]) -> list[str]:
+    rows = [
+        (
+            family["title"],
+            _spread(family["reference"]["images_per_second"]),
+            _spread(family["zoo"]["images_per_second"]),
+            _spread(family["ratio"]),
+        )
+        for family in document["families"].values()
+    ]
+    first = next(iter(document["families"].values()))
+    return [
+        f"Median (least to most) of {first['repeats']} pairs of blocks of {first['steps']} steps.",
+        "",
+        *_table(("family", "plain loop", "zoo", "ratio"), rows),
+    ]
+
+
+def _costs(document: Mapping[str, Any]) -> list[str]:
+    rows = []
+    for family in document["families"].values():
+        for loop in ("reference", "zoo"):
+            told = family[loop]
+            rows.append(
+                (
+                    family["title"],
+                    "plain loop" if loop == "reference" else "zoo",
+                    f"{told['waiting_share']:.1%}",
+                    _memory(told["memory"]),
+                    f"{told['operations_per_second'] / GIGA:,.1f}",
+                    *(f"{told['share'][of]:.0%}" for of in ("matrix product", "best convolution")),
+                )
+            )
+    heading = (
+        "family", "loop", "waiting for data", "peak memory, MiB", "GFLOP/s", "of a matrix product",
+        "of the best convolution",
+    )  # fmt: skip
+    return _table(heading, rows)
+
+
+def _memory(memory: Mapping[str, int]) -> str:
+    if "allocated" in memory:
+        return f"{memory['allocated'] / MIB:,.0f}"
+    return f"{memory['peak'] / MIB:,.0f} (empty process {memory['before'] / MIB:,.0f})"
+
+
+def _rates(document: Mapping[str, Any]) -> list[str]:
+    rates = document["rates"]
+    names = list(next(iter(rates.values())))
+    rows = [(name, *(f"{rates[kind][name] / GIGA:,.0f}" for kind in rates)) for name in names]
+    return _table(("", *rates), rows)
+
+
+def _data(document: Mapping[str, Any]) -> list[str]:
+    data = document["data"]
+    rates = {name: f"{median(values):,.0f}" for name, values in data["crops_per_second"].items()}
+    rows = [
+        ("PNG sub-images, decoded", rates["png"], ""),
+        ("patch store", rates["store"], _values(data["ratio"])),
+        ("patch store, as numbers", rates["store, converted"], _values(data["ratio_converted"])),
+    ]
+    return [
+        f"Patches of {data['lr_patch_size']} and {data['hr_patch_size']} pixels, one thread.",
+        "",
+        *_table(("", "crops a second", "ratio"), rows),
+    ]
+
+
+def _check(document: Mapping[str, Any]) -> list[str]:
+    checks = document["check"]
+    rows = [
+        (
+            family,
+            *(f"{found[kind]['most']:.1e}" for kind in ("float64", "float32", "control")),
+            "yes" if found["passed"] else "no",
+        )
+        for family, found in checks.items()
+    ]
+    first = next(iter(checks.values()))
+    return [
+        f"Largest difference of any weight after {first['steps']} steps on the same batches.",
+        "",
+        *_table(
+            (
+                "family",
+                "float64, zoo and plain loop",
+                "float32, zoo and plain loop",
+                "float32, plain loop in two layouts",
+                f"within {first['limit']:g}",
+            ),
+            rows,
+        ),
+    ]
+
+
+def _spread(told: Mapping[str, float]) -> str:
+    return f"{told['median']:.2f} ({told['least']:.2f} to {told['most']:.2f})"
+
+
+def _values(values: Sequence[float]) -> str:
+    return f"{median(values):.0f} ({min(values):.0f} to {max(values):.0f})"
+
+
+def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    cells = [heading, ["---"] * len(heading), *rows]
+    return [f"| {' | '.join(row)} |" for row in cells]

@@ -1,0 +1,84 @@
+"""What a device can do at most, and how many operations a training step has.
+
+Rates are of what a step is made of: a large matrix product, and 3x3 convolutions at several widths
+and in both memory layouts, forward. A step's operations are those of convolutions and matrix
+products, as `torch.utils.flop_counter` counts them; a multiplication and an addition are two.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.speed.loops import PlainLoop, synchronise
+from zoo.runs.device import Execution
+
+SECONDS = 0.3
+"""How long each rate is measured; its best call counts."""
+CHANNELS = (24, 64, 128)
+LAYOUTS = {"NCHW": torch.contiguous_format, "NHWC": torch.channels_last}
+
+
+def count_operations(loop: PlainLoop) -> int:
+    """Return the operations of one whole step: forward, backward and the penalty's double backward.
+
+    The plain loop's step is counted for both: it is the same mathematics, and nothing in it is
+    compiled, which the counter does not see into.
+    """
+    with closing(loop.batches()) as batches:
+        batch = next(batches)
+        counter = FlopCounterMode(display=False)
+        with counter:
+            loop.step(batch)
+    return int(counter.get_total_flops())
+
+
+def measure_rates(execution: Execution) -> dict[str, dict[str, float]]:
+    """Return operations a second of the device, by precision.
+
+    Args:
+        execution: zoo's; its precision is measured beside float32 as torch does it by default.
+    """
+    found = {"float32": _rates(execution.device, torch.float32)}
+    if execution.bfloat16:
+        found["bfloat16"] = _rates(execution.device, torch.bfloat16)
+    return found
+
+
+@torch.no_grad()
+def _rates(device: torch.device, dtype: torch.dtype) -> dict[str, float]:
+    on_gpu = device.type == "cuda"
+    side = 8192 if on_gpu else 1024
+    matrix = torch.randn(side, side, device=device, dtype=dtype)
+    rates = {"matrix product": 2 * side**3 / _seconds(partial(torch.mm, matrix, matrix), device)}
+    batch, size = (16, 192) if on_gpu else (4, 96)
+    for channels in CHANNELS:
+        weight = torch.randn(channels, channels, 3, 3, device=device, dtype=dtype)
+        image = torch.randn(batch, channels, size, size, device=device, dtype=dtype)
+        operations = 2 * 9 * channels**2 * batch * size**2
+        for name, layout in LAYOUTS.items():
+            arranged = [part.contiguous(memory_format=layout) for part in (image, weight)]
+            call = partial(F.conv2d, *arranged, padding=1)
+            rates[f"3x3, {channels} channels, {name}"] = operations / _seconds(call, device)
+    rates["best convolution"] = max(value for name, value in rates.items() if "3x3" in name)
+    return rates
+
+
+def _seconds(call: Callable[[], Any], device: torch.device) -> float:
+    """Return the time of the quickest of many calls, after one that warms up."""
+    call()
+    synchronise(device)
+    best, ends = float("inf"), time.perf_counter() + SECONDS
+    while time.perf_counter() < ends:
+        since = time.perf_counter()
+        call()
+        synchronise(device)
+        best = min(best, time.perf_counter() - since)
+    return best

@@ -1,0 +1,217 @@
+"""The benchmark of training: two loops of one mathematics, and a page of what they did."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.speed import reference
+from benchmarks.speed.__main__ import main
+from benchmarks.speed.check import EXACT, LIMIT, check_family
+from benchmarks.speed.loops import Pair, PlainLoop, Switches, ZooLoop, open_pair, run_block
+from benchmarks.speed.page import as_markdown
+from benchmarks.speed.rates import count_operations
+from benchmarks.speed.sizes import FAMILIES, SIZES, specify
+from benchmarks.speed.subimages import SIDE, SubImages, _starts, _turned, write_subimages
+from zoo.data.patches import PatchStore
+from zoo.data.sources import open_source
+from zoo.errors import RecipeError
+from zoo.train.prepare import Options
+
+CPU = Options(device="cpu")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> PatchStore:
+    paths = open_source("samples", data_root=None).training_paths
+    return PatchStore.open_or_build(paths, 4, tmp_path_factory.mktemp("store"))
+
+
+def open_smoke(family: str, folder: Path) -> Pair:
+    spec = specify(family, "smoke")
+    return open_pair(spec, CPU, switches=Switches.now(), folder=folder, num_workers=0)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_families_are_the_recipes_of_the_registry(family: str, size: str) -> None:
+    spec = specify(family, size)
+    assert (spec.recipe, spec.profile) == (FAMILIES[family].recipe, SIZES[size].profile)
+    assert spec.settings.is_adversarial == FAMILIES[family].adversarial
+    if family == "esrgan-wgangp":
+        assert spec.settings.adversary is not None
+        assert spec.settings.adversary.arguments["discriminator_steps"] == 5
+
+
+def test_a_wrong_setting_is_refused() -> None:
+    with pytest.raises(RecipeError, match="batch_sise"):
+        specify("srresnet", "smoke", settings=["data.batch_sise=4"])
+
+
+def test_squares_cover_an_axis_and_end_at_its_border() -> None:
+    assert _starts(120, 120, 60) == [0]
+    assert _starts(185, 120, 60) == [0, 60, 65]
+
+
+def test_subimages_are_the_pixels_of_the_store(store: PatchStore, tmp_path: Path) -> None:
+    count = write_subimages(store, tmp_path)
+    images = SubImages(tmp_path, lr_patch_size=SIDE // 4, scale=4, augment=False)
+    assert len(images) == count > store.num_images
+    lr_image, hr_image = images[0]  # as large as the sub-image: there is one place only
+    assert torch.equal(hr_image, _numbers(store.hr(0)[:SIDE, :SIDE]))
+    assert torch.equal(lr_image, _numbers(store.lr(0)[: SIDE // 4, : SIDE // 4]))
+
+
+def _numbers(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float() / 255
+
+
+def test_both_images_of_a_sample_are_of_one_place(store: PatchStore, tmp_path: Path) -> None:
+    write_subimages(store, tmp_path)
+    images = SubImages(tmp_path, lr_patch_size=24, scale=4, augment=True)
+    with_any_turn = [images[number % len(images)] for number in range(16)]
+    for lr_image, hr_image in with_any_turn:
+        assert lr_image.shape == (3, 24, 24)
+        small = torch.nn.functional.avg_pool2d(hr_image, 4)
+        assert (small - lr_image).abs().mean() < 0.04
+
+
+def test_all_eight_symmetries_come() -> None:
+    patch_of_numbers = np.arange(4, dtype=np.float32).reshape(2, 2, 1)
+    flips = [[bool(code >> bit & 1) for bit in range(3)] for code in range(8)]
+    assert len({_turned(patch_of_numbers, one).tobytes() for one in flips}) == 8
+
+
+def test_a_block_counts_its_images_and_its_waiting(tmp_path: Path) -> None:
+    pair = open_smoke("srresnet", tmp_path)
+    for loop in (pair.plain, pair.own):
+        block = run_block(loop, 3)
+        assert block.images == 3 * loop.batch_size
+        assert 0 < block.waiting < block.seconds
+        assert block.rate == pytest.approx(block.images / block.seconds)
+    assert pair.own.steps == 1 + 1 + 1 + 3, "a block begins with a step that is not timed"
+
+
+def test_a_block_closes_its_batches(tmp_path: Path) -> None:
+    pair = open_smoke("srresnet", tmp_path)
+    closed: list[str] = []
+
+    def batches(loop: PlainLoop | ZooLoop) -> Iterator[object]:
+        try:
+            while True:
+                yield from original(loop)
+        finally:
+            closed.append(type(loop).__name__)
+
+    original = ZooLoop.batches
+    with patch.object(ZooLoop, "batches", batches):
+        run_block(pair.own, 1)
+    assert closed == ["ZooLoop"]
+
+
+def test_operations_are_of_forward_and_backward(tmp_path: Path) -> None:
+    pair = open_smoke("srresnet", tmp_path)
+    generator = pair.plain.reference.generator
+    with closing(pair.plain.batches()) as batches:
+        (lr_image, _), _ = next(batches)
+    counter = torch.utils.flop_counter.FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        generator(lr_image)
+    forward = counter.get_total_flops()
+    # backward does each product twice, but for the image's gradient, which nobody asks for
+    assert 2 * forward < count_operations(pair.plain) < 3 * forward
+
+
+def test_switches_of_the_two_loops_stay_apart() -> None:
+    before = Switches.now()
+    replace(before, threads=2, matmul_precision="high").apply()
+    assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == (2, "high")
+    before.apply()
+    assert Switches.now() == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_both_loops_end_with_the_same_weights(family: str) -> None:
+    spec = specify(family, "smoke", settings=EXACT)
+    found = check_family(spec, CPU, switches=Switches.now())
+    assert found["steps"] == 20
+    assert found["float64"]["most"] < 1e-8 < LIMIT
+    # where no gradient is zero by construction, float32 keeps within the limit as well
+    if family == "esrgan":
+        assert found["float32"]["largest"]["generator"] < LIMIT
+
+
+def test_other_mathematics_is_found_out() -> None:
+    spec = specify("srresnet", "smoke", settings=EXACT)
+
+    def halved(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.l1_loss(first, second)
+
+    with patch.dict(reference.DISTANCES, {"mse": halved}):
+        found = check_family(spec, CPU, switches=Switches.now(), num_steps=2)
+    assert not found["passed"]
+    assert found["float64"]["most"] > LIMIT
+
+
+def test_the_page_shows_only_what_was_measured() -> None:
+    document = {
+        "size": "tiny", "device": "cpu", "command": "c", "summary": "s", "machine": "m",
+        "versions": {"torch": "2"}, "threads": 1, "num_workers": 1, "revision": None,
+        "families": {}, "rates": {}, "check": {},
+        "data": {
+            "lr_patch_size": 24, "hr_patch_size": 96, "ratio": [40.0, 60.0, 50.0],
+            "ratio_converted": [30.0, 20.0, 25.0],
+            "crops_per_second": {"png": [100.0], "store": [5000.0], "store, converted": [2500.0]},
+        },
+    }  # fmt: skip
+    page = as_markdown(document)
+    assert "| patch store | 5,000 | 50 (40 to 60) |" in page
+    assert page.count("\n## ") == 1
+
+
+@pytest.mark.slow
+def test_it_writes_what_it_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--size", "smoke", "--device", "cpu", "--family", "srresnet", "srgan"]
+    assert main([*options, "--repeats", "2", "--workers", "1", "--output", str(tmp_path)]) == 0
+    told = json.loads((tmp_path / "smoke-cpu.json").read_text())
+    assert set(told["ratio"]) == {"srresnet", "srgan"}
+    for name, family in told["families"].items():
+        assert told["ratio"][name] == family["ratio"]["median"] > 0
+        assert family["ratio"]["least"] <= family["ratio"]["median"] <= family["ratio"]["most"]
+        pairs = zip(
+            family["zoo"]["images_per_second"]["values"],
+            family["reference"]["images_per_second"]["values"],
+            strict=True,
+        )
+        assert family["ratio"]["values"] == pytest.approx([own / plain for own, plain in pairs])
+        for loop in ("reference", "zoo"):
+            assert 0 < family[loop]["waiting_share"] < 1
+            assert family[loop]["memory"]["peak"] > family[loop]["memory"]["before"] > 0
+            assert family[loop]["operations_per_second"] > 0
+    assert (tmp_path / "smoke-cpu.md").read_text() in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_it_measures_the_data_path(tmp_path: Path) -> None:
+    options = ["--size", "smoke", "--device", "cpu", "--repeats", "1", "--data"]
+    assert main([*options, "--output", str(tmp_path)]) == 0
+    told = json.loads((tmp_path / "smoke-cpu-data.json").read_text())["data"]
+    rates = told["crops_per_second"]
+    assert told["ratio"] == [rates["store"][0] / rates["png"][0]]
