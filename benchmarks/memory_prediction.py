@@ -110,12 +110,15 @@ def compare(recipe: str, size: str, device: str, data_root: Path | None) -> dict
 
 def to_markdown(document: dict[str, Any]) -> str:
     """Return the results as a page."""
+    about = (
+        f"`python benchmarks/memory_prediction.py`, {document['device']}, {document['machine']}, "
+        f"torch {document['versions']['torch']}. Each figure is of one process. `own`: the error "
+        "relative to what the run needs beside Python and torch."
+    )
     lines = [
         "# Peak memory: foretold by a dry run, and measured",
         "",
-        f"`python benchmarks/memory_prediction.py`, {document['device']}, {document['machine']}, "
-        f"torch {document['versions']['torch']}. Each figure is of one process. `own`: the error "
-        "relative to what the run needs beside Python and torch.",
+        about,
         "",
         "| recipe | size | foretold MiB | measured MiB | error | before the run MiB | own |",
         "|---|---|---|---|---|---|---|",
@@ -143,17 +146,16 @@ def main(arguments: list[str] | None = None) -> None:
         spec = RunSpec.model_validate_json(sys.stdin.read())
         print(json.dumps(work(chosen.work, spec, chosen.device, chosen.data_root)))
         return
-    rows = []
+    rows: list[dict[str, Any]] = []
+    document = {"device": chosen.device, "machine": machine(), "versions": versions(), "rows": rows}
+    chosen.output.mkdir(parents=True, exist_ok=True)
     for size in chosen.sizes:
         for recipe in chosen.recipes:
             row = compare(recipe, size, chosen.device, chosen.data_root)
             rows.append(row)
             print(f"{recipe} {size}: {row['error']:+.1%} (own {row['own_error']:+.0%})", flush=True)
-    document = {"device": chosen.device, "machine": machine(), "versions": versions()}
-    document["rows"] = rows
-    chosen.output.mkdir(parents=True, exist_ok=True)
-    (chosen.output / "memory.json").write_text(json.dumps(document, indent=1) + "\n")
-    (chosen.output / "memory.md").write_text(to_markdown(document))
+            (chosen.output / "memory.json").write_text(json.dumps(document, indent=1) + "\n")
+            (chosen.output / "memory.md").write_text(to_markdown(document))
 
 
 if __name__ == "__main__":

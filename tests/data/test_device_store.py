@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.data.device_store import DevicePatchStream, store_bytes, walk
+from zoo.data.device_store import DevicePatchStream, estimate_store_bytes, walk
 from zoo.data.patches import PatchStore
 from zoo.data.sampling import Crops, SamplingPlan
 from zoo.data.stream import PatchStream
@@ -86,8 +86,10 @@ def test_a_walk_turns_as_numpy_does(flip: int, turns: int, scale: int) -> None:
 def test_small_images_are_found_and_pixels_counted(
     make_images: Callable[..., list[Path]], tmp_path: Path
 ) -> None:
-    store = PatchStore.open_or_build(make_images((64, 80, 3)), 4, tmp_path / "cache")
-    assert store_bytes(store) == 64 * 80 * 3 + 16 * 20 * 3
+    paths = make_images((67, 80, 3))
+    store = PatchStore.open_or_build(paths, 4, tmp_path / "cache")
+    assert estimate_store_bytes(paths, 4) == 64 * 80 * 3 + 16 * 20 * 3
+    assert estimate_store_bytes(paths, 4) == store.hr_flat.nbytes + store.lr_flat.nbytes
+    plan = make_plan(lr_patch_size=17)
     with pytest.raises(DataError, match=r"000\.png \(16x20\)"):
-        plan = make_plan(lr_patch_size=17)
         DevicePatchStream(store, plan=plan, batch_size=4, device=torch.device("cpu"))

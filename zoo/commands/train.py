@@ -114,7 +114,7 @@ def print_rehearsal(stages: Sequence[Rehearsal], *, as_json: bool) -> None:
                 "forecast_memory_bytes": None if stage.forecast is None else stage.forecast.peak,
                 "generator_parameters": stage.generator_parameters,
                 "discriminator_parameters": stage.discriminator_parameters,
-                "execution": stage.execution.describe(),
+                "execution": {**stage.execution.describe(), "store": stage.execution.store},
             }
             for stage in stages
         ]
@@ -136,6 +136,7 @@ def print_rehearsal(stages: Sequence[Rehearsal], *, as_json: bool) -> None:
     ]
     print_table(Table("dry run: one step a stage, nothing written", columns, rows_of_text))
     print_text(
+        f"training images: on the {stages[-1].execution.store}; "
         "the estimate leaves out validation; memory: the step's, peak memory: foretold for the "
         "whole run, validation and checkpoints included; both are "
         + (

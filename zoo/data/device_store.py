@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from zoo.data.images import read_size
 from zoo.data.patches import PatchStore
 from zoo.data.sampling import Crops, Integers, PatchSampler, SamplingPlan
 
@@ -92,9 +94,21 @@ class DevicePatchStream:
         return numbers.to(self.device, non_blocking=True)
 
 
-def store_bytes(store: PatchStore) -> int:
-    """Return what the pixels of a store take on a device."""
-    return store.lr_flat.nbytes + store.hr_flat.nbytes
+def estimate_store_bytes(paths: Sequence[Path], scale: int) -> int:
+    """Return what the pixels of images will take on a device, by their files' headers alone.
+
+    Args:
+        paths: image files.
+        scale: factor between high and low resolution.
+
+    Raises:
+        DataError: if a file is no image.
+    """
+    total = 0
+    for path in paths:
+        height, width = (side // scale for side in read_size(path))
+        total += height * width * CHANNELS * (scale**2 + 1)
+    return total
 
 
 def walk(

@@ -120,13 +120,20 @@ class Data(Model):
 
 
 class Runtime(Model):
-    """How the same mathematics is executed; `auto` is decided by the device and recorded."""
+    """How the same mathematics is executed; `auto` is decided by the device and recorded.
+
+    Attributes:
+        store: where training images lie and patches are cut, the same ones: `device`, or `host`,
+            a file mapped into memory, from which batches are loaded ahead. `auto` is the device
+            where that is a GPU with room for all images beside training.
+    """
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     channels_last: bool | Literal["auto"] = "auto"
     compile: bool | Literal["auto"] = "auto"
     tf32: bool = True
     num_workers: Annotated[int, Field(ge=0, le=64)] | Literal["auto"] = "auto"
+    store: Literal["auto", "device", "host"] = "auto"
 
 
 class RecipeSettings(Model):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import torch
 from torch import nn
@@ -19,6 +19,7 @@ from torch import nn
 from zoo.errors import MachineError, RecipeError
 from zoo.recipes.schema import Runtime
 
+Store = Literal["auto", "device", "host"]
 _STATUS: Final = Path("/proc/self/status")
 _CLEAR_REFS: Final = Path("/proc/self/clear_refs")
 _FORGET_PEAK: Final = "5"
@@ -35,6 +36,7 @@ class Execution:
         compile: whether networks that allow it go through `torch.compile`.
         tf32: whether a GPU may round float32 products to TensorFloat-32.
         num_workers: processes that prepare batches.
+        store: where training images lie; `auto` until they and the free memory are known.
     """
 
     device: torch.device
@@ -43,6 +45,7 @@ class Execution:
     compile: bool
     tf32: bool
     num_workers: int
+    store: Store = "auto"
 
     def autocast(self) -> torch.autocast:
         """Return the autocast context of forward passes; it does nothing in float32."""
@@ -134,7 +137,13 @@ def plan_execution(runtime: Runtime, device: torch.device) -> Execution:
         compile=False if runtime.compile == "auto" else runtime.compile,
         tf32=runtime.tf32 and on_gpu,
         num_workers=workers,
+        store=runtime.store,
     )
+
+
+def free_device_memory(device: torch.device) -> int:
+    """Return the bytes of a GPU that nothing uses yet; 0 for a CPU."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
 
 
 def reset_peak_memory(device: torch.device) -> None:

@@ -9,22 +9,37 @@ Not here: reading the peak of a process or a device (`zoo.runs.device`).
 
 from __future__ import annotations
 
+import gc
+import logging
 import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from zoo.data.device_store import estimate_store_bytes
 from zoo.data.images import write_png
-from zoo.recipes.schema import Data
-from zoo.runs.device import Execution, peak_during, peak_memory, resident_memory
-from zoo.train.step import Players, to_device, training_step
+from zoo.recipes.build import build_components
+from zoo.recipes.schema import Data, RunSpec
+from zoo.runs.device import (
+    Execution,
+    Store,
+    free_device_memory,
+    peak_during,
+    peak_memory,
+    resident_memory,
+)
+from zoo.train.step import Players, assemble, to_device, training_step
 from zoo.train.validation import Validator
 
+logger = logging.getLogger(__name__)
+MARGIN = 1.2
+"""What is kept free for a foretold peak: it may be a tenth off, and allocators lose some."""
 TRIAL_SIDES = 96, 160
 """Sides of low-resolution images that validation is tried on, in pixels; smaller ones as they are.
 
@@ -73,11 +88,8 @@ def forecast_memory(
     begin = peak_memory(device)
     sizes = trial_batch_sizes(data.batch_size)
     _trial_step(players, data, scale, sizes[0])  # optimizers get their state, convolutions theirs
-    step = _foretold(
-        [(size, lambda size=size: _trial_step(players, data, scale, size)) for size in sizes],
-        data.batch_size,
-        device,
-    )
+    steps = [(size, partial(_trial_step, players, data, scale, size)) for size in sizes]
+    step = _foretold(steps, data.batch_size, device)
     area = max(height * width for height, width in image_sizes) / scale**2
     sides = TRIAL_SIDES if area > TRIAL_SIDES[-1] ** 2 else (math.ceil(math.sqrt(area)),)
     with tempfile.TemporaryDirectory(prefix="zoo-memory-") as folder:
@@ -92,6 +104,45 @@ def forecast_memory(
     kept = round(held) if on_cpu else 0  # held-out images stay in the host's memory
     checkpoint = resident_memory() + _state_bytes(players) if on_cpu else 0
     return MemoryForecast(begin, step + kept, validation + kept, checkpoint + kept)
+
+
+def choose_store(
+    spec: RunSpec,
+    execution: Execution,
+    *,
+    paths: Sequence[Path],
+    validator: Validator,
+) -> Store:
+    """Decide where training images lie: on a GPU if they fit beside the foretold peak of training.
+
+    Args:
+        spec: the run; where it has a pretraining, its later stage needs more.
+        execution: what is settled already; a place that was asked for stays.
+        paths: of the training images.
+        validator: has the held-out photographs.
+    """
+    device, settings = execution.device, spec.settings
+    if execution.store != "auto":
+        return execution.store
+    free = free_device_memory(device)
+    if free == 0:  # a CPU: the mapped file is in its memory already
+        return "host"
+    store_bytes = estimate_store_bytes(paths, settings.scale)
+    if store_bytes >= free:
+        return "host"
+    components = build_components(settings, seed=spec.seed)
+    forecast = forecast_memory(
+        assemble(components, settings.training, execution),
+        settings.data,
+        scale=settings.scale,
+        image_sizes=validator.image_sizes(),
+    )
+    del components
+    gc.collect()
+    torch.cuda.empty_cache()
+    fits = forecast is not None and store_bytes + MARGIN * forecast.peak <= free
+    logger.info("%d bytes of images, %d free: %s", store_bytes, free, "device" if fits else "host")
+    return "device" if fits else "host"
 
 
 def trial_batch_sizes(batch_size: int) -> tuple[int, ...]:
@@ -118,9 +169,9 @@ def continue_line(points: list[tuple[float, int]], target: float) -> int:
 
 
 def _foretold(
-    trials: list[tuple[float, Callable[[], None]]], target: float, device: torch.device
+    trials: Sequence[tuple[float, Callable[[], None]]], target: float, device: torch.device
 ) -> int | None:
-    points = []
+    points: list[tuple[float, int]] = []
     for size, trial in trials:
         peak = peak_during(trial, device)
         if peak is None:
@@ -148,9 +199,7 @@ def _noise(batch_size: int, side: int, scale: int) -> tuple[Tensor, Tensor]:
     return lr_image.permute(0, 3, 1, 2), hr_image.permute(0, 3, 1, 2)
 
 
-def _validation_trial(
-    players: Players, folder: Path, scale: int, side: int
-) -> Callable[[], None]:
+def _validation_trial(players: Players, folder: Path, scale: int, side: int) -> Callable[[], None]:
     """Return what validates on one image of noise as training does, bicubic and pictures too."""
     path = folder / f"{side}.png"
     shape = (side * scale, side * scale, 3)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from zoo.data.device_store import DevicePatchStream
 from zoo.data.patches import PatchStore
 from zoo.data.places import cache_dir
 from zoo.data.sampling import SamplingPlan
@@ -20,6 +21,7 @@ from zoo.recipes.build import Components, build_components
 from zoo.recipes.schema import RecipeSettings, RunSpec
 from zoo.registry import GENERATORS
 from zoo.runs.device import Execution, choose_device, plan_execution
+from zoo.train.memory import choose_store
 from zoo.train.observer import Observer
 from zoo.train.validation import Validator, held_out_images
 
@@ -55,7 +57,7 @@ class Prepared:
     """
 
     execution: Execution
-    stream: PatchStream
+    stream: PatchStream | DevicePatchStream
     validator: Validator
     components: Components
     num_steps: int
@@ -87,10 +89,13 @@ def prepare(spec: RunSpec, options: Options, *, rehearsal: Path | None = None) -
         cache_dir() if rehearsal is None else rehearsal,
         options.observer.preparing,
     )
+    validator = Validator(held_out, scale=settings.scale)
+    place = choose_store(spec, execution, paths=paths, validator=validator)
+    execution = replace(execution, store=place)
     return Prepared(
         execution=execution,
         stream=_open_stream(spec, store, execution),
-        validator=Validator(held_out, scale=settings.scale),
+        validator=validator,
         components=components,
         num_steps=count_steps(settings, len(paths)),
         data_hash=store.data_hash,
@@ -121,18 +126,25 @@ def count_steps(settings: RecipeSettings, num_images: int) -> int:
     return max(1, math.ceil(samples / data.batch_size))
 
 
-def _open_stream(spec: RunSpec, store: PatchStore, execution: Execution) -> PatchStream:
+def _open_stream(
+    spec: RunSpec, store: PatchStore, execution: Execution
+) -> PatchStream | DevicePatchStream:
     data = spec.settings.data
+    plan = SamplingPlan(
+        seed=spec.seed,
+        lr_patch_size=data.lr_patch_size,
+        sampling=data.sampling,
+        weighting=data.weighting,
+        patches_per_image=data.patches_per_image,
+        augment=data.augment,
+    )
+    if execution.store == "device":
+        return DevicePatchStream(
+            store, plan=plan, batch_size=data.batch_size, device=execution.device
+        )
     return PatchStream(
         store,
-        plan=SamplingPlan(
-            seed=spec.seed,
-            lr_patch_size=data.lr_patch_size,
-            sampling=data.sampling,
-            weighting=data.weighting,
-            patches_per_image=data.patches_per_image,
-            augment=data.augment,
-        ),
+        plan=plan,
         batch_size=data.batch_size,
         num_workers=execution.num_workers,
         pin_memory=execution.device.type == "cuda",

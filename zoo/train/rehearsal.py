@@ -56,9 +56,7 @@ class Rehearsal:
         return self.num_steps * self.step_seconds
 
 
-def rehearse(
-    spec: RunSpec, options: Options, *, foretell_memory: bool = False
-) -> list[Rehearsal]:
+def rehearse(spec: RunSpec, options: Options, *, foretell_memory: bool = False) -> list[Rehearsal]:
     """Take one real step of each stage of a run, pretraining first, and write nothing.
 
     The patch store is made of the first few images, in a temporary folder. The adversarial

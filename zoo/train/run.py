@@ -224,7 +224,7 @@ def _session(job: _Job) -> dict[str, Any]:
         "host": socket.gethostname(),
         "command": sys.argv,
         "device_name": torch.cuda.get_device_name(execution.device) if on_gpu else "cpu",
-        "execution": execution.describe(),
+        "execution": {**execution.describe(), "store": execution.store},
         "versions": versions(),
         "git": revision(),
         "components": {

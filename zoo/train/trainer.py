@@ -15,6 +15,7 @@ from typing import Any
 
 from torch import Tensor
 
+from zoo.data.device_store import DevicePatchStream
 from zoo.data.stream import PatchStream
 from zoo.errors import CheckpointError, DivergedError
 from zoo.recipes.schema import Training
@@ -51,7 +52,7 @@ class Stage:
     """What a trainer works on: players, data, length and identity of one stage of training."""
 
     players: Players
-    stream: PatchStream
+    stream: PatchStream | DevicePatchStream
     validator: Validator
     training: Training
     num_steps: int

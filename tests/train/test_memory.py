@@ -1,0 +1,104 @@
+"""Foretelling peak memory, and where the training images lie because of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.memory_prediction import FAMILIES, compare
+from tests.train.bits import assert_same_bits, final_state
+from tests.train.conftest import MakeOptions, MakeSpec
+from zoo.runs.device import choose_device, peak_during, plan_execution
+from zoo.train import memory
+from zoo.train.memory import MemoryForecast, choose_store, continue_line, trial_batch_sizes
+from zoo.train.rehearsal import rehearse
+from zoo.train.run import train
+from zoo.train.validation import Validator
+
+MIB = 2**20
+CPU = torch.device("cpu")
+
+
+def test_lines_go_on_and_never_fall() -> None:
+    assert continue_line([(2, 100), (4, 140)], 8) == 220
+    assert continue_line([(2, 100), (4, 90)], 8) == 100
+    assert continue_line([(3, 70)], 3) == 70
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "sizes"), [(1, (1,)), (4, (4,)), (5, (2, 3)), (8, (2, 4)), (16, (4, 8))]
+)
+def test_trials_take_part_of_a_batch(batch_size: int, sizes: tuple[int, ...]) -> None:
+    assert trial_batch_sizes(batch_size) == sizes
+
+
+def test_the_peak_of_a_piece_of_work_is_its_own() -> None:
+    def hold(mebibytes: int) -> None:
+        bytearray(mebibytes * MIB).find(b"x")
+
+    large, small = peak_during(lambda: hold(200), CPU), peak_during(lambda: hold(40), CPU)
+    if large is None or small is None:
+        pytest.skip("this system cannot forget a peak")
+    assert 120 * MIB < large - small < 200 * MIB
+
+
+def test_a_forecast_is_the_most_of_its_parts(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    (stage,) = rehearse(make_spec("srresnet"), make_options(), foretell_memory=True)
+    assert stage.execution.store == "host"
+    if stage.forecast is None:
+        pytest.skip("this system does not tell the peak of a piece of work")
+    parts = stage.forecast
+    assert parts.peak == max(parts.begin, parts.step, parts.validation, parts.checkpoint)
+    assert 0.8 < parts.peak / stage.peak_memory < 1.25
+
+
+@pytest.mark.parametrize(
+    ("asked", "free", "expected"),
+    [
+        ("auto", 0, "host"),
+        ("auto", 999, "host"),
+        ("auto", 1000 + 1199, "host"),
+        ("auto", 1000 + 1200, "device"),
+        ("host", 10_000, "host"),
+        ("device", 0, "device"),
+    ],
+)
+def test_images_lie_on_the_device_if_they_fit_beside_training(
+    make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch, asked: str, free: int, expected: str
+) -> None:
+    spec = make_spec("srresnet", f"runtime.store={asked}")
+    execution = plan_execution(spec.settings.runtime, choose_device("cpu"))
+    monkeypatch.setattr(memory, "free_device_memory", lambda _device: free)
+    forecast = MemoryForecast(begin=1, step=1000, validation=3, checkpoint=2)
+    monkeypatch.setattr(memory, "forecast_memory", lambda *_args, **_more: forecast)
+    monkeypatch.setattr(memory, "estimate_store_bytes", lambda _paths, _scale: 1000)
+    validator = Validator([], scale=4)
+    assert choose_store(spec, execution, paths=[], validator=validator) == expected
+
+
+def test_a_run_is_the_same_wherever_its_images_lie(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    runs = [
+        train(
+            make_spec("srresnet-nobn", f"runtime.store={place}", "training.steps=3"),
+            make_options(place),
+        )
+        for place in ("host", "device")
+    ]
+    assert_same_bits(*(final_state(run.directory) for run in runs))
+    for run, place in zip(runs, ("host", "device"), strict=True):
+        provenance = json.loads((run.directory / "provenance.json").read_text())
+        assert provenance["sessions"][0]["execution"]["store"] == place
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", FAMILIES)
+def test_a_dry_run_foretells_the_peak_within_a_tenth(recipe: str, tmp_path: Path) -> None:
+    row = compare(recipe, "smoke", "cpu", None)
+    assert abs(row["error"]) < 0.1, row
