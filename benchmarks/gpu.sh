@@ -1,9 +1,15 @@
 #!/usr/bin/env bash
 # What to run when a GPU is at hand for some minutes, and no network is.
 #
+#   benchmarks/gpu.sh measure OUT_DIR [--minutes 9.5] [--size paper] [--device cuda] ...
 #   benchmarks/gpu.sh DATA_DIR OUT_DIR [--minutes 9] [--device cuda] [--profile short] ...
 #
-# First the tests that need a GPU, then `srresnet-nobn`, `rrdb` and `esrgan-wgangp` on the images of
+# `measure`: the tests that need a GPU, training against a plain loop at the papers' sizes, the
+# kernels of one ESRGAN-WGAN-GP step, scoring against a per-image loop; all of it ends up in
+# OUT_DIR/gpu.json and OUT_DIR/gpu.md. A part that overruns is cut, and the page says so; the same
+# command does what is missing. See gpu_measure.py.
+#
+# Otherwise, training. First the tests that need a GPU, then `srresnet-nobn`, `rrdb` and `esrgan-wgangp` on the images of
 # DATA_DIR, one after the other until the time is up, then further seeds (--seeds 3), and the scores of
 # all of them on a suite. When the time is up the training at hand is told to stop; it saves, and the
 # same command goes on there. `--help` lists all options.
@@ -44,5 +50,9 @@ fi
 if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
   echo "gpu.sh: '$python' is older than Python 3.11; name another: PYTHON=python3.12" >&2
   exit 5
+fi
+if [ "${1-}" = measure ]; then
+  shift
+  exec "$python" "$root/benchmarks/gpu_measure.py" "$@"
 fi
 exec "$python" "$root/benchmarks/gpu_session.py" "$@"

@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a session; return its exit status."""
     options = parse(arguments)
     deadline = time.monotonic() + 60 * options.minutes
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, terminate)
     for folder in ("home", "logs", "runs"):
         (options.out_dir / folder).mkdir(parents=True, exist_ok=True)
     environment = stage_environment(options.wheels, options.out_dir / "packages")
@@ -70,14 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     outcomes = []
     for stage in stages(options):
         outcomes.append(run_stage(stage, environment, deadline - reserved - time.monotonic()))
-        _report(outcomes[-1], stage.log)
+        report(outcomes[-1], stage.log)
         if outcomes[-1].name == "tests" and outcomes[-1].status == "done":
             _tests_stamp(options.out_dir).touch()
     session = {"minutes": options.minutes, "stages": [asdict(outcome) for outcome in outcomes]}
     (options.out_dir / "session.json").write_text(json.dumps(session, indent=2) + "\n")
     harvest = harvest_stage(options)
     outcomes.append(run_stage(harvest, environment, HARVEST_LIMIT))
-    _report(outcomes[-1], harvest.log)
+    report(outcomes[-1], harvest.log)
     print(f"to carry home: {options.out_dir / 'home'}")
     return exit_status(outcomes)
 
@@ -168,7 +168,9 @@ def stage_environment(wheels: Path | None, packages: Path) -> dict[str, str]:
     return {**os.environ, **offline, "PYTHONPATH": os.pathsep.join(filter(None, path))}
 
 
-def run_stage(stage: Stage, environment: dict[str, str], seconds: float) -> Outcome:
+def run_stage(
+    stage: Stage, environment: dict[str, str], seconds: float, *, grace: float = GRACE
+) -> Outcome:
     """Run a stage for so many seconds at most; then it gets SIGTERM and time to save."""
     if seconds <= 0:
         return Outcome(stage.name, "not begun")
@@ -186,9 +188,9 @@ def run_stage(stage: Stage, environment: dict[str, str], seconds: float) -> Outc
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
-            _stop(process)
+            _stop(process, grace)
         except BaseException:
-            _stop(process)
+            _stop(process, grace)
             raise
     return Outcome(
         stage.name, _status(process.returncode), process.returncode, time.monotonic() - since
@@ -210,16 +212,17 @@ def _status(exit_code: int) -> Status:
     return "stopped" if exit_code in (STOPPED, -signal.SIGTERM) else "failed"
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: subprocess.Popen[bytes], grace: float) -> None:
     process.terminate()
     try:
-        process.wait(GRACE)
+        process.wait(grace)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
 
 
-def _report(outcome: Outcome, log: Path) -> None:
+def report(outcome: Outcome, log: Path) -> None:
+    """Print how a stage ended and, of one that failed, the last lines it printed."""
     print(f"{outcome.name}: {outcome.status} after {outcome.seconds:.0f} s", flush=True)
     if outcome.status == "failed":
         lines = log.read_text(errors="replace").splitlines()[-TAIL:]
@@ -231,7 +234,8 @@ def _tests_stamp(out_dir: Path) -> Path:
     return out_dir / "logs" / "tests-passed"
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> None:
+def terminate(_number: int, _frame: FrameType | None) -> None:
+    """Take SIGTERM as the wish that the whole session stops."""
     raise Terminated
 
 

@@ -1,11 +1,17 @@
-"""What scoring costs: seconds a generator on five images of 500x500, and where they go.
+"""How fast `zoo bench` scores, against a per-image loop as the field writes it.
 
-    python benchmarks/scoring_speed.py [--generators NAME ...] [--repeats 3] [--output FILE.json]
+    python benchmarks/scoring_speed.py [--generators NAME ...] [--repeats 5] [--output FILE.json]
 
-Measuring what a generator costs is left out. What is left when the time in piq and in networks
-(the generator, feature networks) is taken off is zoo's own share: reading images, the protocol's
-rounding and luma, the high-frequency spectrum, the record. The images are cut from the photographs
-inside scikit-image's wheel.
+The loop reads two PNG files an image, upscales it, fetches the result, rounds it, and computes
+score after score on the CPU with piq and timm; it does so anew for each generator. `zoo bench`
+decodes and hashes each image once, scores where the images are, and keeps what belongs to the real
+images. Both compute the same scores; the largest difference is printed with the times.
+
+The ways take turns in one process. `first` is the first generator of a benchmark, opening the suite
+included; `further` is each one after it. Measuring what a generator costs is left out. `own` is
+what remains of `first` when the time in piq and in networks is taken off: reading, the protocol's
+rounding and luma, the spectrum, the record. The images are cut from the photographs inside
+scikit-image's wheel.
 """
 
 from __future__ import annotations
@@ -14,7 +20,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
@@ -24,77 +30,125 @@ from unittest.mock import patch
 import numpy as np
 import piq
 import torch
+from torch import nn
 
+from benchmarks.scoring_loop import SCORES, lite1_network, loop_scores
 from zoo.bench import evaluate
 from zoo.bench.candidates import callable_candidate
-from zoo.bench.evaluate import Clock, Scorer, create_metrics
+from zoo.bench.evaluate import Scorer, create_metrics
 from zoo.bench.records import write_record
 from zoo.bench.suites import open_suite
 from zoo.data.images import Image, read_image, write_png
 from zoo.data.pairs import find_pairs
+from zoo.data.resize import downscale
 from zoo.recipes.schema import Runtime
 from zoo.registry import GENERATORS
-from zoo.runs.device import choose_device, plan_execution
-from zoo.runs.provenance import versions
+from zoo.runs.device import Execution, choose_device, plan_execution
+from zoo.runs.provenance import machine, versions
 
-SIDE = 500
-NUM_IMAGES = 5
-PARTS = ("total", "network", "metrics")
+SCALE = 4
 PIQ = ("psnr", "ssim", "haarpsi", "multi_scale_gmsd")
-SUITE = "version: 1\nsummary: five images of 500x500\nscale: 4\ndatasets: [Five]\n"
+SUITE = "version: 1\nsummary: cut photographs\nscale: 4\ndatasets: [Cut]\nmetrics: [{}]\n"
+COLUMNS = ("generator", "loop", "first", "further", "ratio first", "ratio further", "own")
+
+Scores = Mapping[str, Mapping[str, float]]
+"""By image, by score."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Time the scoring of each generator and print a row for it."""
+    """Time the scoring of each generator both ways and print a row for it."""
     parser = argparse.ArgumentParser(description="Time the scoring of generators.")
     parser.add_argument("--generators", nargs="+", default=["bicubic", "srresnet"], metavar="NAME")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--images", type=int, default=5, help="how many; default 5")
+    parser.add_argument("--side", type=int, default=500, help="their side in pixels; default 500")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--output", type=Path)
+    parser.add_argument("--output", type=Path, help="a .json file; a .md file is written beside it")
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        rows = measure(options.generators, options.repeats, options.device, Path(folder))
-    print(f"{'generator':12} {'seconds':>8} {'network':>8} {'metrics':>8} {'own':>6}")
-    for row in rows:
-        parts = "".join(f" {row[name]:8.2f}" for name in PARTS)
-        print(f"{row['generator']:12}{parts} {row['own_share']:6.1%}")
+    device = choose_device(options.device)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_images(folder, options.images, options.side)
+        rows = [measure(each, folder, device, options.repeats) for each in options.generators]
+    document = {
+        "benchmark": "scoring",
+        "device": _device_name(device),
+        "machine": machine(),
+        "versions": versions(),
+        "threads": torch.get_num_threads(),
+        "images": options.images,
+        "side": options.side,
+        "repeats": options.repeats,
+        "scores": list(SCORES),
+        "rows": rows,
+    }
+    text = markdown(document)
+    print(text)
     if options.output is not None:
-        machine = {"device": options.device, "threads": torch.get_num_threads()}
-        document = {"versions": versions(), **machine, "rows": rows}
         options.output.write_text(json.dumps(document, indent=2) + "\n")
+        options.output.with_suffix(".md").write_text(text)
 
 
-def measure(names: Sequence[str], repeats: int, device: str, folder: Path) -> list[dict[str, Any]]:
-    """Return, for each generator, the median seconds of each part of scoring."""
-    images = folder / "Five" / "HR"
-    images.mkdir(parents=True)
-    for number, image in enumerate(_images()):
-        write_png(images / f"{number}.png", image)
-    (folder / "five.yaml").write_text(SUITE)
-    return [_row(name, folder, device, repeats) for name in names]
+def make_images(folder: Path, count: int, side: int) -> None:
+    """Write square images and their low-resolution images as a dataset, and a suite of it."""
+    places = folder / "Cut" / "HR", folder / "Cut" / "LR_x4"
+    for place in places:
+        place.mkdir(parents=True)
+    for number, hr_image in enumerate(_cut(count, side)):
+        for place, image in zip(places, (hr_image, downscale(hr_image, SCALE)), strict=True):
+            write_png(place / f"{number}.png", image)
+    (folder / "cut.yaml").write_text(SUITE.format(", ".join(SCORES)))
 
 
-def _row(name: str, folder: Path, device: str, repeats: int) -> dict[str, Any]:
-    candidate = callable_candidate(name, GENERATORS.get(name)(), scale=4)
-    execution = plan_execution(Runtime(), choose_device(device))
-    suite_file, metrics = str(folder / "five.yaml"), create_metrics()
-    suite = open_suite(suite_file, data_root=folder)
-    Scorer(suite, metrics, execution, folder / "records").score(candidate)  # loads networks
-    clocks, shares = [], []
-    for _ in range(repeats):
-        clock, library = Clock(), LibraryClock()
+def measure(name: str, folder: Path, device: torch.device, repeats: int) -> dict[str, Any]:
+    """Return the seconds of both ways for a generator, and how far their scores differ."""
+    execution = plan_execution(Runtime(), device)
+    network = execution.place(GENERATORS.get(name)()).eval()
+    files = [(path, folder / "Cut" / "LR_x4" / path.name) for path in _files(folder)]
+    lite1 = lite1_network()
+    seconds: dict[str, list[float]] = {way: [] for way in ("loop", "first", "further", "own")}
+    apart = 0.0
+    for turn in range(repeats + 1):  # the first warms up
         since = time.perf_counter()
-        with library.running(), patch.object(evaluate, "measured_cost", return_value={}):
-            opened = open_suite(suite_file, data_root=folder)
-            scorer = Scorer(opened, metrics, execution, folder / "records")
-            write_record(scorer.records, scorer.score(candidate, clock))
-        clocks.append(clock)
-        shares.append(1 - library.seconds / (time.perf_counter() - since))
+        with execution.scoring():
+            theirs = loop_scores(network, files, device, lite1)
+        loop = time.perf_counter() - since
+        ours, *times = _ours(name, network, folder, execution)
+        apart = max(apart, _difference(theirs, ours))
+        if turn:
+            for way, value in zip(seconds, (loop, *times), strict=True):
+                seconds[way].append(value)
     return {
         "generator": name,
-        **{part: median(getattr(clock, part) for clock in clocks) for part in PARTS},
-        "own_share": median(shares),
+        **{f"{way}_seconds": median(values) for way, values in seconds.items() if way != "own"},
+        "ratio": _ratio(seconds["loop"], seconds["first"]),
+        "ratio_further": _ratio(seconds["loop"], seconds["further"]),
+        "own_share": median(seconds["own"]),
+        "largest_difference": apart,
     }
+
+
+def markdown(document: Mapping[str, Any]) -> str:
+    """Return the rows as a table, with what they were measured on."""
+    software = document["versions"]
+    caption = (
+        f"Scoring {document['images']} images of {document['side']}x{document['side']} pixels, "
+        f"seconds (median of {document['repeats']} turns; ratios with the smallest and largest): "
+        f"{document['device']}, {document['machine']}, {document['threads']} threads, torch "
+        f"{software['torch']}, piq {software['piq']}."
+    )
+    lines = [
+        caption,
+        "",
+        f"| {' | '.join(COLUMNS)} | difference |",
+        "|---|" + "---:|" * len(COLUMNS),
+    ]
+    for row in document["rows"]:
+        cells = [f"{row[f'{way}_seconds']:.2f}" for way in ("loop", "first", "further")]
+        cells += [_spread(row["ratio"]), _spread(row["ratio_further"])]
+        cells += [f"{row['own_share']:.0%}", f"{row['largest_difference']:.1g}"]
+        lines.append(f"| {row['generator']} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 class LibraryClock:
@@ -123,19 +177,66 @@ class LibraryClock:
     def running(self) -> Iterator[None]:
         """Time everything inside."""
         with ExitStack() as stack:
-            for place, name in ((torch.nn.Module, "__call__"), *((piq, name) for name in PIQ)):
+            for place, name in ((nn.Module, "__call__"), *((piq, name) for name in PIQ)):
                 timed = self.timed(getattr(place, name))
                 stack.enter_context(patch.object(place, name, timed))
             yield
 
 
-def _images() -> list[Image]:
+def _ours(
+    name: str, network: nn.Module, folder: Path, execution: Execution
+) -> tuple[Scores, float, float, float]:
+    """Return the scores, the seconds of a first and a further generator, the first's own share."""
+    candidate = callable_candidate(name, network, scale=SCALE)
+    library = LibraryClock()
+    with patch.object(evaluate, "measured_cost", return_value={}):
+        since = time.perf_counter()
+        with library.running():
+            suite = open_suite(str(folder / "cut.yaml"), data_root=folder)
+            scorer = Scorer(suite, create_metrics(SCORES), execution, folder / "records")
+            write_record(scorer.records, scorer.score(candidate))
+        first = time.perf_counter() - since
+        since = time.perf_counter()
+        record = scorer.score(candidate)
+        write_record(scorer.records, record)
+        further = time.perf_counter() - since
+    scores = {image: found for (_, image), found in record.scored.items()}
+    return scores, first, further, 1 - library.seconds / first
+
+
+def _difference(theirs: Scores, ours: Scores) -> float:
+    return max(
+        abs(scores[name] - ours[image][name.replace("-", "_")])
+        for image, scores in theirs.items()
+        for name in SCORES
+    )
+
+
+def _ratio(loop: Sequence[float], ours: Sequence[float]) -> dict[str, float]:
+    ratios = [slow / fast for slow, fast in zip(loop, ours, strict=True)]
+    return {"median": median(ratios), "low": min(ratios), "high": max(ratios)}
+
+
+def _spread(ratio: Mapping[str, float]) -> str:
+    return f"{ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
+
+
+def _device_name(device: torch.device) -> str:
+    on_gpu = device.type == "cuda"
+    return torch.cuda.get_device_name(device) if on_gpu else "cpu"
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted((folder / "Cut" / "HR").glob("*.png"))
+
+
+def _cut(count: int, side: int) -> list[Image]:
     paths = [pair.hr_file for name in ("samples", "samples-grey") for pair in find_pairs(name, 4)]
     pixels = [read_image(path) for path in paths]
-    large = [image for image in pixels if min(image.shape[:2]) >= SIDE]
-    chosen = [large[number % len(large)] for number in range(NUM_IMAGES)]
+    large = [image for image in pixels if min(image.shape[:2]) >= side]
+    chosen = [large[number % len(large)] for number in range(count)]
     rgb = [np.stack([one] * 3, axis=2) if one.ndim == 2 else one for one in chosen]
-    return [np.ascontiguousarray(one[:SIDE, :SIDE]) for one in rgb]
+    return [np.ascontiguousarray(one[:side, :side]) for one in rgb]
 
 
 if __name__ == "__main__":

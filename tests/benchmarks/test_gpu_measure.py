@@ -1,0 +1,133 @@
+"""All GPU measurements in one go: what is done, cut or missing is said, and one page holds it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks import gpu_measure
+from benchmarks.gpu_measure import Part, main, parse, parts
+from benchmarks.gpu_session import DONE, FAILED, STOPPED
+
+SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "gpu.sh"
+RESULT = {"device": "a device", "machine": "a machine", "versions": {"torch": "2"}}
+
+
+def part(out: Path, name: str, code: str = "", seconds: float = 30.0) -> Part:
+    """Return a part that prints `page of NAME`, writes its result and then runs `code`."""
+    result = out / "parts" / f"{name}.json"
+    content = json.dumps(RESULT | {"ratio": {name.removeprefix("speed-"): {"median": 2.0}}})
+    script = f"open({str(result)!r}, 'w').write({content!r}); print('page of {name}'); {code}"
+    return Part(name, [sys.executable, "-S", "-c", script], result, seconds)
+
+
+@pytest.fixture
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Part]:
+    """Return the parts that are run instead of the real ones, by name; they may be exchanged."""
+    chosen = {name: part(tmp_path, name) for name in ("speed-srgan", "profile")}
+
+    def instead(_: Namespace) -> Iterator[Part]:
+        yield from chosen.values()
+
+    monkeypatch.setattr(gpu_measure, "parts", instead)
+    return chosen
+
+
+def document(out: Path) -> dict[str, dict[str, dict[str, object]]]:
+    content: dict[str, dict[str, dict[str, object]]] = json.loads((out / "gpu.json").read_text())
+    return content
+
+
+def test_one_document_and_one_page_hold_all_parts(
+    measured: dict[str, Part], tmp_path: Path
+) -> None:
+    assert main([str(tmp_path), "--size", "smoke"]) == DONE
+    found = document(tmp_path)
+    assert found["ratio"] == {"srgan": {"median": 2.0}}
+    assert set(found["results"]) == set(measured)
+    assert found["device"] == "a device"
+    page = (tmp_path / "gpu.md").read_text()
+    assert "# Measured on a device" in page
+    assert "a machine; torch 2." in page
+    for name in measured:
+        assert f"## {name}\n\npage of {name}\n" in page
+
+
+def test_a_part_that_overruns_is_cut_and_the_rest_goes_on(
+    measured: dict[str, Part], tmp_path: Path
+) -> None:
+    slow = part(tmp_path, "speed-srgan", "import sys, time; sys.stdout.flush(); time.sleep(60)", 2)
+    measured["speed-srgan"] = slow
+    assert main([str(tmp_path)]) == STOPPED
+    page = (tmp_path / "gpu.md").read_text()
+    assert "| speed-srgan | cut: it overran its limit | 2 | 2 |" in page
+    assert "| profile | done |" in page
+
+
+def test_without_time_nothing_is_begun_and_that_is_said(
+    measured: dict[str, Part], tmp_path: Path
+) -> None:
+    measured["speed-srgan"] = part(tmp_path, "speed-srgan", "import time; time.sleep(60)")
+    assert main([str(tmp_path), "--minutes", "0.03"]) == STOPPED
+    assert "| profile | not begun: no time was left |" in (tmp_path / "gpu.md").read_text()
+
+
+def test_the_same_command_does_what_is_missing(
+    measured: dict[str, Part], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = measured["profile"]
+    measured["profile"] = part(tmp_path, "profile", "print('why'); raise SystemExit(1)")
+    assert main([str(tmp_path)]) == FAILED
+    assert "why" in capsys.readouterr().out
+    measured["profile"] = whole
+    assert main([str(tmp_path)]) == DONE
+    assert "speed-srgan: done before" in capsys.readouterr().out
+    assert main([str(tmp_path), "--again"]) == DONE
+    assert main([str(tmp_path), "--size", "tiny"]) == DONE
+    assert "done before" not in capsys.readouterr().out
+
+
+def test_all_limits_together_are_what_a_session_has(tmp_path: Path) -> None:
+    options = parse([str(tmp_path)])
+    chosen = list(parts(options))
+    assert sum(one.seconds for one in chosen) == 60 * options.minutes
+    assert [one.name for one in chosen[:2]] == ["tests", "speed-srresnet"]
+
+
+def test_wrong_usage_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([str(tmp_path), "--minutes", "0"])
+    assert "above 0" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_every_part_runs_on_the_cpu(tmp_path: Path) -> None:
+    command = [SCRIPT, "measure", tmp_path, "--size", "smoke", "--device", "cpu"]
+    ended = subprocess.run(
+        [*map(str, command), "--families", "srresnet", "--limit", "3"],
+        env={**os.environ, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+    assert ended.returncode == DONE, ended.stdout + ended.stderr
+    found = document(tmp_path)
+    assert set(found["parts"]) == {"tests", "speed-srresnet", "profile", "scoring"}
+    assert set(found["ratio"]) == {"srresnet"}
+    rows = found["results"]["profile"]["rows"]
+    assert isinstance(rows, list)
+    shares = [row["share"] for row in rows]
+    assert shares == sorted(shares, reverse=True)
+    assert 0.5 < sum(shares) <= 1
+    page = (tmp_path / "gpu.md").read_text()
+    assert "One step of esrgan-wgangp at size smoke on cpu" in page
+    assert "| kernel | calls | ms | share |" in page
+    assert "| bicubic |" in page
