@@ -66,6 +66,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1")
     parser.add_argument("--steps", type=_positive, help="timed steps in a block")
     parser.add_argument("--repeats", type=_positive, help="pairs of blocks")
+    parser.add_argument(
+        "--seconds", type=float, default=40.0, help="a family's, after which 3 pairs are enough"
+    )
     parser.add_argument("--workers", type=int, help="loading processes of the plain loop")
     parser.add_argument("--source", default="samples", help="training images, as data.source")
     parser.add_argument("--data-root", type=Path, help="folder of datasets")
@@ -146,6 +149,7 @@ def _add_speed(
             num_workers=document["num_workers"],
             steps=options.steps or size.steps,
             repeats=options.repeats or size.repeats,
+            seconds=options.seconds,
         )
         for loop in LOOPS:
             kind = found["execution"]["precision"] if loop == "zoo" else "float32"

@@ -119,7 +119,7 @@ def _plain(
     """Train the plain loop and return the weights it ends with."""
     device, components = prepared.execution.device, _components(spec, dtype)
     for module in components.modules().values():
-        module.to(memory_format=layout)  # type: ignore[call-overload]
+        module.to(memory_format=layout)
     loop = Reference(components, spec.settings, num_steps=prepared.num_steps, device=device)
 
     def placed(batch: Batch) -> Batch:
@@ -163,9 +163,13 @@ def _compare(first: dict[str, Weights], second: dict[str, Weights]) -> Differenc
     largest, where = {}, {}
     for network, weights in first.items():
         differences = {
-            name: float((value.double() - second[network][name].double()).abs().max())
+            name: _apart(value.detach(), second[network][name].detach())
             for name, value in weights.items()
         }
         where[network] = max(differences, key=lambda name: differences[name])
         largest[network] = differences[where[network]]
     return Difference(largest, where)
+
+
+def _apart(first: Tensor, second: Tensor) -> float:
+    return float((first.double() - second.double()).abs().max())

@@ -35,7 +35,7 @@ def measure_data(spec: RunSpec, options: Options, folder: Path, *, repeats: int)
     """
     data = spec.settings.data
     stream = prepare(spec, options).stream
-    dataset = stream.dataset(0)
+    dataset = PatchDataset(stream.store, plan=stream.plan)
     if not (folder / "HR").is_dir():
         write_subimages(stream.store, folder)
     images = SubImages(

@@ -20,7 +20,7 @@ from benchmarks.speed.reference import Reference
 from benchmarks.speed.subimages import SubImages, write_subimages
 from zoo.recipes.build import build_components
 from zoo.recipes.schema import RunSpec
-from zoo.runs.device import reset_peak_memory
+from zoo.runs.device import choose_device, reset_peak_memory
 from zoo.train.monitor import FiniteGuard
 from zoo.train.prepare import Options, Prepared, prepare
 from zoo.train.run import assemble_stage
@@ -250,9 +250,9 @@ def open_pair(
     """Build both loops from the same weights and take a first step with each."""
     allocated: dict[str, int] = {}
     switches.apply()
-    prepared = prepare(spec, options)
-    device = prepared.execution.device
+    device = choose_device(options.device)
     before = _allocated(device)
+    prepared = prepare(spec, options)
     own = ZooLoop(spec, prepared)
     run_block(own, 1)
     allocated["zoo"] = _peak(device) - before

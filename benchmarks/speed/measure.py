@@ -7,6 +7,7 @@ both alike. The ratio is taken of each pair of blocks.
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -14,12 +15,14 @@ from typing import Any
 
 import torch
 
-from benchmarks.speed.loops import LOOPS, Block, Pair, Switches, open_pair, run_block
+from benchmarks.speed.loops import LOOPS, Block, Loop, Pair, Switches, open_pair, run_block
 from benchmarks.speed.memory import resident_peak
 from benchmarks.speed.rates import count_operations
 from benchmarks.speed.sizes import FAMILIES
 from zoo.recipes.schema import RunSpec
 from zoo.train.prepare import Options
+
+FEWEST_PAIRS = 3
 
 
 def measure_family(
@@ -32,6 +35,7 @@ def measure_family(
     num_workers: int,
     steps: int,
     repeats: int,
+    seconds: float,
 ) -> dict[str, Any]:
     """Time both loops of a family in turns.
 
@@ -44,9 +48,10 @@ def measure_family(
         num_workers: loading processes of the plain loop.
         steps: timed steps in a block.
         repeats: pairs of blocks.
+        seconds: after which no further pair begins, once there are `FEWEST_PAIRS`.
     """
     pair = open_pair(spec, options, switches=switches, folder=folder, num_workers=num_workers)
-    blocks = _take_turns(pair, steps, repeats)
+    blocks = _take_turns(pair, steps, repeats, seconds)
     execution = pair.prepared.execution
     operations = count_operations(pair.plain)
     memory: dict[str, Any] = {name: {"allocated": n} for name, n in pair.allocated.items()}
@@ -65,7 +70,7 @@ def measure_family(
         "lr_patch_size": data.lr_patch_size,
         "hr_patch_size": data.lr_patch_size * spec.settings.scale,
         "steps": steps,
-        "repeats": repeats,
+        "repeats": len(blocks["zoo"]),
         "ratio": _spread([one.rate / other.rate for one, other in _paired(blocks)]),
         "operations": operations,
         "execution": execution.describe() | {"threads": threads},
@@ -73,10 +78,13 @@ def measure_family(
     }
 
 
-def _take_turns(pair: Pair, steps: int, repeats: int) -> dict[str, list[Block]]:
-    loops = dict(zip(LOOPS, (pair.plain, pair.own), strict=True))
+def _take_turns(pair: Pair, steps: int, repeats: int, seconds: float) -> dict[str, list[Block]]:
+    ends = time.perf_counter() + seconds
+    loops: dict[str, Loop] = dict(zip(LOOPS, (pair.plain, pair.own), strict=True))
     blocks: dict[str, list[Block]] = {loop: [] for loop in LOOPS}
     for repeat in range(repeats):
+        if repeat >= FEWEST_PAIRS and time.perf_counter() > ends:
+            break
         for name in LOOPS if repeat % 2 == 0 else reversed(LOOPS):
             blocks[name].append(run_block(loops[name], steps))
             if pair.prepared.execution.device.type == "cuda":

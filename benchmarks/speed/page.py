@@ -49,8 +49,10 @@ def _speeds(document: Mapping[str, Any]) -> list[str]:
         for family in document["families"].values()
     ]
     first = next(iter(document["families"].values()))
+    pairs = sorted({family["repeats"] for family in document["families"].values()})
+    counted = " or ".join(str(number) for number in pairs)
     return [
-        f"Median (least to most) of {first['repeats']} pairs of blocks of {first['steps']} steps.",
+        f"Median (least to most) of {counted} pairs of blocks of {first['steps']} steps.",
         "",
         *_table(("family", "plain loop", "zoo", "ratio"), rows),
     ]

@@ -2,7 +2,7 @@
 
 Rates are of what a step is made of: a large matrix product, and 3x3 convolutions at several widths
 and in both memory layouts, forward. A step's operations are those of convolutions and matrix
-products, as `torch.utils.flop_counter` counts them; a multiplication and an addition are two.
+products, by the formulas of `torch.utils.flop_counter`; a multiplication and an addition are two.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from benchmarks.speed.loops import PlainLoop, synchronise
 from zoo.runs.device import Execution
@@ -34,10 +35,35 @@ def count_operations(loop: PlainLoop) -> int:
     """
     with closing(loop.batches()) as batches:
         batch = next(batches)
-        counter = FlopCounterMode(display=False)
-        with counter:
+        with _Counter() as counter:
             loop.step(batch)
-    return int(counter.get_total_flops())
+    return counter.total
+
+
+class _Counter(TorchDispatchMode):
+    """Adds up torch's formulas.
+
+    Its own `FlopCounterMode` follows modules too, and fails in a gradient of a gradient.
+    """
+
+    total: int
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.total = 0
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        formula = flop_registry.get(func._overloadpacket)  # noqa: SLF001  the registry's keys
+        if formula is not None:
+            self.total += int(formula(*args, **(kwargs or {}), out_val=result))
+        return result
 
 
 def measure_rates(execution: Execution) -> dict[str, dict[str, float]]:

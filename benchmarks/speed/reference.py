@@ -51,11 +51,11 @@ class Reference:
         self.settings = settings
         self.generator = components.generator.to(device).train()
         self.average = copy.deepcopy(self.generator).requires_grad_(requires_grad=False)
-        self.features = {
-            name: loss.features.to(device)
-            for name, loss in components.losses.items()
-            if isinstance(getattr(loss, "features", None), nn.Module)
-        }
+        self.features: dict[str, nn.Module] = {}
+        for name, loss in components.losses.items():
+            network = getattr(loss, "features", None)
+            if isinstance(network, nn.Module):
+                self.features[name] = network.to(device)
         self.optimizers = [_adam(self.generator, training.learning_rate, training.betas)]
         self.discriminator: nn.Module | None = None
         if components.discriminator is not None and adversary is not None:
@@ -142,7 +142,8 @@ class Reference:
         arguments = self.settings.losses[name].arguments
         network, scale = self.features[name], arguments["feature_scale"]
         distance = DISTANCES[arguments["criterion"]]
-        return distance(scale * network(sr_image), scale * network(hr_image.detach()))
+        features, target = network(sr_image), network(hr_image.detach())
+        return distance(scale * features, scale * target)
 
     def _adversarial(self, discriminator: nn.Module, sr_image: Tensor, hr_image: Tensor) -> Tensor:
         for parameter in discriminator.parameters():
@@ -155,7 +156,8 @@ class Reference:
             return loss + _cross_entropy(fake_logits - real_logits.mean(), real=True)
         fake_logits = discriminator(sr_image)
         if name == "wgan-gp":
-            return -fake_logits.mean()
+            score: Tensor = fake_logits.mean()
+            return -score
         return _cross_entropy(fake_logits, real=True)
 
     def _update_average(self) -> None:
@@ -193,4 +195,5 @@ def _gradient_penalty(critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
         retain_graph=True,
         only_inputs=True,
     )
-    return ((gradient.flatten(1).norm(2, dim=1) - 1) ** 2).mean()
+    slopes: Tensor = gradient.flatten(1).norm(2, dim=1)
+    return ((slopes - 1) ** 2).mean()

@@ -68,7 +68,7 @@ SIZES = {
     "paper": Size(
         "paper",
         "the profile `paper`: batches of 16, 96x96 to 384x384",
-        10,
+        4,
         5,
         adversarial_settings=("losses.vgg19.weights=random",),  # as fast as the trained ones
     ),
