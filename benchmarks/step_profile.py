@@ -116,7 +116,7 @@ def _rows(events: Iterable[FunctionEventAvg], *, on_gpu: bool) -> list[dict[str,
             ),
         }
         for event in events
-        if event.device_type == kind
+        if event.device_type == kind and not event.is_user_annotation  # a range of kernels
     ]
     busy = [row for row in spent if row["microseconds"] > 0]
     return sorted(busy, key=lambda row: -row["microseconds"])
