@@ -35,7 +35,8 @@ def count_operations(loop: PlainLoop) -> int:
     """
     with closing(loop.batches()) as batches:
         batch = next(batches)
-        with _Counter() as counter:
+        counter = _Counter()
+        with counter:
             loop.step(batch)
     return counter.total
 
