@@ -180,6 +180,8 @@ def _reason(path: Path, error: BaseException) -> str:
         return "it is a directory"
     if path.is_file() and path.stat().st_size == 0:
         return "the file is empty"
+    if isinstance(error, PillowImage.DecompressionBombError):  # before `open_checked` sees its size
+        return f"more pixels than the limit of {MAX_PIXELS / 1e6:g} million; cut it into smaller images"
     if isinstance(error, UnidentifiedImageError):
         return f"not an image, or a damaged one (formats read: {', '.join(FORMATS)})"
     return f"damaged or unsupported ({error or type(error).__name__})"

@@ -40,12 +40,19 @@ class Problem:
         return f"{where}: {self.message}"
 
 
+MAX_LISTED = 100
+"""Problems that are told at once; a file of thousands is no registry with mistakes."""
+
+
 class ProblemsError(RecipeError):
     """Everything that is wrong with a registry or a run, one problem a line."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in problems))
+        lines = [str(problem) for problem in problems[:MAX_LISTED]]
+        if len(problems) > MAX_LISTED:
+            lines.append(f"and {len(problems) - MAX_LISTED} more")
+        super().__init__("\n".join(lines))
 
 
 def dotted(path: KeyPath) -> str:

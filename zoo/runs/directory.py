@@ -20,6 +20,7 @@ from typing import Any, Literal
 import safetensors.torch
 import yaml
 from filelock import FileLock, Timeout
+from safetensors import SafetensorError
 from torch import Tensor
 
 from zoo.errors import CheckpointError, IntegrityError, MachineError, RecipeError
@@ -324,12 +325,20 @@ class RunDirectory:
         if content is None:
             raise IntegrityError(self._damage())
         length = int.from_bytes(content[:8], "little")  # safetensors: a JSON header, its size first
-        metadata = json.loads(content[8 : 8 + length])["__metadata__"]
-        if identity not in (None, metadata["identity_sha256"]):
+        try:
+            metadata = json.loads(content[8 : 8 + length])["__metadata__"]
+            owner, step = metadata["identity_sha256"], int(metadata["step"])
+            tensors = safetensors.torch.load(content)
+        except (ValueError, LookupError, TypeError, RecursionError, SafetensorError) as error:
+            raise IntegrityError(
+                f"{self.weights} was not written by zoo, though its hash was; start that run over "
+                "with --fresh"
+            ) from error
+        if identity not in (None, owner):
             raise IntegrityError(
                 f"{self.weights} is of another run; start that run over with --fresh"
             )
-        return safetensors.torch.load(content), int(metadata["step"])
+        return tensors, step
 
     def _damage(self) -> str:
         remedy = (
