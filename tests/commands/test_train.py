@@ -117,7 +117,8 @@ def test_a_dry_run_is_printed_a_row_a_stage(
     result = zoo("train", "srresnet", "--profile", "smoke", "--dry-run", "--device", "cpu")
     assert result.exit_code == 0, result.stderr
     assert "srresnet" in result.stdout
-    assert "peak memory" in result.stdout
+    assert "peak memory: foretold" in result.stdout
+    assert "training images: on the host" in result.stdout
     assert list(tmp_path.iterdir()) == []
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.gpu.conftest import no_waiting
 from zoo.data.device_store import DevicePatchStream, estimate_store_bytes, walk
 from zoo.data.patches import PatchStore
 from zoo.data.sampling import Crops, SamplingPlan
@@ -93,3 +94,14 @@ def test_small_images_are_found_and_pixels_counted(
     plan = make_plan(lr_patch_size=17)
     with pytest.raises(DataError, match=r"000\.png \(16x20\)"):
         DevicePatchStream(store, plan=plan, batch_size=4, device=torch.device("cpu"))
+
+
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
+def test_nothing_waits_for_the_device(
+    make_images: Callable[..., list[Path]], tmp_path: Path, device: torch.device
+) -> None:
+    store = PatchStore.open_or_build(make_images((64, 80, 3)), 4, tmp_path / "cache")
+    there = DevicePatchStream(store, plan=make_plan(), batch_size=4, device=device)
+    there.batch(0, 4)  # the first reserves memory
+    with no_waiting(device):
+        there.batch(4, 4)

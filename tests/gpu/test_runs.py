@@ -49,7 +49,8 @@ def start(spec: RunSpec) -> Mapping[str, Tensor]:
 def test_both_stages_train_with_finite_values(
     make_spec: MakeSpec, device: torch.device, precision: str, tmp_path: Path
 ) -> None:
-    spec = make_spec("esrgan-wgangp", f"runtime.precision={precision}", "runtime.num_workers=2")
+    loaded = ("runtime.num_workers=2", "runtime.store=host")
+    spec = make_spec("esrgan-wgangp", f"runtime.precision={precision}", *loaded)
     run = train(spec, options(tmp_path, device))
     directory = RunDirectory(run.directory)
     rows = [row for row in directory.rows() if row["kind"] == "train"]

@@ -91,7 +91,8 @@ def test_a_run_is_the_same_wherever_its_images_lie(
         )
         for place in ("host", "device")
     ]
-    assert_same_bits(*(final_state(run.directory) for run in runs))
+    here, there = (final_state(run.directory) for run in runs)
+    assert_same_bits(here, there)
     for run, place in zip(runs, ("host", "device"), strict=True):
         provenance = json.loads((run.directory / "provenance.json").read_text())
         assert provenance["sessions"][0]["execution"]["store"] == place

@@ -70,7 +70,12 @@ class MemoryForecast:
 
 
 def forecast_memory(
-    players: Players, data: Data, *, scale: int, image_sizes: list[tuple[int, int]]
+    players: Players,
+    data: Data,
+    *,
+    scale: int,
+    image_sizes: list[tuple[int, int]],
+    images_left_out: int = 0,
 ) -> MemoryForecast | None:
     """Foretell the peak memory of training.
 
@@ -79,6 +84,7 @@ def forecast_memory(
         data: patch and batch size.
         scale: upscaling factor.
         image_sizes: height and width of each held-out photograph, in high-resolution pixels.
+        images_left_out: bytes of training images that will lie on the device and do not yet.
 
     Returns:
         The forecast; None where the system does not tell the peak of a piece of work (a CPU whose
@@ -101,7 +107,8 @@ def forecast_memory(
         return None
     on_cpu = device.type == "cpu"
     held = sum(height * width * 3 for height, width in image_sizes) * (1 + 1 / scale**2)
-    kept = round(held) if on_cpu else 0  # held-out images stay in the host's memory
+    # held-out images stay in the host's memory
+    kept = images_left_out + (round(held) if on_cpu else 0)
     checkpoint = resident_memory() + _state_bytes(players) if on_cpu else 0
     return MemoryForecast(begin, step + kept, validation + kept, checkpoint + kept)
 

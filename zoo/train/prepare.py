@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from zoo.data.device_store import DevicePatchStream
+from zoo.data.device_store import DevicePatchStream, estimate_store_bytes
 from zoo.data.patches import PatchStore
 from zoo.data.places import cache_dir
 from zoo.data.sampling import SamplingPlan
@@ -54,6 +54,7 @@ class Prepared:
     Attributes:
         num_steps: generator updates in all.
         data_hash: hash of the training pixels.
+        images_left_out: bytes on the device of the images that a rehearsal's store is without.
     """
 
     execution: Execution
@@ -62,6 +63,7 @@ class Prepared:
     components: Components
     num_steps: int
     data_hash: str
+    images_left_out: int = 0
 
 
 def prepare(spec: RunSpec, options: Options, *, rehearsal: Path | None = None) -> Prepared:
@@ -92,6 +94,7 @@ def prepare(spec: RunSpec, options: Options, *, rehearsal: Path | None = None) -
     validator = Validator(held_out, scale=settings.scale)
     place = choose_store(spec, execution, paths=paths, validator=validator)
     execution = replace(execution, store=place)
+    left_out = paths[NUM_REHEARSAL_IMAGES:] if rehearsal and place == "device" else ()
     return Prepared(
         execution=execution,
         stream=_open_stream(spec, store, execution),
@@ -99,6 +102,7 @@ def prepare(spec: RunSpec, options: Options, *, rehearsal: Path | None = None) -
         components=components,
         num_steps=count_steps(settings, len(paths)),
         data_hash=store.data_hash,
+        images_left_out=estimate_store_bytes(left_out, settings.scale),
     )
 
 

@@ -89,6 +89,7 @@ def _rehearse_stage(
             spec.settings.data,
             scale=spec.settings.scale,
             image_sizes=prepared.validator.image_sizes(),
+            images_left_out=prepared.images_left_out,
         )
     reset_peak_memory(device)
     with closing(_timed_steps(stage)) as steps:
