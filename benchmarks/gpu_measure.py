@@ -197,8 +197,9 @@ def page(options: argparse.Namespace, document: Mapping[str, Any]) -> str:
 
 
 def _ended(state: Mapping[str, Any]) -> str:
+    status: str = state["status"]
     said = {"stopped": "cut: it overran its limit", "not begun": "not begun: no time was left"}
-    return said.get(state["status"], state["status"])
+    return said.get(status, status)
 
 
 def _tail(text: str) -> str:

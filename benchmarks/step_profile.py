@@ -106,8 +106,8 @@ def markdown(document: Mapping[str, Any]) -> str:
 
 def _rows(events: Iterable[FunctionEventAvg], *, on_gpu: bool) -> list[dict[str, Any]]:
     """Return what took time by itself, the longest first; on a GPU kernels, not their callers."""
-    kind = torch.autograd.DeviceType.CUDA if on_gpu else torch.autograd.DeviceType.CPU
-    spent = [
+    kind = "CUDA" if on_gpu else "CPU"
+    spent: list[dict[str, Any]] = [
         {
             "name": str(event.key),
             "calls": int(event.count),
@@ -116,7 +116,7 @@ def _rows(events: Iterable[FunctionEventAvg], *, on_gpu: bool) -> list[dict[str,
             ),
         }
         for event in events
-        if event.device_type == kind and not event.is_user_annotation  # a range of kernels
+        if event.device_type.name == kind and not event.is_user_annotation  # a range of kernels
     ]
     busy = [row for row in spent if row["microseconds"] > 0]
     return sorted(busy, key=lambda row: -row["microseconds"])
