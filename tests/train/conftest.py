@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from zoo.data.images import write_png
 from zoo.recipes.book import load_book
 from zoo.recipes.checks import complete
 from zoo.recipes.resolve import resolve
@@ -39,6 +41,15 @@ def make_spec() -> MakeSpec:
         return complete(resolve(book, recipe, "smoke", seed=seed, settings=settings)).spec
 
     return make
+
+
+@pytest.fixture(scope="session")
+def small_validation(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the setting that validates on one image of 64x48; photographs take longer."""
+    folder = tmp_path_factory.mktemp("small-validation")
+    noise = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    write_png(folder / "noise.png", noise.repeat(4, 0).repeat(4, 1))
+    return f"data.validation={folder}"
 
 
 @pytest.fixture

@@ -1,0 +1,73 @@
+"""A run made longer goes on as if it had always been as long; any other change is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from tests.train.bits import assert_same_bits, final_state
+from tests.train.conftest import MakeOptions, MakeSpec
+from tests.train.observers import Notes, Stopper
+from tests.train.test_run import Kill
+from zoo.errors import RecipeError
+from zoo.recipes.schema import RunSpec
+from zoo.runs.directory import RunDirectory
+from zoo.train.run import train
+
+SETTINGS = ("srresnet-nobn", "training.schedule.kind=constant")
+
+
+@pytest.fixture
+def make_spec(make_spec: MakeSpec, small_validation: str) -> MakeSpec:
+    def make(recipe: str, *settings: str) -> RunSpec:
+        return make_spec(recipe, small_validation, *settings)
+
+    return make
+
+
+def test_a_longer_run_ends_in_the_bits_of_one_that_was_as_long_from_the_start(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    longer = make_spec(*SETTINGS, "training.steps=16")
+    straight = train(longer, make_options("straight"))
+    train(make_spec(*SETTINGS), make_options("extended"))
+    with pytest.raises(Kill):  # before anything of the longer run is saved
+        train(longer, make_options("extended", observer=Stopper("content", 14, Kill())))
+    directory = RunDirectory(straight.directory.parents[3] / "extended/srresnet-nobn/smoke/seed-0")
+    assert directory.summary() is None, "the shorter run's is no more"
+    notes = Notes()
+    run = train(longer, make_options("extended", observer=notes))
+    assert notes.started == [("srresnet-nobn", "content", 12)]
+    assert_same_bits(final_state(straight.directory), final_state(run.directory))
+    hashes = [
+        json.loads((path / "provenance.json").read_text())["identity_sha256"]
+        for path in (straight.directory, run.directory)
+    ]
+    assert hashes[0] == hashes[1]
+    with pytest.raises(RecipeError, match="not shorter than the 16 steps"):
+        train(make_spec(*SETTINGS), make_options("extended"))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        (["training.schedule.kind=cosine"], [], "follow a cosine schedule"),
+        (["data.augment=false"], ["data.augment=true"], "augment false -> true"),
+    ],
+    ids=["schedule of the length", "more than the length"],
+)
+def test_what_would_not_be_the_same_run_is_refused(
+    make_spec: MakeSpec,
+    make_options: MakeOptions,
+    before: Sequence[str],
+    now: Sequence[str],
+    said: str,
+) -> None:
+    train(make_spec("srresnet-nobn", *before), make_options())
+    longer = make_spec("srresnet-nobn", *before, *now, "training.steps=16")
+    with pytest.raises(
+        RecipeError, match=rf"num_steps 12 -> 16.*{said}|{said}.*num_steps 12 -> 16"
+    ):
+        train(longer, make_options())
