@@ -171,12 +171,18 @@ def test_rows_after_a_kill_are_those_of_the_uninterrupted_run(
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "term"]
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)],
+    ids=["ctrl-c", "term", "usr1"],
 )
 def test_a_signal_saves_and_the_run_goes_on_to_the_same_end(
-    make_spec: MakeSpec, make_options: MakeOptions, number: int, code: int
+    make_spec: MakeSpec,
+    make_options: MakeOptions,
+    small_validation: str,
+    number: int,
+    code: int,
 ) -> None:
-    spec = make_spec("srresnet-nobn")
+    spec = make_spec("srresnet-nobn", small_validation)
     straight = train(spec, make_options("straight"))
     handler = signal.getsignal(number)
     with pytest.raises(Interrupted) as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.train.bits import assert_same_bits
+from tests.train.bits import assert_same_bits, final_state
 from tests.train.conftest import MakeOptions, MakeSpec
-from tests.train.observers import Notes
-from zoo.errors import CheckpointError, DivergedError, MachineError, RecipeError
+from tests.train.observers import Notes, Stopper
+from tests.train.test_run import Kill
+from zoo.errors import CheckpointError, DivergedError, IntegrityError, MachineError, RecipeError
+from zoo.runs.checkpoint import latest_step
 from zoo.runs.directory import RunDirectory, run_path
 from zoo.train.monitor import judge
 from zoo.train.prepare import Options
@@ -152,3 +155,52 @@ def test_what_diverged_says_so_in_its_rows(make_spec: MakeSpec, make_options: Ma
     rows = RunDirectory(run_path(spec, options.run_root)).rows()
     assert rows[-1]["kind"] == "diverged"
     assert judge(rows) == "diverged"
+
+
+def test_damaged_weights_are_made_again_from_the_checkpoint(
+    make_spec: MakeSpec, make_options: MakeOptions, small_validation: str
+) -> None:
+    heard: list[str] = []
+    notes, spec = Notes(), make_spec("srresnet-nobn", small_validation)
+    notes.notice = heard.append  # type: ignore[method-assign]
+    run = train(spec, make_options())
+    directory, summary = RunDirectory(run.directory), dict(run.summary)
+    content = bytearray(directory.weights.read_bytes())
+    whole, _ = directory.read_weights()
+    content[len(content) // 3] ^= 4
+    directory.weights.write_bytes(content)
+    with pytest.raises(IntegrityError, match="Run the training's command again"):
+        directory.read_weights()
+    again = train(spec, make_options(observer=notes))
+    assert_same_bits(directory.read_weights()[0], whole)
+    assert dict(again.summary) == summary
+    assert any("made again from the checkpoint of step 12" in line for line in heard)
+    assert not any(row["kind"] == "train" for row in notes.rows), "nothing was trained again"
+
+    directory.weights.write_bytes(content)
+    shutil.rmtree(directory.checkpoints)
+    with pytest.raises(IntegrityError, match="No checkpoint is left"):
+        train(spec, make_options())
+
+
+def test_a_full_disk_ends_a_run_that_goes_on_when_there_is_room(
+    make_spec: MakeSpec, make_options: MakeOptions, small_validation: str
+) -> None:
+    spec = make_spec("srresnet-nobn", small_validation)
+    straight = train(spec, make_options("straight"))
+    with pytest.raises(Kill):
+        train(spec, make_options("full", observer=Stopper("content", 6, Kill())))
+    path = run_path(spec, make_options("full").run_root)
+    size = max(file.stat().st_size for file in (path / "checkpoints").glob("*.pt"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size - 1000, hard))
+    try:
+        with pytest.raises(
+            MachineError, match=r"step-000000008.pt.*needs [\d,]+ bytes, [\d,]+ are"
+        ):
+            train(spec, make_options("full"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert latest_step(path / "checkpoints") == 4
+    run = train(spec, make_options("full"))
+    assert_same_bits(final_state(straight.directory), final_state(run.directory))

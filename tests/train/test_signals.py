@@ -24,7 +24,9 @@ COMMAND = (
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["term", "ctrl-c"]
+    ("number", "code"),
+    [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 143)],
+    ids=["term", "ctrl-c", "usr1"],
 )
 def test_a_signal_to_the_whole_group_saves_and_leaves_nobody_behind(
     tmp_path: Path, number: int, code: int
