@@ -5,6 +5,8 @@ What is `auto` in a recipe's runtime section is decided here, once, and recorded
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import resource
 import sys
 from collections.abc import Callable, Iterator
@@ -177,6 +179,7 @@ def peak_during(work: Callable[[], object], device: torch.device) -> int | None:
         work()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device)
+    _give_back_free_memory()
     forgotten = _forget_peak()
     work()
     return _status_bytes("VmHWM") if forgotten else None
@@ -185,6 +188,17 @@ def peak_during(work: Callable[[], object], device: torch.device) -> int | None:
 def resident_memory() -> int:
     """Return the resident memory of this process in bytes; 0 where the system does not tell."""
     return _status_bytes("VmRSS") if _STATUS.exists() else 0
+
+
+def _give_back_free_memory() -> None:
+    """Return to the system what the C library keeps of freed memory, where it can.
+
+    Kept memory counts as resident and would hide what the next piece of work takes.
+    """
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
+    if trim is not None:
+        trim(0)
 
 
 def _forget_peak() -> bool:
