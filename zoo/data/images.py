@@ -180,8 +180,9 @@ def _reason(path: Path, error: BaseException) -> str:
         return "it is a directory"
     if path.is_file() and path.stat().st_size == 0:
         return "the file is empty"
-    if isinstance(error, PillowImage.DecompressionBombError):  # before `open_checked` sees its size
-        return f"more pixels than the limit of {MAX_PIXELS / 1e6:g} million; cut it into smaller images"
+    if isinstance(error, PillowImage.DecompressionBombError):  # Pillow's own, before `open_checked`
+        limit = f"{MAX_PIXELS / 1e6:g} million"
+        return f"more pixels than the limit of {limit}; cut it into smaller images"
     if isinstance(error, UnidentifiedImageError):
         return f"not an image, or a damaged one (formats read: {', '.join(FORMATS)})"
     return f"damaged or unsupported ({error or type(error).__name__})"
@@ -199,12 +200,13 @@ def open_checked(path: Path, max_pixels: int = MAX_PIXELS) -> PillowImage.Image:
     """
     picture = PillowImage.open(path, formats=FORMATS)
     width, height = picture.size
+    if width * height > max_pixels:
+        picture.close()
+        raise DataError(
+            f"{path} has {width}x{height} pixels, more than the limit of {max_pixels / 1e6:g} "
+            "million; cut it into smaller images"
+        )
     try:
-        if width * height > max_pixels:
-            raise DataError(
-                f"{path} has {width}x{height} pixels, more than the limit of {max_pixels / 1e6:g} "
-                "million; cut it into smaller images"
-            )
         require_small_tiles(path, picture)
     except DataError:
         picture.close()

@@ -1,0 +1,110 @@
+"""Each picture of the corpus is used as a plain decode has it, or named in an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.bad_input.corpus import Pixels, Sample, make_corpus
+from tests.bad_input.entrances import ENTRANCES, MAX_BYTES, NAMED, USED, run_elsewhere
+from zoo.data.images import read_image, read_size
+from zoo.data.packing import build
+from zoo.errors import DataError
+from zoo.upscaling.pictures import read_picture
+
+
+@pytest.fixture(scope="module")
+def corpus() -> list[Sample]:
+    """Return every picture."""
+    return make_corpus()
+
+
+def read_eight_bits(path: Path) -> Pixels:
+    """Read a picture to be upscaled, and cut it as pictures to train on are."""
+    colours = read_picture(path).colours
+    return colours >> 8 if colours.dtype == np.uint16 else colours
+
+
+@pytest.mark.parametrize("read", [read_image, read_eight_bits])
+def test_pixels_are_those_of_a_plain_decode_or_the_error_has_the_name(
+    corpus: list[Sample], tmp_path: Path, read: Callable[[Path], Pixels]
+) -> None:
+    used = named = 0
+    for sample in corpus:
+        path = tmp_path / sample.name
+        path.write_bytes(sample.content)
+        try:
+            pixels = read(path)
+        except DataError as error:
+            named += sample.name in str(error) and (sample.pixels is None or sample.may_be_refused)
+        else:
+            assert sample.pixels is not None, sample.name
+            assert np.array_equal(pixels, sample.pixels), sample.name
+            assert read_size(path) == pixels.shape[:2], sample.name
+            used += 1
+    assert used + named == len(corpus)
+    assert used >= 80
+    assert named >= 50
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("bomb.tif", "more pixels than the limit of 64 million"),
+        ("bomb.png", "more pixels than the limit of 64 million"),
+        ("bomb-in-a-frame.gif", "more pixels than the limit"),
+        ("tile-bomb.tif", "tiles of 20000x20000 pixels in a picture of 16x16"),
+        ("scan-bomb.jpg", "a JPEG of more than 100 scans"),
+        ("32-bit.tif", "convert the file to 8 or 16 bits"),
+        ("empty.webp", "the file is empty"),
+    ],
+)
+def test_the_reason_is_the_true_one(
+    corpus: list[Sample], tmp_path: Path, name: str, reason: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(next(sample.content for sample in corpus if sample.name == name))
+    for read in (read_image, read_picture):
+        with pytest.raises(DataError, match=reason):
+            read(path)
+
+
+def test_a_jpeg_with_another_file_behind_it_is_read(corpus: list[Sample], tmp_path: Path) -> None:
+    """Cameras put films behind photographs, whose bytes look like anything."""
+    sample = next(sample for sample in corpus if sample.name == "progressive.jpg")
+    path = tmp_path / "film.jpg"
+    path.write_bytes(sample.content + 500 * b"\xff\xda\0\0")
+    assert sample.pixels is not None
+    assert np.array_equal(read_image(path), sample.pixels)
+
+
+def test_large_photographs_are_packed_few_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zoo.data import packing
+    from zoo.data.images import write_png
+
+    paths = [tmp_path / f"{number}.png" for number in range(5)]
+    for path in paths:
+        write_png(path, np.zeros((8, 10, 3), np.uint8))
+    monkeypatch.setattr(packing, "_PIXELS_AT_ONCE", 2 * 80)
+    groups = list(packing._groups(paths, 4))
+    assert groups == [paths[:2], paths[2:4], paths[4:]]
+    build(tmp_path / "store", paths, ["0"] * 5, 2)
+    assert (tmp_path / "store" / "hr.bin").stat().st_size == 5 * 240
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", ENTRANCES)
+def test_every_entrance_takes_every_picture_within_time_and_memory(name: str) -> None:
+    step = 3 if name in ("zoo train", "zoo bench") else 1
+    result = run_elsewhere([name], step)
+    reports = result["reports"][name]
+    bad = [report for report in reports if report["became"] not in (USED, NAMED)]
+    assert not bad, bad[:5]
+    assert sum(report["became"] == USED for report in reports) >= len(reports) // 2
+    assert result["peak"] < MAX_BYTES, f"{result['peak']} bytes, {result['before']} before"
