@@ -127,7 +127,7 @@ def _check(document: Mapping[str, Any]) -> list[str]:
                 "family",
                 "float64, zoo and plain loop",
                 "float32, zoo and plain loop",
-                "float32, plain loop in two layouts",
+                "float32, plain loop from the next weights",
                 f"within {first['limit']:g}",
             ),
             rows,
