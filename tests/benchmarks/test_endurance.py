@@ -48,7 +48,7 @@ def test_a_second_process_is_told_who_holds_the_directory(place: Place) -> None:
 
 
 def test_memory_and_open_files_stay_flat(place: Place) -> None:
-    found = endurance.last_long(place, 400)
+    found = endurance.last_long(place, 200)
     least, most = found["open files, least and most"]
     assert most - least <= 3, "a row, a checkpoint and a lock may be open when one looks"
     grown = found["resident MiB, most"] - found["resident MiB, first after warming up"]
