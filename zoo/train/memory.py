@@ -40,6 +40,8 @@ from zoo.train.validation import Validator
 logger = logging.getLogger(__name__)
 MARGIN = 1.2
 """What is kept free for a foretold peak: it may be a tenth off, and allocators lose some."""
+NUM_TRIAL_STEPS = 3
+"""Steps a peak is measured over: after the first, freed pieces of memory lie between used ones."""
 TRIAL_SIDES = 96, 160
 """Sides of low-resolution images that validation is tried on, in pixels; smaller ones as they are.
 
@@ -93,8 +95,8 @@ def forecast_memory(
     device = players.execution.device
     begin = peak_memory(device)
     sizes = trial_batch_sizes(data.batch_size)
-    _trial_step(players, data, scale, sizes[0])  # optimizers get their state, convolutions theirs
-    steps = [(size, partial(_trial_step, players, data, scale, size)) for size in sizes]
+    _trial_steps(players, data, scale, sizes[0])  # optimizers get their state, convolutions theirs
+    steps = [(size, partial(_trial_steps, players, data, scale, size)) for size in sizes]
     step = _foretold(steps, data.batch_size, device)
     area = max(height * width for height, width in image_sizes) / scale**2
     sides = TRIAL_SIDES if area > TRIAL_SIDES[-1] ** 2 else (math.ceil(math.sqrt(area)),)
@@ -185,6 +187,11 @@ def _foretold(
             return None
         points.append((size, peak))
     return continue_line(points, target)
+
+
+def _trial_steps(players: Players, data: Data, scale: int, batch_size: int) -> None:
+    for _ in range(NUM_TRIAL_STEPS):
+        _trial_step(players, data, scale, batch_size)
 
 
 def _trial_step(players: Players, data: Data, scale: int, batch_size: int) -> None:
