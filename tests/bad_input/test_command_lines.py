@@ -136,7 +136,7 @@ def try_lines(num_examples: int) -> None:
 
 def test_command_lines(here: Path) -> None:
     counts.clear()
-    try_lines(60)
+    try_lines(25)
     told = ", ".join(f"{count} with {code}" for code, count in sorted(counts.items()))
     sys.stdout.write(f"{sum(counts.values())} lines of {len(COMMANDS)} commands: {told}\n")
     assert not list(here.rglob("was-here"))
@@ -145,7 +145,7 @@ def test_command_lines(here: Path) -> None:
 @pytest.mark.slow
 def test_many_command_lines(here: Path) -> None:
     counts.clear()
-    try_lines(1000)
+    try_lines(500)
     told = ", ".join(f"{count} with {code}" for code, count in sorted(counts.items()))
     sys.stdout.write(f"{sum(counts.values())} lines of {len(COMMANDS)} commands: {told}\n")
     assert not list(here.rglob("was-here"))
@@ -183,7 +183,17 @@ TAKES_NAME = [
 ]
 
 
-@pytest.mark.parametrize("words", TAKES_NAME, ids=[" ".join(words[:3]) for words in TAKES_NAME])
+LIGHT = (("train", "{}", "-p", "smoke", "--dry-run"), ("data", "verify", "{}"))
+"""Those that are tried by default: they import little before they look at a name."""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(words, id=" ".join(words[:3]), marks=[pytest.mark.slow] * (words not in LIGHT))
+        for words in TAKES_NAME
+    ],
+)
 def test_names_with_path_parts(here: Path, words: tuple[str, ...]) -> None:
     outside = here.parents[2]
     before = sorted(outside.rglob("*"))
@@ -197,6 +207,7 @@ def test_names_with_path_parts(here: Path, words: tuple[str, ...]) -> None:
     assert [path for path in made if "home" not in path.parts] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("section", ["recipes", "profiles", "matrices", "claims"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_registry_with_names_of_paths_is_refused(here: Path, section: str, name: str) -> None:
