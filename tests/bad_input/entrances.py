@@ -176,7 +176,7 @@ def bench_command(sample: Sample, folder: Path) -> str:
     if code:
         _require_named(code, output, [2, 3], sample)
         return NAMED
-    return _judged("psnr-y" in output)
+    return _judged('"psnr_y": {' in output)
 
 
 def upscale_command(sample: Sample, folder: Path) -> str:
