@@ -69,15 +69,9 @@ def test_it_trains_and_is_scored_beside_what_is_built_in(here: User) -> None:
     device = ("--device", "cpu")
     here.zoo("train", "plksr", "-p", "plksr-smoke", *device, *SOURCES)
     assert (here.folder / "runs/plksr/plksr-smoke/seed-0/weights.safetensors").is_file()
+    again = here.zoo("train", "plksr", "-p", "plksr-smoke", *device, *SOURCES)
+    assert "run: runs/plksr/plksr-smoke/seed-0" in again.stdout
+    assert "begins" not in again.stderr  # the same command finds the finished run
     options = ("-p", "plksr-smoke", "--train", "--seeds", "1", "--json", *device)
     rows = json.loads(here.zoo("bench", "plksr", "srresnet", *options, *SOURCES).stdout)
     assert {row["recipe"] for row in rows} == {"bicubic", "plksr", "srresnet"}
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_it_goes_on_where_it_stopped(here: User) -> None:
-    """The same command again finds the finished run, plugin and all, and trains nothing."""
-    again = here.zoo("train", "plksr", "-p", "plksr-smoke", "--device", "cpu", *SOURCES)
-    assert "run: runs/plksr/plksr-smoke/seed-0" in again.stdout
-    assert "begins" not in again.stderr
