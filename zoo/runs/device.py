@@ -158,6 +158,8 @@ def peak_memory(device: torch.device) -> int:
     """Return the peak memory of this process in bytes: allocated on a GPU, resident on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    if _STATUS.exists():  # what getrusage tells on Linux begins at the size of the parent process
+        return _status_bytes("VmHWM")
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
