@@ -145,7 +145,7 @@ def test_command_lines(here: Path) -> None:
 @pytest.mark.slow
 def test_many_command_lines(here: Path) -> None:
     counts.clear()
-    try_lines(500)
+    try_lines(150)
     told = ", ".join(f"{count} with {code}" for code, count in sorted(counts.items()))
     sys.stdout.write(f"{sum(counts.values())} lines of {len(COMMANDS)} commands: {told}\n")
     assert not list(here.rglob("was-here"))
