@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from zoo.data.augment import dihedral
+from zoo.data.augment import copy_image, dihedral
 from zoo.data.patches import PatchStore
 from zoo.data.sampling import Crops, PatchSampler, SamplingPlan
 
@@ -84,8 +84,8 @@ class PatchDataset(Dataset[Pair]):
         hr_cut = self.store.hr(image)[
             top * scale : (top + patch) * scale, left * scale : (left + patch) * scale
         ]
-        lr_patch[:] = dihedral(lr_cut, flip=flip, quarter_turns=turns)
-        hr_patch[:] = dihedral(hr_cut, flip=flip, quarter_turns=turns)
+        copy_image(dihedral(lr_cut, flip=flip, quarter_turns=turns), lr_patch)
+        copy_image(dihedral(hr_cut, flip=flip, quarter_turns=turns), hr_patch)
 
 
 class PatchStream:
