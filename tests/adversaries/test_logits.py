@@ -6,7 +6,8 @@ import sys
 import pytest
 import torch
 
-from zoo.adversaries.logits import at_least_float32, batch_mean, global_mean
+from zoo.adversaries.logits import at_least_float32, batch_mean, global_mean, score_both
+from zoo.discriminators.vgg import DiscriminatorNorm, VGGDiscriminator
 
 TWO_PROCESSES = """
 import sys, torch, torch.distributed as dist
@@ -55,3 +56,32 @@ def test_two_processes_have_the_gradient_of_the_whole_batch(tmp_path: object) ->
     command = [sys.executable, "-c", TWO_PROCESSES]
     processes = [subprocess.Popen([*command, str(rank), f"{tmp_path}/meet"]) for rank in range(2)]
     assert [process.wait(timeout=120) for process in processes] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("norm", "batches"), [("none", [5]), ("layer", [5]), ("instance", [5]), ("batch", [2, 3])]
+)
+def test_one_pass_where_images_are_scored_apart(
+    norm: DiscriminatorNorm, batches: list[int]
+) -> None:
+    torch.manual_seed(0)
+    discriminator = VGGDiscriminator(width=4, norm=norm, hidden=8).double()
+    real, fake = torch.rand(5, 3, 32, 32, dtype=torch.float64).split([2, 3])
+    expected = discriminator(real), discriminator(fake)
+    seen: list[int] = []
+    discriminator.register_forward_pre_hook(lambda _module, inputs: seen.append(len(inputs[0])))
+    found = score_both(discriminator, real, fake)
+    assert seen == batches
+    for logits, apart in zip(found, expected, strict=True):
+        torch.testing.assert_close(logits, apart, rtol=1e-12, atol=1e-12)
+
+
+def test_a_function_is_called_for_each_kind() -> None:
+    seen: list[int] = []
+
+    def critic(image: torch.Tensor) -> torch.Tensor:
+        seen.append(len(image))
+        return image.mean(dim=(1, 2, 3), keepdim=True).flatten(1)
+
+    score_both(critic, torch.rand(2, 3, 4, 4), torch.rand(3, 3, 4, 4))
+    assert seen == [2, 3]

@@ -40,6 +40,14 @@ class Coupled(Sound):
         return logits - logits.mean() if self.training else logits
 
 
+class Untrue(Sound):
+    scores_images_apart = True
+
+    def __init__(self, *, width: int = 4) -> None:
+        super().__init__(width=width)
+        self.tail = nn.Sequential(nn.BatchNorm2d(width), nn.Conv2d(width, 1, 1))
+
+
 class Probabilities(Sound):
     def forward(self, image: Tensor) -> Tensor:
         return super().forward(image).sigmoid()
@@ -94,6 +102,7 @@ def test_some_sizes_may_be_refused_not_all() -> None:
     [
         (Flat, "logits_of_any_size", "(2, 3, 32, 32) is scored with (2,), not (2, 1)"),
         (Probabilities, "logits_are_not_probabilities", "is between 0 and 1: is there a sigmoid"),
+        (Untrue, "images_do_not_affect_each_other", "scores_images_apart is true, but it has"),
         (Coupled, "images_do_not_affect_each_other", "in training a score depends on"),
     ],
 )

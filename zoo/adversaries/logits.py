@@ -18,6 +18,19 @@ def score(discriminator: Critic, image: Tensor) -> Tensor:
     return at_least_float32(discriminator(image))
 
 
+def score_both(discriminator: Critic, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the logits of real and of fake images, `(N, 3, H, W)` each, as `score` does.
+
+    In one pass where the discriminator says that it scores images apart: in larger batches a device
+    does more at a time. In two otherwise: what batch normalisation makes of an image would depend
+    on the images of the other kind.
+    """
+    if not getattr(discriminator, "scores_images_apart", False):
+        return score(discriminator, real), score(discriminator, fake)
+    logits = score(discriminator, torch.cat((real, fake)))
+    return logits[: len(real)], logits[len(real) :]
+
+
 def at_least_float32(values: Tensor) -> Tensor:
     """Return `values` in float32, or as they are if they are more precise."""
     return values.to(torch.promote_types(values.dtype, torch.float32))

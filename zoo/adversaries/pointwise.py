@@ -11,7 +11,7 @@ from abc import abstractmethod
 from torch import Tensor
 
 from zoo.adversaries.base import Adversary, Critic
-from zoo.adversaries.logits import batch_mean, mean_logits, score
+from zoo.adversaries.logits import batch_mean, mean_logits, score, score_both
 
 
 class PointwiseAdversary(Adversary):
@@ -36,8 +36,7 @@ class PointwiseAdversary(Adversary):
         self, discriminator: Critic, real: Tensor, fake: Tensor
     ) -> dict[str, Tensor]:
         """Return `total` = `real` + `fake`, and the mean logits; see `Adversary`."""
-        real_logits = score(discriminator, real)
-        fake_logits = score(discriminator, fake)
+        real_logits, fake_logits = score_both(discriminator, real, fake)
         real_term = batch_mean(self.real_loss(real_logits))
         fake_term = batch_mean(self.fake_loss(fake_logits))
         terms = {"total": real_term + fake_term, "real": real_term, "fake": fake_term}

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zoo.adversaries.base import Adversary, Critic
-from zoo.adversaries.logits import batch_mean, global_mean, mean_logits, score
+from zoo.adversaries.logits import batch_mean, global_mean, mean_logits, score, score_both
 from zoo.registry import register_adversary
 
 
@@ -30,8 +30,7 @@ class RelativisticAverage(Adversary):
         self, discriminator: Critic, real: Tensor, fake: Tensor
     ) -> dict[str, Tensor]:
         """Return `total` = `real` + `fake`, and the mean logits; see `Adversary`."""
-        real_logits = score(discriminator, real)
-        fake_logits = score(discriminator, fake)
+        real_logits, fake_logits = score_both(discriminator, real, fake)
         terms = _prefer(real_logits, fake_logits)
         return _summed(real=terms[0], fake=terms[1]) | mean_logits(real_logits, fake_logits)
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from zoo.adversaries.base import Adversary, Beta, Critic, Requirement
-from zoo.adversaries.logits import batch_mean, mean_logits, score
+from zoo.adversaries.logits import batch_mean, mean_logits, score, score_both
 from zoo.adversaries.penalties import gradient_penalty
 from zoo.errors import RecipeError
 from zoo.registry import register_adversary
@@ -71,8 +71,7 @@ class WassersteinGP(Adversary):
         penalty alone leaves out parameters it does not depend on, and replicas drift apart.
         `gradient_norm` is the mean norm the penalty pulls to 1.
         """
-        real_logits = score(discriminator, real)
-        fake_logits = score(discriminator, fake)
+        real_logits, fake_logits = score_both(discriminator, real, fake)
         wasserstein = batch_mean(fake_logits) - batch_mean(real_logits)
         penalty, gradient_norm = gradient_penalty(discriminator, real, fake)
         terms = {

@@ -12,7 +12,14 @@ class Discriminator(nn.Module, ABC):
 
     A subclass takes keyword-only arguments and ends in a logit: a sigmoid, where the adversary
     has one, belongs to the adversary's loss.
+
+    Attributes:
+        scores_images_apart: whether the logits of an image depend on no other image of its batch,
+            in training too. Only then are real and fake images scored in one batch, which is
+            faster: with batch normalisation they would be normalised together.
     """
+
+    scores_images_apart: bool = False
 
     def __init__(self) -> None:
         # nn.Module's own takes *args and **kwargs, which no recipe could be checked against

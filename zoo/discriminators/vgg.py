@@ -66,6 +66,7 @@ class VGGDiscriminator(Discriminator):
     ) -> None:
         super().__init__()
         self.norm = norm
+        self.scores_images_apart = norm != "batch"
         self.patch_size = patch_size if head == "flatten" else None
         self.trunk = _trunk(width, norm)
         self.head = nn.Sequential(
