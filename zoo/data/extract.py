@@ -18,7 +18,7 @@ from zoo.errors import IntegrityError
 MAX_ENTRIES = 20_000
 MAX_BYTES = 50_000_000_000
 MAX_HEADER_BYTES = 1 << 20
-"""Of a name or the attributes of a tar entry: tarfile reads them into memory before it shows one."""
+"""Of a name or the attributes of a tar entry; tarfile reads them before it has an entry to show."""
 ENCRYPTED = 0x1  # bit 0 of a zip entry's flags
 _HEADERS = (
     *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
