@@ -1,10 +1,11 @@
 """A plain training loop as super-resolution code of the field writes it: what zoo is compared with.
 
 Float32 in PyTorch's default settings, NCHW, eager. PNG sub-images are decoded and augmented by
-loading processes, every loss is read with `.item()` in every step, Adam is neither fused nor
-foreach, and the moving average is a loop over parameters. The objectives are written out here and
-not taken from zoo, so that the comparison of both loops' weights checks zoo's mathematics too. The
-networks are zoo's own modules: both loops compute the same functions from the same weights.
+loading processes, every loss is read with `.item()` in every step, Adam is as PyTorch makes it
+where nothing is asked for (never fused), and the moving average is a loop over parameters. The
+objectives are written out here and not taken from zoo, so that the comparison of both loops'
+weights checks zoo's mathematics too. The networks are zoo's own modules: both loops compute the
+same functions from the same weights.
 
 Not here: the sub-images (`benchmarks.speed.subimages`), timing (`benchmarks.speed.loops`).
 """
@@ -172,9 +173,7 @@ class Reference:
 def _adam(
     module: nn.Module, learning_rate: float, betas: tuple[float, float]
 ) -> torch.optim.Optimizer:
-    return torch.optim.Adam(
-        module.parameters(), lr=learning_rate, betas=betas, foreach=False, fused=False
-    )
+    return torch.optim.Adam(module.parameters(), lr=learning_rate, betas=betas)
 
 
 def _cross_entropy(logits: Tensor, *, real: bool) -> Tensor:
