@@ -1,8 +1,10 @@
 """How much memory a stage will need at most, foretold from smaller work of the same kind.
 
 Peaks grow linearly with the number of pixels once a network is in place: they are measured at two
-small sizes, with the real step and the real validation, and continued to the full size. Nothing of
-full size is run, so a stage that does not fit is found out without running out of memory.
+small sizes, with the real step and the real validation, and continued to the full size. Nothing
+larger than half of a batch is run for it (a batch of four and less is), so most stages that do not
+fit are found out without running out of memory. Compiled networks are run uncompiled, which takes
+no less memory, and spares compiling them for each size.
 
 Not here: reading the peak of a process or a device (`zoo.runs.device`).
 """
@@ -34,6 +36,7 @@ from zoo.runs.device import (
     peak_memory,
     resident_memory,
 )
+from zoo.train.compilation import uncompiled
 from zoo.train.step import Players, assemble, to_device, training_step
 from zoo.train.validation import Validator
 
@@ -95,12 +98,15 @@ def forecast_memory(
     device = players.execution.device
     begin = peak_memory(device)
     sizes = trial_batch_sizes(data.batch_size)
-    _trial_steps(players, data, scale, sizes[0])  # optimizers get their state, convolutions theirs
     steps = [(size, partial(_trial_steps, players, data, scale, size)) for size in sizes]
-    step = _foretold(steps, data.batch_size, device)
     area = max(height * width for height, width in image_sizes) / scale**2
     sides = TRIAL_SIDES if area > TRIAL_SIDES[-1] ** 2 else (math.ceil(math.sqrt(area)),)
-    with tempfile.TemporaryDirectory(prefix="zoo-memory-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="zoo-memory-") as folder,
+        uncompiled(players.execution),
+    ):
+        steps[0][1]()  # optimizers get their state, convolutions theirs
+        step = _foretold(steps, data.batch_size, device)
         trials = [
             (side**2, _validation_trial(players, Path(folder), scale, side)) for side in sides
         ]
