@@ -47,6 +47,7 @@ _PROVENANCE, _SUMMARY, _METRICS = "provenance.json", "summary.json", "metrics.js
 ROLLBACK = "rollback"
 """Kind of the row that says that a run went back; it is numbered from 1."""
 _EARLIER = "earlier_identities"
+_NOTHING_LEFT = " It is finished and has no checkpoint left to go on from."
 
 
 def run_path(spec: RunSpec, root: Path) -> Path:
@@ -74,6 +75,11 @@ class RunDirectory:
     def weights(self) -> Path:
         """The generator's weights (moving average) as of the last checkpoint."""
         return self.path / WEIGHTS
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether there is a checkpoint of a step."""
+        return latest_step(self.checkpoints) > 0
 
     @contextmanager
     def lock(self, *, wait: Callable[[str], None] | None = None) -> Iterator[None]:
@@ -116,23 +122,26 @@ class RunDirectory:
         recorded = self.provenance()
         if recorded is None or recorded["identity_sha256"] == identity_hash(identity):
             return
-        if self.is_extended_by(identity):
+        if self.extended_by(identity):
             return
         old = recorded["identity"]
+        why_not = _NOTHING_LEFT if is_extension(old, identity) else why_not_extended(old, identity)
         raise RecipeError(
-            f"{self.path} was begun with other settings: {differences(old, identity)}."
-            f"{why_not_extended(old, identity)} Go on with the old ones, start over with --fresh "
-            "(this deletes the run), or keep both with another --run-root"
+            f"{self.path} was begun with other settings: {differences(old, identity)}.{why_not} "
+            "Go on with the old ones, start over with --fresh (this deletes the run), or keep both "
+            "with another --run-root"
         )
 
-    def is_extended_by(self, identity: Mapping[str, Any]) -> bool:
-        """Tell whether the run here, which has a checkpoint, is the first part of this one."""
+    def extended_by(self, identity: Mapping[str, Any]) -> str:
+        """Return in words what an identity changes that goes on from the run here; "" if none does.
+
+        A finished run without a checkpoint is not gone on from: it would be lost.
+        """
         recorded = self.provenance()
-        return (
-            recorded is not None
-            and is_extension(recorded["identity"], identity)
-            and latest_step(self.checkpoints) > 0
-        )
+        if recorded is None or not is_extension(recorded["identity"], identity):
+            return ""
+        can_go_on = self.has_steps or not (self.path / _SUMMARY).exists()
+        return differences(recorded["identity"], identity) if can_go_on else ""
 
     def begin_session(
         self, spec: RunSpec, identity: Mapping[str, Any], session: Mapping[str, Any]
@@ -190,13 +199,12 @@ class RunDirectory:
         """
         if not self.belongs_to(identity):
             return "empty"
-        begun = latest_step(self.checkpoints) > 0
         if self.summary(identity) is not None and self.weights.exists():
             if self.has_whole_weights():
                 return "finished"
-            if not begun:
+            if not self.has_steps:
                 raise IntegrityError(self._damage())
-        return "begun" if begun else "empty"
+        return "begun" if self.has_steps else "empty"
 
     def provenance(self) -> dict[str, Any] | None:
         """Return the recorded provenance, None where no run has begun.

@@ -75,8 +75,8 @@ class _Job:
     @property
     def state(self) -> State:
         """How far the stage has come: only an empty one needs initial weights."""
-        if self.directory.is_extended_by(self.identity):
-            return "begun"
+        if self.directory.extended_by(self.identity):
+            return "begun" if self.directory.has_steps else "empty"
         return self.directory.state(self.hash)
 
 
@@ -165,8 +165,9 @@ def _fit(
             return _finished(job)
         if start is not None and job.state == "empty":
             _load_weights(job.prepared, start)
-        if directory.is_extended_by(job.identity):
-            observer.notice(f"{spec.recipe} is made longer: {job.prepared.num_steps} steps in all")
+        extended = directory.extended_by(job.identity)
+        if extended:
+            observer.notice(f"{spec.recipe} goes on from what was begun here: {extended}")
         for change in directory.begin_session(spec, job.identity, _session(job)):
             observer.notice(
                 f"{spec.recipe} goes on with another {change}: the last bits may differ"
