@@ -36,14 +36,14 @@ def count_operations(loop: PlainLoop) -> int:
     """
     with closing(loop.batches()) as batches:
         batch = next(batches)
-        counter = _Counter()
+        counter = OperationCounter()
         with counter:
             loop.step(batch)
     return counter.total
 
 
-class _Counter(TorchDispatchMode):
-    """Adds up torch's formulas.
+class OperationCounter(TorchDispatchMode):
+    """Adds up torch's formulas: of the operations that are done, those by a zero too.
 
     Its own `FlopCounterMode` follows modules too, and fails in a gradient of a gradient.
     """

@@ -12,13 +12,14 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from benchmarks.speed import reference
 from benchmarks.speed.__main__ import main
 from benchmarks.speed.check import EXACT, LIMIT, check_family
 from benchmarks.speed.loops import Pair, PlainLoop, Switches, ZooLoop, open_pair, run_block
 from benchmarks.speed.page import as_markdown
-from benchmarks.speed.rates import count_operations
+from benchmarks.speed.rates import OperationCounter, count_operations
 from benchmarks.speed.sizes import FAMILIES, SIZES, specify
 from benchmarks.speed.subimages import SIDE, SubImages, _starts, _turned, write_subimages
 from zoo.data.patches import PatchStore
@@ -138,13 +139,20 @@ def test_operations_are_of_forward_and_backward(tmp_path: Path) -> None:
     assert 2 * forward < count_operations(pair.plain) < 3 * forward
 
 
-@pytest.mark.slow
-def test_operations_of_the_penalty_are_counted(tmp_path: Path) -> None:
-    pair = open_smoke("esrgan-wgangp", tmp_path)
-    whole = count_operations(pair.plain)
-    with patch.object(reference, "_gradient_penalty", return_value=torch.zeros(())):
-        without = count_operations(pair.plain)
-    assert 1.1 * without < whole
+def test_operations_of_a_penalty_are_those_of_its_convolutions() -> None:
+    critic = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(4, 8, 3, padding=1)
+    )
+    real, fake = torch.rand(2, 2, 3, 8, 8)
+    first, second = (2 * 9 * channels * 2 * 64 for channels in (3 * 4, 4 * 8))
+    with OperationCounter() as forward:
+        penalty = reference._gradient_penalty(critic, real, fake)
+    assert forward.total == 2 * (first + second), "forward, and the gradient of the image"
+    with OperationCounter() as backward:
+        penalty.backward()
+    # through the gradient: by each layer's weights and by what came to it; and through the forward
+    # pass, down the first layer: by its weights and by the image (the last one is linear)
+    assert backward.total == 2 * (first + second) + 2 * first
 
 
 def test_switches_of_the_two_loops_stay_apart() -> None:
@@ -226,3 +234,19 @@ def test_it_measures_the_data_path(tmp_path: Path) -> None:
     told = json.loads((tmp_path / "smoke-cpu-data.json").read_text())["data"]
     rates = told["crops_per_second"]
     assert told["ratio"] == [rates["store"][0] / rates["png"][0]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--workers", "-1"], "-1 is not at least 0"),
+        (["--steps", "0"], "0 is not at least 1"),
+        (["--name", "a/b"], "a name, not a path"),
+    ],
+)
+def test_wrong_usage_is_explained(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert message in capsys.readouterr().err
