@@ -78,6 +78,16 @@ def test_a_flipped_bit_is_seen_and_the_one_before_is_used(
     assert "step-000000002.pt is damaged" in caplog.text
 
 
+def test_what_is_saved_after_damage_is_never_dropped_for_it(tmp_path: Path) -> None:
+    for step in (8, 9):
+        save_checkpoint(tmp_path, step, {}).write_bytes(b"torn")
+    save_checkpoint(tmp_path, 4, {})
+    state = load_latest(tmp_path)
+    assert state is not None
+    assert state["step"] == 4
+    assert latest_step(tmp_path) == 4
+
+
 def test_damage_to_every_checkpoint_is_an_integrity_error(tmp_path: Path) -> None:
     path = save_checkpoint(tmp_path, 1, {})
     path.write_bytes(b"torn")

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import socket
@@ -38,6 +39,7 @@ from zoo.runs.changes import differences, is_extension, session_changes, why_not
 from zoo.runs.checkpoint import latest_step
 from zoo.runs.provenance import identity_hash
 
+logger = logging.getLogger(__name__)
 WEIGHTS = "weights.safetensors"
 State = Literal["empty", "begun", "finished"]
 _LOCK, _HOLDER = ".lock", ".lock-holder"
@@ -80,6 +82,11 @@ class RunDirectory:
     def has_steps(self) -> bool:
         """Whether there is a checkpoint of a step."""
         return latest_step(self.checkpoints) > 0
+
+    @property
+    def may_be_extended(self) -> bool:
+        """Whether nothing is lost when a longer run begins here: no end without a checkpoint."""
+        return self.has_steps or not (self.path / _SUMMARY).exists()
 
     @contextmanager
     def lock(self, *, wait: Callable[[str], None] | None = None) -> Iterator[None]:
@@ -133,15 +140,12 @@ class RunDirectory:
         )
 
     def extended_by(self, identity: Mapping[str, Any]) -> str:
-        """Return in words what an identity changes that goes on from the run here; "" if none does.
-
-        A finished run without a checkpoint is not gone on from: it would be lost.
-        """
+        """Return in words what an identity changes that goes on from the run here, or nothing."""
         recorded = self.provenance()
-        if recorded is None or not is_extension(recorded["identity"], identity):
+        if recorded is None or not self.may_be_extended:
             return ""
-        can_go_on = self.has_steps or not (self.path / _SUMMARY).exists()
-        return differences(recorded["identity"], identity) if can_go_on else ""
+        old = recorded["identity"]
+        return differences(old, identity) if is_extension(old, identity) else ""
 
     def begin_session(
         self, spec: RunSpec, identity: Mapping[str, Any], session: Mapping[str, Any]
@@ -282,17 +286,18 @@ class RunDirectory:
         sync_file(self.path / _METRICS)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the rows of `metrics.jsonl`; a line torn by a kill is left out."""
+        """Return the rows of `metrics.jsonl`; damaged lines are left out.
+
+        The last line may be torn by a kill; that another one is damaged is logged.
+        """
         path = self.path / _METRICS
         if not path.exists():
             return []
-        rows = []
-        for line in path.read_text().splitlines():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:  # the last line, torn by a kill
-                break
-        return rows
+        rows = [_row(line) for line in path.read_bytes().splitlines()]
+        num_damaged = rows[:-1].count(None)
+        if num_damaged:
+            logger.warning("%s: %d damaged lines are left out", path, num_damaged)
+        return [row for row in rows if row is not None]
 
     def drop_rows_after(self, step: int, *, rollbacks: int = 0) -> None:
         """Forget rows of steps that will be done again; without a checkpoint, all of them.
@@ -374,6 +379,14 @@ def _record_holder(path: Path) -> None:
     write_atomically(
         path, f"process {os.getpid()} on {socket.gethostname()} since {started}".encode()
     )
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    try:
+        row: Any = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and {"kind", "step"} <= row.keys() else None
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:
