@@ -43,6 +43,8 @@ from zoo.train.validation import Validator
 logger = logging.getLogger(__name__)
 MARGIN = 1.2
 """What is kept free for a foretold peak: it may be a tenth off, and allocators lose some."""
+SMALL_SHARE = 0.01
+"""Of the free memory: images that take less lie on the device, and no forecast is waited for."""
 NUM_TRIAL_STEPS = 3
 """Steps a peak is measured over: after the first, freed pieces of memory lie between used ones."""
 TRIAL_SIDES = 96, 160
@@ -145,19 +147,34 @@ def choose_store(
     store_bytes = estimate_store_bytes(paths, settings.scale)
     if store_bytes >= free:
         return "host"
-    components = build_components(settings, seed=spec.seed)
-    forecast = forecast_memory(
-        assemble(components, settings.training, execution),
-        settings.data,
-        scale=settings.scale,
-        image_sizes=validator.image_sizes(),
-    )
-    del components
-    gc.collect()
-    torch.cuda.empty_cache()
+    if store_bytes <= SMALL_SHARE * free:
+        return "device"
+    forecast = _forecast_and_forget(spec, execution, validator)
     fits = forecast is not None and store_bytes + MARGIN * forecast.peak <= free
     logger.info("%d bytes of images, %d free: %s", store_bytes, free, "device" if fits else "host")
     return "device" if fits else "host"
+
+
+def _forecast_and_forget(
+    spec: RunSpec, execution: Execution, validator: Validator
+) -> MemoryForecast | None:
+    """Return the forecast of a stage built for it; None where not even the trials fit."""
+    settings = spec.settings
+    components = build_components(settings, seed=spec.seed)
+    try:
+        return forecast_memory(
+            assemble(components, settings.training, execution),
+            settings.data,
+            scale=settings.scale,
+            image_sizes=validator.image_sizes(),
+        )
+    except torch.OutOfMemoryError:
+        logger.info("the trials of the forecast do not fit into the memory of %s", execution.device)
+        return None
+    finally:
+        del components
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def trial_batch_sizes(batch_size: int) -> tuple[int, ...]:
