@@ -24,7 +24,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.speed.loops import ZooLoop, synchronise
 from benchmarks.speed.sizes import FAMILIES, SIZES, specify
-from zoo.errors import ZooError
+from zoo.errors import MachineError, ZooError
 from zoo.recipes.schema import RunSpec
 from zoo.runs.provenance import machine, versions
 from zoo.train.prepare import Options, prepare
@@ -133,3 +133,6 @@ if __name__ == "__main__":
     except ZooError as problem:
         print(f"benchmarks.step_profile: {problem}", file=sys.stderr)
         sys.exit(problem.exit_code)
+    except torch.OutOfMemoryError as problem:
+        print(f"benchmarks.step_profile: {problem}\nTry --set data.batch_size=4", file=sys.stderr)
+        sys.exit(MachineError.exit_code)

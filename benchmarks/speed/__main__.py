@@ -30,7 +30,7 @@ from benchmarks.speed.measure import measure_family
 from benchmarks.speed.page import as_markdown
 from benchmarks.speed.rates import measure_rates
 from benchmarks.speed.sizes import FAMILIES, SIZES, specify
-from zoo.errors import ZooError
+from zoo.errors import MachineError, ZooError
 from zoo.files import write_atomically
 from zoo.recipes.schema import RunSpec
 from zoo.runs.device import choose_device, plan_execution
@@ -198,3 +198,6 @@ if __name__ == "__main__":
     except (FileExistsError, PermissionError) as problem:  # of --output
         print(f"benchmarks.speed: {problem}", file=sys.stderr)
         sys.exit(2)
+    except torch.OutOfMemoryError as problem:
+        print(f"benchmarks.speed: {problem}\nTry --set data.batch_size=4", file=sys.stderr)
+        sys.exit(MachineError.exit_code)

@@ -224,7 +224,9 @@ def test_it_writes_what_it_measured(tmp_path: Path, capsys: pytest.CaptureFixtur
             assert 0 < family[loop]["waiting_share"] < 1
             assert family[loop]["memory"]["peak"] > family[loop]["memory"]["before"] > 0
             assert family[loop]["operations_per_second"] > 0
-    assert (tmp_path / "smoke-cpu.md").read_text() in capsys.readouterr().out
+    page = (tmp_path / "smoke-cpu.md").read_text()
+    assert page in capsys.readouterr().out
+    assert "| float32, channels_last, eager, 1 thread |" in page
 
 
 @pytest.mark.slow
