@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoo.errors import RecipeError
 from zoo.recipes.build import Components
 from zoo.recipes.schema import RecipeSettings
 from zoo.train.step import learning_rate_factor
@@ -27,6 +28,7 @@ from zoo.train.step import learning_rate_factor
 Batch = tuple[Tensor, Tensor]
 Pixel = Callable[[Tensor, Tensor], Tensor]
 DISTANCES: dict[str, Pixel] = {"mse": F.mse_loss, "l1": F.l1_loss}
+ADVERSARIES = ("vanilla", "relativistic", "wgan-gp")
 
 
 class Reference:
@@ -37,6 +39,9 @@ class Reference:
         settings: the recipe's.
         num_steps: generator updates in all, which the learning rate's schedule spans.
         device: where to train.
+
+    Raises:
+        RecipeError: if the recipe's adversary is not written out here.
     """
 
     def __init__(
@@ -60,6 +65,9 @@ class Reference:
         self.optimizers = [_adam(self.generator, training.learning_rate, training.betas)]
         self.discriminator: nn.Module | None = None
         if components.discriminator is not None and adversary is not None:
+            named = settings.adversary and settings.adversary.name
+            if named not in ADVERSARIES:
+                raise RecipeError(f"the plain loop has no adversary {named!r}")
             self.discriminator = components.discriminator.to(device).train()
             rate, betas = adversary.discriminator_learning_rate, adversary.discriminator_betas
             self.optimizers.append(_adam(self.discriminator, rate, betas))

@@ -25,6 +25,7 @@ from benchmarks.speed.subimages import SIDE, SubImages, _starts, _turned, write_
 from zoo.data.patches import PatchStore
 from zoo.data.sources import open_source
 from zoo.errors import RecipeError
+from zoo.recipes.build import build_components
 from zoo.train.prepare import Options
 
 CPU = Options(device="cpu")
@@ -63,6 +64,13 @@ def test_families_are_the_recipes_of_the_registry(family: str, size: str) -> Non
 def test_a_wrong_setting_is_refused() -> None:
     with pytest.raises(RecipeError, match="batch_sise"):
         specify("srresnet", "smoke", settings=["data.batch_sise=4"])
+
+
+def test_what_the_plain_loop_has_not_is_refused() -> None:
+    spec = specify("srgan", "smoke", settings=["losses.vgg19=null", "adversary=hinge"])
+    components, device = build_components(spec.settings, seed=0), torch.device("cpu")
+    with pytest.raises(RecipeError, match="the plain loop has no adversary 'hinge'"):
+        reference.Reference(components, spec.settings, num_steps=1, device=device)
 
 
 def test_squares_cover_an_axis_and_end_at_its_border() -> None:
