@@ -96,6 +96,20 @@ def test_damage_to_every_checkpoint_is_an_integrity_error(tmp_path: Path) -> Non
     assert caught.value.exit_code == 4
 
 
+def test_what_may_not_be_read_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the advice would be to start over, which deletes it."""
+    path = save_checkpoint(tmp_path, 1, {})
+
+    def refuse(self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)  # root may read anything
+    with pytest.raises(MachineError, match=f"cannot read {path}: Permission denied"):
+        load_latest(tmp_path)
+
+
 def test_a_checkpoint_without_its_hash_is_not_believed(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, 1, {})
     newer = save_checkpoint(tmp_path, 2, {})

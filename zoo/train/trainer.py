@@ -115,7 +115,7 @@ class Trainer:
         seed_everything(self.stage.seed)
         state = load_latest(self.directory.checkpoints)
         if state is not None:
-            if state["identity"] not in {self.identity, *self.directory.identities()}:
+            if state.get("identity") not in {self.identity, *self.directory.identities()}:
                 raise CheckpointError(
                     f"{self.directory.checkpoints} holds the state of another run; start over "
                     "with --fresh"
