@@ -3,8 +3,8 @@
 Peaks grow linearly with the number of pixels once a network is in place: they are measured at two
 small sizes, with the real step and the real validation, and continued to the full size. Nothing
 larger than half of a batch is run for it (a batch of four and less is), so most stages that do not
-fit are found out without running out of memory. Compiled networks are run uncompiled, which takes
-no less memory, and spares compiling them for each size.
+fit are found out without running out of memory. Compiled networks are run uncompiled: they need no
+more when compiled, and would be compiled for each size.
 
 Not here: reading the peak of a process or a device (`zoo.runs.device`).
 """
