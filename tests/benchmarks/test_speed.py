@@ -45,6 +45,14 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> PatchStore:
     return PatchStore.open_or_build(paths, 4, tmp_path_factory.mktemp("store"))
 
 
+@pytest.fixture(scope="module")
+def folder(store: PatchStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of sub-images, written once."""
+    made = tmp_path_factory.mktemp("sub-images")
+    write_subimages(store, made)
+    return made
+
+
 def open_smoke(family: str, folder: Path) -> Pair:
     spec = specify(family, "smoke")
     return open_pair(spec, CPU, switches=Switches.now(), folder=folder, num_workers=0)
@@ -78,10 +86,9 @@ def test_squares_cover_an_axis_and_end_at_its_border() -> None:
     assert _starts(185, 120, 60) == [0, 60, 65]
 
 
-def test_subimages_are_the_pixels_of_the_store(store: PatchStore, tmp_path: Path) -> None:
-    count = write_subimages(store, tmp_path)
-    images = SubImages(tmp_path, lr_patch_size=SIDE // 4, scale=4, augment=False)
-    assert len(images) == count > store.num_images
+def test_subimages_are_the_pixels_of_the_store(store: PatchStore, folder: Path) -> None:
+    images = SubImages(folder, lr_patch_size=SIDE // 4, scale=4, augment=False)
+    assert len(images) > store.num_images
     lr_image, hr_image = images[0]  # as large as the sub-image: there is one place only
     assert torch.equal(hr_image, _numbers(store.hr(0)[:SIDE, :SIDE]))
     assert torch.equal(lr_image, _numbers(store.lr(0)[: SIDE // 4, : SIDE // 4]))
@@ -91,9 +98,8 @@ def _numbers(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> torch.T
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float() / 255
 
 
-def test_both_images_of_a_sample_are_of_one_place(store: PatchStore, tmp_path: Path) -> None:
-    write_subimages(store, tmp_path)
-    images = SubImages(tmp_path, lr_patch_size=24, scale=4, augment=True)
+def test_both_images_of_a_sample_are_of_one_place(folder: Path) -> None:
+    images = SubImages(folder, lr_patch_size=24, scale=4, augment=True)
     with_any_turn = [images[number % len(images)] for number in range(16)]
     for lr_image, hr_image in with_any_turn:
         assert lr_image.shape == (3, 24, 24)
@@ -107,8 +113,8 @@ def test_all_eight_symmetries_come() -> None:
     assert len({_turned(patch_of_numbers, one).tobytes() for one in flips}) == 8
 
 
-def test_a_block_counts_its_images_and_its_waiting(tmp_path: Path) -> None:
-    pair = open_smoke("srresnet", tmp_path)
+def test_a_block_counts_its_images_and_its_waiting(folder: Path) -> None:
+    pair = open_smoke("srresnet", folder)
     for loop in (pair.plain, pair.own):
         block = run_block(loop, 3)
         assert block.images == 3 * loop.batch_size
@@ -117,8 +123,8 @@ def test_a_block_counts_its_images_and_its_waiting(tmp_path: Path) -> None:
     assert pair.own.steps == 1 + 1 + 1 + 3, "a block begins with a step that is not timed"
 
 
-def test_a_block_closes_its_batches(tmp_path: Path) -> None:
-    pair = open_smoke("srresnet", tmp_path)
+def test_a_block_closes_its_batches(folder: Path) -> None:
+    pair = open_smoke("srresnet", folder)
     closed: list[str] = []
 
     def batches(loop: PlainLoop | ZooLoop) -> Iterator[object]:
@@ -134,8 +140,8 @@ def test_a_block_closes_its_batches(tmp_path: Path) -> None:
     assert closed == ["ZooLoop"]
 
 
-def test_operations_are_of_forward_and_backward(tmp_path: Path) -> None:
-    pair = open_smoke("srresnet", tmp_path)
+def test_operations_are_of_forward_and_backward(folder: Path) -> None:
+    pair = open_smoke("srresnet", folder)
     generator = pair.plain.reference.generator
     with closing(pair.plain.batches()) as batches:
         (lr_image, _), _ = next(batches)
