@@ -64,6 +64,8 @@ SETTINGS = (
     f"training.checkpoint_every={EVERY}",
 )
 PHASES = ("training", "validation", "checkpoint")
+END = "end"
+"""What comes after the last checkpoint: pictures and the summary."""
 TIMING = ("images_per_second", "memory_bytes")
 STARTED: list[ForkServerProcess] = []
 LIMIT = 180.0
@@ -272,7 +274,6 @@ def kill(place: Place, num_kills: int) -> Result:
     while count["killed"] < num_kills:
         name = f"killed-{count['killed']}-{count['too late']}"
         place.begin(name)
-        # the first checkpoint's phases are included, as is the time before it
         wanted = PHASES[count["killed"] % len(PHASES)]
         landed, saved = kill_one(place, name, wanted, durations(straight)[wanted])
         if landed is None:
@@ -285,17 +286,22 @@ def kill(place: Place, num_kills: int) -> Result:
         count["torn files"] += sum(path.exists() and read_hashed(path) is None for path in files)
         count["lost checkpoints"] += latest_step(directory.checkpoints) < saved
         heard = finish(place, name)
-        count["resumed"] += heard[0].step >= saved
+        count["resumed"] += not heard or heard[0].step >= saved  # not: it had just finished
         count["equal ends"] += same_bits(end_of(directory), expected)
         shutil.rmtree(place.folder / name)
     names = ("killed", "resumed", "equal ends", "torn files", "lost checkpoints", "too late")
-    return {name: count[name] for name in names} | {"by phase": {p: phases[p] for p in PHASES}}
+    return {name: count[name] for name in names} | {
+        "by phase": {phase: phases[phase] for phase in (*PHASES, END)}
+    }
 
 
 def kill_one(place: Place, name: str, wanted: str, seconds: float) -> tuple[str | None, int]:
-    """Kill a training a random time into a phase; return the phase it was in and what it saved."""
-    step = EVERY * place.luck.randrange(1, STEPS // EVERY)
-    step += place.luck.randrange(1, EVERY) if wanted == "training" else 0
+    """Kill a training a random time into a phase; return the phase it was in and what it saved.
+
+    All steps are drawn from: those before the first checkpoint and the last one, too.
+    """
+    step = EVERY * place.luck.randrange(1, STEPS // EVERY + 1)
+    step -= place.luck.randrange(1, EVERY) if wanted == "training" else 0
     begins = "validated" if wanted == "checkpoint" else "stepped"
     delay = place.luck.uniform(0.0, seconds)
     process, pipe = start_training(place, name)
@@ -313,6 +319,8 @@ def phase_after(event: Event) -> str:
     """Return what a training does after it said something."""
     if event.kind == "stepped" and event.step % EVERY == 0:
         return "validation"
+    if event.kind == "saved" and event.step == STEPS:
+        return END
     return "checkpoint" if event.kind == "validated" and event.step > 0 else "training"
 
 
@@ -321,7 +329,7 @@ def durations(heard: Sequence[Event]) -> dict[str, float]:
     found: dict[str, list[float]] = {phase: [] for phase in PHASES}
     for before, after in itertools.pairwise(heard):
         if before.kind != "started":  # the first step starts what the others only use
-            found[phase_after(before)].append(after.at - before.at)
+            found[phase_after(before)].append(after.at - before.at)  # nothing is said after the end
     return {phase: median(seconds) for phase, seconds in found.items()}
 
 

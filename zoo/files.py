@@ -113,10 +113,16 @@ def write_hashed(path: Path, content: bytes | memoryview) -> str:
 
 
 def read_hashed(path: Path) -> bytes | None:
-    """Return a file's content if its sha256 is one recorded beside it, else None."""
+    """Return a file's content if its sha256 is one recorded beside it, else None.
+
+    Raises:
+        MachineError: if one of the two may not be read: nobody knows whether it is damaged.
+    """
     try:
         content = path.read_bytes()
         recorded = hash_path(path).read_text(encoding="utf-8").split()
+    except PermissionError as error:
+        raise MachineError(f"cannot read {error.filename}: {error.strerror}") from error
     except (OSError, UnicodeDecodeError):
         return None
     return content if hashlib.sha256(content).hexdigest() in recorded else None

@@ -30,7 +30,7 @@ from benchmarks.speed.measure import measure_family
 from benchmarks.speed.page import as_markdown
 from benchmarks.speed.rates import measure_rates
 from benchmarks.speed.sizes import FAMILIES, SIZES, specify
-from zoo.errors import ZooError
+from zoo.errors import MachineError, ZooError
 from zoo.files import write_atomically
 from zoo.recipes.schema import RunSpec
 from zoo.runs.device import choose_device, plan_execution
@@ -45,11 +45,11 @@ MOST_WORKERS = 6
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and write; return the exit status."""
     options = _options(arguments)
+    options.output.mkdir(parents=True, exist_ok=True)  # what cannot be is found out at once
     with tempfile.TemporaryDirectory(prefix="zoo-speed-") as folder:
         document = _measure(options, Path(folder))
     text = as_markdown(document)
     print(text)
-    options.output.mkdir(parents=True, exist_ok=True)
     name = f"{options.name or document['name']}"
     content = json.dumps(document, indent=2) + "\n"
     write_atomically(options.output / f"{name}.json", content.encode())
@@ -69,7 +69,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=float, default=40.0, help="a family's, after which 3 pairs are enough"
     )
-    parser.add_argument("--workers", type=int, help="loading processes of the plain loop")
+    parser.add_argument("--workers", type=_natural, help="loading processes of the plain loop")
     parser.add_argument("--source", default="samples", help="training images, as data.source")
     parser.add_argument("--data-root", type=Path, help="folder of datasets")
     parser.add_argument(
@@ -81,7 +81,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     part.add_argument("--data", action="store_true", help="measure the data path alone")
     part.add_argument("--check", action="store_true", help="compare both loops' weights alone")
     part.add_argument("--all", action="store_true", help="speed, data path and check")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.name and Path(options.name).name != options.name:
+        parser.error(f"--name {options.name}: a name, not a path; the folder is --output")
+    return options
 
 
 def _measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -172,9 +175,17 @@ def _device_name(device: torch.device) -> str:
 
 
 def _positive(text: str) -> int:
+    return _at_least(1, text)
+
+
+def _natural(text: str) -> int:
+    return _at_least(0, text)
+
+
+def _at_least(least: int, text: str) -> int:
     number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{text} is not at least {least}")
     return number
 
 
@@ -184,3 +195,9 @@ if __name__ == "__main__":
     except ZooError as problem:
         print(f"benchmarks.speed: {problem}", file=sys.stderr)
         sys.exit(problem.exit_code)
+    except (FileExistsError, PermissionError) as problem:  # of --output
+        print(f"benchmarks.speed: {problem}", file=sys.stderr)
+        sys.exit(2)
+    except torch.OutOfMemoryError as problem:
+        print(f"benchmarks.speed: {problem}\nTry --set data.batch_size=4", file=sys.stderr)
+        sys.exit(MachineError.exit_code)

@@ -73,7 +73,7 @@ def measure_family(
         "repeats": len(blocks["zoo"]),
         "ratio": _spread([one.rate / other.rate for one, other in _paired(blocks)]),
         "operations": operations,
-        "execution": execution.describe() | {"threads": threads},
+        "execution": execution.describe() | {"threads": threads, "store": execution.store},
         **{loop: _told(blocks[loop], operations) | {"memory": memory[loop]} for loop in LOOPS},
     }
 

@@ -45,6 +45,7 @@ def _speeds(document: Mapping[str, Any]) -> list[str]:
             _spread(family["reference"]["images_per_second"]),
             _spread(family["zoo"]["images_per_second"]),
             _spread(family["ratio"]),
+            _executed(family["execution"]),
         )
         for family in document["families"].values()
     ]
@@ -54,8 +55,21 @@ def _speeds(document: Mapping[str, Any]) -> list[str]:
     return [
         f"Median (least to most) of {counted} pairs of blocks of {first['steps']} steps.",
         "",
-        *_table(("family", "plain loop", "zoo", "ratio"), rows),
+        *_table(("family", "plain loop", "zoo", "ratio", "zoo's execution"), rows),
     ]
+
+
+def _executed(execution: Mapping[str, Any]) -> str:
+    """Return in words what zoo chose for the device."""
+    parts = [
+        execution["precision"],
+        "channels_last" if execution["channels_last"] else "NCHW",
+        "compiled" if execution["compile"] else "eager",
+    ]
+    if execution["device"] == "cpu":
+        count = execution["threads"]
+        return ", ".join([*parts, f"{count} thread{'' if count == 1 else 's'}"])
+    return ", ".join([*parts, f"images on the {execution['store']}"])
 
 
 def _costs(document: Mapping[str, Any]) -> list[str]:

@@ -23,7 +23,8 @@ from zoo.runs.device import Execution
 
 SECONDS = 0.3
 """How long each rate is measured; its best call counts."""
-CHANNELS = (24, 64, 128)
+CHANNELS = {"cpu": (24, 64, 128), "cuda": (64, 128, 256, 512)}
+"""Widths that are tried: up to those of the discriminator and of VGG19 where that takes no time."""
 LAYOUTS = {"NCHW": torch.contiguous_format, "NHWC": torch.channels_last}
 
 
@@ -35,14 +36,14 @@ def count_operations(loop: PlainLoop) -> int:
     """
     with closing(loop.batches()) as batches:
         batch = next(batches)
-        counter = _Counter()
+        counter = OperationCounter()
         with counter:
             loop.step(batch)
     return counter.total
 
 
-class _Counter(TorchDispatchMode):
-    """Adds up torch's formulas.
+class OperationCounter(TorchDispatchMode):
+    """Adds up torch's formulas: of the operations that are done, those by a zero too.
 
     Its own `FlopCounterMode` follows modules too, and fails in a gradient of a gradient.
     """
@@ -86,7 +87,7 @@ def _rates(device: torch.device, dtype: torch.dtype) -> dict[str, float]:
     matrix = torch.randn(side, side, device=device, dtype=dtype)
     rates = {"matrix product": 2 * side**3 / _seconds(partial(torch.mm, matrix, matrix), device)}
     batch, size = (16, 192) if on_gpu else (4, 96)
-    for channels in CHANNELS:
+    for channels in CHANNELS[device.type]:
         weight = torch.randn(channels, channels, 3, 3, device=device, dtype=dtype)
         image = torch.randn(batch, channels, size, size, device=device, dtype=dtype)
         operations = 2 * 9 * channels**2 * batch * size**2

@@ -1,10 +1,11 @@
 """A plain training loop as super-resolution code of the field writes it: what zoo is compared with.
 
 Float32 in PyTorch's default settings, NCHW, eager. PNG sub-images are decoded and augmented by
-loading processes, every loss is read with `.item()` in every step, Adam is neither fused nor
-foreach, and the moving average is a loop over parameters. The objectives are written out here and
-not taken from zoo, so that the comparison of both loops' weights checks zoo's mathematics too. The
-networks are zoo's own modules: both loops compute the same functions from the same weights.
+loading processes, every loss is read with `.item()` in every step, Adam is as PyTorch makes it
+where nothing is asked for (never fused), and the moving average is a loop over parameters. The
+objectives are written out here and not taken from zoo, so that the comparison of both loops'
+weights checks zoo's mathematics too. The networks are zoo's own modules: both loops compute the
+same functions from the same weights.
 
 Not here: the sub-images (`benchmarks.speed.subimages`), timing (`benchmarks.speed.loops`).
 """
@@ -19,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoo.errors import RecipeError
 from zoo.recipes.build import Components
 from zoo.recipes.schema import RecipeSettings
 from zoo.train.step import learning_rate_factor
@@ -26,6 +28,7 @@ from zoo.train.step import learning_rate_factor
 Batch = tuple[Tensor, Tensor]
 Pixel = Callable[[Tensor, Tensor], Tensor]
 DISTANCES: dict[str, Pixel] = {"mse": F.mse_loss, "l1": F.l1_loss}
+ADVERSARIES = ("vanilla", "relativistic", "wgan-gp")
 
 
 class Reference:
@@ -36,6 +39,9 @@ class Reference:
         settings: the recipe's.
         num_steps: generator updates in all, which the learning rate's schedule spans.
         device: where to train.
+
+    Raises:
+        RecipeError: if the recipe's adversary is not written out here.
     """
 
     def __init__(
@@ -59,6 +65,9 @@ class Reference:
         self.optimizers = [_adam(self.generator, training.learning_rate, training.betas)]
         self.discriminator: nn.Module | None = None
         if components.discriminator is not None and adversary is not None:
+            named = settings.adversary and settings.adversary.name
+            if named not in ADVERSARIES:
+                raise RecipeError(f"the plain loop has no adversary {named!r}")
             self.discriminator = components.discriminator.to(device).train()
             rate, betas = adversary.discriminator_learning_rate, adversary.discriminator_betas
             self.optimizers.append(_adam(self.discriminator, rate, betas))
@@ -172,9 +181,7 @@ class Reference:
 def _adam(
     module: nn.Module, learning_rate: float, betas: tuple[float, float]
 ) -> torch.optim.Optimizer:
-    return torch.optim.Adam(
-        module.parameters(), lr=learning_rate, betas=betas, foreach=False, fused=False
-    )
+    return torch.optim.Adam(module.parameters(), lr=learning_rate, betas=betas)
 
 
 def _cross_entropy(logits: Tensor, *, real: bool) -> Tensor:

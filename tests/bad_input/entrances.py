@@ -41,6 +41,10 @@ class NotNamedError(Exception):
     """A picture was refused, and the error does not say which."""
 
 
+class HungError(BaseException):
+    """A picture took too long; nothing that handles errors handles this."""
+
+
 def _place(sample: Sample, folder: Path) -> Path:
     path = folder / sample.name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -260,7 +264,7 @@ def _try(name: str, sample: Sample, folder: Path) -> Report:
         became = NAMED if sample.name in told else "not named"
     except NotNamedError as error:
         became, told = "not named", str(error)
-    except TimeoutError:
+    except HungError:
         became = "hung"
     except Exception as error:  # noqa: BLE001  whatever it is, the others are still tried
         became, told = "crashed", repr(error)
@@ -284,7 +288,7 @@ def _may_be_refused(name: str, sample: Sample) -> bool:
 
 
 def _stop(_number: int, _frame: object) -> None:
-    raise TimeoutError
+    raise HungError
 
 
 def peak_bytes() -> int:

@@ -1,27 +1,33 @@
 """Any command line ends with an exit status that is documented, and never with a traceback.
 
 Commands and options come from the program itself, so that a new one is tried as soon as it is
-there. 0 is well, 2 is the user's mistake. Besides, 3 says that some pictures or rows failed, 4 that
-a file is damaged, 5 that the machine lacks what was asked for (a device, a network, a folder that
-can be written to); 1 is typer's for a question that nobody answers, and `zoo doctor`'s and
-`zoo check`'s for what they find.
+there. Most such lines are refused at once; others begin as a line that works, of which up to two
+words are spoilt, so that what is wrong is found late.
+
+0 is well, 2 is the user's mistake. Besides, 3 says that some pictures or rows failed, 4 that a file
+is damaged, 5 that the machine lacks what was asked for (a device, a network, a folder that can be
+written to); 1 is typer's for a question that nobody answers, and `zoo doctor`'s and `zoo check`'s
+for what they find.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pytest
+import torch
 import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
+from tests.bad_input.corpus import photograph
 from zoo.commands.app import app
 from zoo.registry import REGISTRIES
 
@@ -31,11 +37,38 @@ FINDS = {"doctor": {1}, "check": {1}, "data get": {1}}
 PATHS = ["../x", "../../../../etc/passwd", "a/b", ".", "..", "", "/", "~", "x" * 300, "-", "--"]
 ODD = ["\x00", "a\x00b", "\ud800", "é", "💥", "\n", " ", "%s", "{}", "$(touch was-here)", "*"]
 KNOWN = ["srresnet", "esrgan-wgangp", "bicubic", "smoke", "demo", "rrdb", "generator", "samples"]
+TINY: dict[str, Any] = {"width": 8, "num_blocks": 1, "norm": "none", "interpolation_skip": True}
 NUMBERS = ["0", "-1", "1", "2", "9" * 30, "1e9", "nan", "inf", "0x10", "1.5", "true", "null"]
 SETTINGS = ["scale=2", "scale=", "=1", "a.b=c", "training.steps=1", "losses.l1=null", "data=[", "x"]
 FILES = ["text.yaml", "bad.png", "bad.pth", "bad.safetensors", "a-folder", "none.yaml"]
 WORDS = st.sampled_from([*PATHS, *ODD, *KNOWN, *NUMBERS, *SETTINGS, *FILES]) | st.text(max_size=6)
 HARMLESS = {"train": ["--dry-run", "--device", "cuda:99"], "bench": ["--plan"]}
+NEVER = ("--yes", "-y", "--recursive", "-r")
+"""Options not to be tried with any word: one fetches, the other walks whole disks."""
+IMPORTED = "-g srresnet --set interpolation_skip=true"
+SOUND = {
+    "list recipes": 1,
+    "list generators r* --json": 1,
+    "list --registry mine.yaml --check": 1,
+    "show mine -p smoke --registry mine.yaml --set training.steps=3": 1,
+    "show esrgan-wgangp -p smoke --json": 1,
+    "show generator rrdb": 1,
+    "bench --plan srresnet -p smoke --seeds 1 --run-root runs": 2,
+    "bench --plan mine -p smoke --registry mine.yaml --data a-folder": 2,
+    "data list --json": 2,
+    "data verify a-folder": 2,
+    "weights list": 2,
+    "new generator my-net --to made --force": 1,
+    "upscale small.png --model bicubic --device cpu -o out.png --force": 1,
+    "upscale small.png --model tiny.safetensors --tile 64 -o out --force": 1,
+    f"import tiny.pth {IMPORTED} -o other.safetensors --force": 1,
+    "card tiny.safetensors": 1,
+    "export tiny.safetensors -o exported --half --force": 1,
+    "interpolate tiny.safetensors tiny.safetensors --alpha 0.5 -o mixed --force": 1,
+}
+"""Lines that end with 0, and how many of their words stay as they are."""
+DEAR = {"train --dry-run mine -p smoke --registry mine.yaml --device cpu": 2}
+"""The same, a second each."""
 counts: Counter[int] = Counter()
 
 
@@ -69,12 +102,35 @@ def lines(draw: st.DrawFn) -> list[str]:
     path = draw(st.sampled_from(sorted(COMMANDS)))
     typed = st.sampled_from(KNOWN + FILES) | WORDS
     words = [*path, *draw(st.lists(typed, max_size=2))]
-    options = COMMANDS[path]
-    for _ in range(draw(st.integers(0, 4)) if options else 0):
-        name, takes_value = draw(st.sampled_from(options))
-        if name != "--yes" and not name.startswith("-y"):
-            words += [name, draw(WORDS)] if takes_value else [name]
+    for _ in range(draw(st.integers(0, 4))):
+        words += draw(options(path))
     return [*words, *HARMLESS.get(path[0] if path else "", [])]
+
+
+@st.composite
+def options(draw: st.DrawFn, path: tuple[str, ...]) -> list[str]:
+    """Draw an option of a command, with any word for its value; nothing where it has none."""
+    known = [each for each in COMMANDS[path] if each[0] not in NEVER]
+    if not known:
+        return []
+    name, takes_value = draw(st.sampled_from(known))
+    return [name, draw(WORDS)] if takes_value else [name]
+
+
+@st.composite
+def spoilt(draw: st.DrawFn, sound: Mapping[str, int]) -> list[str]:
+    """Draw a line that works, and replace, leave out, repeat or add up to two of its words."""
+    line = draw(st.sampled_from(sorted(sound)))
+    words = line.split()
+    path = tuple(words[: sound[line]])
+    command = path if path in COMMANDS else path[:1]
+    for _ in range(draw(st.integers(0, 2))):
+        place = draw(st.integers(len(path), len(words)))
+        old = words[place : place + 1]
+        harmless = WORDS.filter(lambda word: word != "/")
+        added = [*draw(options(command)), *old]
+        words[place : place + 1] = draw(st.sampled_from([[draw(harmless)], added, [], old * 2]))
+    return words
 
 
 def run(words: list[str]) -> Result:
@@ -117,8 +173,24 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def try_lines(num_examples: int) -> None:
-    """Try that many command lines."""
+@pytest.fixture
+def sound(here: Path) -> Path:
+    """Return the same folder with files that are what their names say, too."""
+    from zoo.data.images import write_png
+    from zoo.generators.srresnet import SRResNet
+
+    for number, name in enumerate(("small.png", "a-folder/1.png", "a-folder/2.png")):
+        write_png(here / name, photograph() + np.uint8(number))
+    (here / "mine.yaml").write_text("version: 1\nrecipes: {mine: {extends: srresnet}}\n")
+    state = SRResNet(**TINY).state_dict()
+    torch.save({name: value / 10 for name, value in state.items()}, "tiny.pth")
+    result = run(["import", "tiny.pth", *IMPORTED.split(), "-o", "tiny.safetensors"])
+    assert result.exit_code == 0, result.output
+    return here
+
+
+def try_lines(strategy: st.SearchStrategy[list[str]], num_examples: int) -> Counter[int]:
+    """Try that many command lines, and return how they ended."""
 
     @settings(
         max_examples=num_examples,
@@ -127,28 +199,38 @@ def try_lines(num_examples: int) -> None:
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(words=lines())
+    @given(words=strategy)
     def each(words: list[str]) -> None:
         require_documented(words, run(words))
 
+    counts.clear()
     each()
+    told = ", ".join(f"{count} with {code}" for code, count in sorted(counts.items()))
+    sys.stdout.write(f"{sum(counts.values())} lines of {len(COMMANDS)} commands: {told}\n")
+    assert not list(Path.cwd().rglob("was-here"))
+    return counts
 
 
 def test_command_lines(here: Path) -> None:
-    counts.clear()
-    try_lines(25)
-    told = ", ".join(f"{count} with {code}" for code, count in sorted(counts.items()))
-    sys.stdout.write(f"{sum(counts.values())} lines of {len(COMMANDS)} commands: {told}\n")
-    assert not list(here.rglob("was-here"))
+    try_lines(lines(), 10)
+
+
+def test_spoilt_command_lines(sound: Path) -> None:
+    ends = try_lines(spoilt(SOUND), 20)
+    assert ends[0] > 3
 
 
 @pytest.mark.slow
 def test_many_command_lines(here: Path) -> None:
-    counts.clear()
-    try_lines(150)
-    told = ", ".join(f"{count} with {code}" for code, count in sorted(counts.items()))
-    sys.stdout.write(f"{sum(counts.values())} lines of {len(COMMANDS)} commands: {told}\n")
-    assert not list(here.rglob("was-here"))
+    try_lines(lines(), 120)
+
+
+@pytest.mark.slow
+def test_many_spoilt_command_lines(sound: Path) -> None:
+    for line in SOUND | DEAR:
+        assert run(line.split()).exit_code == 0, line
+    ends = try_lines(spoilt(SOUND | DEAR), 60)
+    assert ends[0] > 15
 
 
 NAMES = [

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.bad_input.corpus import Pixels, Sample, make_corpus
+from tests.bad_input.corpus import Pixels, Sample, make_corpus, tiff_file
 from tests.bad_input.entrances import ENTRANCES, MAX_BYTES, NAMED, SLOW, USED, run_elsewhere
-from zoo.data.images import read_image, read_size
+from zoo.data.images import decoding, read_image, read_size
 from zoo.data.packing import build
 from zoo.errors import DataError
 from zoo.upscaling.pictures import read_picture
@@ -79,6 +83,53 @@ def test_a_jpeg_with_another_file_behind_it_is_read(corpus: list[Sample], tmp_pa
     path.write_bytes(sample.content + 500 * b"\xff\xda\0\0")
     assert sample.pixels is not None
     assert np.array_equal(read_image(path), sample.pixels)
+
+
+@pytest.mark.parametrize("read", [read_image, read_size, read_picture])
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(DataError, match=r"pipe\.png: it is a pipe or a device"):
+        read(tmp_path / "pipe.png")
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(DataError, match=r"folder\.png: it is a directory"):
+        read(tmp_path / "folder.png")
+
+
+def test_a_file_longer_than_any_picture_is_not_read(tmp_path: Path) -> None:
+    """16x16 pixels and two gigabytes behind them, a hole of the disk."""
+    path = tmp_path / "hole.tif"
+    path.write_bytes(tiff_file(16, 16, bytes(768), {259: 1}))
+    read_image(path)
+    with path.open("r+b") as file:
+        file.truncate(2_000_000_000)
+    for read in (read_image, read_size, read_picture):
+        with pytest.raises(DataError, match=r"hole\.tif: 2,000,000,000 bytes, more than"):
+            read(path)
+
+
+def test_decoding_in_threads_leaves_the_warnings_of_the_process() -> None:
+    path = Path("any.png")
+    first_in, second_in, first_out = (threading.Event() for _ in range(3))
+
+    def first() -> None:
+        with decoding(path):
+            first_in.set()
+            assert second_in.wait(10)
+        first_out.set()
+
+    def second() -> None:
+        assert first_in.wait(10)
+        with decoding(path):
+            second_in.set()
+            assert first_out.wait(10)
+
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(first), pool.submit(second)]:
+            done.result()
+    assert list(warnings.filters) == before
+    with pytest.warns(UserWarning, match="still told"):
+        warnings.warn("still told", stacklevel=1)
 
 
 def test_large_photographs_are_packed_few_at_a_time(

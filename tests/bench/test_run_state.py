@@ -1,4 +1,4 @@
-"""Whether a run is there: what was trained with other code of a plugin is another run."""
+"""Whether a run is there: with other code of a plugin it is another one, with fewer steps begun."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from zoo.recipes.checks import complete
 from zoo.recipes.resolve import resolve
 from zoo.recipes.schema import RunSpec
 from zoo.registry import REGISTRIES
+from zoo.runs.checkpoint import save_checkpoint
 from zoo.runs.directory import RunDirectory, run_path
 
 PLUGIN = """
@@ -76,3 +77,42 @@ def test_a_run_of_a_plugin_is_none_of_built_in_code(tmp_path: Path) -> None:
     of_plugin = {"generator srresnet": {"plugin_sha256": "0" * 64}}
     finished("srresnet", tmp_path / "theirs", **of_plugin)
     assert find_run(spec, tmp_path / "theirs").state == "other"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "state"),
+    [
+        ((), ("training.steps=16",), "begun"),
+        (("training.steps=16",), (), "other"),
+        ((), ("training.on_divergence=rollback",), "begun"),
+        (("training.on_divergence=rollback",), (), "other"),
+        ((), ("training.steps=16", "training.learning_rate=0.5"), "other"),
+        (
+            ("training.schedule.kind=cosine",),
+            ("training.schedule.kind=cosine", "training.steps=16"),
+            "other",
+        ),
+    ],
+)
+def test_a_run_that_only_goes_on_is_trained(
+    before: tuple[str, ...], now: tuple[str, ...], state: str, tmp_path: Path
+) -> None:
+    """What `zoo train` would make longer, a sweep does too."""
+    constant = ("training.schedule.kind=constant",)
+    old, new = (
+        complete(resolve(load_book(), "srresnet", "smoke", settings=(*constant, *given))).spec
+        for given in (before, now)
+    )
+    directory = RunDirectory(run_path(old, tmp_path))
+    directory.path.mkdir(parents=True)
+    directory.begin_session(old, {}, {})
+    save_checkpoint(directory.checkpoints, 12, {})
+    directory.weights.write_bytes(b"")
+    directory.write_summary({"seconds": 7.0}, "")
+    found = find_run(new, tmp_path)
+    assert (found.state, found.can_be_trained) == (state, state == "begun")
+    if state == "begun":
+        assert "to go on from what was trained here: settings.training." in found.reason
+    (directory.checkpoints / "step-000000012.pt").unlink()
+    assert find_run(new, tmp_path).state == "other", "what is finished would be lost"
+    assert find_run(old, tmp_path).state == "finished"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -41,6 +43,21 @@ def test_signals_end_with_their_codes_and_lose_nothing(place: Place) -> None:
     assert found["most steps lost"] <= 1
 
 
+def test_who_is_left_in_a_group_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A leader that ends and leaves a child behind, which ends with its standard input."""
+    monkeypatch.setattr(endurance, "GRACE", 0.2)
+    leaves = "import subprocess; subprocess.Popen('cat')"
+    with subprocess.Popen(
+        [sys.executable, "-c", leaves], stdin=subprocess.PIPE, start_new_session=True
+    ) as leader:
+        leader.wait()
+        assert endurance.group_is_alive(leader.pid)
+        assert leader.stdin is not None
+        leader.stdin.close()
+        monkeypatch.setattr(endurance, "GRACE", 30.0)
+        assert not endurance.group_is_alive(leader.pid)
+
+
 def test_a_second_process_is_told_who_holds_the_directory(place: Place) -> None:
     found = endurance.share(place)
     assert found["exit code of the second"] == 5
@@ -70,6 +87,7 @@ def test_a_difference_would_be_noticed() -> None:
         ("stepped", 3, "validation"),
         ("validated", 3, "checkpoint"),
         ("saved", 3, "training"),
+        ("saved", endurance.STEPS, "end"),
         ("validated", 0, "training"),
     ],
 )

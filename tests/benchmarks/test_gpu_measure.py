@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks import gpu_measure
 from benchmarks.gpu_measure import Part, main, parse, parts
-from benchmarks.gpu_session import DONE, FAILED, STOPPED
+from benchmarks.gpu_session import DONE, FAILED, GPU_TESTS, STOPPED
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "gpu.sh"
 RESULT = {"device": "a device", "machine": "a machine", "versions": {"torch": "2"}}
@@ -99,6 +99,33 @@ def test_all_limits_together_are_what_a_session_has(tmp_path: Path) -> None:
     chosen = list(parts(options))
     assert sum(one.seconds for one in chosen) == 60 * options.minutes
     assert [one.name for one in chosen[:2]] == ["tests", "speed-srresnet"]
+
+
+def test_settings_reach_all_trainings_and_nothing_measured_otherwise_is_kept(
+    measured: dict[str, Part], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [str(tmp_path), "--set", "runtime.compile=true", "--set", "data.batch_size=4"]
+    for one in parts(parse(options)):
+        passed = "--set runtime.compile=true --set data.batch_size=4" in " ".join(one.command)
+        assert passed == one.name.startswith(("speed", "profile"))
+    assert main([str(tmp_path)]) == DONE
+    assert main(options) == DONE
+    assert "done before" not in capsys.readouterr().out
+    assert (
+        "Size paper, runtime.compile=true, data.batch_size=4;" in (tmp_path / "gpu.md").read_text()
+    )
+    assert set(document(tmp_path)["parts"]) == set(measured)
+
+
+def test_every_test_that_needs_a_gpu_is_run() -> None:
+    root, this = SCRIPT.parents[1], Path(__file__)
+    marked = [
+        path.relative_to(root).as_posix()
+        for path in (root / "tests").rglob("*.py")
+        if path != this and "pytest.mark.gpu" in path.read_text()
+    ]
+    assert len(marked) > 1
+    assert all(any(name.startswith(place) for place in GPU_TESTS) for name in marked)
 
 
 def test_wrong_usage_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

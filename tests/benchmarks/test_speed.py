@@ -12,18 +12,20 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from benchmarks.speed import reference
 from benchmarks.speed.__main__ import main
 from benchmarks.speed.check import EXACT, LIMIT, check_family
 from benchmarks.speed.loops import Pair, PlainLoop, Switches, ZooLoop, open_pair, run_block
 from benchmarks.speed.page import as_markdown
-from benchmarks.speed.rates import count_operations
+from benchmarks.speed.rates import OperationCounter, count_operations
 from benchmarks.speed.sizes import FAMILIES, SIZES, specify
 from benchmarks.speed.subimages import SIDE, SubImages, _starts, _turned, write_subimages
 from zoo.data.patches import PatchStore
 from zoo.data.sources import open_source
 from zoo.errors import RecipeError
+from zoo.recipes.build import build_components
 from zoo.train.prepare import Options
 
 CPU = Options(device="cpu")
@@ -41,6 +43,14 @@ def one_thread() -> Iterator[None]:
 def store(tmp_path_factory: pytest.TempPathFactory) -> PatchStore:
     paths = open_source("samples", data_root=None).training_paths
     return PatchStore.open_or_build(paths, 4, tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="module")
+def folder(store: PatchStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of sub-images, written once."""
+    made = tmp_path_factory.mktemp("sub-images")
+    write_subimages(store, made)
+    return made
 
 
 def open_smoke(family: str, folder: Path) -> Pair:
@@ -64,15 +74,21 @@ def test_a_wrong_setting_is_refused() -> None:
         specify("srresnet", "smoke", settings=["data.batch_sise=4"])
 
 
+def test_what_the_plain_loop_has_not_is_refused() -> None:
+    spec = specify("srgan", "smoke", settings=["losses.vgg19=null", "adversary=hinge"])
+    components, device = build_components(spec.settings, seed=0), torch.device("cpu")
+    with pytest.raises(RecipeError, match="the plain loop has no adversary 'hinge'"):
+        reference.Reference(components, spec.settings, num_steps=1, device=device)
+
+
 def test_squares_cover_an_axis_and_end_at_its_border() -> None:
     assert _starts(120, 120, 60) == [0]
     assert _starts(185, 120, 60) == [0, 60, 65]
 
 
-def test_subimages_are_the_pixels_of_the_store(store: PatchStore, tmp_path: Path) -> None:
-    count = write_subimages(store, tmp_path)
-    images = SubImages(tmp_path, lr_patch_size=SIDE // 4, scale=4, augment=False)
-    assert len(images) == count > store.num_images
+def test_subimages_are_the_pixels_of_the_store(store: PatchStore, folder: Path) -> None:
+    images = SubImages(folder, lr_patch_size=SIDE // 4, scale=4, augment=False)
+    assert len(images) > store.num_images
     lr_image, hr_image = images[0]  # as large as the sub-image: there is one place only
     assert torch.equal(hr_image, _numbers(store.hr(0)[:SIDE, :SIDE]))
     assert torch.equal(lr_image, _numbers(store.lr(0)[: SIDE // 4, : SIDE // 4]))
@@ -82,9 +98,8 @@ def _numbers(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> torch.T
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float() / 255
 
 
-def test_both_images_of_a_sample_are_of_one_place(store: PatchStore, tmp_path: Path) -> None:
-    write_subimages(store, tmp_path)
-    images = SubImages(tmp_path, lr_patch_size=24, scale=4, augment=True)
+def test_both_images_of_a_sample_are_of_one_place(folder: Path) -> None:
+    images = SubImages(folder, lr_patch_size=24, scale=4, augment=True)
     with_any_turn = [images[number % len(images)] for number in range(16)]
     for lr_image, hr_image in with_any_turn:
         assert lr_image.shape == (3, 24, 24)
@@ -98,8 +113,8 @@ def test_all_eight_symmetries_come() -> None:
     assert len({_turned(patch_of_numbers, one).tobytes() for one in flips}) == 8
 
 
-def test_a_block_counts_its_images_and_its_waiting(tmp_path: Path) -> None:
-    pair = open_smoke("srresnet", tmp_path)
+def test_a_block_counts_its_images_and_its_waiting(folder: Path) -> None:
+    pair = open_smoke("srresnet", folder)
     for loop in (pair.plain, pair.own):
         block = run_block(loop, 3)
         assert block.images == 3 * loop.batch_size
@@ -108,8 +123,8 @@ def test_a_block_counts_its_images_and_its_waiting(tmp_path: Path) -> None:
     assert pair.own.steps == 1 + 1 + 1 + 3, "a block begins with a step that is not timed"
 
 
-def test_a_block_closes_its_batches(tmp_path: Path) -> None:
-    pair = open_smoke("srresnet", tmp_path)
+def test_a_block_closes_its_batches(folder: Path) -> None:
+    pair = open_smoke("srresnet", folder)
     closed: list[str] = []
 
     def batches(loop: PlainLoop | ZooLoop) -> Iterator[object]:
@@ -125,8 +140,8 @@ def test_a_block_closes_its_batches(tmp_path: Path) -> None:
     assert closed == ["ZooLoop"]
 
 
-def test_operations_are_of_forward_and_backward(tmp_path: Path) -> None:
-    pair = open_smoke("srresnet", tmp_path)
+def test_operations_are_of_forward_and_backward(folder: Path) -> None:
+    pair = open_smoke("srresnet", folder)
     generator = pair.plain.reference.generator
     with closing(pair.plain.batches()) as batches:
         (lr_image, _), _ = next(batches)
@@ -138,13 +153,20 @@ def test_operations_are_of_forward_and_backward(tmp_path: Path) -> None:
     assert 2 * forward < count_operations(pair.plain) < 3 * forward
 
 
-@pytest.mark.slow
-def test_operations_of_the_penalty_are_counted(tmp_path: Path) -> None:
-    pair = open_smoke("esrgan-wgangp", tmp_path)
-    whole = count_operations(pair.plain)
-    with patch.object(reference, "_gradient_penalty", return_value=torch.zeros(())):
-        without = count_operations(pair.plain)
-    assert 1.1 * without < whole
+def test_operations_of_a_penalty_are_those_of_its_convolutions() -> None:
+    critic = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(4, 8, 3, padding=1)
+    )
+    real, fake = torch.rand(2, 2, 3, 8, 8)
+    first, second = (2 * 9 * channels * 2 * 64 for channels in (3 * 4, 4 * 8))
+    with OperationCounter() as forward:
+        penalty = reference._gradient_penalty(critic, real, fake)
+    assert forward.total == 2 * (first + second), "forward, and the gradient of the image"
+    with OperationCounter() as backward:
+        penalty.backward()
+    # through the gradient: by each layer's weights and by what came to it; and through the forward
+    # pass, down the first layer: by its weights and by the image (the last one is linear)
+    assert backward.total == 2 * (first + second) + 2 * first
 
 
 def test_switches_of_the_two_loops_stay_apart() -> None:
@@ -216,7 +238,9 @@ def test_it_writes_what_it_measured(tmp_path: Path, capsys: pytest.CaptureFixtur
             assert 0 < family[loop]["waiting_share"] < 1
             assert family[loop]["memory"]["peak"] > family[loop]["memory"]["before"] > 0
             assert family[loop]["operations_per_second"] > 0
-    assert (tmp_path / "smoke-cpu.md").read_text() in capsys.readouterr().out
+    page = (tmp_path / "smoke-cpu.md").read_text()
+    assert page in capsys.readouterr().out
+    assert "| float32, channels_last, eager, 1 thread |" in page
 
 
 @pytest.mark.slow
@@ -226,3 +250,19 @@ def test_it_measures_the_data_path(tmp_path: Path) -> None:
     told = json.loads((tmp_path / "smoke-cpu-data.json").read_text())["data"]
     rates = told["crops_per_second"]
     assert told["ratio"] == [rates["store"][0] / rates["png"][0]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--workers", "-1"], "-1 is not at least 0"),
+        (["--steps", "0"], "0 is not at least 1"),
+        (["--name", "a/b"], "a name, not a path"),
+    ],
+)
+def test_wrong_usage_is_explained(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert message in capsys.readouterr().err

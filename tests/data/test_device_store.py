@@ -12,11 +12,12 @@ import pytest
 import torch
 
 from tests.gpu.conftest import no_waiting
+from zoo.data import device_store
 from zoo.data.device_store import DevicePatchStream, estimate_store_bytes, walk
 from zoo.data.patches import PatchStore
 from zoo.data.sampling import Crops, SamplingPlan
 from zoo.data.stream import PatchStream
-from zoo.errors import DataError
+from zoo.errors import DataError, MachineError
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 SIZES = [[(64, 80, 3), (72, 64), (96, 48, 3)], [(48, 48, 3)]]
@@ -94,6 +95,19 @@ def test_small_images_are_found_and_pixels_counted(
     plan = make_plan(lr_patch_size=17)
     with pytest.raises(DataError, match=r"000\.png \(16x20\)"):
         DevicePatchStream(store, plan=plan, batch_size=4, device=torch.device("cpu"))
+
+
+def test_images_that_do_not_fit_are_a_clear_error(
+    make_images: Callable[..., list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = PatchStore.open_or_build(make_images((64, 80, 3)), 4, tmp_path / "cache")
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(device_store, "_pixels", full)
+    with pytest.raises(MachineError, match=r"MiB of training images .* set runtime\.store=host"):
+        DevicePatchStream(store, plan=make_plan(), batch_size=4, device=torch.device("cpu"))
 
 
 @pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")

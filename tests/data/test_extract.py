@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.data.extract import extract
+from zoo.data.extract import MAX_HEADER_BYTES, extract
 from zoo.errors import IntegrityError
 
 BAD_NAMES = ["/abs.png", "../up.png", "a/../../up.png", "C:/x.png", "a\\..\\..\\x.png"]
@@ -74,6 +74,47 @@ def test_tar_links_and_devices_are_refused(tmp_path: Path, target: Path, kind: b
     info.type, info.linkname = kind, "/etc/passwd"
     with pytest.raises(IntegrityError, match="link"):
         extract(make_tar(tmp_path / "a", (info, b"")), target)
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+def test_no_file_goes_through_a_link(tmp_path: Path, target: Path, kind: bytes) -> None:
+    info = tarfile.TarInfo("out")
+    info.type, info.linkname = kind, "../.."
+    archive = make_tar(tmp_path / "a", (info, b""), ("out/climbed.png", b"x"), ("out", b"x"))
+    with pytest.raises(IntegrityError, match="nothing unpacked"):
+        extract(archive, target)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "deep", "target"]
+
+
+def test_an_entry_that_says_it_is_small_stays_small(tmp_path: Path, target: Path) -> None:
+    archive = make_zip(tmp_path / "a", ("1.png", bytes(5_000_000)))
+    content = bytearray(archive.read_bytes())
+    for place in (22, content.index(b"PK\x01\x02") + 24):
+        content[place : place + 4] = (10).to_bytes(4, "little")
+    archive.write_bytes(content)
+    with pytest.raises(IntegrityError, match="Bad CRC-32"):
+        extract(archive, target, max_bytes=1000)
+    assert sum(path.stat().st_size for path in target.iterdir()) <= 10
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_names_and_attributes_of_a_tar_are_short(tmp_path: Path, target: Path, kind: bytes) -> None:
+    """They are read whole, before any entry can be looked at."""
+    info = tarfile.TarInfo("long")
+    info.type = kind
+    archive = make_tar(tmp_path / "a", (info, bytes(MAX_HEADER_BYTES + 1)))
+    with pytest.raises(IntegrityError, match="a name or attributes of 1048577 bytes"):
+        extract(archive, target)
+
+
+@pytest.mark.parametrize("make", [make_zip, make_tar])
+@pytest.mark.parametrize("names", [("a", "a/b"), ("a/b", "a")])
+def test_a_file_that_is_a_folder_too_is_refused(
+    tmp_path: Path, target: Path, make: Callable[..., Path], names: tuple[str, str]
+) -> None:
+    archive = make(tmp_path / "x", *[(name, b"x") for name in names])
+    with pytest.raises(IntegrityError, match="is a file and a folder in it"):
+        extract(archive, target)
 
 
 @pytest.mark.parametrize("make", [make_zip, make_tar])

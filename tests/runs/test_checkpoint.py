@@ -78,12 +78,36 @@ def test_a_flipped_bit_is_seen_and_the_one_before_is_used(
     assert "step-000000002.pt is damaged" in caplog.text
 
 
+def test_what_is_saved_after_damage_is_never_dropped_for_it(tmp_path: Path) -> None:
+    for step in (8, 9):
+        save_checkpoint(tmp_path, step, {}).write_bytes(b"torn")
+    save_checkpoint(tmp_path, 4, {})
+    state = load_latest(tmp_path)
+    assert state is not None
+    assert state["step"] == 4
+    assert latest_step(tmp_path) == 4
+
+
 def test_damage_to_every_checkpoint_is_an_integrity_error(tmp_path: Path) -> None:
     path = save_checkpoint(tmp_path, 1, {})
     path.write_bytes(b"torn")
     with pytest.raises(CheckpointError, match="--fresh") as caught:
         load_latest(tmp_path)
     assert caught.value.exit_code == 4
+
+
+def test_what_may_not_be_read_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the advice would be to start over, which deletes it."""
+    path = save_checkpoint(tmp_path, 1, {})
+
+    def refuse(self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)  # root may read anything
+    with pytest.raises(MachineError, match=f"cannot read {path}: Permission denied"):
+        load_latest(tmp_path)
 
 
 def test_a_checkpoint_without_its_hash_is_not_believed(tmp_path: Path) -> None:

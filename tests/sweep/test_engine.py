@@ -21,6 +21,7 @@ from zoo.runs.directory import RunDirectory, run_path
 from zoo.sweep import engine
 from zoo.sweep.engine import Settings, run_jobs
 from zoo.sweep.worker import PipeObserver, run_job, serve
+from zoo.train.interrupts import Interrupted
 from zoo.train.observer import Observer
 
 MakeSpec = Callable[..., RunSpec]
@@ -181,12 +182,34 @@ def test_events_pass_through_the_pipe(capsys: pytest.CaptureFixture[str]) -> Non
     ]
 
 
+def test_a_signal_while_the_worker_starts_is_passed_on(
+    make_spec: MakeSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = tmp_path / "done"
+    script = "import sys, time; sys.stdin.readline(); time.sleep(1); open(sys.argv[1], 'w')"
+
+    def start(_worker: engine._Worker) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", script, str(done)]
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return process
+
+    monkeypatch.setattr(engine._Worker, "_start", start)
+    with pytest.raises(Interrupted) as caught:
+        list(run_jobs([make_spec("srresnet")], Settings(tmp_path), Observer()))
+    assert caught.value.exit_code == 143
+    assert not done.exists(), "its job was not done first"
+
+
 SWEEP = """
 import sys
 from pathlib import Path
 from zoo.recipes.book import load_book
 from zoo.sweep.engine import Settings, run_jobs
 from zoo.sweep.plan import specs_of
+from zoo.train.interrupts import Interrupted
 from zoo.train.interrupts import Interrupted
 from zoo.train.observer import Observer
 specs = specs_of(load_book(), ["srresnet"], "smoke", [0, 1])

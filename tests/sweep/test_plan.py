@@ -88,7 +88,7 @@ def test_a_damaged_run_costs_no_other_run_its_plan(make_spec: MakeSpec, tmp_path
     damaged = finish(make_spec("srresnet"), tmp_path)
     (damaged.path / "provenance.json").write_text("{")
     rubbish = begin(make_spec("srresnet", seed=1), tmp_path)
-    (rubbish.path / "metrics.jsonl").write_bytes(b"\xff\xfe")
+    (rubbish.path / "recipe.yaml").write_bytes(b"\xff\xfe")
     planned = plan_runs([make_spec("srresnet", seed=seed) for seed in range(3)], tmp_path)
     assert [run.state for run in planned] == ["damaged", "damaged", "missing"]
     assert "--fresh" in planned[0].found.reason

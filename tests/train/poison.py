@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +43,40 @@ def _poisoned_output(network: nn.Module, value: float) -> Iterator[None]:
 
 
 @contextmanager
+def _poisoned_value(network: nn.Module, value: float) -> Iterator[None]:
+    """Poison an output and leave its gradient as it is."""
+    handle = network.register_forward_hook(lambda _module, _inputs, output: output + value)
+    yield
+    handle.remove()
+
+
+@contextmanager
+def _poisoned_slope(network: nn.Module, value: float) -> Iterator[None]:
+    """Poison the gradient of an output and leave its value as it is."""
+
+    def spoil(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
+        output.register_hook(lambda gradient: gradient * value)
+
+    handle = network.register_forward_hook(spoil)
+    yield
+    handle.remove()
+
+
+@contextmanager
+def _poisoned_extra_output(players: Players, value: float) -> Iterator[None]:
+    """Poison what the critic says in its first update of the step, whose terms are not logged."""
+    assert players.num_extra_batches > 0
+    calls = itertools.count()
+
+    def spoil(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
+        return output * value if next(calls) == 0 else output
+
+    handle = _critic(players).register_forward_hook(spoil)
+    yield
+    handle.remove()
+
+
+@contextmanager
 def _poisoned_weight(network: nn.Module, value: float) -> Iterator[None]:
     """Poison after the step: the losses of it were finite."""
     yield
@@ -58,6 +93,10 @@ def _poisoned_moment(optimizer: torch.optim.Optimizer, value: float) -> Iterator
     moment[(0,) * moment.dim()] = value
 
 
+def _term(players: Players) -> nn.Module:
+    return next(iter(players.losses.values()))
+
+
 def _critic(players: Players) -> nn.Module:
     assert players.discriminator is not None
     return players.discriminator
@@ -70,12 +109,16 @@ def _critic_optimizer(players: Players) -> torch.optim.Optimizer:
 
 PLACES: dict[str, Callable[[Players, float], Any]] = {
     "loss": _poisoned_loss,
+    "term": lambda players, value: _poisoned_output(_term(players), value),
+    "term-value-alone": lambda players, value: _poisoned_value(_term(players), value),
+    "term-gradient-alone": lambda players, value: _poisoned_slope(_term(players), value),
     "generator-gradient": lambda players, value: _poisoned_gradient(players.generator, value),
     "critic-gradient": lambda players, value: _poisoned_gradient(_critic(players), value),
     "generator-weight": lambda players, value: _poisoned_weight(players.generator, value),
     "critic-weight": lambda players, value: _poisoned_weight(_critic(players), value),
     "average": lambda players, value: _poisoned_weight(players.ema, value),
     "critic-output": lambda players, value: _poisoned_output(_critic(players), value),
+    "critic-output-of-an-extra-update": _poisoned_extra_output,
     "generator-moment": lambda p, value: _poisoned_moment(p.generator_optimizer, value),
     "critic-moment": lambda p, value: _poisoned_moment(_critic_optimizer(p), value),
 }

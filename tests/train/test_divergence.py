@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor, nn
 
 from tests.train.bits import assert_same_bits, final_state
 from tests.train.conftest import MakeOptions, MakeSpec
@@ -13,12 +16,14 @@ from tests.train.observers import Notes, Stopper
 from tests.train.poison import INFINITY, NAN, PLACES, Poison, non_finite_on_disk
 from tests.train.test_run import Kill
 from zoo.errors import DivergedError
-from zoo.recipes.schema import RunSpec
+from zoo.recipes.schema import RunSpec, Runtime
 from zoo.runs.checkpoint import load_latest
+from zoo.runs.device import plan_execution
 from zoo.runs.directory import RunDirectory, run_path
 from zoo.train.monitor import judge
 from zoo.train.run import train
 from zoo.train.trainer import MAX_ROLLBACKS
+from zoo.train.validation import Validator
 
 RECIPE = ("srgan-wgangp", "losses.vgg19=null", "training.schedule.kind=constant")
 ROLLBACK = "training.on_divergence=rollback"
@@ -45,7 +50,7 @@ def test_what_is_not_finite_reaches_no_file(
     spec, options = make_spec(*RECIPE, "training.log_every=8"), make_options()
     for step, value in ((4, NAN), (3, INFINITY)):
         monkeypatch.setattr("zoo.train.trainer.training_step", Poison(place, value, [step]))
-        with pytest.raises(DivergedError, match="NaN or infinite"):
+        with pytest.raises(DivergedError, match=r"NaN or infinite.*on_divergence=rollback"):
             train(spec, replace(options, fresh=value == INFINITY))
         path = run_path(spec, options.run_root)
         assert non_finite_on_disk(path) == []
@@ -105,6 +110,8 @@ def test_killed_after_going_back_it_ends_in_the_same_bits(
 
     monkeypatch.setattr(RunDirectory, "append_row", diverge)
     straight = train(spec, make_options("straight"))
+    with pytest.raises(DivergedError, match="too fast"):  # begun without going back: it may still
+        train(make_spec("srresnet-nobn", "training.learning_rate=1e-3"), make_options("killed"))
     for step in (5, 7, 5, 11):  # before, in and after the steps that are repeated
         with pytest.raises(Kill):
             train(spec, make_options("killed", observer=Stopper("content", step, Kill())))
@@ -127,8 +134,22 @@ def test_after_some_rollbacks_it_raises(
     spec, options = make_spec(*RECIPE, ROLLBACK), make_options()
     monkeypatch.setattr("zoo.train.trainer.training_step", Poison("critic-output", NAN, None))
     for _ in range(2):  # the second time it has gone back as often as it may
-        with pytest.raises(DivergedError, match=f"after {MAX_ROLLBACKS} rollbacks"):
+        with pytest.raises(DivergedError, match=f"after {MAX_ROLLBACKS} rollbacks") as caught:
             train(spec, options)
+        assert "on_divergence" not in str(caught.value), "it is set already"
         rows = RunDirectory(run_path(spec, options.run_root)).rows()
         assert sum(row["kind"] == "rollback" for row in rows) == MAX_ROLLBACKS
         assert rows[-1]["kind"] == "diverged"
+
+
+def test_an_image_that_is_not_finite_is_no_score(small_validation: str) -> None:
+    """Rounded to 8 bits NaN is 0, and a black image has a score."""
+
+    class Overflow(nn.Module):
+        def forward(self, lr_image: Tensor) -> Tensor:
+            return lr_image.repeat_interleave(4, -1).repeat_interleave(4, -2) * INFINITY
+
+    images = sorted(Path(small_validation.partition("=")[2]).iterdir())
+    execution = plan_execution(Runtime(), torch.device("cpu"))
+    with pytest.raises(DivergedError, match="noise upscaled has NaN or infinite pixels"):
+        Validator(images, scale=4).row(Overflow(), execution, step=3)

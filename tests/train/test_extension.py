@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 
 import pytest
@@ -48,6 +49,38 @@ def test_a_longer_run_ends_in_the_bits_of_one_that_was_as_long_from_the_start(
     assert hashes[0] == hashes[1]
     with pytest.raises(RecipeError, match="not shorter than the 16 steps"):
         train(make_spec(*SETTINGS), make_options("extended"))
+
+
+def test_a_run_that_has_saved_nothing_yet_may_be_made_longer_too(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    shorter, longer, longest = (
+        make_spec(*SETTINGS, f"training.steps={steps}") for steps in (2, 3, 4)
+    )
+    straight = train(longer, make_options("straight"))
+    with pytest.raises(Kill):
+        train(shorter, make_options("begun", observer=Stopper("content", 1, Kill())))
+    run = train(longer, make_options("begun"))
+    assert_same_bits(final_state(straight.directory), final_state(run.directory))
+    shutil.rmtree(run.directory / "checkpoints")
+    with pytest.raises(RecipeError, match="no checkpoint left to go on from"):
+        train(longest, make_options("begun"))
+    assert run.generator() is not None, "it is left as it is"
+
+
+def test_a_finished_run_that_may_go_back_from_now_on_stays_as_it_is(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    plain, rollback = (
+        make_spec(*SETTINGS, "training.steps=2", f"training.on_divergence={policy}")
+        for policy in ("raise", "rollback")
+    )
+    weights, notes = train(plain, make_options()).generator().state_dict(), Notes()
+    again = train(rollback, make_options(observer=notes))
+    assert notes.rows == []
+    assert_same_bits(again.generator().state_dict(), weights)
+    with pytest.raises(RecipeError, match='on_divergence "rollback" -> absent'):
+        train(plain, make_options())
 
 
 @pytest.mark.parametrize(

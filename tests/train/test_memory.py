@@ -81,6 +81,23 @@ def test_images_lie_on_the_device_if_they_fit_beside_training(
     assert choose_store(spec, execution, paths=[], validator=validator) == expected
 
 
+@pytest.mark.parametrize(("free", "expected"), [(99_999, "host"), (100_000, "device")])
+def test_where_trials_do_not_fit_only_few_images_lie_on_the_device(
+    make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch, free: int, expected: str
+) -> None:
+    spec = make_spec("srresnet")
+    execution = plan_execution(spec.settings.runtime, choose_device("cpu"))
+
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(memory, "free_device_memory", lambda _device: free)
+    monkeypatch.setattr(memory, "estimate_store_bytes", lambda _paths, _scale: 1000)
+    monkeypatch.setattr(memory, "forecast_memory", full)
+    validator = Validator([], scale=4)
+    assert choose_store(spec, execution, paths=[], validator=validator) == expected
+
+
 def test_a_run_is_the_same_wherever_its_images_lie(
     make_spec: MakeSpec, make_options: MakeOptions
 ) -> None:

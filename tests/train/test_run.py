@@ -195,6 +195,26 @@ def test_a_signal_saves_and_the_run_goes_on_to_the_same_end(
     assert_same_bits(final_state(straight.directory), final_state(resumed.directory))
 
 
+def test_a_signal_while_the_last_step_is_saved_is_not_forgotten(
+    make_spec: MakeSpec, make_options: MakeOptions, small_validation: str
+) -> None:
+    """Else a pretraining would end, and the stage after it begin, as if nobody had asked."""
+
+    class Late(Notes):
+        def saved(self, path: Path, step: int) -> None:
+            if step == 12:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    late, spec = Late(), make_spec("srgan", "losses.vgg19=null", small_validation)
+    with pytest.raises(Interrupted) as caught:
+        train(spec, make_options(observer=late))
+    assert (caught.value.exit_code, caught.value.step) == (143, 12)
+    assert [stage for _, stage, _ in late.started] == ["content"]
+    notes = Notes()
+    train(spec, make_options(observer=notes))
+    assert [started[1:] for started in notes.started] == [("content", 12), ("adversarial", 0)]
+
+
 def test_a_finished_run_is_not_trained_again(
     make_spec: MakeSpec, make_options: MakeOptions
 ) -> None:

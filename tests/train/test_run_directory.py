@@ -67,6 +67,25 @@ def test_lost_rows_are_scored_again(make_spec: MakeSpec, make_options: MakeOptio
     assert again.summary["psnr_y"] == run.summary["psnr_y"]
 
 
+def test_a_damaged_row_costs_itself_alone(
+    make_spec: MakeSpec,
+    make_options: MakeOptions,
+    small_validation: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    spec = make_spec("srresnet-nobn", small_validation, "training.steps=6")
+    with pytest.raises(Kill):
+        train(spec, make_options(observer=Stopper("content", 6, Kill())))
+    directory = RunDirectory(run_path(spec, make_options().run_root))
+    file = directory.path / "metrics.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(lines[0] + b"\xff" + b"".join(lines[1:]) + b'{"kind": "tra')
+    train(spec, make_options())
+    found = [row["step"] for row in directory.rows() if row["kind"] == "train"]
+    assert found == [2, 3, 4, 5, 6], "not the first; the checkpoint is of step 4"
+    assert "metrics.jsonl: 1 damaged lines are left out" in caplog.text
+
+
 def test_a_finished_run_is_never_trained_again_without_its_checkpoints(
     make_spec: MakeSpec, make_options: MakeOptions, tmp_path: Path
 ) -> None:

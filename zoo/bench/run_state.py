@@ -15,7 +15,8 @@ from zoo.bench.dynamics import DIVERGED
 from zoo.errors import ZooError
 from zoo.recipes.build import PLUGIN_SHA256, plugin_hashes
 from zoo.recipes.schema import RunSpec
-from zoo.runs.directory import RunDirectory, run_path
+from zoo.runs.changes import differences
+from zoo.runs.directory import ROLLBACK, RunDirectory, run_path
 
 State = Literal["finished", "diverged", "begun", "missing", "other", "damaged"]
 TRAINABLE: tuple[State, ...] = ("begun", "missing")
@@ -76,7 +77,8 @@ def _state(spec: RunSpec, path: Path) -> RunState:
     if recorded is None:
         return RunState("missing", reason="not trained")
     remedy = "choose another --run-root, or start it over with --fresh, which deletes it"
-    if _shaping(recorded) != _shaping(spec):
+    is_same = _shaping(recorded) == _shaping(spec)
+    if not (is_same or (_is_extension(recorded, spec) and directory.may_be_extended)):
         return RunState("other", reason=f"{path} was trained with other settings: {remedy}")
     provenance = directory.provenance()
     if provenance is None:
@@ -85,6 +87,9 @@ def _state(spec: RunSpec, path: Path) -> RunState:
     if changed:
         names = ", ".join(changed)
         return RunState("other", reason=f"{path} was trained with other code of {names}: {remedy}")
+    if not is_same:
+        extended = differences(_shaping(recorded), _shaping(spec))
+        return RunState("begun", reason=f"to go on from what was trained here: {extended}")
     if is_finished(directory):
         return RunState("finished", path)
     if directory.summary() is not None:
@@ -121,6 +126,23 @@ def _places(spec: RunSpec, run_root: Path) -> Iterator[RunDirectory]:
     usual = run_path(spec, run_root)
     for path in [usual, *sorted(usual.parent.glob(f"{usual.name}-*"))]:
         yield RunDirectory(path)
+
+
+def _is_extension(old: RunSpec, new: RunSpec) -> bool:
+    """Tell by specifications whether a run goes on from another; the rules are training's.
+
+    Those compare identities, which nobody knows before data and weights are looked at
+    (`zoo.runs.changes`). Should they disagree, training says so and nothing is lost.
+    """
+    before, now = _shaping(old), _shaping(new)
+    was, will = (document["settings"]["training"] for document in (before, now))
+    for name in ("steps", "epochs"):
+        first, then = was.pop(name), will.pop(name)
+        is_longer = None not in (first, then) and then > first
+        if first != then and not (is_longer and was["schedule"]["kind"] == "constant"):
+            return False
+    first, then = was.pop("on_divergence"), will.pop("on_divergence")
+    return before == now and then in (first, ROLLBACK)
 
 
 def _shaping(spec: RunSpec) -> dict[str, Any]:

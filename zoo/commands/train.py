@@ -91,7 +91,8 @@ def _train(spec: RunSpec, options: Options, *, as_json: bool) -> None:
 def _rehearse(spec: RunSpec, options: Options, *, as_json: bool) -> None:
     from zoo.train.rehearsal import rehearse
 
-    print_rehearsal(rehearse(spec, options, foretell_memory=True), as_json=as_json)
+    stages = rehearse(spec, options, foretell_memory=True, choose=True)
+    print_rehearsal(stages, as_json=as_json)
 
 
 def _resume_command(words: Sequence[str]) -> str:
@@ -115,6 +116,7 @@ def print_rehearsal(stages: Sequence[Rehearsal], *, as_json: bool) -> None:
                 "generator_parameters": stage.generator_parameters,
                 "discriminator_parameters": stage.discriminator_parameters,
                 "execution": {**stage.execution.describe(), "store": stage.execution.store},
+                "choice": None if stage.choice is None else stage.choice.document(),
             }
             for stage in stages
         ]
@@ -135,6 +137,9 @@ def print_rehearsal(stages: Sequence[Rehearsal], *, as_json: bool) -> None:
         for stage in stages
     ]
     print_table(Table("dry run: one step a stage, nothing written", columns, rows_of_text))
+    for stage in stages:
+        if stage.choice is not None:
+            print_text(f"{stage.recipe}: {stage.choice.describe()}")
     print_text(
         f"training images: on the {stages[-1].execution.store}; "
         "the estimate leaves out validation; memory: the step's, peak memory: foretold for the "

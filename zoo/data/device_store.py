@@ -23,6 +23,7 @@ from torch import Tensor
 from zoo.data.images import read_size
 from zoo.data.patches import PatchStore
 from zoo.data.sampling import Crops, Integers, PatchSampler, SamplingPlan
+from zoo.errors import MachineError
 
 Pair = tuple[Tensor, Tensor]
 CHANNELS = 3
@@ -36,6 +37,9 @@ class DevicePatchStream:
         plan: how samples are drawn.
         batch_size: samples a batch.
         device: where the pixels lie and batches are made.
+
+    Raises:
+        MachineError: if the device has no room for all pixels.
     """
 
     def __init__(
@@ -48,9 +52,15 @@ class DevicePatchStream:
         self._sampler = PatchSampler(
             plan, sizes=store.lr_sizes, texture=store.textures, names=store.names
         )
-        self._lr_pixels, self._hr_pixels = (
-            _pixels(flat, device) for flat in (store.lr_flat, store.hr_flat)
-        )
+        flats = store.lr_flat, store.hr_flat
+        try:
+            self._lr_pixels, self._hr_pixels = (_pixels(flat, device) for flat in flats)
+        except torch.OutOfMemoryError as error:
+            mebibytes = sum(flat.nbytes for flat in flats) / 2**20
+            raise MachineError(
+                f"{mebibytes:,.0f} MiB of training images do not fit into the memory of {device}; "
+                "set runtime.store=host"
+            ) from error
 
     def batch(self, start: int, count: int, *, stream: int = 0) -> Pair:
         """Return consecutive samples of a stream, on the device.

@@ -17,7 +17,13 @@ from zoo.errors import IntegrityError
 
 MAX_ENTRIES = 20_000
 MAX_BYTES = 50_000_000_000
+MAX_HEADER_BYTES = 1 << 20
+"""Of a name or the attributes of a tar entry; tarfile reads them before it has an entry to show."""
 ENCRYPTED = 0x1  # bit 0 of a zip entry's flags
+_HEADERS = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
 
 
 def extract(
@@ -41,12 +47,27 @@ def extract(
             with zipfile.ZipFile(archive) as opened:
                 _extract_zip(opened, archive, folder, max_entries, max_bytes)
         else:
-            with tarfile.open(archive) as opened_tar:
+            with tarfile.open(archive, tarinfo=_Entry) as opened_tar:
                 _extract_tar(opened_tar, archive, folder, max_entries, max_bytes)
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
         raise IntegrityError(f"cannot unpack {archive}: {error}") from error
     except NotImplementedError as error:
         raise IntegrityError(f"cannot unpack {archive}: unknown compression ({error})") from error
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise IntegrityError(
+            f"cannot unpack {archive}: {error.filename} is a file and a folder in it"
+        ) from error
+
+
+class _Entry(tarfile.TarInfo):
+    """An entry of a tar archive whose headers do not fill the memory."""
+
+    def _proc_member(self, opened: tarfile.TarFile) -> tarfile.TarInfo:
+        """Read what follows a header; tarfile's place for a subclass to look at it."""
+        if self.type in _HEADERS and self.size > MAX_HEADER_BYTES:
+            raise tarfile.ReadError(f"a name or attributes of {self.size} bytes")
+        entry: tarfile.TarInfo = super()._proc_member(opened)  # type: ignore[misc]
+        return entry
 
 
 def _extract_zip(

@@ -3,7 +3,7 @@
 Pillow decodes (torchvision's decoder crashes the process on damaged files), behind limits. Rules:
 
 - the header is read first; more than `max_pixels` is refused before a pixel is decoded, and so is
-  what makes few pixels dear (`zoo.data.bombs`);
+  what makes few pixels dear (`zoo.data.bombs`), a file of more than `MAX_BYTES`, and a pipe;
 - a damaged, truncated or empty file is a `DataError` that names it, never half an image;
 - EXIF orientation is applied, so that height and width are those a viewer shows;
 - grey stays single-channel; palette, CMYK and other colour spaces become RGB;
@@ -19,14 +19,16 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
-import logging
 import os
+import stat
 import struct
+import threading
 import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -38,10 +40,11 @@ from zoo.data.bombs import require_few_scans, require_small_tiles
 from zoo.errors import DataError
 from zoo.files import file_sha256, write_atomically
 
-logger = logging.getLogger(__name__)
-
 Image = npt.NDArray[np.uint8]
 MAX_PIXELS = 64_000_000
+MAX_BYTES = 550_000_000
+"""Of a file: `MAX_PIXELS` of 16 bits in four channels, and room for metadata. Some decoders read a
+whole file, or whatever length it gives a part of it, before they look."""
 # Named so that Pillow never reaches for a decoder with a history (EPS starts Ghostscript).
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 SUFFIXES = frozenset(
@@ -63,6 +66,7 @@ _DECODER_ERRORS = (
     zlib.error,
     PillowImage.DecompressionBombError,
 )
+_DECODERS: Final = r"(PIL|png|tifffile)(\.|\Z)"  # modules whose warnings are left out
 GREY_MODES = frozenset({"1", "L", "LA", "La"})
 # Rows of a picture are handed over in pieces of so many pixels: no second copy of it is made.
 _PIECE = 1 << 20
@@ -154,15 +158,43 @@ def to_rgb(image: Image) -> Image:
     return np.repeat(image[:, :, None], 3, axis=2) if image.ndim == 2 else image
 
 
+class _Quiet:
+    """Leaves out what decoders warn of while any thread decodes.
+
+    `warnings.catch_warnings` cannot: in threads that overlap each puts back what it found, and the
+    last may leave the process without warnings for good.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                warnings.filterwarnings("ignore", module=_DECODERS)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                filters: list[Any] = warnings.filters  # type: ignore[assignment]
+                for ours in [one for one in filters if getattr(one[3], "pattern", "") == _DECODERS]:
+                    filters.remove(ours)
+
+
+_QUIET: Final = _Quiet()
+
+
 @contextmanager
 def decoding(path: Path) -> Iterator[None]:
-    """Turn whatever a decoder raises into a `DataError`, and its warnings into log lines.
+    """Turn whatever a decoder raises into a `DataError`, and leave its warnings out.
 
     Args:
         path: the file that is decoded inside, for messages.
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with _QUIET:
         try:
             yield
         except DataError:
@@ -171,13 +203,13 @@ def decoding(path: Path) -> Iterator[None]:
             raise DataError(f"no such image: {path}") from error
         except _DECODER_ERRORS as error:
             raise DataError(f"cannot read image {path}: {_reason(path, error)}") from error
-    for warning in caught:
-        logger.debug("%s: %s", path, warning.message)
+
+
+def _not_a_file(mode: int) -> str:
+    return "a directory" if stat.S_ISDIR(mode) else "a pipe or a device, not a file"
 
 
 def _reason(path: Path, error: BaseException) -> str:
-    if path.is_dir():
-        return "it is a directory"
     if path.is_file() and path.stat().st_size == 0:
         return "the file is empty"
     if isinstance(error, PillowImage.DecompressionBombError):  # Pillow's own, before `open_checked`
@@ -196,8 +228,17 @@ def open_checked(path: Path, max_pixels: int = MAX_PIXELS) -> PillowImage.Image:
         max_pixels: largest number of pixels accepted.
 
     Raises:
-        DataError: if the picture is larger.
+        DataError: if the picture is larger, or the file is none or too long.
+        OSError: if it cannot be read.
     """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+        raise DataError(f"cannot read image {path}: it is {_not_a_file(status.st_mode)}")
+    if status.st_size > MAX_BYTES:
+        raise DataError(
+            f"cannot read image {path}: {status.st_size:,} bytes, more than the limit of "
+            f"{MAX_BYTES:,}"
+        )
     picture = PillowImage.open(path, formats=FORMATS)
     width, height = picture.size
     if width * height > max_pixels:

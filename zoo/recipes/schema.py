@@ -126,6 +126,10 @@ class Runtime(Model):
         store: where training images lie and patches are cut, the same ones: `device`, or `host`,
             a file mapped into memory, from which batches are loaded ahead. `auto` is the device
             where that is a GPU with room for all images beside training.
+        threads: of a CPU, for the operations of torch; `auto` is as many as the process may use,
+            or fewer where they were measured to be faster.
+        tune: whether what is `auto` of layout, threads and compilation is chosen by measuring
+            steps on a CPU; `auto` measures for stages long enough to gain from it.
     """
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -134,6 +138,8 @@ class Runtime(Model):
     tf32: bool = True
     num_workers: Annotated[int, Field(ge=0, le=64)] | Literal["auto"] = "auto"
     store: Literal["auto", "device", "host"] = "auto"
+    threads: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
+    tune: bool | Literal["auto"] = "auto"
 
 
 class RecipeSettings(Model):

@@ -1,5 +1,7 @@
 """What differs between two beginnings of a run, in words, and whether one extends the other.
 
+A run is extended by more steps, and by going back from what is not finite instead of ending there.
+
 Not here: what a run's identity is made of (`zoo.train.identity`).
 """
 
@@ -11,6 +13,7 @@ from typing import Any
 
 MAX_SHOWN = 6
 NUM_STEPS = "num_steps"
+_ON_DIVERGENCE = "settings.training.on_divergence"
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
@@ -27,12 +30,12 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
 
 def is_extension(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     """Tell whether a run of the new identity begins with the very steps of the old one."""
-    return _differ_in_length_alone(old, new) and _why_not(old, new) is None
+    return _may_extend(old, new) and _why_not(old, new) is None
 
 
 def why_not_extended(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     """Return a sentence that says why another length alone is refused; empty where more differs."""
-    reason = _why_not(old, new) if _differ_in_length_alone(old, new) else None
+    reason = _why_not(old, new) if _may_extend(old, new) else None
     return f" A run can be made longer, but {reason}." if reason else ""
 
 
@@ -46,17 +49,25 @@ def session_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[s
     return [f"{what} ({old} -> {new})" for what, (old, new) in pairs.items() if old != new]
 
 
-def _differ_in_length_alone(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Tell whether two identities have a length each, another one, and are alike but for it."""
-    if not (NUM_STEPS in old and NUM_STEPS in new) or old[NUM_STEPS] == new[NUM_STEPS]:
+def _may_extend(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Tell whether two identities are alike but for the length and for going back, now wanted.
+
+    A run that raises has no steps after a value that is not finite; up to there it takes those of
+    one that goes back, whose setting alone is part of an identity.
+    """
+    before, now = dict(_flat(old)), dict(_flat(new))
+    if before == now or not (NUM_STEPS in before and NUM_STEPS in now):
         return False
-    rest = [dict(_flat({**identity, NUM_STEPS: 0})) for identity in (old, new)]
-    return rest[0] == rest[1]
+    if _ON_DIVERGENCE not in before:
+        now.pop(_ON_DIVERGENCE, None)
+    return {**before, NUM_STEPS: now[NUM_STEPS]} == now
 
 
 def _why_not(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
     if new[NUM_STEPS] < old[NUM_STEPS]:
         return f"not shorter than the {old[NUM_STEPS]} steps it was begun with"
+    if new[NUM_STEPS] == old[NUM_STEPS]:
+        return None
     kind = old["settings"]["training"]["schedule"]["kind"]
     if kind != "constant":
         return (

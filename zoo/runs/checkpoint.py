@@ -60,7 +60,9 @@ def seed_everything(seed: int) -> None:
 
 
 def save_checkpoint(directory: Path, step: int, state: Mapping[str, Any]) -> Path:
-    """Write the checkpoint of a step and drop all but the last two.
+    """Write the checkpoint of a step and drop all but the last two up to it.
+
+    Later ones are damaged, or the run would have gone on from there: they are dropped too.
 
     Args:
         directory: the run's `checkpoints` folder.
@@ -75,9 +77,11 @@ def save_checkpoint(directory: Path, step: int, state: Mapping[str, Any]) -> Pat
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, "step": step, **state}, buffer)
     write_hashed(path, buffer.getbuffer())
-    for old in _checkpoints(directory)[KEEP:]:
-        old.unlink(missing_ok=True)
-        hash_path(old).unlink(missing_ok=True)
+    found = _checkpoints(directory)
+    kept = found[found.index(path) :][:KEEP]
+    for other in set(found).difference(kept):
+        other.unlink(missing_ok=True)
+        hash_path(other).unlink(missing_ok=True)
     return path
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import resource
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,6 +41,7 @@ class Execution:
         tf32: whether a GPU may round float32 products to TensorFloat-32.
         num_workers: processes that prepare batches.
         store: where training images lie; `auto` until they and the free memory are known.
+        threads: that torch computes with on the CPU, 0 for as many as the process has.
     """
 
     device: torch.device
@@ -48,6 +51,7 @@ class Execution:
     tf32: bool
     num_workers: int
     store: Store = "auto"
+    threads: int = 0
 
     def autocast(self) -> torch.autocast:
         """Return the autocast context of forward passes; it does nothing in float32."""
@@ -71,12 +75,30 @@ class Execution:
             cudnn.benchmark, cudnn.allow_tf32 = before[:2]
             torch.set_float32_matmul_precision(before[2])
 
+    @contextmanager
+    def own_threads(self) -> Iterator[None]:
+        """Compute with as many threads as this execution has; afterwards with as many as before."""
+        before = torch.get_num_threads()
+        changes = self.threads not in (0, before)
+        if changes:
+            torch.set_num_threads(self.threads)
+        try:
+            yield
+        finally:
+            if changes:
+                torch.set_num_threads(before)
+
     def place(self, module: nn.Module) -> nn.Module:
         """Move a network to the device, in the run's memory layout."""
         if self.channels_last:
             # .to(memory_format=...) converts the 4-dimensional parameters and leaves the others
             module = module.to(memory_format=torch.channels_last)
         return module.to(self.device)
+
+    @property
+    def num_threads(self) -> int:
+        """Threads that torch computes with on the CPU: its own number, or the process's."""
+        return self.threads or torch.get_num_threads()
 
     def describe(self) -> dict[str, str | int | bool]:
         """Return what is recorded with a run; the numbers depend on all but the workers."""
@@ -86,7 +108,7 @@ class Execution:
             "channels_last": self.channels_last,
             "compile": self.compile,
             "tf32": self.tf32,
-            "threads": torch.get_num_threads() if self.device.type == "cpu" else 0,
+            "threads": self.num_threads if self.device.type == "cpu" else 0,
         }
 
 
@@ -140,7 +162,14 @@ def plan_execution(runtime: Runtime, device: torch.device) -> Execution:
         tf32=runtime.tf32 and on_gpu,
         num_workers=workers,
         store=runtime.store,
+        threads=0 if runtime.threads == "auto" else runtime.threads,
     )
+
+
+def has_cpp_compiler() -> bool:
+    """Tell whether a C++ compiler is on the path, as `torch.compile` needs one on a CPU."""
+    names = (os.environ.get("CXX"), "g++", "clang++", "cl")
+    return any(shutil.which(name) for name in names if name)
 
 
 def free_device_memory(device: torch.device) -> int:

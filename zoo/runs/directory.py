@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import socket
@@ -38,6 +39,7 @@ from zoo.runs.changes import differences, is_extension, session_changes, why_not
 from zoo.runs.checkpoint import latest_step
 from zoo.runs.provenance import identity_hash
 
+logger = logging.getLogger(__name__)
 WEIGHTS = "weights.safetensors"
 State = Literal["empty", "begun", "finished"]
 _LOCK, _HOLDER = ".lock", ".lock-holder"
@@ -47,6 +49,7 @@ _PROVENANCE, _SUMMARY, _METRICS = "provenance.json", "summary.json", "metrics.js
 ROLLBACK = "rollback"
 """Kind of the row that says that a run went back; it is numbered from 1."""
 _EARLIER = "earlier_identities"
+_NOTHING_LEFT = " It is finished and has no checkpoint left to go on from."
 
 
 def run_path(spec: RunSpec, root: Path) -> Path:
@@ -74,6 +77,16 @@ class RunDirectory:
     def weights(self) -> Path:
         """The generator's weights (moving average) as of the last checkpoint."""
         return self.path / WEIGHTS
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether there is a checkpoint of a step."""
+        return latest_step(self.checkpoints) > 0
+
+    @property
+    def may_be_extended(self) -> bool:
+        """Whether nothing is lost when a longer run begins here: no end without a checkpoint."""
+        return self.has_steps or not (self.path / _SUMMARY).exists()
 
     @contextmanager
     def lock(self, *, wait: Callable[[str], None] | None = None) -> Iterator[None]:
@@ -116,23 +129,23 @@ class RunDirectory:
         recorded = self.provenance()
         if recorded is None or recorded["identity_sha256"] == identity_hash(identity):
             return
-        if self.is_extended_by(identity):
+        if self.extended_by(identity):
             return
         old = recorded["identity"]
+        why_not = _NOTHING_LEFT if is_extension(old, identity) else why_not_extended(old, identity)
         raise RecipeError(
-            f"{self.path} was begun with other settings: {differences(old, identity)}."
-            f"{why_not_extended(old, identity)} Go on with the old ones, start over with --fresh "
-            "(this deletes the run), or keep both with another --run-root"
+            f"{self.path} was begun with other settings: {differences(old, identity)}.{why_not} "
+            "Go on with the old ones, start over with --fresh (this deletes the run), or keep both "
+            "with another --run-root"
         )
 
-    def is_extended_by(self, identity: Mapping[str, Any]) -> bool:
-        """Tell whether the run here, which has a checkpoint, is the first part of this one."""
+    def extended_by(self, identity: Mapping[str, Any]) -> str:
+        """Return in words what an identity changes that goes on from the run here, or nothing."""
         recorded = self.provenance()
-        return (
-            recorded is not None
-            and is_extension(recorded["identity"], identity)
-            and latest_step(self.checkpoints) > 0
-        )
+        if recorded is None or not self.may_be_extended:
+            return ""
+        old = recorded["identity"]
+        return differences(old, identity) if is_extension(old, identity) else ""
 
     def begin_session(
         self, spec: RunSpec, identity: Mapping[str, Any], session: Mapping[str, Any]
@@ -190,13 +203,12 @@ class RunDirectory:
         """
         if not self.belongs_to(identity):
             return "empty"
-        begun = latest_step(self.checkpoints) > 0
         if self.summary(identity) is not None and self.weights.exists():
             if self.has_whole_weights():
                 return "finished"
-            if not begun:
+            if not self.has_steps:
                 raise IntegrityError(self._damage())
-        return "begun" if begun else "empty"
+        return "begun" if self.has_steps else "empty"
 
     def provenance(self) -> dict[str, Any] | None:
         """Return the recorded provenance, None where no run has begun.
@@ -274,17 +286,18 @@ class RunDirectory:
         sync_file(self.path / _METRICS)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the rows of `metrics.jsonl`; a line torn by a kill is left out."""
+        """Return the rows of `metrics.jsonl`; damaged lines are left out.
+
+        The last line may be torn by a kill; that another one is damaged is logged.
+        """
         path = self.path / _METRICS
         if not path.exists():
             return []
-        rows = []
-        for line in path.read_text().splitlines():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:  # the last line, torn by a kill
-                break
-        return rows
+        rows = [_row(line) for line in path.read_bytes().splitlines()]
+        num_damaged = rows[:-1].count(None)
+        if num_damaged:
+            logger.warning("%s: %d damaged lines are left out", path, num_damaged)
+        return [row for row in rows if row is not None]
 
     def drop_rows_after(self, step: int, *, rollbacks: int = 0) -> None:
         """Forget rows of steps that will be done again; without a checkpoint, all of them.
@@ -366,6 +379,14 @@ def _record_holder(path: Path) -> None:
     write_atomically(
         path, f"process {os.getpid()} on {socket.gethostname()} since {started}".encode()
     )
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    try:
+        row: Any = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and {"kind", "step"} <= row.keys() else None
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:

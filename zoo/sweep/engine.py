@@ -73,10 +73,10 @@ def run_jobs(specs: Sequence[RunSpec], settings: Settings, observer: Observer) -
     worker = _Worker()
     try:
         for spec in specs:
-            with _stopping(worker) as stop:
+            with _stopping(worker):
                 result = worker.run(_job(spec, settings), observer)
-            if stop.signal is not None:
-                raise Interrupted(stop.signal, int(result.get("step", 0)))
+            if worker.stopped_by is not None:
+                raise Interrupted(worker.stopped_by, int(result.get("step", 0)))
             if result["status"] == "interrupted":  # somebody stopped the worker, not us
                 number = int(result["exit_code"]) - _EXIT_CODE_OF_SIGNAL
                 raise Interrupted(number, int(result["step"]))
@@ -99,10 +99,21 @@ def _job(spec: RunSpec, settings: Settings) -> dict[str, Any]:
 
 
 class _Worker:
-    """The process that trains; started on the first job and after each crash."""
+    """The process that trains; started on the first job and after each crash.
+
+    Attributes:
+        stopped_by: the signal that asked to stop, None while nobody did.
+    """
 
     def __init__(self) -> None:
         self.process: subprocess.Popen[str] | None = None
+        self.stopped_by: int | None = None
+
+    def stop(self, number: int) -> None:
+        """Have the process save and end its job, as a signal asked; one not started yet too."""
+        self.stopped_by = self.stopped_by or number
+        if self.process is not None:
+            self.process.send_signal(signal.SIGTERM)
 
     def run(self, job: dict[str, Any], observer: Observer) -> dict[str, Any]:
         """Have one job done and return its result."""
@@ -141,6 +152,8 @@ class _Worker:
             self._forget()
         if self.process is None:
             self.process = self._start()
+            if self.stopped_by is not None:  # while it was started
+                self.stop(self.stopped_by)
         if self.process.stdin is None:  # it is a pipe, see _start
             raise RuntimeError("the worker has no input")
         self.process.stdin.write(json.dumps(job) + "\n")
@@ -182,28 +195,18 @@ def _tell(observer: Observer, event: str, arguments: list[Any]) -> None:
     getattr(observer, event)(*arguments)
 
 
-@dataclass(slots=True)
-class _Stop:
-    """The signal that asked to stop, None while nobody did."""
-
-    signal: int | None = None
-
-
 @contextmanager
-def _stopping(worker: _Worker) -> Iterator[_Stop]:
+def _stopping(worker: _Worker) -> Iterator[None]:
     """Turn what asks to stop into a wish that the worker stops after its step and saves."""
-    stop = _Stop()
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
-        stop.signal = stop.signal or number
-        if worker.process is not None:
-            worker.process.send_signal(signal.SIGTERM)
+        worker.stop(number)
 
     previous = {number: signal.getsignal(number) for number in EXIT_CODES}
     for number in previous:
         signal.signal(number, pass_on)
     try:
-        yield stop
+        yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

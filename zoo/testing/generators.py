@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable
 from unittest import SkipTest
 
@@ -12,6 +10,7 @@ from torch import Tensor
 
 from zoo.generators.base import Generator
 from zoo.recipes.arguments import SCALE
+from zoo.runs.device import has_cpp_compiler
 from zoo.testing.contract import images, require, require_close
 from zoo.testing.export import onnx_difference
 from zoo.testing.networks import FLOAT32_TOLERANCE, NetworkContract
@@ -77,6 +76,5 @@ def _require_enlarged(generator: Generator, scale: int, height: int, width: int)
 
 
 def _require_compiler() -> None:
-    names = (os.environ.get("CXX"), "g++", "clang++", "cl")
-    if not any(shutil.which(name) for name in names if name):
+    if not has_cpp_compiler():
         raise SkipTest("torch.compile needs a C++ compiler, and there is none on the path")

@@ -1,8 +1,10 @@
 """How much memory a stage will need at most, foretold from smaller work of the same kind.
 
 Peaks grow linearly with the number of pixels once a network is in place: they are measured at two
-small sizes, with the real step and the real validation, and continued to the full size. Nothing of
-full size is run, so a stage that does not fit is found out without running out of memory.
+small sizes, with the real step and the real validation, and continued to the full size. Nothing
+larger than half of a batch is run for it (a batch of four and less is), so most stages that do not
+fit are found out without running out of memory. Compiled networks are run uncompiled: they need no
+more when compiled, and would be compiled for each size.
 
 Not here: reading the peak of a process or a device (`zoo.runs.device`).
 """
@@ -34,12 +36,15 @@ from zoo.runs.device import (
     peak_memory,
     resident_memory,
 )
+from zoo.train.compilation import uncompiled
 from zoo.train.step import Players, assemble, to_device, training_step
 from zoo.train.validation import Validator
 
 logger = logging.getLogger(__name__)
 MARGIN = 1.2
 """What is kept free for a foretold peak: it may be a tenth off, and allocators lose some."""
+SMALL_SHARE = 0.01
+"""Of the free memory: images that take less lie on the device, and no forecast is waited for."""
 NUM_TRIAL_STEPS = 3
 """Steps a peak is measured over: after the first, freed pieces of memory lie between used ones."""
 TRIAL_SIDES = 96, 160
@@ -95,12 +100,15 @@ def forecast_memory(
     device = players.execution.device
     begin = peak_memory(device)
     sizes = trial_batch_sizes(data.batch_size)
-    _trial_steps(players, data, scale, sizes[0])  # optimizers get their state, convolutions theirs
     steps = [(size, partial(_trial_steps, players, data, scale, size)) for size in sizes]
-    step = _foretold(steps, data.batch_size, device)
     area = max(height * width for height, width in image_sizes) / scale**2
     sides = TRIAL_SIDES if area > TRIAL_SIDES[-1] ** 2 else (math.ceil(math.sqrt(area)),)
-    with tempfile.TemporaryDirectory(prefix="zoo-memory-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="zoo-memory-") as folder,
+        uncompiled(players.execution),
+    ):
+        steps[0][1]()  # optimizers get their state, convolutions theirs
+        step = _foretold(steps, data.batch_size, device)
         trials = [
             (side**2, _validation_trial(players, Path(folder), scale, side)) for side in sides
         ]
@@ -139,19 +147,34 @@ def choose_store(
     store_bytes = estimate_store_bytes(paths, settings.scale)
     if store_bytes >= free:
         return "host"
-    components = build_components(settings, seed=spec.seed)
-    forecast = forecast_memory(
-        assemble(components, settings.training, execution),
-        settings.data,
-        scale=settings.scale,
-        image_sizes=validator.image_sizes(),
-    )
-    del components
-    gc.collect()
-    torch.cuda.empty_cache()
+    if store_bytes <= SMALL_SHARE * free:
+        return "device"
+    forecast = _forecast_and_forget(spec, execution, validator)
     fits = forecast is not None and store_bytes + MARGIN * forecast.peak <= free
     logger.info("%d bytes of images, %d free: %s", store_bytes, free, "device" if fits else "host")
     return "device" if fits else "host"
+
+
+def _forecast_and_forget(
+    spec: RunSpec, execution: Execution, validator: Validator
+) -> MemoryForecast | None:
+    """Return the forecast of a stage built for it; None where not even the trials fit."""
+    settings = spec.settings
+    components = build_components(settings, seed=spec.seed)
+    try:
+        return forecast_memory(
+            assemble(components, settings.training, execution),
+            settings.data,
+            scale=settings.scale,
+            image_sizes=validator.image_sizes(),
+        )
+    except torch.OutOfMemoryError:
+        logger.info("the trials of the forecast do not fit into the memory of %s", execution.device)
+        return None
+    finally:
+        del components
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def trial_batch_sizes(batch_size: int) -> tuple[int, ...]:

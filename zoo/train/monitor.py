@@ -22,10 +22,6 @@ PSNR_DROP = 6.0
 CRITIC_LOSS_FLOOR = 0.02
 CONTRAST_FLOOR = 0.5
 _NEVER = 2**62
-_ADVICE = (
-    "The same run would end there again: lower training.learning_rate or the adversary's weight, "
-    "or set training.on_divergence=rollback, with --fresh or under another --run-root"
-)
 
 
 class FiniteGuard:
@@ -73,13 +69,13 @@ class FiniteGuard:
             names = sorted(name for name, at in bad.items() if at == step)
             raise DivergedError(
                 f"{', '.join(names)} became NaN or infinite at step {step}; "
-                f"{self._recently(names)}nothing of it was saved. {_ADVICE}"
+                f"{self._recently(names)}nothing of it was saved"
             )
         parts = [name for name, part in (state or {}).items() if not _is_finite(part)]
         if parts:
             raise DivergedError(
                 f"NaN or infinite values in the state of {', '.join(parts)} though every loss was "
-                f"finite; nothing of it was saved. {_ADVICE}"
+                "finite; nothing of it was saved"
             )
 
     def _recently(self, names: Sequence[str]) -> str:
@@ -91,7 +87,11 @@ class FiniteGuard:
 
 def _is_finite(state: Any) -> bool:
     """Tell whether every tensor of a nested state is; waits for the device once."""
-    found = [tensor.isfinite().all() for tensor in _tensors(state) if tensor.is_floating_point()]
+    found = [
+        tensor.isfinite().all()
+        for tensor in _tensors(state)
+        if tensor.is_floating_point() or tensor.is_complex()
+    ]
     by_device: dict[torch.device, list[Tensor]] = {}
     for one in found:  # an optimizer counts its steps on the CPU, wherever its parameters are
         by_device.setdefault(one.device, []).append(one)

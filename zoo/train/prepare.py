@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -21,8 +23,10 @@ from zoo.recipes.build import Components, build_components
 from zoo.recipes.schema import RecipeSettings, RunSpec
 from zoo.registry import GENERATORS
 from zoo.runs.device import Execution, choose_device, plan_execution
+from zoo.train.choice import Choice, choose, recorded_choice
 from zoo.train.memory import choose_store
 from zoo.train.observer import Observer
+from zoo.train.timing import StepTimer
 from zoo.train.validation import Validator, held_out_images
 
 NUM_REHEARSAL_IMAGES = 8
@@ -55,6 +59,7 @@ class Prepared:
         num_steps: generator updates in all.
         data_hash: hash of the training pixels.
         images_left_out: bytes on the device of the images that a rehearsal's store is without.
+        choice: how the execution was chosen on a CPU; None until it is, and on a GPU.
     """
 
     execution: Execution
@@ -64,6 +69,7 @@ class Prepared:
     num_steps: int
     data_hash: str
     images_left_out: int = 0
+    choice: Choice | None = None
 
 
 def prepare(spec: RunSpec, options: Options, *, rehearsal: Path | None = None) -> Prepared:
@@ -107,7 +113,7 @@ def prepare(spec: RunSpec, options: Options, *, rehearsal: Path | None = None) -
 
 
 def prepare_pretraining(spec: RunSpec, outer: Prepared) -> Prepared:
-    """Return what a pretraining stage needs; data and execution are those of the outer run."""
+    """Return what a pretraining stage needs; data and planned execution are the outer run's."""
     return Prepared(
         execution=outer.execution,
         stream=outer.stream,
@@ -116,6 +122,36 @@ def prepare_pretraining(spec: RunSpec, outer: Prepared) -> Prepared:
         num_steps=count_steps(spec.settings, outer.stream.store.num_images),
         data_hash=outer.data_hash,
     )
+
+
+def settle(
+    spec: RunSpec,
+    prepared: Prepared,
+    options: Options,
+    *,
+    begun: Mapping[str, Any] | None,
+    keep: bool = True,
+) -> Prepared:
+    """Choose on a CPU how a stage is executed (`zoo.train.choice`); a GPU's plan stays.
+
+    Args:
+        spec: the stage.
+        prepared: what it is trained with, as planned.
+        options: where and on what.
+        begun: provenance of the run that it goes on with, whose choice is taken; None for a new
+            run.
+        keep: whether what is measured is kept in zoo's cache.
+    """
+    planned, runtime = prepared.execution, spec.settings.runtime
+    if planned.device.type != "cpu":
+        return prepared
+    if begun is None:
+        tell = options.observer.notice
+        timer = StepTimer(spec, planned, prepared.stream, cache_dir(), tell, keep=keep)
+        choice = choose(timer, prepared.num_steps)
+    else:
+        choice = recorded_choice(begun, runtime, planned)
+    return replace(prepared, execution=choice.apply(planned), choice=choice)
 
 
 def count_steps(settings: RecipeSettings, num_images: int) -> int:

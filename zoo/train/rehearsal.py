@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from zoo.recipes.schema import RunSpec
 from zoo.runs.checkpoint import seed_everything
 from zoo.runs.device import Execution, peak_memory, reset_peak_memory
+from zoo.runs.directory import RunDirectory, run_path
+from zoo.train.choice import Choice
 from zoo.train.memory import MemoryForecast, forecast_memory
-from zoo.train.prepare import Options, prepare
+from zoo.train.prepare import Options, Prepared, prepare, settle
 from zoo.train.run import assemble_stage
 from zoo.train.step import to_device, training_step
 from zoo.train.trainer import Stage, step_batches
 
 WARM_STEP_LIMIT = 20.0
-"""Seconds: where the first step takes longer, it is the estimate, and no second one is taken."""
+"""Seconds: where the first step takes longer, it is the estimate, and no second one is taken.
+
+A compiled step is always taken twice: in the first one it is compiled.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,8 @@ class Rehearsal:
             or the system does not tell what it is made from.
         generator_parameters: parameters of the generator.
         discriminator_parameters: those of the discriminator, 0 where there is none.
-        execution: device, precision and layout.
+        execution: device, precision, layout and threads.
+        choice: how the execution was chosen; None on a GPU and where it was not asked for.
     """
 
     recipe: str
@@ -49,6 +56,7 @@ class Rehearsal:
     generator_parameters: int
     discriminator_parameters: int
     execution: Execution
+    choice: Choice | None
 
     @property
     def total_seconds(self) -> float:
@@ -56,7 +64,9 @@ class Rehearsal:
         return self.num_steps * self.step_seconds
 
 
-def rehearse(spec: RunSpec, options: Options, *, foretell_memory: bool = False) -> list[Rehearsal]:
+def rehearse(
+    spec: RunSpec, options: Options, *, foretell_memory: bool = False, choose: bool = False
+) -> list[Rehearsal]:
     """Take one real step of each stage of a run, pretraining first, and write nothing.
 
     The patch store is made of the first few images, in a temporary folder. The adversarial
@@ -66,19 +76,43 @@ def rehearse(spec: RunSpec, options: Options, *, foretell_memory: bool = False) 
         spec: complete specification.
         options: where and on what.
         foretell_memory: whether to forecast peak memory too, which takes some seconds.
+        choose: whether to execute it as the run would, measured where the run measures; else as
+            planned. What is measured is not kept.
     """
     stages = [spec] if spec.pretraining is None else [spec.pretraining, spec]
     with tempfile.TemporaryDirectory(prefix="zoo-dry-run-") as folder:
         return [
-            _rehearse_stage(stage, options, Path(folder), foretell_memory=foretell_memory)
+            _rehearse_stage(
+                stage, options, Path(folder), foretell_memory=foretell_memory, choose=choose
+            )
             for stage in stages
         ]
 
 
 def _rehearse_stage(
-    spec: RunSpec, options: Options, store_dir: Path, *, foretell_memory: bool
+    spec: RunSpec, options: Options, store_dir: Path, *, foretell_memory: bool, choose: bool
 ) -> Rehearsal:
     prepared = prepare(spec, options, rehearsal=store_dir)
+    if choose:
+        prepared = settle(spec, prepared, options, begun=_begun(spec, options), keep=False)
+    with prepared.execution.own_threads():
+        return _try(spec, prepared, foretell_memory=foretell_memory)
+
+
+def _begun(spec: RunSpec, options: Options) -> Mapping[str, Any] | None:
+    """Return the provenance of the run that a stage would go on with, None where it would begin."""
+    directory = RunDirectory(run_path(spec, options.run_root))
+    recorded = None if options.fresh else directory.spec()
+    if recorded is None or _mathematics(recorded) != _mathematics(spec):
+        return None
+    return directory.provenance()
+
+
+def _mathematics(spec: RunSpec) -> dict[str, Any]:
+    return spec.settings.model_dump(exclude={"runtime"})
+
+
+def _try(spec: RunSpec, prepared: Prepared, *, foretell_memory: bool) -> Rehearsal:
     device = prepared.execution.device
     stage = assemble_stage(spec, prepared)
     seed_everything(spec.seed)
@@ -104,6 +138,7 @@ def _rehearse_stage(
         generator_parameters=_count(players.generator),
         discriminator_parameters=_count(players.discriminator),
         execution=prepared.execution,
+        choice=prepared.choice,
     )
 
 
@@ -122,7 +157,7 @@ def _timed_steps(stage: Stage) -> Generator[float, None, None]:
             float(values["loss_total"])  # waits for the device
             seconds = time.perf_counter() - since
             yield seconds
-            if seconds > WARM_STEP_LIMIT:
+            if seconds > WARM_STEP_LIMIT and not execution.compile:
                 return
 
 

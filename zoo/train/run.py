@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,9 @@ from zoo.recipes.schema import RunSpec
 from zoo.runs.allocator import keep_freed_memory
 from zoo.runs.directory import RunDirectory, State, run_path
 from zoo.runs.provenance import identity_hash, revision, versions
+from zoo.train.choice import CHOICE, alternatives, why_not_measured
 from zoo.train.identity import run_identity
-from zoo.train.prepare import Options, Prepared, prepare, prepare_pretraining
+from zoo.train.prepare import Options, Prepared, prepare, prepare_pretraining, settle
 from zoo.train.step import assemble
 from zoo.train.summary import is_bounded, summarise
 from zoo.train.trainer import Stage, Trainer
@@ -76,8 +77,8 @@ class _Job:
     @property
     def state(self) -> State:
         """How far the stage has come: only an empty one needs initial weights."""
-        if self.directory.is_extended_by(self.identity):
-            return "begun"
+        if self.directory.extended_by(self.identity):
+            return "begun" if self.directory.has_steps else "empty"
         return self.directory.state(self.hash)
 
 
@@ -93,16 +94,16 @@ def train(spec: RunSpec, options: Options) -> Run:
         Interrupted: if Ctrl-C, SIGTERM or SIGUSR1 asked to stop; the state is saved.
     """
     prepared = prepare(spec, options)
+    directory = RunDirectory(run_path(spec, options.run_root))
+    begun = None if options.fresh else directory.provenance()
     inner: _Job | None = None
-    inner_hash: str | None = None
     if spec.pretraining is not None:
         inner_prepared = prepare_pretraining(spec.pretraining, prepared)
-        identity = run_identity(spec.pretraining, inner_prepared, None)
-        inner_hash = identity_hash(identity)
-        place = _pretraining_directory(spec.pretraining, inner_hash, options.run_root)
-        inner = _Job(spec.pretraining, inner_prepared, identity, place)
-    identity = run_identity(spec, prepared, inner_hash)
-    job = _Job(spec, prepared, identity, RunDirectory(run_path(spec, options.run_root)))
+        used = None if begun is None else begun["identity"].get("pretraining")
+        inner = _pretraining_job(spec.pretraining, inner_prepared, options, used=used)
+    prepared = settle(spec, prepared, options, begun=begun)
+    identity = run_identity(spec, prepared, None if inner is None else inner.hash)
+    job = _Job(spec, prepared, identity, directory)
     if not options.fresh:
         job.directory.check(identity)  # again under the lock; here, before pretraining runs
     if inner is not None and (options.fresh or job.state == "empty"):
@@ -126,15 +127,45 @@ def assemble_stage(spec: RunSpec, prepared: Prepared) -> Stage:
     )
 
 
-def _pretraining_directory(spec: RunSpec, identity: str, root: Path) -> RunDirectory:
-    """Find the run of this identity under any recipe's name, or choose a directory for it.
+def _pretraining_job(
+    spec: RunSpec, prepared: Prepared, options: Options, *, used: str | None
+) -> _Job:
+    """Find the run of a pretraining under any recipe's name, or choose a directory for it.
 
-    The recipe's usual directory is taken unless a run with other settings is in it; then the
-    identity is part of the name.
+    Another measurement may have chosen another layout for it, which makes another identity. Such
+    a run is taken if this stage would be measured too, or if the outer run started from it.
+
+    Args:
+        spec: the pretraining.
+        prepared: what it is trained with, as planned.
+        options: where and on what.
+        used: hash of the identity that the outer run started from, None if that has not begun.
     """
-    for path in sorted(root.glob(f"*/*/seed-{spec.seed}*")):
-        if RunDirectory(path).belongs_to(identity):
-            return RunDirectory(path)
+
+    def job(settled: Prepared, directory: RunDirectory | None = None) -> _Job:
+        identity = run_identity(spec, settled, None)
+        place = directory or _free_directory(spec, identity_hash(identity), options.run_root)
+        return _Job(spec, settled, identity, place)
+
+    runtime, planned = spec.settings.runtime, prepared.execution
+    jobs = [job(replace(prepared, execution=each)) for each in alternatives(runtime, planned)]
+    known = {each.hash: each for each in jobs}
+    wanted = {used} if used in known else {jobs[0].hash}
+    if used not in known and why_not_measured(runtime, planned, prepared.num_steps) is None:
+        wanted |= known.keys()
+    for path in sorted(options.run_root.glob(f"*/*/seed-{spec.seed}*")):
+        directory = RunDirectory(path)
+        if any(directory.belongs_to(str(identity)) for identity in wanted):
+            found = job(settle(spec, prepared, options, begun=directory.provenance()), directory)
+            if directory.belongs_to(found.hash):
+                return found
+    if used in known:
+        return known[used]
+    return job(settle(spec, prepared, options, begun=None))
+
+
+def _free_directory(spec: RunSpec, identity: str, root: Path) -> RunDirectory:
+    """Return the recipe's usual directory, or, if a run is there, one named by the identity too."""
     usual = run_path(spec, root)
     if (usual / "provenance.json").exists():
         usual = usual.with_name(f"{usual.name}-{identity[:8]}")
@@ -159,7 +190,8 @@ def _fit(
         start: the stage whose generator it starts from.
     """
     spec, directory, observer = job.spec, job.directory, options.observer
-    with directory.lock(wait=observer.notice if wait else None):
+    choice, own_threads = job.prepared.choice, job.prepared.execution.own_threads()
+    with directory.lock(wait=observer.notice if wait else None), own_threads:
         if fresh:
             directory.clear()
         directory.check(job.identity)
@@ -168,12 +200,15 @@ def _fit(
             return _finished(job)
         if start is not None and job.state == "empty":
             _load_weights(job.prepared, start)
-        if directory.is_extended_by(job.identity):
-            observer.notice(f"{spec.recipe} is made longer: {job.prepared.num_steps} steps in all")
+        extended = directory.extended_by(job.identity)
+        if extended:
+            observer.notice(f"{spec.recipe} goes on from what was begun here: {extended}")
         for change in directory.begin_session(spec, job.identity, _session(job)):
             observer.notice(
                 f"{spec.recipe} goes on with another {change}: the last bits may differ"
             )
+        if choice is not None:
+            observer.notice(f"{spec.recipe}: {choice.describe()}")
         trainer = Trainer(assemble_stage(spec, job.prepared), directory, observer, job.hash)
         step = trainer.resume()
         kind = "adversarial" if spec.settings.is_adversarial else "content"
@@ -220,7 +255,7 @@ def _load_weights(prepared: Prepared, source: _Job) -> int:
 
 def _session(job: _Job) -> dict[str, Any]:
     """Describe this process's part in a run, for its provenance."""
-    execution = job.prepared.execution
+    execution, choice = job.prepared.execution, job.prepared.choice
     on_gpu = execution.device.type == "cuda"
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -228,6 +263,7 @@ def _session(job: _Job) -> dict[str, Any]:
         "command": sys.argv,
         "device_name": torch.cuda.get_device_name(execution.device) if on_gpu else "cpu",
         "execution": {**execution.describe(), "store": execution.store},
+        CHOICE: None if choice is None else choice.document(),
         "versions": versions(),
         "git": revision(),
         "components": {

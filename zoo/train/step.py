@@ -10,12 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.adversaries.base import Adversary
+from zoo.adversaries.base import Adversary, Critic
 from zoo.data.stream import to_float
 from zoo.errors import RecipeError
 from zoo.recipes.build import Components
 from zoo.recipes.schema import Schedule, Training
 from zoo.runs.device import Execution
+from zoo.train.compilation import CompiledCritic, compile_losses
 from zoo.train.ema import MovingAverage
 
 Batch = tuple[Tensor, Tensor]
@@ -29,6 +30,7 @@ class Players:
 
     Attributes:
         generate: the generator, or its compiled form; shares the parameters of `generator`.
+        critic: the same of `discriminator`.
         ema: moving average of the generator's parameters and buffers.
         weights: weight of each term of the generator's loss.
     """
@@ -41,6 +43,7 @@ class Players:
     weights: dict[str, float]
     adversary: Adversary | None
     discriminator: nn.Module | None
+    critic: Critic | None
     discriminator_optimizer: torch.optim.Optimizer | None
     execution: Execution
 
@@ -82,15 +85,22 @@ def assemble(components: Components, training: Training, execution: Execution) -
     losses = nn.ModuleDict(
         {name: execution.place(loss) for name, loss in components.losses.items()}
     )
+    generate: Callable[[Tensor], Tensor] = generator
+    critic: Critic | None = discriminator
+    if execution.compile:
+        generate = torch.compile(generator)
+        critic = None if discriminator is None else CompiledCritic(discriminator)
+        compile_losses(losses.values())
     return Players(
         generator=generator,
-        generate=torch.compile(generator) if execution.compile else generator,
+        generate=generate,
         generator_optimizer=generator_optimizer,
         ema=MovingAverage(generator, decay=training.ema_decay),
         losses=losses,
         weights={**components.weights, ADVERSARIAL: components.adversary_weight},
         adversary=adversary,
         discriminator=discriminator,
+        critic=critic,
         discriminator_optimizer=discriminator_optimizer,
         execution=execution,
     )
@@ -146,12 +156,12 @@ def update_discriminator(players: Players, real: Tensor, fake: Tensor) -> dict[s
         fake: `(N, 3, H, W)` generated images, without a graph.
     """
     adversary, discriminator = players.adversary, players.discriminator
-    optimizer = players.discriminator_optimizer
-    if adversary is None or discriminator is None or optimizer is None:
+    critic, optimizer = players.critic, players.discriminator_optimizer
+    if adversary is None or discriminator is None or critic is None or optimizer is None:
         return {}
     discriminator.requires_grad_(requires_grad=True)
     with players.execution.autocast():
-        losses = adversary.discriminator_loss(discriminator, real, fake)
+        losses = adversary.discriminator_loss(critic, real, fake)
     optimizer.zero_grad(set_to_none=True)
     losses["total"].backward()
     optimizer.step()
@@ -162,12 +172,10 @@ def generator_terms(players: Players, sr_image: Tensor, hr_image: Tensor) -> dic
     """Return the unweighted terms of the generator's loss; the discriminator stays frozen."""
     with players.execution.autocast():
         terms = {name: loss(sr_image, hr_image) for name, loss in players.losses.items()}
-        if players.adversary is not None and players.discriminator is not None:
-            players.discriminator.requires_grad_(requires_grad=False)
-            adversarial = players.adversary.generator_loss(
-                players.discriminator, hr_image, sr_image
-            )
-            terms[ADVERSARIAL] = adversarial["total"]
+        adversary, discriminator, critic = players.adversary, players.discriminator, players.critic
+        if adversary is not None and discriminator is not None and critic is not None:
+            discriminator.requires_grad_(requires_grad=False)
+            terms[ADVERSARIAL] = adversary.generator_loss(critic, hr_image, sr_image)["total"]
     return terms
 
 

@@ -45,6 +45,11 @@ from zoo.train.validation import Validator
 OWN_STREAM, EXTRA_STREAM = 0, 1
 MAX_ROLLBACKS = 4
 """After so many a run that diverges again raises: it learns at a sixteenth of its rates by then."""
+_ADVICE = (
+    "The same run would end there again: lower training.learning_rate or the adversary's weight, "
+    "with --fresh or under another --run-root"
+)
+_OR_GO_BACK = "; or go on from its last checkpoint with --set training.on_divergence=rollback"
 
 
 @dataclass(slots=True)
@@ -110,14 +115,14 @@ class Trainer:
         seed_everything(self.stage.seed)
         state = load_latest(self.directory.checkpoints)
         if state is not None:
-            if state["identity"] not in {self.identity, *self.directory.identities()}:
+            if state.get("identity") not in {self.identity, *self.directory.identities()}:
                 raise CheckpointError(
                     f"{self.directory.checkpoints} holds the state of another run; start over "
                     "with --fresh"
                 )
             self._take_up(state)
             self._seconds, self.rollbacks = state["seconds"], state.get("rollbacks", 0)
-            self._mend_weights()
+            self._mend_weights(state["identity"])
         self.directory.drop_rows_after(self.step, rollbacks=self.rollbacks)
         return self.step
 
@@ -144,14 +149,19 @@ class Trainer:
         restore_random_state(state["random"], self.stage.players.execution.device)
         self.step = self._saved_at = state["step"]
 
-    def _mend_weights(self) -> None:
-        """Make the weights of the checkpoint again where their file is lost or damaged."""
-        if self.directory.has_whole_weights():
+    def _mend_weights(self, owner: str) -> None:
+        """Write the weights of a checkpoint again where they are lost, damaged or another run's.
+
+        Args:
+            owner: hash of the identity the checkpoint is of: this run's, or of one it extends.
+        """
+        if not self.directory.has_whole_weights():
+            self.observer.notice(
+                f"{self.directory.weights} is missing or damaged (its sha256 is not the recorded "
+                f"one); it is made again from the checkpoint of step {self.step}"
+            )
+        elif owner == self.identity:
             return
-        self.observer.notice(
-            f"{self.directory.weights} is missing or damaged (its sha256 is not the recorded one); "
-            f"it is made again from the checkpoint of step {self.step}"
-        )
         self._write_weights()
 
     def _roll_back(self, error: DivergedError) -> None:
@@ -164,12 +174,13 @@ class Trainer:
             DivergedError: the given one, if the run is to end.
         """
         message, diverged_at = str(error), self.step
-        state = None
-        if self.stage.training.on_divergence == ROLLBACK and self.rollbacks < MAX_ROLLBACKS:
+        may_go_back, state = self.stage.training.on_divergence == ROLLBACK, None
+        if may_go_back and self.rollbacks < MAX_ROLLBACKS:
             state = load_latest(self.directory.checkpoints)
         if state is None:
             if self.rollbacks:
                 message = f"after {self.rollbacks} rollbacks: {message}"
+            message = f"{message}. {_ADVICE}{'' if may_go_back else _OR_GO_BACK}"
             self._write_row({"kind": DIVERGED, "step": self.step, "message": message})
             raise DivergedError(message) from error
         self._take_up(state)
@@ -203,6 +214,7 @@ class Trainer:
                 self._advance(own, extra)
                 self._stop_if_asked(stop)  # a validation that is due is done on resuming
                 self._maintain()
+        self._stop_if_asked(stop)  # a wish that came while the last step was saved
 
     def _stop_if_asked(self, stop: StopRequest) -> None:
         if stop.requested is None:

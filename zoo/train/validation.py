@@ -21,7 +21,7 @@ from zoo.data.images import hash_file, read_image, read_size, to_rgb, write_png
 from zoo.data.resize import crop_to_multiple, downscale, upscale
 from zoo.data.sources import open_source, validation_images
 from zoo.data.stream import to_float
-from zoo.errors import DataError
+from zoo.errors import DataError, DivergedError
 from zoo.metrics.fidelity import PSNRY
 from zoo.metrics.perceptual import HaarPSI
 from zoo.metrics.protocol import quantize
@@ -106,12 +106,17 @@ class Validator:
         """Upscale images one by one, in float32: `(C, H, W)` around [0, 1], on the CPU.
 
         Of a grey image's result, the mean of the three channels is taken.
+
+        Raises:
+            DivergedError: if a result is not finite: rounded to 8 bits it would pass for black.
         """
         generator.eval()
         for image in images:
             rgb = _tensor(to_rgb(image.lr_image)).unsqueeze(0).to(execution.device)
             with execution.scoring():
                 sr_image = generator(rgb).squeeze(0).cpu()
+            if not bool(sr_image.isfinite().all()):
+                raise DivergedError(f"{image.name} upscaled has NaN or infinite pixels")
             yield sr_image.mean(0, keepdim=True) if image.hr_image.ndim == 2 else sr_image
 
     def write_triptychs(

@@ -46,6 +46,7 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
 
     Raises:
         WeightsError: if the file is missing, damaged, or holds something else than named tensors.
+        IntegrityError: if there is a sha256 beside it, and it is another file's.
     """
     import torch
 
@@ -62,10 +63,16 @@ def read_data(path: Path) -> object:
 
     Raises:
         WeightsError: if the file is missing, damaged, or holds more than tensors and plain data.
+        IntegrityError: if there is a sha256 beside it, and it is another file's.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    if hash_path(path).exists() and path.is_file() and read_hashed(path) is None:
+        raise IntegrityError(
+            f"{path} is damaged or was replaced: its sha256 is not the one in "
+            f"{hash_path(path).name}"
+        )
     try:
         if path.suffix == SAFETENSORS:
             loaded: object = load_file(path)

@@ -1,0 +1,488 @@
+"""How a stage is executed on a CPU: rule, measurement, cache, and a run that goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from tests.train.bits import assert_same_bits, final_state
+from tests.train.conftest import MakeOptions, MakeSpec
+from tests.train.observers import Notes, Stopper
+from zoo.data.stream import PatchStream
+from zoo.errors import CheckpointError, RecipeError
+from zoo.recipes.schema import Runtime
+from zoo.runs.device import Execution, choose_device, plan_execution
+from zoo.runs.directory import RunDirectory
+from zoo.train import choice as choosing
+from zoo.train import timing
+from zoo.train.choice import (
+    MIN_NUM_STEPS,
+    Choice,
+    choose,
+    fastest,
+    recorded_choice,
+    ways,
+    why_not_measured,
+)
+from zoo.train.prepare import Options, prepare, settle
+from zoo.train.rehearsal import rehearse
+from zoo.train.run import Run, train
+from zoo.train.step import Batch, Players
+from zoo.train.timing import ROUNDS, StepTimer, Way
+
+PLANNED, HALF = Way(channels_last=True, threads=2), Way(channels_last=True, threads=1)
+NCHW, BOTH = Way(channels_last=False, threads=2), Way(channels_last=False, threads=1)
+ALIKE = {PLANNED: 1.0, HALF: 1.0, NCHW: 1.0, BOTH: 1.0}
+TUNED = ("srresnet-nobn", "runtime.tune=true", "training.steps=4")
+Seconds = dict[Way, float]
+
+
+class Kill(Exception):  # noqa: N818
+    """Stands for SIGKILL within the test's process."""
+
+
+class Heard(Notes):
+    """Remembers notices too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notices: list[str] = []
+
+    def notice(self, message: str) -> None:
+        self.notices.append(message)
+
+
+@pytest.fixture(autouse=True)
+def two_threads(one_thread: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave two threads to choose from, whatever the environment says."""
+    torch.set_num_threads(2)  # `one_thread` puts back what was
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def tell_times(monkeypatch: pytest.MonkeyPatch, *, real: bool) -> Seconds:
+    """Say what a step takes by each way; take it, or do not."""
+    told: Seconds = {}
+
+    def step_seconds(players: Players, own: Batch, extra: Sequence[Batch]) -> float:
+        if real:
+            take_step(players, own, extra)
+        execution = players.execution
+        layout, compiled = execution.channels_last, execution.compile
+        return told[Way(layout, torch.get_num_threads(), compiled)]
+
+    take_step = timing.step_seconds
+    monkeypatch.setattr(timing, "step_seconds", step_seconds)
+    return told
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Seconds:
+    """Return what a step is said to take by each way; none is taken."""
+    return tell_times(monkeypatch, real=False)
+
+
+@pytest.fixture
+def running_clock(monkeypatch: pytest.MonkeyPatch) -> Seconds:
+    """Return what a step is said to take by each way; it is taken all the same."""
+    return tell_times(monkeypatch, real=True)
+
+
+@pytest.fixture(scope="module")
+def stream(make_spec: MakeSpec, tmp_path_factory: pytest.TempPathFactory) -> PatchStream:
+    """Return training batches; they know nothing of the networks."""
+    folder = tmp_path_factory.mktemp("store")
+    spec = make_spec("srresnet-nobn")
+    found = prepare(spec, Options(folder, device="cpu"), rehearsal=folder).stream
+    assert isinstance(found, PatchStream)
+    return found
+
+
+@pytest.fixture
+def chosen(make_spec: MakeSpec, stream: PatchStream, tmp_path: Path) -> Callable[..., Choice]:
+    """Return a function that chooses for a recipe with settings, its cache below `tmp_path`."""
+
+    def choose_for(*settings: str, heard: Heard | None = None, num_steps: int = 12) -> Choice:
+        spec = make_spec("srresnet-nobn", "runtime.tune=true", *settings)
+        execution = plan_execution(spec.settings.runtime, choose_device("cpu"))
+        tell = (heard or Heard()).notice
+        return choose(StepTimer(spec, execution, stream, tmp_path, tell), num_steps)
+
+    return choose_for
+
+
+@pytest.fixture
+def tiny(make_spec: MakeSpec, small_validation: str) -> MakeSpec:
+    """Return specifications as `make_spec` does, validated on one small image."""
+    return lambda recipe, *settings, seed=0: make_spec(
+        recipe, small_validation, *settings, seed=seed
+    )
+
+
+def kept_times(folder: Path) -> list[Path]:
+    return list((folder / "choices").glob("*.json"))
+
+
+def planned(**runtime: Any) -> Execution:
+    return plan_execution(Runtime(**runtime), choose_device("cpu"))
+
+
+def session(run: Run, number: int) -> dict[str, Any]:
+    provenance = RunDirectory(run.directory).provenance()
+    assert provenance is not None
+    found: dict[str, Any] = provenance["sessions"][number]
+    return found
+
+
+def test_a_gain_within_the_noise_changes_nothing() -> None:
+    rounds = [1.0] * ROUNDS
+    assert fastest({PLANNED: rounds, NCHW: [0.96] * ROUNDS}) == (PLANNED, 1.0)
+    best, gain = fastest({PLANNED: rounds, NCHW: [0.5] * ROUNDS})
+    assert (best, gain) == (NCHW, 2.0)
+
+
+def test_rounds_are_compared_in_pairs() -> None:
+    """A machine that slows down slows both: the gain is the same in every round."""
+    slowing = [1.0, 2.0, 4.0, 8.0, 16.0]
+    best, gain = fastest({PLANNED: slowing, NCHW: [0.8 * each for each in slowing]})
+    assert best == NCHW
+    assert gain == pytest.approx(1.25)
+    one_outlier = {PLANNED: [1.0] * 5, NCHW: [0.1, 1.0, 1.0, 1.0, 1.0]}
+    assert fastest(one_outlier)[0] == PLANNED
+
+
+def test_a_change_that_alone_brings_nothing_is_not_made() -> None:
+    timings = {PLANNED: [1.0] * 5, HALF: [0.5] * 5, NCHW: [1.0] * 5, BOTH: [0.49] * 5}
+    assert fastest(timings) == (HALF, 2.0)
+
+
+def test_a_way_that_was_given_up_is_not_taken() -> None:
+    assert fastest({PLANNED: [1.0] * 5, NCHW: [0.1]})[0] == PLANNED
+
+
+@pytest.mark.parametrize(
+    ("threads", "counts"), [(1, [1]), (2, [2, 1]), (3, [3, 1]), (4, [4, 2, 1]), (64, [64, 32, 16])]
+)
+def test_ways_are_both_layouts_and_fewer_threads(threads: int, counts: list[int]) -> None:
+    execution = replace(planned(), threads=threads)
+    expected = [
+        Way(channels_last=layout, threads=count) for layout in (True, False) for count in counts
+    ]
+    assert ways(Runtime(), execution) == expected
+
+
+def test_what_a_setting_or_the_environment_settles_is_not_varied(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert ways(Runtime(channels_last=False), planned(channels_last=False)) == [NCHW, BOTH]
+    assert ways(Runtime(threads=1), planned(threads=1)) == [HALF, BOTH]
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert ways(Runtime(), planned()) == [PLANNED, NCHW]
+
+
+@pytest.mark.parametrize(
+    ("runtime", "steps", "why"),
+    [
+        ({}, MIN_NUM_STEPS, None),
+        ({}, MIN_NUM_STEPS - 1, "1499 steps are too few to gain from it"),
+        ({"tune": True}, 1, None),
+        ({"tune": False}, 10**6, "runtime.tune is false"),
+        ({"compile": True}, 10**6, "compilation was asked for"),
+        ({"channels_last": False, "threads": 1}, 10**6, "layout and threads are settled"),
+    ],
+)
+def test_only_what_gains_from_it_is_measured(
+    runtime: dict[str, Any], steps: int, why: str | None
+) -> None:
+    assert why_not_measured(Runtime(**runtime), planned(**runtime), steps) == why
+
+
+def test_a_gpu_is_not_measured() -> None:
+    execution = replace(planned(), device=torch.device("cuda"))
+    assert why_not_measured(Runtime(tune=True), execution, 10**6) == "only a CPU is"
+
+
+def test_a_short_run_is_executed_as_planned_and_says_why(
+    tiny: MakeSpec, make_options: MakeOptions, private_home: Path
+) -> None:
+    heard = Heard()
+    run = train(tiny("srresnet-nobn", "training.steps=2"), make_options(observer=heard))
+    told = "channels_last, 2 threads, eager (not measured: 2 steps are too few to gain from it)"
+    assert f"srresnet-nobn: {told}" in heard.notices
+    assert session(run, 0)["choice"]["source"] == "default"
+    assert not (private_home / "cache" / "choices").exists()
+
+
+def test_the_fastest_way_is_taken_shown_recorded_and_kept(
+    tiny: MakeSpec, make_options: MakeOptions, clock: Seconds
+) -> None:
+    clock |= {PLANNED: 1.0, HALF: 0.8, NCHW: 1.0, BOTH: 0.5}
+    heard = Heard()
+    spec = tiny(*TUNED)
+    run = train(spec, make_options(observer=heard))
+    assert torch.get_num_threads() == 2
+    recorded = session(run, 0)
+    assert recorded["execution"]["channels_last"] is False
+    assert recorded["execution"]["threads"] == 1
+    assert recorded["choice"]["source"] == "measured"
+    assert recorded["choice"]["seconds"] == {str(way): clock[way] for way in clock}
+    chosen = "NCHW, 1 thread, eager (chosen by measurement: 2.00 times as fast as channels_last, 2"
+    assert any(chosen in notice for notice in heard.notices)
+
+    clock.clear()  # any further measurement fails
+    again = train(spec, make_options("again"))
+    assert session(again, 0)["choice"]["source"] == "cached"
+    assert session(again, 0)["choice"]["way"] == recorded["choice"]["way"]
+    assert_same_bits(final_state(run.directory), final_state(again.directory))
+
+
+def test_a_hopeless_way_takes_two_steps(
+    chosen: Callable[..., Choice], clock: Seconds, tmp_path: Path
+) -> None:
+    clock |= {PLANNED: 1.0, HALF: 1.6, NCHW: 1.4, BOTH: 1.0}
+    assert chosen().way == PLANNED
+    (kept,) = kept_times(tmp_path)
+    counts = [len(times) for times in json.loads(kept.read_text())["seconds"].values()]
+    assert counts == [ROUNDS, 1, ROUNDS, ROUNDS]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["", "{", "[]", '{"seconds": {}}', '{"seconds": {"channels_last, 2 threads, eager": [1]}}'],
+)
+def test_damaged_times_are_measured_anew(
+    chosen: Callable[..., Choice], clock: Seconds, tmp_path: Path, damage: str
+) -> None:
+    clock |= {**ALIKE, NCHW: 0.5}
+    chosen()
+    (kept,) = kept_times(tmp_path)
+    whole, heard = kept.read_text(), Heard()
+    kept.write_text(damage)
+    choice = chosen(heard=heard)
+    assert (choice.way, choice.source) == (NCHW, "measured")
+    assert heard.notices[0] == f"{kept} is damaged: it is measured anew"
+    assert kept.read_text() == whole
+
+
+@pytest.mark.parametrize("seconds", ["NaN", "-1", "0", "Infinity"])
+def test_times_that_cannot_be_are_damage(
+    chosen: Callable[..., Choice], clock: Seconds, tmp_path: Path, seconds: str
+) -> None:
+    clock |= {**ALIKE, NCHW: 0.5}
+    chosen()
+    (kept,) = kept_times(tmp_path)
+    kept.write_text(kept.read_text().replace("0.5", seconds))
+    assert chosen().source == "measured"
+    assert chosen().source == "cached"
+
+
+@pytest.mark.parametrize("setting", ["data.batch_size=3", "generator.width=12", "losses.l1=1"])
+def test_another_step_is_measured_for_itself(
+    chosen: Callable[..., Choice], clock: Seconds, tmp_path: Path, setting: str
+) -> None:
+    clock |= ALIKE
+    assert [chosen(*more).source for more in ((), (setting,))] == ["measured"] * 2
+    assert chosen("training.learning_rate=1").source == "cached"
+    assert len(kept_times(tmp_path)) == 2
+
+
+def test_measuring_changes_nothing_of_the_run(
+    tiny: MakeSpec, make_options: MakeOptions, running_clock: Seconds
+) -> None:
+    """With critic steps, penalty and BatchNorm; random state, networks and batches are its own."""
+    recipe = ("srgan-wgangp", "losses.vgg19=null", "generator.norm=batch", "training.steps=4")
+    torch.set_num_threads(1)
+    running_clock |= ALIKE
+    measured = train(tiny(*recipe, "runtime.tune=true"), make_options("measured"))
+    plain = train(tiny(*recipe, "runtime.tune=false"), make_options("plain"))
+    assert session(measured, 0)["choice"]["source"] == "measured"
+    assert session(plain, 0)["choice"]["source"] == "default"
+    assert_same_bits(final_state(measured.directory), final_state(plain.directory))
+
+
+def test_measuring_leaves_random_state_and_prepared_networks_alone(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    spec = make_spec("srgan-wgangp", "losses.vgg19=null", "runtime.tune=true")
+    prepared = prepare(spec, make_options())
+    networks = nn.ModuleDict(
+        {name.replace(".", "_"): each for name, each in prepared.components.modules().items()}
+    )
+    values = {name: value.clone() for name, value in networks.state_dict().items()}
+    modes = [module.training for module in networks.modules()]
+    random = torch.get_rng_state()
+    torch.set_num_threads(1)
+    settle(spec, prepared, make_options(), begun=None)
+    assert torch.equal(torch.get_rng_state(), random)
+    assert_same_bits(values, dict(networks.state_dict()))
+    assert modes == [module.training for module in networks.modules()]
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_as_it_was_begun(
+    tiny: MakeSpec, make_options: MakeOptions, clock: Seconds, private_home: Path
+) -> None:
+    """Killed in both stages, the cache emptied, it is the uninterrupted run to the bit."""
+    recipe = ("srgan-wgangp", "losses.vgg19=null", "generator.norm=batch", "runtime.tune=true")
+    spec = tiny(*recipe)
+    clock |= {**ALIKE, BOTH: 0.5}
+    straight = train(spec, make_options("straight"))
+    for stage in ("content", "adversarial"):
+        with pytest.raises(Kill):
+            train(spec, make_options("killed", observer=Stopper(stage, 5, Kill())))
+        for kept in (private_home / "cache" / "choices").glob("*.json"):
+            kept.unlink()
+        if stage == "adversarial":
+            clock.clear()  # any further measurement fails
+    killed = train(spec, make_options("killed"))
+    last = session(killed, 1)
+    assert (last["choice"]["source"], last["choice"]["reason"]) == (
+        "recorded",
+        "as the run was begun",
+    )
+    assert last["execution"]["threads"] == 1
+    assert last["choice"]["seconds"] == session(killed, 0)["choice"]["seconds"]
+    assert_same_bits(final_state(straight.directory), final_state(killed.directory))
+    train(tiny(*recipe[:-1]), make_options("killed"))  # finished; without the setting too
+
+
+def test_another_choice_trains_no_second_pretraining(
+    tiny: MakeSpec, make_options: MakeOptions, clock: Seconds, private_home: Path
+) -> None:
+    clock |= {**ALIKE, BOTH: 0.5}
+    settings = ("losses.vgg19=null", "runtime.tune=true")
+    train(tiny("srresnet-nobn", "runtime.tune=true"), make_options())
+    for kept in (private_home / "cache" / "choices").glob("*.json"):
+        kept.unlink()
+    clock |= {HALF: 0.1}
+    notes = Notes()
+    run = train(tiny("srgan-nobn", *settings), make_options(observer=notes))
+    assert [recipe for recipe, _, _ in notes.started] == ["srgan-nobn"]
+    assert session(run, 0)["execution"]["channels_last"] is True
+    train(tiny("srgan-nobn", "losses.vgg19=null"), make_options())  # finds both stages again
+
+
+def test_fewer_cores_than_a_run_was_begun_with_are_said(
+    tiny: MakeSpec, make_options: MakeOptions, clock: Seconds
+) -> None:
+    clock |= {PLANNED: 1.0, HALF: 2.0, NCHW: 0.5, BOTH: 2.0}
+    spec, heard = tiny(*TUNED), Heard()
+    with pytest.raises(Kill):
+        train(spec, make_options(observer=Stopper("content", 2, Kill())))
+    torch.set_num_threads(1)
+    run = train(spec, make_options(observer=heard))
+    change = "goes on with another number of threads (2 -> 1): the last bits may differ"
+    assert f"srresnet-nobn {change}" in heard.notices
+    assert session(run, 1)["choice"]["way"] == {
+        "channels_last": False,
+        "threads": 1,
+        "compile": False,
+    }
+
+
+def test_a_setting_that_contradicts_the_choice_is_refused(
+    tiny: MakeSpec, make_options: MakeOptions, clock: Seconds
+) -> None:
+    clock |= {PLANNED: 1.0, HALF: 2.0, NCHW: 0.5, BOTH: 2.0}
+    train(tiny(*TUNED), make_options())
+    contrary = tiny(*TUNED, "runtime.channels_last=true")
+    with pytest.raises(RecipeError, match=r"execution.channels_last false -> true"):
+        train(contrary, make_options())
+
+
+def test_a_run_begun_before_there_were_choices_goes_on_as_planned() -> None:
+    old: dict[str, Any] = {"sessions": [{"execution": {"threads": 2}}]}
+    choice = recorded_choice(old, Runtime(tune=True), planned())
+    assert choice.apply(planned()) == planned()
+    assert choice.describe() == "channels_last, 2 threads, eager (as the run was begun)"
+
+
+@pytest.mark.parametrize("record", [[], {"free": ["threads"]}, {"free": ["threads"], "way": 1}])
+def test_a_damaged_record_is_named(record: Any) -> None:
+    provenance = {"sessions": [{"choice": record}]} if record else {"sessions": []}
+    with pytest.raises(CheckpointError, match=r"provenance\.json of the run is damaged"):
+        recorded_choice(provenance, Runtime(), planned())
+
+
+def test_compilation_is_tried_where_training_takes_long(
+    chosen: Callable[..., Choice], clock: Seconds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the best eager way alone."""
+    compiled = replace(HALF, compile=True)
+    clock |= {**ALIKE, HALF: 0.8, compiled: 0.4}
+    monkeypatch.setattr(choosing, "has_cpp_compiler", lambda: False)
+    assert chosen(num_steps=10_000).way == HALF
+    monkeypatch.setattr(choosing, "has_cpp_compiler", lambda: True)
+    assert chosen(num_steps=4_000).way == HALF  # 3,200 seconds
+    found = chosen(num_steps=10_000)
+    assert (found.way, found.source) == (compiled, "measured")
+    assert "2.50 times as fast as channels_last, 2 threads, eager" in found.reason
+    assert found.seconds == {str(way): seconds for way, seconds in clock.items()}
+    clock.clear()
+    again = chosen(num_steps=10_000)
+    assert (again.way, again.source) == (compiled, "cached")
+    assert chosen("runtime.compile=false", num_steps=10_000).way == HALF
+
+
+def test_what_does_not_compile_stays_eager_and_says_so(
+    chosen: Callable[..., Choice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step_seconds(players: Players, own: Batch, extra: Sequence[Batch]) -> float:
+        if players.execution.compile:
+            raise RuntimeError("no headers\nof Python")
+        return 400.0
+
+    monkeypatch.setattr(timing, "step_seconds", step_seconds)
+    monkeypatch.setattr(choosing, "has_cpp_compiler", lambda: True)
+    heard = Heard()
+    assert chosen(heard=heard).way == PLANNED
+    assert heard.notices[-1] == ("srresnet-nobn: torch.compile failed, it stays eager: no headers")
+
+
+def test_a_dry_run_measures_and_keeps_nothing(
+    make_spec: MakeSpec, make_options: MakeOptions, clock: Seconds, private_home: Path
+) -> None:
+    clock |= {**ALIKE, NCHW: 0.5}
+    spec = make_spec(*TUNED)
+    (unasked,) = rehearse(spec, make_options())
+    (stage,) = rehearse(spec, make_options(), choose=True)
+    assert unasked.choice is None
+    assert stage.choice is not None
+    assert (stage.choice.source, stage.execution.channels_last) == ("measured", False)
+    assert not (private_home / "cache").exists()
+
+
+def test_a_dry_run_shows_what_a_run_was_begun_with(
+    tiny: MakeSpec, make_options: MakeOptions, clock: Seconds
+) -> None:
+    clock |= {**ALIKE, NCHW: 0.5}
+    spec = tiny(*TUNED)
+    options = make_options()
+    train(spec, options)
+    clock |= {PLANNED: 0.1}
+    (stage,) = rehearse(spec, options, choose=True)
+    assert stage.choice is not None
+    assert (stage.choice.source, stage.choice.way) == ("recorded", NCHW)
+    (other,) = rehearse(tiny(*TUNED, "training.steps=3"), options, choose=True)
+    assert other.choice is not None
+    assert other.choice.source == "cached"
+
+
+def test_threads_of_a_setting_are_used_and_given_back(
+    tiny: MakeSpec, make_options: MakeOptions
+) -> None:
+    used: list[int] = []
+    notes = Notes()
+    notes.stepped = lambda *_: used.append(torch.get_num_threads())  # type: ignore[method-assign]
+    spec = tiny("srresnet-nobn", "runtime.threads=1", "training.steps=2")
+    run = train(spec, make_options(observer=notes))
+    assert set(used) == {1}
+    assert session(run, 0)["execution"]["threads"] == 1
+    assert torch.get_num_threads() == 2

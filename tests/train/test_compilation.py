@@ -1,0 +1,97 @@
+"""Compiled networks in a step: what is compiled, what is not, and that nothing else changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from tests.train.conftest import MakeSpec
+from tests.train.test_step import make_batch, make_players
+from zoo.adversaries.penalties import gradient_penalty
+from zoo.train.compilation import CompiledCritic, uncompiled
+from zoo.train.step import training_step
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning"  # the compiler looks
+)
+COMPILED = ("runtime.compile=true", "adversary.discriminator_steps=2")
+
+
+@pytest.fixture(autouse=True)
+def traced_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Trace graphs and their gradients as the compiler does, and write no kernels: in seconds."""
+    from torch._functorch import config
+
+    before = config.donated_buffer
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    yield
+    config.donated_buffer = before
+    torch.compiler.reset()
+
+
+def critic() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.LeakyReLU(0.2), nn.Conv2d(4, 1, 3), nn.Flatten())
+
+
+def test_a_compiled_critic_can_be_penalised() -> None:
+    plain = critic()
+    compiled = CompiledCritic(plain)
+    real, fake = torch.rand(2, 2, 3, 8, 8)
+    torch.testing.assert_close(compiled(real), plain(real))
+    found = []
+    for one in (plain, compiled):
+        torch.manual_seed(0)
+        penalty, _ = gradient_penalty(one, real, fake)
+        found.append(torch.autograd.grad(penalty, list(plain.parameters()), allow_unused=True))
+    assert all(torch.equal(*pair) for pair in zip(*found, strict=True) if None not in pair)
+    with pytest.raises(RuntimeError, match="double backward"):
+        gradient_penalty(torch.compile(plain), real, fake)[0].backward()
+    assert [name for name, _ in compiled.named_parameters()] == [
+        f"critic.{name}" for name, _ in plain.named_parameters()
+    ]
+
+
+def test_images_of_a_generator_go_through_the_compiled_critic() -> None:
+    seen: list[bool] = []
+
+    class Telltale(nn.Module):
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            seen.append(torch.compiler.is_compiling())
+            return image.mean((1, 2, 3))
+
+    compiled = CompiledCritic(Telltale())
+    weight = torch.ones((), requires_grad=True)
+    compiled(weight * torch.rand(1, 3, 8, 8))
+    compiled(torch.rand(1, 3, 8, 8).requires_grad_())
+    assert seen == [True, False]
+
+
+@pytest.mark.slow
+def test_a_compiled_step_is_an_eager_one_and_compiled_once(make_spec: MakeSpec) -> None:
+    eager = make_players(make_spec, "srgan-wgangp", COMPILED[1])
+    players = make_players(make_spec, "srgan-wgangp", *COMPILED)
+    stances = ("default", "default", "fail_on_recompile")
+    # the first backward pass is not observed: what it was compiled for has to do for all
+    for number, (observe, stance) in enumerate(zip((False, True, False), stances, strict=True)):
+        batches = make_batch(number), [make_batch(number + 100)]
+        torch.manual_seed(number)
+        expected = training_step(eager, *batches, observe=observe)
+        torch.manual_seed(number)
+        with torch.compiler.set_stance(stance):
+            found = training_step(players, *batches, observe=observe)
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            torch.testing.assert_close(found[name], value, rtol=1e-3, atol=1e-5)
+    assert players.generator.state_dict().keys() == eager.generator.state_dict().keys()
+
+
+def test_trials_compile_nothing(make_spec: MakeSpec) -> None:
+    players = make_players(make_spec, "srresnet-nobn", "runtime.compile=true")
+    images = torch.rand(2, 3, 8, 8)
+    with torch.compiler.set_stance("fail_on_recompile"), uncompiled(players.execution):
+        players.generate(images)
+    torch.compiler.reset()

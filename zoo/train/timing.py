@@ -1,0 +1,180 @@
+"""How long a training step takes by each way to execute it: measured, and kept in zoo's cache.
+
+Real steps of the stage are taken in turns, on networks of their own: nothing of the run is touched.
+
+Not here: which way is taken (`zoo.train.choice`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from filelock import FileLock
+
+from zoo.data.device_store import DevicePatchStream
+from zoo.data.stream import PatchStream
+from zoo.files import write_atomically
+from zoo.recipes.build import build_components, plugin_hashes
+from zoo.recipes.schema import RunSpec
+from zoo.runs.device import Execution
+from zoo.runs.provenance import identity_hash, machine
+from zoo.train.step import Batch, Players, assemble, to_device, training_step
+
+ROUNDS: Final = 5
+"""Timed steps of each way, one a round; an untimed one comes before."""
+HOPELESS: Final = 1.5
+"""A way whose first timed step takes this many times the default's is timed no more."""
+_FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to compute the same step on a CPU."""
+
+    channels_last: bool
+    threads: int
+    compile: bool = False
+
+    def __str__(self) -> str:
+        layout = "channels_last" if self.channels_last else "NCHW"
+        threads = f"{self.threads} thread" + ("" if self.threads == 1 else "s")
+        return f"{layout}, {threads}, {'compiled' if self.compile else 'eager'}"
+
+
+Timings = dict[Way, list[float]]
+"""Seconds of the timed steps of each way, the default first; a way given up has one step."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepTimer:
+    """Times the steps of a stage, or finds the times of an earlier run.
+
+    Attributes:
+        spec: the stage.
+        execution: what the ways do not say.
+        stream: its training batches; the first few are used, and none is used up.
+        cache: folder of what can be made again.
+        tell: hears of measurements and of damaged files.
+        keep: whether times are kept in the cache.
+    """
+
+    spec: RunSpec
+    execution: Execution
+    stream: PatchStream | DevicePatchStream
+    cache: Path
+    tell: Callable[[str], None]
+    keep: bool = True
+
+    def timings(self, ways: Sequence[Way]) -> tuple[Timings, bool]:
+        """Return the times of ways, the default first, and whether they were in the cache.
+
+        Raises:
+            MachineError: if they cannot be written there.
+        """
+        key = self._key(ways)
+        path = self.cache / "choices" / f"{identity_hash(key)}.json"
+        if not self.keep:
+            found = self._read(path, ways)
+            return found or self._measure(ways), found is not None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):  # a second process waits, then finds the times
+            found = self._read(path, ways)
+            if found is not None:
+                return found, True
+            timings = self._measure(ways)
+            named = {str(way): times for way, times in timings.items()}
+            text = json.dumps({"key": key, "seconds": named}, indent=2, allow_nan=False)
+            write_atomically(path, text.encode())
+        return timings, False
+
+    def _key(self, ways: Sequence[Way]) -> dict[str, Any]:
+        """Return all that the times depend on: the machine, torch and what a step computes."""
+        settings = self.spec.settings
+        networks = {"scale", "generator", "discriminator", "adversary", "losses"}
+        return {
+            "format": _FORMAT,
+            "machine": machine(),
+            "waiting": os.environ.get("OMP_WAIT_POLICY", ""),
+            "torch": torch.__version__,
+            "ways": [str(way) for way in ways],
+            "precision": self.execution.describe()["precision"],
+            "settings": settings.model_dump(mode="json", include=networks),
+            "batches": [settings.data.batch_size, settings.data.lr_patch_size],
+            "plugins": plugin_hashes(settings),
+        }
+
+    def _read(self, path: Path, ways: Sequence[Way]) -> Timings | None:
+        try:
+            seconds = json.loads(path.read_bytes())["seconds"]
+            timings = {way: [float(each) for each in seconds[str(way)]] for way in ways}
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
+            timings = {}
+        if not _is_whole(timings, ways):
+            self.tell(f"{path} is damaged: it is measured anew")
+            return None
+        return timings
+
+    def _measure(self, ways: Sequence[Way]) -> Timings:
+        num_steps = len(ways) * (1 + ROUNDS)
+        self.tell(
+            f"{self.spec.recipe}: timing {len(ways)} ways to execute a step ({num_steps} steps "
+            "at most)"
+        )
+        players = {_network(way): self._players(way) for way in ways[::-1]}
+        timings: Timings = {way: [] for way in ways}
+        tried = list(ways)
+        with torch.random.fork_rng(devices=[]), closing(self.stream.batches()) as batches:
+            own = next(batches)
+            extra = list(itertools.islice(batches, players[_network(ways[0])].num_extra_batches))
+            for number in range(1 + ROUNDS):
+                first = number % len(tried)
+                for way in tried[first:] + tried[:first]:
+                    with replace(self.execution, threads=way.threads).own_threads():
+                        seconds = step_seconds(players[_network(way)], own, extra)
+                    timings[way] += [seconds] if number else []
+                if number == 1:
+                    limit = HOPELESS * timings[ways[0]][0]
+                    tried = [way for way in tried if timings[way][0] <= limit]
+        if any(way.compile for way in ways):
+            torch.compiler.reset()  # what was compiled here is of no use to the run
+        return timings
+
+    def _players(self, way: Way) -> Players:
+        settings = self.spec.settings
+        execution = replace(self.execution, channels_last=way.channels_last, compile=way.compile)
+        components = build_components(settings, seed=self.spec.seed)
+        return assemble(components, settings.training, execution)
+
+
+def step_seconds(players: Players, own: Batch, extra: Sequence[Batch]) -> float:
+    """Take one training step on 8-bit batches and return its time."""
+    since = time.perf_counter()
+    fresh = [to_device(batch, players.execution) for batch in extra]
+    training_step(players, to_device(own, players.execution), fresh)
+    return time.perf_counter() - since
+
+
+def _network(way: Way) -> tuple[bool, bool]:
+    """Return what ways have in common that share networks."""
+    return way.channels_last, way.compile
+
+
+def _is_whole(timings: Timings, ways: Sequence[Way]) -> bool:
+    """Tell whether times that were read are all that a measurement gives."""
+    if not timings or len(timings[ways[0]]) != ROUNDS:
+        return False
+    numbers = [each for times in timings.values() for each in times]
+    counts = {len(times) for times in timings.values()}
+    return counts <= {1, ROUNDS} and all(0 < each < math.inf for each in numbers)
