@@ -5,7 +5,8 @@
 
 Prints a page and writes it and a JSON document to `benchmarks/results/speed/`. `--data` measures
 the data path alone, `--check` compares the weights that both loops end with, `--all` does all
-three. How it measures, and what came of it, is in docs/speed.md.
+three. `--ablation` measures what each optimisation brings. How it measures, and what came of it, is
+in docs/speed.md.
 
 Exit status: 0; 1 if `--check` finds different mathematics; 2 and 5 as zoo's own.
 """
@@ -18,14 +19,16 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.speed.ablation import measure_ablation
 from benchmarks.speed.check import EXACT, check_family
 from benchmarks.speed.data_path import measure_data
-from benchmarks.speed.loops import LOOPS, Switches
+from benchmarks.speed.loops import LOOPS, PlainLoop, Switches
 from benchmarks.speed.measure import measure_family
 from benchmarks.speed.page import as_markdown
 from benchmarks.speed.rates import measure_rates
@@ -81,6 +84,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     part.add_argument("--data", action="store_true", help="measure the data path alone")
     part.add_argument("--check", action="store_true", help="compare both loops' weights alone")
     part.add_argument("--all", action="store_true", help="speed, data path and check")
+    part.add_argument(
+        "--ablation", action="store_true", help="measure what each optimisation brings alone"
+    )
     options = parser.parse_args(arguments)
     if options.name and Path(options.name).name != options.name:
         parser.error(f"--name {options.name}: a name, not a path; the folder is --output")
@@ -95,9 +101,9 @@ def _measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     switches = Switches.now()
     where = Options(device=options.device, data_root=options.data_root)
     workers = _workers() if options.workers is None else options.workers
-    part = "-data" if options.data else "-check" if options.check else ""
+    parts = [part for part in ("data", "check", "ablation") if getattr(options, part)]
     document: dict[str, Any] = {
-        "name": f"{size}-{device.type}{part}",
+        "name": "-".join([size, device.type, *parts]),
         "command": " ".join(["python -m benchmarks.speed", *sys.argv[1:]]),
         "size": size,
         "summary": SIZES[size].summary,
@@ -112,12 +118,13 @@ def _measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "ratio": {},
         "data": {},
         "check": {},
+        "ablation": {},
     }
     specs = {
         family: specify(family, size, source=options.source, settings=options.set)
         for family in options.family
     }
-    if not (options.data or options.check):
+    if not parts:
         _add_speed(document, specs, where, switches, folder, options)
     if options.data or options.all:
         spec, repeats = next(iter(specs.values())), options.repeats or SIZES[size].repeats
@@ -126,6 +133,8 @@ def _measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         for family in options.family:
             exact = specify(family, size, source=options.source, settings=[*options.set, *EXACT])
             document["check"][family] = check_family(exact, where, switches=switches)
+    if options.ablation:
+        _add_ablation(document, where, switches, folder, options)
     return document
 
 
@@ -160,9 +169,38 @@ def _add_speed(
             found[loop]["share"] = {
                 name: reached / best[name] for name in ("matrix product", "best convolution")
             }
+            found[loop]["share"]["own convolutions"] = reached / found["convolution_rate"]
         document["families"][family] = found
         document["ratio"][family] = found["ratio"]["median"]
         print(f"{found['title']}: {found['ratio']['median']:.2f}x", file=sys.stderr, flush=True)
+
+
+def _add_ablation(
+    document: dict[str, Any],
+    where: Options,
+    switches: Switches,
+    folder: Path,
+    options: argparse.Namespace,
+) -> None:
+    size = SIZES[document["size"]]
+    open_plain = partial(
+        PlainLoop, switches=switches, folder=folder, num_workers=document["num_workers"]
+    )
+    for family in options.family:
+
+        def specified(settings: Sequence[str], family: str = family) -> RunSpec:
+            changed = [*options.set, *settings]
+            return specify(family, document["size"], source=options.source, settings=changed)
+
+        document["ablation"][family] = measure_ablation(
+            specified,
+            where,
+            open_plain=open_plain,
+            steps=options.steps or size.steps,
+            repeats=options.repeats or size.repeats,
+            seconds=options.seconds,
+        )
+        print(f"{FAMILIES[family].title}: measured", file=sys.stderr, flush=True)
 
 
 def _workers() -> int:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
 
-from benchmarks.speed.loops import LOOPS, Block, Loop, Pair, Switches, open_pair, run_block
+from benchmarks.speed.loops import LOOPS, Block, Loop, Switches, open_pair, run_block
 from benchmarks.speed.memory import resident_peak
-from benchmarks.speed.rates import count_operations
+from benchmarks.speed.rates import convolution_rate, count_operations
 from benchmarks.speed.sizes import FAMILIES
 from zoo.recipes.schema import RunSpec
 from zoo.train.prepare import Options
@@ -51,12 +51,14 @@ def measure_family(
         seconds: after which no further pair begins, once there are `FEWEST_PAIRS`.
     """
     pair = open_pair(spec, options, switches=switches, folder=folder, num_workers=num_workers)
-    blocks = _take_turns(pair, steps, repeats, seconds)
+    loops: dict[str, Loop] = dict(zip(LOOPS, (pair.plain, pair.own), strict=True))
+    blocks = take_turns(loops, steps, repeats, seconds)
+    own_rate = convolution_rate(pair.own)
     execution = pair.prepared.execution
     operations = count_operations(pair.plain)
     memory: dict[str, Any] = {name: {"allocated": n} for name, n in pair.allocated.items()}
     threads = pair.own.switches.threads
-    del pair
+    del pair, loops
     gc.collect()
     if not memory:
         memory = {
@@ -71,24 +73,34 @@ def measure_family(
         "hr_patch_size": data.lr_patch_size * spec.settings.scale,
         "steps": steps,
         "repeats": len(blocks["zoo"]),
-        "ratio": _spread([one.rate / other.rate for one, other in _paired(blocks)]),
+        "ratio": spread([one.rate / other.rate for one, other in _paired(blocks)]),
         "operations": operations,
+        "convolution_rate": own_rate,
         "execution": execution.describe() | {"threads": threads, "store": execution.store},
         **{loop: _told(blocks[loop], operations) | {"memory": memory[loop]} for loop in LOOPS},
     }
 
 
-def _take_turns(pair: Pair, steps: int, repeats: int, seconds: float) -> dict[str, list[Block]]:
+def take_turns(
+    loops: Mapping[str, Loop], steps: int, repeats: int, seconds: float
+) -> dict[str, list[Block]]:
+    """Return blocks of steps of each loop, taken in turns; turn about goes first.
+
+    Args:
+        loops: by name.
+        steps: timed steps in a block.
+        repeats: blocks of each loop.
+        seconds: after which no further turn begins, once there are `FEWEST_PAIRS`.
+    """
     ends = time.perf_counter() + seconds
-    loops: dict[str, Loop] = dict(zip(LOOPS, (pair.plain, pair.own), strict=True))
-    blocks: dict[str, list[Block]] = {loop: [] for loop in LOOPS}
+    blocks: dict[str, list[Block]] = {name: [] for name in loops}
     for repeat in range(repeats):
         if repeat >= FEWEST_PAIRS and time.perf_counter() > ends:
             break
-        for name in LOOPS if repeat % 2 == 0 else reversed(LOOPS):
+        for name in loops if repeat % 2 == 0 else reversed(list(loops)):
             blocks[name].append(run_block(loops[name], steps))
-            if pair.prepared.execution.device.type == "cuda":
-                torch.cuda.empty_cache()  # the other loop may need what this one keeps
+            if loops[name].device.type == "cuda":
+                torch.cuda.empty_cache()  # another loop may need what this one keeps
     return blocks
 
 
@@ -97,7 +109,7 @@ def _paired(blocks: dict[str, list[Block]]) -> list[tuple[Block, Block]]:
 
 
 def _told(blocks: Sequence[Block], operations: int) -> dict[str, Any]:
-    images_per_second = _spread([block.rate for block in blocks])
+    images_per_second = spread([block.rate for block in blocks])
     per_second = [operations * block.steps / block.seconds for block in blocks]
     return {
         "images_per_second": images_per_second,
@@ -106,7 +118,8 @@ def _told(blocks: Sequence[Block], operations: int) -> dict[str, Any]:
     }
 
 
-def _spread(values: Sequence[float]) -> dict[str, Any]:
+def spread(values: Sequence[float]) -> dict[str, Any]:
+    """Return the median, the least and the most of some values, and all of them."""
     return {
         "median": median(values),
         "least": min(values),

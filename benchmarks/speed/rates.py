@@ -15,12 +15,16 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
+from torch.utils.hooks import RemovableHandle
 
-from benchmarks.speed.loops import PlainLoop, synchronise
+from benchmarks.speed.loops import PlainLoop, ZooLoop, synchronise
 from zoo.runs.device import Execution
 
+PASSES = 5
+"""Of each network, in which its convolutions are timed; the first is slow."""
 SECONDS = 0.3
 """How long each rate is measured; its best call counts."""
 CHANNELS = {"cpu": (24, 64, 128), "cuda": (64, 128, 256, 512)}
@@ -40,6 +44,57 @@ def count_operations(loop: PlainLoop) -> int:
         with counter:
             loop.step(batch)
     return counter.total
+
+
+def convolution_rate(loop: ZooLoop) -> float:
+    """Return operations a second of a family's own convolutions, forward.
+
+    Of one pass of images through each network, in zoo's layout and precision: what the
+    convolutions do, over the time they take, where each layer's quickest call counts.
+    """
+    players, watch = loop.stage.players, _Stopwatch(loop.device)
+    networks = [one for one in (players.generator, players.discriminator) if one is not None]
+    handles = [
+        handle
+        for network in (*networks, players.losses)
+        for layer in network.modules()
+        if isinstance(layer, nn.Conv2d)
+        for handle in watch.watch(layer)
+    ]
+    with closing(loop.batches()) as batches, torch.no_grad(), players.execution.autocast():
+        lr_image, hr_image = next(batches)[0]
+        for _ in range(PASSES):
+            for network, image in zip(networks, (lr_image, hr_image), strict=False):
+                network(image)
+            for loss in players.losses.values():
+                loss(hr_image, hr_image)
+    for handle in handles:
+        handle.remove()
+    return sum(watch.operations.values()) / sum(watch.seconds.values())
+
+
+class _Stopwatch:
+    """The quickest call of each layer, and the operations of a call."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.seconds: dict[nn.Module, float] = {}
+        self.operations: dict[nn.Module, int] = {}
+        self._device = device
+        self._begun = 0.0
+
+    def watch(self, layer: nn.Conv2d) -> tuple[RemovableHandle, RemovableHandle]:
+        return layer.register_forward_pre_hook(self._begin), layer.register_forward_hook(self._end)
+
+    def _begin(self, _layer: nn.Module, _inputs: tuple[Any, ...]) -> None:
+        synchronise(self._device)
+        self._begun = time.perf_counter()
+
+    def _end(self, layer: nn.Module, _inputs: tuple[Any, ...], output: Tensor) -> None:
+        synchronise(self._device)
+        seconds = time.perf_counter() - self._begun
+        self.seconds[layer] = min(seconds, self.seconds.get(layer, seconds))
+        weight = next(layer.parameters())
+        self.operations[layer] = 2 * output.numel() * weight[0].numel()
 
 
 class OperationCounter(TorchDispatchMode):

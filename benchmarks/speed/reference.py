@@ -62,7 +62,7 @@ class Reference:
             network = getattr(loss, "features", None)
             if isinstance(network, nn.Module):
                 self.features[name] = network.to(device)
-        self.optimizers = [_adam(self.generator, training.learning_rate, training.betas)]
+        self.optimizers = [plain_adam(self.generator, training.learning_rate, training.betas)]
         self.discriminator: nn.Module | None = None
         if components.discriminator is not None and adversary is not None:
             named = settings.adversary and settings.adversary.name
@@ -70,7 +70,7 @@ class Reference:
                 raise RecipeError(f"the plain loop has no adversary {named!r}")
             self.discriminator = components.discriminator.to(device).train()
             rate, betas = adversary.discriminator_learning_rate, adversary.discriminator_betas
-            self.optimizers.append(_adam(self.discriminator, rate, betas))
+            self.optimizers.append(plain_adam(self.discriminator, rate, betas))
         self.schedulers = [
             torch.optim.lr_scheduler.LambdaLR(
                 optimizer, lambda step: learning_rate_factor(training.schedule, step, num_steps)
@@ -178,9 +178,10 @@ class Reference:
         self.updates += 1
 
 
-def _adam(
+def plain_adam(
     module: nn.Module, learning_rate: float, betas: tuple[float, float]
 ) -> torch.optim.Optimizer:
+    """Return Adam that goes from parameter to parameter."""
     return torch.optim.Adam(module.parameters(), lr=learning_rate, betas=betas)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -14,18 +15,25 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.speed import reference
+from benchmarks.speed import ablation, reference
 from benchmarks.speed.__main__ import main
 from benchmarks.speed.check import EXACT, LIMIT, check_family
 from benchmarks.speed.loops import Pair, PlainLoop, Switches, ZooLoop, open_pair, run_block
 from benchmarks.speed.page import as_markdown
-from benchmarks.speed.rates import OperationCounter, count_operations
+from benchmarks.speed.rates import (
+    PASSES,
+    OperationCounter,
+    convolution_rate,
+    count_operations,
+)
 from benchmarks.speed.sizes import FAMILIES, SIZES, specify
 from benchmarks.speed.subimages import SIDE, SubImages, _starts, _turned, write_subimages
 from zoo.data.patches import PatchStore
 from zoo.data.sources import open_source
 from zoo.errors import RecipeError
 from zoo.recipes.build import build_components
+from zoo.recipes.schema import RunSpec
+from zoo.train.ema import MovingAverage
 from zoo.train.prepare import Options
 
 CPU = Options(device="cpu")
@@ -177,6 +185,96 @@ def test_switches_of_the_two_loops_stay_apart() -> None:
     assert Switches.now() == before
 
 
+def test_the_rate_of_a_family_is_that_of_its_convolutions(folder: Path) -> None:
+    pair = open_smoke("srgan", folder)
+    calls = 0
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    handles = [
+        layer.register_forward_hook(count)
+        for layer in pair.own.stage.players.generator.modules()
+        if isinstance(layer, nn.Conv2d)
+    ]
+    assert 0 < convolution_rate(pair.own) < 1e13
+    assert calls == PASSES * len(handles)
+    hooks = [len(layer._forward_hooks) for layer in pair.own.stage.players.generator.modules()]
+    assert sum(hooks) == len(handles), "its own hooks are gone"
+
+
+def test_an_average_taken_tensor_by_tensor_is_the_same() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    averages = MovingAverage(network, decay=0.9), ablation._TensorByTensor(network, decay=0.9)
+    for _ in range(3):
+        network(torch.rand(2, 3, 8, 8))  # moves the statistics
+        for parameter in network.parameters():
+            parameter.data += 1
+        for average in averages:
+            average.update_parameters(network)
+    one, other = (average.module.state_dict() for average in averages)
+    assert all(torch.allclose(one[name], other[name]) for name in one if "num_batches" not in name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("one", ablation.OPTIMISATIONS, ids=lambda one: one.title)
+def test_an_optimisation_is_taken_back(one: ablation.Optimisation) -> None:
+    def specified(settings: Sequence[str]) -> RunSpec:
+        return specify("esrgan-wgangp", "smoke", settings=settings)
+
+    loops = ablation._open_pair(one, specified, CPU)
+    if one.settings and one.title != "channels_last":  # the CPU has none of the others
+        assert loops is None
+        return
+    assert loops is not None
+    told = [_what_it_does(loops[name]) for name in ("with", "without")]
+    differing = {title for title in told[0] if told[0][title] != told[1][title]}
+    unasked = (
+        {"losses not read"} if one.title == "fused Adam" else set()
+    )  # plain Adam reads counters
+    assert one.title in differing
+    assert differing - unasked == {one.title}
+
+
+def _what_it_does(loop: Any) -> dict[str, object]:
+    """Take a step and return what tells whether a loop has each optimisation."""
+    players, passes, gradients, read = loop.stage.players, 0, 0, 0
+    item = torch.Tensor.item
+
+    def count_read(value: torch.Tensor) -> object:
+        nonlocal read
+        read += 1
+        return item(value)
+
+    def count_pass(*_: object) -> None:
+        nonlocal passes
+        passes += 1
+
+    def count_gradient(gradient: torch.Tensor) -> torch.Tensor:
+        nonlocal gradients
+        gradients += 1
+        return gradient
+
+    players.discriminator.register_forward_hook(count_pass)
+    next(players.discriminator.parameters()).register_hook(count_gradient)
+    with closing(loop.batches()) as batches:
+        batch = next(batches)
+        with patch.object(torch.Tensor, "item", count_read):
+            loop.step(batch)
+    (channels_last,) = [batch[0][0].is_contiguous(memory_format=torch.channels_last)]
+    return {
+        "channels_last": channels_last,
+        "fused Adam": players.generator_optimizer.defaults["fused"],
+        "moving average in one call": type(players.ema),
+        "losses not read": read > 5,
+        "real and fake in one pass": passes,
+        "discriminator frozen for the generator": gradients,
+        "freed memory kept": loop.switches.keeps_memory,
+    }
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_both_loops_end_with_the_same_weights(family: str) -> None:
@@ -207,7 +305,7 @@ def test_the_page_shows_only_what_was_measured() -> None:
     document = {
         "size": "tiny", "device": "cpu", "command": "c", "summary": "s", "machine": "m",
         "versions": {"torch": "2"}, "threads": 1, "num_workers": 1, "revision": None,
-        "families": {}, "rates": {}, "check": {},
+        "families": {}, "rates": {}, "check": {}, "ablation": {"srgan": {}},
         "data": {
             "lr_patch_size": 24, "hr_patch_size": 96, "ratio": [40.0, 60.0, 50.0],
             "ratio_converted": [30.0, 20.0, 25.0],
@@ -216,7 +314,7 @@ def test_the_page_shows_only_what_was_measured() -> None:
     }  # fmt: skip
     page = as_markdown(document)
     assert "| patch store | 5,000 | 50 (40 to 60) |" in page
-    assert page.count("\n## ") == 1
+    assert page.count("\n## ") == 2
 
 
 @pytest.mark.slow

@@ -32,6 +32,7 @@ class CompiledCritic(nn.Module):
     def __init__(self, critic: nn.Module) -> None:
         super().__init__()
         self.critic = critic
+        self.scores_images_apart = getattr(critic, "scores_images_apart", False)
         self._compiled = partial(torch.compile(critic))  # itself a module, it would be a child too
 
     def forward(self, image: Tensor) -> Tensor:
