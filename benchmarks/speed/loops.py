@@ -22,7 +22,7 @@ from zoo.recipes.build import build_components
 from zoo.recipes.schema import RunSpec
 from zoo.runs.device import choose_device, reset_peak_memory
 from zoo.train.monitor import FiniteGuard
-from zoo.train.prepare import Options, Prepared, prepare
+from zoo.train.prepare import Options, Prepared, prepare, settle
 from zoo.train.run import assemble_stage
 from zoo.train.step import learning_rate_factor, set_learning_rates, to_device, training_step
 from zoo.train.trainer import step_batches
@@ -92,7 +92,8 @@ class ZooLoop:
     """
 
     def __init__(self, spec: RunSpec, prepared: Prepared) -> None:
-        self.switches = Switches.now()
+        with prepared.execution.own_threads():
+            self.switches = Switches.now()
         self.stage = assemble_stage(spec, prepared)
         self.device = prepared.execution.device
         self.batch_size = spec.settings.data.batch_size
@@ -252,7 +253,7 @@ def open_pair(
     switches.apply()
     device = choose_device(options.device)
     before = _allocated(device)
-    prepared = prepare(spec, options)
+    prepared = settle(spec, prepare(spec, options), options, begun=None)
     own = ZooLoop(spec, prepared)
     run_block(own, 1)
     allocated["zoo"] = _peak(device) - before
