@@ -76,8 +76,8 @@ def rehearse(
         spec: complete specification.
         options: where and on what.
         foretell_memory: whether to forecast peak memory too, which takes some seconds.
-        choose: whether to execute it as the run would, measured where the run measures; else as
-            planned. What is measured is not kept.
+        choose: whether to execute it as the run would, as far as that is known or asked for by
+            `runtime.tune=true`; else as planned. What is measured is not kept.
     """
     stages = [spec] if spec.pretraining is None else [spec.pretraining, spec]
     with tempfile.TemporaryDirectory(prefix="zoo-dry-run-") as folder:
@@ -94,7 +94,7 @@ def _rehearse_stage(
 ) -> Rehearsal:
     prepared = prepare(spec, options, rehearsal=store_dir)
     if choose:
-        prepared = settle(spec, prepared, options, begun=_begun(spec, options), keep=False)
+        prepared = settle(spec, prepared, options, begun=_begun(spec, options), rehearsal=True)
     with prepared.execution.own_threads():
         return _try(spec, prepared, foretell_memory=foretell_memory)
 
