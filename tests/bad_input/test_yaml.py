@@ -161,6 +161,17 @@ def test_what_runs_write_of_themselves_is_read_back(tmp_path: Path) -> None:
     assert read_dumped(path) == values
 
 
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [("b: &x 1", "anchors"), ("b: !!int 1", "tag '"), ("b: !x {}", "tag '!x'")],
+)
+def test_what_they_never_write_is_refused(tmp_path: Path, line: str, reason: str) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(f"a: 1\n{line}\n")
+    with pytest.raises(RecipeError, match=rf"recipe\.yaml:2: .*{reason}"):
+        read_dumped(path)
+
+
 def test_a_folder_in_its_place_is_an_error_too(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").mkdir()
     with pytest.raises(CheckpointError, match="damaged"):
