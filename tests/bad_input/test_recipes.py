@@ -88,10 +88,11 @@ def registries(draw: st.DrawFn, numbers: Sequence[float]) -> Registry:
         if what == "leave out":
             del inner[last]
         elif what == "add" and isinstance(inner, dict):
-            inner[draw(st.sampled_from(KEYS))] = draw(st.sampled_from([*numbers, *TEXTS, *ODD]))
+            new = draw(st.sampled_from([*numbers, *TEXTS, *ODD]))
+            inner[draw(st.sampled_from(KEYS))] = copy.deepcopy(new)
         else:
             alike = st.sampled_from(TEXTS if isinstance(inner[last], str) else numbers)
-            inner[last] = draw(alike | alike | st.sampled_from(ODD))
+            inner[last] = copy.deepcopy(draw(alike | alike | st.sampled_from(ODD)))
     return registry
 
 
@@ -146,7 +147,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_recipe_is_shown_or_what_is_wrong_with_it() -> None:
-    counts = ends("show", 8)
+    counts = ends("show", 6)
     assert counts[0], counts
     assert counts[2], counts
 
@@ -154,8 +155,9 @@ def test_a_recipe_is_shown_or_what_is_wrong_with_it() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_many_recipes(name: str) -> None:
-    counts = ends(name, 12 if name == "dry run" else 40)
-    assert min(counts[0], counts[2]) > 2, counts
+    counts = ends(name, 6 if name == "dry run" else 15)
+    assert counts[0], counts
+    assert counts[2], counts
 
 
 @pytest.mark.slow
