@@ -109,7 +109,7 @@ def _begun(spec: RunSpec, options: Options) -> Mapping[str, Any] | None:
 
 
 def _mathematics(spec: RunSpec) -> dict[str, Any]:
-    return spec.settings.model_dump(exclude={"runtime"})
+    return spec.settings.model_dump(mode="json", exclude={"runtime"})
 
 
 def _try(spec: RunSpec, prepared: Prepared, *, foretell_memory: bool) -> Rehearsal:
