@@ -12,8 +12,9 @@ from benchmarks.memory_prediction import FAMILIES, compare
 from tests.train.bits import assert_same_bits, final_state
 from tests.train.conftest import MakeOptions, MakeSpec
 from tests.train.test_step import make_players
+from zoo.errors import MachineError
 from zoo.runs.device import choose_device, peak_during, plan_execution
-from zoo.train import memory
+from zoo.train import memory, rehearsal
 from zoo.train.memory import (
     MemoryForecast,
     choose_store,
@@ -62,6 +63,20 @@ def test_a_forecast_is_the_most_of_its_parts(
     parts = stage.forecast
     assert parts.peak == max(parts.begin, parts.step, parts.validation, parts.checkpoint)
     assert 0.8 < parts.peak / stage.peak_memory < 1.25
+
+
+def test_a_step_that_does_not_fit_takes_no_forecast_with_it(
+    make_spec: MakeSpec, make_options: MakeOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    forecast = MemoryForecast(begin=1, step=3 * MIB, validation=2, checkpoint=1)
+    monkeypatch.setattr(rehearsal, "forecast_memory", lambda *_, **__: forecast)
+    monkeypatch.setattr(rehearsal, "training_step", full)
+    told = "srresnet: a step of 2 patches does not fit .* cpu, 3 MiB are foretold; take a smaller"
+    with pytest.raises(MachineError, match=told):
+        rehearse(make_spec("srresnet"), make_options(), foretell_memory=True)
 
 
 def test_a_forecast_adds_what_trials_do_not_have(
