@@ -21,6 +21,7 @@ import os
 import random
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -311,7 +312,10 @@ def kill_one(place: Place, name: str, wanted: str, seconds: float) -> tuple[str 
         if (event.kind, event.step) == (begins, step):
             time.sleep(max(0.0, event.at + delay - time.monotonic()))
             process.kill()
-    landed = None if exit_code(process) == 0 else phase_after(heard[-1])
+    code = exit_code(process)
+    if code not in (0, -signal.SIGKILL):
+        raise RuntimeError(f"a training ended with {code} before it was killed")
+    landed = None if code == 0 else phase_after(heard[-1])
     return landed, max((event.step for event in heard if event.kind == "saved"), default=0)
 
 

@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     environment = stage_environment(options.wheels, options.out_dir / "packages")
     states = read_states(options)
     for part in parts(options):
-        if states.get(part.name, {}).get("status") == "done" and part.result.is_file():
+        if _is_done(states, part):
             print(f"{part.name}: done before", flush=True)
             continue
         part.result.unlink(missing_ok=True)
@@ -160,7 +160,7 @@ def write(options: argparse.Namespace, states: Mapping[str, Any]) -> None:
     found = {
         part.name: json.loads(part.result.read_text())
         for part in parts(options)
-        if part.result.suffix == ".json" and part.result.is_file()
+        if part.result.suffix == ".json" and _is_done(states, part)  # another may be half a file
     }
     first: Mapping[str, Any] = next(iter(found.values()), {})
     document = {
@@ -176,8 +176,18 @@ def write(options: argparse.Namespace, states: Mapping[str, Any]) -> None:
         },
         "results": found,
     }
-    _document(options).write_text(json.dumps(document, indent=2) + "\n")
-    _document(options).with_suffix(".md").write_text(page(options, document))
+    path = _document(options)
+    for place, text in (
+        (path, json.dumps(document, indent=2) + "\n"),
+        (path.with_suffix(".md"), page(options, document)),
+    ):
+        unfinished = place.with_suffix(".unfinished")
+        unfinished.write_text(text)
+        unfinished.replace(place)
+
+
+def _is_done(states: Mapping[str, Any], part: Part) -> bool:
+    return states.get(part.name, {}).get("status") == "done" and part.result.is_file()
 
 
 def page(options: argparse.Namespace, document: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ from benchmarks.speed.sizes import FAMILIES, SIZES, specify
 from zoo.errors import MachineError, ZooError
 from zoo.recipes.schema import RunSpec
 from zoo.runs.provenance import machine, versions
-from zoo.train.prepare import Options, prepare
+from zoo.train.prepare import Options, prepare, settle
 
 WARM_STEPS = 3
 NAME_LENGTH = 90
@@ -56,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def measure(spec: RunSpec, device: str, rows: int) -> dict[str, Any]:
     """Take warm-up steps, one timed and one profiled; return what the last did."""
-    prepared = prepare(spec, Options(device=device))
+    options = Options(device=device)
+    prepared = settle(spec, prepare(spec, options), options, begun=None)
     loop = ZooLoop(spec, prepared)
     loop.switches.apply()
     on_gpu = loop.device.type == "cuda"

@@ -12,6 +12,7 @@ import hashlib
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from zoo.errors import MachineError
@@ -54,11 +55,8 @@ def append_line(path: Path, line: str) -> None:
     Raises:
         MachineError: if the disk is full or the file cannot be written.
     """
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(f"{line}\n")
-    except OSError as error:
-        raise MachineError(_describe(path, len(line), error)) from error
+    with explaining_refusals(path, len(line)), path.open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
 
 
 def sync_file(path: Path) -> None:
@@ -67,11 +65,25 @@ def sync_file(path: Path) -> None:
     Raises:
         MachineError: if it cannot be.
     """
+    with explaining_refusals(path), path.open("a") as file:
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def explaining_refusals(path: Path, num_bytes: int = 0) -> Iterator[None]:
+    """Turn what the file system refuses while something is written into words.
+
+    Args:
+        path: the file or folder.
+        num_bytes: what it takes.
+
+    Raises:
+        MachineError: if the disk is full or the path cannot be written.
+    """
     try:
-        with path.open("a") as file:
-            os.fsync(file.fileno())
+        yield
     except OSError as error:
-        raise MachineError(_describe(path, 0, error)) from error
+        raise MachineError(_describe(path, num_bytes, error)) from error
 
 
 def file_sha256(path: Path) -> str:
@@ -100,11 +112,9 @@ def write_hashed(path: Path, content: bytes | memoryview) -> str:
     digest = hashlib.sha256(content).hexdigest()
     line = f"{digest}  {path.name}\n".encode()
     recorded = hash_path(path)
-    try:
+    with explaining_refusals(path, len(content)):
         path.parent.mkdir(parents=True, exist_ok=True)
         before = recorded.read_bytes() if recorded.exists() and path.exists() else b""
-    except OSError as error:
-        raise MachineError(_describe(path, len(content), error)) from error
     write_atomically(recorded, line + before)
     write_atomically(path, content)
     if before:

@@ -48,7 +48,6 @@ MOST_WORKERS = 6
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and write; return the exit status."""
     options = _options(arguments)
-    options.output.mkdir(parents=True, exist_ok=True)  # what cannot be is found out at once
     with tempfile.TemporaryDirectory(prefix="zoo-speed-") as folder:
         document = _measure(options, Path(folder))
     text = as_markdown(document)
@@ -90,6 +89,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.name and Path(options.name).name != options.name:
         parser.error(f"--name {options.name}: a name, not a path; the folder is --output")
+    try:
+        options.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"--output {options.output}: {error.strerror}")
     return options
 
 
@@ -233,9 +236,6 @@ if __name__ == "__main__":
     except ZooError as problem:
         print(f"benchmarks.speed: {problem}", file=sys.stderr)
         sys.exit(problem.exit_code)
-    except (FileExistsError, PermissionError) as problem:  # of --output
-        print(f"benchmarks.speed: {problem}", file=sys.stderr)
-        sys.exit(2)
     except torch.OutOfMemoryError as problem:
         print(f"benchmarks.speed: {problem}\nTry --set data.batch_size=4", file=sys.stderr)
         sys.exit(MachineError.exit_code)

@@ -23,7 +23,7 @@ from zoo.recipes.schema import RunSpec
 from zoo.runs.allocator import give_back_freed_memory, keep_freed_memory
 from zoo.runs.device import choose_device, reset_peak_memory
 from zoo.train.monitor import FiniteGuard
-from zoo.train.prepare import Options, Prepared, prepare
+from zoo.train.prepare import Options, Prepared, prepare, settle
 from zoo.train.run import assemble_stage
 from zoo.train.step import learning_rate_factor, set_learning_rates, to_device, training_step
 from zoo.train.trainer import step_batches
@@ -99,7 +99,8 @@ class ZooLoop:
     """
 
     def __init__(self, spec: RunSpec, prepared: Prepared) -> None:
-        self.switches = Switches.now(keeps_memory=prepared.execution.device.type == "cpu")
+        with prepared.execution.own_threads():
+            self.switches = Switches.now(keeps_memory=prepared.execution.device.type == "cpu")
         self.stage = assemble_stage(spec, prepared)
         self.device = prepared.execution.device
         self.batch_size = spec.settings.data.batch_size
@@ -259,7 +260,7 @@ def open_pair(
     switches.apply()
     device = choose_device(options.device)
     before = _allocated(device)
-    prepared = prepare(spec, options)
+    prepared = settle(spec, prepare(spec, options), options, begun=None)
     own = ZooLoop(spec, prepared)
     run_block(own, 1)
     allocated["zoo"] = _peak(device) - before

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from zoo.data.patches import PatchStore
+from zoo.errors import RecipeError
 
 SIDE, STRIDE = 480, 240
 PNG_COMPRESSION = 3
@@ -76,9 +77,17 @@ class SubImages(Dataset[Pair]):
         lr_patch_size: side of the low-resolution patch in pixels.
         scale: factor between the two.
         augment: whether samples are mirrored and turned.
+
+    Raises:
+        RecipeError: if a patch is larger than a sub-image.
     """
 
     def __init__(self, folder: Path, *, lr_patch_size: int, scale: int, augment: bool) -> None:
+        if lr_patch_size * scale > SIDE:
+            raise RecipeError(
+                f"patches of {lr_patch_size * scale} pixels do not fit into the sub-images of "
+                f"{SIDE} that the plain loop reads; take a smaller data.lr_patch_size"
+            )
         self.hr_paths = sorted((folder / "HR").glob("*.png"))
         self.lr_paths = sorted((folder / "LR").glob("*.png"))
         self.lr_patch_size = lr_patch_size

@@ -122,6 +122,7 @@ def test_decoding_in_threads_leaves_the_warnings_of_the_process() -> None:
         with decoding(path):
             second_in.set()
             assert first_out.wait(10)
+            warnings.warn_explicit("left out", UserWarning, "Image.py", 1, module="PIL.Image")
 
     before = list(warnings.filters)
     with ThreadPoolExecutor(2) as pool:

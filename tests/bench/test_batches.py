@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from zoo.bench.batches import GPU_PIXELS, MOST_WORKERS, decoded, most_pixels, plan_batches
+from zoo.bench.batches import GPU_PIXELS, decoded, most_pixels, plan_batches
 from zoo.bench.suites import open_suite
+from zoo.data.ahead import MOST_WORKERS
 from zoo.errors import IntegrityError
 
 
@@ -46,10 +47,10 @@ def test_images_come_in_the_plans_order_and_few_are_decoded_ahead() -> None:
     images, plan = Counted(), [[0, 2], [1], *([number] for number in range(3, 40))]
     batches = decoded(images, plan)  # type: ignore[arg-type]
     assert next(batches) == [0, 2]
-    assert len(images.asked) <= 2 + 2 * MOST_WORKERS + 1
+    assert len(images.asked) <= 2 + MOST_WORKERS
     assert list(batches) == plan[1:]
     assert sorted(images.asked) == list(range(40))
-    assert all(name.startswith("decode") for name in images.threads)
+    assert all(name.startswith("ahead") for name in images.threads)
 
 
 def test_an_image_that_changed_is_still_named(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,16 @@ def test_a_part_that_overruns_is_cut_and_the_rest_goes_on(
     page = (tmp_path / "gpu.md").read_text()
     assert "| speed-srgan | cut: it overran its limit | 2 | 2 |" in page
     assert "| profile | done |" in page
+
+
+def test_half_a_result_is_none(measured: dict[str, Part], tmp_path: Path) -> None:
+    torn = "open(__import__('sys').argv[1], 'w').write('{'); raise SystemExit(1)"
+    one = part(tmp_path, "speed-srgan", torn)
+    measured["speed-srgan"] = replace(one, command=[*one.command, str(one.result)])
+    assert main([str(tmp_path)]) == FAILED
+    assert one.result.read_text() == "{"
+    assert set(document(tmp_path)["results"]) == {"profile"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["gpu.json", "gpu.md", "parts"]
 
 
 def test_without_time_nothing_is_begun_and_that_is_said(

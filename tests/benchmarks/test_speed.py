@@ -106,6 +106,12 @@ def _numbers(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> torch.T
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float() / 255
 
 
+def test_a_patch_larger_than_a_subimage_is_refused(folder: Path) -> None:
+    SubImages(folder, lr_patch_size=SIDE // 4, scale=4, augment=False)
+    with pytest.raises(RecipeError, match="patches of 484 pixels do not fit"):
+        SubImages(folder, lr_patch_size=SIDE // 4 + 1, scale=4, augment=False)
+
+
 def test_both_images_of_a_sample_are_of_one_place(folder: Path) -> None:
     images = SubImages(folder, lr_patch_size=24, scale=4, augment=True)
     with_any_turn = [images[number % len(images)] for number in range(16)]
@@ -356,6 +362,7 @@ def test_it_measures_the_data_path(tmp_path: Path) -> None:
         (["--workers", "-1"], "-1 is not at least 0"),
         (["--steps", "0"], "0 is not at least 1"),
         (["--name", "a/b"], "a name, not a path"),
+        (["--output", f"{__file__}/folder"], "Not a directory"),
     ],
 )
 def test_wrong_usage_is_explained(

@@ -93,12 +93,36 @@ def test_an_error_of_the_users_is_one_paragraph(
     assert result.stdout == ""
 
 
-def test_a_bug_keeps_its_traceback(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        RuntimeError("Storage size calculation overflowed with sizes=[4294967296, 4294967296]"),
+    ],
+)
+def test_memory_that_runs_out_is_no_bug(
+    zoo: Zoo, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     def fail(_files: object) -> None:
-        raise KeyError("a bug")
+        raise error
 
     monkeypatch.setattr(recipes_book, "read_book", fail)
-    with pytest.raises(KeyError, match="a bug"):
+    result = zoo("list")
+    assert result.exit_code == 5
+    assert result.stderr.startswith("Error: not enough memory (")
+    assert "take smaller batches" in result.stderr
+
+
+@pytest.mark.parametrize("error", [KeyError, RuntimeError])
+def test_a_bug_keeps_its_traceback(
+    zoo: Zoo, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def fail(_files: object) -> None:
+        raise error("a bug")
+
+    monkeypatch.setattr(recipes_book, "read_book", fail)
+    with pytest.raises(error, match="a bug"):
         zoo("list")
 
 

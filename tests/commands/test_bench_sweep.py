@@ -143,7 +143,11 @@ def test_a_damaged_run_costs_its_row_and_lost_weights_are_made_again(
     assert "weights.safetensors is missing" in result.stderr
     result = bench("srresnet-nobn", "--seeds", "1", "--train", "--json")
     assert result.exit_code == 0, result.stderr
-    assert weights.exists()
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    assert bench("srresnet-nobn", "--seeds", "1", "--json").exit_code == 3
+    result = bench("srresnet-nobn", "--seeds", "1", "--train", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert RunDirectory(weights.parent).has_whole_weights()
 
 
 @pytest.mark.usefixtures("fates")

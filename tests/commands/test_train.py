@@ -119,7 +119,26 @@ def test_a_dry_run_is_printed_a_row_a_stage(
     assert "srresnet" in result.stdout
     assert "peak memory: foretold" in result.stdout
     assert "training images: on the host" in result.stdout
+    assert "eager (not measured: 12 steps are too few to gain from it)" in result.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ways_to_execute_a_step_are_timed_and_shown(zoo: Zoo, tmp_path: Path) -> None:
+    settings = ("runtime.tune=true", "runtime.threads=1", "training.steps=2")
+    tuned = [*SMOKE, "--run-root", tmp_path]
+    for setting in settings:
+        tuned += ["--set", setting]
+    result = zoo(*tuned)
+    assert result.exit_code == 0, result.stderr
+    assert "srresnet: timing 2 ways to execute a step (12 steps at most)" in result.stderr
+    shown = result.stderr.partition("seconds a step: ")[2].splitlines()[0]
+    assert [way.rpartition(" ")[0] for way in shown.split(" | ")] == [
+        "channels_last, 1 thread, eager",
+        "NCHW, 1 thread, eager",
+    ]
+    (stage,) = json.loads(zoo(*tuned, "--dry-run", "--json").stdout)["stages"]
+    assert stage["choice"]["source"] == "recorded"
+    assert all(seconds > 0 for seconds in stage["choice"]["seconds"].values())
 
 
 def test_lines_come_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:

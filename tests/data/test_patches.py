@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import pickle
+import resource
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -185,3 +186,17 @@ def test_processes_that_meet_build_once(paths: list[Path], tmp_path: Path) -> No
         hashes = list(pool.map(open_store, range(4)))
     assert len(set(hashes)) == 1
     assert builds == [1, 2, 3]
+
+
+def test_a_disk_that_fills_while_packing_is_told(paths: list[Path], tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(
+            MachineError, match=r"cannot write .*unfinished: .* needs [\d,]+ bytes, [\d,]+ are free"
+        ) as caught:
+            PatchStore.open_or_build(paths, 4, tmp_path / "cache")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.exit_code == 5
+    PatchStore.open_or_build(paths, 4, tmp_path / "cache")

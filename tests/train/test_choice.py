@@ -18,7 +18,7 @@ from tests.train.observers import Notes, Stopper
 from zoo.data.stream import PatchStream
 from zoo.errors import CheckpointError, RecipeError
 from zoo.recipes.schema import Runtime
-from zoo.runs.device import Execution, choose_device, plan_execution
+from zoo.runs.device import Execution, choose_device, has_cpp_compiler, plan_execution
 from zoo.runs.directory import RunDirectory
 from zoo.train import choice as choosing
 from zoo.train import timing
@@ -35,7 +35,7 @@ from zoo.train.prepare import Options, prepare, settle
 from zoo.train.rehearsal import rehearse
 from zoo.train.run import Run, train
 from zoo.train.step import Batch, Players
-from zoo.train.timing import ROUNDS, StepTimer, Way
+from zoo.train.timing import ROUNDS, StepTimer, Timings, Way
 
 PLANNED, HALF = Way(channels_last=True, threads=2), Way(channels_last=True, threads=1)
 NCHW, BOTH = Way(channels_last=False, threads=2), Way(channels_last=False, threads=1)
@@ -411,39 +411,63 @@ def test_a_damaged_record_is_named(record: Any) -> None:
         recorded_choice(provenance, Runtime(), planned())
 
 
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> Seconds:
+    """Return what is said of each way; nothing is compiled, for which torch takes seconds."""
+    told: Seconds = {}
+    asked: list[Sequence[Way]] = []
+
+    def timings(_timer: StepTimer, ways: Sequence[Way]) -> tuple[Timings, bool]:
+        if any(way not in told for way in ways):
+            raise RuntimeError("no headers\nof Python")
+        known = ways in asked
+        asked.append(ways)
+        return {way: [told[way]] * ROUNDS for way in ways}, known
+
+    monkeypatch.setattr(StepTimer, "timings", timings)
+    monkeypatch.setattr(choosing, "has_cpp_compiler", lambda: True)
+    return told
+
+
 def test_compilation_is_tried_where_training_takes_long(
-    chosen: Callable[..., Choice], clock: Seconds, monkeypatch: pytest.MonkeyPatch
+    chosen: Callable[..., Choice], table: Seconds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beside the best eager way alone."""
     compiled = replace(HALF, compile=True)
-    clock |= {**ALIKE, HALF: 0.8, compiled: 0.4}
-    monkeypatch.setattr(choosing, "has_cpp_compiler", lambda: False)
-    assert chosen(num_steps=10_000).way == HALF
-    monkeypatch.setattr(choosing, "has_cpp_compiler", lambda: True)
+    table |= {**ALIKE, HALF: 0.8, compiled: 0.4}
     assert chosen(num_steps=4_000).way == HALF  # 3,200 seconds
     found = chosen(num_steps=10_000)
     assert (found.way, found.source) == (compiled, "measured")
     assert "2.50 times as fast as channels_last, 2 threads, eager" in found.reason
-    assert found.seconds == {str(way): seconds for way, seconds in clock.items()}
-    clock.clear()
+    assert found.seconds == {str(way): seconds for way, seconds in table.items()}
     again = chosen(num_steps=10_000)
     assert (again.way, again.source) == (compiled, "cached")
     assert chosen("runtime.compile=false", num_steps=10_000).way == HALF
+    monkeypatch.setattr(choosing, "has_cpp_compiler", lambda: False)
+    assert chosen(num_steps=10_000).way == HALF
 
 
 def test_what_does_not_compile_stays_eager_and_says_so(
+    chosen: Callable[..., Choice], table: Seconds
+) -> None:
+    table |= {**ALIKE, HALF: 0.8}
+    heard = Heard()
+    choice = chosen(num_steps=10_000, heard=heard)
+    assert (choice.way, len(choice.seconds)) == (HALF, 4)
+    told = "srresnet-nobn: torch.compile failed, it stays eager: no headers"
+    assert heard.notices == [told]
+
+
+@pytest.mark.slow
+def test_a_compiled_step_is_timed(
     chosen: Callable[..., Choice], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def step_seconds(players: Players, own: Batch, extra: Sequence[Batch]) -> float:
-        if players.execution.compile:
-            raise RuntimeError("no headers\nof Python")
-        return 400.0
-
-    monkeypatch.setattr(timing, "step_seconds", step_seconds)
-    monkeypatch.setattr(choosing, "has_cpp_compiler", lambda: True)
-    heard = Heard()
-    assert chosen(heard=heard).way == PLANNED
-    assert heard.notices[-1] == ("srresnet-nobn: torch.compile failed, it stays eager: no headers")
+    if not has_cpp_compiler():
+        pytest.skip("there is no C++ compiler on the path")
+    torch.set_num_threads(1)
+    monkeypatch.setattr(choosing, "MIN_SECONDS_TO_COMPILE", 0.0)
+    choice = chosen()
+    assert [way.rpartition(" ")[2] for way in choice.seconds] == ["eager", "eager", "compiled"]
 
 
 def test_a_dry_run_measures_and_keeps_nothing(
@@ -459,18 +483,35 @@ def test_a_dry_run_measures_and_keeps_nothing(
     assert not (private_home / "cache").exists()
 
 
+def test_a_dry_run_leaves_the_measurement_to_a_long_run(
+    make_spec: MakeSpec, make_options: MakeOptions, clock: Seconds, private_home: Path
+) -> None:
+    """No time is told: any measurement fails."""
+    spec = make_spec("srresnet-nobn", "training.steps=1500")
+    (stage,) = rehearse(spec, make_options(), choose=True)
+    assert stage.choice is not None
+    assert (stage.choice.source, stage.choice.way) == ("default", PLANNED)
+    assert "that is done when it is trained" in stage.choice.reason
+    clock |= {**ALIKE, NCHW: 0.5}
+    settle(spec, prepare(spec, make_options()), make_options(), begun=None)
+    clock.clear()
+    (stage,) = rehearse(spec, make_options(), choose=True)
+    assert stage.choice is not None
+    assert (stage.choice.source, stage.choice.way) == ("cached", NCHW)
+
+
 def test_a_dry_run_shows_what_a_run_was_begun_with(
     tiny: MakeSpec, make_options: MakeOptions, clock: Seconds
 ) -> None:
-    clock |= {**ALIKE, NCHW: 0.5}
-    spec = tiny(*TUNED)
-    options = make_options()
+    clock |= {**ALIKE, BOTH: 0.5}
+    tuned = ("srgan-wgangp", "losses.vgg19=null", "runtime.tune=true")
+    spec, options = tiny(*tuned, "training.steps=2"), make_options()
     train(spec, options)
     clock |= {PLANNED: 0.1}
-    (stage,) = rehearse(spec, options, choose=True)
-    assert stage.choice is not None
-    assert (stage.choice.source, stage.choice.way) == ("recorded", NCHW)
-    (other,) = rehearse(tiny(*TUNED, "training.steps=3"), options, choose=True)
+    for stage in rehearse(spec, options, choose=True):
+        assert stage.choice is not None
+        assert (stage.choice.source, stage.choice.way) == ("recorded", BOTH)
+    *_, other = rehearse(tiny(*tuned, "training.steps=3"), options, choose=True)
     assert other.choice is not None
     assert other.choice.source == "cached"
 

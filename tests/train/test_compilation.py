@@ -12,7 +12,8 @@ from torch import nn
 from tests.train.conftest import MakeSpec
 from tests.train.test_step import make_batch, make_players
 from zoo.adversaries.penalties import gradient_penalty
-from zoo.train.compilation import CompiledCritic, uncompiled
+from zoo.train.compilation import CompiledCritic
+from zoo.train.memory import forecast_memory
 from zoo.train.step import training_step
 
 pytestmark = pytest.mark.filterwarnings(
@@ -89,9 +90,8 @@ def test_a_compiled_step_is_an_eager_one_and_compiled_once(make_spec: MakeSpec) 
     assert players.generator.state_dict().keys() == eager.generator.state_dict().keys()
 
 
-def test_trials_compile_nothing(make_spec: MakeSpec) -> None:
+def test_a_forecast_compiles_nothing(make_spec: MakeSpec) -> None:
     players = make_players(make_spec, "srresnet-nobn", "runtime.compile=true")
-    images = torch.rand(2, 3, 8, 8)
-    with torch.compiler.set_stance("fail_on_recompile"), uncompiled(players.execution):
-        players.generate(images)
-    torch.compiler.reset()
+    data = make_spec("srresnet-nobn").settings.data
+    with torch.compiler.set_stance("fail_on_recompile"):
+        forecast_memory(players, data, scale=4, image_sizes=[(32, 32)])

@@ -11,9 +11,17 @@ import torch
 from benchmarks.memory_prediction import FAMILIES, compare
 from tests.train.bits import assert_same_bits, final_state
 from tests.train.conftest import MakeOptions, MakeSpec
+from tests.train.test_step import make_players
+from zoo.errors import MachineError
 from zoo.runs.device import choose_device, peak_during, plan_execution
-from zoo.train import memory
-from zoo.train.memory import MemoryForecast, choose_store, continue_line, trial_batch_sizes
+from zoo.train import memory, rehearsal
+from zoo.train.memory import (
+    MemoryForecast,
+    choose_store,
+    continue_line,
+    forecast_memory,
+    trial_batch_sizes,
+)
 from zoo.train.rehearsal import rehearse
 from zoo.train.run import train
 from zoo.train.validation import Validator
@@ -55,6 +63,41 @@ def test_a_forecast_is_the_most_of_its_parts(
     parts = stage.forecast
     assert parts.peak == max(parts.begin, parts.step, parts.validation, parts.checkpoint)
     assert 0.8 < parts.peak / stage.peak_memory < 1.25
+
+
+def test_a_step_that_does_not_fit_takes_no_forecast_with_it(
+    make_spec: MakeSpec, make_options: MakeOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    forecast = MemoryForecast(begin=1, step=3 * MIB, validation=2, checkpoint=1)
+    monkeypatch.setattr(rehearsal, "forecast_memory", lambda *_, **__: forecast)
+    monkeypatch.setattr(rehearsal, "training_step", full)
+    told = "srresnet: a step of 2 patches does not fit .* cpu, 3 MiB are foretold; take a smaller"
+    with pytest.raises(MachineError, match=told):
+        rehearse(make_spec("srresnet"), make_options(), foretell_memory=True)
+
+
+def test_a_forecast_adds_what_trials_do_not_have(
+    make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_spec("srresnet-nobn", "data.batch_size=8").settings.data
+    players = make_players(make_spec, "srresnet-nobn")
+    steps, validations = [100_000, 140_000], [96**2, 160**2]
+    peaks = iter([*steps, *validations])
+    monkeypatch.setattr(memory, "peak_memory", lambda _device: 7)
+    monkeypatch.setattr(memory, "peak_during", lambda _work, _device: next(peaks))
+    monkeypatch.setattr(memory, "resident_memory", lambda: 1000)
+    monkeypatch.setattr(memory, "_state_bytes", lambda _players: 50)
+    monkeypatch.setattr(memory, "_trial_steps", lambda *_: None)
+    found = forecast_memory(
+        players, data, scale=4, image_sizes=[(1600, 800), (16, 16)], images_left_out=9
+    )
+    held_out = 3 * (1600 * 800 + 400 * 200 + 16 * 16 + 4 * 4)
+    others = held_out + 9
+    # a quarter and half of a batch of 8; 96 and 160 squared of 400 x 200 pixels
+    assert found == MemoryForecast(7, 220_000 + others, 400 * 200 + others, 1050 + others)
 
 
 @pytest.mark.parametrize(

@@ -5,21 +5,17 @@ Not here: the images (`zoo.bench.suites`), running a network on them (`zoo.bench
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
 from typing import Final
 
 import torch
 
 from zoo.bench.suites import BenchImage
+from zoo.data.ahead import ahead, num_workers
 
 GPU_PIXELS: Final = 2**17
 """Input pixels of a batch on a GPU: fewer than one DIV2K image has at x4 (173,000), so that images
 which fit one by one fit together."""
-MOST_WORKERS: Final = 4
 
 Plan = list[list[int]]
 """Numbers of images, batch by batch."""
@@ -58,9 +54,6 @@ def plan_batches(sizes: Sequence[tuple[int, int]], pixels: int) -> Plan:
 def decoded(images: Sequence[BenchImage], plan: Plan) -> Iterator[list[BenchImage]]:
     """Yield the images of each batch, while threads decode those of the next.
 
-    No more than the batch at hand and the next two images per thread are held; on a machine of two
-    cores there is one thread, on larger ones there are four at most.
-
     Args:
         images: those in memory cost nothing here, others are decoded when they are asked for.
         plan: numbers of images, batch by batch.
@@ -69,19 +62,7 @@ def decoded(images: Sequence[BenchImage], plan: Plan) -> Iterator[list[BenchImag
         DataError: if a file cannot be read any more.
         IntegrityError: if one has changed.
     """
-    workers = max(1, min(MOST_WORKERS, (os.cpu_count() or 1) // 2))
     numbers = (number for batch in plan for number in batch)
-    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-        ahead: deque[Future[BenchImage]] = deque()
-        try:
-            for batch in plan:
-                ready = []
-                for _ in batch:
-                    wanted = 2 * workers + 1 - len(ahead)
-                    ahead.extend(
-                        pool.submit(images.__getitem__, n) for n in islice(numbers, wanted)
-                    )
-                    ready.append(ahead.popleft().result())
-                yield ready
-        finally:
-            pool.shutdown(cancel_futures=True)
+    ready = ahead(images.__getitem__, numbers, workers=num_workers(alone=False))
+    for batch in plan:
+        yield [next(ready) for _ in batch]

@@ -1,7 +1,8 @@
 """Scoring: from a candidate and a suite to a record.
 
 Images are upscaled and scored on the device, those of one size together where that pays, while
-threads decode the next. What is recorded is the same for an image alone and in company.
+threads decode the next. What is recorded is the same for an image alone and in company, but for the
+rounding of floats.
 
 Not here: what is scored (`zoo.bench.candidates`), on what (`zoo.bench.suites`), in which batches
 (`zoo.bench.batches`), running a generator (`zoo.bench.forward`), the scores themselves
@@ -60,7 +61,8 @@ from zoo.runs.provenance import identity_hash, machine, revision, versions
 
 logger = logging.getLogger(__name__)
 SCORING_VERSION = 2
-"""Version of the scoring mathematics: raised when the same inputs give other numbers."""
+"""Version of the scoring mathematics: raised when the same inputs give numbers that differ by more
+than rounding does."""
 
 
 @dataclass(slots=True)

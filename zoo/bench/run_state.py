@@ -32,16 +32,19 @@ class RunState:
             run with other settings is there; `damaged`: what is there cannot be read.
         path: the run's directory; None where nothing is scored or told from it.
         reason: why it cannot be scored, and the remedy where training is none.
+        can_be_mended: whether it is finished, but its weights are damaged and a checkpoint is there
+            to make them from again.
     """
 
     state: State
     path: Path | None = None
     reason: str = ""
+    can_be_mended: bool = False
 
     @property
     def can_be_trained(self) -> bool:
         """Whether training it here makes it; what is there must be removed first where not."""
-        return self.state in TRAINABLE
+        return self.state in TRAINABLE or self.can_be_mended
 
 
 def find_run(spec: RunSpec, run_root: Path) -> RunState:
@@ -91,7 +94,8 @@ def _state(spec: RunSpec, path: Path) -> RunState:
         extended = differences(_shaping(recorded), _shaping(spec))
         return RunState("begun", reason=f"to go on from what was trained here: {extended}")
     if is_finished(directory):
-        return RunState("finished", path)
+        is_damaged = directory.has_steps and not directory.has_whole_weights()
+        return RunState("finished", path, can_be_mended=is_damaged)
     if directory.summary() is not None:
         return RunState("begun", reason=f"{directory.weights} is missing")
     if divergence(directory) is not None:

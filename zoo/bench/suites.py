@@ -1,7 +1,8 @@
 """Suites: which images are scored, at which scale, and which of them are shown.
 
-Opening a suite finds its images, decodes each once and hashes its pixels, so that a damaged image
-is known before the first score: a dataset is scored whole or not at all, and the rest goes on.
+Opening a suite finds its images, decodes each once, several at a time, and hashes its pixels, so
+that a damaged image is known before the first score: a dataset is scored whole or not at all, and
+the rest goes on.
 
 Not here: a suite's file (`zoo.bench.definitions`), where datasets lie (`zoo.data.pairs`), scoring
 (`zoo.bench.evaluate`), whether bicubic interpolation scores on the images what is published
@@ -13,12 +14,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, overload
 
 from zoo.bench.definitions import Definition, GalleryEntry, SuiteFile, read_suite
 from zoo.data import Progress
+from zoo.data.ahead import ahead, num_workers
 from zoo.data.images import Image, hash_pixels, read_image
 from zoo.data.pairs import Pair, find_pairs
 from zoo.data.resize import crop_to_multiple, downscale
@@ -69,13 +72,8 @@ class SuiteDataset(Sequence[BenchImage]):
         self._pairs: list[Pair] = []
         self._kept: dict[int, BenchImage] = {}
 
-    def add(self, pair: Pair, *, room: int) -> int:
-        """Decode and hash a further image; return the bytes kept, at most `room`.
-
-        Raises:
-            DataError: if a file is damaged, or its low-resolution image has another size.
-        """
-        image = load_image(pair, self._scale)
+    def add(self, pair: Pair, image: BenchImage, *, room: int) -> int:
+        """Add an image, see `load_image`, and its files; return the bytes kept, at most `room`."""
         num_bytes = image.hr_image.nbytes + image.lr_image.nbytes
         if num_bytes <= room:
             self._kept[len(self._pairs)] = image
@@ -223,6 +221,7 @@ def _open_datasets(
             found[name] = str(error)
     total = sum(len(pairs) for pairs in found.values() if not isinstance(pairs, str))
     room, done, datasets = KEPT_BYTES, 0, []
+    workers = num_workers(alone=True)
     for name, pairs in found.items():
         if isinstance(pairs, str):
             datasets.append(SuiteDataset(name, content.scale, skipped=pairs))
@@ -230,8 +229,9 @@ def _open_datasets(
         dataset = SuiteDataset(name, content.scale)
         left = room
         try:
-            for number, pair in enumerate(pairs):
-                left -= dataset.add(pair, room=left)
+            images = ahead(partial(load_image, scale=content.scale), pairs, workers=workers)
+            for number, (pair, image) in enumerate(zip(pairs, images, strict=True)):
+                left -= dataset.add(pair, image, room=left)
                 if progress is not None:
                     progress(done + number + 1, total)
             room = left

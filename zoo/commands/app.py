@@ -1,7 +1,7 @@
 """The `zoo` program: its commands, and how it ends.
 
-A `ZooError` is the user's to mend, and so is what the file system refuses: one paragraph on stderr
-and an exit code. Anything else is a bug and keeps its traceback.
+A `ZooError` is the user's to mend, and so is what the file system refuses and memory that runs out:
+one paragraph on stderr and an exit code. Anything else is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ _OF_THE_FILE_SYSTEM = (
     *(errno.EROFS, errno.ENOSPC, errno.EDQUOT),
 )
 """What a file system refuses whatever the program does."""
+_LONGEST = 300
+"""Letters of what an allocator says; on a GPU it goes on for a page."""
 DISTRIBUTION = "srgan-zoo"
 HELP = """\b
 zoo show esrgan-wgangp -p demo          every value of a recipe, and its origin
@@ -66,6 +68,24 @@ class ZooGroup(TyperGroup):
             refused = MachineError(f"cannot use {error.filename}: {error.strerror}")
             print_error(refused)
             raise typer.Exit(refused.exit_code) from error
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, typer.Exit | typer.Abort):
+                raise
+            from zoo.upscaling.memory import is_out_of_memory  # imports torch
+
+            if not is_out_of_memory(error):
+                raise
+            too_much = MachineError(_out_of_memory(error))
+            print_error(too_much)
+            raise typer.Exit(too_much.exit_code) from error
+
+
+def _out_of_memory(error: BaseException) -> str:
+    told = " ".join(str(error).split())[:_LONGEST] or "no more to be had"
+    return (
+        f"not enough memory ({told}); take smaller batches, patches, pictures or networks, or a "
+        "device with more"
+    )
 
 
 app = typer.Typer(

@@ -21,6 +21,7 @@ from zoo.data import Progress
 from zoo.data.images import Image, hash_file, hash_pixels, read_image, read_size, to_rgb
 from zoo.data.resize import crop_to_multiple, downscale
 from zoo.errors import DataError, MachineError, ShapeError
+from zoo.files import explaining_refusals, write_atomically
 
 FORMAT = 1
 # ITU-R BT.601 luma of RGB.
@@ -71,12 +72,16 @@ def build(
 
     Raises:
         DataError: if an image cannot be read or is smaller than the scale.
-        MachineError: if the disk is too small.
+        MachineError: if the disk is too small, or is filled meanwhile.
     """
     directory.mkdir(parents=True)
-    _check_disk(directory, paths, scale)
+    needed = _check_disk(directory, paths, scale)
     images: list[dict[str, Any]] = []
-    with (directory / "hr.bin").open("wb") as hr_file, (directory / "lr.bin").open("wb") as lr_file:
+    with (
+        explaining_refusals(directory, needed),
+        (directory / "hr.bin").open("wb") as hr_file,
+        (directory / "lr.bin").open("wb") as lr_file,
+    ):
         for number, pair in enumerate(_pairs(paths, scale)):
             entry = {"name": paths[number].name, "file_sha256": file_hashes[number]}
             places = {"hr_offset": hr_file.tell(), "lr_offset": lr_file.tell()}
@@ -97,7 +102,7 @@ def build(
         "images": images,
     }
     text = json.dumps(body | {"sha256": body_hash(body)}, indent=1)
-    (directory / "index.json").write_text(text, encoding="utf-8")
+    write_atomically(directory / "index.json", text.encode())
 
 
 def store_key(file_hashes: Sequence[str], scale: int) -> str:
@@ -171,7 +176,8 @@ def _pair(path: Path, scale: int) -> Pair:
     return Pair(hr_image, downscale(hr_image, scale), measure_texture(hr_image))
 
 
-def _check_disk(directory: Path, paths: Sequence[Path], scale: int) -> None:
+def _check_disk(directory: Path, paths: Sequence[Path], scale: int) -> int:
+    """Return the bytes that the pixels take, if there is room for them."""
     pixels = sum(height * width for height, width in map(read_size, paths))
     needed = int(3 * pixels * (1 + 1 / scale**2))
     free = shutil.disk_usage(directory).free
@@ -180,6 +186,7 @@ def _check_disk(directory: Path, paths: Sequence[Path], scale: int) -> None:
             f"the patch store of {len(paths)} images takes {needed / 1e9:.1f} GB, and {directory} "
             f"has {free / 1e9:.1f} GB free; make room, or move zoo's home with ZOO_HOME"
         )
+    return needed
 
 
 def _num_threads() -> int:

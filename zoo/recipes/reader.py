@@ -94,7 +94,7 @@ def read_dumped(path: Path) -> Any:
     try:
         loader = _PlainLoader(raw.decode("utf-8"))
         node = loader.get_single_node()
-        data = None if node is None else loader.construct_document(node)
+        data = None if node is None or loader.refused else loader.construct_document(node)
     except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:
         raise RecipeError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if loader.refused:

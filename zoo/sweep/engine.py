@@ -20,7 +20,7 @@ from types import FrameType
 from typing import IO, Any, Literal
 
 from zoo.recipes.schema import RunSpec
-from zoo.train.interrupts import EXIT_CODES, Interrupted
+from zoo.train.interrupts import EXIT_CODES, Interrupted, wish_before
 from zoo.train.observer import Observer
 
 Status = Literal["finished", "diverged", "failed"]
@@ -205,6 +205,9 @@ def _stopping(worker: _Worker) -> Iterator[None]:
     previous = {number: signal.getsignal(number) for number in EXIT_CODES}
     for number in previous:
         signal.signal(number, pass_on)
+    wish = wish_before(previous.values())
+    if wish is not None:
+        worker.stop(wish)
     try:
         yield
     finally:

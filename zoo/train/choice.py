@@ -150,6 +150,9 @@ def choose(timer: StepTimer, num_steps: int) -> Choice:
     if why_not is not None:
         return Choice(_planned(execution), "default", f"not measured: {why_not}")
     timings, cached = timer.timings(ways(runtime, execution))
+    if not timings:
+        reason = "not measured: that is done when it is trained, or with runtime.tune=true"
+        return Choice(_planned(execution), "default", reason)
     default, (best, gain) = next(iter(timings)), fastest(timings)
     expected = num_steps * median(timings[best])
     if runtime.compile == "auto" and expected > MIN_SECONDS_TO_COMPILE and has_cpp_compiler():
@@ -169,9 +172,10 @@ def choose(timer: StepTimer, num_steps: int) -> Choice:
 
 
 def _with_compiled(timer: StepTimer, eager: Way, known: Sequence[float]) -> tuple[Timings, bool]:
-    """Time a way beside its compiled form; if it does not compile, return what is known."""
+    """Time a way beside its compiled form; where that cannot be, return what is known."""
     try:
-        return timer.timings([eager, replace(eager, compile=True)])
+        both, cached = timer.timings([eager, replace(eager, compile=True)])
+        return (both, cached) if both else ({eager: list(known)}, True)
     except RuntimeError as error:  # of torch.compile: the very step ran eagerly just now
         first = str(error).partition("\n")[0]
         timer.tell(f"{timer.spec.recipe}: torch.compile failed, it stays eager: {first}")

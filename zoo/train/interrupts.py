@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -33,8 +33,8 @@ class Interrupted(Exception):  # noqa: N818  it is a wish of the user's, not an 
 class StopRequest:
     """While entered, turns the first of `EXIT_CODES` into `requested`; a SIGINT after it breaks.
 
-    The handlers before are restored on leaving. Outside the main thread signals cannot be caught,
-    and nothing is done.
+    A wish that `leaving_at_once` met, and that somebody swallowed, is taken up. The handlers before
+    are restored on leaving. Outside the main thread signals cannot be caught, and nothing is done.
     """
 
     def __init__(self) -> None:
@@ -45,6 +45,7 @@ class StopRequest:
         if threading.current_thread() is threading.main_thread():
             for number in EXIT_CODES:
                 self._previous[number] = signal.signal(number, self._note)
+            self.requested = self.requested or wish_before(self._previous.values())
         return self
 
     def __exit__(
@@ -63,22 +64,43 @@ class StopRequest:
             raise KeyboardInterrupt
 
 
-@contextmanager
-def leaving_at_once() -> Iterator[None]:
-    """While entered, SIGTERM and SIGUSR1 end a program at once, with its exit code and clean-up.
+class _Leaver:
+    """A handler that ends the program, and remembers it: an import may swallow any exception."""
 
-    For what comes before and after the steps of a training, when there is nothing to save. Ctrl-C
-    does so by itself, as `KeyboardInterrupt`. Outside the main thread nothing is done.
-    """
+    def __init__(self) -> None:
+        self.requested: int | None = None
 
-    def leave(number: int, _frame: FrameType | None) -> None:
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        self.requested = self.requested or number
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
         raise SystemExit(EXIT_CODES[signal.Signals(number)])
 
-    is_main = threading.current_thread() is threading.main_thread()
-    numbers = (signal.SIGTERM, signal.SIGUSR1) if is_main else ()
-    previous = {number: signal.signal(number, leave) for number in numbers}
+
+def wish_before(handlers: Iterable[Any]) -> int | None:
+    """Return the signal that `leaving_at_once` met though the program went on, None for none.
+
+    Args:
+        handlers: of signals, as they were until now.
+    """
+    noted = [handler.requested for handler in handlers if isinstance(handler, _Leaver)]
+    return next((number for number in noted if number is not None), None)
+
+
+@contextmanager
+def leaving_at_once() -> Iterator[None]:
+    """While entered, signals end a program at once, with its exit code and clean-up.
+
+    For what comes before and after the steps of a training, when there is nothing to save. A
+    Ctrl-C that is ignored, or somebody else's, is left so. Outside the main thread nothing is done.
+    """
+    leaver, previous = _Leaver(), dict[int, Any]()
+    if threading.current_thread() is threading.main_thread():
+        for number in EXIT_CODES:
+            if number != signal.SIGINT or signal.getsignal(number) is signal.default_int_handler:
+                previous[number] = signal.signal(number, leaver)
     try:
         yield
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        for taken, handler in previous.items():
+            signal.signal(taken, handler)

@@ -130,7 +130,7 @@ def settle(
     options: Options,
     *,
     begun: Mapping[str, Any] | None,
-    keep: bool = True,
+    rehearsal: bool = False,
 ) -> Prepared:
     """Choose on a CPU how a stage is executed (`zoo.train.choice`); a GPU's plan stays.
 
@@ -140,14 +140,14 @@ def settle(
         options: where and on what.
         begun: provenance of the run that it goes on with, whose choice is taken; None for a new
             run.
-        keep: whether what is measured is kept in zoo's cache.
+        rehearsal: whether nothing is written, and measured only where that is asked for.
     """
     planned, runtime = prepared.execution, spec.settings.runtime
     if planned.device.type != "cpu":
         return prepared
     if begun is None:
         tell = options.observer.notice
-        timer = StepTimer(spec, planned, prepared.stream, cache_dir(), tell, keep=keep)
+        timer = StepTimer(spec, planned, prepared.stream, cache_dir(), tell, rehearsal)
         choice = choose(timer, prepared.num_steps)
     else:
         choice = recorded_choice(begun, runtime, planned)

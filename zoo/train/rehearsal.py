@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from zoo.errors import MachineError
 from zoo.recipes.schema import RunSpec
 from zoo.runs.checkpoint import seed_everything
 from zoo.runs.device import Execution, peak_memory, reset_peak_memory
@@ -76,8 +77,11 @@ def rehearse(
         spec: complete specification.
         options: where and on what.
         foretell_memory: whether to forecast peak memory too, which takes some seconds.
-        choose: whether to execute it as the run would, measured where the run measures; else as
-            planned. What is measured is not kept.
+        choose: whether to execute it as the run would, as far as that is known or asked for by
+            `runtime.tune=true`; else as planned. What is measured is not kept.
+
+    Raises:
+        MachineError: if a GPU has too little memory for a step; says what was foretold.
     """
     stages = [spec] if spec.pretraining is None else [spec.pretraining, spec]
     with tempfile.TemporaryDirectory(prefix="zoo-dry-run-") as folder:
@@ -94,7 +98,7 @@ def _rehearse_stage(
 ) -> Rehearsal:
     prepared = prepare(spec, options, rehearsal=store_dir)
     if choose:
-        prepared = settle(spec, prepared, options, begun=_begun(spec, options), keep=False)
+        prepared = settle(spec, prepared, options, begun=_begun(spec, options), rehearsal=True)
     with prepared.execution.own_threads():
         return _try(spec, prepared, foretell_memory=foretell_memory)
 
@@ -109,7 +113,7 @@ def _begun(spec: RunSpec, options: Options) -> Mapping[str, Any] | None:
 
 
 def _mathematics(spec: RunSpec) -> dict[str, Any]:
-    return spec.settings.model_dump(exclude={"runtime"})
+    return spec.settings.model_dump(mode="json", exclude={"runtime"})
 
 
 def _try(spec: RunSpec, prepared: Prepared, *, foretell_memory: bool) -> Rehearsal:
@@ -126,8 +130,15 @@ def _try(spec: RunSpec, prepared: Prepared, *, foretell_memory: bool) -> Rehears
             images_left_out=prepared.images_left_out,
         )
     reset_peak_memory(device)
-    with closing(_timed_steps(stage)) as steps:
-        seconds = list(steps)[-1]
+    try:
+        with closing(_timed_steps(stage)) as steps:
+            seconds = list(steps)[-1]
+    except torch.OutOfMemoryError as error:  # what was foretold is not lost with the step
+        peak = "" if forecast is None else f", {forecast.peak / 2**20:,.0f} MiB are foretold"
+        raise MachineError(
+            f"{spec.recipe}: a step of {spec.settings.data.batch_size} patches does not fit into "
+            f"the memory of {device}{peak}; take a smaller data.batch_size or data.lr_patch_size"
+        ) from error
     players = stage.players
     return Rehearsal(
         recipe=spec.recipe,

@@ -65,7 +65,7 @@ class StepTimer:
         stream: its training batches; the first few are used, and none is used up.
         cache: folder of what can be made again.
         tell: hears of measurements and of damaged files.
-        keep: whether times are kept in the cache.
+        rehearsal: whether nothing is written, and a measurement made only where it is asked for.
     """
 
     spec: RunSpec
@@ -73,19 +73,24 @@ class StepTimer:
     stream: PatchStream | DevicePatchStream
     cache: Path
     tell: Callable[[str], None]
-    keep: bool = True
+    rehearsal: bool = False
 
     def timings(self, ways: Sequence[Way]) -> tuple[Timings, bool]:
         """Return the times of ways, the default first, and whether they were in the cache.
+
+        No times are returned in a rehearsal that knows none and was not told to measure.
 
         Raises:
             MachineError: if they cannot be written there.
         """
         key = self._key(ways)
         path = self.cache / "choices" / f"{identity_hash(key)}.json"
-        if not self.keep:
+        if self.rehearsal:
             found = self._read(path, ways)
-            return found or self._measure(ways), found is not None
+            if found is not None:
+                return found, True
+            is_asked_for = self.spec.settings.runtime.tune is True
+            return self._measure(ways) if is_asked_for else {}, False
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):  # a second process waits, then finds the times
             found = self._read(path, ways)

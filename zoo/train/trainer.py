@@ -141,6 +141,7 @@ class Trainer:
                     self._train(stop)
                 except DivergedError as error:
                     self._roll_back(error)
+        self._stop_if_asked(stop)  # a wish that came while the last step was saved
         return self._summary()
 
     def _take_up(self, state: Mapping[str, Any]) -> None:
@@ -214,7 +215,6 @@ class Trainer:
                 self._advance(own, extra)
                 self._stop_if_asked(stop)  # a validation that is due is done on resuming
                 self._maintain()
-        self._stop_if_asked(stop)  # a wish that came while the last step was saved
 
     def _stop_if_asked(self, stop: StopRequest) -> None:
         if stop.requested is None:

@@ -23,7 +23,10 @@ UNKNOWN_FREE: Final = 2 * GIB
 # Convolutions need room of their own, and allocators lose some: PyTorch tells of neither.
 OVERHEAD: Final = 1.5
 PROBE_SIDE: Final = 64
-_SIGNS = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")
+_SIGNS = (
+    *("can't allocate memory", "not enough memory", "out of memory", "bad_alloc"),
+    "Storage size calculation overflowed",  # more bytes than there are addresses
+)
 _CGROUP = Path("/sys/fs/cgroup")
 
 
