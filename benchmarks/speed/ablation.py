@@ -22,7 +22,7 @@ from benchmarks.speed.measure import spread, take_turns
 from benchmarks.speed.reference import plain_adam
 from zoo.recipes.schema import RunSpec
 from zoo.train.ema import MovingAverage
-from zoo.train.prepare import Options, Prepared, prepare
+from zoo.train.prepare import Options, Prepared, prepare, settle
 from zoo.train.step import Players
 
 OpenLoop = Callable[[RunSpec, Prepared], ZooLoop]
@@ -205,9 +205,13 @@ def _open_pair(
 ) -> Mapping[str, Loop] | None:
     """Return both loops, or None where the family or the device does not have the optimisation."""
     spec, spec_without = specify(()), specify(one.settings)
-    whole = ZooLoop(spec, prepare(spec, options))
+    whole = ZooLoop(spec, _prepared(spec, options))
     if not one.concerns(whole.stage.players):
         return None
-    without = one.without(spec_without, prepare(spec_without, options))
+    without = one.without(spec_without, _prepared(spec_without, options))
     same = whole.stage.players.execution == without.stage.players.execution
     return None if one.settings and same else {"with": whole, "without": without}
+
+
+def _prepared(spec: RunSpec, options: Options) -> Prepared:
+    return settle(spec, prepare(spec, options), options, begun=None)
