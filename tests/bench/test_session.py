@@ -71,15 +71,11 @@ def damage_recipe(directory: RunDirectory) -> None:
     (directory.path / "recipe.yaml").write_text("recipe: [")
 
 
-def damage_rows(directory: RunDirectory) -> None:
-    (directory.path / "metrics.jsonl").write_bytes(b"\xff\xfe")
-
-
 def damage_summary(directory: RunDirectory) -> None:
     (directory.path / "summary.json").write_text(json.dumps({"seconds": 1.0}))
 
 
-@pytest.mark.parametrize("damage", [damage_provenance, damage_recipe, damage_rows, damage_summary])
+@pytest.mark.parametrize("damage", [damage_provenance, damage_recipe, damage_summary])
 def test_a_damaged_run_costs_its_own_row(
     begin: Begin, tmp_path: Path, damage: Callable[[RunDirectory], None]
 ) -> None:
@@ -90,6 +86,12 @@ def test_a_damaged_run_costs_its_own_row(
     assert "runs" not in lost.error or str(tmp_path) in lost.error
     assert (lost.target.seed, lost.training) == (0, None)
     assert (good.target.seed, good.error) == (1, None)
+
+
+def test_a_damaged_line_of_its_log_costs_no_row(begin: Begin, tmp_path: Path) -> None:
+    (begin("srresnet").path / "metrics.jsonl").write_bytes(b"\xff\xfe")
+    (found,) = find(tmp_path, "srresnet", seeds=1).candidates
+    assert found.error is None
 
 
 def test_a_run_without_weights_is_not_finished(begin: Begin, tmp_path: Path) -> None:

@@ -96,6 +96,14 @@ def test_a_run_that_may_goes_back_and_learns_half_as_fast(
     assert non_finite_on_disk(run.directory) == []
 
 
+class AfterRollback(Notes):
+    """Breaks off between the step gone back to and the one that diverged."""
+
+    def stepped(self, step: int, num_images: int) -> None:
+        if step == 6 and any(row["kind"] == "rollback" for row in self.rows):
+            raise Kill
+
+
 def test_killed_after_going_back_it_ends_in_the_same_bits(
     make_spec: MakeSpec, make_options: MakeOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,9 +120,14 @@ def test_killed_after_going_back_it_ends_in_the_same_bits(
     straight = train(spec, make_options("straight"))
     with pytest.raises(DivergedError, match="too fast"):  # begun without going back: it may still
         train(make_spec("srresnet-nobn", "training.learning_rate=1e-3"), make_options("killed"))
-    for step in (5, 7, 5, 11):  # before, in and after the steps that are repeated
+    # before going back, on the way again after the first and the second time, and later
+    observers = [AfterRollback(), AfterRollback(), Stopper("content", 11, Kill())]
+    for rollbacks, observer in enumerate([Stopper("content", 5, Kill()), *observers]):
         with pytest.raises(Kill):
-            train(spec, make_options("killed", observer=Stopper("content", step, Kill())))
+            train(spec, make_options("killed", observer=observer))
+        state = load_latest(run_path(spec, make_options("killed").run_root) / "checkpoints")
+        assert state is not None
+        assert state["rollbacks"] == min(rollbacks, 2), "it is on disk at once"
     killed = train(spec, make_options("killed"))
     ends = [final_state(run.directory) for run in (straight, killed)]
     assert_same_bits(*ends)
