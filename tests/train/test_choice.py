@@ -267,7 +267,7 @@ def test_damaged_times_are_measured_anew(
     kept.write_text(damage)
     choice = chosen(heard=heard)
     assert (choice.way, choice.source) == (NCHW, "measured")
-    assert heard.notices[0] == f"{kept} is damaged: it is measured anew"
+    assert heard.notices[0] == f"{kept} is damaged: its times are not used"
     assert kept.read_text() == whole
 
 
@@ -385,6 +385,30 @@ def test_fewer_cores_than_a_run_was_begun_with_are_said(
         "threads": 1,
         "compile": False,
     }
+
+
+def test_more_cores_than_a_run_was_begun_with_change_nothing(
+    tiny: MakeSpec, make_options: MakeOptions
+) -> None:
+    """Nothing was measured: the number of threads is kept all the same."""
+    spec, heard = tiny("srresnet-nobn", "training.steps=4"), Heard()
+    torch.set_num_threads(1)
+    straight = train(spec, make_options("straight"))
+    with pytest.raises(Kill):
+        train(spec, make_options(observer=Stopper("content", 2, Kill())))
+    torch.set_num_threads(2)
+    run = train(spec, make_options(observer=heard))
+    assert session(run, 0)["choice"]["source"] == "default"
+    assert session(run, 1)["execution"]["threads"] == 1
+    assert not any("another number of threads" in notice for notice in heard.notices)
+    assert_same_bits(final_state(straight.directory), final_state(run.directory))
+
+
+def test_threads_of_a_setting_come_before_those_a_run_was_begun_with() -> None:
+    begun = {"sessions": [{"choice": Choice(HALF, "default", "").document()}]}
+    assert recorded_choice(begun, Runtime(), planned()).apply(planned()).threads == 1
+    settled = planned(threads=2)
+    assert recorded_choice(begun, Runtime(threads=2), settled).apply(settled).threads == 2
 
 
 def test_a_setting_that_contradicts_the_choice_is_refused(

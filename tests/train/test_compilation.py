@@ -48,6 +48,9 @@ def test_a_compiled_critic_can_be_penalised() -> None:
         torch.manual_seed(0)
         penalty, _ = gradient_penalty(one, real, fake)
         found.append(torch.autograd.grad(penalty, list(plain.parameters()), allow_unused=True))
+    nothing = [[gradient is None for gradient in one] for one in found]
+    assert nothing[0] == nothing[1]  # of the last bias: a constant has no gradient
+    assert not all(nothing[0])
     assert all(torch.equal(*pair) for pair in zip(*found, strict=True) if None not in pair)
     with pytest.raises(RuntimeError, match="double backward"):
         gradient_penalty(torch.compile(plain), real, fake)[0].backward()
