@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 from torch import nn
 
 from tests.train.bits import assert_same_bits, final_state
 from tests.train.conftest import MakeOptions, MakeSpec
 from tests.train.observers import Notes, Stopper
 from zoo.data.stream import PatchStream
-from zoo.errors import CheckpointError, RecipeError
+from zoo.errors import CheckpointError, MachineError, RecipeError
 from zoo.recipes.schema import Runtime
 from zoo.runs.device import Execution, choose_device, has_cpp_compiler, plan_execution
 from zoo.runs.directory import RunDirectory
@@ -269,6 +270,33 @@ def test_damaged_times_are_measured_anew(
     assert (choice.way, choice.source) == (NCHW, "measured")
     assert heard.notices[0] == f"{kept} is damaged: its times are not used"
     assert kept.read_text() == whole
+
+
+def test_what_another_process_measures_is_waited_for_in_words(
+    chosen: Callable[..., Choice], clock: Seconds, tmp_path: Path
+) -> None:
+    clock |= {**ALIKE, NCHW: 0.5}
+    chosen()
+    (kept,) = kept_times(tmp_path)
+    lock = FileLock(kept.with_suffix(".lock"))
+
+    class Holder(Heard):
+        def notice(self, message: str) -> None:
+            super().notice(message)
+            lock.release()
+
+    heard = Holder()
+    lock.acquire()
+    assert chosen(heard=heard).source == "cached"
+    assert heard.notices == ["srresnet-nobn: another process times such steps; waiting for it"]
+
+
+def test_a_cache_that_cannot_be_written_is_named(
+    chosen: Callable[..., Choice], clock: Seconds, tmp_path: Path
+) -> None:
+    (tmp_path / "choices").write_text("not a folder")
+    with pytest.raises(MachineError, match=r"cannot write .*/choices/.*\.json"):
+        chosen()
 
 
 @pytest.mark.parametrize("seconds", ["NaN", "-1", "0", "Infinity"])

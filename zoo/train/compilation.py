@@ -61,7 +61,7 @@ def check_compiler(execution: Execution) -> None:
 def compile_losses(losses: Iterable[nn.Module]) -> None:
     """Compile, in place, those losses that hold a network: of others there is little to gain.
 
-    For this and all that this process compiles later, torch's donated buffers are off.
+    Torch's donated buffers stay off in this process, whether compilation is tried or used.
     """
     from torch._functorch import config
 
