@@ -22,7 +22,7 @@ from zoo.recipes.schema import Runtime
 from zoo.runs.device import Execution, choose_device, has_cpp_compiler, plan_execution
 from zoo.runs.directory import RunDirectory
 from zoo.train import choice as choosing
-from zoo.train import timing
+from zoo.train import compilation, timing
 from zoo.train.choice import (
     MIN_NUM_STEPS,
     Choice,
@@ -508,6 +508,20 @@ def test_what_does_not_compile_stays_eager_and_says_so(
     assert (choice.way, len(choice.seconds)) == (HALF, 4)
     told = "srresnet-nobn: torch.compile failed, it stays eager: no headers"
     assert heard.notices == [told]
+
+
+def test_what_was_compiled_is_forgotten_where_its_timing_fails(
+    chosen: Callable[..., Choice], clock: Seconds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock |= ALIKE  # nothing is told of compiled ways
+    resets: list[bool] = []
+    monkeypatch.setattr(torch.compiler, "reset", lambda: resets.append(True))
+    monkeypatch.setattr(choosing, "MIN_SECONDS_TO_COMPILE", 0.0)
+    for module in (choosing, compilation):
+        monkeypatch.setattr(module, "has_cpp_compiler", lambda: True)
+    with pytest.raises(KeyError):
+        chosen()
+    assert resets == [True]
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Literal
 
 import pytest
 import torch
@@ -28,6 +29,7 @@ from zoo.train.timing import ROUNDS, StepTimer, Timings, Way
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning"  # the compiler looks
 )
+Stance = Literal["default", "fail_on_recompile"]
 COMPILED = ("runtime.compile=true", "adversary.discriminator_steps=2")
 
 
@@ -89,7 +91,7 @@ def test_images_of_a_generator_go_through_the_compiled_critic() -> None:
 def test_a_compiled_step_is_an_eager_one_and_compiled_once(make_spec: MakeSpec) -> None:
     eager = make_players(make_spec, "srgan-wgangp", COMPILED[1])
     players = make_players(make_spec, "srgan-wgangp", *COMPILED)
-    stances = ("default", "default", "fail_on_recompile")
+    stances: list[Stance] = ["default", "default", "fail_on_recompile"]
     # the first backward pass is not observed: what it was compiled for has to do for all
     for number, (observe, stance) in enumerate(zip((False, True, False), stances, strict=True)):
         batches = make_batch(number), [make_batch(number + 100)]
