@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         document = _measure(options, Path(folder))
     text = as_markdown(document)
     print(text)
-    name = f"{options.name or document['name']}"
+    name = options.name or document["name"]
     content = json.dumps(document, indent=2) + "\n"
     write_atomically(options.output / f"{name}.json", content.encode())
     write_atomically(options.output / f"{name}.md", text.encode())
@@ -78,7 +78,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--set", action="append", default=[], metavar="PATH=VALUE", help="override a setting"
     )
     parser.add_argument("--output", type=Path, default=RESULTS, metavar="DIR")
-    parser.add_argument("--name", help="of the two files; default: <size>-<device>[-<part>]")
+    parser.add_argument(
+        "--name", help="of the two files; default: <size>-<device>[-<part>][-<families>]"
+    )
     part = parser.add_mutually_exclusive_group()
     part.add_argument("--data", action="store_true", help="measure the data path alone")
     part.add_argument("--check", action="store_true", help="compare both loops' weights alone")
@@ -106,7 +108,7 @@ def _measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     workers = _workers() if options.workers is None else options.workers
     parts = [part for part in ("data", "check", "ablation") if getattr(options, part)]
     document: dict[str, Any] = {
-        "name": "-".join([size, device.type, *parts]),
+        "name": "-".join([size, device.type, *parts, *_changes(options)]),
         "command": " ".join(["python -m benchmarks.speed", *sys.argv[1:]]),
         "size": size,
         "summary": SIZES[size].summary,
@@ -198,12 +200,20 @@ def _add_ablation(
         document["ablation"][family] = measure_ablation(
             specified,
             where,
+            switches=switches,
             open_plain=open_plain,
             steps=options.steps or size.steps,
             repeats=options.repeats or size.repeats,
             seconds=options.seconds,
         )
         print(f"{FAMILIES[family].title}: measured", file=sys.stderr, flush=True)
+
+
+def _changes(options: argparse.Namespace) -> list[str]:
+    """Return what sets a measurement apart from the published ones, for its name."""
+    families = options.family if set(options.family) != set(FAMILIES) else []
+    changed = options.set or options.source != "samples"
+    return [*families, *(["changed"] if changed else [])]
 
 
 def _workers() -> int:

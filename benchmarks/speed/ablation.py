@@ -10,14 +10,22 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.speed.loops import Batch, Loop, PlainLoop, StepBatches, ZooLoop, run_block
+from benchmarks.speed.loops import (
+    Batch,
+    Loop,
+    PlainLoop,
+    StepBatches,
+    Switches,
+    ZooLoop,
+    run_block,
+)
 from benchmarks.speed.measure import spread, take_turns
 from benchmarks.speed.reference import plain_adam
 from zoo.recipes.schema import RunSpec
@@ -107,12 +115,6 @@ class _Unfrozen(ZooLoop):
         setattr(network, "requires_grad_", lambda **_: network)  # noqa: B010  as above
 
 
-class _GivingBack(ZooLoop):
-    def __init__(self, spec: RunSpec, prepared: Prepared) -> None:
-        super().__init__(spec, prepared)
-        self.switches = replace(self.switches, keeps_memory=False)
-
-
 class _TensorByTensor(MovingAverage):
     def __init__(self, model: nn.Module, *, decay: float) -> None:
         super().__init__(model, decay=decay)
@@ -143,10 +145,6 @@ def _scores_in_one_pass(players: Players) -> bool:
     return bool(getattr(players.discriminator, "scores_images_apart", False))
 
 
-def _is_on_cpu(players: Players) -> bool:
-    return players.execution.device.type == "cpu"
-
-
 OPTIMISATIONS = (
     Optimisation("images on the device", ("runtime.store=host",)),
     Optimisation("bfloat16", ("runtime.precision=float32",)),
@@ -160,7 +158,6 @@ OPTIMISATIONS = (
     Optimisation(
         "discriminator frozen for the generator", without=_Unfrozen, concerns=_has_discriminator
     ),
-    Optimisation("freed memory kept", without=_GivingBack, concerns=_is_on_cpu),
 )
 """All but the patch store, which takes the plain loop's files to do without."""
 
@@ -169,6 +166,7 @@ def measure_ablation(
     specify: Callable[[Sequence[str]], RunSpec],
     options: Options,
     *,
+    switches: Switches,
     open_plain: OpenPlainLoop,
     steps: int,
     repeats: int,
@@ -179,6 +177,7 @@ def measure_ablation(
     Args:
         specify: makes the family's specification, with further settings.
         options: on what.
+        switches: torch's own settings, from which zoo's loop is opened.
         open_plain: makes the plain loop, whose images the loop without the patch store takes.
         steps: timed steps in a block.
         repeats: pairs of blocks.
@@ -187,6 +186,7 @@ def measure_ablation(
     decoding = partial(_Decoding, open_plain=open_plain)
     found: dict[str, Any] = {}
     for one in (Optimisation("patch store", without=decoding), *OPTIMISATIONS):
+        switches.apply()
         loops = _open_pair(one, specify, options)
         if loops is None:
             continue

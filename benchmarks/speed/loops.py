@@ -20,7 +20,6 @@ from benchmarks.speed.reference import Reference
 from benchmarks.speed.subimages import SubImages, write_subimages
 from zoo.recipes.build import build_components
 from zoo.recipes.schema import RunSpec
-from zoo.runs.allocator import give_back_freed_memory, keep_freed_memory
 from zoo.runs.device import choose_device, reset_peak_memory
 from zoo.train.monitor import FiniteGuard
 from zoo.train.prepare import Options, Prepared, prepare, settle
@@ -37,24 +36,22 @@ StepBatches = tuple[Batch, list[Batch]]
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """The settings that belong to the process, which the two loops do not share."""
+    """The settings of torch that belong to the process, which the two loops do not share."""
 
     threads: int
     matmul_precision: str
     cudnn_tf32: bool
     cudnn_benchmark: bool
-    keeps_memory: bool
 
     @classmethod
-    def now(cls, *, keeps_memory: bool = False) -> Self:
-        """Return torch's settings as they are, and whether freed memory is kept: none can ask."""
+    def now(cls) -> Self:
+        """Return the settings as they are."""
         cudnn = torch.backends.cudnn
         return cls(
             torch.get_num_threads(),
             torch.get_float32_matmul_precision(),
             cudnn.allow_tf32,
             cudnn.benchmark,
-            keeps_memory,
         )
 
     def apply(self) -> None:
@@ -64,10 +61,6 @@ class Switches:
         torch.set_float32_matmul_precision(self.matmul_precision)
         torch.backends.cudnn.allow_tf32 = self.cudnn_tf32
         torch.backends.cudnn.benchmark = self.cudnn_benchmark
-        if self.keeps_memory:
-            keep_freed_memory()
-        else:
-            give_back_freed_memory()
 
 
 class Loop(Protocol):
@@ -100,7 +93,7 @@ class ZooLoop:
 
     def __init__(self, spec: RunSpec, prepared: Prepared) -> None:
         with prepared.execution.own_threads():
-            self.switches = Switches.now(keeps_memory=prepared.execution.device.type == "cpu")
+            self.switches = Switches.now()
         self.stage = assemble_stage(spec, prepared)
         self.device = prepared.execution.device
         self.batch_size = spec.settings.data.batch_size

@@ -69,6 +69,7 @@ def _train_and_tell(
         made = ZooLoop(spec, prepared)
     else:
         made = PlainLoop(spec, prepared, switches=switches, folder=folder, num_workers=0)
+    del prepared  # with networks that the plain loop does not train
     run_block(made, 1)
     sender.send({"before": before, "peak": peak_memory(torch.device("cpu"))})
     sender.close()

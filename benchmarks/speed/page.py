@@ -144,7 +144,7 @@ def _check(document: Mapping[str, Any]) -> list[str]:
                 "float64, zoo and plain loop",
                 "float32, zoo and plain loop",
                 "float32, plain loop from the next weights",
-                f"within {first['limit']:g}",
+                f"float64 within {first['limit']:g}",
             ),
             rows,
         ),

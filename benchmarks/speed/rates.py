@@ -52,6 +52,7 @@ def convolution_rate(loop: ZooLoop) -> float:
     Of one pass of images through each network, in zoo's layout and precision: what the
     convolutions do, over the time they take, where each layer's quickest call counts.
     """
+    loop.switches.apply()
     players, watch = loop.stage.players, _Stopwatch(loop.device)
     networks = [one for one in (players.generator, players.discriminator) if one is not None]
     handles = [

@@ -269,15 +269,13 @@ def _what_it_does(loop: Any) -> dict[str, object]:
         batch = next(batches)
         with patch.object(torch.Tensor, "item", count_read):
             loop.step(batch)
-    (channels_last,) = [batch[0][0].is_contiguous(memory_format=torch.channels_last)]
     return {
-        "channels_last": channels_last,
+        "channels_last": batch[0][0].is_contiguous(memory_format=torch.channels_last),
         "fused Adam": players.generator_optimizer.defaults["fused"],
         "moving average in one call": type(players.ema),
         "losses not read": read > 5,
         "real and fake in one pass": passes,
         "discriminator frozen for the generator": gradients,
-        "freed memory kept": loop.switches.keeps_memory,
     }
 
 
@@ -327,7 +325,7 @@ def test_the_page_shows_only_what_was_measured() -> None:
 def test_it_writes_what_it_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--size", "smoke", "--device", "cpu", "--family", "srresnet", "srgan"]
     assert main([*options, "--repeats", "2", "--workers", "1", "--output", str(tmp_path)]) == 0
-    told = json.loads((tmp_path / "smoke-cpu.json").read_text())
+    told = json.loads((tmp_path / "smoke-cpu-srresnet-srgan.json").read_text())
     assert set(told["ratio"]) == {"srresnet", "srgan"}
     for name, family in told["families"].items():
         assert told["ratio"][name] == family["ratio"]["median"] > 0
@@ -342,7 +340,7 @@ def test_it_writes_what_it_measured(tmp_path: Path, capsys: pytest.CaptureFixtur
             assert 0 < family[loop]["waiting_share"] < 1
             assert family[loop]["memory"]["peak"] > family[loop]["memory"]["before"] > 0
             assert family[loop]["operations_per_second"] > 0
-    page = (tmp_path / "smoke-cpu.md").read_text()
+    page = (tmp_path / "smoke-cpu-srresnet-srgan.md").read_text()
     assert page in capsys.readouterr().out
     assert "| float32, channels_last, eager, 1 thread |" in page
 
@@ -371,3 +369,17 @@ def test_wrong_usage_is_explained(
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_an_ablation_is_written(tmp_path: Path) -> None:
+    options = ["--size", "smoke", "--device", "cpu", "--family", "srresnet", "--ablation"]
+    assert main([*options, "--repeats", "2", "--steps", "1", "--output", str(tmp_path)]) == 0
+    told = json.loads((tmp_path / "smoke-cpu-ablation-srresnet.json").read_text())
+    found = told["ablation"]["srresnet"]
+    expected = {one.title for one in ablation.OPTIMISATIONS if not one.settings}
+    expected -= {"real and fake in one pass", "discriminator frozen for the generator"}
+    assert found.keys() == expected | {"patch store", "channels_last"}
+    assert all(len(ratio["values"]) == 2 and ratio["least"] > 0 for ratio in found.values())
+    page = (tmp_path / "smoke-cpu-ablation-srresnet.md").read_text()
+    assert "| fused Adam | " in page

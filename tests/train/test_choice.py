@@ -10,18 +10,19 @@ from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 from torch import nn
 
 from tests.train.bits import assert_same_bits, final_state
 from tests.train.conftest import MakeOptions, MakeSpec
 from tests.train.observers import Notes, Stopper
 from zoo.data.stream import PatchStream
-from zoo.errors import CheckpointError, RecipeError
+from zoo.errors import CheckpointError, MachineError, RecipeError
 from zoo.recipes.schema import Runtime
 from zoo.runs.device import Execution, choose_device, has_cpp_compiler, plan_execution
 from zoo.runs.directory import RunDirectory
 from zoo.train import choice as choosing
-from zoo.train import timing
+from zoo.train import compilation, timing
 from zoo.train.choice import (
     MIN_NUM_STEPS,
     Choice,
@@ -267,8 +268,35 @@ def test_damaged_times_are_measured_anew(
     kept.write_text(damage)
     choice = chosen(heard=heard)
     assert (choice.way, choice.source) == (NCHW, "measured")
-    assert heard.notices[0] == f"{kept} is damaged: it is measured anew"
+    assert heard.notices[0] == f"{kept} is damaged: its times are not used"
     assert kept.read_text() == whole
+
+
+def test_what_another_process_measures_is_waited_for_in_words(
+    chosen: Callable[..., Choice], clock: Seconds, tmp_path: Path
+) -> None:
+    clock |= {**ALIKE, NCHW: 0.5}
+    chosen()
+    (kept,) = kept_times(tmp_path)
+    lock = FileLock(kept.with_suffix(".lock"))
+
+    class Holder(Heard):
+        def notice(self, message: str) -> None:
+            super().notice(message)
+            lock.release()
+
+    heard = Holder()
+    lock.acquire()
+    assert chosen(heard=heard).source == "cached"
+    assert heard.notices == ["srresnet-nobn: another process times such steps; waiting for it"]
+
+
+def test_a_cache_that_cannot_be_written_is_named(
+    chosen: Callable[..., Choice], clock: Seconds, tmp_path: Path
+) -> None:
+    (tmp_path / "choices").write_text("not a folder")
+    with pytest.raises(MachineError, match=r"cannot write .*/choices/.*\.json"):
+        chosen()
 
 
 @pytest.mark.parametrize("seconds", ["NaN", "-1", "0", "Infinity"])
@@ -387,6 +415,30 @@ def test_fewer_cores_than_a_run_was_begun_with_are_said(
     }
 
 
+def test_more_cores_than_a_run_was_begun_with_change_nothing(
+    tiny: MakeSpec, make_options: MakeOptions
+) -> None:
+    """Nothing was measured: the number of threads is kept all the same."""
+    spec, heard = tiny("srresnet-nobn", "training.steps=4"), Heard()
+    torch.set_num_threads(1)
+    straight = train(spec, make_options("straight"))
+    with pytest.raises(Kill):
+        train(spec, make_options(observer=Stopper("content", 2, Kill())))
+    torch.set_num_threads(2)
+    run = train(spec, make_options(observer=heard))
+    assert session(run, 0)["choice"]["source"] == "default"
+    assert session(run, 1)["execution"]["threads"] == 1
+    assert not any("another number of threads" in notice for notice in heard.notices)
+    assert_same_bits(final_state(straight.directory), final_state(run.directory))
+
+
+def test_threads_of_a_setting_come_before_those_a_run_was_begun_with() -> None:
+    begun = {"sessions": [{"choice": Choice(HALF, "default", "").document()}]}
+    assert recorded_choice(begun, Runtime(), planned()).apply(planned()).threads == 1
+    settled = planned(threads=2)
+    assert recorded_choice(begun, Runtime(threads=2), settled).apply(settled).threads == 2
+
+
 def test_a_setting_that_contradicts_the_choice_is_refused(
     tiny: MakeSpec, make_options: MakeOptions, clock: Seconds
 ) -> None:
@@ -456,6 +508,20 @@ def test_what_does_not_compile_stays_eager_and_says_so(
     assert (choice.way, len(choice.seconds)) == (HALF, 4)
     told = "srresnet-nobn: torch.compile failed, it stays eager: no headers"
     assert heard.notices == [told]
+
+
+def test_what_was_compiled_is_forgotten_where_its_timing_fails(
+    chosen: Callable[..., Choice], clock: Seconds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock |= ALIKE  # nothing is told of compiled ways
+    resets: list[bool] = []
+    monkeypatch.setattr(torch.compiler, "reset", lambda: resets.append(True))
+    monkeypatch.setattr(choosing, "MIN_SECONDS_TO_COMPILE", 0.0)
+    for module in (choosing, compilation):
+        monkeypatch.setattr(module, "has_cpp_compiler", lambda: True)
+    with pytest.raises(KeyError):
+        chosen()
+    assert resets == [True]
 
 
 @pytest.mark.slow

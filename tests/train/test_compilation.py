@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Literal
 
 import pytest
 import torch
 from torch import nn
 
-from tests.train.conftest import MakeSpec
+from tests.train.bits import assert_same_bits, final_state
+from tests.train.conftest import MakeOptions, MakeSpec
+from tests.train.observers import Stopper
+from tests.train.test_run import Kill
 from tests.train.test_step import make_batch, make_players
 from zoo.adversaries.penalties import gradient_penalty
+from zoo.errors import MachineError
+from zoo.runs.directory import RunDirectory
+from zoo.train import choice as choosing
+from zoo.train import compilation
 from zoo.train.compilation import CompiledCritic
 from zoo.train.memory import forecast_memory
+from zoo.train.run import train
 from zoo.train.step import training_step
+from zoo.train.timing import ROUNDS, StepTimer, Timings, Way
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning"  # the compiler looks
 )
+Stance = Literal["default", "fail_on_recompile"]
 COMPILED = ("runtime.compile=true", "adversary.discriminator_steps=2")
 
 
@@ -29,6 +40,8 @@ def traced_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     before = config.donated_buffer
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    for module in (choosing, compilation):
+        monkeypatch.setattr(module, "has_cpp_compiler", lambda: True)  # tracing needs none
     yield
     config.donated_buffer = before
     torch.compiler.reset()
@@ -48,6 +61,9 @@ def test_a_compiled_critic_can_be_penalised() -> None:
         torch.manual_seed(0)
         penalty, _ = gradient_penalty(one, real, fake)
         found.append(torch.autograd.grad(penalty, list(plain.parameters()), allow_unused=True))
+    nothing = [[gradient is None for gradient in one] for one in found]
+    assert nothing[0] == nothing[1]  # of the last bias: a constant has no gradient
+    assert not all(nothing[0])
     assert all(torch.equal(*pair) for pair in zip(*found, strict=True) if None not in pair)
     with pytest.raises(RuntimeError, match="double backward"):
         gradient_penalty(torch.compile(plain), real, fake)[0].backward()
@@ -75,7 +91,7 @@ def test_images_of_a_generator_go_through_the_compiled_critic() -> None:
 def test_a_compiled_step_is_an_eager_one_and_compiled_once(make_spec: MakeSpec) -> None:
     eager = make_players(make_spec, "srgan-wgangp", COMPILED[1])
     players = make_players(make_spec, "srgan-wgangp", *COMPILED)
-    stances = ("default", "default", "fail_on_recompile")
+    stances: list[Stance] = ["default", "default", "fail_on_recompile"]
     # the first backward pass is not observed: what it was compiled for has to do for all
     for number, (observe, stance) in enumerate(zip((False, True, False), stances, strict=True)):
         batches = make_batch(number), [make_batch(number + 100)]
@@ -95,3 +111,43 @@ def test_a_forecast_compiles_nothing(make_spec: MakeSpec) -> None:
     data = make_spec("srresnet-nobn").settings.data
     with torch.compiler.set_stance("fail_on_recompile"):
         forecast_memory(players, data, scale=4, image_sizes=[(32, 32)])
+
+
+@pytest.fixture
+def compiled_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Say that it pays to compile, in however short a stage."""
+
+    def timings(_timer: StepTimer, ways: Sequence[Way]) -> tuple[Timings, bool]:
+        return {way: [0.5 if way.compile else 1.0] * ROUNDS for way in ways}, False
+
+    monkeypatch.setattr(StepTimer, "timings", timings)
+    monkeypatch.setattr(choosing, "MIN_SECONDS_TO_COMPILE", 0.0)
+
+
+def test_a_run_that_was_begun_compiled_goes_on_compiled(
+    make_spec: MakeSpec,
+    make_options: MakeOptions,
+    small_validation: str,
+    compiled_is_faster: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where there is no compiler it is refused in words, and finished it needs none."""
+    spec = make_spec("srresnet-nobn", small_validation, "runtime.tune=true", "training.steps=4")
+    straight = train(spec, make_options("straight"))
+    with pytest.raises(Kill):
+        train(spec, make_options("killed", observer=Stopper("content", 2, Kill())))
+    monkeypatch.delattr(StepTimer, "timings")  # any further measurement fails
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(compilation, "has_cpp_compiler", lambda: False)
+        with pytest.raises(MachineError, match=r"no C\+\+ compiler is on the path"):
+            train(spec, make_options("killed"))
+        assert train(spec, make_options("straight")).summary == straight.summary
+    killed = train(spec, make_options("killed"))
+    provenance = RunDirectory(killed.directory).provenance()
+    assert provenance is not None
+    ways = [
+        (session["choice"]["source"], session["execution"]["compile"])
+        for session in provenance["sessions"]
+    ]
+    assert ways == [("measured", True), ("recorded", True), ("recorded", True)]
+    assert_same_bits(final_state(straight.directory), final_state(killed.directory))

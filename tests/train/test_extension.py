@@ -15,7 +15,9 @@ from tests.train.test_run import Kill
 from zoo.errors import RecipeError
 from zoo.recipes.schema import RunSpec
 from zoo.runs.directory import RunDirectory
+from zoo.train import choice as choosing
 from zoo.train.run import train
+from zoo.train.timing import ROUNDS, StepTimer, Timings, Way
 
 SETTINGS = ("srresnet-nobn", "training.schedule.kind=constant")
 
@@ -49,6 +51,30 @@ def test_a_longer_run_ends_in_the_bits_of_one_that_was_as_long_from_the_start(
     assert hashes[0] == hashes[1]
     with pytest.raises(RecipeError, match="not shorter than the 16 steps"):
         train(make_spec(*SETTINGS), make_options("extended"))
+
+
+def test_a_run_made_long_enough_to_be_measured_stays_executed_as_it_was_begun(
+    make_spec: MakeSpec, make_options: MakeOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was as long from the start is another run: here it is measured to be NCHW."""
+
+    def timings(_timer: StepTimer, ways: Sequence[Way]) -> tuple[Timings, bool]:
+        return {way: [1.0 if way.channels_last else 0.5] * ROUNDS for way in ways}, False
+
+    monkeypatch.setattr(StepTimer, "timings", timings)
+    monkeypatch.setattr(choosing, "MIN_NUM_STEPS", 3)
+    shorter, longer = (make_spec(*SETTINGS, f"training.steps={steps}") for steps in (2, 4))
+    untuned = make_spec(*SETTINGS, "training.steps=4", "runtime.tune=false")
+    train(shorter, make_options("extended"))
+    extended = train(longer, make_options("extended"))
+    measured = train(longer, make_options("measured"))
+    plain = train(untuned, make_options("plain"))
+    runs = [RunDirectory(run.directory).provenance() or {} for run in (extended, measured, plain)]
+    layouts = [run["sessions"][-1]["execution"]["channels_last"] for run in runs]
+    assert layouts == [True, False, True]
+    hashes = [run["identity_sha256"] for run in runs]
+    assert hashes[0] == hashes[2] != hashes[1]
+    assert_same_bits(final_state(extended.directory), final_state(plain.directory))
 
 
 def test_a_run_that_has_saved_nothing_yet_may_be_made_longer_too(

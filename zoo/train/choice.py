@@ -20,7 +20,10 @@ from zoo.runs.device import Execution, has_cpp_compiler
 from zoo.train.timing import StepTimer, Timings, Way
 
 MIN_NUM_STEPS: Final = 1500
-"""Generator updates from which a stage is measured, which takes 36 of them at most."""
+"""Generator updates from which a stage is measured, which takes 36 of them at most.
+
+Where compilation is tried, it takes 12 more.
+"""
 MIN_GAIN: Final = 1.05
 """How many times as fast as the default a way must be to be taken: less may be noise."""
 MIN_SECONDS_TO_COMPILE: Final = 3600.0
@@ -191,10 +194,13 @@ def recorded_choice(
 ) -> Choice:
     """Return the choice that a run was begun with, of what is still free to choose.
 
+    Its threads are taken where nothing was measured, too: with others the last bits would differ.
+
     Args:
         provenance: what the run recorded.
         runtime: settings of the session that goes on.
-        execution: what is planned for it; it is taken where the run was begun without measuring.
+        execution: what is planned for it; layout and compilation are taken from it where the run
+            was begun without measuring.
 
     Raises:
         CheckpointError: if the record is damaged.
@@ -202,7 +208,8 @@ def recorded_choice(
     planned = _planned(execution)
     try:
         kept = provenance["sessions"][0].get(CHOICE) or {"free": []}
-        free = {name for name in free_settings(runtime) if name in kept["free"]}
+        recorded = {*kept["free"], *({"threads"} if "way" in kept else ())}
+        free = {name for name in free_settings(runtime) if name in recorded}
         if "threads" in free and kept["way"]["threads"] > planned.threads:
             free.remove("threads")  # fewer cores than then: the session says so
         way = replace(planned, **{name: kept["way"][name] for name in free})

@@ -16,7 +16,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from zoo.runs.device import Execution
+from zoo.errors import MachineError
+from zoo.runs.device import Execution, has_cpp_compiler
 
 
 class CompiledCritic(nn.Module):
@@ -44,8 +45,24 @@ class CompiledCritic(nn.Module):
         return compiled
 
 
+def check_compiler(execution: Execution) -> None:
+    """Check that networks can be compiled here: a run may have been begun on another machine.
+
+    Raises:
+        MachineError: if a CPU's are to be, and no C++ compiler is found.
+    """
+    if execution.compile and execution.device.type == "cpu" and not has_cpp_compiler():
+        raise MachineError(
+            "networks are to be compiled, and no C++ compiler is on the path: install one, name it "
+            "in CXX, or start over uncompiled with --set runtime.compile=false --fresh"
+        )
+
+
 def compile_losses(losses: Iterable[nn.Module]) -> None:
-    """Compile, in place, those losses that hold a network: of others there is little to gain."""
+    """Compile, in place, those losses that hold a network: of others there is little to gain.
+
+    Torch's donated buffers stay off in this process, whether compilation is tried or used.
+    """
     from torch._functorch import config
 
     # A logged step measures the gradient of each term before it goes back through all of them,

@@ -17,7 +17,6 @@ from zoo.generators.base import Generator
 from zoo.models.runs import model_of_run
 from zoo.recipes.build import component_origins
 from zoo.recipes.schema import RunSpec
-from zoo.runs.allocator import keep_freed_memory
 from zoo.runs.directory import RunDirectory, State, run_path
 from zoo.runs.provenance import identity_hash, revision, versions
 from zoo.train.choice import CHOICE, alternatives, why_not_measured
@@ -114,8 +113,6 @@ def train(spec: RunSpec, options: Options) -> Run:
 
 def assemble_stage(spec: RunSpec, prepared: Prepared) -> Stage:
     """Place both players on the device and join them with the data."""
-    if prepared.execution.device.type == "cpu":
-        keep_freed_memory()
     return Stage(
         players=assemble(prepared.components, spec.settings.training, prepared.execution),
         stream=prepared.stream,

@@ -16,7 +16,7 @@ from zoo.errors import RecipeError
 from zoo.recipes.build import Components
 from zoo.recipes.schema import Schedule, Training
 from zoo.runs.device import Execution
-from zoo.train.compilation import CompiledCritic, compile_losses
+from zoo.train.compilation import CompiledCritic, check_compiler, compile_losses
 from zoo.train.ema import MovingAverage
 
 Batch = tuple[Tensor, Tensor]
@@ -72,7 +72,12 @@ class Players:
 
 
 def assemble(components: Components, training: Training, execution: Execution) -> Players:
-    """Place components on the device and give them optimizers and a moving average."""
+    """Place components on the device and give them optimizers and a moving average.
+
+    Raises:
+        MachineError: if networks are to be compiled, and no compiler is found.
+    """
+    check_compiler(execution)
     generator = execution.place(components.generator)
     generator_optimizer = _adam(generator, training.learning_rate, training.betas)
     discriminator, discriminator_optimizer = None, None

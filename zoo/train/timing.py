@@ -12,18 +12,18 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from zoo.data.device_store import DevicePatchStream
 from zoo.data.stream import PatchStream
-from zoo.files import write_atomically
+from zoo.files import explaining_refusals, write_atomically
 from zoo.recipes.build import build_components, plugin_hashes
 from zoo.recipes.schema import RunSpec
 from zoo.runs.device import Execution
@@ -91,8 +91,7 @@ class StepTimer:
                 return found, True
             is_asked_for = self.spec.settings.runtime.tune is True
             return self._measure(ways) if is_asked_for else {}, False
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):  # a second process waits, then finds the times
+        with self._lock(path):  # a second process waits, then finds the times
             found = self._read(path, ways)
             if found is not None:
                 return found, True
@@ -101,6 +100,21 @@ class StepTimer:
             text = json.dumps({"key": key, "seconds": named}, indent=2, allow_nan=False)
             write_atomically(path, text.encode())
         return timings, False
+
+    @contextmanager
+    def _lock(self, path: Path) -> Iterator[None]:
+        lock = FileLock(path.with_suffix(".lock"))
+        with explaining_refusals(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                self.tell(f"{self.spec.recipe}: another process times such steps; waiting for it")
+                lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _key(self, ways: Sequence[Way]) -> dict[str, Any]:
         """Return all that the times depend on: the machine, torch and what a step computes."""
@@ -127,7 +141,7 @@ class StepTimer:
         except (OSError, ValueError, LookupError, TypeError, RecursionError):
             timings = {}
         if not _is_whole(timings, ways):
-            self.tell(f"{path} is damaged: it is measured anew")
+            self.tell(f"{path} is damaged: its times are not used")
             return None
         return timings
 
@@ -137,6 +151,13 @@ class StepTimer:
             f"{self.spec.recipe}: timing {len(ways)} ways to execute a step ({num_steps} steps "
             "at most)"
         )
+        try:
+            return self._take_turns(ways)
+        finally:
+            if any(way.compile for way in ways):
+                torch.compiler.reset()  # what was compiled here is of no use to the run
+
+    def _take_turns(self, ways: Sequence[Way]) -> Timings:
         players = {_network(way): self._players(way) for way in ways[::-1]}
         timings: Timings = {way: [] for way in ways}
         tried = list(ways)
@@ -152,8 +173,6 @@ class StepTimer:
                 if number == 1:
                     limit = HOPELESS * timings[ways[0]][0]
                     tried = [way for way in tried if timings[way][0] <= limit]
-        if any(way.compile for way in ways):
-            torch.compiler.reset()  # what was compiled here is of no use to the run
         return timings
 
     def _players(self, way: Way) -> Players:
