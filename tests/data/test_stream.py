@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ import torch
 from zoo.data.patches import PatchStore
 from zoo.data.resize import downscale
 from zoo.data.sampling import SamplingPlan
-from zoo.data.stream import PatchDataset, PatchStream, to_float
+from zoo.data.stream import Pair, PatchDataset, PatchStream, _Batches, to_float
 from zoo.errors import DataError
 
 
@@ -90,6 +93,28 @@ def test_workers_leave_the_random_numbers_of_training_alone(store: PatchStore) -
     before = torch.get_rng_state()
     take(PatchStream(store, plan=make_plan(), batch_size=4, num_workers=1), 2)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_does_not_outlive_the_stream(
+    store: PatchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang_at_the_second(batches: _Batches, number: int) -> Pair:
+        if number == 1:
+            for wish in (signal.SIGTERM, signal.SIGUSR1):
+                signal.signal(wish, signal.SIG_IGN)
+            time.sleep(600)
+        return batch_of(batches, number)
+
+    batch_of = _Batches.__getitem__
+    monkeypatch.setattr(_Batches, "__getitem__", hang_at_the_second)
+    before = set(multiprocessing.active_children())
+    batches = PatchStream(store, plan=make_plan(), batch_size=4, num_workers=2).batches()
+    next(batches)
+    workers = set(multiprocessing.active_children()) - before
+    assert len(workers) == 2
+    batches.close()
+    assert not any(worker.is_alive() for worker in workers)
 
 
 def test_streams_differ(store: PatchStore) -> None:

@@ -10,6 +10,7 @@ Not here: which patch a sample is (`zoo.data.sampling`), the pixels (`zoo.data.p
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import signal
 from collections.abc import Generator, Iterator
 
@@ -171,12 +172,22 @@ class _CountFrom(Sampler[int]):
 
 
 def _drawn(loader: DataLoader[Pair]) -> Generator[Pair, None, None]:
-    """Yield from a loader; its workers end when this generator is closed, not some time later."""
+    """Yield from a loader; its workers end when this generator is closed, not some time later.
+
+    torch asks them to end, waits five seconds for each, and sends SIGTERM, which they outlive. One
+    that hangs would be waited for at the end of the program; there is nothing in it to be saved.
+    """
+    others = set(multiprocessing.active_children())
     batches = iter(loader)
+    workers = set(multiprocessing.active_children()) - others
     try:
         yield from batches
-    finally:
+    except GeneratorExit:
         del batches
+        for worker in workers:
+            worker.kill()
+            worker.join()
+        raise
 
 
 def _leave_signals_to_the_parent(_worker: int) -> None:
