@@ -26,14 +26,14 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def draw_moments(spec: RunSpec, random_numbers: random.Random) -> list[Moment]:
-    """Draw for each stage two steps to die at, then one that saves, to die a random time after."""
+    """Draw for each stage a step to die at, then one that saves, to die a random time after."""
     moments = []
     for stage, run in zip(STAGES, filter(None, (spec.pretraining, spec)), strict=False):
         training = run.settings.training
         saving = range(training.checkpoint_every, training.steps, training.checkpoint_every)
         last = random_numbers.choice(saving)
-        steps = sorted(random_numbers.sample(range(1, last + 1), 2))
-        moments += [Moment(stage, step) for step in steps]
+        step = random_numbers.randint(1, last)
+        moments.append(Moment(stage, step))
         moments.append(Moment(stage, last, random_numbers.uniform(0.0, LONGEST_DELAY)))
     return moments
 
