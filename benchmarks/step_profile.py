@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
@@ -22,9 +21,9 @@ import torch
 from torch.autograd.profiler_util import FunctionEventAvg
 from torch.profiler import ProfilerActivity, profile
 
+from benchmarks.speed import script
 from benchmarks.speed.loops import ZooLoop, synchronise
 from benchmarks.speed.sizes import FAMILIES, SIZES, specify
-from zoo.errors import MachineError, ZooError
 from zoo.recipes.schema import RunSpec
 from zoo.runs.provenance import machine, versions
 from zoo.train.prepare import Options, prepare, settle
@@ -129,11 +128,4 @@ def _rows(events: Iterable[FunctionEventAvg], *, on_gpu: bool) -> list[dict[str,
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except ZooError as problem:
-        print(f"benchmarks.step_profile: {problem}", file=sys.stderr)
-        sys.exit(problem.exit_code)
-    except torch.OutOfMemoryError as problem:
-        print(f"benchmarks.step_profile: {problem}\nTry --set data.batch_size=4", file=sys.stderr)
-        sys.exit(MachineError.exit_code)
+    script.run("benchmarks.step_profile", main)

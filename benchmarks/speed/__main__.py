@@ -25,6 +25,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.speed import script
 from benchmarks.speed.ablation import measure_ablation
 from benchmarks.speed.check import EXACT, check_family
 from benchmarks.speed.data_path import measure_data
@@ -33,7 +34,6 @@ from benchmarks.speed.measure import measure_family
 from benchmarks.speed.page import as_markdown
 from benchmarks.speed.rates import measure_rates
 from benchmarks.speed.sizes import FAMILIES, SIZES, specify
-from zoo.errors import MachineError, ZooError
 from zoo.files import write_atomically
 from zoo.recipes.schema import RunSpec
 from zoo.runs.device import choose_device, plan_execution
@@ -125,10 +125,7 @@ def _measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "check": {},
         "ablation": {},
     }
-    specs = {
-        family: specify(family, size, source=options.source, settings=options.set)
-        for family in options.family
-    }
+    specs = {family: _specify(options, size, family) for family in options.family}
     if not parts:
         _add_speed(document, specs, where, switches, folder, options)
     if options.data or options.all:
@@ -136,7 +133,7 @@ def _measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         document["data"] = measure_data(spec, where, folder, repeats=repeats)
     if options.check or options.all:
         for family in options.family:
-            exact = specify(family, size, source=options.source, settings=[*options.set, *EXACT])
+            exact = _specify(options, size, family, EXACT)
             document["check"][family] = check_family(exact, where, switches=switches)
     if options.ablation:
         _add_ablation(document, where, switches, folder, options)
@@ -151,7 +148,6 @@ def _add_speed(
     folder: Path,
     options: argparse.Namespace,
 ) -> None:
-    size = SIZES[document["size"]]
     first = next(iter(specs.values()))
     execution = plan_execution(first.settings.runtime, choose_device(options.device))
     switches.apply()
@@ -164,9 +160,7 @@ def _add_speed(
             switches=switches,
             folder=folder,
             num_workers=document["num_workers"],
-            steps=options.steps or size.steps,
-            repeats=options.repeats or size.repeats,
-            seconds=options.seconds,
+            **_pace(options, document["size"]),
         )
         for loop in LOOPS:
             kind = found["execution"]["precision"] if loop == "zoo" else "float32"
@@ -187,26 +181,34 @@ def _add_ablation(
     folder: Path,
     options: argparse.Namespace,
 ) -> None:
-    size = SIZES[document["size"]]
     open_plain = partial(
         PlainLoop, switches=switches, folder=folder, num_workers=document["num_workers"]
     )
     for family in options.family:
-
-        def specified(settings: Sequence[str], family: str = family) -> RunSpec:
-            changed = [*options.set, *settings]
-            return specify(family, document["size"], source=options.source, settings=changed)
-
         document["ablation"][family] = measure_ablation(
-            specified,
+            partial(_specify, options, document["size"], family),
             where,
             switches=switches,
             open_plain=open_plain,
-            steps=options.steps or size.steps,
-            repeats=options.repeats or size.repeats,
-            seconds=options.seconds,
+            **_pace(options, document["size"]),
         )
         print(f"{FAMILIES[family].title}: measured", file=sys.stderr, flush=True)
+
+
+def _specify(
+    options: argparse.Namespace, size: str, family: str, settings: Sequence[str] = ()
+) -> RunSpec:
+    """Return a family's specification under the options, with further settings."""
+    return specify(family, size, source=options.source, settings=[*options.set, *settings])
+
+
+def _pace(options: argparse.Namespace, size: str) -> dict[str, Any]:
+    """Return how much is measured of each pair of loops, by the arguments' names."""
+    return {
+        "steps": options.steps or SIZES[size].steps,
+        "repeats": options.repeats or SIZES[size].repeats,
+        "seconds": options.seconds,
+    }
 
 
 def _changes(options: argparse.Namespace) -> list[str]:
@@ -241,11 +243,4 @@ def _at_least(least: int, text: str) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except ZooError as problem:
-        print(f"benchmarks.speed: {problem}", file=sys.stderr)
-        sys.exit(problem.exit_code)
-    except torch.OutOfMemoryError as problem:
-        print(f"benchmarks.speed: {problem}\nTry --set data.batch_size=4", file=sys.stderr)
-        sys.exit(MachineError.exit_code)
+    script.run("benchmarks.speed", main)

@@ -23,11 +23,12 @@ import numpy as np
 import pytest
 import torch
 import typer
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from tests.bad_input.corpus import photograph
+from tests.bad_input.repeatable import REPEATABLE
 from zoo.commands.app import app
 from zoo.registry import REGISTRIES
 
@@ -192,13 +193,7 @@ def sound(here: Path) -> Path:
 def try_lines(strategy: st.SearchStrategy[list[str]], num_examples: int) -> Counter[int]:
     """Try that many command lines, and return how they ended."""
 
-    @settings(
-        max_examples=num_examples,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    @settings(REPEATABLE, max_examples=num_examples)
     @given(words=strategy)
     def each(words: list[str]) -> None:
         require_documented(words, run(words))

@@ -70,8 +70,8 @@ class DiscriminatorContract(NetworkContract):
         """Without batch norm, an image is scored the same alone and in a batch, in training too."""
         discriminator, batch = self.network(), self.example(batch=3)
         coupled = any(isinstance(layer, _BatchNorm) for layer in discriminator.modules())
-        if coupled and discriminator.scores_images_apart:
-            raise AssertionError("scores_images_apart is true, but it has batch norm")
+        untrue = coupled and discriminator.scores_images_apart
+        require(not untrue, "scores_images_apart is true, but it has batch norm")
         together = self.output(discriminator, batch)
         alone = torch.cat([self.output(discriminator, batch[i : i + 1]) for i in range(3)])
         what = "in evaluation a score"
