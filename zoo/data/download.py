@@ -12,9 +12,13 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zoo.data import Progress
 from zoo.errors import IntegrityError, MachineError
+
+if TYPE_CHECKING:
+    import requests
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +39,7 @@ class ResumingDownloader:
         progress: called with (bytes there, bytes in all).
         attempts: how often to try again while the server breaks off.
         pause_seconds: waiting time before the second attempt; it doubles each time.
+        session: sends the requests, with its certificates and proxies; None for a new one each.
     """
 
     def __init__(
@@ -45,12 +50,14 @@ class ResumingDownloader:
         *,
         attempts: int = 5,
         pause_seconds: float = 1.0,
+        session: requests.Session | None = None,
     ) -> None:
         self._part = part
         self._num_bytes = num_bytes
         self._progress = progress
         self._attempts = attempts
         self._pause_seconds = pause_seconds
+        self._session = session
 
     def __call__(self, url: str, output_file: str, _pooch: object) -> None:
         """Fetch `url` and move it to `output_file` once it has the right size.
@@ -104,7 +111,8 @@ class ResumingDownloader:
         received = self._received()
         if received:
             headers["Range"] = f"bytes={received}-"
-        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as response:
+        get = requests.get if self._session is None else self._session.get
+        with get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as response:
             if response.status_code == HTTP_RANGE_REFUSED:
                 self._part.unlink(missing_ok=True)
                 raise requests.ConnectionError("the server refused to go on; starting again")
@@ -151,27 +159,29 @@ def fetch(
     url: str,
     folder: Path,
     *,
-    known_hash: str,
+    known_hash: str | None,
     num_bytes: int | None,
     progress: Progress | None = None,
     attempts: int = 5,
     pause_seconds: float = 1.0,
+    session: requests.Session | None = None,
 ) -> Path:
     """Fetch one file into a folder; a file that is there and right is not fetched again.
 
     Args:
         url: where it is.
         folder: where it goes, under its own name.
-        known_hash: `sha256:` or `md5:` and hexadecimal digits.
+        known_hash: `sha256:` or `md5:` and hexadecimal digits; None where none is known, and the
+            caller compares what comes with what is.
         num_bytes: its size; None where only its hash is known, and its server states the size.
         progress: called with (bytes there, bytes in all).
         attempts: how often to try again while the server breaks off.
         pause_seconds: waiting time before the second attempt; it doubles each time.
+        session: sends the requests, with its certificates and proxies; None for a new one each.
 
     Raises:
         IntegrityError: if what came is not the file; it has been removed.
-        MachineError: if the server cannot be reached, `ZOO_OFFLINE=1` forbids it, or the size
-            that only the server knows does not fit on the disk.
+        MachineError: if no server answers, `ZOO_OFFLINE=1` forbids it, or the disk has no room.
     """
     import pooch
     import requests
@@ -181,10 +191,10 @@ def fetch(
     folder.mkdir(parents=True, exist_ok=True)
     pooch.get_logger().setLevel(logging.WARNING)  # pooch prints what it does; we report progress
     downloader = ResumingDownloader(
-        part, num_bytes, progress, attempts=attempts, pause_seconds=pause_seconds
+        part, num_bytes, progress, attempts=attempts, pause_seconds=pause_seconds, session=session
     )
     try:
-        path = pooch.retrieve(url, known_hash, fname=name, path=folder, downloader=downloader)
+        return Path(pooch.retrieve(url, known_hash, fname=name, path=folder, downloader=downloader))
     except requests.RequestException as error:
         raise MachineError(
             f"cannot fetch {url}: {error}. What has come is kept in {part}; the same command goes "
@@ -195,7 +205,6 @@ def fetch(
             f"{url} is not the file it should be ({known_hash}): it was removed; try again, and if "
             "that does not help, it has changed at its source"
         ) from error
-    return Path(path)
 
 
 def refuse_offline(url: str) -> None:

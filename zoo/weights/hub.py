@@ -12,7 +12,6 @@ from pathlib import Path
 
 from zoo.errors import IntegrityError, WeightsError
 from zoo.files import file_sha256
-from zoo.weights.catalog import FeatureNetworkEntry
 
 FILE_NAME = "model.safetensors"
 CONNECT_SECONDS = 3.0
@@ -20,43 +19,41 @@ CONNECT_SECONDS = 3.0
 logger = logging.getLogger(__name__)
 
 
-def cached(entry: FeatureNetworkEntry) -> Path | None:
-    """Return the network's file in the hub's cache, or None; no network access."""
-    if entry.hub_id is None:
+def cached(repository: str | None) -> Path | None:
+    """Return a repository's file in the hub's cache, or None; no network access."""
+    if repository is None:
         return None
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(entry.hub_id, FILE_NAME)
+    found = try_to_load_from_cache(repository, FILE_NAME)
     return Path(found) if isinstance(found, str) else None
 
 
-def fetch(entry: FeatureNetworkEntry) -> Path:
-    """Return the network's file from the hub's cache, downloading it first if need be.
+def fetch(repository: str) -> Path:
+    """Return a repository's file from the hub's cache, downloading it first if need be.
 
     Raises:
         WeightsError: if it is not there and cannot be had: offline, or the hub refuses.
         IntegrityError: if the cached bytes are not those the hub announced.
     """
-    path = cached(entry) or _download(entry)
+    path = cached(repository) or _download(repository)
     _verify(path)
     return path
 
 
-def _download(entry: FeatureNetworkEntry) -> Path:
-    if entry.hub_id is None:
-        raise WeightsError(f"the hub has no ImageNet weights for {entry.name}")
+def _download(repository: str) -> Path:
     from huggingface_hub import constants, hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
 
     if constants.HF_HUB_OFFLINE:
         raise WeightsError("HF_HUB_OFFLINE forbids asking the hub")
     _check_connection(constants.ENDPOINT)
-    logger.info("downloading %s of %s from %s", FILE_NAME, entry.hub_id, constants.ENDPOINT)
+    logger.info("downloading %s of %s from %s", FILE_NAME, repository, constants.ENDPOINT)
     try:
-        return Path(hf_hub_download(entry.hub_id, FILE_NAME, etag_timeout=CONNECT_SECONDS))
+        return Path(hf_hub_download(repository, FILE_NAME, etag_timeout=CONNECT_SECONDS))
     except (EntryNotFoundError, _http_error(), OSError) as error:
         reason = " ".join(str(error).split())
-        raise WeightsError(f"the hub does not give {entry.hub_id}: {reason}") from error
+        raise WeightsError(f"the hub does not give {repository}: {reason}") from error
 
 
 def _http_error() -> type[Exception]:

@@ -1,6 +1,7 @@
 """Tensors in files: reading them safely, fitting them to a network, writing them atomically.
 
-Which network and which file is decided in `zoo.weights.store`.
+Which network and which file is decided in `zoo.weights.store`, what the layouts of publishers mean
+in `zoo.weights.layouts`.
 """
 
 from __future__ import annotations
@@ -8,20 +9,27 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import IntegrityError, WeightsError
 from zoo.files import file_sha256, hash_path, read_hashed, write_hashed
-from zoo.weights.catalog import FeatureNetworkEntry
+from zoo.weights.entries import FeatureNetworkEntry
+from zoo.weights.pickles import read_arrays
 
 if TYPE_CHECKING:
     import torch
 
 SAFETENSORS = ".safetensors"
+PICKLED_ARRAYS = ".ckpt"
+ARRAYS = ".npz"
+MATLAB = ".mat"
 _MAX_LISTED = 3
-_VERIFIED = "verified"
+_PYTORCH = (b"PK\x03\x04", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.")
+"""How files of `torch.save` begin: a zip, before version 1.6 a pickle of a number of theirs."""
 # As torchvision and timm name what they publish: `vgg16-397923af.pth`.
 _DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8,64})$")
 
@@ -48,18 +56,39 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
         WeightsError: if the file is missing, damaged, or holds something else than named tensors.
         IntegrityError: if there is a sha256 beside it, and it is another file's.
     """
+    return state_dict(read_data(path), str(path))
+
+
+def state_dict(data: object, origin: str) -> dict[str, torch.Tensor]:
+    """Return what a file holds if it is a state dict.
+
+    Raises:
+        WeightsError: if it holds something else than named tensors.
+    """
+    if not (isinstance(data, dict) and data):
+        raise WeightsError(f"{origin} holds no state dict of named tensors")
+    if not all(is_plain(value) for value in data.values()):
+        raise WeightsError(f"{origin} holds more than named tensors; save a plain state_dict")
+    return data
+
+
+def is_plain(value: object) -> bool:
+    """Tell whether a value is an ordinary tensor of real numbers, with memory behind it."""
     import torch
 
-    loaded = read_data(path)
-    if not (isinstance(loaded, dict) and loaded):
-        raise WeightsError(f"{path} holds no state dict of named tensors")
-    if not all(isinstance(value, torch.Tensor) for value in loaded.values()):
-        raise WeightsError(f"{path} holds more than named tensors; save a plain state_dict")
-    return loaded
+    return (
+        isinstance(value, torch.Tensor)
+        and value.layout == torch.strided
+        and value.device.type == "cpu"
+        and not value.is_complex()
+    )
 
 
 def read_data(path: Path) -> object:
-    """Read whatever a `.safetensors` or PyTorch file holds: no code in it is ever run.
+    """Read whatever a file of weights holds: no code in it is ever run.
+
+    A `.safetensors` file, a pickle of numpy arrays (`.ckpt`), a file of numpy (`.npz`) or MATLAB
+    (`.mat`); any other is read as PyTorch's.
 
     Raises:
         WeightsError: if the file is missing, damaged, or holds more than tensors and plain data.
@@ -76,12 +105,39 @@ def read_data(path: Path) -> object:
     try:
         if path.suffix == SAFETENSORS:
             loaded: object = load_file(path)
+        elif path.suffix == PICKLED_ARRAYS and not _is_pytorch(path):
+            loaded = read_arrays(path)
+        elif path.suffix in (ARRAYS, MATLAB):
+            loaded = _arrays(path)
         else:
             loaded = _unpickled(path)
     except (OSError, SafetensorError) as error:
         reason = str(error).partition("\n")[0]
         raise WeightsError(f"cannot read weights from {path}: {reason}") from error
     return loaded
+
+
+def _is_pytorch(path: Path) -> bool:
+    """Tell whether a file is one of `torch.save`, whatever its name."""
+    with path.open("rb") as file:
+        return file.read(max(map(len, _PYTORCH))).startswith(_PYTORCH)
+
+
+def _arrays(path: Path) -> object:
+    import numpy as np
+    import scipy.io
+
+    try:
+        with path.open("rb") as opened:
+            if path.suffix == MATLAB:
+                return scipy.io.loadmat(opened)
+            with np.load(opened, allow_pickle=False) as file:
+                return dict(file)
+    except OSError:
+        raise
+    except Exception as error:  # what a damaged file raises has no common base
+        kind = "MATLAB" if path.suffix == MATLAB else "numpy"
+        raise WeightsError(f"cannot read weights from {path}: it is no file of {kind}") from error
 
 
 def _unpickled(path: Path) -> object:
@@ -112,7 +168,7 @@ def fit_tensors(
     Raises:
         WeightsError: if a tensor is missing, unknown, or of another shape.
     """
-    expected = _expected(entry)
+    expected = expected_tensors(entry)
     wrong = [
         _shape_problem(name, tensors[name], expected[name])
         for name in expected.keys() & tensors.keys()
@@ -137,7 +193,7 @@ def fit_tensors_in_order(
     Raises:
         WeightsError: if the number of tensors or the shape of any differs.
     """
-    expected = _expected(entry)
+    expected = expected_tensors(entry)
     if len(tensors) != len(expected):
         raise _misfit(entry, origin, [f"{len(tensors)} tensors, not {len(expected)}"])
     wrong = [
@@ -150,14 +206,12 @@ def fit_tensors_in_order(
     return dict(zip(expected, tensors.values(), strict=True))
 
 
-def _expected(entry: FeatureNetworkEntry) -> dict[str, torch.Tensor]:
+def expected_tensors(entry: FeatureNetworkEntry) -> dict[str, torch.Tensor]:
     """Return the network's state dict without memory or values behind it, classifier included."""
-    import timm
     import torch
 
     with torch.device("meta"):
-        state: dict[str, torch.Tensor] = timm.create_model(entry.timm_name).state_dict()
-    return state
+        return entry.create().state_dict()
 
 
 def _shape_problem(name: str, actual: torch.Tensor, expected: torch.Tensor) -> str:
@@ -170,15 +224,32 @@ def _misfit(entry: FeatureNetworkEntry, origin: str, wrong: list[str]) -> Weight
     return WeightsError(f"{origin} does not fit {entry.name}: {listed}{more}")
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a file in the store says of where its tensors come from.
+
+    Attributes:
+        source: in words.
+        sha256: of the file or files they came in.
+        licence: of the weights.
+        verified: what the file was compared with, see `verified_by`; None where nobody vouched.
+    """
+
+    source: str = ""
+    sha256: str = ""
+    licence: str = ""
+    verified: str | None = None
+
+
 def write_tensors(
-    path: Path, tensors: Mapping[str, torch.Tensor], *, verified: str | None = None
+    path: Path, tensors: Mapping[str, torch.Tensor], *, origin: Origin | None = None
 ) -> str:
     """Write a `.safetensors` file and its sha256 beside it, each whole or not at all.
 
     Args:
         path: where to.
         tensors: by name.
-        verified: what the file they came from was compared with, see `verified_by`; kept in it.
+        origin: where they come from; kept in the file.
 
     Returns:
         The SHA-256 of the file.
@@ -186,17 +257,40 @@ def write_tensors(
     from safetensors.torch import save
 
     contiguous = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
-    content = save(contiguous, None if verified is None else {_VERIFIED: verified})
-    return write_hashed(path, content)
+    known = {} if origin is None else {key: text for key, text in asdict(origin).items() if text}
+    return write_hashed(path, save(contiguous, known or None))
 
 
-def stored_verification(path: Path) -> str | None:
-    """Return what `write_tensors` was told of how a stored file was verified."""
+def stored_origin(path: Path) -> Origin:
+    """Return what `write_tensors` was told of where a stored file comes from; imports no torch."""
     from safetensors import safe_open
 
-    with safe_open(path, framework="pt") as file:
+    with _readable(path), safe_open(path, framework="numpy") as file:
         metadata: dict[str, str] = file.metadata() or {}
-    return metadata.get(_VERIFIED)
+    known = {field.name for field in fields(Origin)}
+    return Origin(**{key: text for key, text in metadata.items() if key in known})
+
+
+def stored_names(path: Path) -> list[str]:
+    """Return the names of the tensors in a stored file; imports no torch."""
+    from safetensors import safe_open
+
+    with _readable(path), safe_open(path, framework="numpy") as file:
+        return list(file.keys())
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Say in words that a stored file cannot be read."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = str(error).partition("\n")[0]
+        raise IntegrityError(
+            f"{path} is damaged: {reason}; get or add the weights again"
+        ) from error
 
 
 def verified_by(path: Path, sha256: str | None) -> str | None:
@@ -253,9 +347,9 @@ def verify(path: Path) -> None:
         IntegrityError: if they disagree or there is none.
     """
     if not hash_path(path).exists():
-        raise IntegrityError(f"{path} has no {hash_path(path).name}; add the weights again")
+        raise IntegrityError(f"{path} has no {hash_path(path).name}; get or add the weights again")
     if read_hashed(path) is None:
         raise IntegrityError(
             f"{path} is damaged: its sha256 is not the one in {hash_path(path).name}; "
-            "add the weights again"
+            "get or add the weights again"
         )

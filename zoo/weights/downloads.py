@@ -1,0 +1,70 @@
+"""The folder in which downloads of weights lie until the store has what is in them.
+
+Different weights come in the same file, so one process at a time fetches. What is fetched, and from
+where, is in `zoo.weights.sources`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from zoo.data.places import zoo_home
+from zoo.errors import MachineError
+
+
+def downloads_folder() -> Path:
+    """Return where downloads lie, whether there are any or not."""
+    return _store() / ".downloads"
+
+
+@contextlib.contextmanager
+def alone(tell: Callable[[str], None]) -> Iterator[None]:
+    """Let this process fetch alone; a second one waits for the first.
+
+    Args:
+        tell: hears that there is another.
+
+    Raises:
+        MachineError: if the store cannot be written.
+    """
+    folder, lock = _store(), _lock()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            tell(f"another process is fetching weights into {folder}; waiting until it is done")
+            lock.acquire()
+    except OSError as error:
+        raise MachineError(
+            f"cannot write {folder}, the store of weights: {error.strerror}; make it a folder that "
+            "can be written, or name another place with ZOO_HOME"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def clear(keep: Collection[str]) -> None:
+    """Remove all downloads but those of these names; nothing while another process fetches."""
+    folder = downloads_folder()
+    if not folder.is_dir():
+        return
+    with contextlib.suppress(OSError), _lock().acquire(timeout=0):
+        for path in folder.iterdir():
+            if path.name not in keep:
+                path.unlink()
+        folder.rmdir()  # which is refused where something is left
+
+
+def _store() -> Path:
+    return zoo_home() / "weights"
+
+
+def _lock() -> FileLock:
+    return FileLock(_store() / ".lock")

@@ -1,0 +1,98 @@
+"""What is on this machine of the weights zoo knows, and where the rest can be had; no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from zoo.errors import IntegrityError
+from zoo.weights import hub, store
+from zoo.weights.catalog import CATALOG, PARAMETERS
+from zoo.weights.entries import FeatureNetworkEntry, ParametersEntry
+from zoo.weights.sources import KNOWN, describe_source
+from zoo.weights.tensors import stored_origin
+
+NOT_VERIFIED = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One entry of the catalogue, and how it stands on this machine.
+
+    Attributes:
+        name: of the weights.
+        summary: what they are.
+        here: whether they are on this machine.
+        num_bytes: size of the file that is here, or of the smallest that can be fetched.
+        licence: of the weights.
+        origin: where the file came from, or where it can be fetched.
+        verified: who vouches for the file that is here; empty where none is.
+        command: what gets them; empty where they are here.
+    """
+
+    name: str
+    summary: str
+    here: bool
+    num_bytes: int | None
+    licence: str
+    origin: str
+    verified: str
+    command: str
+
+
+def held_weights() -> Iterator[Held]:
+    """Yield each entry of the catalogue as it stands on this machine."""
+    entries: list[FeatureNetworkEntry | ParametersEntry] = [*CATALOG.values(), *PARAMETERS.values()]
+    for entry in entries:
+        problem = _problem(entry)
+        found = None if problem else _here(entry)
+        if found is None:
+            origins = [describe_source(source) for source in entry.sources]
+            command = f"zoo weights get {entry.name}"
+            found = (entry.num_bytes, "; ".join([*problem, *origins]), "", command)
+        num_bytes, origin, verified, command = found
+        yield Held(
+            name=entry.name,
+            summary=entry.summary,
+            here=not command,
+            num_bytes=num_bytes,
+            licence=entry.licence,
+            origin=origin,
+            verified=verified,
+            command=command,
+        )
+
+
+def _problem(entry: FeatureNetworkEntry | ParametersEntry) -> list[str]:
+    """Say in words what is wrong with the file in the store, in none where nothing is."""
+    path = store.find(entry.name)
+    if path is None:
+        return []
+    try:
+        stored_origin(path)
+        groups = dict.fromkeys(name.partition(".")[0] for name in store.missing_groups(entry))
+    except IntegrityError:
+        return [f"{path} is damaged"]
+    return [f"{path} lacks {', '.join(groups)}"] if groups else []
+
+
+def _here(
+    entry: FeatureNetworkEntry | ParametersEntry,
+) -> tuple[int | None, str, str, str] | None:
+    """Return size, origin and who verified it of what is here, and no command; None for nothing."""
+    path = store.find(entry.name)
+    if path is not None:
+        origin = stored_origin(path)
+        source = origin.source or "unknown"
+        return path.stat().st_size, source, origin.verified or NOT_VERIFIED, ""
+    if isinstance(entry, ParametersEntry):
+        return None
+    cached = hub.cached(entry.hub_id)
+    if cached is not None:
+        announced = hub.announced_sha256(cached)
+        verified = "the hub's hash" if announced is not None else NOT_VERIFIED
+        return cached.stat().st_size, f"the hub's cache ({entry.hub_id})", verified, ""
+    if store.available(entry.name, "auto")[0] and entry.package is not None:
+        size = store.package_file(entry.package).stat().st_size
+        return size, f"package {entry.package.distribution}", KNOWN, ""
+    return None
