@@ -33,7 +33,7 @@ SSIM: dict[str, Any] = {"data_range": 255.0, "downsample": False}
 
 def lite1_network() -> nn.Module:
     """Return EfficientNet-Lite1's features on the CPU, as timm builds it."""
-    network: nn.Module = timm.create_model(describe(LITE1).timm_name, features_only=True)
+    network: nn.Module = timm.create_model(describe(LITE1).architecture, features_only=True)
     network.load_state_dict(store.load(LITE1, "package").tensors, strict=False)
     return network.eval()
 

@@ -1,4 +1,4 @@
-"""Fixtures of all tests: a private home, real images where they are, no network."""
+"""Fixtures of all tests: a private home, real images and weights where they are, no network."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ from typing import Any
 
 import pytest
 
+from zoo.data.places import zoo_home
+
 # Before anything imports torch: tests share their cores with others, so waiting threads sleep.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 REPOSITORY = Path(__file__).resolve().parents[1]
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+STORE = zoo_home() / "weights"
+"""The user's own store of weights: asked for here, before any test has a private home."""
+REAL_WEIGHTS = ("vgg16", "alexnet", "lpips", "dists", "niqe")
 
 
 @pytest.fixture(autouse=True)
@@ -60,3 +65,26 @@ def shared_data() -> Path:
     if not (folder / "Set5" / "HR").is_dir():
         pytest.skip(f"no test images at {folder}; set ZOO_TEST_DATA to the folder that has Set5")
     return folder
+
+
+@pytest.fixture(scope="session")
+def real_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder `weights` of a home that has published weights; skip where none are.
+
+    A test that sets ZOO_HOME to the folder above it finds them in its store. They are links to the
+    files in the folder that ZOO_TEST_WEIGHTS names, or in the user's own store.
+    """
+    given = os.environ.get("ZOO_TEST_WEIGHTS")
+    folder = Path(given) if given else STORE
+    names = [f"{name}.safetensors{suffix}" for name in REAL_WEIGHTS for suffix in ("", ".sha256")]
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        pytest.skip(
+            f"no {missing[0]} in {folder}: run 'zoo weights get {' '.join(REAL_WEIGHTS)}', or set "
+            "ZOO_TEST_WEIGHTS to a folder that has them"
+        )
+    weights = tmp_path_factory.mktemp("real-home") / "weights"
+    weights.mkdir()
+    for name in names:
+        (weights / name).symlink_to((folder / name).resolve())
+    return weights

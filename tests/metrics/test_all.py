@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tests.features.made_up import fill_store
 from zoo.registry import METRICS
 from zoo.testing import MetricContract
+from zoo.weights.catalog import PARAMETERS
 
-NAMES = [
-    pytest.param(name, marks=pytest.mark.slow) if METRICS.get(name).networks else name
-    for name in METRICS.names()
-]
+PARAMETRIC = [name for name in METRICS.names() if set(METRICS.get(name).needs) & set(PARAMETERS)]
+"""Metrics with parameters that no installed package brings."""
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.fixture(scope="module")
+def filled_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("filled-home")
+    fill_store(home)
+    return home
+
+
+@pytest.mark.parametrize("name", METRICS.names())
 class TestEveryMetric(MetricContract):
+    """On made-up weights where it takes weights that no installed package brings."""
+
     @pytest.fixture(autouse=True)
-    def _choose(self, name: str) -> None:
+    def _choose(self, name: str, filled_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("ZOO_HOME", str(filled_home))
+        self.component, self.arguments = METRICS.get(name), {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PARAMETRIC)
+class TestEveryMetricOnRealWeights(MetricContract):
+    """On those that are published."""
+
+    @pytest.fixture(autouse=True)
+    def _choose(self, name: str, real_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("ZOO_HOME", str(real_weights.parent))
         self.component, self.arguments = METRICS.get(name), {}

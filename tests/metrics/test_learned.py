@@ -1,12 +1,12 @@
-"""LPIPS against piq's own class on the same weights, and the distance on EfficientNet-Lite1.
+"""LPIPS and DISTS under the protocol, where their weights are from, and the distance on Lite1.
 
-LPIPS' weights here are random numbers made in the tests: they prove the path, not the score.
+LPIPS' and DISTS' weights here are made up: they prove the path, not the score. Agreement with the
+packages of their authors is in `test_references.py`.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,20 +16,35 @@ import pytest
 import timm
 import torch
 from scipy.ndimage import gaussian_filter
-from torchvision.models.vgg import cfgs, make_layers
 
+from tests.features.made_up import (
+    fill_store,
+    filled_convolutions,
+    random_parameters,
+    random_trunk,
+)
 from zoo.data.images import read_image
 from zoo.errors import IntegrityError, ShapeError, WeightsError
 from zoo.files import file_sha256
 from zoo.metrics import learned
 from zoo.metrics.base import Metric
-from zoo.metrics.learned import LPIPS, Lite1Distance, stage_distance, trained_against
+from zoo.metrics.learned import (
+    DISTS,
+    LPIPS,
+    Lite1Distance,
+    LPIPSAlex,
+    stage_distance,
+    trained_against,
+)
 from zoo.metrics.protocol import crop_border, quantize
-from zoo.registry import METRICS
-from zoo.weights import hub, linear, store
+from zoo.registry import LOSSES, METRICS
+from zoo.weights import hub, store
 
 Pair = tuple[torch.Tensor, torch.Tensor]
-Tensors = dict[str, torch.Tensor]
+LEARNED = [LPIPS, LPIPSAlex, DISTS]
+NEEDED = {LPIPS: "vgg16 lpips", LPIPSAlex: "alexnet lpips", DISTS: "vgg16 dists"}
+"""What `zoo weights get` is told where nothing is here."""
+LINEAR_URL = piq.LPIPS._weights_url
 
 
 @pytest.fixture(autouse=True)
@@ -45,45 +60,30 @@ def noisy() -> Pair:
     return (high + 0.1 * torch.randn(high.shape, generator=generator)), high
 
 
-def vgg16_features() -> torch.nn.Module:
-    """Return torchvision's layers without its classifier, which nothing here needs."""
-    return make_layers(cfgs["D"])
-
-
-@pytest.fixture(scope="module")
-def vgg16() -> Tensors:
-    """Random weights of VGG16's features under torchvision's names; nothing pretrained."""
-    torch.manual_seed(7)
-    state = vgg16_features().state_dict()
-    return {f"features.{name}": value for name, value in state.items()}
-
-
-@pytest.fixture(scope="module")
-def linear_weights() -> list[torch.Tensor]:
-    torch.manual_seed(8)
-    return [torch.rand(1, channels, 1, 1) for channels in linear.LAYERS.values()]
+def linear_weights(network: str = "vgg16") -> list[torch.Tensor]:
+    """Return LPIPS' linear weights as piq publishes them, a list."""
+    tensors = random_parameters("lpips")
+    return [value for name, value in tensors.items() if name.startswith(f"{network}.")]
 
 
 @pytest.fixture
-def linear_file(linear_weights: list[torch.Tensor], tmp_path: Path) -> Path:
-    torch.save(linear_weights, tmp_path / "lpips_weights.pt")
+def linear_file(tmp_path: Path) -> Path:
+    torch.save(linear_weights(), tmp_path / "lpips_weights.pt")
     return tmp_path / "lpips_weights.pt"
 
 
+@pytest.fixture
+def trunk_file(tmp_path: Path) -> Path:
+    torch.save(random_trunk("vgg16"), tmp_path / "vgg16.pth")
+    return tmp_path / "vgg16.pth"
+
+
 @pytest.fixture(scope="module")
-def filled_home(
-    vgg16: Tensors, linear_weights: list[torch.Tensor], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Path]:
-    """A home with both files in its store, added as a user would."""
+def filled_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with all that learned distances need in its store."""
     home = tmp_path_factory.mktemp("filled-home")
-    torch.save(vgg16, home / "vgg16.pth")
-    torch.save(linear_weights, home / "lpips_weights.pt")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ZOO_HOME", str(home))
-        store.add("vgg16", home / "vgg16.pth")
-        linear.add(home / "lpips_weights.pt")
-    yield home
-    learned._lpips.cache_clear()
+    fill_store(home)
+    return home
 
 
 @pytest.fixture
@@ -92,91 +92,127 @@ def added(filled_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def copies(filled_home: Path, private_home: Path) -> tuple[Path, Path]:
-    """Both files once more, to be damaged."""
+def copies(filled_home: Path, private_home: Path) -> Path:
+    """The store once more, to be damaged."""
     shutil.copytree(filled_home / "weights", private_home / "weights")
-    return store.store_path("vgg16"), linear.store_path()
+    return private_home / "weights"
 
 
 @pytest.fixture
-def piqs_own(
-    vgg16: Tensors, linear_weights: list[torch.Tensor], monkeypatch: pytest.MonkeyPatch
-) -> piq.LPIPS:
-    """piq's class from its own constructor, whose two downloads give the same weights."""
-
-    features = vgg16_features()
-    features.load_state_dict({name.removeprefix("features."): vgg16[name] for name in vgg16})
-    monkeypatch.setattr("torch.hub.load_state_dict_from_url", lambda *_, **__: linear_weights)
+def piqs_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what piq's own constructors download be the same weights."""
+    features = filled_convolutions("vgg16", random_trunk("vgg16"))
+    downloads = {
+        LINEAR_URL: linear_weights(),
+        piq.DISTS._weights_url: halves_of_one(random_parameters("dists")),
+    }
+    monkeypatch.setattr("torch.hub.load_state_dict_from_url", lambda url, **__: downloads[url])
     monkeypatch.setattr("piq.perceptual.vgg16", lambda **_: SimpleNamespace(features=features))
-    return piq.LPIPS()
 
 
-@pytest.mark.usefixtures("added")
+def halves_of_one(parts: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return alpha and beta that sum to 1, as piq publishes them."""
+    total = sum(value.sum() for value in parts.values())
+    return {name: value / total for name, value in parts.items()}
+
+
+@pytest.mark.usefixtures("added", "piqs_downloads")
 @pytest.mark.parametrize("channels", [3, 1])
-def test_lpips_is_piqs_on_the_same_weights(piqs_own: piq.LPIPS, noisy: Pair, channels: int) -> None:
+@pytest.mark.parametrize(
+    ("metric", "piqs", "tolerance"),
+    [(LPIPS, piq.LPIPS, {"rel": 1e-6}), (DISTS, piq.DISTS, {"abs": 1e-6})],
+)
+def test_it_is_piqs_on_the_same_weights(
+    metric: type[Metric],
+    piqs: type[torch.nn.Module],
+    tolerance: dict[str, float],
+    noisy: Pair,
+    channels: int,
+) -> None:
+    """DISTS is the difference of 1 and a sum of 2950 terms, in float32."""
     pair = [image[:channels] for image in noisy]
     prepared = [
         (crop_border(quantize(image), 4)[None].float() / 255).expand(-1, 3, -1, -1)
         for image in pair
     ]
-    expected = float(piqs_own(*prepared))
+    expected = float(piqs()(*prepared))
     assert expected > 0.01
-    assert LPIPS()(*pair, scale=4) == pytest.approx(expected, rel=1e-6)
+    assert metric()(*pair, scale=4) == pytest.approx(expected, **tolerance)
 
 
 @pytest.mark.usefixtures("added")
-def test_lpips_says_what_it_was_computed_with(noisy: Pair) -> None:
-    metric = METRICS.get("lpips")()
+@pytest.mark.parametrize(
+    ("name", "label", "network", "parameters"),
+    [
+        ("lpips", "LPIPS-VGG", "vgg16", "linear"),
+        ("lpips-alex", "LPIPS-Alex", "alexnet", "linear"),
+        ("dists", "DISTS", "vgg16", "parameters"),
+    ],
+)
+def test_it_says_what_it_was_computed_with(
+    noisy: Pair, name: str, label: str, network: str, parameters: str
+) -> None:
+    metric = METRICS.get(name)()
     assert metric.unavailable() is None
-    assert metric(noisy[1], noisy[1], scale=4) == 0
+    assert metric(noisy[1], noisy[1], scale=4) == pytest.approx(0, abs=1e-6)
     provenance = metric.provenance()
-    assert provenance["network"] == "vgg16"
-    assert len(provenance["sha256"]) == len(provenance["linear_sha256"]) == 64
-    assert "VGG16" in metric.label
+    assert provenance["network"] == network
+    assert len(provenance["sha256"]) == len(provenance[f"{parameters}_sha256"]) == 64
+    assert metric.label == label
+    assert metric.higher_is_better is False
 
 
 @pytest.mark.usefixtures("added")
-def test_the_network_is_built_once(noisy: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    LPIPS()(*noisy, scale=4)
-    monkeypatch.setattr(store, "load", lambda *_: pytest.fail("built again"))
-    LPIPS()(*noisy, scale=4)
+def test_of_equal_images_lpips_is_zero_to_the_last_bit(noisy: Pair) -> None:
+    assert LPIPS()(noisy[1], noisy[1], scale=4) == 0
+    assert LPIPSAlex()(noisy[1], noisy[1], scale=4) == 0
 
 
 @pytest.mark.usefixtures("added")
-def test_lpips_in_and_out_of_inference_mode(noisy: Pair) -> None:
-    learned._lpips.cache_clear()
+@pytest.mark.parametrize("metric", LEARNED)
+def test_the_network_is_built_once(
+    metric: type[Metric], noisy: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metric()(*noisy, scale=4)
+    monkeypatch.setattr(store, "load", lambda *_, **__: pytest.fail("built again"))
+    metric()(*noisy, scale=4)
+
+
+@pytest.mark.usefixtures("added")
+@pytest.mark.parametrize("metric", LEARNED)
+def test_in_and_out_of_inference_mode(metric: type[Metric], noisy: Pair) -> None:
+    learned._prepared.cache_clear()
     with torch.inference_mode():
-        first = LPIPS()(*noisy, scale=4)
-    assert not any(tensor.is_inference() for tensor in learned_parameters())
-    assert LPIPS()(*noisy, scale=4) == first
+        first = metric()(*noisy, scale=4)
+    network = metric()._prepared().network  # type: ignore[attr-defined]
+    tensors = [*network.parameters(), *network.buffers()]
+    assert tensors
+    assert not any(tensor.is_inference() for tensor in tensors)
+    assert metric()(*noisy, scale=4) == first
 
 
-def learned_parameters() -> list[torch.Tensor]:
-    network = learned._lpips(store.store_path("vgg16"), linear.store_path()).network
-    return list(network.parameters())
-
-
-def test_lpips_without_weights_says_what_to_run(noisy: Pair) -> None:
-    reason = LPIPS().unavailable()
+@pytest.mark.parametrize("metric", LEARNED)
+def test_without_weights_it_says_what_to_run(metric: type[Metric], noisy: Pair) -> None:
+    reason = metric().unavailable()
     assert reason is not None
-    assert "zoo weights add vgg16 FILE" in reason
-    assert "zoo weights add lpips FILE" in reason
-    assert linear.URL in reason
-    assert LPIPS().provenance() == {"network": "vgg16"}
-    with pytest.raises(WeightsError, match="zoo weights add vgg16 FILE"):
-        LPIPS()(*noisy, scale=4)
+    assert reason.startswith(metric.label)
+    assert reason.endswith(f": zoo weights get {NEEDED[metric]}")
+    assert metric().provenance() == {"network": NEEDED[metric].split()[0]}
+    with pytest.raises(WeightsError, match=f"zoo weights get {NEEDED[metric]}"):
+        metric()(*noisy, scale=4)
 
 
 @pytest.mark.parametrize("half", [False, True])
-def test_lpips_never_asks_the_hub(
+def test_lpips_asks_no_source(
     noisy: Pair, monkeypatch: pytest.MonkeyPatch, linear_file: Path, *, half: bool
 ) -> None:
     """Not even with the hub at hand, and with the linear weights there already."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr(hub, "_download", lambda _: pytest.fail("asked the hub"))
+    monkeypatch.setattr(store, "fetched", lambda *_, **__: pytest.fail("asked a source"))
     if half:
-        linear.add(linear_file)
-    with pytest.raises(WeightsError, match="zoo weights add vgg16 FILE"):
+        store.add("lpips", linear_file)
+    with pytest.raises(WeightsError, match="zoo weights get vgg16"):
         LPIPS()(*noisy, scale=4)
     with pytest.raises(WeightsError, match="vgg16 are not on this machine"):
         store.load("vgg16", fetch=False)
@@ -186,40 +222,77 @@ def test_lpips_never_asks_the_hub(
 
 
 @pytest.mark.usefixtures("added")
-def test_lpips_says_which_weights_nobody_vouched_for() -> None:
-    provenance = LPIPS().provenance()
-    assert provenance["verified"] == provenance["linear_verified"] == "not verified"
+def test_it_says_which_weights_nobody_vouched_for() -> None:
+    for metric in (LPIPS(), LPIPSAlex()):
+        provenance = metric.provenance()
+        assert provenance["verified"] == provenance["linear_verified"] == "not verified"
+    provenance = DISTS().provenance()
+    assert provenance["verified"] == provenance["parameters_verified"] == "not verified"
 
 
-def test_lpips_says_what_its_weights_were_verified_by(vgg16: Tensors, linear_file: Path) -> None:
-    file = linear_file.with_name("vgg16.pth")
-    torch.save(vgg16, file)
-    store.add("vgg16", file.rename(file.with_name(f"vgg16-{file_sha256(file)[:8]}.pth")))
-    linear.add(linear_file, sha256=file_sha256(linear_file))
+def test_lpips_says_what_its_weights_were_verified_by(trunk_file: Path, linear_file: Path) -> None:
+    named = trunk_file.with_name(f"vgg16-{file_sha256(trunk_file)[:8]}.pth")
+    store.add("vgg16", trunk_file.rename(named))
+    store.add("lpips", linear_file, sha256=file_sha256(linear_file))
     provenance = LPIPS().provenance()
     assert provenance["verified"] == "the digest in its file's name"
     assert provenance["linear_verified"] == "the sha256 that was given"
 
 
-def test_lpips_with_half_its_weights(copies: tuple[Path, Path]) -> None:
-    copies[1].unlink()
-    reason = LPIPS().unavailable()
+@pytest.mark.parametrize(
+    ("metric", "gone", "command"),
+    [
+        (LPIPS, "lpips", "zoo weights get lpips"),
+        (LPIPS, "vgg16", "zoo weights get vgg16"),
+        (LPIPSAlex, "alexnet", "zoo weights get alexnet"),
+        (DISTS, "dists", "zoo weights get dists"),
+    ],
+)
+def test_with_half_its_weights(copies: Path, metric: type[Metric], gone: str, command: str) -> None:
+    (copies / f"{gone}.safetensors").unlink()
+    reason = metric().unavailable()
     assert reason is not None
-    assert "zoo weights add vgg16" not in reason
-    assert "zoo weights add lpips FILE" in reason
+    assert reason.endswith(f": {command}")
 
 
-@pytest.mark.parametrize("which", [0, 1])
-def test_damaged_weights_are_refused(copies: tuple[Path, Path], which: int, noisy: Pair) -> None:
-    content = bytearray(copies[which].read_bytes())
+def test_linear_weights_of_one_network_do_for_it(copies: Path, noisy: Pair) -> None:
+    """piq's file has those of VGG16 alone."""
+    (copies / "lpips.safetensors").unlink()
+    torch.save(linear_weights(), copies / "lpips_weights.pt")
+    store.add("lpips", copies / "lpips_weights.pt")
+    assert LPIPS()(*noisy, scale=4) > 0.01
+    reason = LPIPSAlex().unavailable()
+    assert reason is not None
+    assert reason.endswith(": zoo weights get lpips")
+
+
+@pytest.mark.parametrize(
+    ("metric", "which"),
+    [
+        (LPIPS, "vgg16"),
+        (LPIPS, "lpips"),
+        (LPIPSAlex, "alexnet"),
+        (LPIPSAlex, "lpips"),
+        (DISTS, "vgg16"),
+        (DISTS, "dists"),
+    ],
+)
+def test_damaged_weights_are_refused(
+    copies: Path, metric: type[Metric], which: str, noisy: Pair
+) -> None:
+    file = copies / f"{which}.safetensors"
+    content = bytearray(file.read_bytes())
     content[-1] ^= 1
-    copies[which].write_bytes(content)
+    file.write_bytes(content)
     with pytest.raises(IntegrityError, match="damaged") as caught:
-        LPIPS()(*noisy, scale=4)
+        metric()(*noisy, scale=4)
     assert caught.value.exit_code == 4
 
 
-def test_piqs_constructor_would_download(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("piqs", [piq.LPIPS, piq.DISTS])
+def test_piqs_constructor_would_download(
+    piqs: type[torch.nn.Module], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Why it is never called: without a network it cannot even be made."""
     asked = []
 
@@ -229,8 +302,8 @@ def test_piqs_constructor_would_download(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr("torch.hub.load_state_dict_from_url", refuse)
     with pytest.raises(OSError):
-        piq.LPIPS()
-    assert asked == [linear.URL]
+        piqs()
+    assert asked == [piqs._weights_url]
 
 
 def test_lite1_distance_by_hand(noisy: Pair) -> None:
@@ -329,20 +402,23 @@ def test_features_of_real_images_are_kept_and_change_no_score(
     assert len(made) == 11, "no room: made again"
 
 
-@pytest.mark.parametrize(("metric", "side"), [(LPIPS, 16), (Lite1Distance, 32)])
-def test_the_smallest_image(metric: type[Metric], side: int) -> None:
-    image = torch.rand(3, side + 7, side + 9)
-    with pytest.raises(ShapeError, match=f"{side}x{side}"):
-        metric()(image, image, scale=4)
-    if metric().unavailable() is None:
-        smallest = torch.rand(3, side + 8, side + 8)
-        assert metric()(smallest, smallest, scale=4) == 0
+SMALLEST = {LPIPS: 16, LPIPSAlex: 31, DISTS: 16, Lite1Distance: 32}
+
+
+@pytest.mark.parametrize(("metric", "side"), SMALLEST.items())
+def test_a_smaller_image_is_refused(metric: type[Metric], side: int) -> None:
+    for height, width in ((side + 7, side + 9), (side + 9, side + 7)):
+        image = torch.rand(3, height, width)
+        with pytest.raises(ShapeError, match=f"{side}x{side}"):
+            metric()(image, image, scale=4)
 
 
 @pytest.mark.usefixtures("added")
-def test_lpips_of_the_smallest_image() -> None:
-    sr, hr = torch.rand(2, 3, 24, 24)
-    assert LPIPS()(sr, hr, scale=4) > 0
+@pytest.mark.parametrize(("metric", "side"), SMALLEST.items())
+def test_the_smallest_image(metric: type[Metric], side: int) -> None:
+    sr, hr = torch.rand(2, 3, side + 8, side + 8)
+    assert metric()(hr, hr, scale=4) == pytest.approx(0, abs=1e-6)
+    assert metric()(sr, hr, scale=4) > 0
 
 
 def test_a_run_that_trained_against_the_metrics_own_network() -> None:
@@ -354,6 +430,39 @@ def test_a_run_that_trained_against_the_metrics_own_network() -> None:
     assert trained_against(Lite1Distance(), components) == ["losses.perceptual"]
     assert trained_against(LPIPS(), components) == []
     assert trained_against(METRICS.get("psnr-y")(), components) == []
+
+
+@pytest.mark.parametrize(
+    ("loss", "arguments", "barred"),
+    [
+        ("vgg16", {"layer": "conv1_1"}, {"lpips", "dists"}),
+        ("vgg16", {"layers": {"conv1_1": 1, "conv1_2": 0.1}}, {"lpips", "dists"}),
+        ("lpips", {}, {"lpips", "dists"}),
+        ("dists", {}, {"lpips", "dists"}),
+        ("lpips", {"network": "alexnet"}, {"lpips-alex"}),
+        ("vgg19", {"layer": "conv1_1"}, set()),
+        ("perceptual", {"network": "efficientnet-lite0"}, set()),
+        ("perceptual", {"network": "efficientnet-lite1"}, {"lite1-distance"}),
+        ("perceptual", {"network": "vgg16", "layer": "features.2"}, {"lpips", "dists"}),
+    ],
+)
+def test_what_a_loss_bars_from_ranking(
+    loss: str,
+    arguments: dict[str, object],
+    barred: set[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the provenance of the loss itself, as a run records it, with every metric there is."""
+    draw = store._random
+    monkeypatch.setattr(
+        store,
+        "_random",
+        lambda entry: random_trunk(entry.name) if "vgg" in entry.name else draw(entry),
+    )
+    made = LOSSES.get(loss)(**arguments, weights="random")
+    components = {"losses.perceptual": dict(made.provenance())}
+    metrics = {name: METRICS.get(name)() for name in METRICS.names()}
+    assert {n for n, metric in metrics.items() if trained_against(metric, components)} == barred
 
 
 def test_set5_bicubic_by_lite1(shared_data: Path) -> None:

@@ -233,3 +233,25 @@ def test_a_broken_plugin_is_reported_where_it_is_named_and_stops_no_other_recipe
             check_book(book, required="mine")
     finally:
         registry.restore(before)
+
+
+@pytest.mark.parametrize("profile", ["short", "compact"])
+def test_vgg16_stands_in_for_vgg19_and_the_recipe_says_the_rest(book: Book, profile: str) -> None:
+    """What papers tell apart stays apart: before or after the activation, and the distance."""
+    kept = ("weight", "before_activation", "criterion", "feature_scale")
+    for name in book.written_recipes:
+        papers = run(book, name, "paper").spec.settings.losses.get("vgg19")
+        here = run(book, name, profile).spec.settings.losses.get("vgg19")
+        if papers is None or here is None:
+            assert papers is here is None
+            continue
+        assert (here.name, here.arguments["layer"]) == ("vgg16", "conv5_3")
+        values = [{"weight": loss.weight, **loss.arguments} for loss in (here, papers)]
+        assert [values[0][key] for key in kept] == [values[1][key] for key in kept]
+
+
+@pytest.mark.parametrize("profile", ["smoke", "demo", "sweep"])
+def test_profiles_without_a_download_compare_by_a_package(book: Book, profile: str) -> None:
+    loss = run(book, "srgan", profile).spec.settings.losses["vgg19"]
+    assert (loss.name, loss.arguments["network"]) == ("perceptual", "efficientnet-lite0")
+    assert loss.arguments["weights"] == "package"

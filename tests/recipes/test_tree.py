@@ -125,3 +125,23 @@ def test_arguments_leave_out_what_is_the_recipes() -> None:
 def test_a_leaf_is_found_at_below_or_above_a_path(path: tuple[str, ...], line: int | None) -> None:
     leaf = find_leaf(leaves(BASE), path)
     assert (None if leaf is None else leaf.place.line) == line
+
+
+def test_a_loss_that_takes_the_same_arguments_keeps_them() -> None:
+    """VGG16 in the place of VGG19 says another layer; the rest stays as the recipe has it."""
+    base = leaves("losses: {vgg19: {weight: 2, layer: conv5_4, before_activation: false}}")
+    top = leaves("losses: {vgg19: {name: vgg16, layer: conv5_3}}")
+    assert nest(overlay(base, top)) == {
+        "losses": {
+            "vgg19": {
+                "name": "vgg16",
+                "weight": 2,
+                "layer": "conv5_3",
+                "before_activation": False,
+            }
+        }
+    }
+    other = leaves("losses: {vgg19: {name: perceptual, network: resnet18}}")
+    assert nest(overlay(base, other)) == {
+        "losses": {"vgg19": {"name": "perceptual", "weight": 2, "network": "resnet18"}}
+    }

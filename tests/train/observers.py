@@ -33,6 +33,10 @@ class Notes(Observer):
     def __init__(self) -> None:
         self.started: list[tuple[str, str, int]] = []
         self.rows: list[Mapping[str, Any]] = []
+        self.notices: list[str] = []
+
+    def notice(self, message: str) -> None:
+        self.notices.append(message)
 
     def stage_started(self, recipe: str, stage: str, step: int, num_steps: int) -> None:
         self.started.append((recipe, stage, step))

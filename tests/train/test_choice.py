@@ -49,17 +49,6 @@ class Kill(Exception):  # noqa: N818
     """Stands for SIGKILL within the test's process."""
 
 
-class Heard(Notes):
-    """Remembers notices too."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.notices: list[str] = []
-
-    def notice(self, message: str) -> None:
-        self.notices.append(message)
-
-
 @pytest.fixture(autouse=True)
 def two_threads(one_thread: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave two threads to choose from, whatever the environment says."""
@@ -110,10 +99,10 @@ def stream(make_spec: MakeSpec, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def chosen(make_spec: MakeSpec, stream: PatchStream, tmp_path: Path) -> Callable[..., Choice]:
     """Return a function that chooses for a recipe with settings, its cache below `tmp_path`."""
 
-    def choose_for(*settings: str, heard: Heard | None = None, num_steps: int = 12) -> Choice:
+    def choose_for(*settings: str, heard: Notes | None = None, num_steps: int = 12) -> Choice:
         spec = make_spec("srresnet-nobn", "runtime.tune=true", *settings)
         execution = plan_execution(spec.settings.runtime, choose_device("cpu"))
-        tell = (heard or Heard()).notice
+        tell = (heard or Notes()).notice
         return choose(StepTimer(spec, execution, stream, tmp_path, tell), num_steps)
 
     return choose_for
@@ -213,7 +202,7 @@ def test_a_gpu_is_not_measured() -> None:
 def test_a_short_run_is_executed_as_planned_and_says_why(
     tiny: MakeSpec, make_options: MakeOptions, private_home: Path
 ) -> None:
-    heard = Heard()
+    heard = Notes()
     run = train(tiny("srresnet-nobn", "training.steps=2"), make_options(observer=heard))
     told = "channels_last, 2 threads, eager (not measured: 2 steps are too few to gain from it)"
     assert f"srresnet-nobn: {told}" in heard.notices
@@ -225,7 +214,7 @@ def test_the_fastest_way_is_taken_shown_recorded_and_kept(
     tiny: MakeSpec, make_options: MakeOptions, clock: Seconds
 ) -> None:
     clock |= {PLANNED: 1.0, HALF: 0.8, NCHW: 1.0, BOTH: 0.5}
-    heard = Heard()
+    heard = Notes()
     spec = tiny(*TUNED)
     run = train(spec, make_options(observer=heard))
     assert torch.get_num_threads() == 2
@@ -264,7 +253,7 @@ def test_damaged_times_are_measured_anew(
     clock |= {**ALIKE, NCHW: 0.5}
     chosen()
     (kept,) = kept_times(tmp_path)
-    whole, heard = kept.read_text(), Heard()
+    whole, heard = kept.read_text(), Notes()
     kept.write_text(damage)
     choice = chosen(heard=heard)
     assert (choice.way, choice.source) == (NCHW, "measured")
@@ -280,7 +269,7 @@ def test_what_another_process_measures_is_waited_for_in_words(
     (kept,) = kept_times(tmp_path)
     lock = FileLock(kept.with_suffix(".lock"))
 
-    class Holder(Heard):
+    class Holder(Notes):
         def notice(self, message: str) -> None:
             super().notice(message)
             lock.release()
@@ -401,7 +390,7 @@ def test_fewer_cores_than_a_run_was_begun_with_are_said(
     tiny: MakeSpec, make_options: MakeOptions, clock: Seconds
 ) -> None:
     clock |= {PLANNED: 1.0, HALF: 2.0, NCHW: 0.5, BOTH: 2.0}
-    spec, heard = tiny(*TUNED), Heard()
+    spec, heard = tiny(*TUNED), Notes()
     with pytest.raises(Kill):
         train(spec, make_options(observer=Stopper("content", 2, Kill())))
     torch.set_num_threads(1)
@@ -419,7 +408,7 @@ def test_more_cores_than_a_run_was_begun_with_change_nothing(
     tiny: MakeSpec, make_options: MakeOptions
 ) -> None:
     """Nothing was measured: the number of threads is kept all the same."""
-    spec, heard = tiny("srresnet-nobn", "training.steps=4"), Heard()
+    spec, heard = tiny("srresnet-nobn", "training.steps=4"), Notes()
     torch.set_num_threads(1)
     straight = train(spec, make_options("straight"))
     with pytest.raises(Kill):
@@ -503,7 +492,7 @@ def test_what_does_not_compile_stays_eager_and_says_so(
     chosen: Callable[..., Choice], table: Seconds
 ) -> None:
     table |= {**ALIKE, HALF: 0.8}
-    heard = Heard()
+    heard = Notes()
     choice = chosen(num_steps=10_000, heard=heard)
     assert (choice.way, len(choice.seconds)) == (HALF, 4)
     told = "srresnet-nobn: torch.compile failed, it stays eager: no headers"

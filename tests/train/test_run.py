@@ -302,3 +302,12 @@ def test_every_recipe_builds_and_takes_a_step(
 ) -> None:
     spec = make_spec(recipe, "training.steps=1")
     assert all(stage.step_seconds > 0 for stage in rehearse(spec, make_options()))
+
+
+def test_a_feature_network_that_stands_in_is_said_when_the_run_starts(
+    make_spec: MakeSpec, make_options: MakeOptions, small_validation: str
+) -> None:
+    notes = Notes()
+    train(make_spec("srgan", small_validation), make_options(observer=notes))
+    said = [notice for notice in notes.notices if "stands in" in notice]
+    assert said == ["srgan: efficientnet-lite0 (blocks.2) stands in for vgg19"]

@@ -8,6 +8,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+NETWORK = "network"
+"""The entry of a loss's provenance that names the feature network it compares images by."""
 SOURCE = "weights"
 """The entry of a loss's provenance that says in words where its weights came from."""
 
@@ -20,9 +22,11 @@ class Loss(nn.Module, ABC):
     Attributes:
         places: constructor arguments that only say where something is found. `provenance` speaks
             for what was found there; the arguments themselves are no part of a run's identity.
+        needs: weights of `zoo weights list` that it takes with its default arguments.
     """
 
     places: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:
         # nn.Module's own takes *args and **kwargs, which no recipe could be checked against

@@ -20,11 +20,16 @@ def mean_distance(criterion: Criterion, first: Tensor, second: Tensor) -> Tensor
     Raises:
         ShapeError: if the shapes differ; PyTorch would broadcast them.
     """
+    require_same_shape(first, second)
+    return F.mse_loss(first, second) if criterion == "mse" else F.l1_loss(first, second)
+
+
+def require_same_shape(first: Tensor, second: Tensor) -> None:
+    """Raise a `ShapeError` unless both have one shape."""
     if first.shape != second.shape:
         raise ShapeError(
             f"cannot compare images of shapes {tuple(first.shape)} and {tuple(second.shape)}"
         )
-    return F.mse_loss(first, second) if criterion == "mse" else F.l1_loss(first, second)
 
 
 @register_loss("mse")

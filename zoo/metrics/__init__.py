@@ -3,6 +3,7 @@
 Importing this package imports no torch: names may be checked at once.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 BUILTINS = {
@@ -13,15 +14,43 @@ BUILTINS = {
     "haarpsi": "zoo.metrics.perceptual:HaarPSI",
     "ms-gmsd": "zoo.metrics.perceptual:MSGMSD",
     "lpips": "zoo.metrics.learned:LPIPS",
+    "lpips-alex": "zoo.metrics.learned:LPIPSAlex",
+    "dists": "zoo.metrics.learned:DISTS",
+    "niqe": "zoo.metrics.naturalness:NIQE",
     "lite1-distance": "zoo.metrics.learned:Lite1Distance",
     "lr-psnr": "zoo.metrics.consistency:LRPSNR",
     "hf-energy": "zoo.metrics.spectrum:HighFrequencyEnergy",
 }
 
+ON_REQUEST: Final = frozenset({"dists"})
+"""Metrics that a suite scores by only where it names them, or `--metrics` does.
+
+DISTS takes as long as LPIPS on VGG16, which it resembles."""
+
 # Per-image scores that need the generator itself and not only its output, so that no `Metric` can
 # compute them: names as claims write them, and the labels of their columns. What they measure is
 # in `zoo.bench.probes`; their keys in records are made as a metric's are (`statistics_gap`).
 PROBES: Final[dict[str, str]] = {"statistics-gap": "Statistics gap"}
+
+
+PANELS: Final[dict[str, tuple[str, ...]]] = {
+    "perceptual": (
+        "lpips",
+        "lpips-alex",
+        "dists",
+        "lite1-distance",
+        "haarpsi",
+        "niqe",
+        "lr-psnr",
+    )
+}
+"""Names that stand for several metrics."""
+
+
+def named_metrics(words: Iterable[str]) -> list[str]:
+    """Return the metrics that words name, each once: names with commas between them, or panels."""
+    names = (name.strip() for word in words for name in word.split(","))
+    return list(dict.fromkeys(m for name in names if name for m in PANELS.get(name, (name,))))
 
 
 def metric_key(name: str) -> str:

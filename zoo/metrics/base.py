@@ -46,6 +46,7 @@ class Metric(ABC):
         min_side: smallest side, in pixels and after the border is cut, that it can score.
         networks: feature networks it compares images by, as `zoo weights list` calls them. A
             recipe that trains against one of them has trained for this score.
+        needs: weights of `zoo weights list` that it takes.
         on_device: whether it takes images on any device and computes there; else it gets them on
             the CPU, wherever the generator ran.
     """
@@ -56,6 +57,7 @@ class Metric(ABC):
     value_range: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
     min_side: ClassVar[int] = 1
     networks: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[tuple[str, ...]] = ()
     on_device: ClassVar[bool] = False
 
     @abstractmethod

@@ -1,86 +1,46 @@
-"""Perceptual distances between deep features, under the protocol: LPIPS, and one that needs no hub.
+"""Perceptual distances between deep features, under the protocol: LPIPS, DISTS, and one of our own.
 
-A network is built once a process and kept. Where its weights are on this machine, and whether they
-are the right bytes, is decided in `zoo.weights`; nothing here downloads anything.
+A network is built once a process and kept. The networks are in `zoo.features`, and where their
+weights are on this machine is decided in `zoo.weights`; nothing here downloads anything.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import ClassVar
 
-import piq
 import timm
 import torch
-from piq.perceptual import VGG16_LAYERS, ContentLoss
 from torch import Tensor, nn
 
 from zoo.errors import WeightsError
+from zoo.features.learned import Prepared, dists_network, lpips_network
+from zoo.features.network import filled
 from zoo.metrics.base import Metric
 from zoo.metrics.protocol import prepared_pair
 from zoo.registry import register_metric
-from zoo.weights import linear, store
-from zoo.weights.catalog import describe
+from zoo.weights import store
+from zoo.weights.catalog import ALEXNET, VGG16, describe
 from zoo.weights.tensors import tensors_sha256
 
 PEAK = 255.0
-NOT_VERIFIED = "not verified"
 KEPT_BYTES = 256_000_000
 """Features of real images that `Lite1Distance` keeps in memory; of further ones, none."""
 EPSILON = 1e-10  # as in LPIPS: keeps a pixel without any feature finite
-_VGG16 = "vgg16"
 _LITE1 = "efficientnet-lite1"
 
 
-class PreparedLPIPS(piq.LPIPS):  # type: ignore[misc]  # piq is untyped
-    """piq's LPIPS on weights that are given to it: its own constructor downloads pickles.
+class _Learned(Metric):
+    """A learned distance of features, on all channels, rounded to 8 bits, border cut."""
 
-    Args:
-        features: VGG16's `features`, layers numbered as in torchvision.
-        linear_weights: `(1, C, 1, 1)` for each layer of `zoo.weights.linear.LAYERS`.
-    """
-
-    def __init__(self, features: nn.Module, linear_weights: Mapping[str, Tensor]) -> None:
-        ContentLoss.__init__(
-            self,
-            feature_extractor=features,
-            layers=[VGG16_LAYERS[layer] for layer in linear_weights],
-            weights=list(linear_weights.values()),
-            normalize_features=True,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A network ready to compare images, and where its weights came from."""
-
-    network: nn.Module
-    provenance: dict[str, str]
-
-
-@register_metric("lpips")
-class LPIPS(Metric):
-    """LPIPS on VGG16 as piq computes it, 0 for equal images.
-
-    R. Zhang et al., CVPR 2018, Eq. 1: squared differences of unit-normalised features of five
-    layers, weighted by channel with weights learned from human judgements, averaged over the image
-    and summed over the layers. Most of the super-resolution literature prints the AlexNet version,
-    whose numbers are others.
-
-    On all channels, rounded to 8 bits, `scale` border pixels cut; grey images are repeated to RGB.
-    The weights are two files, see `unavailable`.
-    """
-
-    label = "LPIPS (VGG16)"
     higher_is_better = False
-    value_range = None
-    min_side = 16
-    networks = (_VGG16,)
     on_device = True
+    parameters: ClassVar[str]
+    group: ClassVar[str] = ""
 
     @torch.inference_mode()
     def __call__(self, sr_image: Tensor, hr_image: Tensor, *, scale: int) -> float:
@@ -88,27 +48,22 @@ class LPIPS(Metric):
 
         Raises:
             WeightsError: if the weights are not on this machine.
-            IntegrityError: if a file of weights is damaged.
+            IntegrityError: if a file is not what it was.
         """
         pair = prepared_pair(sr_image, hr_image, scale, min_side=self.min_side)
-        sr_pixels, hr_pixels = (_as_rgb(pixels) for pixels in pair)
         if (missing := self.unavailable()) is not None:
-            raise WeightsError(missing)
-        return float(
-            _lpips(store.store_path(_VGG16), linear.store_path()).network(sr_pixels, hr_pixels)
-        )
+            raise WeightsError(f"{self.label}: {missing}")
+        sr_pixels, hr_pixels = (_as_rgb(pixels) for pixels in pair)
+        return float(self._prepared().network(sr_pixels, hr_pixels))
 
     def unavailable(self) -> str | None:
-        """Return which of the two files is not here and the command that adds it."""
-        missing = []
-        if not store.available(_VGG16)[0]:
-            missing.append(
-                f"the ImageNet weights of {_VGG16}: run 'zoo weights add {_VGG16} FILE' with "
-                "torchvision's vgg16-397923af.pth or the hub's timm/vgg16.tv_in1k"
-            )
-        if not linear.available()[0]:
-            missing.append(f"its linear weights: {linear.available()[1]}")
-        return f"{self.label} lacks {'; and '.join(missing)}" if missing else None
+        """Return what is not here and the command that gets it."""
+        lacking = [name for name in self.networks if not store.available(name)[0]]
+        if not store.parameters_available(self.parameters, self.group)[0]:
+            lacking.append(self.parameters)
+        if not lacking:
+            return None
+        return f"its weights are not on this machine: zoo weights get {' '.join(lacking)}"
 
     def provenance(self) -> dict[str, str]:
         """Return the network, the hashes of its weights and what they were verified by.
@@ -116,8 +71,79 @@ class LPIPS(Metric):
         Without the weights, the network alone.
         """
         if self.unavailable() is not None:
-            return {"network": _VGG16}
-        return _lpips(store.store_path(_VGG16), linear.store_path()).provenance
+            return {"network": self.networks[0]}
+        return self._prepared().provenance
+
+    def _prepared(self) -> Prepared:
+        trunk, parameters = (store.store_path(n) for n in (self.networks[0], self.parameters))
+        return _prepared(type(self), trunk, parameters)
+
+    @classmethod
+    def prepare(cls) -> Prepared:
+        """Build the network from what is on this machine."""
+        return lpips_network(cls.networks[0])
+
+
+@register_metric("lpips")
+class LPIPS(_Learned):
+    """LPIPS on VGG16 as piq computes it, 0 for equal images.
+
+    R. Zhang et al., CVPR 2018, Eq. 1, version 0.1: squared differences of unit-normalised features
+    of five layers, weighted by channel with weights learned from human judgements, averaged over
+    the image and summed over the layers. Most of the super-resolution literature prints the AlexNet
+    version, whose numbers are others: `lpips-alex`.
+
+    On all channels, rounded to 8 bits, `scale` border pixels cut. A grey image is scored as it is
+    saved, one channel, which is repeated to RGB.
+    """
+
+    label = "LPIPS-VGG"
+    value_range = None
+    min_side = 16
+    networks = (VGG16,)
+    needs = (VGG16, "lpips")
+    parameters = "lpips"
+    group = VGG16
+
+
+@register_metric("lpips-alex")
+class LPIPSAlex(_Learned):
+    """LPIPS on AlexNet, the version that most papers of the field print; 0 for equal images.
+
+    As `lpips` in everything but the network: the five activations of AlexNet.
+    """
+
+    label = "LPIPS-Alex"
+    value_range = None
+    min_side = 31
+    networks = (ALEXNET,)
+    needs = (ALEXNET, "lpips")
+    parameters = "lpips"
+    group = ALEXNET
+
+
+@register_metric("dists")
+class DISTS(_Learned):
+    """DISTS on VGG16 as piq computes it, 0 for equal images.
+
+    K. Ding et al., TPAMI 2020, Eq. 7: 1 - the weighted similarity of means (texture) and of
+    covariances (structure) of the image and of five layers' features. The images are not shrunk to
+    256 pixels first, as piq would, and as the authors' own class does not.
+
+    On all channels, rounded to 8 bits, `scale` border pixels cut; grey images are repeated to RGB.
+    """
+
+    label = "DISTS"
+    value_range = (0.0, 1.0)
+    min_side = 16  # less would leave a part of a feature of the deepest layer
+    networks = (VGG16,)
+    needs = (VGG16, "dists")
+    parameters = "dists"
+
+    @classmethod
+    def prepare(cls) -> Prepared:
+        """Build the network from what is on this machine."""
+        return dists_network()
 
 
 @register_metric("lite1-distance")
@@ -141,6 +167,7 @@ class Lite1Distance(Metric):
     value_range = (0.0, 4.0)
     min_side = 32
     networks = (_LITE1,)
+    needs = (_LITE1,)
     on_device = True
 
     def __init__(self) -> None:
@@ -227,41 +254,27 @@ def _as_rgb(pixels: Tensor) -> Tensor:
 # The cache goes by place, so that another ZOO_HOME has its own network. Built outside inference
 # mode, whose tensors cannot be moved to another device in place.
 @cache
-def _lpips(_network: Path, _linear: Path) -> _Prepared:
+def _prepared(metric: type[_Learned], _trunk: Path, _parameters: Path) -> Prepared:
     with torch.inference_mode(mode=False):
-        linear_weights = linear.load()
-        loaded = store.load(_VGG16, "imagenet", fetch=False)
-        with torch.device("meta"):
-            layers = list(timm.create_model(_VGG16).get_submodule("features").children())
-        deepest = int(VGG16_LAYERS[list(linear_weights)[-1]])
-        features = nn.Sequential(*layers[: deepest + 1])
-        network = PreparedLPIPS(_filled(features, loaded.tensors, "features."), linear_weights)
-    provenance = {
-        "network": _VGG16,
-        "weights": loaded.source,
-        "sha256": tensors_sha256(features.state_dict()),
-        "linear_sha256": tensors_sha256(linear_weights),
-        "verified": loaded.verified or NOT_VERIFIED,
-        "linear_verified": linear.verified() or NOT_VERIFIED,
-        "piq": piq.__version__,
-    }
-    return _Prepared(network, provenance)
+        return metric.prepare()
 
 
 @cache
-def _lite1() -> _Prepared:
+def _lite1() -> Prepared:
     with torch.inference_mode(mode=False):
         loaded = store.load(_LITE1, "package")
         with torch.device("meta"):
-            network: nn.Module = timm.create_model(describe(_LITE1).timm_name, features_only=True)
-        _filled(network, loaded.tensors, "")
+            network: nn.Module = timm.create_model(
+                describe(_LITE1).architecture, features_only=True
+            )
+        filled(network, loaded.tensors)
     provenance = {
         "network": _LITE1,
         "weights": loaded.source,
         "sha256": tensors_sha256(network.state_dict()),
     }
     # a quarter less time on a CPU than the other layout
-    return _Prepared(network.to(memory_format=torch.channels_last), provenance)
+    return Prepared(network.to(memory_format=torch.channels_last), provenance)
 
 
 @cache
@@ -285,10 +298,3 @@ def _lite1_stages(pixels: Tensor) -> list[Tensor]:
     image = (_as_rgb(pixels) - mean) / std
     stages: list[Tensor] = network(image.contiguous(memory_format=torch.channels_last))
     return stages
-
-
-def _filled(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> nn.Module:
-    """Return the network with its weights in it, frozen and in evaluation mode."""
-    needed = {name: tensors[f"{prefix}{name}"] for name in network.state_dict()}
-    network.load_state_dict(needed, assign=True)
-    return network.requires_grad_(requires_grad=False).eval()

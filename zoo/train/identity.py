@@ -59,9 +59,17 @@ def run_identity(spec: RunSpec, prepared: Prepared, pretraining: str | None) -> 
 
 
 def _losses(settings: Mapping[str, Any], components: Components) -> dict[str, Any]:
-    """Return the settings of the losses there are, without those that only say where things lie."""
+    """Return the settings of the losses there are, without those that shape nothing.
+
+    That is what only says where things lie, and what is not set: a loss that learns a new argument
+    makes no other runs of those that were trained without it.
+    """
     return {
-        name: {key: settings[name][key] for key in settings[name] if key not in loss.places}
+        name: {
+            key: value
+            for key, value in settings[name].items()
+            if key not in loss.places and value is not None
+        }
         for name, loss in components.losses.items()
     }
 

@@ -14,6 +14,7 @@ import torch
 
 from zoo.errors import WeightsError
 from zoo.generators.base import Generator
+from zoo.losses import stand_ins
 from zoo.models.runs import model_of_run
 from zoo.recipes.build import component_origins
 from zoo.recipes.schema import RunSpec
@@ -204,6 +205,8 @@ def _fit(
             observer.notice(
                 f"{spec.recipe} goes on with another {change}: the last bits may differ"
             )
+        for loss, network in stand_ins(job.prepared.components.provenance).items():
+            observer.notice(f"{spec.recipe}: {network} stands in for {loss}")
         if choice is not None:
             observer.notice(f"{spec.recipe}: {choice.describe()}")
         trainer = Trainer(assemble_stage(spec, job.prepared), directory, observer, job.hash)
