@@ -36,6 +36,11 @@
 # and name the folder with --wheels. Packages unpacked elsewhere may be named in PYTHONPATH.
 # PYTHON chooses the interpreter (python3).
 #
+# The profile `short` compares features of VGG16, and scores by LPIPS where its weights are there. Get
+# them where there is a network, and carry the folder:
+#   ZOO_HOME=zoo-home zoo weights get vgg16 alexnet lpips niqe
+#   ZOO_HOME=zoo-home benchmarks/gpu.sh DATA_DIR OUT_DIR
+#
 # Exit status: 0 all done; 143 time was up and everything is saved: run the same command again;
 # 3 a stage failed and the others went on; 2 usage; 5 no such interpreter.
 set -euo pipefail

@@ -23,7 +23,8 @@ LAYERS = [
     {"errors"},
     {"files", "packages"},
     {"registry", "plugins", "fingerprints"},
-    {"generators", "discriminators", "adversaries", "losses", "metrics", "data", "weights"},
+    {"generators", "discriminators", "adversaries", "losses", "metrics", "data"}
+    | {"weights", "features"},
     {"recipes"},
     {"runs"},
     {"models"},
@@ -36,8 +37,9 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 STRANGERS = [("train", "bench"), ("bench", "train"), ("report", "train")]
 """Pairs of which the first never imports the second, whatever their layers."""
 
-ORDINARY_WORDS = {"none", "bicubic", "mse", "l1"}
-"""Names of components that are also values of arguments: a norm, an interpolation, a distance."""
+ORDINARY_WORDS = {"none", "bicubic", "mse", "l1", "perceptual"}
+"""Names of components that are also values of arguments: a norm, an interpolation, a distance, a
+panel of metrics."""
 
 
 def name_of(path: Path) -> str:
@@ -185,7 +187,7 @@ def component_names() -> dict[str, str]:
         for kind, registry in REGISTRIES.items()
         if kind != "metrics"  # columns of every table, and named in the protocol
         for name in registry.names()
-        if name not in ORDINARY_WORDS
+        if name not in ORDINARY_WORDS and name not in REGISTRIES["metrics"].names()
     }
 
 

@@ -161,6 +161,16 @@ def as_lpips(content: bytes, here: Path, _root: Path) -> Result:
     return zoo("weights", "add", "lpips", "theirs.pt")
 
 
+def as_arrays(content: bytes, here: Path, _root: Path) -> Result:
+    """`zoo weights add NAME FILE.ckpt`, a pickle of arrays; of an archive, the pickle in it."""
+    stream = io.BytesIO(content)
+    if zipfile.is_zipfile(stream):
+        with zipfile.ZipFile(stream) as archive:
+            content = archive.read("archive/data.pkl")
+    (here / "theirs.ckpt").write_bytes(content)
+    return zoo("weights", "add", "vgg16", "theirs.ckpt")
+
+
 def as_model(content: bytes, here: Path, _root: Path) -> Result:
     """`zoo upscale --model FILE`, whatever its suffix says."""
     (here / "theirs.safetensors").write_bytes(content)
@@ -194,6 +204,7 @@ ENTRANCES: dict[str, tuple[Callable[..., Result], tuple[int, ...]]] = {
     "import .safetensors": (as_import(".safetensors"), (2,)),
     "weights add": (as_feature_network, (2,)),
     "weights add lpips": (as_lpips, (2,)),
+    "weights add .ckpt": (as_arrays, (2,)),
     "upscale --model": (as_model, (2, 4)),
     "weights of a run": (as_weights_of_a_run, (4,)),
     "checkpoint of a run": (as_checkpoint, (4,)),

@@ -59,6 +59,7 @@ SOUND = {
     "data list --json": 2,
     "data verify a-folder": 2,
     "weights list": 2,
+    "weights get efficientnet-lite0": 2,
     "new generator my-net --to made --force": 1,
     "upscale small.png --model bicubic --device cpu -o out.png --force": 1,
     "upscale small.png --model tiny.safetensors --tile 64 -o out --force": 1,
@@ -256,6 +257,7 @@ TAKES_NAME = [
     ("export", "{}"),
     ("pull", "{}"),
     ("weights", "add", "{}", "bad.pth"),
+    ("weights", "get", "{}"),
     ("upscale", "bad.png", "--model", "{}"),
 ]
 

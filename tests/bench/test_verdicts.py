@@ -407,3 +407,21 @@ def test_the_claims_of_the_registry_can_be_judged() -> None:
     assert {one.verdict for one in found} == {"not enough data"}
     assert all("zoo bench" in one.sentence for one in found)
     assert isinstance(claims[0].document, Document)
+
+
+def test_a_score_by_a_network_that_a_side_was_trained_on_judges_nothing() -> None:
+    conflict = {"created": "2026-01-01", "trained_against": {"psnr_y": ["vgg19"]}}
+    found = judge(runs("new", 1.0, provenance=conflict) + runs("old", 0.0))
+    assert found.verdict == "not enough data"
+    assert found.reason == "new was trained against the network that the score compares by"
+
+
+def test_a_network_that_stands_in_is_said_beside_the_verdict() -> None:
+    components = {"vgg19": {"network": "vgg16", "layer": "conv5_3 before activation"}}
+    named = {"vgg19": {"network": "vgg19", "layer": "conv5_4 before activation"}}
+    found = judge(
+        runs("new", 1.0, training={"components": components})
+        + runs("old", 0.0, training={"components": named})
+    )
+    assert found.stand_ins == ("vgg16 (conv5_3 before activation) stands in for vgg19 in new",)
+    assert judge(runs("new", 1.0) + runs("old", 0.0)).stand_ins == ()

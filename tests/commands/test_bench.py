@@ -79,7 +79,25 @@ def test_runs_with_other_settings_are_not_taken_for_these(bench: Bench) -> None:
 
 def test_missing_weights_of_a_metric_leave_its_cell_empty_and_say_why(bench: Bench) -> None:
     assert rows_of(bench("bicubic", "--json"))["bicubic"]["lpips"] is None
-    assert "zoo weights add" in bench("bicubic").stdout
+    assert "zoo weights get vgg16 lpips" in bench("bicubic").stdout
+
+
+def test_metrics_that_are_named_are_shown_and_no_others(bench: Bench, run_root: Path) -> None:
+    asked = bench("bicubic", "--json", "--metrics", "haarpsi, psnr-y", "--metrics", "lpips-alex")
+    assert asked.exit_code == 0, asked.stderr
+    row = rows_of(asked)["bicubic"]
+    assert {"psnr_y", "haarpsi", "lpips_alex"} <= row.keys()
+    assert not {"ssim_y", "lpips", "statistics_gap"} & row.keys()
+    assert row["haarpsi"]["mean"] > 0
+    (record,) = read_records(run_root / "records")
+    assert "ssim_y" in record.columns, "records keep what the suite asks for"
+    panel = rows_of(bench("bicubic", "--json", "--metrics", "perceptual"))["bicubic"]
+    assert {"lpips", "lpips_alex", "dists", "niqe", "lite1_distance", "haarpsi", "lr_psnr"} <= (
+        panel.keys()
+    )
+    unknown = bench("bicubic", "--metrics", "lipps")
+    assert unknown.exit_code == 2
+    assert "unknown metric 'lipps'; did you mean 'lpips'?" in unknown.stderr
 
 
 def test_unchanged_work_is_not_scored_again(

@@ -100,3 +100,22 @@ def test_a_missing_extra_is_named_with_its_line(monkeypatch: pytest.MonkeyPatch)
     found = {finding.name: finding for finding in checkup._extras()}
     assert found["onnx"].detail == "missing no-such-package; pip install 'srgan-zoo[onnx]'"
     assert found["track"].status == "ok"
+
+
+def test_what_metrics_and_losses_lack_has_one_command(
+    zoo: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.weights.hub.cached", lambda _: None)
+    found = findings(zoo("doctor", "--json"))
+    assert found["metrics", "lpips-alex"] == {
+        "section": "metrics",
+        "name": "lpips-alex",
+        "status": "warning",
+        "detail": "lacks alexnet, lpips",
+    }
+    assert found["metrics", "lite1-distance"]["status"] == "ok"
+    assert found["losses", "dists"]["detail"] == "lacks vgg16, dists"
+    assert ("metrics", "psnr-y") not in found, "it needs no weights"
+    command = found["weights", "all that is lacking"]["detail"].split()
+    assert command[:3] == ["zoo", "weights", "get"]
+    assert set(command[3:]) == {"vgg19", "vgg16", "alexnet", "lpips", "dists", "niqe"}

@@ -12,7 +12,7 @@ from zoo.recipes.book import Book
 from zoo.report.glossary import glossary
 from zoo.report.model import Page
 from zoo.report.numbers import short_paths
-from zoo.report.page import build_page, render
+from zoo.report.page import build_page
 from zoo.report.selection import select
 
 
@@ -47,13 +47,6 @@ def test_zero_is_said_to_be_right_where_it_is(page: Page, text: str) -> None:
     assert better["hf_energy"] == "zero"
     assert set(better.values()) == {"higher", "lower", "zero"}
     assert text.count(", 0 is right</span>") == len(page.tables)
-
-
-def test_an_empty_column_says_why_where_it_is(page: Page, text: str) -> None:
-    (reason,) = {heading.unavailable for heading in page.tables[0].headings if heading.unavailable}
-    assert text.count(f"<b>LPIPS</b> is empty: {reason}") == len(page.tables)
-    assert text.count(f"; empty: {reason}</span>") == len(page.tables)
-    assert f'title="{reason}"' in render(page)
 
 
 @pytest.mark.parametrize(

@@ -143,18 +143,31 @@ def test_the_best_is_marked_in_each_direction(page: Page) -> None:
         if heading.group == "Image scores" and best:
             wanted = max(values) if heading.better == "higher" else min(values)
             assert best[0].text == next(c.text for c in column if c.value == wanted)
-        if heading.better == "zero" or heading.unavailable or heading.key == "statistics_gap":
+        if heading.better == "zero" or heading.key == "statistics_gap":
             assert best == []
         assert len(best) <= 2
         assert not any(row.cells[number].is_best for row in table.rows if row.is_baseline)
 
 
-def test_an_unavailable_metric_stays_as_an_empty_column_with_its_reason(page: Page) -> None:
-    table = page.tables[0]
-    (number,) = [i for i, heading in enumerate(table.headings) if heading.key == "lpips"]
-    assert table.headings[number].unavailable
-    assert {row.cells[number].value for row in table.rows} == {None}
-    assert any("LPIPS" in fact.text and fact.warning for fact in page.facts)
+def test_a_metric_without_a_value_has_no_column_and_its_reason_is_said_once(page: Page) -> None:
+    assert all(h.key != "lpips" for table in page.tables for h in table.headings)
+    said = [fact for fact in page.facts if "LPIPS is missing" in fact.text]
+    assert len(said) == 1
+    assert said[0].warning
+    assert "zoo weights add lpips FILE" in said[0].text
+
+
+def test_a_feature_network_that_stands_in_is_said_at_the_head_and_on_its_claims(
+    page: Page,
+) -> None:
+    network = "efficientnet-lite0 (blocks.2)"
+    assert page.summary[1] == (f"The perceptual loss compares by {network} in the place of vgg19.")
+    cards = {card.name: card for card in page.claims}
+    for name, touched in (("perceptual-loss-fidelity", True), ("bn-removal-fidelity", False)):
+        said = [fact for fact in cards[name].facts if fact.term == "Feature network"]
+        assert bool(said) is touched
+        assert all(f"{network} stands in for vgg19" in fact.text for fact in said)
+    assert sum(f"{network} stands in for vgg19" in fact.text for fact in page.facts) == 1
 
 
 def test_random_weights_and_uncommitted_code_are_warnings(tmp_path: Path, book: Book) -> None:

@@ -28,6 +28,8 @@ from zoo.bench.candidates import (
 )
 from zoo.bench.evaluate import Scorer, create_metrics
 from zoo.bench.records import Record
+from zoo.bench.selection import narrowed
+from zoo.bench.selftest_lpips import METRIC
 from zoo.bench.session import (
     Asked,
     Missing,
@@ -40,6 +42,7 @@ from zoo.bench.session import (
 from zoo.bench.suites import Suite, open_suite
 from zoo.bench.tables import summary
 from zoo.errors import IntegrityError, PluginError, RecipeError
+from zoo.metrics import named_metrics
 from zoo.models.file import is_model_file
 from zoo.models.store import MODEL_FILE, model_files
 from zoo.plugins import load_plugin_file
@@ -78,6 +81,7 @@ class Request:
         device: `auto`, `cpu`, `cuda` or `cuda:<n>`.
         failures: why the training of a run failed, by recipe and seed.
         settings: what is set beside recipe and profile in every run, as `path=value`.
+        metrics: names of metrics to score by beside the suite's.
     """
 
     recipes: tuple[str, ...] = ()
@@ -93,6 +97,7 @@ class Request:
     device: str = "auto"
     failures: Mapping[tuple[str, int], Failure] = field(default_factory=dict)
     settings: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
 
     @property
     def record_root(self) -> Path:
@@ -119,8 +124,8 @@ def run_benchmark(book: Book, request: Request, tell: Tell | None = None) -> Res
     """Score what is asked for.
 
     The baselines come first, and where a published value is known for a dataset the protocol is
-    tested against it before anything else is scored. The metrics are the suite's, and those of
-    plugins.
+    tested against it before anything else is scored. The metrics are the suite's, those of plugins,
+    and those asked for.
 
     Args:
         book: where the recipes are defined.
@@ -133,11 +138,11 @@ def run_benchmark(book: Book, request: Request, tell: Tell | None = None) -> Res
     """
     suite = open_suite(request.suite, data_root=request.data_root)
     execution = plan_execution(Runtime(), choose_device(request.device))
-    names = dict.fromkeys([*suite.metrics, *_given_metrics()])
+    names = dict.fromkeys([*suite.metrics, *_given_metrics(), *request.metrics])
     scorer = Scorer(suite, create_metrics(list(names)), execution, request.record_root)
     baselines = _baselines(book, request.profile, suite.scale)
     asked = _find(book, request, suite.scale)
-    scorer.self_test = passed_before(baselines, scorer) or self_test(suite)
+    scorer.self_test = passed_before(baselines, scorer) or self_test(suite, scorer.metric(METRIC))
     records = score_all(baselines, scorer)
     for record in records:
         if GENERATORS.get(record.target.generator["name"]).calibrates:
@@ -157,6 +162,7 @@ def bench(
     records: str | Path | None = None,
     device: str = "auto",
     settings: Sequence[str] = (),
+    metrics: Sequence[str] = (),
     registry: Sequence[str | Path] = (),
     plugins: Sequence[str | Path] = (),
 ) -> DataFrame:
@@ -164,15 +170,11 @@ def bench(
 
     Args:
         targets: recipes, run directories, models, files of weights, or callables as `Upscaler`.
-        suite: see `Request`, as for those below.
         profile: by default the device's.
         seeds: how many seeds of each recipe.
         generator: what files of weights are for, as a recipe writes it, such as `rrdb`.
-        data_root: see `Request`.
-        run_root: see `Request`.
-        records: see `Request`.
-        device: see `Request`.
-        settings: see `Request`.
+        suite, data_root, run_root, records, device, settings: see `Request`.
+        metrics: the scores to return, such as `("psnr-y", "perceptual")`; by default the suite's.
         registry: files of recipes beside the built-in ones.
         plugins: Python files with components; they are executed.
 
@@ -194,8 +196,9 @@ def bench(
         records=None if records is None else Path(records),
         device=device,
         settings=tuple(settings),
+        metrics=tuple(named_metrics(metrics)),
     )
-    return _table(run_benchmark(book, asked))
+    return _table(run_benchmark(book, asked), asked.metrics)
 
 
 def _targeted(
@@ -220,8 +223,8 @@ def _checked_book(registry: Sequence[str | Path], plugins: Sequence[str | Path])
     return book
 
 
-def _table(result: Result) -> DataFrame:
-    frame = summary(result.records)
+def _table(result: Result, metrics: Sequence[str]) -> DataFrame:
+    frame = summary(narrowed(result.records, metrics))
     frame.attrs["missing"] = [_told(run) for run in result.missing]
     return frame
 

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, Field, Strict, ValidationError
 
 import zoo
 from zoo.errors import RecipeError, UnknownNameError, did_you_mean
-from zoo.metrics import BUILTINS
+from zoo.metrics import BUILTINS, ON_REQUEST
 from zoo.recipes.explain import problems_of
 from zoo.recipes.problems import KeyPath, Problem, raise_problems
 from zoo.recipes.reader import Document, read_document
@@ -86,8 +86,10 @@ class Definition:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Registered names of its metrics: those it names, else all that come with zoo."""
-        return tuple(BUILTINS) if self.content.metrics is None else self.content.metrics
+        """Registered names of its metrics: those it names, else those that come with zoo."""
+        if self.content.metrics is not None:
+            return self.content.metrics
+        return tuple(name for name in BUILTINS if name not in ON_REQUEST)
 
 
 def suite_folder() -> Path:

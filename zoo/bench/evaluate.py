@@ -109,6 +109,10 @@ class Scorer:
             if self.columns[metric_key(name)].unavailable is None
         }
 
+    def metric(self, name: str) -> Metric | None:
+        """Return the metric of that name; None where it is not scored by, or cannot be computed."""
+        return self._metrics.get(metric_key(name))
+
     def key(self, candidate: Candidate) -> str:
         """Return the hash of everything that shapes a candidate's record."""
         target = candidate.target.model_dump(mode="json", exclude={"command", "name"})

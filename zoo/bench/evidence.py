@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from zoo.bench.records import Record
+from zoo.bench.records import Record, stand_ins
 from zoo.bench.samples import (
     COUNTED,
     TIMED,
@@ -64,6 +64,7 @@ class Evidence:
         per_seed: the effect of each seed.
         seconds: training time of both sides.
         notes: what was left out.
+        stand_ins: which other feature network a side was trained with than its loss is named for.
     """
 
     claim: Claim
@@ -80,6 +81,7 @@ class Evidence:
     per_seed: dict[int, float] = field(default_factory=dict)
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    stand_ins: tuple[str, ...] = ()
 
     @property
     def has_other_sign(self) -> bool:
@@ -106,6 +108,7 @@ def find_evidence(claim: Claim, records: Sequence[Record], *, profile: str, suit
         is_counted=family == "cost" and key in COUNTED,
         seconds=training_seconds(involved),
         command=command,
+        stand_ins=tuple(stand_ins(involved)),
     )
     scores = [scores_of(side, family, key) for side in sides]
     absent = _missing(recipes, sides, command) or _unlisted(claim, involved, suite)
@@ -246,6 +249,10 @@ def _unscored(
 def _incomparable(claim: Claim, sides: Sequence[Sequence[Record]], key: str) -> str:
     if len(sides) < 2:
         return ""
+    judged = [record for side in sides for record in side if _is_own_judge(record, key)]
+    if judged:
+        names = " and ".join(dict.fromkeys(record.target.name for record in judged))
+        return f"{names} was trained against the network that the score compares by"
     runs = [{record.target.identity_sha256 for record in side} - {None} for side in sides]
     if runs[0] & runs[1]:  # settings made both recipes one
         field = ".".join(str(part) for part in claim.contrast.field)
@@ -264,6 +271,10 @@ def _incomparable(claim: Claim, sides: Sequence[Sequence[Record]], key: str) -> 
         if len(machines) > 1:
             return f"measured on different machines ({'; '.join(sorted(machines))}); score again"
     return _other_start(claim, sides)
+
+
+def _is_own_judge(record: Record, key: str) -> bool:
+    return key in record.provenance.get("trained_against", {})
 
 
 def _other_start(claim: Claim, sides: Sequence[Sequence[Record]]) -> str:

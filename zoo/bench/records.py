@@ -18,6 +18,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from zoo import losses
 from zoo.errors import DataError
 from zoo.files import write_atomically
 
@@ -192,6 +193,11 @@ class Record(Part):
     provenance: dict[str, Any] = {}
 
     @property
+    def stand_ins(self) -> dict[str, str]:
+        """Losses of its recipe that compared by another network than their name says, and which."""
+        return losses.stand_ins({} if self.training is None else self.training.components)
+
+    @property
     def scored(self) -> dict[tuple[str, str], Mapping[str, float]]:
         """The scores by (dataset, image), in the suite's order."""
         return {
@@ -199,6 +205,18 @@ class Record(Part):
             for dataset in self.datasets
             for image in dataset.images
         }
+
+
+def stand_ins(records: Iterable[Record]) -> list[str]:
+    """Say which recipes were trained with another feature network than their loss is named for."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for record in records:
+        for loss, network in record.stand_ins.items():
+            found.setdefault((loss, network), []).append(record.target.name)
+    return [
+        f"{network} stands in for {loss} in {', '.join(dict.fromkeys(names))}"
+        for (loss, network), names in found.items()
+    ]
 
 
 def record_path(root: Path, record: Record) -> Path:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from zoo.bench.budget import differences
 from zoo.bench.records import Record, newest
+from zoo.metrics import metric_key
 
 
 def comparable(records: Iterable[Record]) -> tuple[list[Record], dict[str, list[str]]]:
@@ -109,3 +110,40 @@ def _count(number: int, noun: str) -> str:
 def age_of(record: Record) -> tuple[str, str]:
     """Return what sorts records by the time they were made, ties by their key."""
     return str(record.provenance.get("created", "")), record.key
+
+
+def narrowed(records: Iterable[Record], metrics: Sequence[str]) -> list[Record]:
+    """Return records with the scores of some metrics alone.
+
+    Args:
+        records: any.
+        metrics: registered names; none keeps all scores.
+    """
+    if not metrics:
+        return list(records)
+    keys = {metric_key(name) for name in metrics}
+    return [_narrowed(record, keys) for record in records]
+
+
+def _narrowed(record: Record, keys: set[str]) -> Record:
+    scored = {key for scores in record.scored.values() for key in scores}
+    hidden = {
+        key
+        for key, column in record.columns.items()
+        if key not in keys and (key in scored or column.unavailable)
+    }
+    datasets = tuple(
+        dataset.model_copy(
+            update={
+                "images": tuple(
+                    image.model_copy(
+                        update={"scores": {k: v for k, v in image.scores.items() if k in keys}}
+                    )
+                    for image in dataset.images
+                )
+            }
+        )
+        for dataset in record.datasets
+    )
+    columns = {key: column for key, column in record.columns.items() if key not in hidden}
+    return record.model_copy(update={"datasets": datasets, "columns": columns})

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 
 from zoo.bench.alternatives import PROTOCOL, Chain, Scores, resized
+from zoo.bench.forward import to_tensor
 from zoo.bench.suites import BenchImage
 from zoo.data.images import Image
 from zoo.data.pairs import KNOWN_SETS
@@ -93,8 +93,8 @@ def score_bicubic(images: Iterable[BenchImage], scale: int) -> Scores:
     psnr, ssim = PSNRY(), SSIMY()
     scores = []
     for image in images:
-        sr_tensor = _to_tensor(upscale(image.lr_image, scale))
-        hr_tensor = _to_tensor(image.hr_image)
+        sr_tensor = to_tensor(upscale(image.lr_image, scale))
+        hr_tensor = to_tensor(image.hr_image)
         scores.append(
             (psnr(sr_tensor, hr_tensor, scale=scale), ssim(sr_tensor, hr_tensor, scale=scale))
         )
@@ -261,8 +261,3 @@ def _difference(first: Image, second: Image) -> float:
 def _some(names: Sequence[str]) -> str:
     shown = ", ".join(names[:3])
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} others"
-
-
-def _to_tensor(image: Image) -> torch.Tensor:
-    planes = image[:, :, None] if image.ndim == 2 else image
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(planes, 2, 0))).float() / 255

@@ -22,8 +22,10 @@ from zoo.bench.evaluate import Scorer
 from zoo.bench.records import Record, read_record, write_record
 from zoo.bench.run_state import RunState, find_run
 from zoo.bench.selftest import PUBLISHED, check_bicubic, score_bicubic, why_unchecked
+from zoo.bench.selftest_lpips import check_lpips
 from zoo.bench.suites import Suite
 from zoo.errors import DataError, RecipeError, ZooError
+from zoo.metrics.base import Metric
 from zoo.recipes.book import Book
 from zoo.recipes.checks import complete
 from zoo.recipes.resolve import resolve
@@ -126,8 +128,12 @@ def score_all(
     return records
 
 
-def self_test(suite: Suite) -> dict[str, str]:
+def self_test(suite: Suite, lpips: Metric | None = None) -> dict[str, str]:
     """Hold bicubic interpolation, scored here and now, against what is published.
+
+    Args:
+        suite: what is scored on.
+        lpips: LPIPS on AlexNet, to be tested too; None where it is not scored.
 
     Returns:
         For each dataset what came out, or why it has no published value to be held against.
@@ -148,6 +154,9 @@ def self_test(suite: Suite) -> dict[str, str]:
                 f"passed: bicubic {scores.psnr:.3f} dB / {scores.ssim:.4f}, published "
                 f"{published.psnr:.2f} / {published.ssim:.4f}"
             )
+            if lpips is not None:
+                said = check_lpips(dataset.name, suite.scale, dataset, lpips)
+                found[dataset.name] += f"; {said}" if said else ""
         else:
             found[dataset.name] = f"not tested: {unchecked}"
     return found

@@ -42,7 +42,10 @@ from zoo.bench.text import (
 )
 from zoo.recipes.claims import COST_KEYS
 
-FIRST = ("psnr_y", "ssim_y", "lpips", "haarpsi", "lite1_distance", "ms_gmsd", "lr_psnr")
+FIRST = (
+    *("psnr_y", "ssim_y", "lpips_alex", "lpips", "dists", "niqe"),
+    *("haarpsi", "lite1_distance", "ms_gmsd", "lr_psnr"),
+)
 """Scores that tables of text show first, in this order; where space ends, the last ones go."""
 LAST = ("psnr_rgb", "ssim_rgb", "hf_energy", "statistics_gap")
 """Scores that only JSON, CSV and pandas show."""

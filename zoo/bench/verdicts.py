@@ -62,6 +62,7 @@ class ClaimResult:
         per_seed: the effect of each seed alone, where that means something.
         seconds: training time of all runs of both sides.
         notes: what was left out, and why.
+        stand_ins: which other feature network a side was trained with than its loss is named for.
     """
 
     claim: str
@@ -82,6 +83,7 @@ class ClaimResult:
     per_seed: dict[int, float]
     seconds: float
     notes: tuple[str, ...]
+    stand_ins: tuple[str, ...] = ()
 
 
 def judge_claims(
@@ -198,6 +200,7 @@ def _result(
         per_seed=evidence.per_seed,
         seconds=evidence.seconds,
         notes=(*evidence.notes, *left_out),
+        stand_ins=evidence.stand_ins,
     )
 
 

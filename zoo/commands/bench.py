@@ -26,6 +26,7 @@ from zoo.commands.options import (
 )
 from zoo.commands.output import note, progress
 from zoo.errors import RecipeError
+from zoo.metrics import named_metrics
 
 if TYPE_CHECKING:
     from zoo.bench.api import Request, Result
@@ -76,6 +77,16 @@ GeneratorName = Annotated[
         help="What files of weights are for, as a recipe writes it.",
     ),
 ]
+Metrics = Annotated[
+    list[str],
+    typer.Option(
+        "--metrics",
+        metavar="NAME,NAME",
+        default_factory=list,
+        show_default=False,
+        help="Scores to show, such as psnr-y,lpips; `perceptual` is a panel of them.",
+    ),
+]
 Train = Annotated[
     bool,
     typer.Option(
@@ -106,6 +117,7 @@ def bench(
     seeds: Seeds = 3,
     generator: GeneratorName = None,
     data: TrainingData = None,
+    metrics: Metrics,
     settings: Settings,
     train: Train = False,
     plan: Plan = False,
@@ -124,9 +136,7 @@ def bench(
     form = _form(json=as_json, csv=as_csv, markdown=as_markdown, latex=as_latex)
     book = open_book(registry, plugin)
     recipes, files = _asked(book, targets or [], everything=everything, matrix=matrix)
-    chosen, reason = choose_profile(book, profile, device)
-    if profile is None and recipes:
-        note(f"profile: {chosen} ({reason})")
+    chosen = _profile(book, profile, device, is_needed=bool(recipes))
 
     from zoo.bench.api import Request
     from zoo.recipes.checks import check_book
@@ -144,8 +154,17 @@ def bench(
         records=records,
         device=device,
         settings=(*settings, *data_setting(data)),
+        metrics=tuple(named_metrics(metrics)),
     )
     _run(book, request, Sweep(train, plan, tuple(plugin)), form, matrix)
+
+
+def _profile(book: Book, profile: str | None, device: str, *, is_needed: bool) -> str:
+    """Return the profile asked for; say which one is taken where none is and it matters."""
+    chosen, reason = choose_profile(book, profile, device)
+    if profile is None and is_needed:
+        note(f"profile: {chosen} ({reason})")
+    return chosen
 
 
 def _form(**chosen: bool) -> Form:

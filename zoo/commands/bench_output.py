@@ -30,7 +30,9 @@ def print_result(
     book: Book, result: Result, request: Request, form: Form, matrix: str | None
 ) -> None:
     """Print the rows of a benchmark; on a terminal also the verdicts they allow."""
-    form.show(book, result.records)
+    from zoo.bench.selection import narrowed
+
+    form.show(book, narrowed(result.records, request.metrics))
     if form.name != "terminal":
         return
     _print_claims(book, result, request)

@@ -14,19 +14,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from zoo.commands.components import components
 from zoo.data.places import cache_dir, data_root
 from zoo.data.sources import BUILT_IN, dataset_names, open_source
-from zoo.errors import ZooError
+from zoo.errors import PluginError, ZooError
 from zoo.plugins import plugins_disabled
 from zoo.recipes.book import checked_packages, load_book, sound_files
 from zoo.recipes.checks import check_registry
 from zoo.recipes.problems import display_path
-from zoo.registry import REGISTRIES
-from zoo.weights import store
-from zoo.weights.catalog import CATALOG
+from zoo.registry import LOSSES, METRICS, REGISTRIES, Registry
+from zoo.weights.inventory import held_weights
 
 Status = Literal["ok", "warning", "failed"]
 PACKAGES = ("torch", "torchvision", "timm", "piq", "numpy", "pillow", "scikit-image", "safetensors")
@@ -57,7 +56,7 @@ def examine(run_root: Path, registries: Sequence[Path] = ()) -> list[Finding]:
         *_devices(),
         *_folders(run_root),
         *_data(),
-        *_feature_networks(),
+        *_weights(),
         *_registry(registries),
         *_plugins(),
         *_extras(),
@@ -116,10 +115,33 @@ def _data() -> Iterator[Finding]:
             yield Finding("data", name, "ok", f"{counts}; {source.description}")
 
 
-def _feature_networks() -> Iterator[Finding]:
-    for entry in CATALOG.values():
-        here, detail = store.available(entry.name, "auto")
-        yield Finding("weights", entry.name, "ok" if here else "warning", detail)
+def _weights() -> Iterator[Finding]:
+    """Look at the weights, at what metrics and losses lack of them, and at how to get it all."""
+    held = {row.name: row for row in held_weights()}
+    for row in held.values():
+        detail = row.origin if row.here else f"not here; {row.command}"
+        yield Finding("weights", row.name, "ok" if row.here else "warning", detail)
+    needed: dict[str, None] = {}
+    for section, needs in (("metrics", _needs(METRICS)), ("losses", _needs(LOSSES))):
+        for name, wanted in needs:
+            lacking = [each for each in wanted if each in held and not held[each].here]
+            needed |= dict.fromkeys(lacking)
+            detail = f"lacks {', '.join(lacking)}" if lacking else f"has {', '.join(wanted)}"
+            yield Finding(section, name, "warning" if lacking else "ok", detail)
+    if needed:
+        command = f"zoo weights get {' '.join(needed)}"
+        yield Finding("weights", "all that is lacking", "warning", command)
+
+
+def _needs(registry: Registry[Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield each component that needs weights, and which; a broken plugin is told elsewhere."""
+    for name in registry.names():
+        try:
+            needs: tuple[str, ...] = registry.get(name).needs
+        except PluginError:
+            continue
+        if needs:
+            yield name, needs
 
 
 def _registry(extra: Sequence[Path]) -> Iterator[Finding]:

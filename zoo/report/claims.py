@@ -98,6 +98,7 @@ def _facts(result: ClaimResult, factor: float, unit: str, decimals: int) -> tupl
     if result.per_seed:
         seeds = (f"{seed}: {signed(v * factor, decimals)}" for seed, v in result.per_seed.items())
         facts.append(Fact("By seed", ", ".join(seeds)))
+    facts += [Fact("Feature network", text, warning=True) for text in result.stand_ins]
     if result.seconds:
         facts.append(Fact("Training", f"{seconds_text(result.seconds)} in all"))
     return tuple(facts)

@@ -17,7 +17,7 @@ from zoo.report.model import EffectRow, EffectTable, FactorialView
 from zoo.report.numbers import counted, listing, plain, signed
 from zoo.report.selection import Selection
 
-METRICS = ("psnr-y", "lpips", "lite1-distance", "haarpsi")
+METRICS = ("psnr-y", "lpips-alex", "lpips", "lite1-distance")
 """Fidelity, and what stands for perceived quality; those that are not available are left out."""
 _DIGITS = 2
 _MOST_DECIMALS = 6

@@ -28,7 +28,7 @@ from zoo.report.numbers import Writer, counted, shown_name
 logger = logging.getLogger(__name__)
 LOW_RESOLUTION = "Low resolution"
 GROUND_TRUTH = "Ground truth"
-CAPTION = ("psnr_y", "lite1_distance", "haarpsi")
+CAPTION = ("psnr_y", "lpips_alex", "lpips", "lite1_distance", "haarpsi")
 MOST_IN_CAPTION = 2
 DEFAULT_SIDE = 128
 THUMBNAIL, NARROW, WIDE = 128, 320, 384

@@ -13,7 +13,7 @@ from zoo.report.model import Cell, ClaimCard, Row, ScoreTable
 from zoo.report.numbers import counted, listing, shown_name
 from zoo.report.selection import Selection
 
-_HEADLINES = ("psnr_y", "lpips", "lite1_distance")
+_HEADLINES = ("psnr_y", "lpips_alex", "lpips")
 _MOST_NAMES = 3
 
 
@@ -21,7 +21,7 @@ def summary(
     selection: Selection, tables: Sequence[ScoreTable], claims: Sequence[ClaimCard]
 ) -> tuple[str, ...]:
     """Say in plain words what was compared, what came out on top, and which claims held."""
-    sentences = [_compared(selection, tables)]
+    sentences = [_compared(selection, tables), _stand_ins(selection)]
     sentences += [sentence for table in tables[-1:] for sentence in _best(table)]
     if claims:
         verdicts = Counter(claim.verdict for claim in claims)
@@ -45,6 +45,13 @@ def _compared(selection: Selection, tables: Sequence[ScoreTable]) -> str:
         return ""
     scale = selection.records[0].scale
     return f"{subject}: enlarged {scale} times and scored on {listing(places)}."
+
+
+def _stand_ins(selection: Selection) -> str:
+    """Say which feature network a perceptual loss used in place of the one it is named for."""
+    pairs = {pair: None for record in selection.records for pair in record.stand_ins.items()}
+    said = [f"{network} in the place of {loss}" for loss, network in pairs]
+    return f"The perceptual loss compares by {listing(said)}." if said else ""
 
 
 def _best(table: ScoreTable) -> list[str]:

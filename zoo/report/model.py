@@ -31,7 +31,6 @@ class Heading:
         unit: unit of its cells, prefix included.
         better: `higher`, `lower`, or `zero` where 0 is right.
         group: the group of columns it belongs to.
-        unavailable: why all its cells are empty.
     """
 
     key: str
@@ -39,7 +38,6 @@ class Heading:
     unit: str
     better: str
     group: str
-    unavailable: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

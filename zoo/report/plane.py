@@ -23,7 +23,7 @@ from zoo.report.palette import INK, LINE, PAPER, Mark
 from zoo.report.scores import dataset_means
 
 DISTORTION = "psnr_y"
-PERCEPTION = ("lite1_distance", "haarpsi")
+PERCEPTION = ("lpips_alex", "lpips", "lite1_distance", "haarpsi")
 _WIDE = (660, 440)
 _NARROW = (350, 350)
 _SIZE = 11.0

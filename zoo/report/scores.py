@@ -124,7 +124,7 @@ def _score_columns(
     comparison: Comparison,
     datasets: Sequence[str],
 ) -> list[_Column]:
-    """Return the columns that have a value in any row, and those that are empty for a reason."""
+    """Return the columns that have a value in any row; why others have none is in the notes."""
     seeds = {
         label: [dataset_means(record, datasets) for record in records]
         for label, records in groups.items()
@@ -132,7 +132,7 @@ def _score_columns(
     found = []
     for key in comparison.score_keys:
         means = {row.label: row.scores[key] for row in compared if key in row.scores}
-        if means or comparison.columns[key].unavailable:
+        if means:
             of_seeds = {label: [mean.get(key) for mean in every] for label, every in seeds.items()}
             rivals = _rivals(groups, key)
             found.append(_column(comparison, key, SCORES, means, of_seeds, rivals=rivals))
@@ -184,7 +184,7 @@ def _column(
     column = comparison.columns[key]
     writer = Writer(column, [score.mean for score in means.values()])
     direction = {True: "higher", False: "lower", None: "zero"}[column.higher_is_better]
-    heading = Heading(key, column.label, writer.unit, direction, group, column.unavailable)
+    heading = Heading(key, column.label, writer.unit, direction, group)
     competing = {label: score.mean for label, score in means.items() if label in rivals}
     best = _best(competing, direction, writer)
     return _Column(

@@ -1,0 +1,119 @@
+"""Numbers in documents that come from the records of the models that come with zoo."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+
+from zoo.bench.records import Record
+from zoo.exchange.records import records_in
+from zoo.metrics import metric_key
+from zoo.models.store import SHIPPED
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+CONTENT, ADVERSARIAL = "srresnet-nobn-compact", "srgan-nobn-compact"
+DATASETS = ("Set5", "Set14")
+
+
+@pytest.fixture(scope="module")
+def records() -> dict[str, Record]:
+    found = [r for name in (CONTENT, ADVERSARIAL) for r in records_in(SHIPPED / name / "records")]
+    return {record.target.name: record for record in found}
+
+
+def page(name: str) -> str:
+    return (REPOSITORY / name).read_text(encoding="utf-8")
+
+
+def table(text: str, heading: str) -> Iterator[list[str]]:
+    """Yield the cells of each row of the table whose first line begins with `heading`."""
+    lines = iter(text[text.index(heading) :].splitlines())
+    for line in lines:
+        if not line.startswith("|"):
+            return
+        yield [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def scores(record: Record, dataset: str, key: str) -> list[float]:
+    (found,) = [each for each in record.datasets if each.name == dataset]
+    return [image.scores[key] for image in found.images]
+
+
+def require_shown(cell: str, value: float) -> None:
+    """Require that a cell is the value, rounded to as many decimals as it has."""
+    decimals = len(cell.partition(".")[2])
+    assert cell == f"{value:.{decimals}f}"
+
+
+def name_in(cell: str) -> str:
+    quoted = re.match(r"`([a-z0-9-]+)`", cell)
+    return quoted[1] if quoted else cell
+
+
+def test_the_table_of_models(records: dict[str, Record]) -> None:
+    headings, _, *rows = table(page("docs/models.md"), "| | PSNR-Y (dB) ↑ | SSIM-Y")
+    keys = {column.label: key for key, column in records["bicubic"].columns.items()}
+    labels = [re.sub(r"( \(dB\))? [↑↓]$", "", heading) for heading in headings[1:]]
+    dataset, checked = "", 0
+    for first, *cells in rows:
+        if first.startswith("**"):
+            dataset = first.strip("*")
+            continue
+        for label, cell in zip(labels, cells, strict=True):
+            require_shown(cell, fmean(scores(records[name_in(first)], dataset, keys[label])))
+            checked += 1
+    assert checked == 48
+
+
+def test_the_table_of_the_readme(records: dict[str, Record]) -> None:
+    _, _, *rows = table(page("README.md"), "| | Set5 | Set14 |")
+    assert [name_in(row[0]) for row in rows] == ["bicubic", CONTENT, ADVERSARIAL]
+    for first, *cells in rows:
+        for dataset, cell in zip(DATASETS, cells, strict=True):
+            for key, text in zip(("psnr_y", "lpips_alex"), cell.split(", "), strict=True):
+                require_shown(text, fmean(scores(records[name_in(first)], dataset, key)))
+
+
+def test_which_model_each_metric_prefers(records: dict[str, Record]) -> None:
+    names, _, counts = table(page("docs/metrics.md"), "| `psnr-y` | `ssim-y` |")
+    for name, count in zip(map(name_in, names), counts, strict=True):
+        key = metric_key(name)
+        sign = 1 if records[CONTENT].columns[key].higher_is_better else -1
+        gains = [
+            sign * (ours - theirs)
+            for dataset in DATASETS
+            for ours, theirs in zip(
+                scores(records[ADVERSARIAL], dataset, key),
+                scores(records[CONTENT], dataset, key),
+                strict=True,
+            )
+        ]
+        assert len(gains) == 19
+        assert int(count) == sum(gain > 0 for gain in gains), name
+
+
+@pytest.mark.parametrize(
+    ("document", "heading", "row"),
+    [
+        ("docs/metrics.md", "| | Set5 | Set14 | BSD100", None),
+        ("benchmarks/README.md", "| x4 | published LPIPS", 2),
+    ],
+)
+def test_the_self_test_of_lpips(
+    records: dict[str, Record], document: str, heading: str, row: int | None
+) -> None:
+    _, _, *rows = table(page(document), heading)
+    for number, dataset in enumerate(DATASETS):
+        told = records["bicubic"].provenance["self_test"][dataset]
+        found = re.search(r"LPIPS-Alex on whole images (\S+), published (\S+)", told)
+        assert found
+        here, published = (
+            (rows[1][number + 1], rows[0][number + 1])
+            if row is None
+            else (rows[number][row], rows[number][row - 1])
+        )
+        assert (here, published) == found.groups()
