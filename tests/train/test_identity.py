@@ -104,3 +104,26 @@ def test_an_argument_of_a_loss_that_is_not_set_makes_no_other_run(
         "criterion": "mse",
         "feature_scale": 0.01,
     }
+
+
+def test_an_argument_that_a_loss_is_not_given_is_no_part_of_it(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    """A loss that learns a new argument, None by default, makes no other runs of those before."""
+    spec = make_spec("srgan")
+    assert spec.settings.losses["vgg19"].arguments["layers"] is None
+    identity = run_identity(spec, prepare(spec, make_options()), "pretraining")
+    assert identity["settings"]["losses"] == {
+        "mse": {"name": "mse", "weight": 1.0},
+        "vgg19": {
+            "name": "perceptual",
+            "weight": 1.0,
+            "network": "efficientnet-lite0",
+            "layer": "blocks.2",
+            "criterion": "mse",
+            "feature_scale": 0.01,
+        },
+    }
+    named = make_spec("srgan", "losses.vgg19.layers.conv_stem=1")
+    found = run_identity(named, prepare(named, make_options()), "pretraining")
+    assert identity_hash(found) != identity_hash(identity)
