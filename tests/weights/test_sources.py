@@ -321,6 +321,16 @@ def test_a_source_that_is_not_there_is_given_up_quickly(
     assert time.monotonic() - started < 2 * sources.CONNECT_SECONDS
 
 
+def test_a_proxy_that_is_not_there_is_named_as_such(
+    server: Index, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "http://one.invalid/simple")
+    monkeypatch.setenv("PIP_PROXY", "http://127.0.0.1:9")
+    with pytest.raises(MachineError, match=r"small/: the proxy: .*refused") as caught:
+        get(server, folder, index_file(NAME))
+    assert "Pool(" not in str(caught.value)
+
+
 @pytest.mark.parametrize("kind", ["publisher", "index"])
 def test_a_folder_that_cannot_be_written_is_told(server: Index, folder: Path, kind: str) -> None:
     serve(server, published(server))
@@ -394,7 +404,11 @@ def test_a_member_that_is_not_the_known_one(
 def test_offline_nobody_is_asked(
     server: Index, hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a request left")
+
     monkeypatch.setenv("ZOO_OFFLINE", "1")
+    monkeypatch.setattr("requests.Session.send", refuse)
     serve(server, published(server))
     publish(server)
     hub.says = CONTENT
@@ -402,6 +416,7 @@ def test_offline_nobody_is_asked(
         get(server, folder)
     for place in (HUB.repository, published(server).url, f"{server.url}/simple/{PROJECT}/"):
         assert f"{place} is needed, and ZOO_OFFLINE forbids fetching it" in str(caught.value)
+        assert f"{place}: {place}" not in str(caught.value)
     assert caught.value.exit_code == 5
     assert server.asked == []
     assert hub.asked == 0

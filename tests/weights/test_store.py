@@ -95,6 +95,8 @@ def test_a_name_without_a_digest_vouches_for_nothing(
     assert store.load("tiny").verified == "the sha256 that was given"
     with pytest.raises(IntegrityError, match="not the file you mean"):
         store.add("tiny", path, sha256="0" * 64)
+    with pytest.raises(WeightsError, match="'0a1b' is no sha256"):
+        store.add("tiny", path, sha256="0a1b")
 
 
 def test_a_flipped_bit_is_noticed(file: Path) -> None:

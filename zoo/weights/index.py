@@ -125,7 +125,8 @@ class _Search:
             yield from self._ask(place, f"{place.rstrip('/')}/{project}/")
 
     def note(self, place: str, words: object, kind: int) -> None:
-        self.notes.append(f"{place}: {words}")
+        told = str(words)
+        self.notes.append(told if told.startswith(place) else f"{place}: {told}")
         self.gravest = max(self.gravest, kind)
 
     def failure(self) -> ZooError:

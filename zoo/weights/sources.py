@@ -72,9 +72,10 @@ def fetched(
         try:
             return _fetch(entry, source, folder, progress)
         except (MachineError, WeightsError, IntegrityError) as error:
-            said.append(f"{describe_source(source)}: {error}")
+            place, reason = describe_source(source), str(error)
+            said.append(reason if reason.startswith(place) else f"{place}: {reason}")
             if source is not entry.sources[-1]:
-                tell(f"{entry.name}: {error}")
+                tell(f"{entry.name}: {reason}")
             if isinstance(error, IntegrityError):
                 worst = IntegrityError
     told = ". ".join(said)

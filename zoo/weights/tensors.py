@@ -32,6 +32,7 @@ _PYTORCH = (b"PK\x03\x04", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.")
 """How files of `torch.save` begin: a zip, before version 1.6 a pickle of a number of theirs."""
 # As torchvision and timm name what they publish: `vgg16-397923af.pth`.
 _DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8,64})$")
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 def tensors_sha256(tensors: Mapping[str, torch.Tensor]) -> str:
@@ -112,7 +113,7 @@ def read_data(path: Path) -> object:
         else:
             loaded = _unpickled(path)
     except (OSError, SafetensorError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise WeightsError(f"cannot read weights from {path}: {reason}") from error
     return loaded
 
@@ -327,9 +328,11 @@ def require_sha256(path: Path, expected: str) -> None:
     """Compare a file with a hash somebody vouches for.
 
     Raises:
-        WeightsError: if there is no such file.
+        WeightsError: if there is no such file, or `expected` is no hash.
         IntegrityError: if it has another hash.
     """
+    if not _SHA256.fullmatch(expected.strip().lower()):
+        raise WeightsError(f"{expected!r} is no sha256, which has 64 hexadecimal digits")
     if not path.is_file():
         raise WeightsError(f"there is no file {path}")
     actual = file_sha256(path)
