@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -170,17 +170,21 @@ def bench(
 
     Args:
         targets: recipes, run directories, models, files of weights, or callables as `Upscaler`.
+        suite: see `Request`, as for those below.
         profile: by default the device's.
         seeds: how many seeds of each recipe.
         generator: what files of weights are for, as a recipe writes it, such as `rrdb`.
-        suite, data_root, run_root, records, device, settings: see `Request`.
+        data_root: see `Request`.
+        run_root: see `Request`.
+        records: see `Request`.
+        device: see `Request`.
+        settings: see `Request`.
         metrics: the scores to return, such as `("psnr-y", "perceptual")`; by default the suite's.
         registry: files of recipes beside the built-in ones.
         plugins: Python files with components; they are executed.
 
     Returns:
-        The columns are those of `zoo.bench.tables.summary`. `attrs["missing"]` lists runs that are
-        not there: `recipe`, `seed`, `reason`, and the `command` that makes it.
+        As `zoo.bench.tables.summary`; `attrs["missing"]` lists the runs that are not there.
 
     Raises:
         ZooError: see `run_benchmark`; also if a recipe of the book is wrong.
@@ -191,14 +195,16 @@ def bench(
         profile=profile or default_profile(choose_device(device)),
         seeds=tuple(range(seeds)),
         suite=suite,
-        data_root=None if data_root is None else Path(data_root),
-        run_root=Path(run_root),
-        records=None if records is None else Path(records),
+        **_places(data_root=data_root, run_root=run_root, records=records),
         device=device,
         settings=tuple(settings),
         metrics=tuple(named_metrics(metrics)),
     )
     return _table(run_benchmark(book, asked), asked.metrics)
+
+
+def _places(**places: str | Path | None) -> dict[str, Any]:
+    return {name: None if place is None else Path(place) for name, place in places.items()}
 
 
 def _targeted(
