@@ -22,6 +22,7 @@ class Told(Metric):
     """Gives one score, and keeps what it was shown."""
 
     label = "LPIPS-Alex"
+    needs = ("alexnet", "lpips")
 
     def __init__(self, score: float) -> None:
         self.value = score
@@ -80,8 +81,10 @@ def test_one_that_is_missed_stops_the_bench_and_names_the_weights(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("real_weights")
-def test_bicubic_has_the_published_lpips(shared_data: Path) -> None:
+def test_bicubic_has_the_published_lpips(
+    shared_data: Path, real_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOO_HOME", str(real_weights.parent))
     suite = open_suite("classical-x4", data_root=shared_data)
     found = self_test(suite, LPIPSAlex())
     assert "LPIPS-Alex on whole images 0.3406, published 0.3407" in found["Set5"]

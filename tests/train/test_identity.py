@@ -89,23 +89,6 @@ def test_where_weights_lie_is_no_part_of_it_but_their_values_are(
     assert hash_with("auto") != hash_with("random")
 
 
-def test_an_argument_of_a_loss_that_is_not_set_makes_no_other_run(
-    make_spec: MakeSpec, make_options: MakeOptions
-) -> None:
-    """Runs from before `layers` was an argument of the perceptual loss stay what they are."""
-    spec = make_spec("srgan-wgangp")
-    identity = run_identity(spec, prepare(spec, make_options()), "pretraining")
-    assert spec.settings.losses["vgg19"].arguments["layers"] is None
-    assert identity["settings"]["losses"]["vgg19"] == {
-        "name": "perceptual",
-        "weight": 1.0,
-        "network": "efficientnet-lite0",
-        "layer": "blocks.2",
-        "criterion": "mse",
-        "feature_scale": 0.01,
-    }
-
-
 def test_an_argument_that_a_loss_is_not_given_is_no_part_of_it(
     make_spec: MakeSpec, make_options: MakeOptions
 ) -> None:

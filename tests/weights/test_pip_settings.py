@@ -102,7 +102,7 @@ def test_a_timeout_that_is_none_is_the_default(monkeypatch: pytest.MonkeyPatch, 
 
 def test_a_value_that_pip_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_TIMEOUT", "soon")
-    with pytest.raises(MachineError, match=r"mend what it says: .*soon"):
+    with pytest.raises(MachineError, match=r"correct what it names: .*soon"):
         pip_settings()
 
 
@@ -121,7 +121,7 @@ def test_without_pip_its_variables_count(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_damaged_configuration_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     configure(tmp_path, monkeypatch, "index-url = https://one.invalid\n")
-    with pytest.raises(MachineError, match=r"pip cannot tell its settings.*pip\.conf"):
+    with pytest.raises(MachineError, match=r"pip cannot read its settings.*pip\.conf"):
         pip_settings()
 
 

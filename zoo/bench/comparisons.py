@@ -24,13 +24,14 @@ from zoo.bench.records import Column, DatasetScores, Record, stand_ins
 from zoo.bench.selection import age_of, comparable
 from zoo.bench.statistics import LEVEL
 from zoo.recipes.claims import COST_KEYS
+from zoo.weights.tensors import NOT_VERIFIED
 
 COSTS_OF = "one LR image of 128x128 pixels"
 """What costs are those of; `zoo.bench.cost` measures them."""
 MEAN = "mean"
 RANDOM = "random"
 """What the provenance of a component says of weights nobody trained, see `zoo.weights.store`."""
-HASH_DIGITS = 12
+HASH_LENGTH, HASH_DIGITS = 64, 12
 PROTOCOLS = {
     1: "images rounded to 8 bits; Y is BT.601 studio luma rounded to 8 bits; {scale} pixels cut "
     "from each side; SSIM with an 11x11 Gaussian window of sigma 1.5, no downsampling; scores "
@@ -359,15 +360,25 @@ def _failure(record: Record) -> str:
     return f"{record.error}" if seed is None else f"seed {seed}: {record.error}"
 
 
+def _judge(provenance: Mapping[str, str]) -> list[str]:
+    """Say by what a metric scores; of verification only where there was none."""
+    known = {key: value for key, value in provenance.items() if key != "piq"}
+    return [
+        f"{key.replace('_', ' ')} {value[:HASH_DIGITS] if len(value) == HASH_LENGTH else value}"
+        for key, value in sorted(known.items())
+        if not key.endswith("verified") or value == NOT_VERIFIED
+    ]
+
+
 def _protocol_line(records: Sequence[Record], columns: Mapping[str, Column]) -> str:
     version, scale = records[0].protocol, records[0].scale
     words = PROTOCOLS.get(version, "").format(scale=scale)
     parts = [f"Protocol {version}, x{scale}", *filter(None, [words])]
-    for column in columns.values():
-        if column.provenance and column.unavailable is None:
-            facts = (f"{key} {value[:HASH_DIGITS]}" if len(value) == 64 else f"{key} {value}"
-                     for key, value in sorted(column.provenance.items()))  # fmt: skip
-            parts.append(f"{column.label}: {', '.join(facts)}")
+    parts += [
+        f"{column.label}: {', '.join(_judge(column.provenance))}"
+        for column in columns.values()
+        if column.provenance and column.unavailable is None
+    ]
     for package in ("torch", "piq"):
         found = {str(r.provenance.get("versions", {}).get(package, "")) for r in records} - {""}
         parts += [f"{package} {' / '.join(sorted(found))}"] if found else []

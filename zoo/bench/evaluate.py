@@ -47,6 +47,7 @@ from zoo.bench.records import (
     forget_failure,
     read_record,
     record_path,
+    what_scored,
 )
 from zoo.bench.suites import BenchImage, Suite, SuiteDataset
 from zoo.errors import DataError, RecipeError
@@ -124,7 +125,7 @@ class Scorer:
                 "suite": self.suite.sha256,
                 "target": target,
                 "metrics": {
-                    name: [column.unavailable is None, dict(column.provenance)]
+                    name: [column.unavailable is None, what_scored(column.provenance)]
                     for name, column in self.columns.items()
                 },
                 "software": {name: versions()[name] for name in ("torch", "piq")},

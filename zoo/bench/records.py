@@ -207,6 +207,14 @@ class Record(Part):
         }
 
 
+def what_scored(provenance: Mapping[str, str]) -> dict[str, str]:
+    """Return the provenance of a metric without what its weights were verified by.
+
+    They are the same weights whoever vouches for them.
+    """
+    return {key: value for key, value in provenance.items() if not key.endswith("verified")}
+
+
 def stand_ins(records: Iterable[Record]) -> list[str]:
     """Say which recipes were trained with another feature network than their loss is named for."""
     found: dict[tuple[str, str], list[str]] = {}

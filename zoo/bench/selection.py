@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from zoo.bench.budget import differences
-from zoo.bench.records import Record, newest
+from zoo.bench.records import Record, newest, what_scored
 from zoo.metrics import metric_key
 
 
@@ -72,7 +72,7 @@ def _same_networks(records: Sequence[Record], notes: list[str]) -> list[Record]:
         other = {
             k
             for k, c in record.columns.items()
-            if _weights(c.provenance) != _weights(network.get(k, c.provenance))
+            if what_scored(c.provenance) != what_scored(network.get(k, c.provenance))
         }
         other &= {key for scores in record.scored.values() for key in scores}
         notes.extend(
@@ -83,11 +83,6 @@ def _same_networks(records: Sequence[Record], notes: list[str]) -> list[Record]:
         kept.append(_without(record, other) if other else record)
     notes[:] = dict.fromkeys(notes)
     return kept
-
-
-def _weights(provenance: Mapping[str, str]) -> dict[str, str]:
-    """Leave out what hashes were compared with: weights are the same whoever vouches for them."""
-    return {key: value for key, value in provenance.items() if not key.endswith("verified")}
 
 
 def _without(record: Record, keys: set[str]) -> Record:

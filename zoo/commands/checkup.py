@@ -126,8 +126,11 @@ def _weights() -> Iterator[Finding]:
         for name, wanted in needs:
             lacking = [each for each in wanted if each in held and not held[each].here]
             needed |= dict.fromkeys(lacking)
+            unknown = [each for each in wanted if each not in held]
             detail = f"lacks {', '.join(lacking)}" if lacking else f"has {', '.join(wanted)}"
-            yield Finding(section, name, "warning" if lacking else "ok", detail)
+            if unknown:
+                detail = f"needs {', '.join(unknown)}, which is not in zoo's catalogue"
+            yield Finding(section, name, "warning" if lacking or unknown else "ok", detail)
     if needed:
         command = f"zoo weights get {' '.join(needed)}"
         yield Finding("weights", "all that is lacking", "warning", command)

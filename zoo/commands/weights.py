@@ -59,6 +59,8 @@ def get_weights(
     nothing is installed. What comes is compared with the hash that is known of it. The same command
     goes on where a download broke off.
     """
+    if everything and names:
+        raise RecipeError("name the weights to get, or use --all, not both")
     asked = catalog.names() if everything else names or []
     if not asked:
         raise RecipeError("name the weights to get, or use --all (see: zoo weights list)")
@@ -104,8 +106,8 @@ def add_weights(
     print_text(f"stored as {stored}")
     if stored_origin(stored).verified is None:
         note(
-            f"nobody vouched for {file}: its sha256 is {file_sha256(file)}; compare it with one "
-            "you trust, or give that one with --sha256"
+            f"no hash of {file} is known to zoo: its sha256 is {file_sha256(file)}; compare it "
+            "with one you trust, or give that one with --sha256"
         )
 
 

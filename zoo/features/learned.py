@@ -19,11 +19,9 @@ from torch import Tensor, nn
 
 from zoo.features.network import filled
 from zoo.weights import store
-from zoo.weights.catalog import PARAMETERS, VGG16, describe
-from zoo.weights.tensors import tensors_sha256
+from zoo.weights.catalog import ALEXNET, PARAMETERS, VGG16, describe
+from zoo.weights.tensors import NOT_VERIFIED, tensors_sha256
 
-NOT_VERIFIED: Final = "not verified"
-"""What the provenance says of weights that nobody vouched for."""
 _TRUNK: Final = "features"
 _ALEXNET_LAYERS: Final = {"relu1": "1", "relu2": "4", "relu3": "7", "relu4": "9", "relu5": "11"}
 _PLACES: Final[dict[str, str]] = {**VGG16_LAYERS, **_ALEXNET_LAYERS}
@@ -66,7 +64,7 @@ class DISTSNetwork(piq.DISTS):  # type: ignore[misc]  # piq is untyped
     """piq's DISTS on a trunk and weights that are given to it, at the size that images have.
 
     K. Ding et al., TPAMI 2020, Eq. 7. piq shrinks images of more than 256 pixels first; the
-    authors' own class does not, and no more does this one.
+    authors' own class does not, and neither does this one.
 
     Args:
         trunk: the convolutions of VGG16, numbered as in torchvision. Its poolings are replaced.
@@ -107,6 +105,10 @@ class DISTSNetwork(piq.DISTS):  # type: ignore[misc]  # piq is untyped
                 layer.register_buffer("kernel", kernel, persistent=False)
 
 
+MIN_SIDES: Final = {VGG16: 16, ALEXNET: 31}
+"""The smallest side of an image that each trunk takes, in pixels."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A network ready to compare images, and where its weights came from."""
@@ -124,7 +126,7 @@ def lpips_network(network: str, weights: str = "imagenet", *, fetch: bool = Fals
         fetch: whether weights that are not here are fetched.
 
     Raises:
-        WeightsError: if they are not here and cannot be had.
+        WeightsError: if they are not here and cannot be fetched.
         IntegrityError: if a file is not what it was.
     """
     if weights == "random":

@@ -14,8 +14,11 @@ BUILTINS = {
     "vgg16": "zoo.losses.perceptual:VGG16",
     "vgg19": "zoo.losses.perceptual:VGG19",
 }
-INTERCHANGEABLE: Final = (frozenset({"vgg16", "vgg19"}),)
-"""Losses that take the same arguments: one that takes the other's place keeps what was set."""
+KEPT_BY_ALIKE: Final[dict[frozenset[str], tuple[str, ...]]] = {
+    frozenset({"vgg16", "vgg19"}): ("before_activation", "criterion", "feature_scale"),
+}
+"""Arguments that a loss keeps from an alike one whose place it takes; which layers it compares is
+not among them, for it has other layers."""
 
 
 def stand_ins(components: Mapping[str, Mapping[str, str]]) -> dict[str, str]:

@@ -22,10 +22,13 @@ class Loss(nn.Module, ABC):
     Attributes:
         places: constructor arguments that only say where something is found. `provenance` speaks
             for what was found there; the arguments themselves are no part of a run's identity.
+        later: constructor arguments that it learned after runs had been trained with it. Where they
+            are None, they are no part of a run's identity, so that those runs stay what they are.
         needs: weights of `zoo weights list` that it takes with its default arguments.
     """
 
     places: ClassVar[tuple[str, ...]] = ()
+    later: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:

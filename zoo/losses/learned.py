@@ -13,7 +13,8 @@ from typing import Literal, Self
 import torch
 from torch import Tensor
 
-from zoo.features.learned import Prepared, dists_network, lpips_network
+from zoo.errors import ShapeError
+from zoo.features.learned import MIN_SIDES, Prepared, dists_network, lpips_network
 from zoo.losses.base import NETWORK, SOURCE, Loss
 from zoo.losses.pixel import require_same_shape
 from zoo.registry import register_loss
@@ -34,9 +35,15 @@ class _Learned(Loss):
         """Compare `(N, 3, H, W)` images, RGB around [0, 1]; returns a scalar.
 
         Raises:
-            ShapeError: if the shapes differ.
+            ShapeError: if the shapes differ, or the images are too small for the network.
         """
         require_same_shape(sr_image, hr_image)
+        least = MIN_SIDES[self._provenance[NETWORK]]
+        if min(sr_image.shape[-2:]) < least:
+            raise ShapeError(
+                f"this loss needs images of {least}x{least} pixels, got "
+                f"{tuple(sr_image.shape)}; raise data.lr_patch_size"
+            )
         # unit vectors of features have too few digits in half precision
         with torch.autocast(sr_image.device.type, enabled=False):
             distance: Tensor = self.network(sr_image.float(), hr_image.detach().float())

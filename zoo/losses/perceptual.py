@@ -66,6 +66,7 @@ class Perceptual(Loss):
     """
 
     places = ("weights",)
+    later = ("layers",)
     needs = ("efficientnet-lite0",)
 
     def __init__(

@@ -6,6 +6,8 @@ Importing this package imports no torch: names may be checked at once.
 from collections.abc import Iterable
 from typing import Final
 
+from zoo.errors import RecipeError
+
 BUILTINS = {
     "psnr-y": "zoo.metrics.fidelity:PSNRY",
     "ssim-y": "zoo.metrics.fidelity:SSIMY",
@@ -48,9 +50,15 @@ PANELS: Final[dict[str, tuple[str, ...]]] = {
 
 
 def named_metrics(words: Iterable[str]) -> list[str]:
-    """Return the metrics that words name, each once: names with commas between them, or panels."""
-    names = (name.strip() for word in words for name in word.split(","))
-    return list(dict.fromkeys(m for name in names if name for m in PANELS.get(name, (name,))))
+    """Return the metrics that words name, each once: names with commas between them, or panels.
+
+    Raises:
+        RecipeError: if one of the names is empty.
+    """
+    names = [name.strip() for word in words for name in word.split(",")]
+    if not all(names):
+        raise RecipeError("the name of a metric is empty; write them as psnr-y,lpips-alex")
+    return list(dict.fromkeys(m for name in names for m in PANELS.get(name, (name,))))
 
 
 def metric_key(name: str) -> str:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import WeightsError
-from zoo.features.learned import Prepared, dists_network, lpips_network
+from zoo.features.learned import MIN_SIDES, Prepared, dists_network, lpips_network
 from zoo.features.network import filled
 from zoo.metrics.base import Metric
 from zoo.metrics.protocol import prepared_pair
@@ -99,7 +99,7 @@ class LPIPS(_Learned):
 
     label = "LPIPS-VGG"
     value_range = None
-    min_side = 16
+    min_side = MIN_SIDES[VGG16]
     networks = (VGG16,)
     needs = (VGG16, "lpips")
     parameters = "lpips"
@@ -115,7 +115,7 @@ class LPIPSAlex(_Learned):
 
     label = "LPIPS-Alex"
     value_range = None
-    min_side = 31
+    min_side = MIN_SIDES[ALEXNET]
     networks = (ALEXNET,)
     needs = (ALEXNET, "lpips")
     parameters = "lpips"

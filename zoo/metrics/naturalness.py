@@ -29,7 +29,7 @@ from zoo.metrics.base import Metric
 from zoo.metrics.protocol import prepared_pair
 from zoo.registry import register_metric
 from zoo.weights import store
-from zoo.weights.tensors import tensors_sha256
+from zoo.weights.tensors import NOT_VERIFIED, tensors_sha256
 
 Array = npt.NDArray[np.float64]
 
@@ -115,7 +115,7 @@ def _model(_path: Path) -> NaturalModel:
     loaded = store.load_parameters(_NAME)
     provenance = {
         "sha256": tensors_sha256(loaded.tensors),
-        "verified": loaded.verified or "not verified",
+        "verified": loaded.verified or NOT_VERIFIED,
     }
     return NaturalModel(loaded.tensors["mu"].numpy(), loaded.tensors["cov"].numpy(), provenance)
 

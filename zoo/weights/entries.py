@@ -38,10 +38,12 @@ class PublishedFile:
     Attributes:
         url: where it is.
         num_bytes: its size.
+        sha256: of the file; None where only the digits in its name are known.
     """
 
     url: str
     num_bytes: int
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +126,6 @@ class WeightsEntry:
         """The sha256 of each file that is known to hold them."""
         archives = (one for one in self.sources if isinstance(one, IndexFile))
         return {member.sha256 for archive in archives for member in archive.members}
-
-    @property
-    def num_bytes(self) -> int | None:
-        """Size of the smallest file that holds them, None where no size is known."""
-        sizes = [one.num_bytes for one in self.sources if not isinstance(one, HubFile)]
-        return min(sizes, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

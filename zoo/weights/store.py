@@ -22,10 +22,10 @@ from zoo.errors import IntegrityError, MachineError, WeightsError
 from zoo.files import file_sha256
 from zoo.weights import hub
 from zoo.weights.catalog import CATALOG, PARAMETERS, describe, find_entry
-from zoo.weights.downloads import alone, clear, downloads_folder
+from zoo.weights.downloads import alone, clear, downloads_folder, logged
 from zoo.weights.entries import FeatureNetworkEntry, ParametersEntry, WeightsPackage
 from zoo.weights.layouts import named_tensors
-from zoo.weights.sources import KNOWN, fetched, file_name
+from zoo.weights.sources import HUB_HASH, KNOWN, fetched, file_name
 from zoo.weights.tensors import (
     SAFETENSORS,
     Origin,
@@ -315,7 +315,7 @@ def _imagenet_file(entry: FeatureNetworkEntry, *, fetch: bool) -> tuple[Path, st
     cached = hub.cached(entry.hub_id)
     if cached is not None and entry.hub_id is not None:
         hub.fetch(entry.hub_id)
-        return cached, "the hub's hash" if hub.announced_sha256(cached) is not None else None
+        return cached, HUB_HASH if hub.announced_sha256(cached) is not None else None
     if not fetch:
         raise WeightsError(_not_here(entry))
     path = _get_or_say(entry.name, _not_here(entry))
@@ -325,7 +325,7 @@ def _imagenet_file(entry: FeatureNetworkEntry, *, fetch: bool) -> tuple[Path, st
 def _get_or_say(name: str, missing: str) -> Path:
     """Fetch what is needed and not here; where that fails, say first what is missing."""
     try:
-        path = get(name)
+        path = get(name, progress=logged(name))
     except (MachineError, WeightsError) as error:
         raise WeightsError(f"{missing} ({error})") from error
     clear_downloads()

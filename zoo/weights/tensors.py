@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import torch
 
 SAFETENSORS = ".safetensors"
+NOT_VERIFIED = "not verified"
+"""What is said of weights that nobody vouched for."""
 PICKLED_ARRAYS = ".ckpt"
 ARRAYS = ".npz"
 MATLAB = ".mat"
