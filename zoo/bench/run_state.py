@@ -150,10 +150,16 @@ def _is_extension(old: RunSpec, new: RunSpec) -> bool:
 
 
 def _shaping(spec: RunSpec) -> dict[str, Any]:
-    """Return what shapes a run, without how it is executed and how often it says so."""
+    """Return what shapes a run, without how it is executed and how often it says so.
+
+    Nor is what a loss was not given: it may have learned that argument after a run was trained.
+    """
     document = spec.model_dump(mode="json", exclude={"recipe", "profile", "pretraining"})
     del document["settings"]["runtime"]
     for name in ("log_every", "validate_every", "checkpoint_every"):
         del document["settings"]["training"][name]
+    for loss in document["settings"]["losses"].values():
+        for name in [name for name, value in loss.items() if value is None]:
+            del loss[name]
     inner = None if spec.pretraining is None else _shaping(spec.pretraining)
     return document | {"pretraining": inner}
