@@ -116,3 +116,16 @@ def test_a_run_that_only_goes_on_is_trained(
     (directory.checkpoints / "step-000000012.pt").unlink()
     assert find_run(new, tmp_path).state == "other", "what is finished would be lost"
     assert find_run(old, tmp_path).state == "finished"
+
+
+def test_a_run_from_before_a_loss_had_an_argument_is_the_same_run(tmp_path: Path) -> None:
+    spec = finished("srgan", tmp_path)
+    file = RunDirectory(run_path(spec, tmp_path)).path / "recipe.yaml"
+    before = "".join(
+        line for line in file.read_text().splitlines(keepends=True) if "layers: null" not in line
+    )
+    assert before != file.read_text()
+    file.write_text(before)
+    assert find_run(spec, tmp_path).state == "finished"
+    changed = resolve(load_book(), "srgan", "smoke", settings=["losses.vgg19.layers.conv_stem=1"])
+    assert find_run(complete(changed).spec, tmp_path).state == "other"
