@@ -196,7 +196,10 @@ def test_a_score_by_the_network_that_was_trained_against_is_marked(
     plain = callable_candidate("plain", Bicubic(scale=4), scale=4)
     record = scorer.score(replace(plain, training=training))
     assert record.provenance["trained_against"] == {"lite1_distance": ["perceptual"]}
-    assert any("plain says little: perceptual was trained" in n for n in compare([record])[0].notes)
+    assert any(
+        "says little of plain (loss perceptual): the loss compares by the same" in n
+        for n in compare([record])[0].notes
+    )
     assert scorer.score(plain).provenance["trained_against"] == {}
 
 

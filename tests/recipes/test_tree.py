@@ -127,10 +127,9 @@ def test_a_leaf_is_found_at_below_or_above_a_path(path: tuple[str, ...], line: i
     assert (None if leaf is None else leaf.place.line) == line
 
 
-def test_a_loss_that_takes_the_same_arguments_keeps_them() -> None:
-    """VGG16 in the place of VGG19 says another layer; the rest stays as the recipe has it."""
+def test_a_loss_that_is_alike_keeps_the_arguments_and_renames_the_layers() -> None:
     base = leaves("losses: {vgg19: {weight: 2, layer: conv5_4, before_activation: false}}")
-    top = leaves("losses: {vgg19: {name: vgg16, layer: conv5_3}}")
+    top = leaves("losses: {vgg19: {name: vgg16}}")
     assert nest(overlay(base, top)) == {
         "losses": {
             "vgg19": {
@@ -141,6 +140,14 @@ def test_a_loss_that_takes_the_same_arguments_keeps_them() -> None:
             }
         }
     }
+    several = leaves("losses: {vgg19: {layers: {conv1_2: 0.1, conv3_4: 1, conv5_4: 2}}}")
+    renamed = nest(overlay(several, top))["losses"]["vgg19"]
+    assert renamed == {"name": "vgg16", "layers": {"conv1_2": 0.1, "conv3_3": 1, "conv5_3": 2}}
+    back = nest(overlay(overlay(several, top), leaves("losses: {vgg19: {name: vgg19}}")))
+    assert back["losses"]["vgg19"]["layers"] == {"conv1_2": 0.1, "conv3_4": 1, "conv5_4": 2}
+    both = leaves("losses: {vgg19: {layers: {conv3_3: 1, conv3_4: 1}}}")
+    kept = nest(overlay(both, top))["losses"]["vgg19"]["layers"]
+    assert set(kept) == {"conv3_3", "conv3_4"}, "VGG16 refuses the second and says so"
     other = leaves("losses: {vgg19: {name: perceptual, network: resnet18}}")
     assert nest(overlay(base, other)) == {
         "losses": {"vgg19": {"name": "perceptual", "weight": 2, "network": "resnet18"}}

@@ -162,7 +162,7 @@ def bench(
     records: str | Path | None = None,
     device: str = "auto",
     settings: Sequence[str] = (),
-    metrics: Sequence[str] = (),
+    metrics: str | Sequence[str] = (),
     registry: Sequence[str | Path] = (),
     plugins: Sequence[str | Path] = (),
 ) -> DataFrame:
@@ -198,7 +198,7 @@ def bench(
         **_places(data_root=data_root, run_root=run_root, records=records),
         device=device,
         settings=tuple(settings),
-        metrics=tuple(named_metrics(metrics)),
+        metrics=tuple(named_metrics([metrics] if isinstance(metrics, str) else metrics)),
     )
     return _table(run_benchmark(book, asked), asked.metrics)
 

@@ -243,15 +243,14 @@ def _whole_suite(
 
 def _own_judges(records: Sequence[Record]) -> list[str]:
     """Say which scores come from a network that the generator was trained against."""
-    found: dict[tuple[str, str], list[str]] = {}
+    found: dict[str, dict[str, None]] = {}
     for record in records:
         for key, components in record.provenance.get("trained_against", {}).items():
-            label = record.columns[key].label
-            found.setdefault((record.target.name, label), []).extend(components)
+            said = f"{record.target.name} (loss {', '.join(components)})"
+            found.setdefault(record.columns[key].label, {})[said] = None
     return [
-        f"{label} of {name} says little: {', '.join(dict.fromkeys(components))} was trained "
-        "against the same network"
-        for (name, label), components in found.items()
+        f"{label} says little of {', '.join(names)}: the loss compares by the same network"
+        for label, names in found.items()
     ]
 
 

@@ -14,11 +14,15 @@ BUILTINS = {
     "vgg16": "zoo.losses.perceptual:VGG16",
     "vgg19": "zoo.losses.perceptual:VGG19",
 }
-KEPT_BY_ALIKE: Final[dict[frozenset[str], tuple[str, ...]]] = {
-    frozenset({"vgg16", "vgg19"}): ("before_activation", "criterion", "feature_scale"),
+_LAST_CONVOLUTIONS: Final = {"conv3_4": "conv3_3", "conv4_4": "conv4_3", "conv5_4": "conv5_3"}
+ALIKE: Final[dict[tuple[str, str], dict[str, str]]] = {
+    ("vgg19", "vgg16"): _LAST_CONVOLUTIONS,
+    ("vgg16", "vgg19"): {new: old for old, new in _LAST_CONVOLUTIONS.items()},
 }
-"""Arguments that a loss keeps from an alike one whose place it takes; which layers it compares is
-not among them, for it has other layers."""
+"""Losses that take the same arguments: the one that goes and the one that takes its place.
+
+To each pair belong the layers that have another name in the second: the last convolution of a block
+stays the last."""
 
 
 def stand_ins(components: Mapping[str, Mapping[str, str]]) -> dict[str, str]:

@@ -24,12 +24,14 @@ class Loss(nn.Module, ABC):
             for what was found there; the arguments themselves are no part of a run's identity.
         later: constructor arguments that it learned after runs had been trained with it. Where they
             are None, they are no part of a run's identity, so that those runs stay what they are.
+        min_side: the smallest side of an image that it takes, in pixels.
         needs: weights of `zoo weights list` that it takes with its default arguments.
     """
 
     places: ClassVar[tuple[str, ...]] = ()
     later: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[tuple[str, ...]] = ()
+    min_side: int = 1
 
     def __init__(self) -> None:
         # nn.Module's own takes *args and **kwargs, which no recipe could be checked against

@@ -29,6 +29,7 @@ class _Learned(Loss):
         super().__init__()
         self.network = prepared.network
         self._provenance = prepared.provenance
+        self.min_side = MIN_SIDES[prepared.provenance[NETWORK]]
         self.train(mode=False)
 
     def forward(self, sr_image: Tensor, hr_image: Tensor) -> Tensor:
@@ -38,11 +39,10 @@ class _Learned(Loss):
             ShapeError: if the shapes differ, or the images are too small for the network.
         """
         require_same_shape(sr_image, hr_image)
-        least = MIN_SIDES[self._provenance[NETWORK]]
-        if min(sr_image.shape[-2:]) < least:
+        if min(sr_image.shape[-2:]) < self.min_side:
             raise ShapeError(
-                f"this loss needs images of {least}x{least} pixels, got "
-                f"{tuple(sr_image.shape)}; raise data.lr_patch_size"
+                f"this loss needs images of {self.min_side}x{self.min_side} pixels, got "
+                f"{tuple(sr_image.shape)}"
             )
         # unit vectors of features have too few digits in half precision
         with torch.autocast(sr_image.device.type, enabled=False):

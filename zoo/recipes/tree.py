@@ -8,10 +8,10 @@ lower layer said: a loss, a discriminator, a section, or one value, which is its
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from zoo.losses import KEPT_BY_ALIKE
+from zoo.losses import ALIKE
 from zoo.recipes.problems import KeyPath, Place
 
 ALTERNATIVES = {
@@ -97,9 +97,9 @@ def flatten(data: Mapping[str, Any], places: Mapping[KeyPath, Place], prefix: Ke
 def overlay(base: Leaves, top: Leaves) -> Leaves:
     """Lay `top` over `base`; neither is changed.
 
-    Another component name drops the arguments of the component it replaces. Its weight stays, and
-    so do the arguments that an alike component keeps. Null removes what is below it; a length in
-    epochs replaces one in steps.
+    Another component name drops the arguments of the component it replaces (its weight stays),
+    unless both are alike: then they stay, with its layers renamed. Null removes what is below it; a
+    length in epochs replaces one in steps.
     """
     result = dict(base)
     for path, leaf in top.items():  # all of it first: a name may follow the arguments it is for
@@ -159,9 +159,18 @@ def _flatten(
     leaves[expand_shorthand(path, value)] = Leaf(value, places[written], written)
 
 
-def _kept(current: Any, new: Any) -> tuple[str, ...]:
-    """Return the arguments that a component keeps from the one whose place it takes."""
-    return next((kept for alike, kept in KEPT_BY_ALIKE.items() if {current, new} <= alike), ())
+def _rename(leaves: Leaves, root: KeyPath, names: Mapping[str, str]) -> None:
+    """Give new names to what the arguments of a component name, as keys and as values.
+
+    A key stays where its new name is taken: the component that has no such layer says so.
+    """
+    for path in [path for path in leaves if path[: len(root)] == root and path != root]:
+        leaf = leaves[path]
+        value = names.get(leaf.value, leaf.value) if isinstance(leaf.value, str) else leaf.value
+        renamed = (*path[:-1], names.get(str(path[-1]), path[-1]))
+        if renamed == path or renamed not in leaves:
+            del leaves[path]
+            leaves[renamed] = replace(leaf, value=value)
 
 
 def _is_argument(path: KeyPath) -> bool:
@@ -176,8 +185,12 @@ def _make_room(leaves: Leaves, path: KeyPath, leaf: Leaf) -> None:
     doomed: KeyPath | None = path
     if root is not None and path == (*root, "name"):
         current = component_name(leaves, root)
-        keep = tuple((*root, key) for key in ("weight", *_kept(current, leaf.value)))
-        doomed = None if current is None or leaf.value in (None, current) else root
+        keep = ((*root, "weight"),)
+        stays = current is None or leaf.value in (None, current)
+        if (current, leaf.value) in ALIKE:
+            _rename(leaves, root, ALIKE[current, leaf.value])
+            stays = True
+        doomed = None if stays else root
     if doomed is not None:
         for other in [key for key in leaves if key[: len(doomed)] == doomed and key not in keep]:
             del leaves[other]

@@ -200,18 +200,26 @@ def _check_trainable(spec: RunSpec) -> None:
 
 
 def _check_patches(components: Components, settings: RecipeSettings) -> None:
-    """Refuse a discriminator that cannot take the profile's batches, before pretraining runs.
+    """Refuse losses and a discriminator that cannot take the profile's batches.
 
-    It is tried on the meta device, which computes shapes only.
+    That is done before pretraining runs. The discriminator is tried on the meta device, which
+    computes shapes only.
 
     Raises:
-        RecipeError: with the sizes and the discriminator's own words.
+        RecipeError: with the sizes and, of a discriminator, its own words.
     """
+    data = settings.data
+    side = data.lr_patch_size * settings.scale
+    for name, loss in components.losses.items():
+        if side < loss.min_side:
+            raise RecipeError(
+                f"loss {name!r} needs patches of {loss.min_side}x{loss.min_side} pixels, and "
+                f"data.lr_patch_size {data.lr_patch_size} at scale {settings.scale} gives "
+                f"{side}x{side}: raise data.lr_patch_size"
+            )
     discriminator: nn.Module | None = components.discriminator
     if discriminator is None:
         return
-    data = settings.data
-    side = data.lr_patch_size * settings.scale
     batch = torch.empty(data.batch_size, 3, side, side, device="meta")
     try:
         with torch.no_grad():

@@ -338,8 +338,9 @@ def _not_here(entry: FeatureNetworkEntry) -> str:
         f"the ImageNet weights of {entry.name} are not on this machine, neither in the store "
         f"{store_path(entry.name).parent} nor in the hub's cache: run 'zoo weights get "
         f"{entry.name}', or with a copy from elsewhere 'zoo weights add {entry.name} FILE'; "
-        "without them, choose a profile or use --set to substitute the loss 'perceptual' on "
-        "'efficientnet-lite0', whose weights are an installed package"
+        "without them, use the loss 'perceptual' on 'efficientnet-lite0', whose weights are an "
+        "installed package (for a loss vgg19: --set losses.vgg19.name=perceptual --set "
+        "losses.vgg19.feature_scale=0.01), or another profile (docs/weights.md)"
     )
 
 
