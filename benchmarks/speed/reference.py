@@ -151,7 +151,7 @@ class Reference:
         arguments = self.settings.losses[name].arguments
         network, scale = self.features[name], arguments["feature_scale"]
         distance = DISTANCES[arguments["criterion"]]
-        features, target = network(sr_image), network(hr_image.detach())
+        (features,), (target,) = network(sr_image), network(hr_image.detach())
         return distance(scale * features, scale * target)
 
     def _adversarial(self, discriminator: nn.Module, sr_image: Tensor, hr_image: Tensor) -> Tensor:

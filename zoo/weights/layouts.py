@@ -104,9 +104,10 @@ def _parameters(entry: ParametersEntry, data: object) -> dict[str, torch.Tensor]
         )
     if isinstance(data, Mapping):
         values: dict[str, torch.Tensor] = {
-            _OTHER_NAMES.get(name, str(name)): _tensor(value)
+            _OTHER_NAMES.get(name, name): _tensor(value)
             for name, value in data.items()
-            if not str(name).startswith("__")  # what a MATLAB file says of itself
+            # what begins so is what a MATLAB file says of itself
+            if isinstance(name, str) and not name.startswith("__")
         }
         named = {name: value for name, value in values.items() if name in entry.shapes}
         if named:

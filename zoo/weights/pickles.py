@@ -122,8 +122,6 @@ def _arrays(value: Any, count: Iterator[int]) -> Any:
         if value.value is None:
             raise pickle.UnpicklingError("an array without content")
         return value.value
-    if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
-        raise pickle.UnpicklingError("a key of it is no text")
     if isinstance(value, dict):
         return {key: _arrays(item, count) for key, item in value.items()}
     if isinstance(value, list | tuple):
