@@ -127,18 +127,5 @@ def _narrowed(record: Record, keys: set[str]) -> Record:
         for key, column in record.columns.items()
         if key not in keys and (key in scored or column.unavailable)
     }
-    datasets = tuple(
-        dataset.model_copy(
-            update={
-                "images": tuple(
-                    image.model_copy(
-                        update={"scores": {k: v for k, v in image.scores.items() if k in keys}}
-                    )
-                    for image in dataset.images
-                )
-            }
-        )
-        for dataset in record.datasets
-    )
     columns = {key: column for key, column in record.columns.items() if key not in hidden}
-    return record.model_copy(update={"datasets": datasets, "columns": columns})
+    return _without(record, scored - keys).model_copy(update={"columns": columns})
