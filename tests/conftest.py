@@ -32,6 +32,22 @@ def private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     return home
 
 
+@pytest.fixture(scope="session")
+def filled_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with all that learned distances need in its store, made up; for reading only."""
+    from tests.features.made_up import fill_store
+
+    home = tmp_path_factory.mktemp("filled-home")
+    fill_store(home)
+    return home
+
+
+@pytest.fixture
+def filled_store(filled_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the test find made-up weights of every learned distance."""
+    monkeypatch.setenv("ZOO_HOME", str(filled_home))
+
+
 @pytest.fixture(autouse=True)
 def few_threads() -> None:
     """Leave cores to others; does not import torch for tests that do without."""

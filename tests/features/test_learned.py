@@ -6,7 +6,6 @@ Agreement with the authors' packages is in `tests/metrics/test_references.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import piq
 import pytest
@@ -16,7 +15,6 @@ from torch import Tensor, nn
 
 from tests.features.made_up import (
     LEARNED,
-    fill_store,
     filled_convolutions,
     random_parameters,
     random_trunk,
@@ -38,18 +36,6 @@ RELUS = {"vgg16": (3, 8, 15, 22, 29), "alexnet": (1, 4, 7, 9, 11)}
 """Places in torchvision's layers of the activations that LPIPS compares."""
 C = 1e-6
 """The constant of DISTS' similarities."""
-
-
-@pytest.fixture(scope="module")
-def filled_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("filled-home")
-    fill_store(home)
-    return home
-
-
-@pytest.fixture
-def stored(filled_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ZOO_HOME", str(filled_home))
 
 
 @pytest.fixture
@@ -181,7 +167,7 @@ def test_where_there_is_no_feature_the_image_has_a_gradient() -> None:
         assert image.grad.isfinite().all()
 
 
-@pytest.mark.usefixtures("stored")
+@pytest.mark.usefixtures("filled_store")
 @pytest.mark.parametrize("build", [lpips_network, dists_network])
 @pytest.mark.parametrize("swapped", [False, True])
 def test_gradients_between_black_and_a_dot_are_finite(
@@ -208,7 +194,7 @@ def test_the_smallest_image_that_has_deepest_features(network: str, side: int) -
         lpips(*torch.rand(2, 1, 3, side - 1, side))
 
 
-@pytest.mark.usefixtures("stored")
+@pytest.mark.usefixtures("filled_store")
 @pytest.mark.parametrize("network", ["vgg16", "alexnet"])
 def test_nothing_behind_the_deepest_layer_is_kept(network: str) -> None:
     lpips = lpips_network(network).network
@@ -220,7 +206,7 @@ def test_nothing_behind_the_deepest_layer_is_kept(network: str) -> None:
         assert len(dists.model) == 30
 
 
-@pytest.mark.usefixtures("stored")
+@pytest.mark.usefixtures("filled_store")
 @pytest.mark.parametrize("network", ["vgg16", "alexnet"])
 def test_lpips_says_what_it_is_made_of(network: str) -> None:
     prepared = lpips_network(network)
@@ -243,7 +229,7 @@ def test_lpips_says_what_it_is_made_of(network: str) -> None:
     assert not any(parameter.requires_grad for parameter in prepared.network.parameters())
 
 
-@pytest.mark.usefixtures("stored")
+@pytest.mark.usefixtures("filled_store")
 def test_dists_says_what_it_is_made_of() -> None:
     provenance = dists_network().provenance
     trunk = {name.removeprefix("features."): one for name, one in random_trunk("vgg16").items()}

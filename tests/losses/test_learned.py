@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.features.made_up import fill_store, random_parameters, random_trunk
+from tests.features.made_up import random_parameters, random_trunk
 from zoo.errors import ShapeError, WeightsError
 from zoo.losses.base import Loss
 from zoo.losses.learned import DISTS, LPIPS
@@ -28,18 +28,6 @@ CASES: list[tuple[type[Loss], dict[str, Any], str]] = [
 EACH = pytest.mark.parametrize(("loss", "arguments", "metric"), CASES)
 
 
-@pytest.fixture(scope="module")
-def filled_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("filled-home")
-    fill_store(home)
-    return home
-
-
-@pytest.fixture
-def stored(filled_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ZOO_HOME", str(filled_home))
-
-
 def two_batches(batch: int = 2) -> tuple[Tensor, Tensor]:
     """Return `(N, 3, 37, 45)` images of 8 bits."""
     generator = torch.Generator().manual_seed(0)
@@ -52,7 +40,7 @@ def quantized(image: Tensor) -> Tensor:
     return (255 * image).round() / 255
 
 
-@pytest.mark.usefixtures("stored")
+@pytest.mark.usefixtures("filled_store")
 @EACH
 def test_it_is_the_metric_on_the_same_images(
     loss: type[Loss], arguments: dict[str, Any], metric: str
@@ -69,7 +57,7 @@ def test_it_is_the_metric_on_the_same_images(
     assert float(found) == pytest.approx(sum(scores) / 2, abs=1e-6)
 
 
-@pytest.mark.usefixtures("stored")
+@pytest.mark.usefixtures("filled_store")
 @EACH
 def test_it_says_the_same_of_its_weights_as_the_metric(
     loss: type[Loss], arguments: dict[str, Any], metric: str
@@ -93,7 +81,7 @@ def test_random_weights_are_asked_for_by_name(
     assert made(*two_batches()) > 0
 
 
-@pytest.mark.usefixtures("stored")
+@pytest.mark.usefixtures("filled_store")
 @pytest.mark.parametrize("network", ["vgg16", "alexnet"])
 def test_a_trunk_from_a_file(network: str, tmp_path: Path) -> None:
     other = {name: 2 * value for name, value in random_trunk(network).items()}
@@ -196,7 +184,7 @@ def test_it_is_computed_in_float32_under_autocast(
     torch.testing.assert_close(halved, exact, rtol=0.05, atol=0)
 
 
-@pytest.mark.usefixtures("stored")
+@pytest.mark.usefixtures("filled_store")
 @EACH
 def test_its_network_is_its_own(loss: type[Loss], arguments: dict[str, Any], metric: str) -> None:
     """A run moves it to its device and type; the metric stays where it is, and as it is."""

@@ -6,20 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.features.made_up import fill_store
 from zoo.registry import METRICS
 from zoo.testing import MetricContract
 from zoo.weights.catalog import PARAMETERS
 
 PARAMETRIC = [name for name in METRICS.names() if set(METRICS.get(name).needs) & set(PARAMETERS)]
 """Metrics with parameters that no installed package brings."""
-
-
-@pytest.fixture(scope="module")
-def filled_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("filled-home")
-    fill_store(home)
-    return home
 
 
 @pytest.mark.parametrize("name", METRICS.names())

@@ -18,7 +18,6 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from tests.features.made_up import (
-    fill_store,
     filled_convolutions,
     random_parameters,
     random_trunk,
@@ -78,19 +77,6 @@ def trunk_file(tmp_path: Path) -> Path:
     return tmp_path / "vgg16.pth"
 
 
-@pytest.fixture(scope="module")
-def filled_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with all that learned distances need in its store."""
-    home = tmp_path_factory.mktemp("filled-home")
-    fill_store(home)
-    return home
-
-
-@pytest.fixture
-def added(filled_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ZOO_HOME", str(filled_home))
-
-
 @pytest.fixture
 def copies(filled_home: Path, private_home: Path) -> Path:
     """The store once more, to be damaged."""
@@ -116,7 +102,7 @@ def halves_of_one(parts: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: value / total for name, value in parts.items()}
 
 
-@pytest.mark.usefixtures("added", "piqs_downloads")
+@pytest.mark.usefixtures("filled_store", "piqs_downloads")
 @pytest.mark.parametrize("channels", [3, 1])
 @pytest.mark.parametrize(
     ("metric", "piqs", "tolerance"),
@@ -140,7 +126,7 @@ def test_it_is_piqs_on_the_same_weights(
     assert metric()(*pair, scale=4) == pytest.approx(expected, **tolerance)
 
 
-@pytest.mark.usefixtures("added")
+@pytest.mark.usefixtures("filled_store")
 @pytest.mark.parametrize(
     ("name", "label", "network", "parameters"),
     [
@@ -162,13 +148,13 @@ def test_it_says_what_it_was_computed_with(
     assert metric.higher_is_better is False
 
 
-@pytest.mark.usefixtures("added")
+@pytest.mark.usefixtures("filled_store")
 def test_of_equal_images_lpips_is_zero_to_the_last_bit(noisy: Pair) -> None:
     assert LPIPS()(noisy[1], noisy[1], scale=4) == 0
     assert LPIPSAlex()(noisy[1], noisy[1], scale=4) == 0
 
 
-@pytest.mark.usefixtures("added")
+@pytest.mark.usefixtures("filled_store")
 @pytest.mark.parametrize("metric", LEARNED)
 def test_the_network_is_built_once(
     metric: type[Metric], noisy: Pair, monkeypatch: pytest.MonkeyPatch
@@ -178,7 +164,7 @@ def test_the_network_is_built_once(
     metric()(*noisy, scale=4)
 
 
-@pytest.mark.usefixtures("added")
+@pytest.mark.usefixtures("filled_store")
 @pytest.mark.parametrize("metric", LEARNED)
 def test_in_and_out_of_inference_mode(metric: type[Metric], noisy: Pair) -> None:
     learned._prepared.cache_clear()
@@ -219,7 +205,7 @@ def test_lpips_asks_no_source(
         LPIPS()(*noisy, scale=4)
 
 
-@pytest.mark.usefixtures("added")
+@pytest.mark.usefixtures("filled_store")
 def test_it_says_which_weights_nobody_vouched_for() -> None:
     for metric in (LPIPS(), LPIPSAlex()):
         provenance = metric.provenance()
@@ -411,7 +397,7 @@ def test_a_smaller_image_is_refused(metric: type[Metric], side: int) -> None:
             metric()(image, image, scale=4)
 
 
-@pytest.mark.usefixtures("added")
+@pytest.mark.usefixtures("filled_store")
 @pytest.mark.parametrize(("metric", "side"), SMALLEST.items())
 def test_the_smallest_image(metric: type[Metric], side: int) -> None:
     sr, hr = torch.rand(2, 3, side + 8, side + 8)

@@ -16,7 +16,7 @@ import skimage.data
 import torch
 from torch import Tensor
 
-from tests.features.made_up import fill_store, random_parameters, random_trunk
+from tests.features.made_up import random_parameters, random_trunk
 from tests.metrics.references import Distance, lpips_class, reference_dists, reference_lpips
 from zoo.data.images import read_image, to_rgb
 from zoo.data.resize import crop_to_multiple, downscale, upscale
@@ -84,19 +84,7 @@ def pictures(height: int, width: int, channels: int = 3) -> tuple[Tensor, Tensor
 # --- Made-up weights ---
 
 
-@pytest.fixture(scope="module")
-def filled_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("filled-home")
-    fill_store(home)
-    return home
-
-
-@pytest.fixture
-def made_up(filled_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ZOO_HOME", str(filled_home))
-
-
-@pytest.mark.usefixtures("made_up")
+@pytest.mark.usefixtures("filled_store")
 @pytest.mark.parametrize("channels", [3, 1])
 @pytest.mark.parametrize("size", [(31, 33), (47, 32), (63, 95), (77, 131)])
 @pytest.mark.parametrize("name", NAMES)
@@ -109,7 +97,7 @@ def test_the_authors_package_agrees_at_odd_sizes(
     assert score(name, *pair) == pytest.approx(expected, abs=AGREEMENT)
 
 
-@pytest.mark.usefixtures("made_up")
+@pytest.mark.usefixtures("filled_store")
 @pytest.mark.parametrize("name", ["lpips-alex", "dists"])
 def test_the_authors_package_agrees_on_images_above_256_pixels(name: str) -> None:
     """piq would shrink them for DISTS, as its authors' example does before the class sees them."""
@@ -118,7 +106,7 @@ def test_the_authors_package_agrees_on_images_above_256_pixels(name: str) -> Non
     assert score(name, *pair) == pytest.approx(expected, abs=AGREEMENT)
 
 
-@pytest.mark.usefixtures("made_up")
+@pytest.mark.usefixtures("filled_store")
 @pytest.mark.parametrize("name", NAMES)
 def test_the_border_is_cut_and_pixels_are_rounded_first(name: str) -> None:
     low, high = pictures(55, 49)

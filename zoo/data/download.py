@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 CHUNK_BYTES = 1 << 18
 MAX_BYTES = 20_000_000_000  # of a file whose size only its server tells, or nobody
+CONNECT_SECONDS = 3.0  # for each address of a server; four are common
 TIMEOUT_SECONDS = (10.0, 60.0)  # to connect, and between two reads
 HTTP_PARTIAL = 206
 HTTP_RANGE_REFUSED = 416
@@ -211,6 +212,19 @@ def refuse_offline(url: str) -> None:
     """Raise a `MachineError` if the user has forbidden the network with `ZOO_OFFLINE`."""
     if os.environ.get("ZOO_OFFLINE", "0") not in ("", "0"):
         raise MachineError(f"{url} is needed, and ZOO_OFFLINE forbids fetching it; unset it")
+
+
+def check_connection(url: str) -> None:
+    """Raise a `MachineError` if a server does not answer one short request.
+
+    For clients that would try again and again on a connection that cannot be made.
+    """
+    import requests
+
+    try:
+        requests.head(url, timeout=CONNECT_SECONDS, allow_redirects=True)
+    except requests.RequestException as error:
+        raise MachineError(f"{url} cannot be reached ({type(error).__name__})") from error
 
 
 def check_disk(folder: Path, num_bytes: int) -> None:

@@ -10,11 +10,11 @@ import logging
 import re
 from pathlib import Path
 
+from zoo.data.download import CONNECT_SECONDS, check_connection
 from zoo.errors import IntegrityError, WeightsError
 from zoo.files import file_sha256
 
 FILE_NAME = "model.safetensors"
-CONNECT_SECONDS = 3.0
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ def fetch(repository: str) -> Path:
 
     Raises:
         WeightsError: if it is not there and cannot be had: offline, or the hub refuses.
+        MachineError: if the hub cannot be reached.
         IntegrityError: if the cached bytes are not those the hub announced.
     """
     path = cached(repository) or _download(repository)
@@ -47,7 +48,7 @@ def _download(repository: str) -> Path:
 
     if constants.HF_HUB_OFFLINE:
         raise WeightsError("HF_HUB_OFFLINE forbids asking the hub")
-    _check_connection(constants.ENDPOINT)
+    check_connection(constants.ENDPOINT)  # its client would retry for half a minute
     logger.info("downloading %s of %s from %s", FILE_NAME, repository, constants.ENDPOINT)
     try:
         return Path(hf_hub_download(repository, FILE_NAME, etag_timeout=CONNECT_SECONDS))
@@ -65,16 +66,6 @@ def _http_error() -> type[Exception]:
     from huggingface_hub.errors import HfHubHTTPError
 
     return next(base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError")
-
-
-def _check_connection(endpoint: str) -> None:
-    """Ask the hub for anything, once: its client would retry for half a minute."""
-    import requests
-
-    try:
-        requests.head(endpoint, timeout=CONNECT_SECONDS)
-    except requests.RequestException as error:
-        raise WeightsError(f"{endpoint} cannot be reached ({type(error).__name__})") from error
 
 
 def announced_sha256(path: Path) -> str | None:

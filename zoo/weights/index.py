@@ -22,7 +22,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 from urllib.request import url2pathname
 
 from zoo.data import Progress
-from zoo.data.download import CHUNK_BYTES, fetch, refuse_offline
+from zoo.data.download import CHUNK_BYTES, CONNECT_SECONDS, fetch, refuse_offline
 from zoo.errors import IntegrityError, MachineError, WeightsError, ZooError
 from zoo.files import explaining_refusals, file_sha256, write_atomically
 from zoo.weights.pip_settings import IndexSettings, masked, pip_settings
@@ -30,7 +30,6 @@ from zoo.weights.pip_settings import IndexSettings, masked, pip_settings
 if TYPE_CHECKING:
     import requests
 
-CONNECT_SECONDS = 3.0  # for each address of a server; four are common
 ATTEMPTS, PAUSE_SECONDS = 5, 1.0  # of a download that breaks off
 MAX_PAGE_BYTES = 100_000_000
 _PAGES = "application/vnd.pypi.simple.v1+"  # PEP 691
@@ -85,21 +84,6 @@ def fetch_distribution(
                     search.note(url, error, _BROKE_OFF)
                 else:
                     return target
-    raise search.failure()
-
-
-def find_distribution(project: str, file_name: str, sha256: str, settings: IndexSettings) -> str:
-    """Return the first address of one file of a package, without the password that opens it.
-
-    Raises:
-        IntegrityError: if files of that name are announced, and all with another hash.
-        MachineError: if no place can be reached.
-        WeightsError: if every place was asked and none has it.
-    """
-    with _open_session(settings) as session:
-        search = _Search(project, Path(file_name), sha256, settings, session)
-        for url in search.urls():
-            return url
     raise search.failure()
 
 

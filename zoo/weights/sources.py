@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.data import Progress
-from zoo.data.download import fetch, refuse_offline
+from zoo.data.download import check_connection, fetch, refuse_offline
 from zoo.errors import IntegrityError, MachineError, WeightsError, ZooError
 from zoo.files import explaining_refusals, file_sha256, write_atomically
 from zoo.weights import hub
@@ -22,7 +22,6 @@ from zoo.weights.entries import HubFile, IndexFile, PublishedFile, Source, Weigh
 from zoo.weights.index import fetch_distribution
 from zoo.weights.tensors import Origin, verified_by
 
-CONNECT_SECONDS = 5.0
 HUB_HASH = "the hub's hash"
 KNOWN = "the sha256 zoo knows"
 """What a file was compared with: what the hub announced, or the catalogue."""
@@ -136,7 +135,7 @@ def _published(source: PublishedFile, folder: Path, progress: Progress | None) -
     path = folder / file_name(source)
     if not path.is_file():
         refuse_offline(source.url)
-        _check_connection(source.url)
+        check_connection(source.url)  # a download would be tried again for half a minute
     with explaining_refusals(path, source.num_bytes):
         known = None if source.sha256 is None else f"sha256:{source.sha256}"
         return fetch(
@@ -170,13 +169,3 @@ def _origin(entry: WeightsEntry, source: Source, sha256: str, verified: str | No
     return Origin(
         source=describe_source(source), sha256=sha256, licence=entry.licence, verified=verified
     )
-
-
-def _check_connection(url: str) -> None:
-    """Ask a publisher for anything, once: a download would be tried again for half a minute."""
-    import requests
-
-    try:
-        requests.head(url, timeout=CONNECT_SECONDS, allow_redirects=True)
-    except requests.RequestException as error:
-        raise MachineError(f"it cannot be reached ({type(error).__name__})") from error
