@@ -21,12 +21,14 @@ from zoo.bench.candidates import (
     baseline_candidate,
     callable_candidate,
     damaged_candidate,
+    lost_run,
     model_candidate,
     parse_generator,
     run_candidate,
     weights_candidate,
 )
 from zoo.bench.evaluate import Scorer, create_metrics
+from zoo.bench.order import Order
 from zoo.bench.records import Record
 from zoo.bench.selection import narrowed
 from zoo.bench.selftest_lpips import METRIC
@@ -148,6 +150,7 @@ def run_benchmark(book: Book, request: Request, tell: Tell | None = None) -> Res
         if GENERATORS.get(record.target.generator["name"]).calibrates:
             check_row(suite, record)
     records += score_all(asked.candidates, scorer, tell)
+    records = Order(request.record_root, suite.name).bring_forward(records)
     return Result(suite, records, asked.missing)
 
 
@@ -303,8 +306,11 @@ def _find(book: Book, request: Request, scale: int) -> Asked:
 def _from_file(path: Path, generator: ComponentSpec | None, scale: int) -> Candidate:
     if (path / MODEL_FILE).is_file():
         path = path / MODEL_FILE
-    if path.is_dir():
-        return run_candidate(path)
+    try:
+        if path.is_dir():
+            return run_candidate(path)
+    except (IntegrityError, PluginError) as error:
+        return lost_run(path, str(error), scale=scale)
     try:
         if generator is None and is_model_file(path):
             return model_candidate(path)

@@ -10,21 +10,25 @@ Not here: how scores are computed (`zoo.bench.evaluate`), what they mean (`zoo.b
 
 from __future__ import annotations
 
+import json
 import logging
+import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from zoo import losses
 from zoo.errors import DataError
-from zoo.files import write_atomically
+from zoo.files import SEAL, broken_seal, seal_of, write_atomically
 
 logger = logging.getLogger(__name__)
 SCHEMA: Final = "zoo.record/1"
 KEY_DIGITS = 12
+ROUNDING: Final = 1e-6
+"""How far float32 may round a score out of its range, as a part of the range."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -65,6 +69,7 @@ class Target(Part):
         profile: the profile of a run; None otherwise.
         seed: the seed of a run; None otherwise.
         generator: name and arguments of the generator, empty for a callable.
+        code_sha256: of the code of the generator, as it was scored; None for a callable.
         weights_sha256: of the file of weights.
         identity_sha256: of everything that shaped a run.
         pretraining_sha256: the identity of its pretraining, where it has one.
@@ -77,6 +82,7 @@ class Target(Part):
     profile: str | None = None
     seed: int | None = None
     generator: dict[str, Any] = {}
+    code_sha256: Sha256 | None = None
     weights_sha256: Sha256 | None = None
     identity_sha256: Sha256 | None = None
     pretraining_sha256: Sha256 | None = None
@@ -175,6 +181,10 @@ class Record(Part):
         pictures: pictures kept for the report.
         error: why scoring or training failed; such a record has no scores.
         provenance: device, versions, git revision, time, command and seconds of the scoring.
+        order: where it stands among the records of its folder: microseconds since 1970 by the
+            clock, and more than every record that was there. A clock that was ahead once puts no
+            record above those that come later.
+        digest_sha256: of the rest of the record, in its file alone.
     """
 
     schema_name: Literal["zoo.record/1"] = Field(default=SCHEMA, alias="schema")
@@ -191,6 +201,8 @@ class Record(Part):
     pictures: tuple[Picture, ...] = ()
     error: str | None = None
     provenance: dict[str, Any] = {}
+    order: int = 0
+    digest_sha256: Sha256 | None = None
 
     @property
     def stand_ins(self) -> dict[str, str]:
@@ -242,11 +254,17 @@ def write_record(root: Path, record: Record) -> Path:
     path = record_path(root, record)
     if record.error is not None or not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = record.model_dump_json(by_alias=True, indent=1)
-        write_atomically(path, text.encode() + b"\n")
+        write_atomically(path, record_bytes(record))
     if record.error is None:
         forget_failure(root, record)
     return path
+
+
+def record_bytes(record: Record) -> bytes:
+    """Return the content of a record's file: JSON, with a digest of itself at its end."""
+    digest = seal_of(json.loads(record.model_dump_json(by_alias=True)))
+    whole = record.model_copy(update={SEAL: digest})
+    return whole.model_dump_json(by_alias=True, indent=1).encode() + b"\n"
 
 
 def forget_failure(root: Path, record: Record) -> None:
@@ -258,13 +276,34 @@ def read_record(path: Path) -> Record:
     """Read one record.
 
     Raises:
-        DataError: if the file is not one.
+        DataError: if the file is not one, or not as it was written: the digest it has of itself is
+            another, or a score lies outside its metric's range. One without a digest is refused
+            too: who takes that away could change the rest.
     """
     try:
-        return Record.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+        document = json.loads(path.read_bytes())
+        record = Record.model_validate(document)
+    except (OSError, ValueError, RecursionError) as error:  # a ValidationError is a ValueError
         first = str(error).splitlines()[0]
         raise DataError(f"{path} is not a record of this version of zoo: {first}") from error
+    faults = [fault for fault in (broken_seal(document), *_out_of_range(record)) if fault]
+    if faults:
+        raise DataError(f"{path} cannot be believed: {'; '.join(faults)}; score it again")
+    return record.model_copy(update={SEAL: None})
+
+
+def _out_of_range(record: Record) -> Iterator[str]:
+    """Say which numbers are none that their columns allow."""
+    measured = {} if record.training is None else record.training.measures
+    places = [("the run", measured), *((f"{a}/{b}", s) for (a, b), s in record.scored.items())]
+    for where, scores in places:
+        for key, value in scores.items():
+            column = record.columns.get(key)
+            low, high = (column and column.value_range) or (-math.inf, math.inf)
+            room = ROUNDING * (high - low) if math.isfinite(high - low) else 0.0
+            if not (math.isfinite(value) and low - room <= value <= high + room):
+                label = key if column is None else column.label
+                yield f"{label} of {where} is {value:g}, outside of {low:g} to {high:g}"
 
 
 def read_records(root: Path, *, suite: str | None = None) -> list[Record]:
@@ -283,10 +322,18 @@ def read_records(root: Path, *, suite: str | None = None) -> list[Record]:
     return sorted(found, key=_order)
 
 
+def age_of(record: Record) -> tuple[int, str, str]:
+    """Return what sorts the records of a folder, the oldest first.
+
+    Their time tells apart only those that nothing else does, such as those of two machines.
+    """
+    return record.order, str(record.provenance.get("created", "")), record.key
+
+
 def newest(records: Iterable[Record]) -> list[Record]:
     """Return the newest record of each target, seed, profile and suite."""
     latest: dict[tuple[Any, ...], Record] = {}
-    for record in sorted(records, key=lambda record: str(record.provenance.get("created", ""))):
+    for record in sorted(records, key=age_of):
         target = record.target
         latest[record.suite, target.name, target.kind, target.profile, target.seed] = record
     return sorted(latest.values(), key=_order)
@@ -295,8 +342,8 @@ def newest(records: Iterable[Record]) -> list[Record]:
 def _order(record: Record) -> tuple[Any, ...]:
     target = record.target
     seed = -1 if target.seed is None else target.seed
-    created = str(record.provenance.get("created", ""))
-    return record.suite, target.kind != "baseline", target.name, target.profile or "", seed, created
+    is_trained, profile = target.kind != "baseline", target.profile or ""
+    return record.suite, is_trained, target.name, profile, seed, age_of(record)
 
 
 def _slug(target: Target) -> str:
