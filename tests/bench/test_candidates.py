@@ -16,6 +16,7 @@ from zoo.recipes.book import load_book
 from zoo.recipes.checks import complete
 from zoo.recipes.resolve import resolve
 from zoo.runs.directory import RunDirectory
+from zoo.runs.provenance import identity_hash
 
 
 class Doubler:
@@ -34,7 +35,7 @@ def test_a_summary_without_weights_is_no_finished_run(tmp_path: Path) -> None:
     directory.path.mkdir()
     spec = complete(resolve(load_book(), "srresnet", "smoke", seed=0)).spec
     directory.begin_session(spec, {}, {})
-    directory.write_summary({"seconds": 1.0}, "")
+    directory.write_summary({"seconds": 1.0}, identity_hash({}))
     with pytest.raises(DataError, match="is not finished; go on with: zoo train srresnet"):
         run_candidate(directory.path)
 

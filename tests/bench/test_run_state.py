@@ -17,6 +17,7 @@ from zoo.recipes.schema import RunSpec
 from zoo.registry import REGISTRIES
 from zoo.runs.checkpoint import save_checkpoint
 from zoo.runs.directory import RunDirectory, run_path
+from zoo.runs.provenance import identity_hash
 
 PLUGIN = """
 from zoo import Generator, register_generator
@@ -52,9 +53,10 @@ def finished(recipe: str, root: Path, **components: dict[str, str]) -> RunSpec:
     spec = complete(resolve(load_book([file] if file.exists() else []), recipe, "smoke")).spec
     directory = RunDirectory(run_path(spec, root))
     directory.path.mkdir(parents=True)
-    directory.begin_session(spec, {"components": components | plugin_hashes(spec.settings)}, {})
+    identity = {"components": components | plugin_hashes(spec.settings)}
+    directory.begin_session(spec, identity, {})
     directory.weights.write_bytes(b"")
-    directory.write_summary({"seconds": 7.0}, "")
+    directory.write_summary({"seconds": 7.0}, identity_hash(identity))
     return spec
 
 
@@ -108,7 +110,7 @@ def test_a_run_that_only_goes_on_is_trained(
     directory.begin_session(old, {}, {})
     save_checkpoint(directory.checkpoints, 12, {})
     directory.weights.write_bytes(b"")
-    directory.write_summary({"seconds": 7.0}, "")
+    directory.write_summary({"seconds": 7.0}, identity_hash({}))
     found = find_run(new, tmp_path)
     assert (found.state, found.can_be_trained) == (state, state == "begun")
     if state == "begun":
@@ -120,12 +122,15 @@ def test_a_run_that_only_goes_on_is_trained(
 
 def test_a_run_from_before_a_loss_had_an_argument_is_the_same_run(tmp_path: Path) -> None:
     spec = finished("srgan", tmp_path)
-    file = RunDirectory(run_path(spec, tmp_path)).path / "recipe.yaml"
+    directory = RunDirectory(run_path(spec, tmp_path))
+    file, summary = directory.path / "recipe.yaml", directory.summary()
+    assert summary is not None
     before = "".join(
         line for line in file.read_text().splitlines(keepends=True) if "layers: null" not in line
     )
     assert before != file.read_text()
     file.write_text(before)
+    directory.write_summary(summary, summary["identity_sha256"])
     assert find_run(spec, tmp_path).state == "finished"
     changed = resolve(load_book(), "srgan", "smoke", settings=["losses.vgg19.layers.conv_stem=1"])
     assert find_run(complete(changed).spec, tmp_path).state == "other"

@@ -89,8 +89,7 @@ def run_candidate(path: Path, settings: Sequence[str] = ()) -> Candidate:
 
     Raises:
         DataError: if no run is there, or it is not finished.
-        IntegrityError: if its files do not agree with each other, or its weights are damaged (when
-            they are loaded).
+        IntegrityError: if its files do not agree; if its weights are damaged (when loaded).
         PluginError: if a plugin of it has changed since the training.
     """
     run = read_run(path)
