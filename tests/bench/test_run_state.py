@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from zoo.bench.candidates import run_candidate
 from zoo.bench.run_state import find_run
+from zoo.errors import PluginError
 from zoo.plugins import load_plugin_file
 from zoo.recipes.book import load_book
 from zoo.recipes.build import plugin_hashes
@@ -68,6 +70,9 @@ def test_a_run_of_other_code_is_another_run(plugin: Path, tmp_path: Path) -> Non
     found = find_run(spec, tmp_path)
     assert (found.state, found.can_be_trained) == ("other", False)
     assert "was trained with other code of generator state-net: choose another" in found.reason
+    path = run_path(spec, tmp_path)
+    with pytest.raises(PluginError, match=f"{path} was trained with other code of generator"):
+        run_candidate(path)
     plugin.write_text(PLUGIN.format(gain=1))
     load_plugin_file(plugin)
     assert find_run(spec, tmp_path).state == "finished"
