@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.commands.options import Device, Json, Plugins, RunRoot
-from zoo.commands.output import note, print_json, print_text, progress, stderr
+from zoo.commands.output import note, print_json, print_text, progress, shown, stderr
 from zoo.errors import RecipeError, ZooError
 from zoo.plugins import load_plugin_file
 
@@ -210,7 +210,7 @@ def _print(
         if number:
             note(f"left out: {number}, {what}")
     for outcome in failed:
-        stderr().print(f"failed: {outcome.error}", style="red", markup=False)
+        stderr().print(shown(f"failed: {outcome.error}", "red"))
     if failed:
         note(f"{len(failed)} of {len(outcomes)} pictures failed; the others are done")
 

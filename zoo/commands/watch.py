@@ -21,9 +21,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
-from rich.text import Text
 
-from zoo.commands.output import PROGRESS_SHARES, stderr
+from zoo.commands.output import PROGRESS_SHARES, draws, shown, stderr
+from zoo.letters import visible
 from zoo.train.observer import Observer
 
 SECONDS_BETWEEN_LINES = 30.0
@@ -33,7 +33,7 @@ SECONDS_BETWEEN_LINES = 30.0
 def watch() -> Iterator[Observer]:
     """Yield an observer that shows a run until the block is left."""
     console = stderr()
-    if console.is_terminal:
+    if draws(console):
         observer = BarObserver(console)
         with Live(get_renderable=observer.render, console=console, refresh_per_second=4):
             yield observer
@@ -55,12 +55,12 @@ class BarObserver(Observer):
         """Return what is on the screen now."""
         grid = Table.grid(padding=(0, 1))
         for heading, text in describe(self._numbers):
-            grid.add_row(Text(heading, style="dim"), Text(text))
+            grid.add_row(shown(heading, "dim"), shown(text))
         return Group(self._bar.get_renderable(), grid)
 
     def notice(self, message: str) -> None:
         """Print a line above the bar."""
-        self._console.print(Text(message, style="dim"))
+        self._console.print(shown(message, "dim"))
 
     def preparing(self, done: int, total: int) -> None:
         """Show how many images are decoded."""
@@ -71,7 +71,7 @@ class BarObserver(Observer):
     def stage_started(self, recipe: str, stage: str, step: int, num_steps: int) -> None:
         """Begin a bar, at the step the stage goes on from."""
         self._numbers = {}
-        self._stage = self._bar.add_task(f"{recipe} ({stage})", total=num_steps)
+        self._stage = self._bar.add_task(visible(f"{recipe} ({stage})"), total=num_steps)
         self._bar.update(self._stage, completed=step)
 
     def stepped(self, step: int, num_images: int) -> None:  # noqa: ARG002  the base's signature
@@ -102,7 +102,7 @@ class LineObserver(Observer):
 
     def notice(self, message: str) -> None:
         """Print a line."""
-        self._console.print(Text(message))
+        self._console.print(shown(message))
 
     def preparing(self, done: int, total: int) -> None:
         """Print a line for each tenth of the images."""
