@@ -149,14 +149,14 @@ def configure_logging(level: int) -> None:
 
 
 def _plain_progress(console: Console, description: str) -> Callable[[int, int], None]:
-    shown = 0
+    told = 0
 
     def report(done: int, total: int) -> None:
-        nonlocal shown
+        nonlocal told
         share = PROGRESS_SHARES * done // max(total, 1)
-        if share > shown:
-            shown = share
-            console.print(Text(f"{description}: {100 * share // PROGRESS_SHARES}%"))
+        if share > told:
+            told = share
+            console.print(shown(f"{description}: {100 * share // PROGRESS_SHARES}%"))
 
     return report
 
