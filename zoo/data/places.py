@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -21,8 +22,8 @@ _FOLDER = "srgan-zoo"
 def zoo_home() -> Path:
     """Return zoo's own folder: `$ZOO_HOME`, else `srgan-zoo` in the user's cache.
 
-    Where there is neither, as in a container without `HOME` whose user has no name, it is a folder
-    of the user's own among the temporary ones.
+    Where there is neither, as in a container whose user has no name and no home, or `/` for one, it
+    is a folder of the user's own among the temporary ones.
 
     Raises:
         MachineError: if that folder is somebody else's.
@@ -33,18 +34,37 @@ def zoo_home() -> Path:
     caches = os.environ.get("XDG_CACHE_HOME")
     if caches:
         return from_home(caches) / _FOLDER
+    with suppress(RuntimeError):  # nobody knows the user's home
+        folder = Path.home() / ".cache" / _FOLDER
+        if _is_usable(folder):
+            return folder
+    return _without_a_home()
+
+
+def _is_usable(folder: Path) -> bool:
+    """Tell whether a folder is there or can be made; one that is there may be for reading only."""
+    if os.access(folder, os.F_OK):
+        return True
+    above = next((one for one in folder.parents if os.access(one, os.F_OK)), folder)
+    return os.access(above, os.W_OK)
+
+
+def _without_a_home() -> Path:
+    """Make a folder among the temporary ones that nobody else may write to, or find it.
+
+    Raises:
+        MachineError: if there is none to be had.
+    """
     try:
-        return Path.home() / ".cache" / _FOLDER
-    except RuntimeError:
-        return _without_a_home(Path(tempfile.gettempdir()) / f"{_FOLDER}-{os.getuid()}")
-
-
-def _without_a_home(folder: Path) -> Path:
-    """Make a folder that nobody else may write to, or check that it is one."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.is_symlink() or folder.lstat().st_uid != os.getuid():
+        folder = Path(tempfile.gettempdir()) / f"{_FOLDER}-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        is_own = not folder.is_symlink() and folder.stat().st_uid == os.getuid()
+    except OSError:
+        is_own = False
+    if not is_own:
         raise MachineError(
-            f"there is no home folder, and {folder} belongs to another user: set ZOO_HOME"
+            "neither a home folder nor a temporary folder of your own can be written: set ZOO_HOME "
+            "to a folder that can"
         )
     _tell_once(folder)
     return folder
@@ -52,7 +72,7 @@ def _without_a_home(folder: Path) -> Path:
 
 @cache
 def _tell_once(folder: Path) -> None:
-    logger.warning("there is no home folder: zoo keeps its files in %s; set ZOO_HOME", folder)
+    logger.warning("no home folder can be written: zoo keeps its files in %s; set ZOO_HOME", folder)
 
 
 def data_root(explicit: str | os.PathLike[str] | None = None) -> Path:

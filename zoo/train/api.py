@@ -58,7 +58,7 @@ def train(
 
     Raises:
         ZooError: if anything is wrong that the caller can mend; before training wherever possible.
-        Interrupted: if Ctrl-C, SIGTERM or SIGUSR1 asked to stop; the state is saved.
+        Interrupted: if Ctrl-C or one of `zoo.signals.ENDING` asked to stop; the state is saved.
     """
     for plugin in plugins:
         load_plugin_file(plugin)
