@@ -21,7 +21,7 @@ VAGUE_NAMES = {"utils", "util", "helpers", "helper", "misc", "common", "tools"}
 
 LAYERS = [
     {"errors"},
-    {"files", "packages"},
+    {"files", "letters", "packages", "signals", "streams"},
     {"registry", "plugins", "fingerprints"},
     {"generators", "discriminators", "adversaries", "losses", "metrics", "data"}
     | {"weights", "features"},

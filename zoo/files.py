@@ -91,6 +91,11 @@ def explaining_refusals(path: Path, num_bytes: int = 0) -> Iterator[None]:
         raise MachineError(_describe(path, num_bytes, error)) from error
 
 
+def from_home(path: str | os.PathLike[str]) -> Path:
+    """Return a path with its `~` replaced; as it is where nobody knows that home."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  pathlib's raises where there is none
+
+
 def file_sha256(path: Path) -> str:
     """Return the sha256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:

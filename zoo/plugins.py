@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from zoo.errors import DuplicateNameError, PluginError, ZooError
+from zoo.files import from_home
 from zoo.fingerprints import PLUGIN_FILE, PLUGIN_HASH
 from zoo.registry import NAME_PATTERN, REGISTRIES, Origin, Registry
 
@@ -95,7 +96,7 @@ def load_plugin_file(path: str | Path) -> ModuleType:
         PluginError: if the file does not exist or fails; the message has the line that failed.
         DuplicateNameError: if it takes a name that is already taken.
     """
-    path = Path(path).expanduser().resolve()
+    path = from_home(path).resolve()
     if not path.is_file():
         raise PluginError(f"plugin file {path} does not exist")
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:12]

@@ -17,6 +17,7 @@ from zoo.data.resize import downscale
 from zoo.data.sampling import SamplingPlan
 from zoo.data.stream import Pair, PatchDataset, PatchStream, _Batches, to_float
 from zoo.errors import DataError
+from zoo.signals import ENDING
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_a_worker_that_hangs_does_not_outlive_the_stream(
 ) -> None:
     def hang_at_the_second(batches: _Batches, number: int) -> Pair:
         if number == 1:
-            for wish in (signal.SIGTERM, signal.SIGUSR1):
+            for wish in ENDING:
                 signal.signal(wish, signal.SIG_IGN)
             time.sleep(600)
         return batch_of(batches, number)

@@ -50,7 +50,7 @@ from zoo.models.store import MODEL_FILE, model_files
 from zoo.plugins import load_plugin_file
 from zoo.recipes.book import Book, load_book
 from zoo.recipes.checks import check_book, complete
-from zoo.recipes.resolve import resolve
+from zoo.recipes.resolve import resolve, written_settings
 from zoo.recipes.schema import ComponentSpec, Runtime
 from zoo.recipes.targets import sort_targets
 from zoo.recipes.tree import Leaves, component_name
@@ -164,7 +164,7 @@ def bench(
     run_root: str | Path = "runs",
     records: str | Path | None = None,
     device: str = "auto",
-    settings: Sequence[str] = (),
+    settings: Mapping[str, Any] | Sequence[str] = (),
     metrics: str | Sequence[str] = (),
     registry: Sequence[str | Path] = (),
     plugins: Sequence[str | Path] = (),
@@ -181,7 +181,8 @@ def bench(
         run_root: see `Request`.
         records: see `Request`.
         device: see `Request`.
-        settings: see `Request`.
+        settings: what is set beside recipe and profile, by path, such as
+            `{"generator.num_blocks": 8}`; or a list of `"path=value"`, as `--set` takes it.
         metrics: the scores to return, such as `("psnr-y", "perceptual")`; by default the suite's.
         registry: files of recipes beside the built-in ones.
         plugins: Python files with components; they are executed.
@@ -200,7 +201,7 @@ def bench(
         suite=suite,
         **_places(data_root=data_root, run_root=run_root, records=records),
         device=device,
-        settings=tuple(settings),
+        settings=tuple(written_settings(settings)),
         metrics=tuple(named_metrics([metrics] if isinstance(metrics, str) else metrics)),
     )
     return _table(run_benchmark(book, asked), asked.metrics)

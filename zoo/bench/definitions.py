@@ -19,6 +19,7 @@ from pydantic import AfterValidator, Field, Strict, ValidationError
 
 import zoo
 from zoo.errors import RecipeError, UnknownNameError, did_you_mean
+from zoo.files import from_home
 from zoo.metrics import BUILTINS, ON_REQUEST
 from zoo.recipes.explain import problems_of
 from zoo.recipes.problems import KeyPath, Problem, raise_problems
@@ -135,7 +136,7 @@ def read_suite(spec: str) -> Definition:
 
 def _find_file(spec: str) -> Path:
     if "/" in spec or spec.endswith((".yaml", ".yml")):
-        path = Path(spec).expanduser()
+        path = from_home(spec)
         if not re.match(NAME, path.stem):
             raise RecipeError(f"a suite is called as its file, and {path.stem!r} is not kebab-case")
         if path.stem in suite_names() and path.resolve().parent != suite_folder().resolve():

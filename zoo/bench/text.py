@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from zoo.bench.records import Column
+from zoo.letters import visible
 
 MISSING: Final = "-"
 Mark = Literal["", "best", "second"]
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
-_UNSEEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
 _NUMBERS = re.compile(r"-?[\d.]+( \[-?[\d.]+, -?[\d.]+\])?")
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -131,13 +130,7 @@ def marks(column: Column, values: Sequence[float | None]) -> list[Mark]:
 
 def plain(text: str) -> str:
     """Return text on one line, with control and invisible characters written out."""
-    one_line = " ".join(text.split())
-    return "".join(
-        character.encode("unicode_escape").decode()
-        if unicodedata.category(character) in _UNSEEN
-        else character
-        for character in one_line
-    )
+    return visible(" ".join(text.split()))
 
 
 def terminal_table(grid: Grid) -> TableText:

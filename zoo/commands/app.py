@@ -22,6 +22,7 @@ from zoo.commands.doctor import doctor
 from zoo.commands.export import export
 from zoo.commands.import_ import import_model
 from zoo.commands.interpolate import interpolate
+from zoo.commands.limits import watching_address_space
 from zoo.commands.list import list_names
 from zoo.commands.new import new
 from zoo.commands.output import configure_logging, print_error, print_text
@@ -32,6 +33,7 @@ from zoo.commands.show import show
 from zoo.commands.train import train
 from zoo.commands.upscale import upscale
 from zoo.errors import MachineError, ZooError
+from zoo.streams import Outlet, lasting_streams
 from zoo.train.interrupts import leaving_at_once
 
 _OF_THE_FILE_SYSTEM = (
@@ -53,6 +55,16 @@ Train, compare and extend super-resolution GANs.
 
 class ZooGroup(TyperGroup):
     """A group of commands that turns a user's error into a message and an exit code."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run the program with streams that never fail it; say at the end what was not written."""
+        with lasting_streams() as results, watching_address_space():
+            try:
+                return super().main(*arguments, **options)
+            except SystemExit as leaving:
+                if results is not None and not leaving.code:
+                    _check_written(results)
+                raise
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
@@ -78,6 +90,23 @@ class ZooGroup(TyperGroup):
             too_much = MachineError(_out_of_memory(error))
             print_error(too_much)
             raise typer.Exit(too_much.exit_code) from error
+
+
+def _check_written(results: Outlet) -> None:
+    """End the program where its results were not all written, with a word unless nobody reads.
+
+    Raises:
+        SystemExit: if they were not.
+    """
+    results.flush()
+    if isinstance(results.failure, BrokenPipeError):  # `| head`: the reader had enough
+        raise SystemExit(1)
+    if results.failure is not None:
+        lost = MachineError(
+            f"cannot write to standard output: {results.failure.strerror}; the work itself is done"
+        )
+        print_error(lost)
+        raise SystemExit(lost.exit_code)
 
 
 def _out_of_memory(error: BaseException) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from zoo.commands.output import Table, note, print_rows, print_table, print_text, stdout
+from zoo.commands.output import Table, draws, note, print_rows, print_table, print_text, stdout
 
 if TYPE_CHECKING:
     from zoo.bench.api import Request, Result
@@ -80,7 +80,7 @@ def _show_tables(book: Book, records: Sequence[Record]) -> None:
     from zoo.bench.tables import terminal_tables
 
     console = stdout()
-    width = console.width if console.is_terminal else None
+    width = console.width if draws(console) else None
     for table in terminal_tables(records, order=list(book.recipes), width=width):
         print_table(Table(table.title, table.columns, table.rows))
         for line in table.notes:

@@ -14,6 +14,7 @@ from zoo.commands.components import folders_with, plural_kind
 from zoo.commands.options import Json, Plugins
 from zoo.commands.output import note, print_json, print_text
 from zoo.errors import PluginError, RecipeError, UnknownNameError
+from zoo.files import from_home
 from zoo.plugins import load_plugin_file, plugin_file_of
 from zoo.registry import REGISTRIES
 
@@ -95,7 +96,7 @@ def find_subjects(target: str, kind: str | None) -> list[Subject]:
     path = Path(target)
     if path.suffix == ".py" or path.is_file():
         load_plugin_file(path)
-        file = path.expanduser().resolve()
+        file = from_home(path).resolve()
         found = [
             Subject(folder, name)
             for folder in folders

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ import typer
 
 from zoo.plugins import load_plugin_file
 from zoo.recipes.book import Book, load_book
+from zoo.recipes.resolve import written_settings
 
 _SOURCES = "Where recipes and components come from"
 
@@ -82,7 +82,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and 
 
 def data_setting(data: str | None) -> list[str]:
     """Return `--data` as the setting it stands for."""
-    return [] if data is None else [f"data.source={json.dumps(data)}"]
+    return [] if data is None else written_settings({"data.source": data})
 
 
 def open_book(registries: Sequence[Path], plugins: Sequence[Path], *, warn: bool = True) -> Book:

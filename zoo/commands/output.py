@@ -2,7 +2,8 @@
 
 On a terminal tables are drawn by rich; anywhere else they are plain aligned text, one row a line,
 never cut or wrapped, so that `grep` and `awk` see whole values. `NO_COLOR` is rich's to respect.
-What is printed is decided by the commands.
+All text goes through `shown`, which writes out what would act on a terminal. What is printed is
+decided by the commands.
 """
 
 from __future__ import annotations
@@ -19,9 +20,14 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from zoo.letters import visible
+
 GAP = "  "
 PROGRESS_SHARES = 10
-_BAR = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+_BAR = (
+    TextColumn("{task.description}", markup=False),
+    *(BarColumn(), TaskProgressColumn(), TimeRemainingColumn()),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +49,25 @@ def stderr() -> Console:
     return Console(stderr=True, soft_wrap=True, highlight=False)
 
 
+def shown(text: str, style: str = "") -> Text:
+    """Return text as it may be shown: letter by letter, never read as markup or escape codes."""
+    return Text(visible(text), style=style)
+
+
+def draws(console: Console) -> bool:
+    """Tell whether a console can move its cursor: a terminal, and none of the kind `dumb`."""
+    return console.is_terminal and not console.is_dumb_terminal
+
+
 def print_table(table: Table) -> None:
     """Print a table to stdout; nothing where it has no rows."""
     if not table.rows:
         return
-    console = stdout()
-    if console.is_terminal:
-        console.print(_drawn(table), soft_wrap=False)
+    console, cleaned = stdout(), _cleaned(table)
+    if draws(console):
+        console.print(_drawn(cleaned), soft_wrap=False)
     else:
-        console.print(Text("\n".join(_aligned(table))))
+        console.print(shown("\n".join(_aligned(cleaned))))
 
 
 def print_tables(tables: Sequence[Table]) -> None:
@@ -63,8 +79,8 @@ def print_tables(tables: Sequence[Table]) -> None:
 
 
 def print_text(text: str) -> None:
-    """Print one result to stdout as it is."""
-    stdout().print(Text(text))
+    """Print one result to stdout, letter by letter."""
+    stdout().print(shown(text))
 
 
 def value_text(value: Any) -> str:
@@ -79,25 +95,23 @@ def value_text(value: Any) -> str:
 
 
 def print_json(schema: str, document: dict[str, Any]) -> None:
-    """Print one JSON document to stdout, its schema's name first."""
-    text = json.dumps({"schema": schema, **document}, indent=2, ensure_ascii=False, default=str)
-    stdout().print(Text(text))
+    """Print one JSON document to stdout, its schema's name first; ASCII, for any encoding."""
+    print_text(json.dumps({"schema": schema, **document}, indent=2, default=str))
 
 
 def print_rows(rows: Sequence[dict[str, Any]]) -> None:
     """Print rows to stdout as one JSON array; a number that is not finite is a mistake here."""
-    text = json.dumps(list(rows), indent=2, ensure_ascii=False, allow_nan=False, default=str)
-    stdout().print(Text(text))
+    print_text(json.dumps(list(rows), indent=2, allow_nan=False, default=str))
 
 
 def note(text: str) -> None:
     """Print a remark to stderr: what was chosen, what to do next."""
-    stderr().print(Text(text, style="dim"))
+    stderr().print(shown(text, "dim"))
 
 
 def print_error(error: Exception) -> None:
     """Print an error of the user's as one paragraph to stderr."""
-    stderr().print(Text.assemble(("Error: ", "bold red"), str(error)))
+    stderr().print(Text.assemble(("Error: ", "bold red"), shown(str(error))))
 
 
 @contextmanager
@@ -107,9 +121,11 @@ def progress(description: str) -> Iterator[Callable[[int, int], None]]:
     Yields:
         What to call with the units done and the units in all.
     """
-    console = stderr()
-    if console.is_terminal:
-        with Progress(TextColumn("{task.description}"), *_BAR, console=console) as bar:
+    console, description = stderr(), visible(description)
+    if draws(console):
+        with Progress(
+            TextColumn("{task.description}", markup=False), *_BAR, console=console
+        ) as bar:
             task = bar.add_task(description, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
     else:
@@ -122,7 +138,7 @@ class LogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
         style = "yellow" if record.levelno >= logging.WARNING else ""
-        stderr().print(Text(self.format(record), style=style))
+        stderr().print(shown(self.format(record), style))
 
 
 def configure_logging(level: int) -> None:
@@ -133,16 +149,26 @@ def configure_logging(level: int) -> None:
 
 
 def _plain_progress(console: Console, description: str) -> Callable[[int, int], None]:
-    shown = 0
+    told = 0
 
     def report(done: int, total: int) -> None:
-        nonlocal shown
+        nonlocal told
         share = PROGRESS_SHARES * done // max(total, 1)
-        if share > shown:
-            shown = share
-            console.print(Text(f"{description}: {100 * share // PROGRESS_SHARES}%"))
+        if share > told:
+            told = share
+            console.print(shown(f"{description}: {100 * share // PROGRESS_SHARES}%"))
 
     return report
+
+
+def _cleaned(table: Table) -> Table:
+    """Return a table whose widths can be told: every cell on one line, nothing unseen in it."""
+
+    def line(cells: Sequence[str]) -> tuple[str, ...]:
+        return tuple(visible(" ".join(cell.splitlines())) for cell in cells)
+
+    rows = [line(row) for row in table.rows]
+    return Table(visible(table.title), line(table.columns), rows)
 
 
 def _drawn(table: Table) -> RichTable:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.commands.options import Device, Json, Plugins, RunRoot
-from zoo.commands.output import note, print_json, print_text, progress, stderr
+from zoo.commands.output import note, print_json, print_text, progress, shown, stderr
 from zoo.errors import RecipeError, ZooError
 from zoo.plugins import load_plugin_file
+from zoo.signals import heeded
 
 if TYPE_CHECKING:
     from zoo.models.model import Model
@@ -171,21 +172,22 @@ def _run(upscaler: Upscaler, model: Model, work: Work, *, force: bool, as_json: 
 
 
 class _Terminated(KeyboardInterrupt):
-    """SIGTERM, which is to stop as Ctrl-C does."""
+    """SIGTERM or its like, which is to stop as Ctrl-C does."""
 
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Turn SIGTERM into an exception, so that no half-written file is left."""
+    """Turn SIGTERM and its like into an exception, so that no half-written file is left."""
 
     def stop(_number: int, _frame: object) -> None:
         raise _Terminated
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in heeded()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _print(
@@ -210,7 +212,7 @@ def _print(
         if number:
             note(f"left out: {number}, {what}")
     for outcome in failed:
-        stderr().print(f"failed: {outcome.error}", style="red", markup=False)
+        stderr().print(shown(f"failed: {outcome.error}", "red"))
     if failed:
         note(f"{len(failed)} of {len(outcomes)} pictures failed; the others are done")
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from zoo.data import places
 from zoo.data.images import SUFFIXES, hash_file
 from zoo.errors import DataError, did_you_mean
+from zoo.files import from_home
 
 # Natural colour photographs of the wheel, seen one by one. Left out: retina and ihc (medical),
 # hubble_deep_field (black sky), color, logo and others (not photographs), all grey ones.
@@ -134,7 +135,7 @@ def dataset_directory(name: str, root: Path) -> Path | None:
 
 def _find_directory(spec: str, root: Path) -> Path:
     if _is_path(spec):
-        directory = Path(spec).expanduser()
+        directory = from_home(spec)
         if directory.is_dir():
             return directory
         raise DataError(f"no such directory: {directory}; --data takes a directory of images")

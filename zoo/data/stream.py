@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from zoo.data.augment import copy_image, dihedral
 from zoo.data.patches import PatchStore
 from zoo.data.sampling import Crops, PatchSampler, SamplingPlan
+from zoo.signals import ENDING
 
 Pair = tuple[Tensor, Tensor]
 GRACE_SECONDS = 60
@@ -191,13 +192,13 @@ def _drawn(loader: DataLoader[Pair]) -> Generator[Pair, None, None]:
 
 
 def _leave_signals_to_the_parent(_worker: int) -> None:
-    """Let a worker outlive Ctrl-C, SIGTERM and SIGUSR1, which terminals and SLURM send to all.
+    """Let a worker outlive Ctrl-C, SIGTERM and its like, which are sent to all of a job.
 
     The parent stops it when it has saved, and torch when the parent dies. Should neither happen,
     it ends by itself some time after such a signal, so that nobody waits for it for ever.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for number in (signal.SIGTERM, signal.SIGUSR1):
+    for number in ENDING:
         signal.signal(number, lambda _number, _frame: signal.alarm(GRACE_SECONDS))
 
 

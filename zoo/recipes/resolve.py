@@ -6,8 +6,12 @@ are filled in by `zoo.recipes.checks`, which imports them; nothing here does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -34,6 +38,7 @@ from zoo.recipes.tree import (
 )
 
 PRETRAINING = "pretraining"
+_NOT_IN_YAML = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _LENGTHS = (("training", "steps"), ("training", "epochs"))
 
 
@@ -84,6 +89,35 @@ def resolve(
     elif any(path[0] == PRETRAINING for path in overrides):
         raise RecipeError(f"--set {PRETRAINING}...: recipe {recipe!r} has no pretraining stage")
     return _validated((recipe, profile, seed), leaves, pretraining)
+
+
+def written_settings(settings: Mapping[str, Any] | Sequence[str]) -> list[str]:
+    """Return settings as `path=value` texts, which a mapping from paths to values becomes.
+
+    Raises:
+        RecipeError: if a value has no form in YAML.
+    """
+    if isinstance(settings, str):
+        return [settings]
+    if not isinstance(settings, Mapping):
+        return list(settings)
+    return [f"{path}={_as_yaml(path, value)}" for path, value in settings.items()]
+
+
+def _as_yaml(path: str, value: Any) -> str:
+    """Write a value as JSON that YAML reads alike: letters beyond 16 bits whole, unseen as escapes.
+
+    Raises:
+        RecipeError: if it cannot be.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=os.fspath)
+    except (TypeError, ValueError) as error:
+        raise RecipeError(
+            f"settings: {path}: a {type(value).__name__} cannot be written to a recipe; give a "
+            "number, a text, True, False, None or a list of them"
+        ) from error
+    return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def parse_settings(settings: Sequence[str]) -> Leaves:

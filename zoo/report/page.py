@@ -18,6 +18,7 @@ from markupsafe import Markup
 from zoo.bench.records import Record
 from zoo.bench.suites import Suite
 from zoo.files import write_atomically
+from zoo.letters import visible
 from zoo.recipes.book import Book
 from zoo.report.claims import judged_claims
 from zoo.report.curves import training_curves
@@ -78,7 +79,7 @@ def build_page(
 
 
 def render(page: Page) -> str:
-    """Return the page as HTML; every value in it is escaped."""
+    """Return the page as HTML; every value in it is escaped, what is unseen is written out."""
     environment = Environment(
         loader=PackageLoader("zoo.report"),
         autoescape=True,
@@ -88,12 +89,13 @@ def render(page: Page) -> str:
     )
     script, style = _part("page.js"), _part("page.css")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.get_template("page.html.j2").render(
+    text = environment.get_template("page.html.j2").render(
         page=page,
         script=Markup(script),  # noqa: S704  ours, as is the style
         style=Markup(style),  # noqa: S704
         script_hash=f"sha256-{digest}",
     )
+    return visible(text)
 
 
 def write_page(page: Page, folder: Path) -> Path:

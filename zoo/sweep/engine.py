@@ -20,7 +20,8 @@ from types import FrameType
 from typing import IO, Any, Literal
 
 from zoo.recipes.schema import RunSpec
-from zoo.train.interrupts import EXIT_CODES, Interrupted, wish_before
+from zoo.signals import heeded
+from zoo.train.interrupts import Interrupted, wish_before
 from zoo.train.observer import Observer
 
 Status = Literal["finished", "diverged", "failed"]
@@ -68,7 +69,8 @@ def run_jobs(specs: Sequence[RunSpec], settings: Settings, observer: Observer) -
         observer: hears of progress.
 
     Raises:
-        Interrupted: if Ctrl-C, SIGTERM or SIGUSR1 asked to stop; the run at hand saved its state.
+        Interrupted: if Ctrl-C or one of `zoo.signals.ENDING` asked to stop; the run at hand saved
+            its state.
     """
     worker = _Worker()
     try:
@@ -202,7 +204,7 @@ def _stopping(worker: _Worker) -> Iterator[None]:
     def pass_on(number: int, _frame: FrameType | None) -> None:
         worker.stop(number)
 
-    previous = {number: signal.getsignal(number) for number in EXIT_CODES}
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, *heeded())}
     for number in previous:
         signal.signal(number, pass_on)
     wish = wish_before(previous.values())

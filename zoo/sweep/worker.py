@@ -22,6 +22,7 @@ from typing import IO, Any
 
 from zoo.errors import DivergedError, ZooError
 from zoo.plugins import load_plugin_file
+from zoo.streams import lasting_streams
 from zoo.train.observer import Observer
 
 SECONDS_BETWEEN_STEPS = 0.5
@@ -66,9 +67,12 @@ class PipeObserver(Observer):
 
 
 def write_line(out: IO[str], document: Mapping[str, Any]) -> None:
-    """Write one JSON line at once."""
-    out.write(json.dumps(document) + "\n")
-    out.flush()
+    """Write one JSON line at once; a sweep that is gone is a wish to save and end."""
+    try:
+        out.write(json.dumps(document) + "\n")
+        out.flush()
+    except BrokenPipeError:
+        signal.raise_signal(signal.SIGTERM)
 
 
 def run_job(job: Mapping[str, Any], observer: Observer) -> dict[str, Any]:
@@ -124,7 +128,8 @@ def main() -> None:
     # whatever a component prints goes to stderr: stdout is for results
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    serve(sys.stdin, out)
+    with lasting_streams():
+        serve(sys.stdin, out)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from zoo.plugins import load_plugin_file
 from zoo.recipes.book import load_book
 from zoo.recipes.checks import check_book, complete
-from zoo.recipes.resolve import resolve
+from zoo.recipes.resolve import resolve, written_settings
 from zoo.runs.device import choose_device, default_profile
+from zoo.train.lines import LineObserver, tell_on_stderr
 from zoo.train.observer import Observer
 from zoo.train.prepare import Options
 from zoo.train.run import Run
@@ -23,7 +24,7 @@ def train(
     profile: str | None = None,
     seed: int = 0,
     data: str | Path | None = None,
-    settings: Sequence[str] = (),
+    settings: Mapping[str, Any] | Sequence[str] = (),
     data_root: str | Path | None = None,
     run_root: str | Path = "runs",
     device: str = "auto",
@@ -41,29 +42,32 @@ def train(
         profile: how much training; by default `paper` on a CUDA GPU, else `demo`.
         seed: of weights, data order and pretraining.
         data: what to train on: `samples`, a dataset's name, or a folder of images.
-        settings: what is set beside recipe and profile, as `path=value`, such as
-            `"generator.num_blocks=8"`.
+        settings: what is set beside recipe and profile, by path, such as
+            `{"generator.num_blocks": 8}`; or a list of `"path=value"`, as `--set` takes it.
         data_root: folder of datasets; by default `$ZOO_DATA`, else zoo's own.
         run_root: folder of runs.
         device: `auto`, `cpu`, `cuda` or `cuda:<n>`.
         fresh: delete what the run has done and start over.
         registry: files of recipes beside the built-in ones.
         plugins: Python files with components; they are executed.
-        observer: hears of progress.
+        observer: hears of progress; by default it is written to standard error, a line now and
+            then. `zoo.train.observer.Observer()` keeps quiet.
 
     Returns:
         The run: `.metrics` is a DataFrame, `.generator()` the trained network.
 
     Raises:
         ZooError: if anything is wrong that the caller can mend; before training wherever possible.
-        Interrupted: if Ctrl-C, SIGTERM or SIGUSR1 asked to stop; the state is saved.
+        Interrupted: if Ctrl-C or one of `zoo.signals.ENDING` asked to stop; the state is saved.
     """
     for plugin in plugins:
         load_plugin_file(plugin)
     book = load_book([Path(file) for file in registry])
     check_book(book, required=recipe)
     chosen = default_profile(choose_device(device)) if profile is None else profile
-    wanted = [*settings, *([] if data is None else [f"data.source={json.dumps(str(data))}"])]
+    source = {} if data is None else {"data.source": str(data)}
+    wanted = [*written_settings(settings), *written_settings(source)]
     spec = complete(resolve(book, recipe, chosen, seed=seed, settings=wanted)).spec
     root = None if data_root is None else Path(data_root)
-    return train_run(spec, Options(Path(run_root), root, device, fresh, observer or Observer()))
+    observer = LineObserver(tell_on_stderr) if observer is None else observer
+    return train_run(spec, Options(Path(run_root), root, device, fresh, observer))

@@ -1,7 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGUSR1 as a wish to stop after the current step, not as a loss of work.
-
-SLURM says with SIGUSR1 (`--signal=USR1@60`) that a job's time is almost up; it is taken as SIGTERM.
-"""
+"""Ctrl-C, SIGTERM and its like as a wish to stop after the current step, not as a loss of work."""
 
 from __future__ import annotations
 
@@ -12,7 +9,9 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGUSR1: 143}
+from zoo.signals import ENDING, heeded
+
+EXIT_CODES = {signal.SIGINT: 130, **dict.fromkeys(ENDING, 143)}
 """By signal: 128 and the number of Ctrl-C's or SIGTERM's."""
 
 
@@ -20,7 +19,7 @@ class Interrupted(Exception):  # noqa: N818  it is a wish of the user's, not an 
     """A run stopped on request after it saved its state.
 
     Attributes:
-        exit_code: 130 for Ctrl-C, 143 for SIGTERM and SIGUSR1.
+        exit_code: 130 for Ctrl-C, 143 for the others.
         step: generator updates done and saved.
     """
 
@@ -33,6 +32,7 @@ class Interrupted(Exception):  # noqa: N818  it is a wish of the user's, not an 
 class StopRequest:
     """While entered, turns the first of `EXIT_CODES` into `requested`; a SIGINT after it breaks.
 
+    A signal that is ignored stays so, but for SIGINT, which shells ignore for what runs behind.
     A wish that `leaving_at_once` met, and that somebody swallowed, is taken up. The handlers before
     are restored on leaving. Outside the main thread signals cannot be caught, and nothing is done.
     """
@@ -43,7 +43,7 @@ class StopRequest:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in EXIT_CODES:
+            for number in (signal.SIGINT, *heeded()):
                 self._previous[number] = signal.signal(number, self._note)
             self.requested = self.requested or wish_before(self._previous.values())
         return self
@@ -92,13 +92,16 @@ def leaving_at_once() -> Iterator[None]:
     """While entered, signals end a program at once, with its exit code and clean-up.
 
     For what comes before and after the steps of a training, when there is nothing to save. A
-    Ctrl-C that is ignored, or somebody else's, is left so. Outside the main thread nothing is done.
+    signal that is ignored is left so, and a Ctrl-C that is somebody else's. Outside the main thread
+    nothing is done.
     """
     leaver, previous = _Leaver(), dict[int, Any]()
     if threading.current_thread() is threading.main_thread():
-        for number in EXIT_CODES:
-            if number != signal.SIGINT or signal.getsignal(number) is signal.default_int_handler:
-                previous[number] = signal.signal(number, leaver)
+        numbers = heeded()
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            numbers.append(signal.SIGINT)
+        for number in numbers:
+            previous[number] = signal.signal(number, leaver)
     try:
         yield
     finally:

@@ -93,7 +93,7 @@ def train(spec: RunSpec, options: Options) -> Run:
 
     Raises:
         ZooError: if anything is wrong that the user can mend; before training wherever possible.
-        Interrupted: if Ctrl-C, SIGTERM or SIGUSR1 asked to stop; the state is saved.
+        Interrupted: if Ctrl-C or one of `zoo.signals.ENDING` asked to stop; the state is saved.
     """
     prepared = prepare(spec, options)
     directory = RunDirectory(run_path(spec, options.run_root))

@@ -16,6 +16,7 @@ from typing import Final
 
 from zoo.data.images import SUFFIXES
 from zoo.errors import DataError, MachineError, RecipeError
+from zoo.files import from_home
 from zoo.upscaling.encoding import SUFFIX_FORMATS
 
 MAX_LISTED: Final = 10
@@ -138,7 +139,7 @@ def refuse_existing(jobs: Sequence[Job]) -> None:
 def _meant(word: str, *, recursive: bool) -> Iterable[Input]:
     if not word:
         raise DataError("a name of nothing: name pictures, folders or patterns")
-    path = Path(word).expanduser()
+    path = from_home(word)
     if os.path.isdir(path):  # noqa: PTH112  pathlib's raises for names too long to be one
         return _in_folder(path, recursive=recursive)
     if os.path.exists(path):  # noqa: PTH110

@@ -24,7 +24,7 @@ from urllib.request import url2pathname
 from zoo.data import Progress
 from zoo.data.download import CHUNK_BYTES, CONNECT_SECONDS, fetch, refuse_offline
 from zoo.errors import IntegrityError, MachineError, WeightsError, ZooError
-from zoo.files import explaining_refusals, file_sha256, write_atomically
+from zoo.files import explaining_refusals, file_sha256, from_home, write_atomically
 from zoo.weights.pip_settings import IndexSettings, masked, pip_settings
 
 if TYPE_CHECKING:
@@ -246,7 +246,7 @@ def _file_named(url: str) -> str:
 def _local_path(place: str) -> Path | None:
     if place.lower().startswith("file:"):
         return Path(url2pathname(urlsplit(place).path))
-    return None if "://" in place else Path(place).expanduser()
+    return None if "://" in place else from_home(place)
 
 
 def _split_login(url: str) -> tuple[str, tuple[str, str] | None]:

@@ -14,10 +14,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from zoo.errors import MachineError
+from zoo.files import from_home
 
 DEFAULT_INDEX = "https://pypi.org/simple"  # pip's own default, as is the timeout
 DEFAULT_TIMEOUT = 15.0
@@ -52,7 +52,7 @@ def pip_settings() -> IndexSettings:
             sections[section][_ALIASES.get(name, name)] = value
     options = {name: value for section in _SECTIONS for name, value in sections[section].items()}
     for name in {"cert", "client-cert"} & options.keys():
-        options[name] = str(Path(options[name]).expanduser())
+        options[name] = str(from_home(options[name]))
     no_index = options.get("no-index", "").lower() in ("y", "yes", "t", "true", "on", "1")
     seconds = re.fullmatch(r"\d+(\.\d*)?", options.get("timeout", ""))
     return IndexSettings(
