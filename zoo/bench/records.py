@@ -10,6 +10,7 @@ Not here: how scores are computed (`zoo.bench.evaluate`), what they mean (`zoo.b
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 from collections.abc import Iterable, Mapping
@@ -69,6 +70,8 @@ class Target(Part):
         identity_sha256: of everything that shaped a run.
         pretraining_sha256: the identity of its pretraining, where it has one.
         command: how to make it again.
+        variant: in what a run is not its recipe's under its profile, as `--set` writes it.
+        spec: all that a run was told, as its `recipe.yaml`; empty for all else.
     """
 
     name: str
@@ -81,6 +84,8 @@ class Target(Part):
     identity_sha256: Sha256 | None = None
     pretraining_sha256: Sha256 | None = None
     command: str | None = None
+    variant: tuple[str, ...] = ()
+    spec: dict[str, Any] = {}
 
 
 class ImageScores(Part):
@@ -233,7 +238,7 @@ def record_path(root: Path, record: Record) -> Path:
     What failed has one place a target, for it is no result: it is replaced when it fails again, and
     goes when it is scored.
     """
-    kind = "failed" if record.error is not None else record.key[:KEY_DIGITS]
+    kind = _failed(record.target) if record.error is not None else record.key[:KEY_DIGITS]
     return root / record.suite / f"{_slug(record.target)}-{kind}.json"
 
 
@@ -297,6 +302,13 @@ def _order(record: Record) -> tuple[Any, ...]:
     seed = -1 if target.seed is None else target.seed
     created = str(record.provenance.get("created", ""))
     return record.suite, target.kind != "baseline", target.name, target.profile or "", seed, created
+
+
+def _failed(target: Target) -> str:
+    """Return what a failure's file ends with; a long name is told apart by its hash."""
+    if target.name == target.recipe or target.kind != "run":
+        return "failed"
+    return f"failed-{hashlib.sha256(target.name.encode()).hexdigest()[:KEY_DIGITS]}"
 
 
 def _slug(target: Target) -> str:

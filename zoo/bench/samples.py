@@ -48,12 +48,14 @@ class Paired:
 def of_recipe(records: Iterable[Record], recipe: str) -> list[Record]:
     """Return the runs of a recipe, or its record where it needs no training.
 
-    A file of weights or a function may bear the name of a recipe; it is not that recipe.
+    A file of weights or a function may bear the name of a recipe; it is not that recipe. Nor is a
+    run of it with other settings, whose name says so (`zoo.bench.naming`).
     """
     return [
         record
         for record in records
-        if record.target.kind in ("run", "baseline") and record.target.recipe == recipe
+        if record.target.kind in ("run", "baseline")
+        and record.target.recipe == record.target.name == recipe
     ]
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from zoo.plugins import load_plugin_file
 from zoo.recipes.book import load_book
-from zoo.recipes.checks import check_book, complete
-from zoo.recipes.resolve import resolve
+from zoo.recipes.checks import check_book
+from zoo.recipes.variants import specify
+from zoo.runs.commands import source_options
 from zoo.runs.device import choose_device, default_profile
 from zoo.train.observer import Observer
 from zoo.train.prepare import Options
@@ -64,6 +65,8 @@ def train(
     check_book(book, required=recipe)
     chosen = default_profile(choose_device(device)) if profile is None else profile
     wanted = [*settings, *([] if data is None else [f"data.source={json.dumps(str(data))}"])]
-    spec = complete(resolve(book, recipe, chosen, seed=seed, settings=wanted)).spec
+    spec = specify(book, recipe, chosen, seed=seed, settings=wanted)
     root = None if data_root is None else Path(data_root)
-    return train_run(spec, Options(Path(run_root), root, device, fresh, observer or Observer()))
+    sources = source_options(registry=registry, plugin=plugins, data_root=data_root)
+    options = Options(Path(run_root), root, device, fresh, observer or Observer(), sources)
+    return train_run(spec, options)

@@ -16,7 +16,8 @@ from zoo.errors import MachineError
 from zoo.recipes.schema import RunSpec
 from zoo.runs.checkpoint import seed_everything
 from zoo.runs.device import Execution, peak_memory, reset_peak_memory
-from zoo.runs.directory import RunDirectory, run_path
+from zoo.runs.directory import RunDirectory
+from zoo.runs.places import find_place
 from zoo.train.choice import Choice
 from zoo.train.memory import MemoryForecast, forecast_memory
 from zoo.train.prepare import Options, Prepared, prepare, settle
@@ -105,7 +106,7 @@ def _rehearse_stage(
 
 def _begun(spec: RunSpec, options: Options) -> Mapping[str, Any] | None:
     """Return the provenance of the run that a stage would go on with, None where it would begin."""
-    directory = RunDirectory(run_path(spec, options.run_root))
+    directory = RunDirectory(find_place(spec, options.run_root))
     recorded = None if options.fresh else directory.spec()
     if recorded is None or _mathematics(recorded) != _mathematics(spec):
         return None
