@@ -65,7 +65,7 @@ def test_a_run_of_other_code_is_another_run(plugin: Path, tmp_path: Path) -> Non
     load_plugin_file(plugin)
     found = find_run(spec, tmp_path)
     assert (found.state, found.can_be_trained) == ("other", False)
-    assert "was trained with other code of generator state-net: choose another" in found.reason
+    assert "was trained with other code of generator state-net: keep it and train" in found.reason
     plugin.write_text(PLUGIN.format(gain=1))
     load_plugin_file(plugin)
     assert find_run(spec, tmp_path).state == "finished"

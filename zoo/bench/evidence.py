@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from zoo.bench.naming import not_recipes
 from zoo.bench.records import Record, stand_ins
 from zoo.bench.samples import (
     COUNTED,
@@ -18,6 +17,7 @@ from zoo.bench.samples import (
     YES_OR_NO,
     Scores,
     column_of,
+    not_recipes,
     not_shared,
     of_recipe,
     other_start,

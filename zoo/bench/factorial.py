@@ -25,11 +25,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zoo.bench.naming import not_recipes
 from zoo.bench.records import Column, Record
 from zoo.bench.samples import (
     Paired,
     column_of,
+    not_recipes,
     not_shared,
     of_recipe,
     other_start,

@@ -11,9 +11,8 @@ import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from zoo.bench.candidates import Candidate
 from zoo.bench.records import Record, Target
 from zoo.bench.selection import seedless
 from zoo.errors import ZooError
@@ -21,6 +20,9 @@ from zoo.recipes.book import Book
 from zoo.recipes.schema import RunSpec
 from zoo.recipes.variants import joined, shaping, specify, with_variant
 from zoo.runs.commands import settings_in
+
+if TYPE_CHECKING:
+    from zoo.bench.candidates import Candidate
 
 
 def named_by(book: Book, records: Iterable[Record]) -> list[Record]:
@@ -65,34 +67,6 @@ def told_apart(
             for candidate, now, place in zip(candidates, found, places, strict=True)
         ]
     return found
-
-
-def not_recipes(records: Iterable[Record], recipes: Iterable[str] | None = None) -> list[str]:
-    """Say which runs are not their recipes' under their profiles, and so left out of what judges.
-
-    Args:
-        records: of any kind.
-        recipes: the recipes that matter, all where None.
-    """
-    wanted = None if recipes is None else set(recipes)
-    found: dict[tuple[str, str, str | None], dict[int, None]] = {}
-    for record in records:
-        target = record.target
-        recipe = target.recipe or ""
-        if target.kind != "run" or target.name == recipe:
-            continue
-        if wanted is None or recipe in wanted:
-            found.setdefault((target.name, recipe, target.profile), {})[target.seed or 0] = None
-    return [
-        f"left out of claims and factorials: {name} ({_seeds(seeds)}), which is not {recipe} under "
-        f"profile {profile}"
-        for (name, recipe, profile), seeds in found.items()
-    ]
-
-
-def _seeds(seeds: Iterable[int]) -> str:
-    numbers = sorted(seeds)
-    return f"seed{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
 
 def _variant(book: Book, target: Target, known: dict[str, tuple[str, ...]]) -> tuple[str, ...]:

@@ -15,9 +15,9 @@ from zoo.bench.dynamics import DIVERGED
 from zoo.errors import ZooError
 from zoo.recipes.build import PLUGIN_SHA256, plugin_hashes
 from zoo.recipes.schema import RunSpec
-from zoo.runs.changes import differences
+from zoo.runs.changes import differences, shaping_of
 from zoo.runs.directory import RunDirectory, run_path
-from zoo.runs.places import find_place, is_extension, shaping_of
+from zoo.runs.places import find_place, is_extension
 
 State = Literal["finished", "diverged", "begun", "missing", "other", "damaged"]
 TRAINABLE: tuple[State, ...] = ("begun", "missing")

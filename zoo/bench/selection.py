@@ -14,7 +14,7 @@ from zoo.bench.records import Record, newest, what_scored
 from zoo.metrics import metric_key
 from zoo.recipes.schema import RunSpec
 from zoo.runs.changes import differences as changes
-from zoo.runs.places import shaping_of
+from zoo.runs.changes import shaping_of
 
 _COMPONENT = ("weights", "sha256", "plugin_sha256")
 """What the provenance of a component says that shapes a run."""

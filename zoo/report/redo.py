@@ -32,7 +32,7 @@ def redo(
         sources: where recipes and components of the page came from, as options.
     """
     suite = suite or selection.suite
-    shared = list(sources)
+    shared = options_in([*sources, *given_sources(selection.records)], SOURCES)
     budget = ["--profile", selection.profile] if selection.profile else []
     labels = {(row.target, row.kind): row.label for row in selection.comparison.rows}
     failed: dict[str, list[Record]] = {}

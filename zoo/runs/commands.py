@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -103,7 +104,7 @@ def resume_command(spec: RunSpec, path: Path, provenance: Mapping[str, Any]) -> 
 def options_in(words: Sequence[Any], options: Sequence[str]) -> list[str]:
     """Return those of the options, with their values, that a command's words have; each once."""
     found: dict[tuple[str, str], None] = {}
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in itertools.zip_longest(words, words[1:], fillvalue=""):
         option, has_value, value = str(word).partition("=")
         if option in options and (has_value or following):
             found[option, value if has_value else str(following)] = None

@@ -9,11 +9,11 @@ from __future__ import annotations
 import shutil
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
 
 from zoo.errors import CheckpointError, MachineError
 from zoo.files import write_atomically
 from zoo.recipes.schema import RunSpec
+from zoo.runs.changes import shaping_of
 from zoo.runs.checkpoint import latest_step
 from zoo.runs.directory import ROLLBACK, RunDirectory, run_path
 
@@ -84,23 +84,6 @@ def is_extension(old: RunSpec, new: RunSpec) -> bool:
             return False
     first, then = was.pop("on_divergence"), will.pop("on_divergence")
     return before == now and then in (first, ROLLBACK)
-
-
-def shaping_of(spec: RunSpec) -> dict[str, Any]:
-    """Return what shapes a run, without how it is executed and how often it says so.
-
-    Nor is what a loss was not given: it may have learned that argument after a run was trained.
-    """
-    names = {"recipe", "profile", "pretraining", "variant"}
-    document = spec.model_dump(mode="json", exclude=names)
-    del document["settings"]["runtime"]
-    for name in ("log_every", "validate_every", "checkpoint_every"):
-        del document["settings"]["training"][name]
-    for loss in document["settings"]["losses"].values():
-        for name in [name for name, value in loss.items() if value is None]:
-            del loss[name]
-    inner = None if spec.pretraining is None else shaping_of(spec.pretraining)
-    return document | {"pretraining": inner}
 
 
 def _is_same(recorded: RunSpec, spec: RunSpec) -> bool:
