@@ -61,10 +61,14 @@ def test_a_baseline_scores_what_its_images_say(bench: Bench, data_root: Path) ->
     assert row["psnr_y"]["mean"] == pytest.approx(sum(scores) / 3)
 
 
-def test_missing_runs_are_listed_with_the_command_that_makes_them(bench: Bench) -> None:
+def test_missing_runs_are_listed_with_the_command_that_makes_them(
+    bench: Bench, data_root: Path, run_root: Path
+) -> None:
     result = bench("srresnet-nobn", "--seeds", "2", "--json")
     assert result.exit_code == 0
-    assert "zoo train srresnet-nobn --profile smoke --seed 1   # not trained" in result.stderr
+    given = f"--data-root {data_root} --run-root {run_root}"
+    made_by = f"zoo train srresnet-nobn --profile smoke --seed 1 {given}   # not trained"
+    assert made_by in result.stderr
     assert rows_of(result)["srresnet-nobn"]["seeds"] == 1
 
 
