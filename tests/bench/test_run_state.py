@@ -69,7 +69,7 @@ def test_a_run_of_other_code_is_another_run(plugin: Path, tmp_path: Path) -> Non
     load_plugin_file(plugin)
     found = find_run(spec, tmp_path)
     assert (found.state, found.can_be_trained) == ("other", False)
-    assert "was trained with other code of generator state-net: choose another" in found.reason
+    assert "was trained with other code of generator state-net: keep it and train" in found.reason
     path = run_path(spec, tmp_path)
     with pytest.raises(PluginError, match=f"{path} was trained with other code of generator"):
         run_candidate(path)

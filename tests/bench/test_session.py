@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,15 @@ SUMMARY = {"seconds": 1.0, "steps": 12, "verdict": "stable", "components": {}}
 def begin(tmp_path: Path) -> Begin:
     """Return what makes a run directory with these rows, finished where it has none."""
 
-    def make(recipe: str, *rows: dict[str, Any], seed: int = 0) -> RunDirectory:
-        spec = complete(resolve(load_book(), recipe, "smoke", seed=seed)).spec
-        directory = RunDirectory(run_path(spec, tmp_path))
+    def make(
+        recipe: str,
+        *rows: dict[str, Any],
+        seed: int = 0,
+        settings: Sequence[str] = (),
+        root: Path = tmp_path,
+    ) -> RunDirectory:
+        spec = complete(resolve(load_book(), recipe, "smoke", seed=seed, settings=settings)).spec
+        directory = RunDirectory(run_path(spec, root))
         directory.path.mkdir(parents=True)
         identity = {
             "data": "",
@@ -61,7 +67,8 @@ def test_a_finished_run_is_a_candidate_and_a_missing_one_has_a_command(
     asked = find(tmp_path, "srresnet", seeds=2)
     assert [one.error for one in asked.candidates] == [None]
     (missing,) = asked.missing
-    assert missing.command == "zoo train srresnet --profile smoke --seed 1"
+    made_by = f"zoo train srresnet --profile smoke --seed 1 --run-root {tmp_path}"
+    assert missing.command == made_by
 
 
 def damage_provenance(directory: RunDirectory) -> None:
@@ -106,11 +113,24 @@ def test_a_run_without_weights_is_not_finished(begin: Begin, tmp_path: Path) -> 
 
 
 def test_a_run_with_other_settings_is_in_the_way(begin: Begin, tmp_path: Path) -> None:
-    begin("srresnet")
+    root = tmp_path / "runs"
+    begin("srresnet", settings=["training.learning_rate=0.5"], root=root)
+    (missing,) = find(root, "srresnet").missing
+    assert "with other settings" in missing.reason
+    assert missing.reason.index("--run-root") < missing.reason.index("--fresh")
+    assert missing.command.endswith(f"--seed 0 --run-root {root}-2"), "the run is kept"
+    begin("srresnet", settings=["training.learning_rate=0.4"], root=tmp_path / "runs-2")
+    assert find(root, "srresnet").missing[0].command.endswith(f"--run-root {root}-3")
+
+
+def test_a_run_with_other_settings_of_before_they_had_a_place_is_found(
+    begin: Begin, tmp_path: Path
+) -> None:
     settings = ["training.learning_rate=0.5"]
-    (missing,) = find(tmp_path, "srresnet", settings=settings).missing
-    assert "--run-root" in missing.reason
-    assert missing.command.endswith("--set training.learning_rate=0.5 --fresh")
+    old = begin("srresnet", settings=settings)
+    assert old.path == tmp_path / "srresnet" / "smoke" / "seed-0"
+    (found,) = find(tmp_path, "srresnet", settings=settings).candidates
+    assert found.target.name == "srresnet training.learning_rate=0.5"
 
 
 def test_a_run_that_never_began_since_its_pretraining_diverged_is_lost(

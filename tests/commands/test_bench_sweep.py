@@ -116,16 +116,20 @@ def test_a_recipe_that_breaks_the_estimate_breaks_no_other(
 
 
 @pytest.mark.usefixtures("fates")
-def test_a_run_with_other_settings_is_left_and_said(bench: Bench, run_root: Path) -> None:
+def test_a_run_with_other_settings_is_left_and_said(
+    bench: Bench, run_root: Path, data_root: Path
+) -> None:
+    edited = run_root / "srresnet/smoke/seed-0/recipe.yaml"
+    edited.write_text(edited.read_text().replace("learning_rate: 0.0001", "learning_rate: 0.5"))
     before = (run_root / "srresnet/smoke/seed-0/summary.json").read_bytes()
-    changed = ("--set", "training.learning_rate=0.5", "--seeds", "1")
-    result = bench("srresnet", *changed, "--train")
+    result = bench("srresnet", "--seeds", "1", "--train")
     assert result.exit_code == 3
     assert "1 runs: 0 finished, 0 to train" in result.stderr
-    assert "choose another --run-root" in result.stderr
-    assert "--set training.learning_rate=0.5 --fresh" in result.stderr
+    assert "keep it and train under another --run-root" in result.stderr
+    assert f"--seed 0 --data-root {data_root} --run-root {run_root}-2" in result.stderr
+    assert "--fresh " not in result.stderr.partition("runs are not there")[2].partition("#")[0]
     assert (run_root / "srresnet/smoke/seed-0/summary.json").read_bytes() == before
-    assert bench("srresnet", *changed).exit_code == 0, "nobody asked for its training"
+    assert bench("srresnet", "--seeds", "1").exit_code == 0, "nobody asked for its training"
 
 
 @pytest.mark.usefixtures("fates")
@@ -163,7 +167,9 @@ def test_the_effects_of_a_factorial_are_printed(
     assert "norm batch -> none" in result.stdout
 
 
-def test_all_scores_what_is_there_and_lists_the_rest(bench: Bench) -> None:
+def test_all_scores_what_is_there_and_lists_the_rest(
+    bench: Bench, data_root: Path, run_root: Path
+) -> None:
     result = bench("--all", "--seeds", "1", "--json")
     assert result.exit_code == 0, result.stderr
     assert {row["recipe"] for row in json.loads(result.stdout)} == {
@@ -171,7 +177,9 @@ def test_all_scores_what_is_there_and_lists_the_rest(bench: Bench) -> None:
         "srresnet",
         "srresnet-nobn",
     }
-    assert "zoo train esrgan --profile smoke --seed 0   # not trained" in result.stderr
+    given = f"--data-root {data_root} --run-root {run_root}"
+    made_by = f"zoo train esrgan --profile smoke --seed 0 {given}   # not trained"
+    assert made_by in result.stderr
 
 
 def test_claims_of_a_users_registry_are_judged(
@@ -245,6 +253,7 @@ def test_python_hears_of_missing_runs(
     assert set(frame["target"]) == {"bicubic"}
     (missing,) = frame.attrs["missing"]
     assert (missing["recipe"], missing["seed"]) == ("srresnet", 0)
-    assert "with other settings" in missing["reason"]
-    assert missing["command"].endswith("--set training.learning_rate=0.5 --fresh")
+    assert missing["reason"] == "not trained"
+    options = f"--data-root {data_root} --run-root {run_root}"
+    assert missing["command"].endswith(f"--set training.learning_rate=0.5 {options}")
     assert missing["command"] in caplog.text

@@ -28,6 +28,7 @@ from zoo.bench.candidates import (
     weights_candidate,
 )
 from zoo.bench.evaluate import Scorer, create_metrics
+from zoo.bench.naming import told_apart
 from zoo.bench.order import Order
 from zoo.bench.records import Record
 from zoo.bench.selection import narrowed
@@ -55,6 +56,7 @@ from zoo.recipes.schema import ComponentSpec, Runtime
 from zoo.recipes.targets import sort_targets
 from zoo.recipes.tree import Leaves, component_name
 from zoo.registry import GENERATORS, METRICS
+from zoo.runs.commands import source_options
 from zoo.runs.device import choose_device, default_profile, plan_execution
 
 if TYPE_CHECKING:
@@ -84,6 +86,7 @@ class Request:
         failures: why the training of a run failed, by recipe and seed.
         settings: what is set beside recipe and profile in every run, as `path=value`.
         metrics: names of metrics to score by beside the suite's.
+        sources: options of the command that say where recipes, components and data come from.
     """
 
     recipes: tuple[str, ...] = ()
@@ -100,6 +103,12 @@ class Request:
     failures: Mapping[tuple[str, int], Failure] = field(default_factory=dict)
     settings: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+    @property
+    def asked_as(self) -> tuple[str, ...]:
+        """Options of a command that find the same suite, recipes, components and data."""
+        return ("--suite", self.suite, *self.sources)
 
     @property
     def record_root(self) -> Path:
@@ -203,6 +212,7 @@ def bench(
         device=device,
         settings=tuple(written_settings(settings)),
         metrics=tuple(named_metrics([metrics] if isinstance(metrics, str) else metrics)),
+        sources=source_options(registry=registry, plugin=plugins, data_root=data_root),
     )
     return _table(run_benchmark(book, asked), asked.metrics)
 
@@ -295,8 +305,10 @@ def _find(book: Book, request: Request, scale: int) -> Asked:
         run_root=request.run_root,
         settings=request.settings,
         failures=request.failures,
+        sources=request.sources,
     )
-    asked.candidates += [_from_file(path, request.generator, scale) for path in request.files]
+    found = [_from_file(book, path, request.generator, scale) for path in request.files]
+    asked.candidates += told_apart(found, request.files, asked.candidates)
     asked.candidates += [
         callable_candidate(name, function, scale=scale)
         for name, function in request.callables.items()
@@ -304,12 +316,12 @@ def _find(book: Book, request: Request, scale: int) -> Asked:
     return asked
 
 
-def _from_file(path: Path, generator: ComponentSpec | None, scale: int) -> Candidate:
+def _from_file(book: Book, path: Path, generator: ComponentSpec | None, scale: int) -> Candidate:
     if (path / MODEL_FILE).is_file():
         path = path / MODEL_FILE
     try:
         if path.is_dir():
-            return run_candidate(path)
+            return run_candidate(path, book)
     except (IntegrityError, PluginError) as error:
         return lost_run(path, str(error), scale=scale)
     try:

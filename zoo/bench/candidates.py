@@ -28,13 +28,15 @@ from zoo.files import file_sha256
 from zoo.fingerprints import scoring_hash
 from zoo.models.file import read_details, read_model
 from zoo.recipes.arguments import complaints
+from zoo.recipes.book import Book
 from zoo.recipes.build import build_generator
 from zoo.recipes.problems import raise_problems
 from zoo.recipes.reader import parse_document
 from zoo.recipes.schema import ComponentSpec, RecipeSettings, RunSpec
+from zoo.recipes.variants import run_name, shaping, with_variant
 from zoo.registry import GENERATORS
 from zoo.runs.coherence import RecordedRun, read_run
-from zoo.runs.commands import train_command
+from zoo.runs.commands import recorded_sources, resume_command, train_command
 from zoo.runs.directory import RunDirectory
 from zoo.weights.tensors import read_tensors
 
@@ -80,12 +82,12 @@ def baseline_candidate(spec: RunSpec) -> Candidate:
     return Candidate(target, spec.settings.scale, lambda: build_generator(spec.settings, seed=0))
 
 
-def run_candidate(path: Path, settings: Sequence[str] = ()) -> Candidate:
+def run_candidate(path: Path, book: Book | None = None) -> Candidate:
     """Return a finished run, or one that diverged, as a candidate.
 
     Args:
         path: its directory.
-        settings: what was set beside its recipe and profile, for the command that makes it again.
+        book: tells in what it is not its recipe's; what it says of that itself counts where None.
 
     Raises:
         DataError: if no run is there, or it is not finished.
@@ -95,23 +97,18 @@ def run_candidate(path: Path, settings: Sequence[str] = ()) -> Candidate:
     run = read_run(path)
     if run is None:
         raise DataError(f"{path} holds no run: it has no recipe.yaml and provenance.json")
-    spec, directory, summary = run.spec, run.directory, run.summary
+    directory, summary = run.directory, run.summary
+    spec = run.spec if book is None else with_variant(run.spec, book)
     diverged = divergence(directory)
     if not run.is_finished and diverged is None:
-        raise DataError(f"{path} is not finished; go on with: {train_command(spec, settings)}")
+        resume = resume_command(spec, path, run.provenance)
+        raise DataError(f"{path} is not finished; go on with: {resume}")
     _refuse_other_code(run)
     target = Target(
-        name=spec.recipe,
-        kind="run",
-        recipe=spec.recipe,
-        profile=spec.profile,
-        seed=spec.seed,
-        generator=_described(spec.settings),
-        code_sha256=_code(spec.settings.generator.name),
+        **_run(spec, recorded_sources(run.provenance)),
         weights_sha256=None if summary is None else file_sha256(directory.weights),
         identity_sha256=run.identity_sha256,
         pretraining_sha256=run.provenance["identity"].get("pretraining"),
-        command=train_command(spec, settings),
     )
     verdict = DIVERGED if summary is None else summary["verdict"]
     training = TrainingSummary(
@@ -246,22 +243,29 @@ class Failure:
     diverged: bool = False
 
 
-def failed_candidate(spec: RunSpec, failure: Failure, settings: Sequence[str] = ()) -> Candidate:
+def failed_candidate(spec: RunSpec, failure: Failure, sources: Sequence[str] = ()) -> Candidate:
     """Return a run whose training failed as a candidate that becomes an error record."""
-    target = Target(
-        name=spec.recipe,
-        kind="run",
-        recipe=spec.recipe,
-        profile=spec.profile,
-        seed=spec.seed,
-        generator=_described(spec.settings),
-        command=train_command(spec, settings),
-    )
+    target = Target(**_run(spec, sources))
     training = None
     if failure.diverged:
         lost = {"finite": 0.0, "stable": 0.0}
         training = TrainingSummary(steps=0, seconds=0.0, verdict=DIVERGED, measures=lost)
     return Candidate(target, spec.settings.scale, _nothing, training, error=failure.message)
+
+
+def _run(spec: RunSpec, sources: Sequence[str]) -> dict[str, Any]:
+    """Return what a run's target says of it before it is trained."""
+    return {
+        "name": run_name(spec),
+        "kind": "run",
+        "recipe": spec.recipe,
+        "profile": spec.profile,
+        "seed": spec.seed,
+        "generator": _described(spec.settings),
+        "variant": shaping(spec.variant),
+        "spec": spec.model_dump(mode="json"),
+        "command": train_command(spec, sources),
+    }
 
 
 def _bench_command(*words: str) -> str:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
 
 from zoo.bench.records import Column, DatasetScores, Record, age_of, stand_ins
+from zoo.bench.samples import not_recipes
 from zoo.bench.selection import comparable
 from zoo.bench.statistics import LEVEL
 from zoo.recipes.claims import COST_KEYS
@@ -175,7 +176,13 @@ def _comparison(
             for dataset in record.datasets
         )
     )
-    said = [*notes, *stand_ins(records), *_own_judges(records), *_random_judges(records)]
+    said = [
+        *notes,
+        *not_recipes(records),
+        *stand_ins(records),
+        *_own_judges(records),
+        *_random_judges(records),
+    ]
     groups = _groups(records, order)
     whole = _whole_suite(groups, datasets, said)
     by_target = [_rows(group, datasets, keys, columns, whole=whole, notes=said) for group in groups]
@@ -205,7 +212,7 @@ def _groups(records: Sequence[Record], order: Sequence[str]) -> list[list[Record
     groups: dict[tuple[bool, int, str, str], list[Record]] = {}
     for record in sorted(records, key=lambda record: (record.target.seed or 0, record.key)):
         target = record.target
-        position = place.get(target.name, len(place))
+        position = place.get(target.recipe or target.name, len(place))
         key = (target.kind != "baseline", position, target.name, target.kind)
         groups.setdefault(key, []).append(record)
     return [groups[key] for key in sorted(groups)]

@@ -17,6 +17,7 @@ from zoo.bench.samples import (
     YES_OR_NO,
     Scores,
     column_of,
+    not_recipes,
     not_shared,
     of_recipe,
     other_start,
@@ -36,6 +37,7 @@ from zoo.bench.statistics import (
     unpaired_interval,
 )
 from zoo.recipes.claims import Claim
+from zoo.runs.commands import bench_command
 
 MATCH = 0.05
 """Sides whose matched cost differs by more than this share of the reference are not compared."""
@@ -92,14 +94,21 @@ class Evidence:
         return not is_sure
 
 
-def find_evidence(claim: Claim, records: Sequence[Record], *, profile: str, suite: str) -> Evidence:
+def find_evidence(
+    claim: Claim,
+    records: Sequence[Record],
+    *,
+    profile: str,
+    suite: str,
+    sources: Sequence[str] = (),
+) -> Evidence:
     """Return what comparable records of one suite and profile hold of a claim."""
     recipes = [name for name in (claim.contrast.changed, claim.contrast.reference) if name]
     sides = [of_recipe(records, name) for name in recipes]
     involved = [record for side in sides for record in side]
     family, key = claim.family, claim.key
     column = column_of(involved, key)
-    command = f"zoo bench {' '.join(recipes)} --suite {suite} --profile {profile} --train"
+    command = bench_command(recipes, suite=suite, profile=profile, sources=sources)
     evidence = Evidence(
         claim,
         column.label,
@@ -110,11 +119,13 @@ def find_evidence(claim: Claim, records: Sequence[Record], *, profile: str, suit
         command=command,
         stand_ins=tuple(stand_ins(involved)),
     )
+    others = tuple(not_recipes(records, recipes))
+    evidence = replace(evidence, notes=others)
     scores = [scores_of(side, family, key) for side in sides]
     absent = _missing(recipes, sides, command) or _unlisted(claim, involved, suite)
     if absent:
         return replace(evidence, problem=absent)
-    notes = tuple(_left_out(sides, scores, column.label))
+    notes = (*_left_out(sides, scores, column.label), *others)
     evidence = replace(evidence, notes=notes)
     problem = _unscored(recipes, scores, column.unavailable, notes, column.label) or _incomparable(
         claim, sides, key

@@ -29,6 +29,7 @@ from zoo.bench.records import Column, Record
 from zoo.bench.samples import (
     Paired,
     column_of,
+    not_recipes,
     not_shared,
     of_recipe,
     other_start,
@@ -43,6 +44,7 @@ from zoo.bench.verdicts import LEVEL
 from zoo.errors import DataError
 from zoo.recipes.claims import family_of
 from zoo.recipes.matrices import Cell
+from zoo.runs.commands import bench_command
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ def effects(
     profile: str,
     suite: str,
     matrix: str | None = None,
+    sources: Sequence[str] = (),
 ) -> FactorialResult:
     """Return all main effects and two-way interactions of a factorial on one metric.
 
@@ -126,6 +129,7 @@ def effects(
         profile: the only profile whose runs are used.
         suite: the only suite.
         matrix: its name, for the command that makes what is missing.
+        sources: options of that command that say where recipes, components and data come from.
 
     Raises:
         DataError: if the cells are no full factorial of two levels a factor.
@@ -139,8 +143,8 @@ def effects(
     runs = {cell.recipe: of_recipe(kept, cell.recipe) for cell in cells}
     used = [record for of_one in runs.values() for record in of_one]
     column, paired, missing, unshared = _scored(cells, used, metric)
-    what = f"--matrix {matrix}" if matrix else " ".join(missing or runs)
-    command = f"zoo bench {what} --suite {suite} --profile {profile} --train"
+    what = ["--matrix", matrix] if matrix else list(missing or runs)
+    command = bench_command(what, suite=suite, profile=profile, sources=sources)
     problem = _problem(missing, column, paired, command) or _other_starts(cells, factors, runs)
     found = () if problem else _effects(cells, factors, paired)
     failed = [f"{record.target.name}: {record.error}" for record in used if record.error]
@@ -155,7 +159,7 @@ def effects(
         num_seeds=len(paired.seeds),
         num_images=len(paired.images),
         seconds=training_seconds(used),
-        notes=(*failed, *unshared, *said.get(suite, ())),
+        notes=(*failed, *unshared, *not_recipes(kept, runs), *said.get(suite, ())),
         sentence=_sentence(column, found, paired, problem),
     )
 

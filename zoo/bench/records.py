@@ -10,6 +10,7 @@ Not here: how scores are computed (`zoo.bench.evaluate`), what they mean (`zoo.b
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
@@ -74,6 +75,8 @@ class Target(Part):
         identity_sha256: of everything that shaped a run.
         pretraining_sha256: the identity of its pretraining, where it has one.
         command: how to make it again.
+        variant: in what a run is not its recipe's under its profile, as `--set` writes it.
+        spec: all that a run was told, as its `recipe.yaml`; empty for all else.
     """
 
     name: str
@@ -87,6 +90,8 @@ class Target(Part):
     identity_sha256: Sha256 | None = None
     pretraining_sha256: Sha256 | None = None
     command: str | None = None
+    variant: tuple[str, ...] = ()
+    spec: dict[str, Any] = {}
 
 
 class ImageScores(Part):
@@ -245,7 +250,7 @@ def record_path(root: Path, record: Record) -> Path:
     What failed has one place a target, for it is no result: it is replaced when it fails again, and
     goes when it is scored.
     """
-    kind = "failed" if record.error is not None else record.key[:KEY_DIGITS]
+    kind = _failed(record.target) if record.error is not None else record.key[:KEY_DIGITS]
     return root / record.suite / f"{_slug(record.target)}-{kind}.json"
 
 
@@ -344,6 +349,13 @@ def _order(record: Record) -> tuple[Any, ...]:
     seed = -1 if target.seed is None else target.seed
     is_trained, profile = target.kind != "baseline", target.profile or ""
     return record.suite, is_trained, target.name, profile, seed, age_of(record)
+
+
+def _failed(target: Target) -> str:
+    """Return what a failure's file ends with; a long name is told apart by its hash."""
+    if target.name == target.recipe or target.kind != "run":
+        return "failed"
+    return f"failed-{hashlib.sha256(target.name.encode()).hexdigest()[:KEY_DIGITS]}"
 
 
 def _slug(target: Target) -> str:

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from zoo.bench.dynamics import DIVERGED
 from zoo.errors import ZooError
 from zoo.recipes.build import PLUGIN_SHA256, code_hashes
 from zoo.recipes.schema import RunSpec
-from zoo.runs.changes import differences
+from zoo.runs.changes import differences, shaping_of
 from zoo.runs.coherence import RecordedRun, read_run
-from zoo.runs.directory import ROLLBACK, RunDirectory, run_path
+from zoo.runs.directory import RunDirectory, run_path
+from zoo.runs.places import find_place, is_extension
 
 State = Literal["finished", "diverged", "begun", "missing", "other", "damaged"]
 TRAINABLE: tuple[State, ...] = ("begun", "missing")
@@ -50,7 +51,7 @@ class RunState:
 
 def find_run(spec: RunSpec, run_root: Path) -> RunState:
     """Find the run of a specification; what cannot be read is a state, not an error."""
-    path = run_path(spec, run_root)
+    path = find_place(spec, run_root)
     try:
         own = _state(spec, path)
         if own.state != "missing" or spec.pretraining is None:
@@ -75,16 +76,16 @@ def _state(spec: RunSpec, path: Path) -> RunState:
     if recorded is None:
         return RunState("missing", reason="not trained")
     directory = recorded.directory
-    remedy = "choose another --run-root, or start it over with --fresh, which deletes it"
-    is_same = _shaping(recorded.spec) == _shaping(spec)
-    if not (is_same or (_is_extension(recorded.spec, spec) and directory.may_be_extended)):
+    remedy = "keep it and train under another --run-root; --fresh would delete it"
+    is_same = shaping_of(recorded.spec) == shaping_of(spec)
+    if not (is_same or (is_extension(recorded.spec, spec) and directory.may_be_extended)):
         return RunState("other", reason=f"{path} was trained with other settings: {remedy}")
     changed = changed_code(spec, recorded)
     if changed:
         names = ", ".join(changed)
         return RunState("other", reason=f"{path} was trained with other code of {names}: {remedy}")
     if not is_same:
-        extended = differences(_shaping(recorded.spec), _shaping(spec))
+        extended = differences(shaping_of(recorded.spec), shaping_of(spec))
         return RunState("begun", reason=f"to go on from what was trained here: {extended}")
     if recorded.is_finished:
         is_damaged = directory.has_steps and not directory.has_whole_weights()
@@ -107,7 +108,7 @@ def _diverged_pretraining(spec: RunSpec, run_root: Path) -> RunState | None:
     """Return the end of a run that never began, since its pretraining diverged."""
     for directory in _places(spec, run_root):
         recorded = directory.spec()
-        if recorded is not None and _shaping(recorded) == _shaping(spec):
+        if recorded is not None and shaping_of(recorded) == shaping_of(spec):
             message = divergence(directory)
             if message is not None:
                 return RunState("diverged", reason=f"its pretraining diverged: {message}")
@@ -117,38 +118,5 @@ def _diverged_pretraining(spec: RunSpec, run_root: Path) -> RunState | None:
 def _places(spec: RunSpec, run_root: Path) -> Iterator[RunDirectory]:
     """Yield where a stage may lie: beside a run with other settings it has a longer name."""
     usual = run_path(spec, run_root)
-    for path in [usual, *sorted(usual.parent.glob(f"{usual.name}-*"))]:
+    for path in [find_place(spec, run_root), usual, *sorted(usual.parent.glob(f"{usual.name}-*"))]:
         yield RunDirectory(path)
-
-
-def _is_extension(old: RunSpec, new: RunSpec) -> bool:
-    """Tell by specifications whether a run goes on from another; the rules are training's.
-
-    Those compare identities, which nobody knows before data and weights are looked at
-    (`zoo.runs.changes`). Should they disagree, training says so and nothing is lost.
-    """
-    before, now = _shaping(old), _shaping(new)
-    was, will = (document["settings"]["training"] for document in (before, now))
-    for name in ("steps", "epochs"):
-        first, then = was.pop(name), will.pop(name)
-        is_longer = None not in (first, then) and then > first
-        if first != then and not (is_longer and was["schedule"]["kind"] == "constant"):
-            return False
-    first, then = was.pop("on_divergence"), will.pop("on_divergence")
-    return before == now and then in (first, ROLLBACK)
-
-
-def _shaping(spec: RunSpec) -> dict[str, Any]:
-    """Return what shapes a run, without how it is executed and how often it says so.
-
-    Nor is what a loss was not given: it may have learned that argument after a run was trained.
-    """
-    document = spec.model_dump(mode="json", exclude={"recipe", "profile", "pretraining"})
-    del document["settings"]["runtime"]
-    for name in ("log_every", "validate_every", "checkpoint_every"):
-        del document["settings"]["training"][name]
-    for loss in document["settings"]["losses"].values():
-        for name in [name for name, value in loss.items() if value is None]:
-            del loss[name]
-    inner = None if spec.pretraining is None else _shaping(spec.pretraining)
-    return document | {"pretraining": inner}

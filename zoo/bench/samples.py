@@ -48,13 +48,43 @@ class Paired:
 def of_recipe(records: Iterable[Record], recipe: str) -> list[Record]:
     """Return the runs of a recipe, or its record where it needs no training.
 
-    A file of weights or a function may bear the name of a recipe; it is not that recipe.
+    A file of weights or a function may bear the name of a recipe; it is not that recipe. Nor is a
+    run of it with other settings, whose name says so (`zoo.bench.naming`).
     """
     return [
         record
         for record in records
-        if record.target.kind in ("run", "baseline") and record.target.recipe == recipe
+        if record.target.kind in ("run", "baseline")
+        and record.target.recipe == record.target.name == recipe
     ]
+
+
+def not_recipes(records: Iterable[Record], recipes: Iterable[str] | None = None) -> list[str]:
+    """Say which runs are not their recipes' under their profiles, and so left out of what judges.
+
+    Args:
+        records: of any kind.
+        recipes: the recipes that matter, all where None.
+    """
+    wanted = None if recipes is None else set(recipes)
+    found: dict[tuple[str, str, str | None], dict[int, None]] = {}
+    for record in records:
+        target = record.target
+        recipe = target.recipe or ""
+        if target.kind != "run" or target.name == recipe or not recipe:
+            continue
+        if wanted is None or recipe in wanted:
+            found.setdefault((target.name, recipe, target.profile), {})[target.seed or 0] = None
+    return [
+        f"left out of claims and factorials: {name} ({_seeds(seeds)}), which is not {recipe} under "
+        f"profile {profile}"
+        for (name, recipe, profile), seeds in found.items()
+    ]
+
+
+def _seeds(seeds: Iterable[int]) -> str:
+    numbers = sorted(seeds)
+    return f"seed{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
 
 def scores_of(records: Iterable[Record], family: Family, key: str) -> Scores:

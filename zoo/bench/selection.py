@@ -5,11 +5,19 @@ Not here: what is made of them (`zoo.bench.comparisons`).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from zoo.bench.budget import differences
 from zoo.bench.records import Record, age_of, newest, what_scored
 from zoo.metrics import metric_key
+from zoo.recipes.schema import RunSpec
+from zoo.runs.changes import differences as changes
+from zoo.runs.changes import shaping_of
+
+_COMPONENT = ("weights", "sha256", "plugin_sha256")
+"""What the provenance of a component says that shapes a run."""
 
 
 def comparable(records: Iterable[Record]) -> tuple[list[Record], dict[str, list[str]]]:
@@ -30,8 +38,8 @@ def comparable(records: Iterable[Record]) -> tuple[list[Record], dict[str, list[
         same = _same_pixels(current)
         said.append(f"{_count(len(current) - len(same), 'record')} of other images of the suite")
         notes[suite] = [f"left out: {text}; score again" for text in said if text[0] != "0"]
-        alike = _same_budget(newest(same), notes[suite])
-        kept += _same_networks(alike, notes[suite])
+        alike = _same_budget(_same_making(same, notes[suite]), notes[suite])
+        kept += _same_networks(newest(alike), notes[suite])
     return kept, notes
 
 
@@ -43,22 +51,77 @@ def _same_pixels(records: Sequence[Record]) -> list[Record]:
     return [record for record in records if record.error or record.suite_sha256 == pixels]
 
 
-def _same_budget(records: Sequence[Record], notes: list[str]) -> list[Record]:
-    """Keep, of each profile, the runs whose budget is that of the newest run."""
-    reference: dict[str | None, dict[str, str]] = {}
-    for record in sorted(records, key=age_of):
-        if record.training is not None:
-            reference.setdefault(record.target.profile, {}).update(record.training.budget)
+def _same_making(records: Sequence[Record], notes: list[str]) -> list[Record]:
+    """Keep, of each name, what was made as the newest of it: one row is of one making."""
+    reference: dict[tuple[str, ...], Record] = {}
     kept = []
-    for record in records:
-        odd = differences([record], reference.get(record.target.profile, {}))
+    for record in sorted(records, key=age_of, reverse=True):
+        target = record.target
+        first = reference.setdefault((target.name, target.kind, target.profile or ""), record)
+        odd = _making_changes(first, record)
         if odd:
-            run = f"{record.target.name} seed {record.target.seed}"
-            what = "; ".join(odd[record.target.name])
-            notes.append(f"left out: {run}, trained with {what} of the newest runs")
+            notes.append(f"left out: {_run(record)}, not made as the newest of that name: {odd}")
         else:
             kept.append(record)
     return kept
+
+
+def _making_changes(first: Record, record: Record) -> str:
+    """Return in words in what the makings of two records differ; what only one tells is nothing."""
+    makings = [_making(first), _making(record)]
+    shared = makings[0].keys() & makings[1].keys()
+    return changes(*({key: making[key] for key in shared} for making in makings))
+
+
+def _making(record: Record) -> dict[str, Any]:
+    """Return what made a generator, but for the seed and what its budget says."""
+    target, training = record.target, record.training
+    making: dict[str, Any] = {"weights": target.weights_sha256} if target.kind == "weights" else {}
+    if target.spec:
+        making |= shaping_of(RunSpec.model_validate_json(json.dumps(seedless(target.spec))))
+    for name, known in (training.components if training else {}).items():
+        making |= {f"{name} {key}": known[key] for key in _COMPONENT if key in known}
+    return making
+
+
+def seedless(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run was told, but for the seed of each of its stages."""
+    inner = spec.get("pretraining")
+    return {**spec, "seed": 0, "pretraining": seedless(inner) if inner else None}
+
+
+def _run(record: Record) -> str:
+    seed = record.target.seed
+    return record.target.name if seed is None else f"{record.target.name} seed {seed}"
+
+
+def _same_budget(records: Sequence[Record], notes: list[str]) -> list[Record]:
+    """Keep, of each profile, the runs whose budget is that of the newest run.
+
+    A budget that was set beside the profile is part of a run's name, and is compared with its own.
+    """
+    reference: dict[tuple[str | None, tuple[str, ...], str], str] = {}
+    for record in sorted(records, key=age_of):
+        for key, value in (record.training.budget if record.training else {}).items():
+            reference[record.target.profile, _scope(record, key), key] = value
+    kept = []
+    for record in records:
+        own = record.training.budget if record.training else {}
+        profile = record.target.profile
+        alike = {key: reference[profile, _scope(record, key), key] for key in own}
+        odd = differences([record], alike)
+        if odd:
+            what = "; ".join(odd[record.target.name])
+            notes.append(f"left out: {_run(record)}, trained with {what} of the newest runs")
+        else:
+            kept.append(record)
+    return kept
+
+
+def _scope(record: Record, key: str) -> tuple[str, ...]:
+    """Return what was set beside a run's profile that its budget may differ by in a key."""
+    sections = {"device": (), "precision": ("runtime.",)}.get(key, ("data.", "training."))
+    return tuple(one for one in record.target.variant if one.startswith(sections))
 
 
 def _same_networks(records: Sequence[Record], notes: list[str]) -> list[Record]:

@@ -6,6 +6,7 @@ that fails becomes an error record, and the rest go on.
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,10 +29,10 @@ from zoo.bench.suites import Suite
 from zoo.errors import DataError, RecipeError, ZooError
 from zoo.metrics.base import Metric
 from zoo.recipes.book import Book
-from zoo.recipes.checks import complete
-from zoo.recipes.resolve import resolve
 from zoo.recipes.schema import RunSpec
-from zoo.runs.commands import train_command
+from zoo.recipes.variants import specify
+from zoo.runs.commands import root_options, train_command
+from zoo.runs.directory import run_path
 from zoo.runs.provenance import revision, versions
 
 logger = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ def find_recipes(
     run_root: Path,
     settings: Sequence[str] = (),
     failures: Mapping[tuple[str, int], Failure] | None = None,
+    sources: Sequence[str] = (),
 ) -> Asked:
     """Find the runs of recipes under a profile, for every seed.
 
@@ -82,6 +84,7 @@ def find_recipes(
         settings: what is set beside recipe and profile, as `path=value`.
         failures: why training failed, by recipe and seed; these become error records. So does a
             run that is there and cannot be read.
+        sources: options of the command that say where recipes, components and data come from.
 
     Raises:
         RecipeError: if there is no seed, or a recipe does not fit the profile.
@@ -90,7 +93,7 @@ def find_recipes(
         raise RecipeError("no seeds: at least one is scored")
     asked, failed = Asked(), failures or {}
     for recipe in recipes:
-        first = complete(resolve(book, recipe, profile, seed=seeds[0], settings=settings)).spec
+        first = specify(book, recipe, profile, seed=seeds[0], settings=settings)
         for seed in seeds:
             spec = first.model_copy(update={"seed": seed})
             if first.pretraining is not None:
@@ -99,11 +102,11 @@ def find_recipes(
             found = find_run(spec, run_root)
             failure = _failure(found) or failed.get((recipe, seed))
             if found.path is not None:
-                asked.candidates.append(_read(found.path, spec, settings))
+                asked.candidates.append(_read(found.path, spec, book, sources))
             elif failure is not None:
-                asked.candidates.append(failed_candidate(spec, failure, settings))
+                asked.candidates.append(failed_candidate(spec, failure, sources))
             else:
-                asked.missing.append(_missing(spec, found, settings))
+                asked.missing.append(_missing(spec, found, run_root, sources))
     return asked
 
 
@@ -206,22 +209,29 @@ def _failure(found: RunState) -> Failure | None:
     return None
 
 
-def _read(path: Path, spec: RunSpec, settings: Sequence[str]) -> Candidate:
+def _read(path: Path, spec: RunSpec, book: Book, sources: Sequence[str]) -> Candidate:
     """Return a run as a candidate; one that cannot be read costs its own row."""
     try:
-        return run_candidate(path, settings)
+        return run_candidate(path, book)
     except (ZooError, OSError) as error:
         logger.warning("%s: %s", path, error)
-        return failed_candidate(spec, Failure(str(error)), settings)
+        return failed_candidate(spec, Failure(str(error)), sources)
     except Exception as error:  # what a damaged file of a run may raise is not foreseen
         logger.exception("%s cannot be read", path)
         reason = f"{path} cannot be read: {type(error).__name__}: {error}"
-        return failed_candidate(spec, Failure(reason), settings)
+        return failed_candidate(spec, Failure(reason), sources)
 
 
-def _missing(spec: RunSpec, found: RunState, settings: Sequence[str]) -> Missing:
-    fresh = "" if found.can_be_trained else " --fresh"
-    return Missing(spec, found.reason, train_command(spec, settings) + fresh)
+def _missing(spec: RunSpec, found: RunState, run_root: Path, sources: Sequence[str]) -> Missing:
+    """Say what makes a run; where another one is in its place, what makes it beside that."""
+    root = run_root if found.can_be_trained else _free_root(spec, run_root)
+    return Missing(spec, found.reason, train_command(spec, (*sources, *root_options(root))))
+
+
+def _free_root(spec: RunSpec, run_root: Path) -> Path:
+    """Return a folder of runs beside one, where nothing is in the place of a run."""
+    numbered = (run_root.with_name(f"{run_root.name}-{number}") for number in itertools.count(2))
+    return next(root for root in numbered if not run_path(spec, root).exists())
 
 
 def _record(candidate: Candidate, scorer: Scorer, order: Order) -> Record:

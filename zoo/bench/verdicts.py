@@ -87,7 +87,12 @@ class ClaimResult:
 
 
 def judge_claims(
-    claims: Iterable[Claim], records: Iterable[Record], *, profile: str, suite: str
+    claims: Iterable[Claim],
+    records: Iterable[Record],
+    *,
+    profile: str,
+    suite: str,
+    sources: Sequence[str] = (),
 ) -> list[ClaimResult]:
     """Return the verdict on each claim, in their order.
 
@@ -99,13 +104,17 @@ def judge_claims(
         records: of any suite and profile; what needs no training has no profile.
         profile: the only profile whose runs are compared.
         suite: the only suite.
+        sources: options of commands that say where recipes, components and data come from.
     """
     kept, said = comparable(
         record
         for record in records
         if record.suite == suite and record.target.profile in (profile, None)
     )
-    found = [find_evidence(claim, kept, profile=profile, suite=suite) for claim in claims]
+    found = [
+        find_evidence(claim, kept, profile=profile, suite=suite, sources=sources)
+        for claim in claims
+    ]
     found = _decidable(found)
     tested = [index for index, evidence in enumerate(found) if _is_tested(evidence)]
     adjusted = dict(zip(tested, holm([_p_value(found[index]) for index in tested]), strict=True))

@@ -140,6 +140,7 @@ def bench(
 
     from zoo.bench.api import Request
     from zoo.recipes.checks import check_book
+    from zoo.runs.commands import source_options
 
     check_book(book)
     request = Request(
@@ -155,6 +156,7 @@ def bench(
         device=device,
         settings=(*settings, *data_setting(data)),
         metrics=tuple(named_metrics(metrics)),
+        sources=source_options(registry=registry, plugin=plugin, data_root=data_root),
     )
     _run(book, request, Sweep(train, plan, tuple(plugin)), form, matrix)
 
@@ -243,7 +245,9 @@ def _train_missing(
     from zoo.train.interrupts import Interrupted
     from zoo.train.prepare import Options
 
-    settings = Settings(request.run_root, request.data_root, request.device, sweep.plugins)
+    settings = Settings(
+        request.run_root, request.data_root, request.device, sweep.plugins, request.sources
+    )
     options = Options(request.run_root, request.data_root, request.device)
     planned = plan_runs(specs, request.run_root, Estimator(options))
     print_plan(planned)

@@ -126,17 +126,19 @@ FORMS = {
 
 def _print_claims(book: Book, result: Result, request: Request) -> None:
     """Print the verdict on each claim both of whose sides were asked for."""
-    from zoo.bench.samples import of_recipe
     from zoo.bench.verdicts import judge_claims, num_tested
 
-    claims = [
-        claim
-        for claim in book.claims.values()
-        if all(of_recipe(result.records, recipe) for recipe in claim.contrast.recipes)
-    ]
+    asked = {r.target.recipe for r in result.records if r.target.kind in ("run", "baseline")}
+    claims = [claim for claim in book.claims.values() if asked >= set(claim.contrast.recipes)]
     if not claims:
         return
-    judged = judge_claims(claims, result.records, profile=request.profile, suite=result.suite.name)
+    judged = judge_claims(
+        claims,
+        result.records,
+        profile=request.profile,
+        suite=result.suite.name,
+        sources=request.asked_as,
+    )
     rows = [(one.claim, one.verdict, one.sentence) for one in judged]
     tested = num_tested(judged)
     title = f"claims, profile {request.profile} (p-values corrected for {tested} tested together)"
@@ -161,6 +163,7 @@ def _print_effects(book: Book, result: Result, request: Request, matrix: str) ->
             profile=request.profile,
             suite=result.suite.name,
             matrix=matrix,
+            sources=request.asked_as,
         )
         rows = [_effect_row(effect) for effect in found.effects]
         unit = f" ({found.unit})" if found.unit else ""

@@ -64,13 +64,15 @@ def train(
         note(f"profile: {chosen} ({reason})")
     settings = [*settings, *data_setting(data)]
 
-    from zoo.recipes.checks import check_book, complete
-    from zoo.recipes.resolve import resolve
+    from zoo.recipes.checks import check_book
+    from zoo.recipes.variants import specify
+    from zoo.runs.commands import source_options
     from zoo.train.prepare import Options
 
     check_book(book, required=recipe)
-    spec = complete(resolve(book, recipe, chosen, seed=seed, settings=settings)).spec
-    options = Options(run_root, data_root, device, fresh)
+    spec = specify(book, recipe, chosen, seed=seed, settings=settings)
+    sources = source_options(registry=registry, plugin=plugin, data_root=data_root)
+    options = Options(run_root, data_root, device, fresh, sources=sources)
     (_rehearse if dry_run else _train)(spec, options, as_json=as_json)
 
 

@@ -10,6 +10,7 @@ from zoo.models.file import SUFFIX, read_model
 from zoo.models.model import Model
 from zoo.models.runs import model_of_run
 from zoo.models.store import MODEL_FILE, default_model, model_files
+from zoo.recipes.variants import JOINT
 from zoo.registry import GENERATORS
 from zoo.runs.directory import RunDirectory
 
@@ -78,10 +79,12 @@ def _of_name(name: str, run_root: Path) -> Model:
 
 
 def _finished_runs(recipe: str, run_root: Path) -> list[Path]:
+    """Return the finished runs of a recipe; where there are none, those with other settings."""
     if not recipe or Path(recipe).name != recipe:
         return []
     found = sorted((run_root / recipe).glob("*/seed-*"))
-    return [path for path in found if RunDirectory(path).has_summary]
+    finished = [path for path in found if RunDirectory(path).has_summary]
+    return [path for path in finished if JOINT not in path.parent.name] or finished
 
 
 def _fixed(name: str) -> Model:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from zoo.models.details import Details, Pretraining, Training
 from zoo.models.model import Model
 from zoo.recipes.schema import RunSpec
 from zoo.runs.coherence import read_run
-from zoo.runs.commands import train_command
+from zoo.runs.commands import recorded_sources, resume_command, train_command
 
 _BUILT_IN = "built-in"
 
@@ -30,7 +30,8 @@ def model_of_run(path: Path) -> Model:
         raise DataError(f"{path} holds no run: it has no recipe.yaml and provenance.json")
     spec, provenance, directory = run.spec, run.provenance, run.directory
     if run.summary is None or not run.is_finished:
-        raise DataError(f"{path} is not finished; go on with: {train_command(spec)}")
+        resume = resume_command(spec, path, provenance)
+        raise DataError(f"{path} is not finished; go on with: {resume}")
     tensors, _ = directory.read_weights(run.identity_sha256)
     session = provenance["sessions"][-1]
     details = Details(
@@ -49,11 +50,12 @@ def model_of_run(path: Path) -> Model:
 
 def _training(spec: RunSpec, provenance: Mapping[str, Any], summary: Mapping[str, Any]) -> Training:
     identity, session = provenance["identity"], provenance["sessions"][-1]
+    sources = recorded_sources(provenance)
     return Training(
         recipe=spec.recipe,
         profile=spec.profile,
         seed=spec.seed,
-        command=_typed(session["command"]) or train_command(spec),
+        command=_typed(session["command"]) or train_command(spec, sources),
         steps=summary["steps"],
         seconds=summary["seconds"],
         verdict=summary["verdict"],
@@ -61,7 +63,7 @@ def _training(spec: RunSpec, provenance: Mapping[str, Any], summary: Mapping[str
         data=spec.settings.data.source,
         data_sha256=identity["data"],
         settings=spec.settings.model_dump(mode="json"),
-        pretraining=_pretraining(spec, identity["pretraining"]),
+        pretraining=_pretraining(spec, identity["pretraining"], sources),
         components=summary.get("components", {}),
         versions=session["versions"],
         device=_device(session),
@@ -69,16 +71,21 @@ def _training(spec: RunSpec, provenance: Mapping[str, Any], summary: Mapping[str
     )
 
 
-def _pretraining(spec: RunSpec, identity: str | None) -> Pretraining | None:
+def _pretraining(spec: RunSpec, identity: str | None, sources: Sequence[str]) -> Pretraining | None:
     if spec.pretraining is None or identity is None:
         return None
     inner = spec.pretraining
-    return Pretraining(recipe=inner.recipe, identity_sha256=identity, command=train_command(inner))
+    command = train_command(inner, sources)
+    return Pretraining(recipe=inner.recipe, identity_sha256=identity, command=command)
 
 
 def _typed(words: list[str]) -> str | None:
-    """Return the command as it was typed, None where no `zoo train` was: a script, a sweep."""
-    return shlex.join(["zoo", *words[1:]]) if words[1:2] == ["train"] else None
+    """Return the command as it was typed, None where no `zoo train` was: a script, a sweep.
+
+    That it started over, which deletes a run, makes no other run.
+    """
+    kept = [word for word in words[1:] if word != "--fresh"]
+    return shlex.join(["zoo", *kept]) if kept[:1] == ["train"] else None
 
 
 def _device(session: Mapping[str, Any]) -> str:

@@ -104,7 +104,13 @@ def complete(resolved: Resolved) -> Resolved:
     """
     before = resolved.pretraining
     raise_problems([*run_problems(resolved), *(run_problems(before) if before else ())])
-    pretraining = None if before is None else complete(before)
+    return filled(resolved)
+
+
+def filled(resolved: Resolved) -> Resolved:
+    """Fill in the arguments of components that are left to the constructors; nothing is checked."""
+    before = resolved.pretraining
+    pretraining = None if before is None else filled(before)
     settings = resolved.spec.settings
     leaves = dict(resolved.leaves)
     updates: dict[str, Any] = {"losses": dict(settings.losses)}

@@ -22,7 +22,8 @@ from zoo.recipes.tree import component_root, component_roots
 Runs = Callable[[str, str], RunSpec | None]
 """From recipe and profile to the completed run; None where it has problems of its own."""
 PRETRAINING = "pretraining"
-_ABSENT = object()
+ABSENT = object()
+"""The value of a setting on the side that has no such setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,7 @@ def _compare(changed: Any, reference: Any, path: KeyPath) -> Iterator[Difference
     """Yield the differences of two values; a mapping is compared key by key."""
     if isinstance(changed, dict) and isinstance(reference, dict):
         for key in dict.fromkeys((*changed, *reference)):
-            one, other = changed.get(key, _ABSENT), reference.get(key, _ABSENT)
+            one, other = changed.get(key, ABSENT), reference.get(key, ABSENT)
             yield from _compare(one, other, (*path, key))
     elif type(changed) is not type(reference) or changed != reference:
         yield Difference(path, changed, reference)
@@ -170,4 +171,4 @@ def _compare(changed: Any, reference: Any, path: KeyPath) -> Iterator[Difference
 def _text(value: Any) -> str:
     if isinstance(value, dict):
         return str(value.get("name", "present"))
-    return "absent" if value is _ABSENT else shown(value)
+    return "absent" if value is ABSENT else shown(value)

@@ -174,6 +174,10 @@ class RunSpec(Model):
 
     `pretraining` is the run that yields the initial generator, with the same generator, scale,
     data and seed.
+
+    Attributes:
+        variant: in what the run is not its recipe's under its profile, as `--set` writes it: what
+            `zoo.recipes.variants` found. The settings hold the values; this names them.
     """
 
     recipe: Name
@@ -181,3 +185,4 @@ class RunSpec(Model):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     settings: RecipeSettings
     pretraining: RunSpec | None = None
+    variant: tuple[str, ...] = ()

@@ -25,9 +25,14 @@ _MOST_DECIMALS = 6
 
 
 def judged_claims(
-    book: Book, selection: Selection
+    book: Book, selection: Selection, sources: Sequence[str] = ()
 ) -> tuple[tuple[ClaimCard, ...], tuple[Fact, ...]]:
     """Judge a registry's claims by the records of a page.
+
+    Args:
+        book: has the claims.
+        selection: the records of the page.
+        sources: options of commands that say where suite, recipes, components and data come from.
 
     Returns:
         A card for each claim whose recipes were tried, and for each other what it lacks.
@@ -39,6 +44,7 @@ def judged_claims(
         selection.records,
         profile=selection.profile,
         suite=selection.suite,
+        sources=sources,
     )
     tried = {record.target.recipe for record in selection.records}
     has_sides = {c.name: tried >= set(c.contrast.recipes) for c in book.claims.values()}

@@ -23,10 +23,17 @@ _DIGITS = 2
 _MOST_DECIMALS = 6
 
 
-def factorial_views(book: Book, selection: Selection) -> tuple[FactorialView, ...]:
+def factorial_views(
+    book: Book, selection: Selection, sources: Sequence[str] = ()
+) -> tuple[FactorialView, ...]:
     """Return the factorials of a registry that were tried: the effects, or what is missing.
 
     A cell that is a recipe of its own does not count as a try: it has been run for itself.
+
+    Args:
+        book: has the factorials.
+        selection: the records of the page.
+        sources: options of commands that say where suite, recipes, components and data come from.
     """
     tried = {record.target.recipe for record in selection.records}
     made = {name for name, entry in book.recipes.items() if entry.matrix is not None}
@@ -34,7 +41,10 @@ def factorial_views(book: Book, selection: Selection) -> tuple[FactorialView, ..
     return tuple(
         _view(
             book.matrices[name],
-            [_effects(book.matrices[name], metric, selection) for metric in _available(selection)],
+            [
+                _effects(book.matrices[name], metric, selection, sources)
+                for metric in _available(selection)
+            ],
         )
         for name, recipes in cells.items()
         if recipes & made & tried or recipes <= tried
@@ -49,7 +59,9 @@ def _available(selection: Selection) -> list[str]:
     return found or [METRICS[0]]
 
 
-def _effects(matrix: Matrix, metric: str, selection: Selection) -> FactorialResult:
+def _effects(
+    matrix: Matrix, metric: str, selection: Selection, sources: Sequence[str]
+) -> FactorialResult:
     return effects(
         matrix.cells,
         selection.records,
@@ -57,6 +69,7 @@ def _effects(matrix: Matrix, metric: str, selection: Selection) -> FactorialResu
         profile=selection.profile or "",
         suite=selection.suite,
         matrix=matrix.name,
+        sources=sources,
     )
 
 

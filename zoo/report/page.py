@@ -31,9 +31,10 @@ from zoo.report.model import Page, Plane, ScoreTable
 from zoo.report.numbers import shown_name
 from zoo.report.palette import Mark, marks
 from zoo.report.plane import perception_distortion
-from zoo.report.redo import redo
+from zoo.report.redo import given_sources, redo
 from zoo.report.scores import score_tables, skipped_datasets
 from zoo.report.selection import Selection
+from zoo.runs.commands import SOURCES, options_in
 
 FILE = "index.html"
 
@@ -45,6 +46,7 @@ def build_page(
     book: Book,
     suite: Suite | None = None,
     suite_name: str | None = None,
+    sources: Sequence[str] = (),
 ) -> Page:
     """Put together what the page shows.
 
@@ -54,10 +56,13 @@ def build_page(
         book: has the claims and factorials.
         suite: the suite with its images, None where they are not here.
         suite_name: how commands ask for the suite, a name or a file; its name where None.
+        sources: where recipes and components of the page came from, as options of its commands.
     """
     groups = selection.groups
     shown = {n: g for n, g in groups.items() if not _is_made(book, g[0].target.recipe)}
-    claims, untested = judged_claims(book, selection)
+    given = options_in([*sources, *given_sources(selection.records)], SOURCES)
+    asked = [*given, *(["--suite", suite_name] if suite_name else [])]
+    claims, untested = judged_claims(book, selection, asked)
     drawn = marks(list(groups), selection.baselines)
     tables = score_tables(selection, drawn)
     return Page(
@@ -72,9 +77,9 @@ def build_page(
         untested=untested,
         plane=_plane(shown, tables, drawn),
         curves=training_curves(shown, drawn),
-        factorials=factorial_views(book, selection),
+        factorials=factorial_views(book, selection, asked),
         gallery=gallery(shown, root, suite),
-        redo=redo(selection, book, suite=suite_name),
+        redo=redo(selection, book, suite=suite_name, sources=given),
     )
 
 

@@ -14,23 +14,25 @@ from zoo.recipes.book import Book
 from zoo.report.model import Redo, RedoRow
 from zoo.report.numbers import listing, shown_name, shown_text
 from zoo.report.selection import Selection
+from zoo.runs.commands import SOURCES, options_in
 
-_SHARED = ("--registry", "--plugin", "--data-root")
-_TRAINING = ("--set", "--data")
 _BENCH = ["zoo", "bench"]
 _NO_COMMAND = "no command: a Python callable, scored by zoo.bench"
 
 
-def redo(selection: Selection, book: Book, *, suite: str | None = None) -> Redo:
+def redo(
+    selection: Selection, book: Book, *, suite: str | None = None, sources: Sequence[str] = ()
+) -> Redo:
     """Return the commands of a page.
 
     Args:
         selection: the records of the page, failures among them.
         book: tells which recipes are cells of a factorial.
         suite: how the suite is asked for, by name or file; its name in the records where None.
+        sources: where recipes and components of the page came from, as options.
     """
     suite = suite or selection.suite
-    shared = _given(selection.records, _SHARED)
+    shared = options_in([*sources, *given_sources(selection.records)], SOURCES)
     budget = ["--profile", selection.profile] if selection.profile else []
     labels = {(row.target, row.kind): row.label for row in selection.comparison.rows}
     failed: dict[str, list[Record]] = {}
@@ -57,15 +59,26 @@ def _bench(selection: Selection, book: Book, suite: str, shared: Sequence[str]) 
     end = ["--suite", suite]
     if not runs:
         return [[*_BENCH, *_baselines(selection), *end, *shared]] if _baselines(selection) else []
+    alike: dict[tuple[str, ...], list[Record]] = {}
+    for record in runs:
+        alike.setdefault(_set_for(record), []).append(record)
+    end += ["--profile", str(selection.profile)]
+    return [
+        [*line, *end, *_seeds(group), "--train", *options, *shared]
+        for options, group in alike.items()
+        for line in _asked_for(selection, group, book)
+    ]
+
+
+def _asked_for(selection: Selection, runs: Sequence[Record], book: Book) -> list[list[str]]:
+    """Return the beginnings of the commands that ask for the recipes of runs."""
     recipes = dict.fromkeys(str(record.target.recipe) for record in runs)
     matrices = dict.fromkeys(filter(None, (_matrix(book, recipe) for recipe in recipes)))
     named = [recipe for recipe in recipes if _matrix(book, recipe) is None]
     offered = {name for name, entry in book.recipes.items() if entry.matrix is None}
     targets = ["--all"] if offered <= {*named, *_baselines(selection)} else named
-    end += ["--profile", str(selection.profile), *_seeds(runs), "--train"]
-    end += [*_given(runs, _TRAINING), *shared]
-    lines = [[*_BENCH, *targets, *end]] if targets else []
-    return [*lines, *([*_BENCH, "--matrix", matrix, *end] for matrix in matrices)]
+    lines = [[*_BENCH, *targets]] if targets else []
+    return [*lines, *([*_BENCH, "--matrix", matrix] for matrix in matrices)]
 
 
 def _row(
@@ -99,18 +112,29 @@ def _complete(command: str, suite: str, shared: Sequence[str]) -> str:
     return shown_text(shlex.join(words))
 
 
-def _given(records: Iterable[Record], options: Sequence[str]) -> list[str]:
-    """Return options and their values as the commands of the records had them, each once."""
-    found: dict[tuple[str, str], None] = {}
-    for record in records:
-        words = record.provenance.get("command")
-        if not isinstance(words, list) or "bench" not in words:
-            continue
-        for word, following in zip(words, [*words[1:], ""], strict=True):
-            option, has_value, value = str(word).partition("=")
-            if option in options and (has_value or following):
-                found[option, value if has_value else str(following)] = None
-    return [word for pair in found for word in pair]
+def given_sources(records: Iterable[Record]) -> list[str]:
+    """Return where recipes, components and data of records came from, as options; each once."""
+    words = [word for record in records for word in (*_scored_by(record), *_made_by(record))]
+    return options_in(words, SOURCES)
+
+
+def _scored_by(record: Record) -> list[str]:
+    """Return the words of the `zoo bench` that made a record, none where something else did."""
+    words = record.provenance.get("command")
+    return words if isinstance(words, list) and "bench" in words else []
+
+
+def _made_by(record: Record) -> list[str]:
+    return shlex.split(record.target.command or "")
+
+
+def _set_for(record: Record) -> tuple[str, ...]:
+    """Return the options that set something beside a run's recipe and profile.
+
+    Older records tell that of the command that scored them alone.
+    """
+    words = _made_by(record) if record.target.spec else _scored_by(record)
+    return tuple(options_in(words, ("--set", "--data")))
 
 
 def _seeds(runs: Sequence[Record]) -> list[str]:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.bench.comparisons import Comparison, compare
+from zoo.bench.naming import named_by
 from zoo.bench.records import Record, read_records
 from zoo.bench.selection import comparable
 from zoo.errors import DataError
+from zoo.recipes.book import Book
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ def select(
     suite: str | None = None,
     profile: str | None = None,
     order: Sequence[str] = (),
+    book: Book | None = None,
 ) -> Selection:
     """Read the records of one suite and profile.
 
@@ -65,12 +68,14 @@ def select(
         suite: the suite; may be left out where there are records of one only.
         profile: the profile; may be left out where there are runs of one only.
         order: names of recipes in the order of their rows; others follow by name.
+        book: names the runs by what it says of their recipes now; None leaves them as scored.
 
     Raises:
         DataError: if there are no such records, or of several suites or profiles and none was
             chosen.
     """
     records = read_records(root, suite=suite)
+    records = records if book is None else named_by(book, records)
     if not records:
         of_suite = f" of suite {suite!r}" if suite else ""
         raise DataError(

@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from zoo.recipes.schema import RunSpec
+
 MAX_SHOWN = 6
 NUM_STEPS = "num_steps"
 _ON_DIVERGENCE = "settings.training.on_divergence"
@@ -26,6 +28,23 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     ]
     more = f" and {len(changed) - MAX_SHOWN} more" if len(changed) > MAX_SHOWN else ""
     return "; ".join(changed[:MAX_SHOWN]) + more
+
+
+def shaping_of(spec: RunSpec) -> dict[str, Any]:
+    """Return what shapes a run, without how it is executed and how often it says so.
+
+    Nor is what a loss was not given: it may have learned that argument after a run was trained.
+    """
+    names = {"recipe", "profile", "pretraining", "variant"}
+    document = spec.model_dump(mode="json", exclude=names)
+    del document["settings"]["runtime"]
+    for name in ("log_every", "validate_every", "checkpoint_every"):
+        del document["settings"]["training"][name]
+    for loss in document["settings"]["losses"].values():
+        for name in [name for name, value in loss.items() if value is None]:
+            del loss[name]
+    inner = None if spec.pretraining is None else shaping_of(spec.pretraining)
+    return document | {"pretraining": inner}
 
 
 def is_extension(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

@@ -1,14 +1,111 @@
-"""The command that makes a run again."""
+"""The command that makes a run again: its recipe, all that was set, and where both come from."""
 
 from __future__ import annotations
 
+import itertools
+import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from zoo.recipes.schema import RunSpec
+from zoo.runs.directory import run_path
+
+SOURCES = ("--registry", "--plugin", "--data-root")
+"""Options that say where recipes, components and datasets come from."""
+USUAL_ROOT = Path("runs")
+_SOURCE = "data.source"
+_FILE = "file "
 
 
-def train_command(spec: RunSpec, settings: Sequence[str] = ()) -> str:
-    """Return the command that trains a run, with what was set beside recipe and profile."""
+def train_command(spec: RunSpec, sources: Sequence[str] = ()) -> str:
+    """Return the command that trains a run: one that is executed makes the same identity.
+
+    Args:
+        spec: complete specification, with what was set beside recipe and profile.
+        sources: options with their values, as from `source_options`.
+    """
     words = ["zoo", "train", spec.recipe, "--profile", spec.profile, "--seed", str(spec.seed)]
-    return shlex.join([*words, *(word for one in settings for word in ("--set", one))])
+    return shlex.join([*words, *set_options(spec.variant), *sources])
+
+
+def bench_command(
+    targets: Sequence[str], *, suite: str, profile: str, sources: Sequence[str] = ()
+) -> str:
+    """Return the command that trains what is missing of recipes or a matrix, and scores it.
+
+    A suite among the sources is how that suite is asked for: its file.
+    """
+    asked = [] if "--suite" in sources else ["--suite", suite]
+    return shlex.join(["zoo", "bench", *targets, *asked, "--profile", profile, "--train", *sources])
+
+
+def set_options(variant: Iterable[str]) -> list[str]:
+    """Return the options that set what was set beside a recipe and a profile."""
+    words: list[str] = []
+    for one in variant:
+        path, _, text = one.partition("=")
+        value = json.loads(text) if text.startswith('"') else text
+        words += ["--data", value] if path == _SOURCE else ["--set", one]
+    return words
+
+
+def settings_in(words: Sequence[str]) -> list[str]:
+    """Return what the words of a command set, as `set_options` writes it."""
+    options = options_in(words, ("--set", "--data"))
+    return [
+        value if option == "--set" else f"{_SOURCE}={json.dumps(value)}"
+        for option, value in zip(options[::2], options[1::2], strict=True)
+    ]
+
+
+def source_options(
+    *,
+    registry: Iterable[str | Path] = (),
+    plugin: Iterable[str | Path] = (),
+    data_root: str | Path | None = None,
+) -> tuple[str, ...]:
+    """Return the options of a command that say where recipes, components and data come from."""
+    words = [word for file in registry for word in ("--registry", str(file))]
+    words += [word for file in plugin for word in ("--plugin", str(file))]
+    return (*words, *(() if data_root is None else ("--data-root", str(data_root))))
+
+
+def root_options(root: Path) -> tuple[str, ...]:
+    """Return the option that names a folder of runs, none for the usual one."""
+    return () if root == USUAL_ROOT else ("--run-root", str(root))
+
+
+def recorded_sources(provenance: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the options of a run's last session that say where things come from.
+
+    A run of a time when they were not recorded tells them by the command that was typed and by the
+    origins of its components.
+    """
+    session = provenance["sessions"][-1]
+    if "sources" in session:
+        return tuple(session["sources"])
+    words = options_in(session.get("command", ()), SOURCES)
+    origins = dict.fromkeys(session.get("components", {}).values())
+    files = [origin.removeprefix(_FILE) for origin in origins if origin.startswith(_FILE)]
+    known = {Path(word).resolve() for word in words}
+    missing = [file for file in files if Path(file).resolve() not in known]
+    return (*words, *source_options(plugin=missing))
+
+
+def resume_command(spec: RunSpec, path: Path, provenance: Mapping[str, Any]) -> str:
+    """Return the command that goes on with the run in a directory."""
+    root = path.parents[2] if len(path.parents) > 2 else USUAL_ROOT
+    options = root_options(root) if run_path(spec, root) == path else ()
+    return train_command(spec, (*recorded_sources(provenance), *options))
+
+
+def options_in(words: Sequence[Any], options: Sequence[str]) -> list[str]:
+    """Return those of the options, with their values, that a command's words have; each once."""
+    found: dict[tuple[str, str], None] = {}
+    for word, following in itertools.zip_longest(words, words[1:], fillvalue=""):
+        option, has_value, value = str(word).partition("=")
+        if option in options and (has_value or following):
+            found[option, value if has_value else str(following)] = None
+    return [word for pair in found for word in pair]

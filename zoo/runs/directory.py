@@ -2,6 +2,7 @@
 
 `runs/<recipe>/<profile>/seed-<n>/` holds `recipe.yaml` (every value resolved), `provenance.json`,
 `metrics.jsonl`, `checkpoints/`, `weights.safetensors`, `samples/` and, at the end, `summary.json`.
+Where something was set beside recipe and profile, `<profile>` is `<profile>+<path>=<value>`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from zoo.files import (
 )
 from zoo.recipes.reader import read_dumped
 from zoo.recipes.schema import RunSpec
+from zoo.recipes.variants import budget_folder
 from zoo.runs.changes import differences, is_extension, session_changes, why_not_extended
 from zoo.runs.checkpoint import latest_step
 from zoo.runs.lock import HOLDER, LOCK, locked
@@ -51,8 +53,11 @@ _NOTHING_LEFT = " It is finished and has no checkpoint left to go on from."
 
 
 def run_path(spec: RunSpec, root: Path) -> Path:
-    """Return the directory of a run: `<root>/<recipe>/<profile>/seed-<n>`."""
-    return root / spec.recipe / spec.profile / f"seed-{spec.seed}"
+    """Return the directory of a run: `<root>/<recipe>/<profile>/seed-<n>`.
+
+    What was set beside recipe and profile is part of the profile's folder: another run's directory.
+    """
+    return root / spec.recipe / budget_folder(spec) / f"seed-{spec.seed}"
 
 
 class RunDirectory:
@@ -119,8 +124,8 @@ class RunDirectory:
         why_not = _NOTHING_LEFT if is_extension(old, identity) else why_not_extended(old, identity)
         raise RecipeError(
             f"{self.path} was begun with other settings: {differences(old, identity)}.{why_not} "
-            "Go on with the old ones, start over with --fresh (this deletes the run), or keep both "
-            "with another --run-root"
+            "Go on with the old ones, keep both with another --run-root, or start over with "
+            "--fresh, which deletes the run that is there"
         )
 
     def extended_by(self, identity: Mapping[str, Any]) -> str:

@@ -52,12 +52,14 @@ class Settings:
         data_root: folder of datasets, None for the default.
         device: `auto`, `cpu`, `cuda` or `cuda:<n>`.
         plugins: plugin files that the recipes need.
+        sources: options of the command that say where recipes, components and data come from.
     """
 
     run_root: Path = Path("runs")
     data_root: Path | None = None
     device: str = "auto"
     plugins: tuple[Path, ...] = ()
+    sources: tuple[str, ...] = ()
 
 
 def run_jobs(specs: Sequence[RunSpec], settings: Settings, observer: Observer) -> Iterator[Outcome]:
@@ -95,6 +97,7 @@ def _job(spec: RunSpec, settings: Settings) -> dict[str, Any]:
             "run_root": str(settings.run_root),
             "data_root": data_root,
             "device": settings.device,
+            "sources": settings.sources,
         },
         "plugins": [str(path.resolve()) for path in settings.plugins],
     }

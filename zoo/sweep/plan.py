@@ -10,9 +10,8 @@ from pathlib import Path
 
 from zoo.bench.run_state import RunState, State, find_run
 from zoo.recipes.book import Book
-from zoo.recipes.checks import complete
-from zoo.recipes.resolve import resolve
 from zoo.recipes.schema import RunSpec
+from zoo.recipes.variants import specify
 
 logger = logging.getLogger(__name__)
 ENDS: tuple[State, ...] = ("finished", "diverged")
@@ -58,7 +57,7 @@ def specs_of(
         RecipeError: if a recipe does not fit the profile.
     """
     return [
-        complete(resolve(book, recipe, profile, seed=seed, settings=settings)).spec
+        specify(book, recipe, profile, seed=seed, settings=settings)
         for recipe in recipes
         for seed in seeds
     ]
@@ -117,4 +116,4 @@ def _expected(measure: Measure, spec: RunSpec) -> Sequence[float] | None:
 
 def _content(spec: RunSpec) -> str:
     """Return what a content stage is but its name: stages of equal content are one run."""
-    return json.dumps(spec.model_dump(mode="json", exclude={"recipe"}), sort_keys=True)
+    return json.dumps(spec.model_dump(mode="json", exclude={"recipe", "variant"}), sort_keys=True)

@@ -94,7 +94,13 @@ def run_job(job: Mapping[str, Any], observer: Observer) -> dict[str, Any]:
         spec = RunSpec.model_validate_json(json.dumps(job["spec"]))
         given = job["options"]
         data_root = None if given["data_root"] is None else Path(given["data_root"])
-        options = Options(Path(given["run_root"]), data_root, given["device"], observer=observer)
+        options = Options(
+            Path(given["run_root"]),
+            data_root,
+            given["device"],
+            observer=observer,
+            sources=tuple(given.get("sources", ())),
+        )
         run = train(spec, options)
     except Interrupted as stopped:
         return {

@@ -8,8 +8,10 @@ from typing import Any
 
 from zoo.plugins import load_plugin_file
 from zoo.recipes.book import load_book
-from zoo.recipes.checks import check_book, complete
-from zoo.recipes.resolve import resolve, written_settings
+from zoo.recipes.checks import check_book
+from zoo.recipes.resolve import written_settings
+from zoo.recipes.variants import specify
+from zoo.runs.commands import source_options
 from zoo.runs.device import choose_device, default_profile
 from zoo.train.lines import LineObserver, tell_on_stderr
 from zoo.train.observer import Observer
@@ -67,7 +69,9 @@ def train(
     chosen = default_profile(choose_device(device)) if profile is None else profile
     source = {} if data is None else {"data.source": str(data)}
     wanted = [*written_settings(settings), *written_settings(source)]
-    spec = complete(resolve(book, recipe, chosen, seed=seed, settings=wanted)).spec
+    spec = specify(book, recipe, chosen, seed=seed, settings=wanted)
     root = None if data_root is None else Path(data_root)
     observer = LineObserver(tell_on_stderr) if observer is None else observer
-    return train_run(spec, Options(Path(run_root), root, device, fresh, observer))
+    sources = source_options(registry=registry, plugin=plugins, data_root=data_root)
+    options = Options(Path(run_root), root, device, fresh, observer, sources)
+    return train_run(spec, options)

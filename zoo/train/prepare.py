@@ -42,6 +42,7 @@ class Options:
         device: `auto`, `cpu`, `cuda` or `cuda:<n>`.
         fresh: whether to delete the run's earlier state and start over.
         observer: hears of progress.
+        sources: options of the command that say where recipes, components and data come from.
     """
 
     run_root: Path = Path("runs")
@@ -49,6 +50,7 @@ class Options:
     device: str = "auto"
     fresh: bool = False
     observer: Observer = field(default_factory=Observer)
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from zoo.recipes.build import component_origins
 from zoo.recipes.schema import RunSpec
 from zoo.runs.coherence import mend
 from zoo.runs.directory import RunDirectory, State, run_path
+from zoo.runs.places import begin_as, find_place, find_shorter
 from zoo.runs.provenance import identity_hash, revision, versions
 from zoo.train.choice import CHOICE, alternatives, why_not_measured
 from zoo.train.identity import run_identity
@@ -96,8 +97,34 @@ def train(spec: RunSpec, options: Options) -> Run:
         Interrupted: if Ctrl-C or one of `zoo.signals.ENDING` asked to stop; the state is saved.
     """
     prepared = prepare(spec, options)
-    directory = RunDirectory(run_path(spec, options.run_root))
+    directory = RunDirectory(find_place(spec, options.run_root))
     begun = None if options.fresh else directory.provenance()
+    is_new = begun is None and not options.fresh
+    shorter = find_shorter(spec, options.run_root) if is_new else None
+    if shorter is not None:
+        inner, job = _plan(spec, prepared, options, directory, shorter.provenance())
+        if shorter.extended_by(job.identity) and begin_as(directory, shorter):
+            options.observer.notice(f"{spec.recipe} begins with a copy of {shorter.path}")
+        else:
+            shorter = None
+    if shorter is None:
+        inner, job = _plan(spec, prepared, options, directory, begun)
+    if not options.fresh:
+        job.directory.check(job.identity)  # again under the lock; here, before pretraining runs
+    if inner is not None and (options.fresh or job.state == "empty"):
+        _fit(inner, options, fresh=False, wait=True)
+    summary = _fit(job, options, fresh=options.fresh, start=inner)
+    return Run(spec, job.directory.path, summary)
+
+
+def _plan(
+    spec: RunSpec,
+    prepared: Prepared,
+    options: Options,
+    directory: RunDirectory,
+    begun: Mapping[str, Any] | None,
+) -> tuple[_Job | None, _Job]:
+    """Return the stages of a run, which goes on from one of that provenance where there is one."""
     inner: _Job | None = None
     if spec.pretraining is not None:
         inner_prepared = prepare_pretraining(spec.pretraining, prepared)
@@ -105,13 +132,7 @@ def train(spec: RunSpec, options: Options) -> Run:
         inner = _pretraining_job(spec.pretraining, inner_prepared, options, used=used)
     prepared = settle(spec, prepared, options, begun=begun)
     identity = run_identity(spec, prepared, None if inner is None else inner.hash)
-    job = _Job(spec, prepared, identity, directory)
-    if not options.fresh:
-        job.directory.check(identity)  # again under the lock; here, before pretraining runs
-    if inner is not None and (options.fresh or job.state == "empty"):
-        _fit(inner, options, fresh=False, wait=True)
-    summary = _fit(job, options, fresh=options.fresh, start=inner)
-    return Run(spec, job.directory.path, summary)
+    return inner, _Job(spec, prepared, identity, directory)
 
 
 def assemble_stage(spec: RunSpec, prepared: Prepared) -> Stage:
@@ -204,7 +225,7 @@ def _fit(
         extended = directory.extended_by(job.identity)
         if extended:
             observer.notice(f"{spec.recipe} goes on from what was begun here: {extended}")
-        for change in directory.begin_session(spec, job.identity, _session(job)):
+        for change in directory.begin_session(spec, job.identity, _session(job, options)):
             observer.notice(
                 f"{spec.recipe} goes on with another {change}: the last bits may differ"
             )
@@ -275,7 +296,7 @@ def _load_weights(prepared: Prepared, source: _Job) -> int:
     return step
 
 
-def _session(job: _Job) -> dict[str, Any]:
+def _session(job: _Job, options: Options) -> dict[str, Any]:
     """Describe this process's part in a run, for its provenance."""
     execution, choice = job.prepared.execution, job.prepared.choice
     on_gpu = execution.device.type == "cuda"
@@ -283,6 +304,7 @@ def _session(job: _Job) -> dict[str, Any]:
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "host": socket.gethostname(),
         "command": sys.argv,
+        "sources": options.sources,
         "device_name": torch.cuda.get_device_name(execution.device) if on_gpu else "cpu",
         "execution": {**execution.describe(), "store": execution.store},
         CHOICE: None if choice is None else choice.document(),

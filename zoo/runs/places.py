@@ -1,0 +1,99 @@
+"""Where the run of a specification lies, or one that it goes on from; told by specifications alone.
+
+Every recipe, budget and seed has a directory, and so has whatever is set beside them
+(`zoo.runs.directory.run_path`). Identities are not known here: they need data and weights.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from zoo.errors import CheckpointError, MachineError
+from zoo.files import write_atomically
+from zoo.recipes.schema import RunSpec
+from zoo.runs.changes import shaping_of
+from zoo.runs.checkpoint import latest_step
+from zoo.runs.directory import ROLLBACK, RunDirectory, run_path
+
+_EXECUTED = ("precision", "channels_last", "compile", "tf32")
+"""Runtime settings that an identity depends on (`zoo.train.identity`)."""
+
+
+def find_place(spec: RunSpec, root: Path) -> Path:
+    """Return the directory of a run: its own, or its recipe's, where this very run was begun.
+
+    That is where runs with other settings were begun before these had directories of their own.
+    """
+    own, shared = run_path(spec, root), run_path(spec.model_copy(update={"variant": ()}), root)
+    if own == shared or own.exists():
+        return own
+    recorded = _recorded(RunDirectory(shared))
+    return shared if recorded is not None and _is_same(recorded, spec) else own
+
+
+def find_shorter(spec: RunSpec, root: Path) -> RunDirectory | None:
+    """Return the longest run of other settings that a run's first steps are those of, if any."""
+    own = run_path(spec, root)
+    found = [
+        directory
+        for directory in map(RunDirectory, sorted(own.parents[1].glob(f"*/{own.name}")))
+        if directory.path != own and directory.has_steps and directory.may_be_extended
+        for recorded in [_recorded(directory)]
+        if recorded is not None and is_extension(recorded, spec)
+    ]
+    return max(found, key=lambda directory: latest_step(directory.checkpoints), default=None)
+
+
+def begin_as(directory: RunDirectory, shorter: RunDirectory) -> bool:
+    """Copy a run into an empty directory, to be gone on with there; it stays as it is.
+
+    Returns:
+        Whether that was done: not where another process is writing either.
+
+    Raises:
+        MachineError: if the copy cannot be written.
+    """
+    with ExitStack() as locks:
+        try:
+            locks.enter_context(shorter.lock())
+            locks.enter_context(directory.lock())
+        except MachineError:
+            return False
+        directory.clear()
+        last = "provenance.json"  # until it is there, nobody takes the copy for a run
+        ignored = shutil.ignore_patterns(".*", last)
+        shutil.copytree(shorter.path, directory.path, ignore=ignored, dirs_exist_ok=True)
+        write_atomically(directory.path / last, (shorter.path / last).read_bytes())
+    return True
+
+
+def is_extension(old: RunSpec, new: RunSpec) -> bool:
+    """Tell by specifications whether a run goes on from another; the rules are training's.
+
+    Those compare identities, which nobody knows before data and weights are looked at
+    (`zoo.runs.changes`). Should they disagree, training says so and nothing is lost.
+    """
+    before, now = shaping_of(old), shaping_of(new)
+    was, will = (document["settings"]["training"] for document in (before, now))
+    for name in ("steps", "epochs"):
+        first, then = was.pop(name), will.pop(name)
+        is_longer = None not in (first, then) and then > first
+        if first != then and not (is_longer and was["schedule"]["kind"] == "constant"):
+            return False
+    first, then = was.pop("on_divergence"), will.pop("on_divergence")
+    return before == now and then in (first, ROLLBACK)
+
+
+def _is_same(recorded: RunSpec, spec: RunSpec) -> bool:
+    one, other = recorded.settings.runtime, spec.settings.runtime
+    alike = all(getattr(one, name) == getattr(other, name) for name in _EXECUTED)
+    return alike and shaping_of(recorded) == shaping_of(spec)
+
+
+def _recorded(directory: RunDirectory) -> RunSpec | None:
+    """Return the specification of what lies in a directory, None where it tells none."""
+    with suppress(CheckpointError):
+        return directory.spec()
+    return None
