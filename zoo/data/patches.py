@@ -101,10 +101,11 @@ class PatchStore:
             try:
                 store = cls.open(directory)
                 store.verify(file_hashes)
-                return store
             except IntegrityError as error:
                 if directory.exists():
                     logger.warning("%s; building it again", error)
+            else:
+                return store
             unfinished = parent / f".{directory.name}.unfinished"
             shutil.rmtree(unfinished, ignore_errors=True)
             try:
