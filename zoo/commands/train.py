@@ -117,6 +117,8 @@ def print_rehearsal(stages: Sequence[Rehearsal], *, as_json: bool) -> None:
                 "discriminator_parameters": stage.discriminator_parameters,
                 "execution": {**stage.execution.describe(), "store": stage.execution.store},
                 "choice": None if stage.choice is None else stage.choice.document(),
+                "training_images": len(stage.source.training_paths),
+                "validation_images": len(stage.source.validation_paths),
             }
             for stage in stages
         ]
@@ -136,6 +138,8 @@ def print_rehearsal(stages: Sequence[Rehearsal], *, as_json: bool) -> None:
         )
         for stage in stages
     ]
+    for line in (*stages[-1].source.found, stages[-1].source.counts()):
+        note(line)
     print_table(Table("dry run: one step a stage, nothing written", columns, rows_of_text))
     for stage in stages:
         if stage.choice is not None:
