@@ -103,7 +103,9 @@ def _resume_command(words: Sequence[str]) -> str:
 
 
 def print_rehearsal(stages: Sequence[Rehearsal], *, as_json: bool) -> None:
-    """Print what a dry run measured, a row a stage."""
+    """Print what a dry run found and measured, a row a stage."""
+    for line in (*stages[-1].source.found, stages[-1].source.counts()):
+        note(line)
     if as_json:
         rows = [
             {
@@ -138,8 +140,6 @@ def print_rehearsal(stages: Sequence[Rehearsal], *, as_json: bool) -> None:
         )
         for stage in stages
     ]
-    for line in (*stages[-1].source.found, stages[-1].source.counts()):
-        note(line)
     print_table(Table("dry run: one step a stage, nothing written", columns, rows_of_text))
     for stage in stages:
         if stage.choice is not None:
