@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from zoo.bench.comparisons import compare
 from zoo.bench.evaluate import Clock, Scorer, create_metrics
 from zoo.bench.records import TrainingSummary, read_record, read_records, write_record
 from zoo.bench.suites import Suite, open_suite
-from zoo.data.images import read_image
+from zoo.data.images import read_image, write_png
 from zoo.data.resize import downscale
 from zoo.errors import DivergedError, RecipeError, ShapeError, WeightsError
 from zoo.files import file_sha256
@@ -65,6 +66,23 @@ def test_scores_are_those_of_the_images_on_disk(make_scorer: MakeScorer, tiny_da
     assert list(record.scored) == [("Colour", "0"), ("Colour", "1"), ("Grey", "0")]
     assert record.scale == 4
     assert record.protocol == 1
+
+
+def test_a_record_says_that_lr_files_are_not_bicubic(
+    tiny_suite: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(tiny_data, root)
+    for number in range(2):
+        half = downscale(read_image(root / f"Colour/HR/{number}.png"), 4) // 2
+        write_png(root / f"Colour/LR_x4/{number}.png", half)
+    suite = open_suite(str(tiny_suite), data_root=root)
+    scorer = Scorer(suite, create_metrics(("psnr-y",)), on_cpu(), tmp_path)
+    record = scorer.score(callable_candidate("bicubic", Bicubic(scale=4), scale=4))
+    colour, grey = read_record(write_record(tmp_path, record)).datasets
+    assert colour.degradation == suite.datasets[0].degradation
+    assert "2 of 2 LR files are not their HR images made small" in str(colour.degradation)
+    assert grey.degradation is None
 
 
 def test_a_perfect_generator_scores_perfectly(suite: Suite, make_scorer: MakeScorer) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from zoo.bench import suites
@@ -13,6 +15,7 @@ from zoo.bench.suites import GalleryPicture, Suite, load_image, open_suite
 from zoo.data.images import hash_pixels, read_image, write_png
 from zoo.data.pairs import Pair
 from zoo.data.resize import crop_to_multiple, downscale
+from zoo.data.sources import open_source
 from zoo.errors import DataError, IntegrityError, RecipeError, UnknownNameError
 from zoo.metrics import BUILTINS, ON_REQUEST
 from zoo.recipes.problems import ProblemsError
@@ -26,6 +29,7 @@ gallery:
   - {dataset: Other, image: 2, crop: [0, 0, 16, 16]}
 """
 Write = Callable[..., str]
+Pixels = npt.NDArray[np.uint8]
 
 
 @pytest.fixture
@@ -144,12 +148,79 @@ def test_the_hash_is_of_all_that_shapes_the_numbers(write: Write, root: Path) ->
     assert len(hashes) == 6
 
 
+def write_lr_files(
+    root: Path, change: Callable[[Pixels], Pixels], *, swapped: bool = False
+) -> None:
+    """Write LR files of `Mine`: its HR images made small, then changed."""
+    for name in "ab":
+        hr_file = root / f"Mine/HR/{name if not swapped else 'ba'['ab'.index(name)]}.png"
+        lr_image = downscale(crop_to_multiple(read_image(hr_file), 4), 4)
+        write_png(root / f"Mine/LR_bicubic/X4/{name}x4.png", np.ascontiguousarray(change(lr_image)))
+
+
+CHANGES: dict[str, tuple[Callable[[Pixels], Pixels], str]] = {
+    "shifted": (lambda image: np.roll(image, (1, -2), (0, 1)), "shifted by 1 rows and -2 columns"),
+    "halved": (lambda image: image // 2, "no shift within 2 pixels halves it"),
+    "a channel lost": (lambda image: image * np.uint8([1, 1, 0]), "no shift within 2 pixels"),
+    "one pixel": (lambda image: np.where(np.indices(image.shape).sum(0), image, 255 - image), ""),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_given_files_that_are_not_bicubic_are_said_or_refused(
+    write: Write, root: Path, change: str
+) -> None:
+    before = open_suite(write(), data_root=root)
+    write_lr_files(root, np.copy)
+    assert open_suite("mine.yaml", data_root=root).sha256 == before.sha256
+    work, said = CHANGES[change]
+    write_lr_files(root, work)
+    suite = open_suite("mine.yaml", data_root=root)
+    told = suite.datasets[0].degradation or ""
+    assert told.startswith("Mine: 2 of 2 LR files are not their HR images made small by MATLAB's")
+    assert re.search(r"largest difference \d+ levels, mean \d+\.\d\d; ", told)
+    assert said in told
+    assert suite.datasets[1].degradation is None
+    write(MINE + "degradation: bicubic\n")
+    refused = open_suite("mine.yaml", data_root=root).datasets[0]
+    assert not refused
+    assert f"{told}. The suite expects bicubic ones: remove {root}/Mine/LR_bicubic/X4" in (
+        refused.skipped or ""
+    )
+
+
+def test_files_swapped_between_images_and_nearest_neighbours_are_refused(
+    write: Write, tmp_path: Path
+) -> None:
+    """Photographs, of one size: random pixels would be unlike anything."""
+    root, shapes = tmp_path / "root", {}
+    photographs = [read_image(path)[:240, :240] for path in open_source("samples").training_paths]
+    for name, photograph in zip("ab", photographs, strict=False):
+        write_png(root / f"Mine/HR/{name}.png", np.ascontiguousarray(photograph))
+        shapes[name] = photograph
+    write("version: 1\nsummary: x\nscale: 4\ndatasets: [Mine]\ndegradation: bicubic\n")
+    write_lr_files(root, np.copy)
+    assert open_suite("mine.yaml", data_root=root).datasets[0].skipped is None
+    write_lr_files(root, np.copy, swapped=True)
+    with pytest.raises(DataError, match="2 of 2 LR files are not their HR images"):
+        open_suite("mine.yaml", data_root=root)
+    for name, photograph in shapes.items():
+        nearest = np.ascontiguousarray(photograph[2::4, 2::4])
+        write_png(root / f"Mine/LR_bicubic/X4/{name}x4.png", nearest)
+    with pytest.raises(DataError, match="2 of 2 LR files are not their HR images"):
+        open_suite("mine.yaml", data_root=root)
+
+
+def test_the_suites_that_come_with_zoo_expect_bicubic_files() -> None:
+    assert {read_suite(name).content.degradation for name in suite_names()} == {"bicubic"}
+
+
 def test_low_resolution_files_are_used_and_checked(write: Write, root: Path) -> None:
-    rng = np.random.default_rng(1)
     write()
-    for name, shape in (("a", (8, 11, 3)), ("b", (6, 6, 3))):
-        write_png(root / f"Mine/LR_bicubic/X4/{name}x4.png", rng.integers(0, 256, shape, np.uint8))
-    image = open_suite("mine.yaml", data_root=root).datasets[0][0]
+    write_lr_files(root, np.copy)
+    dataset = open_suite("mine.yaml", data_root=root).datasets[0]
+    assert dataset.degradation is None
+    image = dataset[0]
     assert image.lr_file == root / "Mine/LR_bicubic/X4/ax4.png"
     assert np.array_equal(image.lr_image, read_image(image.lr_file))
     for shape in ((6, 7, 3), (6, 6)):
@@ -287,3 +358,4 @@ def test_the_classical_images_at_hand(shared_data: Path) -> None:
     assert [len(by_name[name]) for name in ("Set5", "Set14")] == [5, 14]
     assert [image.name for image in by_name["Set14"] if image.hr_image.ndim == 2] == ["003"]
     assert by_name["Set5"][0].lr_file == shared_data / "Set5/LR_bicubic/X4/001.png"
+    assert not [name for name in ("Set5", "Set14") if by_name[name].degradation], "MATLAB's own"

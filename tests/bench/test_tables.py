@@ -166,6 +166,20 @@ def test_a_skipped_dataset_takes_the_mean_of_the_suite_and_says_why() -> None:
     assert not [table for table in terminal_tables(records) if "Urban100" in table.title]
 
 
+def test_given_files_that_are_not_bicubic_have_a_footnote_in_every_form() -> None:
+    record = make_record("one", 0, {"Set5": [29.0], "Set14": [30.0]})
+    told = "Set5: 1 of 5 LR files are not their HR images made small by MATLAB's bicubic"
+    first, second = record.datasets
+    datasets = (first.model_copy(update={"degradation": told}), second)
+    records = [record.model_copy(update={"datasets": datasets})]
+    (comparison,) = compare(records)
+    assert comparison.notes.count(told) == 1
+    assert told in terminal_tables(records)[-1].notes
+    assert told in summary(records).attrs["notes"]
+    assert row_of(records, "one", "Set5")["degradation"] == told
+    assert "degradation" not in row_of(records, "one", "Set14")
+
+
 def test_a_target_without_a_dataset_takes_the_mean_from_all() -> None:
     records = [*three_seeds(), make_record("half", 0, {"Set5": [30.0]})]
     assert "mean" not in {row["dataset"] for row in json_rows(records)}

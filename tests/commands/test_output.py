@@ -68,6 +68,20 @@ def test_progress_of_nothing_is_silent(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().err == ""
 
 
+def test_progress_of_bytes_says_the_total(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("fetching", of_bytes=True) as report:
+        for megabytes in (300, 600, 1200):
+            report(megabytes * 10**6, 1_200_000_000)
+    lines = [f"fetching: {share}% of 1,200.0 MB" for share in (20, 50, 100)]
+    assert capsys.readouterr().err.splitlines() == lines
+    with progress("fetching", of_bytes=True) as report:
+        for megabytes in (300, 301, 600):
+            report(megabytes * 10**6, 0)
+    told = "the server does not say of how many"
+    lines = [f"fetching: {size} MB, {told}" for size in ("300.0", "600.0")]
+    assert capsys.readouterr().err.splitlines() == lines
+
+
 def test_values_are_written_as_in_a_registry() -> None:
     assert value_text(None) == "none"
     assert value_text([True]) == "[true]"

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import Result
 
 from zoo.commands.train import _resume_command
 from zoo.commands.watch import BarObserver, LineObserver, summarise
+from zoo.data.images import write_png
 from zoo.train import run as training
 from zoo.train.interrupts import Interrupted
 
@@ -39,6 +41,44 @@ def test_trains_and_prints_where_everything_is(zoo: Zoo, tmp_path: Path) -> None
     assert document["schema"] == "zoo.train/1"
     assert document["directory"] == str(directory)
     assert document["summary"]["steps"] == 12
+
+
+def test_what_a_folder_has_and_how_many_images_are_used_is_said(zoo: Zoo, tmp_path: Path) -> None:
+    rng, photos = np.random.default_rng(0), tmp_path / "photos"
+    for number in range(5):
+        for folder, side in (("GT", 128), ("LQ", 32)):
+            pixels = rng.integers(0, 256, (side, side, 3), np.uint8)
+            write_png(photos / folder / f"{number}.png", pixels)
+    said = [
+        f"{photos}/GT: 5 images taken",
+        f"{photos}/LQ: 5 left out: low-resolution by the folder's name",
+        "images: 4 to train on, 1 to validate on",
+    ]
+    command = (*SMOKE, "--data", photos, "--run-root", tmp_path)
+    dry = zoo(*command, "--dry-run", "--json")
+    assert dry.exit_code == 0, dry.stderr
+    assert [line for line in dry.stderr.splitlines() if line in said] == said
+    document = json.loads(dry.stdout)["stages"][0]
+    assert (document["training_images"], document["validation_images"]) == (4, 1)
+    same = zoo(*command, "--set", f"data.validation={photos}")
+    assert same.exit_code == 2
+    assert "nothing is left to train on" in same.stderr
+
+
+@pytest.mark.slow
+def test_a_damaged_store_is_not_trained_on(zoo: Zoo, tmp_path: Path, private_home: Path) -> None:
+    """Every seventh byte of it zeroed, the run would go on under the identity of true pixels."""
+    whole = json.loads(zoo(*SMOKE, "--run-root", tmp_path / "whole", "--json").stdout)
+    (store,) = private_home.glob("cache/patches/*/hr.bin")
+    data = bytearray(store.read_bytes())
+    data[::7] = bytes(len(data[::7]))
+    store.write_bytes(data)
+    result = zoo(*SMOKE, "--run-root", tmp_path / "again", "--json")
+    assert "hr.bin are not those that were stored; building it again" in result.stderr
+    again = json.loads(result.stdout)
+    assert again["summary"]["psnr_y_images"] == whole["summary"]["psnr_y_images"]
+    quiet = zoo(*SMOKE, "--run-root", tmp_path / "third", "--json")
+    assert "building it again" not in quiet.stderr
 
 
 @pytest.fixture

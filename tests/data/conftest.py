@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,8 @@ class FileServer(ThreadingHTTPServer):
         ranges: whether `Range` is obeyed.
         break_after: bytes after which each answer breaks off, while `breaks` lasts.
         breaks: how many more answers break off.
+        tells_size: whether answers have a `Content-Length`.
+        slow: what comes byte by byte, `pause` seconds apart, without end: "", "headers" or "body".
         requests: the `Range` header of every request, None where it had none.
     """
 
@@ -51,6 +55,8 @@ class FileServer(ThreadingHTTPServer):
         self.ranges = True
         self.break_after = 0
         self.breaks = 0
+        self.slow, self.pause = "", 0.002
+        self.tells_size = True
         self.requests: list[str | None] = []
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
@@ -68,6 +74,9 @@ class FileServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: FileServer
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
         asked = self.headers["Range"]
         self.server.requests.append(asked)
@@ -80,8 +89,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(416)
             return
         body = content[start:] if self.server.ranges else content
+        if self.server.slow == "headers":
+            self._send_slowly(b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 60_000)
+            return
         self.send_response(206 if asked and self.server.ranges else 200)
-        self.send_header("Content-Length", str(len(body)))
+        if self.server.tells_size:
+            self.send_header("Content-Length", str(len(body)))
         if asked and self.server.ranges:
             total = len(content)
             self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
@@ -89,7 +102,17 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.breaks:
             self.server.breaks -= 1
             body = body[: self.server.break_after]
+        if self.server.slow == "body":
+            self._send_slowly(body)
+            return
         self.wfile.write(body)
+
+    def _send_slowly(self, content: bytes) -> None:
+        with suppress(OSError):  # the client has left
+            self.wfile.flush()
+            for value in content:
+                self.wfile.write(bytes([value]))
+                time.sleep(self.server.pause)
 
     def log_message(self, *_: Any) -> None:
         return

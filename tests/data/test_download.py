@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from zoo.data import download
+from zoo.data import download, sessions
 from zoo.data.download import check_disk, fetch
 from zoo.errors import IntegrityError, MachineError
 
@@ -210,3 +210,58 @@ def test_a_session_sends_the_requests(server: Any, tmp_path: Path) -> None:
     with Session() as session:
         assert get(server, tmp_path, session=session).read_bytes() == CONTENT
     assert sent == server.requests == [None, "bytes=4194304-"]
+
+
+@pytest.mark.parametrize("slow", ["headers", "body"])
+def test_a_server_that_sends_a_byte_now_and_then_is_given_up(
+    server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: str
+) -> None:
+    monkeypatch.setattr(sessions, "WINDOW_SECONDS", 0.2)
+    server.files[NAME], server.slow = CONTENT, slow
+    with pytest.raises(MachineError, match=r"archive\.zip: the server is too slow: \d+ bytes came"):
+        get(server, tmp_path, attempts=2)
+    assert len(server.requests) == 2
+
+
+def test_a_look_at_a_server_that_is_too_slow_ends(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "WINDOW_SECONDS", 0.2)
+    server.files[NAME], server.slow = CONTENT, "headers"
+    with pytest.raises(MachineError, match="cannot be reached"):
+        download.check_connection(f"{server.url}/{NAME}")
+
+
+def test_a_server_that_recovers_is_gone_on_with(
+    server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sessions, "WINDOW_SECONDS", 0.2)
+    server.files[NAME], server.slow = CONTENT, "body"
+
+    class Recovering(sessions.FloorAdapter):
+        def send(self, *args: Any, **options: Any) -> requests.Response:
+            server.slow = "" if server.requests else "body"
+            return super().send(*args, **options)
+
+    with sessions.open_session(Recovering()) as session:
+        assert get(server, tmp_path, session=session).read_bytes() == CONTENT
+    assert "broke off (the server is too slow" in caplog.text
+
+
+def test_only_waiting_after_the_first_bytes_counts() -> None:
+    floor = sessions.Floor()
+    floor.count(1, 59.0)  # it thought before it answered
+    for _ in range(90):
+        floor.count(sessions.FLOOR_BYTES, 1.0)  # three windows at the floor
+    for _ in range(29):
+        floor.count(10, 1.0)
+    with pytest.raises(sessions.SlowServerError, match="300 bytes came in 30 s"):
+        floor.count(10, 1.0)
+
+
+def test_a_size_that_nobody_tells_is_not_made_up(server: Any, tmp_path: Path) -> None:
+    server.files[NAME], server.tells_size = CONTENT, False
+    seen: list[tuple[int, int]] = []
+    get(server, tmp_path, num_bytes=None, progress=lambda *amounts: seen.append(amounts))
+    assert {total for _, total in seen} == {0}
+    assert seen[-1][0] == len(CONTENT)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import pickle
+import re
 import resource
 import shutil
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoo.data import packing
+from zoo.data import packing, patches
 from zoo.data.images import read_image, to_rgb, write_png
 from zoo.data.patches import PatchStore
 from zoo.data.resize import crop_to_multiple, downscale
@@ -60,19 +61,18 @@ def test_texture_is_the_mean_luma_step(make_images: MakeImages, tmp_path: Path) 
     assert store.textures[1] == 0
 
 
-def test_a_second_opening_builds_nothing(
-    paths: list[Path], store: PatchStore, tmp_path: Path
+def test_a_second_opening_compares_and_builds_nothing(
+    paths: list[Path], store: PatchStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[tuple[int, int]] = []
 
     def progress(done: int, total: int) -> None:
         calls.append((done, total))
 
+    monkeypatch.setattr(patches, "build", None)
     again = PatchStore.open_or_build(paths, 4, tmp_path / "cache", progress)
     assert calls == []
     assert again.data_hash == store.data_hash
-    PatchStore.open_or_build(paths, 2, tmp_path / "cache", progress)
-    assert calls == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_the_identity_is_of_pixels_order_and_scale(
@@ -143,14 +143,57 @@ def test_a_damaged_store_is_noticed_and_built_again(
     assert rebuilt.data_hash == store.data_hash
 
 
+def zero_every_seventh(data: bytearray) -> None:
+    data[::7] = bytes(len(data[::7]))
+
+
+def flip_the_last_bit(data: bytearray) -> None:
+    data[-1] ^= 1
+
+
+def swap_two_pixels(data: bytearray) -> None:
+    data[:3], data[3:6] = data[3:6], data[:3]
+
+
 @pytest.mark.parametrize("kind", ["hr", "lr"])
-def test_verify_finds_a_flipped_bit(store: PatchStore, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "image"),
+    [(zero_every_seventh, "000"), (flip_the_last_bit, "002"), (swap_two_pixels, "000")],
+)
+def test_pixels_that_changed_are_noticed_and_built_again(
+    paths: list[Path],
+    store: PatchStore,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    kind: str,
+    change: Callable[[bytearray], None],
+    image: str,
+) -> None:
+    before = [store.hr(number).copy() for number in range(len(store))]
     path = store.directory / f"{kind}.bin"
     data = bytearray(path.read_bytes())
-    data[-1] ^= 1
+    change(data)
     path.write_bytes(data)
-    with pytest.raises(IntegrityError, match=rf"{kind}\.bin.*002\.png"):
+    said = rf"{image}\.png in {kind}\.bin are not those that were stored"
+    with pytest.raises(IntegrityError, match=said):
         PatchStore.open(store.directory).verify()
+    with caplog.at_level(logging.WARNING):
+        rebuilt = PatchStore.open_or_build(paths, 4, tmp_path / "cache")
+    assert re.search(f"{said}; building it again", caplog.text)
+    assert all(np.array_equal(rebuilt.hr(number), kept) for number, kept in enumerate(before))
+    rebuilt.verify()
+
+
+def test_a_store_of_other_images_is_built_again(
+    paths: list[Path], store: PatchStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = PatchStore.open_or_build(paths[::-1], 4, tmp_path / "cache")
+    shutil.rmtree(other.directory)
+    shutil.copytree(store.directory, other.directory)
+    with caplog.at_level(logging.WARNING):
+        again = PatchStore.open_or_build(paths[::-1], 4, tmp_path / "cache")
+    assert "is of other images; building it again" in caplog.text
+    assert again.data_hash == other.data_hash != store.data_hash
 
 
 def test_a_failed_build_leaves_nothing(make_images: MakeImages, tmp_path: Path) -> None:

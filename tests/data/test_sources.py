@@ -175,3 +175,38 @@ def test_listing_data_imports_neither_torch_nor_skimage(module: str) -> None:
         "sys.exit(bool({'torch', 'skimage'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_named_validation_leaves_all_images_to_train_on(
+    tmp_path: Path, make_images: Callable[..., list[Path]]
+) -> None:
+    photos = make_images(*[(8, 8)] * 30, folder="photos")
+    others = make_images((8, 8), (8, 8), folder="root/Other/HR", seed=1)
+    held_out = open_source(str(tmp_path / "photos"))
+    assert held_out.counts() == "images: 29 to train on, 1 to validate on"
+    named = open_source(str(tmp_path / "photos"), validation="Other", data_root=tmp_path / "root")
+    assert named.training_paths == tuple(photos)
+    assert named.validation_paths == tuple(others)
+    assert named.found == (f"{tmp_path}/photos: 30 images taken",)
+    one = make_images((8, 8), folder="one", seed=2)
+    alone = open_source(str(one[0].parent), validation=str(tmp_path / "photos"))
+    assert alone.training_paths == tuple(one), "nothing need be held out of it"
+
+
+def test_what_is_validated_on_is_not_trained_on(
+    tmp_path: Path, make_images: Callable[..., list[Path]]
+) -> None:
+    folder = make_images(*[(8, 8)] * 4, folder="photos")[0].parent
+    with pytest.raises(DataError, match=r"nothing is left to train on, for data\.validation="):
+        open_source(str(folder), validation=str(folder))
+    shared = tmp_path / "shared"
+    shutil.copytree(folder, shared)
+    (shared / "000.png").unlink()
+    (shared / "001.png").unlink()
+    source = open_source(str(folder), validation=str(shared))
+    assert [path.name for path in source.training_paths] == ["000.png", "001.png"]
+    assert source.found[-1] == (
+        f"{folder}: 2 left out of training: data.validation={shared} has them too"
+    )
+    samples = open_source("samples", validation="samples")
+    assert samples == open_source("samples")

@@ -12,6 +12,7 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -55,6 +56,7 @@ class Hub:
         repositories: by `owner/name`.
         requests: method and path of each request, the query left out.
         cut: bytes of a file after which the connection breaks and nobody answers any more.
+        pause: seconds between the bytes of a large file; None sends it whole.
         page: status and content of every answer, instead of a hub's.
         stored: contents of large files by sha256.
         leaked: tokens that came with requests to that other host.
@@ -66,6 +68,7 @@ class Hub:
     repositories: dict[str, Repository] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
     cut: int | None = None
+    pause: float | None = None
     broken: bool = False
     page: tuple[int, bytes] | None = None
     stored: dict[str, bytes] = field(default_factory=dict)
@@ -137,6 +140,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.close()
             return
+        for value in content if self.hub.pause and len(content) > 2000 else b"":
+            try:
+                self.wfile.write(bytes([value]))
+            except OSError:  # the client has left
+                return
+            time.sleep(self.hub.pause)
         self.wfile.write(content)
 
     def _refuse(self, status: int, code: str, message: str) -> None:

@@ -17,6 +17,7 @@ import torch
 
 from tests.exchange.hub_server import Hub, logged_in
 from tests.exchange.made_up import digest, make_baseline, make_model, make_record
+from zoo.data import sessions
 from zoo.errors import DataError, IntegrityError, MachineError, WeightsError, ZooError
 from zoo.exchange.bundle import read_bundle
 from zoo.exchange.export import export_folder
@@ -350,6 +351,16 @@ def test_a_server_that_goes_away_half_way_leaves_nothing(
     assert caught.value.exit_code == 5
     assert "\n" not in str(caught.value)
     assert list(store_path(NAME).parents[1].iterdir()) == []
+
+
+def test_a_hub_that_sends_a_byte_now_and_then_is_given_up(
+    hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "WINDOW_SECONDS", 0.2)
+    send(folder)
+    hub.pause = 0.002
+    with pytest.raises(MachineError, match=r"the server is too slow: .*nothing was kept"):
+        pull(NAME)
 
 
 def test_no_network_is_said_at_once(

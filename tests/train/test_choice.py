@@ -18,6 +18,7 @@ from tests.train.conftest import MakeOptions, MakeSpec
 from tests.train.observers import Notes, Stopper
 from zoo.data.stream import PatchStream
 from zoo.errors import CheckpointError, MachineError, RecipeError
+from zoo.files import write_hashed
 from zoo.recipes.schema import Runtime
 from zoo.runs.device import Execution, choose_device, has_cpp_compiler, plan_execution
 from zoo.runs.directory import RunDirectory
@@ -254,7 +255,7 @@ def test_damaged_times_are_measured_anew(
     chosen()
     (kept,) = kept_times(tmp_path)
     whole, heard = kept.read_text(), Notes()
-    kept.write_text(damage)
+    write_hashed(kept, damage.encode())
     choice = chosen(heard=heard)
     assert (choice.way, choice.source) == (NCHW, "measured")
     assert heard.notices[0] == f"{kept} is damaged: its times are not used"
@@ -295,9 +296,24 @@ def test_times_that_cannot_be_are_damage(
     clock |= {**ALIKE, NCHW: 0.5}
     chosen()
     (kept,) = kept_times(tmp_path)
-    kept.write_text(kept.read_text().replace("0.5", seconds))
+    write_hashed(kept, kept.read_bytes().replace(b"0.5", seconds.encode()))
     assert chosen().source == "measured"
     assert chosen().source == "cached"
+
+
+def test_times_that_were_edited_are_not_used(
+    chosen: Callable[..., Choice], clock: Seconds, tmp_path: Path
+) -> None:
+    clock |= {**ALIKE, NCHW: 0.5}
+    chosen()
+    (kept,) = kept_times(tmp_path)
+    whole, heard = kept.read_bytes(), Notes()
+    kept.write_bytes(whole.replace(b"0.5", b"2.5"))
+    assert chosen(heard=heard).source == "measured"
+    assert heard.notices[0] == f"{kept} is damaged: its times are not used"
+    write_hashed(kept, whole.replace(b'"batches": [', b'"batches": [ 7,'))  # of another step
+    assert chosen().source == "measured"
+    assert kept.read_bytes() == whole
 
 
 @pytest.mark.parametrize("setting", ["data.batch_size=3", "generator.width=12", "losses.l1=1"])

@@ -6,6 +6,7 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -14,12 +15,13 @@ from PIL import Image
 from tests.train.bits import assert_same_bits, final_state, trainable_recipes
 from tests.train.conftest import MakeOptions, MakeSpec
 from tests.train.observers import Notes, Stopper
+from zoo.data.images import write_png
 from zoo.errors import CheckpointError, DivergedError, MachineError, RecipeError
 from zoo.recipes.schema import RunSpec
 from zoo.runs.checkpoint import load_latest
 from zoo.runs.directory import RunDirectory, run_path
 from zoo.train.interrupts import Interrupted
-from zoo.train.prepare import Options, count_steps
+from zoo.train.prepare import Options, count_steps, prepare
 from zoo.train.rehearsal import rehearse
 from zoo.train.run import Run, train
 from zoo.train.summary import preview
@@ -311,3 +313,23 @@ def test_a_feature_network_that_stands_in_is_said_when_the_run_starts(
     train(make_spec("srgan", small_validation), make_options(observer=notes))
     said = [notice for notice in notes.notices if "stands in" in notice]
     assert said == ["srgan: efficientnet-lite0 (blocks.2) stands in for vgg19"]
+
+
+def test_images_are_counted_at_the_start(
+    make_spec: MakeSpec, make_options: MakeOptions, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    for number in range(5):
+        noise = np.random.default_rng(number).integers(0, 256, (64, 64, 3), np.uint8)
+        write_png(photos / f"{number}.png", noise)
+    (photos / "dead.png").symlink_to(photos / "nothing.png")
+    found = [f"{photos}: 5 images taken", f"{photos}: 1 left out: a link to nothing"]
+    for validation, counts in (
+        ("held-out", "images: 4 to train on, 1 to validate on"),
+        ("samples", "images: 5 to train on, 3 to validate on"),
+    ):
+        heard = Notes()
+        given = (f"data.source={photos}", f"data.validation={validation}")
+        prepared = prepare(make_spec("srresnet-nobn", *given), make_options(observer=heard))
+        assert heard.notices == [*found, counts]
+        assert prepared.stream.store.num_images == int(counts[8])

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from zoo.data import sessions
 from zoo.data.download import CONNECT_SECONDS
 from zoo.errors import IntegrityError, WeightsError
 from zoo.weights import hub, store
@@ -28,6 +29,7 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.content = content
         self.sent = len(content)
+        self.is_slow = False
         self.paths: list[str] = []
 
 
@@ -45,6 +47,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.do_HEAD()
+        for value in self.server.content if self.server.is_slow else b"":
+            try:
+                self.wfile.write(bytes([value]))
+            except OSError:  # the client has left
+                return
+            time.sleep(0.002)
         self.wfile.write(self.server.content[: self.server.sent])
 
     def log_message(self, *arguments: object) -> None:
@@ -138,6 +146,22 @@ def test_a_connection_that_breaks(server: Hub, monkeypatch: pytest.MonkeyPatch) 
     server.sent //= 2
     with pytest.raises(WeightsError, match=r"zoo weights add tiny FILE.*someone/tiny"):
         store.load("tiny")
+
+
+def test_a_hub_that_sends_a_byte_now_and_then_is_given_up(
+    server: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session
+
+    monkeypatch.setattr(sessions, "WINDOW_SECONDS", 0.2)
+    before = constants.HF_HUB_DISABLE_XET, get_session().event_hooks["response"]
+    server.is_slow = True
+    with pytest.raises(WeightsError, match=r"someone/tiny: the server is too slow: \d+ bytes came"):
+        store.load("tiny")
+    assert (constants.HF_HUB_DISABLE_XET, get_session().event_hooks["response"]) == before
+    server.is_slow = False
+    store.load("tiny")  # the client works as it did
 
 
 def test_offline_forbids_any_request(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

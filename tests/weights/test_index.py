@@ -35,6 +35,7 @@ from tests.weights.index_server import (
     silence,
     status,
 )
+from zoo.data import sessions
 from zoo.data.download import CONNECT_SECONDS
 from zoo.errors import IntegrityError, MachineError, WeightsError, ZooError
 from zoo.weights import index
@@ -352,6 +353,27 @@ def test_a_silent_server_is_not_waited_for(
     with pytest.raises(MachineError, match="timed out"):
         get(target, settings(server, timeout=0.2))
     assert server.asked[1:] == [PAGE, *[f"/files/{NAME}"] * 2]
+
+
+def test_a_server_that_sends_a_byte_now_and_then_is_given_up(
+    server: Index, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "WINDOW_SECONDS", 0.2)
+    monkeypatch.setattr(index, "ATTEMPTS", 1)
+
+    def drip(handler: Any) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(CONTENT)))
+        handler.end_headers()
+        while not handler.server.released.wait(0.002):
+            handler.wfile.write(b"<")
+
+    server.answers[PAGE] = drip
+    with pytest.raises(MachineError, match=r"the server is too slow: \d+ bytes came"):
+        get(target, settings(server))
+    serve(server, drip)
+    with pytest.raises(MachineError, match=r"the server is too slow: \d+ bytes came"):
+        get(target, settings(server))
 
 
 @pytest.mark.parametrize(

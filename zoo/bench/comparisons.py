@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
 
-from zoo.bench.records import Column, DatasetScores, Record, age_of, stand_ins
+from zoo.bench.records import Column, DatasetScores, Record, age_of, odd_degradations, stand_ins
 from zoo.bench.samples import not_recipes
 from zoo.bench.selection import comparable
 from zoo.bench.statistics import LEVEL
@@ -67,6 +67,7 @@ class Row:
         random_weights: components it was trained with whose weights were random, on purpose.
         error: why scoring or training failed, by seed.
         skipped: why the dataset was skipped.
+        degradation: as in `zoo.bench.records.DatasetScores`.
     """
 
     target: str
@@ -81,6 +82,7 @@ class Row:
     random_weights: tuple[str, ...] = ()
     error: str | None = None
     skipped: str | None = None
+    degradation: str | None = None
 
     @property
     def label(self) -> str:
@@ -179,6 +181,7 @@ def _comparison(
     said = [
         *notes,
         *not_recipes(records),
+        *odd_degradations(records),
         *stand_ins(records),
         *_own_judges(records),
         *_random_judges(records),
@@ -309,14 +312,14 @@ def _rows(
         parts = [part for record in scored for part in record.datasets if part.name == name]
         values = {key: _seed_means(parts, key, seeds=len(scored)) for key in keys}
         skipped = next((part.skipped for part in parts if part.skipped), None)
+        odd = next((part.degradation for part in parts if part.degradation), None)
         images = max((len(part.images) for part in parts), default=0)
         if images:
             lacking = [key for key in keys if values[key] is None and not columns[key].unavailable]
             notes += [f"{base.label} on {name}: {_lack(scored, key)}" for key in lacking]
         means.append(values)
-        rows.append(
-            replace(base, dataset=name, images=images, scores=_scores(values), skipped=skipped)
-        )
+        row = replace(base, dataset=name, images=images, scores=_scores(values))
+        rows.append(replace(row, skipped=skipped, degradation=odd))
     if whole and len(datasets) > 1:  # the mean of one dataset says nothing new
         average = {key: _over_datasets([values[key] for values in means]) for key in keys}
         images = sum(row.images for row in rows)

@@ -61,11 +61,18 @@ class GalleryEntry(Model):
 
 
 class SuiteFile(Model):
-    """A suite as its file holds it."""
+    """A suite as its file holds it.
+
+    Attributes:
+        degradation: how LR files came about, where there are any. `bicubic`: they are the HR images
+            made small by MATLAB's bicubic, and a dataset whose files are not is refused. `given`:
+            they are used as they are, and a difference from that is said.
+    """
 
     version: Literal[1]
     summary: str
     scale: Scale
+    degradation: Literal["bicubic", "given"] = "given"
     datasets: Annotated[tuple[DatasetName, ...], Len(1, 32), Strict(strict=False)]
     gallery: Annotated[tuple[GalleryEntry, ...], Strict(strict=False)] = ()
     metrics: Annotated[tuple[Name, ...], Strict(strict=False)] | None = None

@@ -193,6 +193,7 @@ class Scorer:
             DatasetScores(
                 name=dataset.name,
                 skipped=dataset.skipped,
+                degradation=dataset.degradation,
                 images=tuple(self._score_images(upscale, forward, dataset, keeper, clock)),
             )
             for dataset in self.suite.datasets

@@ -106,10 +106,16 @@ class ImageScores(Part):
 
 
 class DatasetScores(Part):
-    """A dataset of the suite: its images' scores, or why it was skipped."""
+    """A dataset of the suite: its images' scores, or why it was skipped.
+
+    Attributes:
+        degradation: how its LR files differ from the HR images made small by MATLAB's bicubic, in
+            words; None where they do not, and where zoo made them.
+    """
 
     name: str
     skipped: str | None = None
+    degradation: str | None = None
     images: tuple[ImageScores, ...] = ()
 
 
@@ -242,6 +248,12 @@ def stand_ins(records: Iterable[Record]) -> list[str]:
         f"{network} stands in for {loss} in {', '.join(dict.fromkeys(names))}"
         for (loss, network), names in found.items()
     ]
+
+
+def odd_degradations(records: Iterable[Record]) -> list[str]:
+    """Say which datasets' LR files are not the HR images made small by MATLAB's bicubic."""
+    datasets = [dataset for record in records for dataset in record.datasets]
+    return list(dict.fromkeys(one.degradation for one in datasets if one.degradation))
 
 
 def record_path(root: Path, record: Record) -> Path:

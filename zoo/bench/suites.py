@@ -12,7 +12,7 @@ Not here: a suite's file (`zoo.bench.definitions`), where datasets lie (`zoo.dat
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -22,6 +22,7 @@ from typing import Any, overload
 from zoo.bench.definitions import Definition, GalleryEntry, SuiteFile, read_suite
 from zoo.data import Progress
 from zoo.data.ahead import ahead, num_workers
+from zoo.data.degradation import Difference, difference
 from zoo.data.images import Image, hash_pixels, read_image
 from zoo.data.pairs import Pair, find_pairs
 from zoo.data.resize import crop_to_multiple, downscale
@@ -59,12 +60,15 @@ class SuiteDataset(Sequence[BenchImage]):
     Attributes:
         name: the dataset's name.
         skipped: why it has no images, None where it has.
+        degradation: how its LR files differ from the HR images made small by MATLAB's bicubic, in
+            words; None where they do not, and where zoo made them.
         names: the images' names, in order.
     """
 
     def __init__(self, name: str, scale: int, *, skipped: str | None = None) -> None:
         self.name = name
         self.skipped = skipped
+        self.degradation: str | None = None
         self.names: list[str] = []
         self.sizes: dict[str, tuple[int, int]] = {}
         self.hashes: list[tuple[str, str, str]] = []
@@ -228,18 +232,52 @@ def _open_datasets(
             continue
         dataset = SuiteDataset(name, content.scale)
         left = room
+        differences: dict[str, Difference] = {}
         try:
-            images = ahead(partial(load_image, scale=content.scale), pairs, workers=workers)
-            for number, (pair, image) in enumerate(zip(pairs, images, strict=True)):
+            images = ahead(partial(_load_and_compare, scale=content.scale), pairs, workers=workers)
+            for number, (pair, (image, found_off)) in enumerate(zip(pairs, images, strict=True)):
                 left -= dataset.add(pair, image, room=left)
+                differences |= {} if found_off is None else {pair.name: found_off}
                 if progress is not None:
                     progress(done + number + 1, total)
+            dataset.degradation = _degradation(dataset, differences, pairs, content.degradation)
             room = left
         except DataError as error:
             dataset = SuiteDataset(name, content.scale, skipped=str(error))
         done += len(pairs)
         datasets.append(dataset)
     return tuple(datasets)
+
+
+def _load_and_compare(pair: Pair, scale: int) -> tuple[BenchImage, Difference | None]:
+    """Decode the files of one image; compare its LR file, if it has one, with the HR image's."""
+    image = load_image(pair, scale)
+    is_made = pair.lr_file is None
+    return image, None if is_made else difference(image.lr_image, image.hr_image, scale)
+
+
+def _degradation(
+    dataset: SuiteDataset, differences: Mapping[str, Difference], pairs: Sequence[Pair], said: str
+) -> str | None:
+    """Say how a dataset's LR files differ from bicubic ones, None where they do not.
+
+    Raises:
+        DataError: if they do, and the suite has said that they are bicubic.
+    """
+    if not differences:
+        return None
+    worst = max(differences, key=lambda name: differences[name].mean)
+    told = (
+        f"{dataset.name}: {len(differences)} of {len(dataset)} LR files are not their HR images "
+        f"made small by MATLAB's bicubic; most of all {worst!r}: {differences[worst].describe()}"
+    )
+    if said == "bicubic":
+        (folder,) = {pair.lr_file.parent for pair in pairs if pair.lr_file is not None}
+        raise DataError(
+            f"{told}. The suite expects bicubic ones: remove {folder}, and zoo makes its own, or "
+            "score on them by a suite of yours with `degradation: given`"
+        )
+    return told
 
 
 def _resolve_gallery(
@@ -285,4 +323,7 @@ def _hash(scale: int, datasets: Iterable[SuiteDataset], gallery: Iterable[Galler
         "datasets": [[dataset.name, dataset.hashes] for dataset in datasets],
         "gallery": [[entry.dataset, entry.image, list(entry.crop)] for entry in gallery],
     }
+    # A record made before differences were said is not taken for one that has none to say.
+    odd = [[dataset.name, dataset.degradation] for dataset in datasets if dataset.degradation]
+    content |= {"degradation": odd} if odd else {}
     return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

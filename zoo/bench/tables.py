@@ -312,6 +312,7 @@ def _json_row(row: Row, keys: Sequence[str]) -> dict[str, Any]:
         "random_weights": list(row.random_weights),
         "error": row.error,
         "skipped": row.skipped,
+        "degradation": row.degradation,
     }
     return line | {key: value for key, value in optional.items() if value}
 

@@ -59,7 +59,7 @@ def get_data(
     note(f"{dataset.description}{size}; from {dataset.homepage}")
     note(f"rights: {dataset.licence}")
     _confirm(dataset, find_data_root(data_root), yes=yes)
-    with progress(f"fetching {name}") as report:
+    with progress(f"fetching {name}", of_bytes=True) as report:
         folders = get_dataset(
             dataset,
             data_root=data_root,

@@ -16,7 +16,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -115,21 +123,25 @@ def print_error(error: Exception) -> None:
 
 
 @contextmanager
-def progress(description: str) -> Iterator[Callable[[int, int], None]]:
+def progress(description: str, *, of_bytes: bool = False) -> Iterator[Callable[[int, int], None]]:
     """Show how far something long has come: a bar on a terminal, a line per tenth elsewhere.
 
+    Args:
+        description: what goes on.
+        of_bytes: whether bytes are counted, of which the total is said.
+
     Yields:
-        What to call with the units done and the units in all.
+        What to call with the units done and the units in all, 0 where nobody knows those.
     """
     console, description = stderr(), visible(description)
     if draws(console):
-        with Progress(
-            TextColumn("{task.description}", markup=False), *_BAR, console=console
-        ) as bar:
+        columns = (DownloadColumn(), TransferSpeedColumn()) if of_bytes else ()
+        text = TextColumn("{task.description}", markup=False)
+        with Progress(text, *_BAR, *columns, console=console) as bar:
             task = bar.add_task(description, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+            yield lambda done, total: bar.update(task, completed=done, total=total or None)
     else:
-        yield _plain_progress(console, description)
+        yield _plain_progress(console, description, of_bytes=of_bytes)
 
 
 class LogHandler(logging.Handler):
@@ -148,15 +160,22 @@ def configure_logging(level: int) -> None:
     logger.setLevel(level)
 
 
-def _plain_progress(console: Console, description: str) -> Callable[[int, int], None]:
-    told = 0
+def _plain_progress(
+    console: Console, description: str, *, of_bytes: bool
+) -> Callable[[int, int], None]:
+    reached = 0
 
     def report(done: int, total: int) -> None:
-        nonlocal told
-        share = PROGRESS_SHARES * done // max(total, 1)
-        if share > told:
-            told = share
-            console.print(shown(f"{description}: {100 * share // PROGRESS_SHARES}%"))
+        nonlocal reached
+        if of_bytes and not total:  # a line each time that it has doubled
+            share, told = done.bit_length(), f"{_size(done)}, the server does not say of how many"
+        else:
+            share = PROGRESS_SHARES * done // max(total, 1)
+            told = f"{100 * share // PROGRESS_SHARES}%"
+            told += f" of {_size(total)}" if of_bytes else ""
+        if share > reached:
+            reached = share
+            console.print(shown(f"{description}: {told}"))
 
     return report
 
@@ -169,6 +188,10 @@ def _cleaned(table: Table) -> Table:
 
     rows = [line(row) for row in table.rows]
     return Table(visible(table.title), line(table.columns), rows)
+
+
+def _size(num_bytes: int) -> str:
+    return f"{num_bytes / 1e6:,.1f} MB"
 
 
 def _drawn(table: Table) -> RichTable:

@@ -107,7 +107,9 @@ def _resume_command(words: Sequence[str]) -> str:
 
 
 def print_rehearsal(stages: Sequence[Rehearsal], *, as_json: bool) -> None:
-    """Print what a dry run measured, a row a stage."""
+    """Print what a dry run found and measured, a row a stage."""
+    for line in (*stages[-1].source.found, stages[-1].source.counts()):
+        note(line)
     if as_json:
         rows = [
             {
@@ -121,6 +123,8 @@ def print_rehearsal(stages: Sequence[Rehearsal], *, as_json: bool) -> None:
                 "discriminator_parameters": stage.discriminator_parameters,
                 "execution": {**stage.execution.describe(), "store": stage.execution.store},
                 "choice": None if stage.choice is None else stage.choice.document(),
+                "training_images": len(stage.source.training_paths),
+                "validation_images": len(stage.source.validation_paths),
             }
             for stage in stages
         ]

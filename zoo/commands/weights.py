@@ -112,7 +112,7 @@ def add_weights(
 
 
 def _get(name: str) -> None:
-    with show_progress(f"fetching {name}") as report:
+    with show_progress(f"fetching {name}", of_bytes=True) as report:
         stored = store.get(name, progress=report, tell=note)
     origin = stored_origin(stored)
     print_text(f"{name}: stored as {stored}, from {origin.source}")

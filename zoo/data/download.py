@@ -6,6 +6,7 @@ interruption. Not here: unpacking (`zoo.data.extract`), which files (`zoo.data.c
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CHUNK_BYTES = 1 << 18
+CHUNK_BYTES = 1 << 16
 MAX_BYTES = 20_000_000_000  # of a file whose size only its server tells, or nobody
 CONNECT_SECONDS = 3.0  # for each address of a server; four are common
 TIMEOUT_SECONDS = (10.0, 60.0)  # to connect, and between two reads
@@ -37,10 +38,10 @@ class ResumingDownloader:
         part: file that collects the bytes; it stays when the attempt fails.
         num_bytes: size of the whole file; None to take its server's word for it, up to
             `MAX_BYTES`.
-        progress: called with (bytes there, bytes in all).
+        progress: called with (bytes there, bytes in all); the latter is 0 where nobody tells it.
         attempts: how often to try again while the server breaks off.
         pause_seconds: waiting time before the second attempt; it doubles each time.
-        session: sends the requests, with its certificates and proxies; None for a new one each.
+        session: sends the requests, with its certificates and proxies; see `zoo.data.sessions`.
     """
 
     def __init__(
@@ -49,9 +50,9 @@ class ResumingDownloader:
         num_bytes: int | None,
         progress: Progress | None = None,
         *,
+        session: requests.Session,
         attempts: int = 5,
         pause_seconds: float = 1.0,
-        session: requests.Session | None = None,
     ) -> None:
         self._part = part
         self._num_bytes = num_bytes
@@ -98,7 +99,8 @@ class ResumingDownloader:
             ) as error:
                 if attempt == self._attempts:
                     raise
-                logger.warning("%s broke off (%s); going on from where it was", url, error)
+                reason = _reason(error)
+                logger.warning("%s broke off (%s); going on from where it was", url, reason)
             else:
                 return
             time.sleep(self._pause_seconds * 2 ** (attempt - 1))
@@ -112,8 +114,9 @@ class ResumingDownloader:
         received = self._received()
         if received:
             headers["Range"] = f"bytes={received}-"
-        get = requests.get if self._session is None else self._session.get
-        with get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as response:
+        with self._session.get(
+            url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS
+        ) as response:
             if response.status_code == HTTP_RANGE_REFUSED:
                 self._part.unlink(missing_ok=True)
                 raise requests.ConnectionError("the server refused to go on; starting again")
@@ -146,7 +149,7 @@ class ResumingDownloader:
 
     def _report(self, received: int) -> None:
         if self._progress is not None:
-            self._progress(received, self._num_bytes or received)
+            self._progress(received, self._num_bytes or 0)
 
 
 def _announced_size(headers: Mapping[str, str], *, goes_on: bool) -> int | None:
@@ -175,37 +178,56 @@ def fetch(
         known_hash: `sha256:` or `md5:` and hexadecimal digits; None where none is known, and the
             caller compares what comes with what is.
         num_bytes: its size; None where only its hash is known, and its server states the size.
-        progress: called with (bytes there, bytes in all).
+        progress: called with (bytes there, bytes in all); the latter is 0 where nobody tells it.
         attempts: how often to try again while the server breaks off.
         pause_seconds: waiting time before the second attempt; it doubles each time.
-        session: sends the requests, with its certificates and proxies; None for a new one each.
+        session: sends the requests, with its certificates and proxies; None for a plain one.
 
     Raises:
         IntegrityError: if what came is not the file; it has been removed.
-        MachineError: if no server answers, `ZOO_OFFLINE=1` forbids it, or the disk has no room.
+        MachineError: if no server answers, or all too slowly, `ZOO_OFFLINE=1` forbids it, or the
+            disk has no room.
     """
     import pooch
     import requests
+
+    from zoo.data.sessions import open_session
 
     name = url.rsplit("/", 1)[-1]
     part = folder / f"{name}.part"
     folder.mkdir(parents=True, exist_ok=True)
     pooch.get_logger().setLevel(logging.WARNING)  # pooch prints what it does; we report progress
-    downloader = ResumingDownloader(
-        part, num_bytes, progress, attempts=attempts, pause_seconds=pause_seconds, session=session
-    )
     try:
-        return Path(pooch.retrieve(url, known_hash, fname=name, path=folder, downloader=downloader))
+        with open_session() if session is None else contextlib.nullcontext(session) as opened:
+            downloader = ResumingDownloader(
+                part,
+                num_bytes,
+                progress,
+                session=opened,
+                attempts=attempts,
+                pause_seconds=pause_seconds,
+            )
+            return Path(pooch.retrieve(url, known_hash, name, folder, downloader=downloader))
     except requests.RequestException as error:
         raise MachineError(
-            f"cannot fetch {url}: {error}. What has come is kept in {part}; the same command goes "
-            "on from there"
+            f"cannot fetch {url}: {_reason(error)}. What has come is kept in {part}; the same "
+            "command goes on from there"
         ) from error
     except ValueError as error:  # pooch's word for a wrong hash
         raise IntegrityError(
             f"{url} is not the file it should be ({known_hash}): it was removed; try again, and if "
             "that does not help, it has changed at its source"
         ) from error
+
+
+def _reason(error: BaseException) -> BaseException:
+    """Return the error of a server that was too slow from within those around it."""
+    from zoo.data.sessions import SlowServerError
+
+    inner: BaseException | None = error
+    while inner is not None and not isinstance(inner, SlowServerError):
+        inner = inner.__cause__ or inner.__context__
+    return inner or error
 
 
 def refuse_offline(url: str) -> None:
@@ -221,8 +243,11 @@ def check_connection(url: str) -> None:
     """
     import requests
 
+    from zoo.data.sessions import open_session
+
     try:
-        requests.head(url, timeout=CONNECT_SECONDS, allow_redirects=True)
+        with open_session() as session:
+            session.head(url, timeout=CONNECT_SECONDS, allow_redirects=True)
     except requests.RequestException as error:
         raise MachineError(f"{url} cannot be reached ({type(error).__name__})") from error
 

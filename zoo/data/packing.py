@@ -118,7 +118,7 @@ def body_hash(body: dict[str, Any]) -> str:
 
 def hash_files(paths: Sequence[Path]) -> list[str]:
     """Return the sha256 of every file, several at a time."""
-    with ThreadPoolExecutor(_num_threads()) as pool:
+    with ThreadPoolExecutor(num_threads()) as pool:
         return list(pool.map(hash_file, paths))
 
 
@@ -148,8 +148,8 @@ def _data_hash(images: Sequence[dict[str, Any]], scale: int) -> str:
 
 def _pairs(paths: Sequence[Path], scale: int) -> Iterator[Pair]:
     """Prepare images in order, several at a time."""
-    with ThreadPoolExecutor(_num_threads()) as pool:
-        for group in _groups(paths, 2 * _num_threads()):
+    with ThreadPoolExecutor(num_threads()) as pool:
+        for group in _groups(paths, 2 * num_threads()):
             yield from pool.map(lambda path: _pair(path, scale), group)
 
 
@@ -189,5 +189,6 @@ def _check_disk(directory: Path, paths: Sequence[Path], scale: int) -> int:
     return needed
 
 
-def _num_threads() -> int:
+def num_threads() -> int:
+    """Return how many images to hash or decode at a time."""
     return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)

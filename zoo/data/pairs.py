@@ -10,15 +10,19 @@ Not here: decoding, checking sizes and hashing (`zoo.bench.suites`), datasets to
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.data import places
+from zoo.data.folders import find_images
 from zoo.data.images import SUFFIXES
-from zoo.data.sources import dataset_directory, dataset_names, list_images, validation_images
+from zoo.data.sources import dataset_directory, dataset_names, validation_images
 from zoo.errors import DataError, did_you_mean
+
+logger = logging.getLogger(__name__)
 
 IN_WHEEL = ("samples", "samples-grey")
 
@@ -85,7 +89,10 @@ def find_pairs(
     if name in IN_WHEEL:
         return _pairs(validation_images(name), None, scale)
     top = _find(name, places.data_root(data_root))
-    files = list_images(top)
+    found = find_images(top / "HR" if (top / "HR").is_dir() else top)
+    for line in found.left_out_lines():
+        logger.warning("%s", line)
+    files = found.taken
     known = KNOWN_SETS.get(name)
     if known is not None and len(files) != known.num_images:
         raise DataError(

@@ -24,11 +24,15 @@ import numpy.typing as npt
 from filelock import FileLock
 
 from zoo.data import Progress
+from zoo.data.ahead import ahead
 from zoo.data.images import Image, hash_pixels
-from zoo.data.packing import FORMAT, body_hash, build, hash_files, store_key
+from zoo.data.packing import FORMAT, body_hash, build, hash_files, num_threads, store_key
 from zoo.errors import DataError, IntegrityError
 
 logger = logging.getLogger(__name__)
+
+TOLD_BYTES = 1_000_000_000
+"""Of a store whose comparison may take seconds: it is said before."""
 
 
 class PatchStore:
@@ -56,6 +60,8 @@ class PatchStore:
     def open(cls, directory: str | os.PathLike[str]) -> PatchStore:
         """Open a finished store; checks the index's hash and the files' sizes, not the pixels.
 
+        Those `open_or_build` has compared, before this is called in another process.
+
         Raises:
             IntegrityError: if the store is damaged or incomplete.
         """
@@ -72,11 +78,13 @@ class PatchStore:
     ) -> PatchStore:
         """Open the store of these images, building it if it is absent or damaged.
 
+        Every pixel of a store that is there is compared with what was stored.
+
         Args:
             source_paths: image files; their order is the order of the store.
             scale: factor between high and low resolution.
             cache_dir: folder that holds `patches/`.
-            progress: called after each image.
+            progress: called after each image that is built.
 
         Raises:
             DataError: if there are no images, or one cannot be read or is smaller than the scale.
@@ -91,10 +99,13 @@ class PatchStore:
         # A second process waits here, then finds the store that the first one built.
         with FileLock(parent / f"{directory.name}.lock"):
             try:
-                return cls.open(directory)
+                store = cls.open(directory)
+                store.verify(file_hashes)
             except IntegrityError as error:
                 if directory.exists():
                     logger.warning("%s; building it again", error)
+            else:
+                return store
             unfinished = parent / f".{directory.name}.unfinished"
             shutil.rmtree(unfinished, ignore_errors=True)
             try:
@@ -163,21 +174,35 @@ class PatchStore:
         height, width = self._images[index]["lr_size"]
         return _view(self._lr, self._images[index]["lr_offset"], (height, width, 3))
 
-    def verify(self, progress: Progress | None = None) -> None:
-        """Read every pixel and compare each image with its recorded sha256.
+    def verify(self, file_hashes: Sequence[str] | None = None) -> None:
+        """Read every pixel, several images at a time, and compare each with its recorded sha256.
+
+        Args:
+            file_hashes: sha256 of the files the store must be of, in order; None for any.
 
         Raises:
             IntegrityError: at the first image that differs.
         """
-        for number, entry in enumerate(self._images):
-            for kind, pixels in (("hr", self.hr(number)), ("lr", self.lr(number))):
-                if hash_pixels(pixels) != entry[f"{kind}_sha256"]:
-                    raise IntegrityError(
-                        f"{self.directory / kind}.bin: the pixels of {entry['name']} have changed "
-                        f"since they were stored; remove {self.directory} and start again"
-                    )
-            if progress is not None:
-                progress(number + 1, len(self._images))
+        stored = [entry["file_sha256"] for entry in self._images]
+        if file_hashes is not None and stored != list(file_hashes):
+            raise IntegrityError(f"the patch store {self.directory} is of other images")
+        num_bytes = self._hr.nbytes + self._lr.nbytes
+        if num_bytes > TOLD_BYTES:
+            logger.info("comparing %.1f GB of decoded images with their sha256", num_bytes / 1e9)
+        changed = ahead(self._changed_file, range(len(self)), workers=num_threads())
+        for number, name in enumerate(changed):
+            if name is not None:
+                raise IntegrityError(
+                    f"the patch store {self.directory} is damaged: the pixels of "
+                    f"{self.names[number]} in {name} are not those that were stored"
+                )
+
+    def _changed_file(self, number: int) -> str | None:
+        """Return which file no longer has an image's pixels, None if both have."""
+        for kind, pixels in (("hr", self.hr(number)), ("lr", self.lr(number))):
+            if hash_pixels(pixels) != self._images[number][f"{kind}_sha256"]:
+                return f"{kind}.bin"
+        return None
 
 
 def _view(flat: npt.NDArray[np.uint8], offset: int, shape: tuple[int, int, int]) -> Image:

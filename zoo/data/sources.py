@@ -7,7 +7,8 @@ A spec is one of
 - `<Name>`: any dataset laid out as `<data root>/<Name>/HR/*`;
 - a directory: its images, or those of its `HR` folder.
 
-Not here: fetching (`zoo.data.download`), decoding (`zoo.data.images`).
+Not here: which files of a folder are images to train on (`zoo.data.folders`), fetching
+(`zoo.data.download`), decoding (`zoo.data.images`).
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zoo.data import places
-from zoo.data.images import SUFFIXES, hash_file
+from zoo.data.folders import find_images
+from zoo.data.images import hash_file
 from zoo.errors import DataError, did_you_mean
 from zoo.files import from_home
 
@@ -31,6 +33,7 @@ SAMPLES_VALIDATION = ("astronaut.png", "chelsea.png", "coffee.png")
 SAMPLES_GREY = ("camera.png", "coins.png", "moon.png", "brick.png", "grass.png", "gravel.png")
 DIV2K_TRAINING = tuple(f"{number:04d}.png" for number in range(1, 801))
 DIV2K_VALIDATION = tuple(f"{number:04d}.png" for number in range(801, 901))
+HELD_OUT = "held-out"
 HELD_OUT_SHARE = 0.05
 HELD_OUT_MOST = 8
 
@@ -45,6 +48,7 @@ class Source:
         licence: the rights, as far as they are known.
         training_paths: image files in a fixed order.
         validation_paths: image files in a fixed order, none of them in training.
+        found: what was taken and left out, a line a folder and reason; empty of a built-in source.
     """
 
     name: str
@@ -52,24 +56,37 @@ class Source:
     licence: str
     training_paths: tuple[Path, ...]
     validation_paths: tuple[Path, ...]
+    found: tuple[str, ...] = ()
+
+    def counts(self) -> str:
+        """Return how many images there are to train and to validate on, in words."""
+        training, validation = len(self.training_paths), len(self.validation_paths)
+        return f"images: {training} to train on, {validation} to validate on"
 
 
-def open_source(spec: str, *, data_root: str | os.PathLike[str] | None = None) -> Source:
+def open_source(
+    spec: str, *, validation: str = HELD_OUT, data_root: str | os.PathLike[str] | None = None
+) -> Source:
     """Find the images of a source; decodes none.
 
     Args:
         spec: a name or a directory, see the module.
+        validation: `held-out` to hold some images of a directory out; else what is validated on,
+            see `validation_images`: all images of the source are trained on then, but for those.
         data_root: folder of datasets; by default `zoo.data.places.data_root()`.
 
     Raises:
         DataError: if the source is not there, is incomplete, or has too few images.
     """
     root = places.data_root(data_root)
+    holds_out = validation == HELD_OUT
     if spec in BUILT_IN:
-        return BUILT_IN[spec](root)
-    directory = _find_directory(spec, root)
-    training, validation = _hold_out(spec, list_images(directory))
-    return Source(spec, f"images of {directory}", "yours to know", training, validation)
+        source = BUILT_IN[spec](root)
+    else:
+        source = _open_folder(spec, _find_directory(spec, root), holds_out=holds_out)
+    if holds_out:
+        return source
+    return _validated_on(source, validation, validation_images(validation, data_root=root))
 
 
 def validation_images(
@@ -94,24 +111,8 @@ def validation_images(
 
 
 def list_images(directory: Path) -> tuple[Path, ...]:
-    """Return the image files of `directory/HR`, else all below `directory`, in a fixed order.
-
-    Hidden files and folders are skipped; what is an image is told by the suffix.
-
-    Raises:
-        DataError: if there is none.
-    """
-    top = directory / "HR" if (directory / "HR").is_dir() else directory
-    found = [
-        path
-        for path in top.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(top).parts)
-        and path.is_file()
-    ]
-    if not found:
-        raise DataError(f"no images in {top} (looked for {', '.join(sorted(SUFFIXES))})")
-    return tuple(sorted(found, key=lambda path: path.relative_to(top).as_posix()))
+    """Return the images that `zoo.data.folders.find_images` takes."""
+    return find_images(directory).taken
 
 
 def dataset_names(root: Path) -> list[str]:
@@ -170,6 +171,28 @@ def _hold_out(spec: str, paths: Sequence[Path]) -> tuple[tuple[Path, ...], tuple
     training = tuple(path for path in paths if hashes[path] not in held_out)
     validation = tuple(path for path in paths if hashes[path] in held_out)
     return training, validation
+
+
+def _open_folder(spec: str, directory: Path, *, holds_out: bool) -> Source:
+    found = find_images(directory)
+    training, validation = _hold_out(spec, found.taken) if holds_out else (found.taken, ())
+    about = f"images of {directory}"
+    return Source(spec, about, "yours to know", training, validation, tuple(found.lines()))
+
+
+def _validated_on(source: Source, spec: str, paths: tuple[Path, ...]) -> Source:
+    """Return a source that is validated on other images; none of those is trained on."""
+    hashes = {hash_file(path) for path in paths}
+    training = tuple(path for path in source.training_paths if hash_file(path) not in hashes)
+    count = len(source.training_paths) - len(training)
+    if not training:
+        raise DataError(
+            f"{source.name}: nothing is left to train on, for data.validation={spec} has all of "
+            "its images; without that setting some of them are held out"
+        )
+    told = f"{source.name}: {count} left out of training: data.validation={spec} has them too"
+    found = (*source.found, told) if count else source.found
+    return replace(source, training_paths=training, validation_paths=paths, found=found)
 
 
 def _sample_paths(names: Sequence[str]) -> tuple[Path, ...]:

@@ -191,14 +191,16 @@ def pull(repository: str, *, revision: str | None = None, force: bool = False) -
     if is_bundle(folder) and not force:
         raise DataError(f"{repository} is here already, in {folder}; fetch it anew with --force")
     _require_network()
+    from zoo.data.sessions import hub_with_floor
+
     api = _client()
-    with explained(repository, endpoint(), "pulled"):
+    with explained(repository, endpoint(), "pulled"), hub_with_floor():
         info = api.model_info(
             repository, revision=revision, files_metadata=True, timeout=ANSWER_SECONDS
         )
         wanted, announced = _wanted(repository, info), _announced(info)
         left = tuple(plain(name) for name in _names(info) if name not in wanted)
-    with staging(folder.parents[1]) as place:
+    with staging(folder.parents[1]) as place, hub_with_floor():
         fetched = place / "fetched"
         for name in wanted:
             _fetch(api, repository, str(info.sha), name, place / "client", fetched / name)

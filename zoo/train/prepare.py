@@ -16,7 +16,7 @@ from zoo.data.device_store import DevicePatchStream, estimate_store_bytes
 from zoo.data.patches import PatchStore
 from zoo.data.places import cache_dir
 from zoo.data.sampling import SamplingPlan
-from zoo.data.sources import open_source
+from zoo.data.sources import Source, open_source
 from zoo.data.stream import PatchStream
 from zoo.errors import RecipeError
 from zoo.recipes.build import Components, build_components
@@ -27,7 +27,7 @@ from zoo.train.choice import Choice, choose, recorded_choice
 from zoo.train.memory import choose_store
 from zoo.train.observer import Observer
 from zoo.train.timing import StepTimer
-from zoo.train.validation import Validator, held_out_images
+from zoo.train.validation import Validator
 
 NUM_REHEARSAL_IMAGES = 8
 
@@ -58,6 +58,7 @@ class Prepared:
     """What a stage is trained with.
 
     Attributes:
+        source: its images to train and to validate on.
         num_steps: generator updates in all.
         data_hash: hash of the training pixels.
         images_left_out: bytes on the device of the images that a rehearsal's store is without.
@@ -68,6 +69,7 @@ class Prepared:
     stream: PatchStream | DevicePatchStream
     validator: Validator
     components: Components
+    source: Source
     num_steps: int
     data_hash: str
     images_left_out: int = 0
@@ -91,15 +93,20 @@ def prepare(spec: RunSpec, options: Options, *, rehearsal: Path | None = None) -
     execution = plan_execution(settings.runtime, choose_device(options.device))
     components = build_components(settings, seed=spec.seed)
     _check_patches(components, settings)
-    paths = open_source(settings.data.source, data_root=options.data_root).training_paths
-    held_out = held_out_images(settings.data, data_root=options.data_root)
+    source = open_source(
+        settings.data.source, validation=settings.data.validation, data_root=options.data_root
+    )
+    if rehearsal is None:
+        for line in (*source.found, source.counts()):
+            options.observer.notice(line)
+    paths = source.training_paths
     store = PatchStore.open_or_build(
         paths if rehearsal is None else paths[:NUM_REHEARSAL_IMAGES],
         settings.scale,
         cache_dir() if rehearsal is None else rehearsal,
         options.observer.preparing,
     )
-    validator = Validator(held_out, scale=settings.scale)
+    validator = Validator(source.validation_paths, scale=settings.scale)
     place = choose_store(spec, execution, paths=paths, validator=validator)
     execution = replace(execution, store=place)
     left_out = paths[NUM_REHEARSAL_IMAGES:] if rehearsal and place == "device" else ()
@@ -108,6 +115,7 @@ def prepare(spec: RunSpec, options: Options, *, rehearsal: Path | None = None) -
         stream=_open_stream(spec, store, execution),
         validator=validator,
         components=components,
+        source=source,
         num_steps=count_steps(settings, len(paths)),
         data_hash=store.data_hash,
         images_left_out=estimate_store_bytes(left_out, settings.scale),
@@ -121,6 +129,7 @@ def prepare_pretraining(spec: RunSpec, outer: Prepared) -> Prepared:
         stream=outer.stream,
         validator=outer.validator,
         components=build_components(spec.settings, seed=spec.seed),
+        source=outer.source,
         num_steps=count_steps(spec.settings, outer.stream.store.num_images),
         data_hash=outer.data_hash,
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from zoo.data.sources import Source
 from zoo.errors import CheckpointError, MachineError
 from zoo.recipes.schema import RunSpec
 from zoo.runs.checkpoint import seed_everything
@@ -48,6 +49,7 @@ class Rehearsal:
         discriminator_parameters: those of the discriminator, 0 where there is none.
         execution: device, precision, layout and threads.
         choice: how the execution was chosen; None on a GPU and where it was not asked for.
+        source: the images to train and to validate on.
     """
 
     recipe: str
@@ -59,6 +61,7 @@ class Rehearsal:
     discriminator_parameters: int
     execution: Execution
     choice: Choice | None
+    source: Source
 
     @property
     def total_seconds(self) -> float:
@@ -155,6 +158,7 @@ def _try(spec: RunSpec, prepared: Prepared, *, foretell_memory: bool) -> Rehears
         discriminator_parameters=_count(players.discriminator),
         execution=prepared.execution,
         choice=prepared.choice,
+        source=prepared.source,
     )
 
 

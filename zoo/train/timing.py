@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from zoo.data.device_store import DevicePatchStream
 from zoo.data.stream import PatchStream
-from zoo.files import explaining_refusals, write_atomically
+from zoo.files import explaining_refusals, read_hashed, write_hashed
 from zoo.recipes.build import build_components, plugin_hashes
 from zoo.recipes.schema import RunSpec
 from zoo.runs.device import Execution
@@ -34,7 +34,7 @@ ROUNDS: Final = 5
 """Timed steps of each way, one a round; an untimed one comes before."""
 HOPELESS: Final = 1.5
 """A way whose first timed step takes this many times the default's is timed no more."""
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class StepTimer:
             timings = self._measure(ways)
             named = {str(way): times for way, times in timings.items()}
             text = json.dumps({"key": key, "seconds": named}, indent=2, allow_nan=False)
-            write_atomically(path, text.encode())
+            write_hashed(path, text.encode())
         return timings, False
 
     @contextmanager
@@ -133,12 +133,14 @@ class StepTimer:
         }
 
     def _read(self, path: Path, ways: Sequence[Way]) -> Timings | None:
-        try:
-            seconds = json.loads(path.read_bytes())["seconds"]
-            timings = {way: [float(each) for each in seconds[str(way)]] for way in ways}
-        except FileNotFoundError:
+        """Return the times of a file that is as it was written, and of these very steps."""
+        if not path.exists():
             return None
-        except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        try:
+            kept = json.loads(read_hashed(path) or "{}")
+            seconds = kept["seconds"] if identity_hash(kept["key"]) == path.stem else {}
+            timings = {way: [float(each) for each in seconds[str(way)]] for way in ways}
+        except (ValueError, LookupError, TypeError, RecursionError):
             timings = {}
         if not _is_whole(timings, ways):
             self.tell(f"{path} is damaged: its times are not used")

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from zoo.data.images import hash_file, read_image, read_size, to_rgb, write_png
 from zoo.data.resize import crop_to_multiple, downscale, upscale
-from zoo.data.sources import open_source, validation_images
+from zoo.data.sources import HELD_OUT, open_source, validation_images
 from zoo.data.stream import to_float
 from zoo.errors import DataError, DivergedError
 from zoo.metrics.fidelity import PSNRY
@@ -29,7 +29,6 @@ from zoo.recipes.schema import Data
 from zoo.runs.device import Execution
 
 Pixels = npt.NDArray[np.uint8]
-HELD_OUT = "held-out"
 MAX_TRIPTYCHS = 3
 TRIPTYCH_GAP = 8
 

@@ -46,12 +46,15 @@ def _download(repository: str) -> Path:
     from huggingface_hub import constants, hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
 
+    from zoo.data.sessions import hub_with_floor
+
     if constants.HF_HUB_OFFLINE:
         raise WeightsError("HF_HUB_OFFLINE forbids asking the hub")
     check_connection(constants.ENDPOINT)  # its client would retry for half a minute
     logger.info("downloading %s of %s from %s", FILE_NAME, repository, constants.ENDPOINT)
     try:
-        return Path(hf_hub_download(repository, FILE_NAME, etag_timeout=CONNECT_SECONDS))
+        with hub_with_floor():
+            return Path(hf_hub_download(repository, FILE_NAME, etag_timeout=CONNECT_SECONDS))
     except (EntryNotFoundError, _http_error(), OSError) as error:
         reason = " ".join(str(error).split())
         raise WeightsError(f"the hub does not give {repository}: {reason}") from error

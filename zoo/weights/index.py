@@ -278,15 +278,17 @@ def _words(error: OSError) -> str:
 def _open_session(settings: IndexSettings) -> requests.Session:
     """Return a session that reaches pages and files as pip would."""
     import requests
-    from requests.adapters import HTTPAdapter, Retry
+    from requests.adapters import Retry
     from urllib3.exceptions import InsecureRequestWarning
+
+    from zoo.data.sessions import FloorAdapter, open_session
 
     places = (*settings.find_links, settings.index_url or "", *settings.extra_index_urls)
     logins = {place: login for place, login in map(_split_login, places) if login}
     trusted = {host.lower() for host in settings.trusted_hosts}
     reached: set[tuple[str, str, int]] = set()
 
-    class Adapter(HTTPAdapter):
+    class Adapter(FloorAdapter):
         def send(self, request: Any, *args: Any, **options: Any) -> requests.Response:
             url: str = request.url
             origin = _origin(url)
@@ -313,9 +315,6 @@ def _open_session(settings: IndexSettings) -> requests.Session:
 
     retry = Retry(2, 0, read=False, other=0, backoff_factor=0.5, status_forcelist=range(500, 505))
     retry.respect_retry_after_header = False  # it may ask for an hour
-    adapter = Adapter(max_retries=retry)
-    session = requests.Session()
+    session = open_session(Adapter(max_retries=retry))
     session.cert = settings.client_cert
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
     return session
