@@ -5,6 +5,7 @@ Which files, and where to, is decided before (`zoo.upscaling.jobs`).
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -102,7 +103,8 @@ def _upscale_file(
     except (MachineError, ShapeError, MemoryError) as error:  # others may be smaller
         cause = str(error) or "not enough memory"
         return Outcome(job, "failed", f"{job.source}: {cause}")
-    if not overwrite and job.target.exists():  # since the conflicts were looked for
+    # Since the conflicts were looked for.
+    if not overwrite and os.path.exists(job.target):  # noqa: PTH110  pathlib's raises for long names
         return Outcome(job, "failed", f"{job.source}: {job.target} has come into being meanwhile")
     try:
         notes = (*enlarged.notes, *write_picture(job.target, enlarged))

@@ -19,7 +19,7 @@ import png
 from PIL import Image as PillowImage
 
 from zoo.errors import DataError, MachineError
-from zoo.files import write_atomically
+from zoo.files import is_bad_name, write_atomically
 from zoo.upscaling.metadata import resized_exif
 from zoo.upscaling.pictures import Picture
 from zoo.upscaling.tiff import encode_tiff
@@ -61,8 +61,8 @@ def write_picture(path: Path, picture: Picture) -> tuple[str, ...]:
         What the format could not hold, each a phrase.
 
     Raises:
-        DataError: if the format cannot hold the picture at all.
-        MachineError: if the file cannot be written.
+        DataError: if the format cannot hold the picture at all, or the file system not its name.
+        MachineError: if no file can be written there.
     """
     kind = SUFFIX_FORMATS[path.suffix.lower()]
     height, width = picture.colours.shape[:2]
@@ -80,11 +80,20 @@ def write_picture(path: Path, picture: Picture) -> tuple[str, ...]:
             f"cannot write {path} as {kind}: {error or type(error).__name__}"
         ) from error
     try:
+        _write(path, content)
+    except MachineError as error:
+        if is_bad_name(error):
+            raise DataError(f"{error}: name it otherwise") from error
+        raise
+    return notes
+
+
+def _write(path: Path, content: bytes | memoryview) -> None:
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MachineError(f"cannot make the folder {path.parent}: {error.strerror}") from error
     write_atomically(path, content)
-    return notes
 
 
 def to_pillow(picture: Picture) -> PillowImage.Image:
