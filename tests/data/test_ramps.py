@@ -130,9 +130,9 @@ def meanings(*, all_kinds: bool) -> Iterator[dict[str, Any]]:
     """Yield what samples may mean, and of how many bits they may be."""
     for photometric, bits, extras in product(COLOURS, (1, 2, 4, 8, 12, 16), EXTRAS):
         exists = photometric not in (YCBCR, PALETTE) or bits in (8, *COLOUR_BITS[photometric])
-        if exists and (bits >= 8 or not extras):
-            if all_kinds or (photometric, bits, extras) in READ_TIFFS:
-                yield {"photometric": photometric, "bits": bits, "extras": extras}
+        wanted = all_kinds or (photometric, bits, extras) in READ_TIFFS
+        if exists and wanted and (bits >= 8 or not extras):
+            yield {"photometric": photometric, "bits": bits, "extras": extras}
 
 
 def tiffs(orientations: Sequence[int], *, all_kinds: bool) -> Iterator[Kind]:

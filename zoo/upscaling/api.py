@@ -197,6 +197,6 @@ def _check_range(least: float, most: float) -> None:
 def _writer(whole: Tensor) -> Any:
     def write(piece: Tensor, top: int, left: int) -> None:
         height, width = piece.shape[-2:]
-        whole[:, top : top + height, left : left + width] = piece[0].to(whole)
+        whole[:, top : top + height, left : left + width] = piece[0].clamp(0, 1).to(whole)
 
     return write

@@ -45,8 +45,8 @@ class Canvas:
         self.array: Array = np.empty(shape, like.dtype)
 
     def write(self, piece: Tensor, top: int, left: int) -> None:
-        """Put `(1, C, h, w)` in [0, 1] in its place; three channels become one for grey."""
-        planes = piece[0]
+        """Put `(1, C, h, w)` around [0, 1] in its place; three channels become one for grey."""
+        planes = piece[0].clamp(0, 1)
         if self.array.ndim == 2 and planes.shape[0] == 3:
             weights = planes.new_tensor(LUMA).view(3, 1, 1)
             planes = (planes * weights).sum(dim=0, keepdim=True)
