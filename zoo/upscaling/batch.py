@@ -70,6 +70,7 @@ def upscale_files(
     advance: Advance | None = None,
     *,
     overwrite: bool = False,
+    keep_grey: bool = True,
 ) -> Iterator[Outcome]:
     """Upscale one file after another; yield each when it is on disk or has failed.
 
@@ -78,13 +79,15 @@ def upscale_files(
         jobs: what to read and where to write.
         advance: told the steps done and the steps in all.
         overwrite: whether to write over what is there by then; else that picture fails.
+        keep_grey: see `zoo.upscaling.enlarging.enlarge`.
 
     Raises:
         MachineError: if a result cannot be written: neither could the others.
     """
     for number, job in enumerate(jobs):
         start = time.perf_counter()
-        outcome = _upscale_file(upscaler, job, _part(advance, number, len(jobs)), overwrite)
+        part = _part(advance, number, len(jobs))
+        outcome = _upscale_file(upscaler, job, part, overwrite=overwrite, keep_grey=keep_grey)
         yield replace(outcome, seconds=time.perf_counter() - start)
         if advance is not None:
             advance((number + 1) * STEPS, len(jobs) * STEPS)
@@ -94,10 +97,13 @@ def _upscale_file(
     upscaler: Upscaler,
     job: Job,
     advance: Advance | None,
-    overwrite: bool,  # noqa: FBT001
+    *,
+    overwrite: bool,
+    keep_grey: bool,
 ) -> Outcome:
     try:
-        enlarged, tiling = enlarge_picture(upscaler, read_picture(job.source), advance)
+        picture = read_picture(job.source)
+        enlarged, tiling = enlarge_picture(upscaler, picture, advance, keep_grey=keep_grey)
     except DataError as error:
         return Outcome(job, "failed", str(error))
     except (MachineError, ShapeError, MemoryError) as error:  # others may be smaller
