@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
 import pytest
 
+import zoo
 from zoo.bench.records import Record
+from zoo.data.images import read_image
+from zoo.data.sources import validation_images
 from zoo.exchange.records import records_in
 from zoo.metrics import metric_key
 from zoo.models.store import SHIPPED
@@ -117,3 +121,30 @@ def test_the_self_test_of_lpips(
             else (rows[number][row], rows[number][row - 1])
         )
         assert (here, published) == found.groups()
+
+
+@pytest.mark.slow
+def test_the_table_of_tinted_greys() -> None:
+    """Six networks' runs on small crops: in another order of sums a pixel may move by one level."""
+    _, _, *rows = table(page("docs/upscale.md"), "| model | largest spread")
+    assert [name_in(row[0]) for row in rows] == [CONTENT, ADVERSARIAL]
+    for first, largest, mean, share in rows:
+        spreads = np.stack([spread_of(path, name_in(first)) for path in grey_photographs()])
+        assert abs(int(largest) - spreads.max()) <= 1
+        assert float(mean) == pytest.approx(spreads.mean(), abs=0.01)
+        assert float(share.removesuffix(" %")) == pytest.approx(100 * (spreads > 0).mean(), abs=1)
+
+
+def grey_photographs() -> tuple[Path, ...]:
+    return validation_images("samples-grey")
+
+
+def spread_of(path: Path, model: str) -> np.ndarray:
+    """Return how far the channels of each pixel are apart that a model makes of a grey middle."""
+    grey = read_image(path)
+    top, left = (side // 2 - 64 for side in grey.shape)
+    middle = np.stack([grey[top : top + 128, left : left + 128]] * 3, axis=2)
+    made = zoo.upscale(middle, model=model, device="cpu", keep_grey=False).astype(int)
+    kept = zoo.upscale(middle[:32, :32], model=model, device="cpu")
+    assert (kept == kept[:, :, :1]).all()
+    return made.max(axis=2) - made.min(axis=2)

@@ -12,6 +12,8 @@ import pytest
 from zoo import files
 from zoo.errors import MachineError
 from zoo.files import (
+    MAX_NAME_BYTES,
+    fitting_name,
     hash_path,
     read_hashed,
     sweep_temporary_files,
@@ -29,6 +31,25 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     write_hashed(tmp_path / "file", b"two")
     assert read_hashed(tmp_path / "file") == b"two"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "file.sha256"]
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "é" * 127, "写" * 85, "a" * 242])
+def test_files_have_names_as_long_as_there_are(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    write_hashed(path, b"one")
+    write_hashed(path, b"two")
+    assert read_hashed(path) == b"two"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("stem", ["a" * 252, "é" * 200, "写" * 300, "a\udcff" * 130])
+def test_a_name_is_cut_before_its_ending_and_stays_another_than_its_like(stem: str) -> None:
+    names = {fitting_name(f"{stem}{last}", "-x4.png") for last in ("", "1", "2")}
+    assert len(names) == 3
+    for name in names:
+        assert name.endswith("-x4.png")
+        assert len(os.fsencode(name)) <= MAX_NAME_BYTES
+    assert fitting_name("a" * 248, "-x4.png") == "a" * 248 + "-x4.png"
 
 
 def test_sha256sum_agrees(tmp_path: Path) -> None:

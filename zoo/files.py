@@ -23,11 +23,14 @@ TEMPORARY = ".tmp"
 SEAL: Final = "digest_sha256"
 """Key under which a JSON document keeps the digest of the rest of itself."""
 _HEADER_BYTES = 8
+MAX_NAME_BYTES = 255
+"""Of a file's name, on every file system in common use."""
 _FULL = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
     errno.EFBIG: "the file would exceed the size limit of this process",
 }
+_NAME_REFUSED = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 _NOT_SUPPORTED = (errno.EINVAL, errno.ENOTSUP)
 
 
@@ -39,7 +42,7 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
             before is intact.
     """
     # Opened by name rather than by tempfile, which would ignore the umask of a shared folder.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
+    temporary = path.with_name(f".{secrets.token_hex(8)}{TEMPORARY}")  # short, for long names
     try:
         with temporary.open("xb") as file:
             file.write(content)
@@ -52,6 +55,26 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def fitting_name(stem: str, ending: str) -> str:
+    """Return `stem` and `ending` as a file name of at most `MAX_NAME_BYTES`.
+
+    A longer one is cut before its ending, and gets eight digits of the whole name's sha256: two
+    names that begin alike stay two.
+    """
+    whole = os.fsencode(f"{stem}{ending}")
+    if len(whole) <= MAX_NAME_BYTES:
+        return f"{stem}{ending}"
+    ending = f"-{hashlib.sha256(whole).hexdigest()[:8]}{ending}"
+    kept = os.fsencode(stem)[: MAX_NAME_BYTES - len(os.fsencode(ending))]
+    return f"{kept.decode(errors='ignore')}{ending}"
+
+
+def is_bad_name(error: BaseException) -> bool:
+    """Tell whether a file could not be written for its name alone: others in its folder can be."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in _NAME_REFUSED
 
 
 def append_line(path: Path, line: str) -> None:
@@ -111,7 +134,7 @@ def print_of(path: Path) -> dict[str, Any] | None:
 
 def hash_path(path: Path) -> Path:
     """Return where the sha256 of a file is kept, in the format of `sha256sum`."""
-    return path.with_name(f"{path.name}.sha256")
+    return path.with_name(fitting_name(path.name, ".sha256"))
 
 
 def write_hashed(path: Path, content: bytes | memoryview) -> str:

@@ -49,6 +49,19 @@ def test_a_picture_beside_itself(zoo: Zoo, tmp_path: Path) -> None:
     assert size_of(tmp_path / "photo-x4.png") == (32, 24)
 
 
+def test_a_grey_picture_in_colour_stays_grey_unless_that_is_not_wanted(
+    zoo: Zoo, tmp_path: Path
+) -> None:
+    grey = np.random.default_rng(0).integers(0, 256, (12, 12), np.uint8)
+    PillowImage.fromarray(np.stack([grey] * 3, axis=2)).save(tmp_path / "photo.png")
+    spreads = []
+    for words in ((), ("--no-keep-grey", "--force")):
+        assert zoo("upscale", tmp_path / "photo.png", "--device", "cpu", *words).exit_code == 0
+        with PillowImage.open(tmp_path / "photo-x4.png") as opened:
+            spreads.append(np.ptp(np.asarray(opened), axis=2).max())
+    assert spreads[0] == 0 < spreads[1]
+
+
 def test_a_folder_survives_what_cannot_be_read(zoo: Zoo, tmp_path: Path) -> None:
     for number in range(3):
         picture(tmp_path / "in" / "sub" / f"{number}.png", number)

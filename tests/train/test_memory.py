@@ -24,7 +24,7 @@ from zoo.train.memory import (
 )
 from zoo.train.rehearsal import rehearse
 from zoo.train.run import train
-from zoo.train.validation import Validator
+from zoo.train.validation import TILE, Validator
 
 MIB = 2**20
 CPU = torch.device("cpu")
@@ -98,6 +98,25 @@ def test_a_forecast_adds_what_trials_do_not_have(
     others = held_out + 9
     # a quarter and half of a batch of 8; 96 and 160 squared of 400 x 200 pixels
     assert found == MemoryForecast(7, 220_000 + others, 400 * 200 + others, 1050 + others)
+
+
+def test_a_forecast_counts_a_large_image_in_tiles_and_all_of_its_scoring(
+    make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """24 megapixels: the network sees a tile of them; result and scores are of all."""
+    data = make_spec("srresnet-nobn", "data.batch_size=8").settings.data
+    network = [1000 * 96**2, 1000 * 160**2]
+    height, width = 4000, 6000
+    area = height * width // 16
+    for each, expected in ((100, 1000 * TILE**2 + 12 * height * width), (2000, 2000 * area)):
+        scoring = [each * 96**2, each * 160**2]
+        peaks = iter([1, 1, *network, *scoring])
+        monkeypatch.setattr(memory, "peak_during", lambda _work, _device, left=peaks: next(left))
+        monkeypatch.setattr(memory, "_trial_steps", lambda *_: None)
+        players = make_players(make_spec, "srresnet-nobn")
+        found = forecast_memory(players, data, scale=4, image_sizes=[(height, width)])
+        assert found is not None
+        assert found.validation == expected + 3 * (height * width + area)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image as PillowImage
 
-from tests.upscaling.networks import Blur, noise
+from tests.upscaling.networks import Blur, Tinted, noise
 from zoo.errors import RecipeError, ShapeError, UnknownNameError
 from zoo.generators.bicubic import bicubic_upscale
 from zoo.generators.srresnet import SRResNet
@@ -118,3 +118,21 @@ def test_floats_beyond_white_and_black_are_refused(value: float) -> None:
 
 def test_an_empty_batch_stays_one() -> None:
     assert upscale(torch.zeros(0, 3, 4, 5), model=SAME).shape == (0, 3, 8, 10)
+
+
+def test_grey_in_is_grey_out_for_every_kind_of_image(save: Callable[..., Path]) -> None:
+    levels = np.linspace(30, 220, 48).astype(np.uint8).reshape(6, 8)
+    array = np.stack([levels] * 3, axis=2)
+    tensor = torch.from_numpy(array).permute(2, 0, 1).float() / 255
+    coloured = noise(6, 8)
+    network = Tinted()
+    for image in (array, PillowImage.fromarray(array), save("x.png", array), save("x.jpg", array)):
+        assert np.ptp(np.asarray(upscale(image, model=network)), axis=2).max() == 0
+        tinted = np.asarray(upscale(image, model=network, keep_grey=False))
+        assert np.ptp(tinted, axis=2).min() > 0
+    batch = torch.cat([tensor[None], coloured])
+    grey, other = upscale(batch, model=network)
+    assert torch.equal(grey[0], grey[1])
+    assert torch.equal(grey[0], grey[2])
+    assert torch.equal(other, upscale(coloured[0], model=network, keep_grey=False))
+    assert not torch.equal(upscale(tensor, model=network, keep_grey=False)[0], grey[0])

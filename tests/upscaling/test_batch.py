@@ -12,7 +12,7 @@ from tests.upscaling.networks import Blur, Greedy
 from zoo.errors import MachineError
 from zoo.upscaling import batch
 from zoo.upscaling.batch import STEPS, upscale_files
-from zoo.upscaling.jobs import Job
+from zoo.upscaling.jobs import Job, existing, find_inputs, plan_jobs
 from zoo.upscaling.pictures import Pixels
 from zoo.upscaling.tiles import Upscaler
 
@@ -36,6 +36,36 @@ def test_a_picture_without_memory_for_it_costs_itself(jobs: list[Job]) -> None:
     assert [outcome.status for outcome in outcomes] == ["done", "failed", "done"]
     assert "1.png: 160x120 pixels do not fit in the memory" in (outcomes[1].error or "")
     assert all(outcome.seconds > 0 for outcome in outcomes)
+
+
+LONG = ("a" * 251, "a" * 250 + "b", "é" * 125 + "x", "写" * 83, "a" * 238)
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_names_as_long_as_there_are_get_outputs_of_their_own(
+    *, save: Save, colours: Pixels, tmp_path: Path, beside: bool
+) -> None:
+    for name in LONG:
+        save(f"in/{name}.png", colours)
+    found = find_inputs([str(tmp_path / "in")], recursive=False)
+    output = None if beside else tmp_path / "out"
+    jobs, _ = plan_jobs(found, output, form="tiff", scale=2)
+    assert existing(jobs) == []
+    outcomes = list(upscale_files(Upscaler(Blur()), jobs))
+    assert [outcome.error for outcome in outcomes] == [None] * len(LONG)
+    assert len(existing(jobs)) == len({job.target for job in jobs}) == len(LONG)
+
+
+@pytest.mark.parametrize("name", ["b" * 300 + ".png", "c" * 300 + "/x.png"])
+def test_a_name_that_the_file_system_refuses_costs_its_picture(
+    jobs: list[Job], tmp_path: Path, name: str
+) -> None:
+    """As others than ours do of shorter names."""
+    jobs[1] = Job(jobs[1].source, tmp_path / "out" / name)
+    assert existing(jobs) == []
+    outcomes = list(upscale_files(Upscaler(Blur()), jobs))
+    assert [outcome.status for outcome in outcomes] == ["done", "failed", "done"]
+    assert "File name too long: name it otherwise" in (outcomes[1].error or "")
 
 
 def test_what_came_into_being_meanwhile_is_left_alone(jobs: list[Job]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.upscaling.networks import Blur
+from tests.upscaling.networks import Blur, Tinted
 from zoo.data.resize import upscale as bicubic_levels
 from zoo.generators.bicubic import Bicubic
 from zoo.upscaling.enlarging import Canvas, enlarge, enlarge_picture, spread_visible, to_unit
@@ -76,3 +76,30 @@ def test_invisible_pixels_take_the_nearest_visible_colour() -> None:
     assert spread_visible(colours, alpha)[0, [1, 3]].tolist() == [10, 90]
     assert np.array_equal(spread_visible(colours, np.zeros_like(alpha)), colours)
     assert spread_visible(colours, np.ones_like(alpha)) is colours
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_equal_channels_stay_equal_unless_that_is_not_wanted(dtype: type) -> None:
+    upscaler, most = Upscaler(Tinted()), 1 if dtype is np.float32 else np.iinfo(dtype).max
+    grey = np.linspace(0, most, 48).reshape(6, 8).astype(dtype)
+    in_colour = np.stack([grey] * 3, axis=2)
+    kept, _ = enlarge(upscaler, in_colour)
+    alone, _ = enlarge(upscaler, grey)
+    assert kept.dtype == dtype
+    assert np.array_equal(kept, np.stack([alone] * 3, axis=2))
+    tinted, _ = enlarge(upscaler, in_colour, keep_grey=False)
+    assert (tinted[:, :, 0] != tinted[:, :, 2]).all()
+    other = in_colour.copy()
+    other[3, 4, 1] += most / 255  # one level in one pixel: a picture in colour
+    coloured, _ = enlarge(upscaler, other)
+    assert (coloured[:, :, 0] != coloured[:, :, 2]).all()
+
+
+def test_a_grey_picture_with_coloured_pixels_that_nobody_sees_is_grey() -> None:
+    colours = np.full((4, 4, 3), 100, np.uint8)
+    alpha = np.full((4, 4), 255, np.uint8)
+    colours[0, 0], alpha[0, 0] = (255, 0, 0), 0
+    enlarged, _ = enlarge_picture(Upscaler(Tinted()), Picture(colours, alpha))
+    assert np.ptp(enlarged.colours, axis=2).max() == 0
+    tinted, _ = enlarge_picture(Upscaler(Tinted()), Picture(colours, alpha), keep_grey=False)
+    assert np.ptp(tinted.colours, axis=2).min() > 0

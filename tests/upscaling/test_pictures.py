@@ -186,6 +186,22 @@ def test_what_a_file_lost_is_known(save: Save, colours: Pixels) -> None:
         assert not read_picture(save(name, image, **options)).lossless, name
 
 
+@pytest.mark.parametrize("lossless", [False, True])
+def test_chunks_that_nobody_knows_hide_nothing_of_a_webp(
+    *, save: Save, colours: Pixels, lossless: bool
+) -> None:
+    path = save("x.webp", PillowImage.fromarray(colours), lossless=lossless, exif=tags())
+    content = path.read_bytes()
+    assert content[12:16] == b"VP8X"
+    other = b"VP8 " if lossless else b"VP8L"
+    for size in (4, 5, 20):  # odd ones are padded
+        payload = (other + bytes(size))[:size]
+        unknown = b"ABCD" + size.to_bytes(4, "little") + payload + bytes(size % 2)
+        body = content[8:30] + unknown + content[30:] + unknown
+        path.write_bytes(b"RIFF" + len(body).to_bytes(4, "little") + body)
+        assert read_picture(path).lossless == lossless
+
+
 def test_jpeg_keeps_its_colours_at_full_size(tmp_path: Path, colours: Pixels) -> None:
     from PIL import JpegImagePlugin
 
@@ -208,7 +224,7 @@ def test_what_a_format_cannot_hold_is_refused(tmp_path: Path, colours: Pixels) -
 def test_the_first_of_an_animation_is_used_and_it_is_said(save: Save, colours: Pixels) -> None:
     image = PillowImage.fromarray(colours)
     path = save("x.gif", image, save_all=True, append_images=[image.rotate(90)])
-    assert read_picture(path).notes == ("the first of 2 pictures in it",)
+    assert read_picture(path).notes == ("the first of several pictures in it",)
 
 
 def test_thirty_two_bits_are_refused(save: Save) -> None:

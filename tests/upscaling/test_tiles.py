@@ -32,7 +32,7 @@ def run(upscaler: Upscaler, image: Tensor) -> tuple[Tensor, Tiling, Tensor]:
 
     def write(piece: Tensor, top: int, left: int) -> None:
         place = (slice(top, top + piece.shape[2]), slice(left, left + piece.shape[3]))
-        result[:, *place] = piece[0]
+        result[:, *place] = piece[0].clamp(0, 1)
         count[place] += 1
 
     return result, upscaler.upscale(image, write), count

@@ -10,7 +10,7 @@ from torch import Tensor
 from zoo.bench.records import Picture, Record, record_path
 from zoo.bench.suites import Suite
 from zoo.data.images import write_png
-from zoo.files import file_sha256
+from zoo.files import file_sha256, fitting_name
 from zoo.metrics.protocol import quantize
 
 
@@ -33,7 +33,7 @@ class PictureKeeper:
             return
         folder = self._record.with_suffix("")
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{dataset}-{image}.png"
+        path = folder / fitting_name(f"{dataset}-{image}", ".png")
         pixels = quantize(sr_image).permute(1, 2, 0).cpu().numpy()
         write_png(path, pixels if pixels.shape[2] == 3 else pixels[:, :, 0])
         file = str(path.relative_to(self._record.parent))

@@ -12,6 +12,7 @@ from zoo.commands.import_ import SUFFIX, Force, require_target
 from zoo.commands.options import Json, Plugins, RunRoot
 from zoo.commands.output import note, print_json, print_text
 from zoo.errors import RecipeError
+from zoo.files import fitting_name
 from zoo.plugins import load_plugin_file
 
 if TYPE_CHECKING:
@@ -73,7 +74,9 @@ def interpolate(
     one, other = (find_model(name, run_root=run_root) for name in (first, second))
     mixed = [interpolation.interpolate(one, other, value) for value in alphas]
     targets = _targets(mixed, output)
-    picture = targets[0].with_name(f"{sheet.stem}-sheet.png") if sheet is not None else None
+    picture = (
+        targets[0].with_name(fitting_name(sheet.stem, "-sheet.png")) if sheet is not None else None
+    )
     for target in targets:
         require_target(target, force=force)
     if picture is not None:

@@ -94,6 +94,10 @@ Tile = Annotated[
 Bfloat16 = Annotated[
     bool, typer.Option("--bf16", help="Compute in bfloat16: faster on some machines, coarser.")
 ]
+KeepGrey = Annotated[
+    bool,
+    typer.Option(help="Give a picture with equal channels back with equal channels, not tinted."),
+]
 Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Folders within folders, too.")]
 Force = Annotated[bool, typer.Option("--force", help="Write over outputs that are there.")]
 SkipExisting = Annotated[
@@ -110,6 +114,7 @@ def upscale(
     tile: Tile = None,
     device: Device = "auto",
     bfloat16: Bfloat16 = False,
+    keep_grey: KeepGrey = True,
     recursive: Recursive = False,
     force: Force = False,
     skip_existing: SkipExisting = False,
@@ -139,13 +144,16 @@ def upscale(
     work = Work(left, len(there), num_made, found.num_others)
     upscaler = open_upscaler(chosen, tile=tile, device=device, bfloat16=bfloat16)
     note(_describe(chosen, upscaler.num_parameters))
-    _run(upscaler, chosen, work, force=force, as_json=json)
+    _run(upscaler, chosen, work, force=force, keep_grey=keep_grey, as_json=json)
 
 
-def _run(upscaler: Upscaler, model: Model, work: Work, *, force: bool, as_json: bool) -> None:
+def _run(
+    upscaler: Upscaler, model: Model, work: Work, *, force: bool, keep_grey: bool, as_json: bool
+) -> None:
     from zoo.upscaling.batch import upscale_files
 
     outcomes: list[Outcome] = []
+    how = {"overwrite": force, "keep_grey": keep_grey}
 
     def report() -> None:
         facts = _facts(model, upscaler.num_parameters)
@@ -153,7 +161,7 @@ def _run(upscaler: Upscaler, model: Model, work: Work, *, force: bool, as_json: 
 
     try:
         with _terminable(), progress("upscaling") as advance:
-            for outcome in upscale_files(upscaler, work.jobs, advance, overwrite=force):
+            for outcome in upscale_files(upscaler, work.jobs, advance, **how):
                 outcomes.append(outcome)  # noqa: PERF402  what is done counts when it stops
     except KeyboardInterrupt as stopped:
         report()

@@ -21,9 +21,12 @@ a progressive file has about ten."""
 MAX_TILE_PIXELS: Final = 1 << 24
 """Of one tile of a TIFF that is larger than its picture; common tiles have 2**14 to 2**20."""
 
-_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
-# What ends the data of a scan: any marker but a restart. 0xFF00 is a byte of data, 0xFFFF padding.
-_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_END_OF_IMAGE, _START_OF_SCAN = 0xD9, 0xDA
+# As libjpeg finds the next marker: 0xFF00 is a byte of data, any number of 0xFF before it padding.
+_MARKER = re.compile(rb"\xff([^\x00\xff])")
+# What has no length after it: every marker below 0xC0 (0x01 is TEM; the others libjpeg skips within
+# a scan and knows nowhere else), the restarts, and the starts and ends of images.
+_WITHOUT_LENGTH = frozenset({*range(0xC0), *range(0xD0, 0xDA)})
 
 
 def require_few_scans(path: Path) -> None:
@@ -33,17 +36,31 @@ def require_few_scans(path: Path) -> None:
         DataError: if it has more than `MAX_SCANS` scans.
         OSError: if it cannot be read.
     """
-    content = path.read_bytes()
-    scans, found = 0, _MARKER.search(content, 2)
-    while found is not None and content[found.start() + 1] != _END_OF_IMAGE:
-        start = found.end()
-        scans += content[start - 1] == _START_OF_SCAN
-        if scans > MAX_SCANS:
-            raise DataError(
-                f"cannot read image {path}: damaged (a JPEG of more than {MAX_SCANS} scans)"
-            )
-        length = int.from_bytes(content[start : start + 2], "big")
-        found = _MARKER.search(content, start + length)
+    if count_scans(path.read_bytes(), most=MAX_SCANS) > MAX_SCANS:
+        raise DataError(
+            f"cannot read image {path}: damaged (a JPEG of more than {MAX_SCANS} scans)"
+        )
+
+
+def count_scans(content: bytes, *, most: int) -> int:
+    """Return how often a JPEG goes over its picture, or one more than `most` if that is often.
+
+    Markers are found as libjpeg finds them; where it would give up this goes on.
+
+    Args:
+        content: of the file.
+        most: where counting ends.
+    """
+    scans, place = 0, 2
+    while scans <= most and (found := _MARKER.search(content, place)) is not None:
+        marker, place = found[1][0], found.end()
+        if marker == _END_OF_IMAGE:
+            break
+        scans += marker == _START_OF_SCAN
+        if marker not in _WITHOUT_LENGTH:
+            # The length counts its own two bytes, which libjpeg skips even where it is less.
+            place += max(2, int.from_bytes(content[place : place + 2], "big"))
+    return scans
 
 
 def require_small_tiles(path: Path, picture: PillowImage.Image) -> None:

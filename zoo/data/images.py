@@ -7,7 +7,9 @@ Pillow decodes (torchvision's decoder crashes the process on damaged files), beh
 - a damaged, truncated or empty file is a `DataError` that names it, never half an image;
 - EXIF orientation is applied, so that height and width are those a viewer shows;
 - grey stays single-channel; palette, CMYK and other colour spaces become RGB;
-- 16 bits become 8 by dropping the low byte (what Pillow itself does for 16-bit RGB);
+- 16 bits become 8 by dropping the low byte (what Pillow itself does for 16-bit RGB); 9 to 15 bits
+  are stretched to 16 first;
+- what Pillow would read wrongly is read by `zoo.data.deep`, or refused;
 - alpha is dropped and the stored colours kept: a photograph has no background to be laid on;
 - of an animation or a multi-page file the first picture is used.
 
@@ -37,6 +39,7 @@ from PIL import UnidentifiedImageError
 from PIL.ExifTags import Base
 
 from zoo.data.bombs import require_few_scans, require_small_tiles
+from zoo.data.deep import Deep, deep_levels, is_cut_wrongly, read_deep, require_true_samples
 from zoo.errors import DataError
 from zoo.files import file_sha256, write_atomically
 
@@ -88,6 +91,8 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
     path = Path(path)
     with decoding(path), open_checked(path, max_pixels) as picture:
         check_content(path, picture)
+        if is_cut_wrongly(picture):
+            return _as_seen(_colours_in_8_bits(read_deep(path, picture)), _orientation(picture))
         picture.load()
         return _to_array(picture, path)
 
@@ -129,14 +134,15 @@ def write_png(path: str | os.PathLike[str], image: Image) -> None:
 
 
 def hash_file(path: str | os.PathLike[str]) -> str:
-    """Return the sha256 of a file's bytes; unchanged files are not read twice in one process.
+    """Return the sha256 of an image file; unchanged files are not read twice in one process.
 
     Raises:
-        DataError: if the file cannot be read.
+        DataError: if the file cannot be read, or has more than `MAX_BYTES`.
     """
     path = Path(path)
     try:
         status = path.stat()
+        _require_file(path, status)
         return _hash_file(path, status.st_size, status.st_mtime_ns)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
@@ -231,15 +237,11 @@ def open_checked(path: Path, max_pixels: int = MAX_PIXELS) -> PillowImage.Image:
         DataError: if the picture is larger, or the file is none or too long.
         OSError: if it cannot be read.
     """
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
-        raise DataError(f"cannot read image {path}: it is {_not_a_file(status.st_mode)}")
-    if status.st_size > MAX_BYTES:
-        raise DataError(
-            f"cannot read image {path}: {status.st_size:,} bytes, more than the limit of "
-            f"{MAX_BYTES:,}"
-        )
+    _require_file(path, path.stat())
     picture = PillowImage.open(path, formats=FORMATS)
+    # Pillow maps a file whose name it knows: of a turned TIFF it takes height for width then, and
+    # one that gets shorter meanwhile ends the process.
+    picture.filename = ""
     width, height = picture.size
     if width * height > max_pixels:
         picture.close()
@@ -249,10 +251,22 @@ def open_checked(path: Path, max_pixels: int = MAX_PIXELS) -> PillowImage.Image:
         )
     try:
         require_small_tiles(path, picture)
+        require_true_samples(path, picture)
     except DataError:
         picture.close()
         raise
     return picture
+
+
+def _require_file(path: Path, status: os.stat_result) -> None:
+    """Refuse what would be waited for, and what is longer than any picture, before it is read."""
+    if not stat.S_ISREG(status.st_mode):
+        raise DataError(f"cannot read image {path}: it is {_not_a_file(status.st_mode)}")
+    if status.st_size > MAX_BYTES:
+        raise DataError(
+            f"cannot read image {path}: {status.st_size:,} bytes, more than the limit of "
+            f"{MAX_BYTES:,}"
+        )
 
 
 def check_content(path: Path, picture: PillowImage.Image) -> None:
@@ -287,14 +301,26 @@ def _to_array(picture: PillowImage.Image, path: Path) -> Image:
     rows = max(1, _PIECE // width)
     for top in range(0, height, rows):
         piece = picture.crop((0, top, width, min(top + rows, height)))
-        stored[top : top + rows] = _to_levels(piece, "L" if is_grey else "RGB")
+        if piece.mode.startswith("I;16"):
+            stored[top : top + rows] = deep_levels(piece, picture) >> 8
+        else:
+            stored[top : top + rows] = np.asarray(piece.convert("L" if is_grey else "RGB"))
     return image
 
 
-def _to_levels(piece: PillowImage.Image, mode: str) -> Image:
-    if piece.mode.startswith("I;16"):
-        return (np.asarray(piece) >> 8).astype(np.uint8)
-    return np.asarray(piece if piece.mode == mode else piece.convert(mode), dtype=np.uint8)
+def _colours_in_8_bits(channels: Deep) -> Image:
+    """Return `(H, W, 3)` or `(H, W)` of `(H, W, C)`, without alpha."""
+    levels = (channels >> 8).astype(np.uint8)
+    return levels[:, :, :3] if levels.shape[2] > 2 else levels[:, :, 0]
+
+
+def _as_seen(stored: Image, orientation: object) -> Image:
+    """Return an image upright that a file of an EXIF orientation stores."""
+    height, width, *channels = stored.shape
+    size = (width, height) if orientation in (5, 6, 7, 8) else (height, width)
+    image = np.empty((*size, *channels), np.uint8)
+    _as_stored(image, orientation)[:] = stored
+    return image
 
 
 def _orientation(picture: PillowImage.Image) -> object:

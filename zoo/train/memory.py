@@ -22,7 +22,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from zoo.data.device_store import estimate_store_bytes
 from zoo.data.images import write_png
@@ -38,7 +39,8 @@ from zoo.runs.device import (
 )
 from zoo.train.compilation import uncompiled
 from zoo.train.step import Players, assemble, to_device, training_step
-from zoo.train.validation import Validator
+from zoo.train.validation import TILE, Validator
+from zoo.upscaling.context import reach
 
 logger = logging.getLogger(__name__)
 MARGIN = 1.2
@@ -102,17 +104,13 @@ def forecast_memory(
     sizes = trial_batch_sizes(data.batch_size)
     steps = [(size, partial(_trial_steps, players, data, scale, size)) for size in sizes]
     area = max(height * width for height, width in image_sizes) / scale**2
-    sides = TRIAL_SIDES if area > TRIAL_SIDES[-1] ** 2 else (math.ceil(math.sqrt(area)),)
     with (
         tempfile.TemporaryDirectory(prefix="zoo-memory-") as folder,
         uncompiled(players.execution),
     ):
         steps[0][1]()  # optimizers get their state, convolutions theirs
         step = _foretold(steps, data.batch_size, device)
-        trials = [
-            (side**2, _validation_trial(players, Path(folder), scale, side)) for side in sides
-        ]
-        validation = _foretold(trials, area, device)
+        validation = _foretold_validation(players, Path(folder), scale, area)
     if step is None or validation is None:
         return None
     on_cpu = device.type == "cpu"
@@ -121,6 +119,43 @@ def forecast_memory(
     kept = images_left_out + (round(held) if on_cpu else 0)
     checkpoint = resident_memory() + _state_bytes(players) if on_cpu else 0
     return MemoryForecast(begin, step + kept, validation + kept, checkpoint + kept)
+
+
+def _foretold_validation(players: Players, folder: Path, scale: int, area: float) -> int | None:
+    """Return the peak of validating an image of so many low-resolution pixels.
+
+    A network sees a tile of a larger one at most, unless each pixel depends on all the others; the
+    whole image is scored, whoever made it.
+    """
+    device = players.execution.device
+    sides = TRIAL_SIDES if area > TRIAL_SIDES[-1] ** 2 else (math.ceil(math.sqrt(area)),)
+
+    def foretold(network: nn.Module, target: float) -> int | None:
+        trial = partial(_validation_trial, network, players.execution, folder, scale)
+        return _foretold([(side**2, trial(side)) for side in sides], target, device)
+
+    network = players.ema.module
+    with players.execution.scoring():
+        is_whole = area <= TILE**2 or reach(network, scale, device) is None
+    if is_whole:
+        return foretold(network, area)
+    in_tiles, scored = foretold(network, TILE**2), foretold(_Repeated(scale), area)
+    if in_tiles is None or scored is None:
+        return None
+    result = round(3 * 4 * area * scale**2) if device.type == "cpu" else 0
+    return max(in_tiles + result, scored)
+
+
+class _Repeated(nn.Module):
+    """Stands for a network that takes no memory of its own: scoring is left."""
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, lr_image: Tensor) -> Tensor:
+        """Return each pixel `scale` times in both directions."""
+        return F.interpolate(lr_image, scale_factor=self.scale, mode="nearest")
 
 
 def choose_store(
@@ -236,18 +271,19 @@ def _noise(batch_size: int, side: int, scale: int) -> tuple[Tensor, Tensor]:
     return lr_image.permute(0, 3, 1, 2), hr_image.permute(0, 3, 1, 2)
 
 
-def _validation_trial(players: Players, folder: Path, scale: int, side: int) -> Callable[[], None]:
+def _validation_trial(
+    network: nn.Module, execution: Execution, folder: Path, scale: int, side: int
+) -> Callable[[], None]:
     """Return what validates on one image of noise as training does, bicubic and pictures too."""
     path = folder / f"{side}.png"
     shape = (side * scale, side * scale, 3)
     write_png(path, np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
-    execution: Execution = players.execution
 
     def validate() -> None:
         validator = Validator([path], scale=scale)
-        validator.row(players.ema.module, execution, step=0)
+        validator.row(network, execution, step=0)
         validator.bicubic()
-        validator.write_triptychs(players.ema.module, execution, folder / "pictures")
+        validator.write_triptychs(network, execution, folder / "pictures")
 
     return validate
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,14 +21,19 @@ from zoo.data.images import hash_file, read_image, read_size, to_rgb, write_png
 from zoo.data.resize import crop_to_multiple, downscale, upscale
 from zoo.data.sources import HELD_OUT, open_source, validation_images
 from zoo.data.stream import to_float
-from zoo.errors import DataError, DivergedError
+from zoo.errors import DataError, DivergedError, WeightsError
+from zoo.files import fitting_name
+from zoo.generators.base import Generator
 from zoo.metrics.fidelity import PSNRY
 from zoo.metrics.perceptual import HaarPSI
 from zoo.metrics.protocol import quantize
 from zoo.recipes.schema import Data
 from zoo.runs.device import Execution
+from zoo.upscaling.tiles import Upscaler
 
 Pixels = npt.NDArray[np.uint8]
+TILE = 512
+"""Side, in low-resolution pixels, of what a network is given at once: at x4 DIV2K goes whole."""
 MAX_TRIPTYCHS = 3
 TRIPTYCH_GAP = 8
 
@@ -104,16 +109,21 @@ class Validator:
     ) -> Iterator[Tensor]:
         """Upscale images one by one, in float32: `(C, H, W)` around [0, 1], on the CPU.
 
-        Of a grey image's result, the mean of the three channels is taken.
+        Of a grey image's result, the mean of the three channels is taken. An image of more than
+        `TILE` squared low-resolution pixels goes through in tiles, as in `zoo.upscaling`.
 
         Raises:
             DivergedError: if a result is not finite: rounded to 8 bits it would pass for black.
         """
         generator.eval()
+        tiled = _Tiled(generator, execution.device)
         for image in images:
-            rgb = _tensor(to_rgb(image.lr_image)).unsqueeze(0).to(execution.device)
-            with execution.scoring():
-                sr_image = generator(rgb).squeeze(0).cpu()
+            rgb = _tensor(to_rgb(image.lr_image)).unsqueeze(0)
+            if math.prod(image.lr_image.shape[:2]) > TILE**2:
+                sr_image = tiled(rgb)
+            else:
+                with execution.scoring():
+                    sr_image = generator(rgb.to(execution.device)).squeeze(0).cpu()
             if not bool(sr_image.isfinite().all()):
                 raise DivergedError(f"{image.name} upscaled has NaN or infinite pixels")
             yield sr_image.mean(0, keepdim=True) if image.hr_image.ndim == 2 else sr_image
@@ -126,13 +136,39 @@ class Validator:
         chosen = self.images[:MAX_TRIPTYCHS]
         written = []
         for image, sr_image in zip(chosen, self.upscale(generator, execution, chosen), strict=True):
-            path = directory / f"{image.name}.png"
+            path = directory / fitting_name(image.name, ".png")
             write_png(path, triptych(_pixels(sr_image), image.hr_image, image.lr_image))
             written.append(path)
         return written
 
     def _score(self, sr_image: Tensor, image: ValidationImage) -> float:
         return self._psnr_y(sr_image, _tensor(image.hr_image), scale=self.scale)
+
+
+class _Tiled:
+    """Upscales large images; what is learnt of the network on the first serves the others."""
+
+    def __init__(self, generator: nn.Module, device: torch.device) -> None:
+        self._generator, self._device = generator, device
+
+    @cached_property
+    def _upscaler(self) -> Upscaler:
+        return Upscaler(cast("Generator", self._generator), device=self._device, wanted=TILE)
+
+    def __call__(self, rgb: Tensor) -> Tensor:
+        """Return `(3, H, W)` of `(1, 3, h, w)`, on the CPU; all NaN if a pixel is not finite."""
+        height, width = (side * self._upscaler.scale for side in rgb.shape[-2:])
+        whole = torch.empty(3, height, width)
+
+        def write(piece: Tensor, top: int, left: int) -> None:
+            rows, columns = piece.shape[-2:]
+            whole[:, top : top + rows, left : left + columns] = piece[0]
+
+        try:
+            self._upscaler.upscale(rgb, write)
+        except WeightsError:  # of a network that diverged the caller tells
+            return whole.fill_(torch.nan)
+        return whole
 
 
 def held_out_images(data: Data, *, data_root: Path | None = None) -> tuple[Path, ...]:

@@ -24,7 +24,7 @@ from zoo.models.find import find_model
 from zoo.models.model import Model
 from zoo.runs.device import choose_device
 from zoo.upscaling.encoding import to_pillow
-from zoo.upscaling.enlarging import enlarge, enlarge_picture
+from zoo.upscaling.enlarging import enlarge, enlarge_picture, luma
 from zoo.upscaling.pictures import Picture, picture_of, read_picture
 from zoo.upscaling.tiles import Upscaler
 
@@ -45,6 +45,7 @@ def upscale(
     scale: int | None = None,
     tile: int | None = None,
     device: str = "auto",
+    keep_grey: bool = True,
 ) -> PillowImage.Image: ...
 @overload
 def upscale(
@@ -54,6 +55,7 @@ def upscale(
     scale: int | None = None,
     tile: int | None = None,
     device: str = "auto",
+    keep_grey: bool = True,
 ) -> npt.NDArray[Number]: ...
 @overload
 def upscale(
@@ -63,6 +65,7 @@ def upscale(
     scale: int | None = None,
     tile: int | None = None,
     device: str = "auto",
+    keep_grey: bool = True,
 ) -> Tensor: ...
 def upscale(
     image: str | Path | PillowImage.Image | npt.NDArray[Any] | Tensor,
@@ -71,6 +74,7 @@ def upscale(
     scale: int | None = None,
     tile: int | None = None,
     device: str = "auto",
+    keep_grey: bool = True,
 ) -> PillowImage.Image | npt.NDArray[Any] | Tensor:
     """Upscale an image with a trained model; a large one in tiles that leave no seam.
 
@@ -90,6 +94,8 @@ def upscale(
         tile: longest side, in pixels of the input, that the network sees at once; 0 for the whole
             image in any case, None for what memory allows.
         device: `auto`, `cpu`, `cuda` or `cuda:1`.
+        keep_grey: whether an RGB image whose channels are equal comes back so: as the BT.601 luma
+            of what the network makes of it, which is tinted.
 
     Returns:
         The same kind as `image`, a path excepted.
@@ -108,12 +114,14 @@ def upscale(
             "leave the scale out"
         )
     if isinstance(image, Tensor):
-        return _upscale_tensor(upscaler, image)
+        return _upscale_tensor(upscaler, image, keep_grey=keep_grey)
     if isinstance(image, np.ndarray):
-        return _upscale_array(upscaler, image)
+        return _upscale_array(upscaler, image, keep_grey=keep_grey)
     if isinstance(image, PillowImage.Image):
-        return _upscale_picture(upscaler, picture_of(image, "given"))
-    return _upscale_picture(upscaler, read_picture(Path(os.fspath(image))))
+        picture = picture_of(image, "given")
+    else:
+        picture = read_picture(Path(os.fspath(image)))
+    return _upscale_picture(upscaler, picture, keep_grey=keep_grey)
 
 
 def open_upscaler(
@@ -146,14 +154,16 @@ def open_upscaler(
     return _kept[key]
 
 
-def _upscale_picture(upscaler: Upscaler, picture: Picture) -> PillowImage.Image:
-    enlarged, _ = enlarge_picture(upscaler, picture)
+def _upscale_picture(upscaler: Upscaler, picture: Picture, *, keep_grey: bool) -> PillowImage.Image:
+    enlarged, _ = enlarge_picture(upscaler, picture, keep_grey=keep_grey)
     for note in enlarged.notes:
         logger.warning("%s", note)
     return to_pillow(enlarged)
 
 
-def _upscale_array(upscaler: Upscaler, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _upscale_array(
+    upscaler: Upscaler, image: npt.NDArray[Any], *, keep_grey: bool
+) -> npt.NDArray[Any]:
     is_image = image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 3))
     is_level = image.dtype in (np.uint8, np.uint16) or np.issubdtype(image.dtype, np.floating)
     if not (is_image and is_level) or 0 in image.shape:
@@ -164,11 +174,11 @@ def _upscale_array(upscaler: Upscaler, image: npt.NDArray[Any]) -> npt.NDArray[A
     if np.issubdtype(image.dtype, np.floating):
         _check_range(float(image.min()), float(image.max()))
     has_axis = image.ndim == 3 and image.shape[2] == 1
-    enlarged, _ = enlarge(upscaler, image[:, :, 0] if has_axis else image)
+    enlarged, _ = enlarge(upscaler, image[:, :, 0] if has_axis else image, keep_grey=keep_grey)
     return enlarged[:, :, None] if has_axis else enlarged
 
 
-def _upscale_tensor(upscaler: Upscaler, image: Tensor) -> Tensor:
+def _upscale_tensor(upscaler: Upscaler, image: Tensor, *, keep_grey: bool) -> Tensor:
     if image.ndim not in (3, 4) or image.shape[-3] != 3 or not image.is_floating_point():
         raise ShapeError(
             "a tensor is (3, h, w) or (N, 3, h, w), floats in [0, 1], got "
@@ -181,8 +191,9 @@ def _upscale_tensor(upscaler: Upscaler, image: Tensor) -> Tensor:
     batch = image.detach().reshape(-1, *image.shape[-3:])
     size = (len(batch), 3, *(side * upscaler.scale for side in image.shape[-2:]))
     result = torch.empty(size, dtype=image.dtype, device=image.device)
-    for number in range(len(batch)):
-        upscaler.upscale(batch[number : number + 1].float(), _writer(result[number]))
+    for one, whole in zip(batch, result, strict=True):
+        is_grey = keep_grey and bool((one == one[:1]).all())
+        upscaler.upscale(one[None].float(), _writer(whole, is_grey=is_grey))
     return result.reshape(*image.shape[:-3], *size[1:])
 
 
@@ -194,9 +205,11 @@ def _check_range(least: float, most: float) -> None:
         )
 
 
-def _writer(whole: Tensor) -> Any:
+def _writer(whole: Tensor, *, is_grey: bool) -> Any:
     def write(piece: Tensor, top: int, left: int) -> None:
         height, width = piece.shape[-2:]
-        whole[:, top : top + height, left : left + width] = piece[0].to(whole)
+        planes = piece[0].clamp(0, 1)
+        planes = luma(planes) if is_grey else planes
+        whole[:, top : top + height, left : left + width] = planes.to(whole)
 
     return write

@@ -5,6 +5,7 @@ Which files, and where to, is decided before (`zoo.upscaling.jobs`).
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -69,6 +70,7 @@ def upscale_files(
     advance: Advance | None = None,
     *,
     overwrite: bool = False,
+    keep_grey: bool = True,
 ) -> Iterator[Outcome]:
     """Upscale one file after another; yield each when it is on disk or has failed.
 
@@ -77,13 +79,15 @@ def upscale_files(
         jobs: what to read and where to write.
         advance: told the steps done and the steps in all.
         overwrite: whether to write over what is there by then; else that picture fails.
+        keep_grey: see `zoo.upscaling.enlarging.enlarge`.
 
     Raises:
         MachineError: if a result cannot be written: neither could the others.
     """
     for number, job in enumerate(jobs):
         start = time.perf_counter()
-        outcome = _upscale_file(upscaler, job, _part(advance, number, len(jobs)), overwrite)
+        part = _part(advance, number, len(jobs))
+        outcome = _upscale_file(upscaler, job, part, overwrite=overwrite, keep_grey=keep_grey)
         yield replace(outcome, seconds=time.perf_counter() - start)
         if advance is not None:
             advance((number + 1) * STEPS, len(jobs) * STEPS)
@@ -93,16 +97,20 @@ def _upscale_file(
     upscaler: Upscaler,
     job: Job,
     advance: Advance | None,
-    overwrite: bool,  # noqa: FBT001
+    *,
+    overwrite: bool,
+    keep_grey: bool,
 ) -> Outcome:
     try:
-        enlarged, tiling = enlarge_picture(upscaler, read_picture(job.source), advance)
+        picture = read_picture(job.source)
+        enlarged, tiling = enlarge_picture(upscaler, picture, advance, keep_grey=keep_grey)
     except DataError as error:
         return Outcome(job, "failed", str(error))
     except (MachineError, ShapeError, MemoryError) as error:  # others may be smaller
         cause = str(error) or "not enough memory"
         return Outcome(job, "failed", f"{job.source}: {cause}")
-    if not overwrite and job.target.exists():  # since the conflicts were looked for
+    # Since the conflicts were looked for.
+    if not overwrite and os.path.exists(job.target):  # noqa: PTH110  pathlib's raises for long names
         return Outcome(job, "failed", f"{job.source}: {job.target} has come into being meanwhile")
     try:
         notes = (*enlarged.notes, *write_picture(job.target, enlarged))

@@ -15,11 +15,11 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import png
 from PIL import Image as PillowImage
 
 from zoo.errors import DataError, MachineError
-from zoo.files import write_atomically
-from zoo.upscaling.deep import encode_deep_png
+from zoo.files import is_bad_name, write_atomically
 from zoo.upscaling.metadata import resized_exif
 from zoo.upscaling.pictures import Picture
 from zoo.upscaling.tiff import encode_tiff
@@ -33,6 +33,7 @@ SUFFIX_FORMATS: Final[Mapping[str, str]] = {
     ".tiff": "TIFF",
 }
 QUALITY: Final = 95
+COMPRESSION_LEVEL: Final = 6
 _MOST_PIXELS_A_SIDE: Final = {"JPEG": 65_535, "WEBP": 16_383}
 _SPACE: Final = slice(16, 20)  # where a colour profile says which colours it is of
 _EXIF_PREFIX: Final = b"Exif\x00\x00"
@@ -60,8 +61,8 @@ def write_picture(path: Path, picture: Picture) -> tuple[str, ...]:
         What the format could not hold, each a phrase.
 
     Raises:
-        DataError: if the format cannot hold the picture at all.
-        MachineError: if the file cannot be written.
+        DataError: if the format cannot hold the picture at all, or the file system not its name.
+        MachineError: if no file can be written there.
     """
     kind = SUFFIX_FORMATS[path.suffix.lower()]
     height, width = picture.colours.shape[:2]
@@ -79,11 +80,20 @@ def write_picture(path: Path, picture: Picture) -> tuple[str, ...]:
             f"cannot write {path} as {kind}: {error or type(error).__name__}"
         ) from error
     try:
+        _write(path, content)
+    except MachineError as error:
+        if is_bad_name(error):
+            raise DataError(f"{error}: name it otherwise") from error
+        raise
+    return notes
+
+
+def _write(path: Path, content: bytes | memoryview) -> None:
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MachineError(f"cannot make the folder {path.parent}: {error.strerror}") from error
     write_atomically(path, content)
-    return notes
 
 
 def to_pillow(picture: Picture) -> PillowImage.Image:
@@ -101,6 +111,30 @@ def to_pillow(picture: Picture) -> PillowImage.Image:
     if picture.icc_profile is not None:
         image.info["icc_profile"] = picture.icc_profile
     return image
+
+
+def encode_deep_png(pixels: npt.NDArray[np.uint16], chunks: Mapping[bytes, bytes]) -> bytes:
+    """Return a PNG file of 16 bits a channel.
+
+    Args:
+        pixels: `(H, W, C)`, C of 1 to 4 as `zoo.data.deep.read_deep` has it.
+        chunks: content of further chunks by type, written right after the header.
+    """
+    height, width, channels = pixels.shape
+    writer = png.Writer(
+        width,
+        height,
+        greyscale=channels < 3,
+        alpha=channels in (2, 4),
+        bitdepth=16,
+        compression=COMPRESSION_LEVEL,
+    )
+    plain, whole = io.BytesIO(), io.BytesIO()
+    writer.write_packed(plain, (row.astype(">u2").tobytes() for row in pixels))
+    plain.seek(0)
+    header, *rest = png.Reader(file=plain).chunks()
+    png.write_chunks(whole, [header, *chunks.items(), *rest])
+    return whole.getvalue()
 
 
 def to_8_bits(channels: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:

@@ -1,7 +1,8 @@
 """A picture through an upscaler: levels to tensors and back, grey, alpha.
 
 - Colours are rounded once, from the network's output to the depth of the picture.
-- Grey goes through the network as R = G = B and comes back as BT.601 luma.
+- Grey goes through the network as R = G = B and comes back as BT.601 luma; so does a picture in
+  colour whose channels are equal, unless that is not wanted: networks tint it.
 - Alpha is enlarged by MATLAB's bicubic. Colours where alpha is 0 mean nothing and are often black
   or white: they are replaced by those of the nearest visible pixel first, or the network would
   draw a halo of them around the picture.
@@ -45,15 +46,19 @@ class Canvas:
         self.array: Array = np.empty(shape, like.dtype)
 
     def write(self, piece: Tensor, top: int, left: int) -> None:
-        """Put `(1, C, h, w)` in [0, 1] in its place; three channels become one for grey."""
-        planes = piece[0]
+        """Put `(1, C, h, w)` around [0, 1] in its place; three channels become one for grey."""
+        planes = piece[0].clamp(0, 1)
         if self.array.ndim == 2 and planes.shape[0] == 3:
-            weights = planes.new_tensor(LUMA).view(3, 1, 1)
-            planes = (planes * weights).sum(dim=0, keepdim=True)
+            planes = luma(planes)
         levels = from_unit(planes.permute(1, 2, 0), self.array.dtype)
         height, width = levels.shape[:2]
         place = self.array[top : top + height, left : left + width]
         place[:] = levels.reshape(place.shape)
+
+
+def luma(planes: Tensor) -> Tensor:
+    """Return `(1, h, w)` of `(3, h, w)` RGB."""
+    return (planes * planes.new_tensor(LUMA).view(3, 1, 1)).sum(dim=0, keepdim=True)
 
 
 def to_unit(pixels: Array) -> Tensor:
@@ -81,7 +86,11 @@ def maximum(dtype: np.dtype[Any]) -> int:
 
 
 def enlarge(
-    upscaler: Upscaler, pixels: Array, advance: Advance | None = None
+    upscaler: Upscaler,
+    pixels: Array,
+    advance: Advance | None = None,
+    *,
+    keep_grey: bool = True,
 ) -> tuple[Array, Tiling]:
     """Upscale RGB or grey pixels.
 
@@ -89,10 +98,14 @@ def enlarge(
         upscaler: the network.
         pixels: `(h, w, 3)` or `(h, w)`, uint8, uint16, or floats in [0, 1].
         advance: told the tiles done and the tiles in all.
+        keep_grey: whether RGB whose channels are equal comes back with equal channels.
 
     Returns:
         The same kind of array, `scale` times larger, and how it was made.
     """
+    if keep_grey and pixels.ndim == 3 and (pixels == pixels[:, :, :1]).all():
+        grey, tiling = enlarge(upscaler, pixels[:, :, 0], advance)
+        return np.repeat(grey[:, :, None], 3, axis=2), tiling
     image = to_unit(pixels)
     if image.shape[1] == 1:
         image = image.expand(1, 3, *image.shape[2:])
@@ -100,7 +113,11 @@ def enlarge(
 
 
 def enlarge_picture(
-    upscaler: Upscaler, picture: Picture, advance: Advance | None = None
+    upscaler: Upscaler,
+    picture: Picture,
+    advance: Advance | None = None,
+    *,
+    keep_grey: bool = True,
 ) -> tuple[Picture, Tiling]:
     """Upscale a picture with its alpha; the rest of it is passed on.
 
@@ -108,11 +125,12 @@ def enlarge_picture(
         upscaler: the network.
         picture: what to enlarge.
         advance: told the tiles done and the tiles in all.
+        keep_grey: see `enlarge`.
     """
     colours, alpha = picture.colours, picture.alpha
     if alpha is not None:
         colours = spread_visible(colours, alpha)
-    enlarged, tiling = enlarge(upscaler, colours, advance)
+    enlarged, tiling = enlarge(upscaler, colours, advance, keep_grey=keep_grey)
     if alpha is not None:
         bicubic = Upscaler(Bicubic(scale=upscaler.scale))
         alpha, _ = _through(bicubic, to_unit(alpha), alpha, None)

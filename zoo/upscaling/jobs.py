@@ -16,7 +16,7 @@ from typing import Final
 
 from zoo.data.images import SUFFIXES
 from zoo.errors import DataError, MachineError, RecipeError
-from zoo.files import from_home
+from zoo.files import fitting_name, from_home
 from zoo.upscaling.encoding import SUFFIX_FORMATS
 
 MAX_LISTED: Final = 10
@@ -119,7 +119,7 @@ def plan_jobs(
 
 def existing(jobs: Sequence[Job]) -> list[Job]:
     """Return the jobs whose output is there already."""
-    return [job for job in jobs if job.target.exists()]
+    return [job for job in jobs if os.path.exists(job.target)]  # noqa: PTH110  see `_meant`
 
 
 def refuse_existing(jobs: Sequence[Job]) -> None:
@@ -199,8 +199,8 @@ def _target(one: Input, output: Path | None, form: str | None, scale: int) -> Pa
     own = one.path.suffix if one.path.suffix.lower() in SUFFIX_FORMATS else ".png"
     suffix = own if form is None else FORMAT_SUFFIXES[form]
     if output is None:
-        return one.path.with_name(f"{one.path.stem}-x{scale}{suffix}")
-    return output / one.below.with_name(f"{one.path.stem}{suffix}")
+        return one.path.with_name(fitting_name(one.path.stem, f"-x{scale}{suffix}"))
+    return output / one.below.with_name(fitting_name(one.path.stem, suffix))
 
 
 def _check_targets(jobs: Sequence[Job]) -> None:
@@ -215,7 +215,7 @@ def _check_targets(jobs: Sequence[Job]) -> None:
     ]
     if clashes:
         raise DataError(f"several inputs have one output: {_listed(sorted(clashes))}")
-    folders = [str(job.target) for job in jobs if job.target.is_dir()]
+    folders = [str(job.target) for job in jobs if os.path.isdir(job.target)]  # noqa: PTH112
     if folders:
         raise DataError(f"{_listed(folders)} would be written, and is a folder: choose another -o")
     for folder in dict.fromkeys(job.target.parent for job in jobs):
@@ -224,7 +224,7 @@ def _check_targets(jobs: Sequence[Job]) -> None:
 
 def _check_folder(folder: Path) -> None:
     """Raise if files cannot be made in a folder, which itself may be to be made."""
-    there = next((one for one in (folder, *folder.parents) if one.exists()), folder)
+    there = next((one for one in (folder, *folder.parents) if os.path.exists(one)), folder)  # noqa: PTH110
     if not there.is_dir():
         raise DataError(f"{folder} cannot be a folder for results: {there} is a file")
     if not os.access(there, os.W_OK | os.X_OK):

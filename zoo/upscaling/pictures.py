@@ -21,9 +21,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as PillowImage
 
+from zoo.data.deep import deep_levels, needs_deep_reader, raw_mode, read_deep
 from zoo.data.images import GREY_MODES, MAX_PIXELS, check_content, decoding, open_checked
 from zoo.errors import DataError
-from zoo.upscaling.deep import needs_deep_reader, read_deep
 from zoo.upscaling.metadata import kept_exif, orientation, upright
 
 Pixels = npt.NDArray[Any]
@@ -85,8 +85,7 @@ def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
     with decoding(path), open_checked(path, max_pixels) as header:
         lossless = _is_lossless(path, header)
         check_content(path, header)
-        if not needs_deep_reader(path, header):
-            header.load()
+        if not needs_deep_reader(header):
             return picture_of(header, str(path), lossless=lossless)
         notes, exif, turn = _tags(header)
         channels = upright(read_deep(path, header), turn)
@@ -112,6 +111,8 @@ def picture_of(loaded: PillowImage.Image, what: str, *, lossless: bool = True) -
     Raises:
         DataError: if it has 32 bits a channel, or a colour space without a way to RGB.
     """
+    _stretch_transparent_level(loaded)
+    loaded.load()  # which turns a TIFF upright and drops the tag
     notes, exif, turn = _tags(loaded)
     profile = loaded.info.get("icc_profile")
     if loaded.mode in ("I", "F"):
@@ -120,7 +121,7 @@ def picture_of(loaded: PillowImage.Image, what: str, *, lossless: bool = True) -
             "convert the file to 8 or 16 bits"
         )
     if loaded.mode.startswith("I;16"):
-        channels = np.asarray(loaded).astype(np.uint16)[:, :, None]
+        channels = deep_levels(loaded, loaded)[:, :, None]
         alpha = None
     else:
         has_alpha = loaded.has_transparency_data or loaded.mode in ("La", "RGBa")
@@ -144,6 +145,18 @@ _TARGETS: Final = {
 }
 
 
+def _stretch_transparent_level(picture: PillowImage.Image) -> None:
+    """Make a PNG's transparent level of grey one of 8 bits, as Pillow makes all others.
+
+    Of a picture that is loaded already nothing tells how many bits it had.
+    """
+    bits = {"L;2": 2, "L;4": 4}.get(raw_mode(picture))
+    level = picture.info.get("transparency")
+    if picture.format == "PNG" and bits is not None and isinstance(level, int):
+        most = (1 << bits) - 1
+        picture.info["transparency"] = (level & most) * 255 // most
+
+
 def _tags(picture: PillowImage.Image) -> tuple[tuple[str, ...], bytes | None, int]:
     """Return a note if they are damaged, the tags to keep, and the orientation."""
     try:
@@ -158,8 +171,8 @@ def _converted(mode: str, profile: bytes | None) -> tuple[str, ...]:
 
 
 def _first_of_many(picture: PillowImage.Image) -> tuple[str, ...]:
-    number = int(getattr(picture, "n_frames", 1))
-    return () if number == 1 else (f"the first of {number} pictures in it",)
+    several = bool(getattr(picture, "is_animated", False))  # counting may take minutes
+    return ("the first of several pictures in it",) if several else ()
 
 
 def _is_lossless(path: Path, header: PillowImage.Image) -> bool:

@@ -40,7 +40,7 @@ MOST_BYTES_PER_PIXEL: Final = 1 << 16
 """More than a pixel of the input costs in any network known: 50,000 in the full EDSR at x4."""
 
 Write = Callable[[Tensor, int, int], None]
-"""Takes `(1, 3, H, W)` in [0, 1] and the row and column of the output where it belongs."""
+"""Takes `(1, 3, H, W)` around [0, 1] and the row and column of the output where it belongs."""
 Advance = Callable[[int, int], None]
 
 
@@ -69,6 +69,8 @@ class Upscaler:
         device: where to run.
         tile: longest side in pixels of the input that the network sees at once; 0 for the whole
             picture in any case, None for what memory allows.
+        wanted: with `tile` of None, the longest side whatever memory allows; tiles are larger where
+            the context asks for it.
         bfloat16: whether to compute in bfloat16, which is coarser than 8 bits in places.
 
     Attributes:
@@ -87,6 +89,7 @@ class Upscaler:
         *,
         device: torch.device | None = None,
         tile: int | None = None,
+        wanted: int | None = None,
         bfloat16: bool = False,
     ) -> None:
         if tile is not None and tile < 0:
@@ -94,6 +97,7 @@ class Upscaler:
         self.device = device or torch.device("cpu")
         self.scale = generator.scale
         self.tile = tile
+        self._wanted = wanted
         trained = (one for one in generator.parameters() if one.requires_grad)
         self.num_parameters = sum(parameter.numel() for parameter in trained)
         self._execution = Execution(
@@ -171,7 +175,7 @@ class Upscaler:
             if len(tiles) > 1:
                 gauge.see(answer, down, across)
             top, left = down.first * self.scale, across.first * self.scale
-            write(self._own_part(answer, down, across).clamp(0, 1), top, left)
+            write(self._own_part(answer, down, across), top, left)
             if advance is not None:
                 advance(number, len(tiles))
         seen = max(
@@ -204,6 +208,8 @@ class Upscaler:
             return min(self._limit, longest)
         if self.tile is not None:
             return self.tile or longest
+        if self._wanted is not None:
+            return min(self._wanted, longest)
         size, memory = image.shape[-2] * image.shape[-1], memory_for_a_tile(self.device)
         if size * MOST_BYTES_PER_PIXEL <= memory:
             return longest  # an icon needs no measurement
