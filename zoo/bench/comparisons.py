@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
 
 from zoo.bench.records import Column, DatasetScores, Record, stand_ins
+from zoo.bench.remarks import remarks
 from zoo.bench.selection import age_of, comparable
 from zoo.bench.statistics import LEVEL
 from zoo.recipes.claims import COST_KEYS
@@ -175,7 +176,13 @@ def _comparison(
             for dataset in record.datasets
         )
     )
-    said = [*notes, *stand_ins(records), *_own_judges(records), *_random_judges(records)]
+    said = [
+        *notes,
+        *remarks(records),
+        *stand_ins(records),
+        *_own_judges(records),
+        *_random_judges(records),
+    ]
     groups = _groups(records, order)
     whole = _whole_suite(groups, datasets, said)
     by_target = [_rows(group, datasets, keys, columns, whole=whole, notes=said) for group in groups]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.bench.run_state import RunState, State, find_run
+from zoo.errors import staying
 from zoo.recipes.book import Book
 from zoo.recipes.checks import complete
 from zoo.recipes.resolve import resolve
@@ -109,7 +110,8 @@ def plan_runs(
 
 def _expected(measure: Measure, spec: RunSpec) -> Sequence[float] | None:
     try:
-        return measure(spec)
+        with staying():
+            return measure(spec)
     except Exception as error:  # noqa: BLE001  it runs a recipe's code, which may raise anything
         logger.warning("%s: no expected time: %s: %s", spec.recipe, type(error).__name__, error)
         return None

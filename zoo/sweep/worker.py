@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from zoo.errors import DivergedError, ZooError
+from zoo.errors import DivergedError, ZooError, staying
 from zoo.plugins import load_plugin_file
 from zoo.train.observer import Observer
 
@@ -91,7 +91,8 @@ def run_job(job: Mapping[str, Any], observer: Observer) -> dict[str, Any]:
         given = job["options"]
         data_root = None if given["data_root"] is None else Path(given["data_root"])
         options = Options(Path(given["run_root"]), data_root, given["device"], observer=observer)
-        run = train(spec, options)
+        with staying():
+            run = train(spec, options)
     except Interrupted as stopped:
         return {
             "status": "interrupted",

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from zoo.errors import Leaving
+
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGUSR1: 143}
 """By signal: 128 and the number of Ctrl-C's or SIGTERM's."""
 
@@ -74,7 +76,7 @@ class _Leaver:
         self.requested = self.requested or number
         if number == signal.SIGINT:
             raise KeyboardInterrupt
-        raise SystemExit(EXIT_CODES[signal.Signals(number)])
+        raise Leaving(EXIT_CODES[signal.Signals(number)])
 
 
 def wish_before(handlers: Iterable[Any]) -> int | None:
