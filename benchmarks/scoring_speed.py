@@ -37,7 +37,8 @@ from torch import nn
 from benchmarks.scoring_loop import SCORES, lite1_network, loop_scores
 from zoo.bench import evaluate
 from zoo.bench.candidates import callable_candidate
-from zoo.bench.evaluate import Scorer, create_metrics
+from zoo.bench.evaluate import Scorer
+from zoo.bench.judges import create_metrics
 from zoo.bench.records import write_record
 from zoo.bench.suites import open_suite
 from zoo.data.images import Image, read_image, write_png

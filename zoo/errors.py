@@ -7,7 +7,9 @@ and leaves with `exit_code`. Anything else that reaches a user is a bug and keep
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 
@@ -76,6 +78,30 @@ class DivergedError(ZooError):
     """Training met a value that is not finite."""
 
     exit_code: ClassVar[int] = 1
+
+
+class Leaving(SystemExit):
+    """A signal ends the program: what `staying` lets pass."""
+
+
+@contextmanager
+def staying() -> Iterator[None]:
+    """Turn a program's end that foreign code asks for, `sys.exit()`, into an error that is said.
+
+    Raises:
+        PluginError: says where that was. Without it a program ended so would look like one that
+            did its work: the exit code is the foreign code's, 0 by default.
+    """
+    try:
+        yield
+    except Leaving:
+        raise
+    except SystemExit as error:
+        (last,) = traceback.extract_tb(error.__traceback__)[-1:]
+        raise PluginError(
+            f"{last.filename}:{last.lineno} ends the program (SystemExit: {error.code}); a "
+            "component must raise an error instead"
+        ) from error
 
 
 def plural(kind: str) -> str:

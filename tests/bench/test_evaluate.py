@@ -15,7 +15,8 @@ from torch import Tensor
 from zoo.bench import evaluate
 from zoo.bench.candidates import Candidate, callable_candidate, parse_generator, weights_candidate
 from zoo.bench.comparisons import compare
-from zoo.bench.evaluate import Clock, Scorer, create_metrics
+from zoo.bench.evaluate import Clock, Scorer
+from zoo.bench.judges import create_metrics
 from zoo.bench.records import TrainingSummary, read_record, read_records, write_record
 from zoo.bench.suites import Suite, open_suite
 from zoo.data.images import read_image, write_png

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from zoo.bench import evaluate
 from zoo.bench.batches import GPU_PIXELS
 from zoo.bench.candidates import callable_candidate
-from zoo.bench.evaluate import Scorer, create_metrics
+from zoo.bench.evaluate import Scorer
 from zoo.bench.forward import ALIKE, Forward
+from zoo.bench.judges import create_metrics
 from zoo.bench.suites import BenchImage, open_suite
 from zoo.errors import DivergedError, ShapeError
 from zoo.generators.bicubic import Bicubic

@@ -121,3 +121,16 @@ def test_a_device_that_is_not_there_is_the_machines(zoo: Zoo, tmp_path: Path) ->
         "usable CUDA devices",
         exit_code=5,
     )
+
+
+def test_a_component_that_ends_the_program_is_named(
+    zoo: Zoo, plugin_file: Path, tmp_path: Path
+) -> None:
+    text = plugin_file.read_text().replace("return self.body(lr_image)", "raise SystemExit(0)")
+    plugin_file.write_text(text)
+    asked = ("srresnet", *SMOKE, "--set", "generator=plugged-net", "--plugin", plugin_file)
+    result = zoo("train", *asked, "--device", "cpu", "--run-root", tmp_path)
+    assert result.exit_code == 2
+    assert "Traceback" not in result.stderr
+    line = text[: text.index("raise SystemExit")].count("\n") + 1
+    assert f"{plugin_file}:{line} ends the program (SystemExit: 0)" in result.stderr

@@ -75,7 +75,7 @@ def test_marks_differ_in_shape_or_colour() -> None:
 
 
 def test_a_drawing_has_the_colours_of_the_page_and_texts_as_they_are() -> None:
-    with drawing(200, 100) as (figure, (axes,)):
+    with drawing(200, 100) as (figure, axes):
         axes.plot([0, 1], [1, 0], color=next(c for c, v in VARIABLES.items() if "series" in v))
         axes.set_title("${7*7}$ <b>&amp;")
         svg = to_svg(figure, title="<title>", description="&", salt="a")
@@ -88,7 +88,7 @@ def test_a_drawing_has_the_colours_of_the_page_and_texts_as_they_are() -> None:
 
 
 def test_letters_without_a_glyph_are_drawn_by_the_page() -> None:
-    with drawing(200, 100) as (figure, (axes,)):
+    with drawing(200, 100) as (figure, axes):
         axes.set_title("超解像 🙂")
         assert "超解像 🙂" in to_svg(figure, title="", description="", salt="b")
 

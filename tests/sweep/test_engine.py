@@ -171,6 +171,19 @@ def test_after_an_unexpected_error_the_worker_ends(
     assert json.loads(line)["result"]["message"].startswith("RuntimeError: CUDA error")
 
 
+def test_a_component_that_ends_the_program_fails_its_own_job(
+    make_spec: MakeSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(*_arguments: object) -> None:
+        raise SystemExit(0)
+
+    monkeypatch.setattr("zoo.train.run.train", leave)
+    job = engine._job(make_spec("srresnet"), Settings(tmp_path, device="cpu"))
+    result = run_job(job, Observer())
+    assert result["status"] == "failed"
+    assert "ends the program (SystemExit: 0)" in result["message"]
+
+
 def test_events_pass_through_the_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     observer = PipeObserver(sys.stdout)
     observer.notice("hello")

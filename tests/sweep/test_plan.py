@@ -12,7 +12,7 @@ from zoo.recipes.book import load_book
 from zoo.recipes.schema import RunSpec
 from zoo.runs.directory import RunDirectory, run_path
 from zoo.runs.provenance import identity_hash
-from zoo.sweep.plan import in_training_order, plan_runs, specs_of
+from zoo.sweep.plan import Measure, PlannedRun, in_training_order, plan_runs, specs_of, with_seconds
 
 MakeSpec = Callable[..., RunSpec]
 
@@ -33,6 +33,11 @@ def finish(spec: RunSpec, root: Path) -> RunDirectory:
     return directory
 
 
+def expected(specs: list[RunSpec], root: Path, measure: Measure) -> list[PlannedRun]:
+    """Return the runs to train with their expected time, recipe by recipe."""
+    return [run for runs in with_seconds(plan_runs(specs, root), measure) for run in runs]
+
+
 def test_pretraining_goes_first_and_seeds_are_whole() -> None:
     specs = specs_of(load_book(), ["esrgan-wgangp", "rrdb"], "smoke", [0, 1])
     ordered = [(spec.recipe, spec.seed) for spec in in_training_order(specs)]
@@ -43,12 +48,10 @@ def test_what_is_there_is_not_planned_again(make_spec: MakeSpec, tmp_path: Path)
     done, begun, missing = (make_spec("srresnet", seed=seed) for seed in range(3))
     finish(done, tmp_path)
     begin(begun, tmp_path, {"kind": "train", "step": 1})
-    planned = plan_runs([done, begun, missing], tmp_path, lambda _spec: [10.0])
-    assert [(run.state, run.seconds) for run in planned] == [
-        ("finished", 0.0),
-        ("begun", 10.0),
-        ("missing", 10.0),
-    ]
+    planned = plan_runs([done, begun, missing], tmp_path)
+    assert [run.state for run in planned] == ["finished", "begun", "missing"]
+    timed = expected([done, begun, missing], tmp_path, lambda _spec: [10.0])
+    assert [(run.state, run.seconds) for run in timed] == [("begun", 10.0), ("missing", 10.0)]
 
 
 def test_a_run_that_diverged_is_an_end(make_spec: MakeSpec, tmp_path: Path) -> None:
@@ -73,7 +76,7 @@ def test_a_run_with_other_settings_is_neither_finished_nor_trained_over(
     make_spec: MakeSpec, tmp_path: Path
 ) -> None:
     finish(make_spec("srresnet", "training.learning_rate=0.5"), tmp_path)
-    (run,) = plan_runs([make_spec("srresnet")], tmp_path, lambda _spec: [1.0])
+    (run,) = plan_runs([make_spec("srresnet")], tmp_path)
     assert (run.state, run.is_needed) == ("other", False)
     assert "--run-root" in run.found.reason
     assert "--fresh" in run.found.reason
@@ -105,7 +108,7 @@ def test_a_recipe_whose_time_cannot_be_told_is_planned_all_the_same(
         return [5.0]
 
     specs = [make_spec("srresnet"), make_spec("srresnet", seed=1), make_spec("srresnet-nobn")]
-    planned = plan_runs(specs, tmp_path, measure)
+    planned = expected(specs, tmp_path, measure)
     found = {(run.spec.recipe, run.spec.seed): (run.is_needed, run.seconds) for run in planned}
     assert found == {
         ("srresnet", 0): (True, None),
@@ -120,11 +123,11 @@ def test_shared_pretraining_is_counted_once(make_spec: MakeSpec, tmp_path: Path)
         return [100.0] if spec.pretraining is None else [100.0, 10.0]
 
     together = [make_spec("rrdb"), make_spec("esrgan-wgangp"), make_spec("esrgan")]
-    assert sum(run.seconds or 0 for run in plan_runs(together, tmp_path, measure)) == 120
-    without = plan_runs([make_spec("esrgan-wgangp"), make_spec("esrgan")], tmp_path, measure)
+    assert sum(run.seconds or 0 for run in expected(together, tmp_path, measure)) == 120
+    without = expected([make_spec("esrgan-wgangp"), make_spec("esrgan")], tmp_path, measure)
     assert sum(run.seconds or 0 for run in without) == 120
     finish(make_spec("rrdb"), tmp_path)
-    again = plan_runs([make_spec("esrgan-wgangp")], tmp_path, measure)
+    again = expected([make_spec("esrgan-wgangp")], tmp_path, measure)
     assert sum(run.seconds or 0 for run in again) == 10
 
 
@@ -135,5 +138,5 @@ def test_each_recipe_is_measured_once(make_spec: MakeSpec, tmp_path: Path) -> No
         asked.append(spec.recipe)
         return [1.0]
 
-    plan_runs([make_spec("srresnet", seed=seed) for seed in range(3)], tmp_path, measure)
+    expected([make_spec("srresnet", seed=seed) for seed in range(3)], tmp_path, measure)
     assert asked == ["srresnet"]

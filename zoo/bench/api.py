@@ -6,7 +6,7 @@ Nothing is printed and nothing is trained here.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,8 @@ from zoo.bench.candidates import (
     run_candidate,
     weights_candidate,
 )
-from zoo.bench.evaluate import Scorer, create_metrics
+from zoo.bench.evaluate import Scorer
+from zoo.bench.judges import create_metrics
 from zoo.bench.naming import told_apart
 from zoo.bench.order import Order
 from zoo.bench.records import Record
@@ -46,6 +47,7 @@ from zoo.bench.suites import Suite, open_suite
 from zoo.bench.tables import summary
 from zoo.errors import IntegrityError, PluginError, RecipeError
 from zoo.metrics import named_metrics
+from zoo.metrics.base import Metric
 from zoo.models.file import is_model_file
 from zoo.models.store import MODEL_FILE, model_files
 from zoo.plugins import load_plugin_file
@@ -149,8 +151,10 @@ def run_benchmark(book: Book, request: Request, tell: Tell | None = None) -> Res
     """
     suite = open_suite(request.suite, data_root=request.data_root)
     execution = plan_execution(Runtime(), choose_device(request.device))
-    names = dict.fromkeys([*suite.metrics, *_given_metrics(), *request.metrics])
-    scorer = Scorer(suite, create_metrics(list(names)), execution, request.record_root)
+    names = dict.fromkeys([*suite.metrics, *request.metrics])
+    metrics = create_metrics(list(names))
+    metrics |= _given_metrics(metrics)
+    scorer = Scorer(suite, metrics, execution, request.record_root)
     baselines = _baselines(book, request.profile, suite.scale)
     asked = _find(book, request, suite.scale)
     scorer.self_test = passed_before(baselines, scorer) or self_test(suite, scorer.metric(METRIC))
@@ -261,19 +265,19 @@ def _told(run: Missing) -> dict[str, str | int]:
     }
 
 
-def _given_metrics() -> list[str]:
-    """Return the metrics of plugins, whose column is wanted; a broken package is said and left."""
-    given = []
+def _given_metrics(known: Iterable[str]) -> dict[str, Metric]:
+    """Return the other metrics of plugins, whose column is wanted; a broken one is said and left.
+
+    Args:
+        known: names of metrics that were asked for.
+    """
+    given: dict[str, Metric] = {}
     for name in METRICS.names():
-        origin = METRICS.origin(name)
-        if origin.kind == "package":
+        if METRICS.origin(name).kind != "built-in" and name not in known:
             try:
-                METRICS.get(name)
+                given |= create_metrics([name])
             except PluginError as error:
                 logger.warning("no column %s: %s", name, error)
-                continue
-        if origin.kind != "built-in":
-            given.append(name)
     return given
 
 

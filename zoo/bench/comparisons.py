@@ -18,9 +18,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from statistics import fmean, stdev
 
 from zoo.bench.records import Column, DatasetScores, Record, age_of, odd_degradations, stand_ins
+from zoo.bench.remarks import remarks
 from zoo.bench.samples import not_recipes
 from zoo.bench.selection import comparable
 from zoo.bench.statistics import LEVEL
@@ -159,11 +161,16 @@ def seed_interval(values: Sequence[float]) -> Score:
     mean = fmean(values)
     if len(values) < 2 or not math.isfinite(mean):
         return Score(mean)
+    half = _quantile(len(values) - 1) * stdev(values) / math.sqrt(len(values))
+    return Score(mean, mean - half, mean + half)
+
+
+@lru_cache(maxsize=64)
+def _quantile(freedom: int) -> float:
+    """Return Student's t that an interval reaches to: 5 scores a row ask for it, and it is slow."""
     from scipy.stats import t
 
-    quantile = float(t.ppf((1 + LEVEL) / 2, len(values) - 1))
-    half = quantile * stdev(values) / math.sqrt(len(values))
-    return Score(mean, mean - half, mean + half)
+    return float(t.ppf((1 + LEVEL) / 2, freedom))
 
 
 def _comparison(
@@ -182,6 +189,7 @@ def _comparison(
         *notes,
         *not_recipes(records),
         *odd_degradations(records),
+        *remarks(records),
         *stand_ins(records),
         *_own_judges(records),
         *_random_judges(records),

@@ -13,11 +13,9 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,19 +26,17 @@ from torch import nn
 
 from zoo.bench.batches import decoded, most_pixels, plan_batches
 from zoo.bench.candidates import Candidate, Upscaler
-from zoo.bench.cost import COST_COLUMNS, measured_cost
-from zoo.bench.dynamics import MEASURE_COLUMNS
-from zoo.bench.forward import Forward, to_tensor
+from zoo.bench.cost import measured_cost
+from zoo.bench.forward import ALIKE, Forward, to_tensor
+from zoo.bench.judges import Judges, codes_of, columns_of
 from zoo.bench.pictures import PictureKeeper
 from zoo.bench.probes import (
-    STATISTICS_GAP_COLUMN,
     STATISTICS_GAP_KEY,
     has_batch_norm,
     statistics_gap,
     with_batch_statistics,
 )
 from zoo.bench.records import (
-    Column,
     DatasetScores,
     ImageScores,
     Record,
@@ -49,14 +45,14 @@ from zoo.bench.records import (
     record_path,
     what_scored,
 )
+from zoo.bench.remarks import REMARKS
 from zoo.bench.suites import BenchImage, Suite, SuiteDataset
 from zoo.errors import DataError, RecipeError
-from zoo.fingerprints import code_hash, own_code, scoring_hash
+from zoo.fingerprints import own_code
 from zoo.metrics import metric_key
 from zoo.metrics.base import Comparison, Metric
 from zoo.metrics.learned import trained_against
 from zoo.metrics.protocol import PROTOCOL_VERSION
-from zoo.registry import METRICS
 from zoo.runs.device import Execution
 from zoo.runs.provenance import identity_hash, machine, revision, versions
 
@@ -66,7 +62,7 @@ SCORING_VERSION = 2
 than rounding does."""
 SOFTWARE = ("torch", "piq", "timm", "numpy", "scipy")
 """Packages that the networks and metrics compute with."""
-CODE = ("bench/forward.py", "bench/probes.py")
+CODE = ("bench/forward.py", "bench/judges.py", "bench/probes.py")
 """Files of zoo's own that run a generator and score how: parts of a key, as those of components."""
 
 
@@ -106,8 +102,8 @@ class Scorer:
         self.suite = suite
         self.execution = execution
         self.records = records
-        self.columns = _columns(metrics)
-        self._codes = _codes(metrics)
+        self.columns = columns_of(metrics)
+        self._codes = codes_of(metrics)
         self.self_test: dict[str, str] = {}
         self._metrics = {
             metric_key(name): metric
@@ -153,14 +149,26 @@ class Scorer:
         path = record_path(self.records, begun)
         if not path.exists():
             return None
-        try:
-            read_record(path)
-        except DataError as error:
-            logger.warning("%s; it is made again", error)
+        reason = self._why_again(path)
+        if reason is not None:
+            logger.warning("%s; it is made again", reason)
             path.unlink()
             return None
         forget_failure(self.records, begun)
         return path
+
+    def _why_again(self, path: Path) -> str | None:
+        """Return why a record is not used: it is damaged, or a metric failed that may do now."""
+        try:
+            columns = read_record(path).columns
+        except DataError as error:
+            return str(error)
+        lost = [
+            column.label
+            for key, column in columns.items()
+            if column.unavailable and key in self.columns and not self.columns[key].unavailable
+        ]
+        return f"{path} lacks {', '.join(lost)}" if lost else None
 
     def score(self, candidate: Candidate, clock: Clock | None = None) -> Record:
         """Score a candidate on every image of the suite.
@@ -189,22 +197,25 @@ class Scorer:
             upscale = self.execution.place(upscale).eval()
         keeper = PictureKeeper(self.suite, record_path(self.records, record))
         forward = Forward(upscale, self.execution)
-        datasets = [
+        judges = Judges(self._metrics, self.columns, self.execution)
+        scored_datasets = [
             DatasetScores(
                 name=dataset.name,
                 skipped=dataset.skipped,
                 degradation=dataset.degradation,
-                images=tuple(self._score_images(upscale, forward, dataset, keeper, clock)),
+                images=tuple(self._score_images(upscale, forward, dataset, judges, keeper, clock)),
             )
             for dataset in self.suite.datasets
         ]
+        datasets = [judges.kept(dataset) for dataset in scored_datasets]
         since = time.perf_counter()
         with self.execution.scoring():
             cost = measured_cost(upscale, scale=self.suite.scale, device=self.execution.device)
         clock.cost = time.perf_counter() - since
         clock.total = time.perf_counter() - begin
         scored = {"datasets": tuple(datasets), "cost": cost, "pictures": tuple(keeper.kept)}
-        provenance = record.provenance | {"seconds": clock.total}
+        scored["columns"] = judges.columns()
+        provenance = record.provenance | {"seconds": clock.total} | _noticed(forward, candidate)
         complete = record.model_copy(update=scored | {"provenance": provenance})
         if candidate.is_cacheable:
             return complete
@@ -244,6 +255,7 @@ class Scorer:
         upscale: Upscaler,
         forward: Forward,
         dataset: SuiteDataset,
+        judges: Judges,
         keeper: PictureKeeper,
         clock: Clock,
     ) -> list[ImageScores]:
@@ -262,7 +274,7 @@ class Scorer:
                     scale=self.suite.scale,
                 )
                 since = time.perf_counter()
-                scores = self._scores(comparison, f"{dataset.name}/{image.name}")
+                scores = judges.score(comparison, f"{dataset.name}/{image.name}")
                 clock.metrics += time.perf_counter() - since
                 since = time.perf_counter()
                 scores |= self._probe(upscale, forward, image, comparison)
@@ -270,26 +282,6 @@ class Scorer:
                 keeper.keep(dataset.name, image.name, sr_image)
                 scored[image.name] = _image_scores(image, scores)
         return [scored[name] for name in dataset.names]
-
-    def _scores(self, comparison: Comparison, where: str) -> dict[str, float]:
-        """Score one image by each metric that can; a score that is no number is none."""
-        side = min(comparison.sr_image.shape[-2:]) - 2 * self.suite.scale
-        scores = {
-            key: self._score(metric, comparison)
-            for key, metric in self._metrics.items()
-            if side >= metric.min_side
-        }
-        odd = {key: score for key, score in scores.items() if not math.isfinite(score)}
-        for key, score in odd.items():
-            logger.warning("%s of %s is %s: left out", self.columns[key].label, where, score)
-        return {key: score for key, score in scores.items() if key not in odd}
-
-    def _score(self, metric: Metric, comparison: Comparison) -> float:
-        """Score one image where the metric can, on the device in true float32."""
-        if not metric.on_device:
-            return metric.score(comparison.to("cpu"))
-        with nullcontext() if self.execution.device.type == "cpu" else self.execution.scoring():
-            return metric.score(comparison)
 
     def _probe(
         self, upscale: Upscaler, forward: Forward, image: BenchImage, comparison: Comparison
@@ -310,14 +302,17 @@ class Scorer:
         return {STATISTICS_GAP_KEY: gap}
 
 
-def create_metrics(names: Sequence[str] | None = None) -> dict[str, Metric]:
-    """Create metrics by their registered names, all there are by default.
-
-    Raises:
-        UnknownNameError: if there is no such metric.
-        PluginError: if one of those asked for cannot be imported.
-    """
-    return {name: METRICS.get(name)() for name in names or METRICS.names()}
+def _noticed(forward: Forward, candidate: Candidate) -> dict[str, list[str]]:
+    """Return what a record's provenance says of a generator that is not the same at each call."""
+    drift = forward.drift()
+    if drift <= ALIKE:
+        return {}
+    said = (
+        f"is random: the same image came out up to {drift:.2g} off (of values in [0, 1]) when it "
+        "was upscaled again, so its scores are those of one draw"
+    )
+    logger.warning("%s %s", candidate.target.name, said)
+    return {REMARKS: [said]}
 
 
 def _image_scores(image: BenchImage, scores: dict[str, float]) -> ImageScores:
@@ -330,34 +325,6 @@ def _image_scores(image: BenchImage, scores: dict[str, float]) -> ImageScores:
         lr_sha256=image.lr_sha256,
         scores=scores,
     )
-
-
-def _columns(metrics: Mapping[str, Metric]) -> dict[str, Column]:
-    scores = {
-        metric_key(name): Column(
-            label=metric.label or name,
-            unit=metric.unit,
-            higher_is_better=metric.higher_is_better,
-            value_range=metric.value_range,
-            unavailable=metric.unavailable(),
-            provenance={**metric.provenance(), **_origin(name, metric)},
-        )
-        for name, metric in metrics.items()
-    }
-    probes = {STATISTICS_GAP_KEY: STATISTICS_GAP_COLUMN}
-    return scores | probes | COST_COLUMNS | MEASURE_COLUMNS
-
-
-def _origin(name: str, metric: Metric) -> dict[str, str]:
-    """Return what tells one version of a plugin's metric from another."""
-    origin = METRICS.origin(name) if name in METRICS.names() else None
-    if origin is None or origin.kind == "built-in":
-        return {}
-    return {"origin": code_hash(type(metric)) or str(origin)}
-
-
-def _codes(metrics: Mapping[str, Metric]) -> dict[str, str]:
-    return {metric_key(name): scoring_hash(type(metric)) for name, metric in metrics.items()}
 
 
 def _provenance(execution: Execution) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.bench.candidates import Upscaler
+from zoo.bench.conventions import other_convention
 from zoo.bench.suites import BenchImage
 from zoo.data.images import to_rgb
 from zoo.data.stream import to_float
@@ -45,6 +46,7 @@ class Forward:
         self._execution = execution
         self._together = isinstance(upscale, nn.Module)
         self._is_checked = False
+        self._smallest: tuple[BenchImage, Tensor] | None = None
 
     def __call__(self, images: Sequence[BenchImage]) -> list[Tensor]:
         """Upscale images of one size.
@@ -53,14 +55,31 @@ class Forward:
             `(C, H, W)` around [0, 1] each, on the device; C is 1 for a grey image, else 3.
 
         Raises:
-            ShapeError: if the generator returns something else than the upscaled image.
+            ShapeError: if the generator returns something else than the upscaled image, or that
+                with other values or channels than zoo's.
             DivergedError: if it returns a value that is not finite.
         """
-        if len(images) > 1 and self._together:
-            found = self._batch(images)
-            if found is not None:
-                return [_finished(one, image) for one, image in zip(found, images, strict=True)]
-        return [self.alone(image) for image in images]
+        found = self._batch(images) if len(images) > 1 and self._together else None
+        if found is None:
+            sr_images = [self.alone(image) for image in images]
+        else:
+            sr_images = [_finished(one, image) for one, image in zip(found, images, strict=True)]
+        for image, sr_image in zip(images, sr_images, strict=True):
+            _check_convention(image, sr_image)
+        size = images[0].lr_image.size
+        if self._smallest is None or size < self._smallest[0].lr_image.size:
+            self._smallest = images[0], sr_images[0]
+        return sr_images
+
+    def drift(self) -> float:
+        """Return how far the smallest image moves when it is upscaled once more, at the most.
+
+        0 before any was upscaled.
+        """
+        if self._smallest is None:
+            return 0.0
+        image, before = self._smallest
+        return float((self.alone(image) - before).abs().max())
 
     def alone(self, image: BenchImage) -> Tensor:
         """Upscale one image by itself, see `__call__`."""
@@ -115,6 +134,17 @@ def _check(images: Sequence[BenchImage], sr_images: Tensor) -> None:
     for image, is_finite in zip(images, finite, strict=True):
         if not is_finite:
             raise DivergedError(f"{image.name}: the generator returned NaN or infinite values")
+
+
+def _check_convention(image: BenchImage, sr_image: Tensor) -> None:
+    """Raise where the image is right but for the range of its values or the order of channels."""
+    lr_image = to_tensor(image.lr_image, sr_image.device)
+    other = other_convention(sr_image, lr_image)
+    if other:
+        raise ShapeError(
+            f"{image.name}: the generator returned {other}; every generator of zoo returns RGB in "
+            "[0, 1]: convert it in forward"
+        )
 
 
 def _finished(sr_image: Tensor, image: BenchImage) -> Tensor:

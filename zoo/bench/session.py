@@ -26,7 +26,7 @@ from zoo.bench.run_state import RunState, find_run
 from zoo.bench.selftest import PUBLISHED, check_bicubic, score_bicubic, why_unchecked
 from zoo.bench.selftest_lpips import check_lpips
 from zoo.bench.suites import Suite
-from zoo.errors import DataError, RecipeError, ZooError
+from zoo.errors import DataError, RecipeError, ZooError, staying
 from zoo.metrics.base import Metric
 from zoo.recipes.book import Book
 from zoo.recipes.schema import RunSpec
@@ -239,7 +239,8 @@ def _record(candidate: Candidate, scorer: Scorer, order: Order) -> Record:
     if known is not None:
         return read_record(known)
     try:
-        record = scorer.score(candidate)
+        with staying():
+            record = scorer.score(candidate)
     except ZooError as error:
         logger.warning("%s: %s", candidate.target.name, error)
         record = scorer.failure(candidate, str(error))

@@ -12,6 +12,7 @@ Not here: a suite's file (`zoo.bench.definitions`), where datasets lie (`zoo.dat
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from zoo.bench.definitions import Definition, GalleryEntry, SuiteFile, read_suite
+from zoo.bench.remarks import copies
 from zoo.data import Progress
 from zoo.data.ahead import ahead, num_workers
 from zoo.data.degradation import Difference, difference
@@ -29,6 +31,7 @@ from zoo.data.resize import crop_to_multiple, downscale
 from zoo.errors import DataError, IntegrityError, did_you_mean
 from zoo.recipes.problems import KeyPath, Problem, raise_problems
 
+logger = logging.getLogger(__name__)
 KEPT_BYTES = 256_000_000
 """Images are kept in memory up to this size; further ones are decoded each time they are used."""
 
@@ -175,6 +178,8 @@ def open_suite(
     if all(dataset.skipped for dataset in datasets):
         reasons = "; ".join(str(dataset.skipped) for dataset in datasets)
         raise DataError(f"suite {definition.name}: none of its datasets can be used: {reasons}")
+    for said in copies([(f"{d.name}/{name}", hr) for d in datasets for name, hr, _ in d.hashes]):
+        logger.warning("suite %s: %s", definition.name, said)
     gallery = _resolve_gallery(definition, datasets)
     return Suite(
         name=definition.name,

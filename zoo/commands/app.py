@@ -32,7 +32,7 @@ from zoo.commands.report import report
 from zoo.commands.show import show
 from zoo.commands.train import train
 from zoo.commands.upscale import upscale
-from zoo.errors import MachineError, ZooError
+from zoo.errors import MachineError, ZooError, staying
 from zoo.streams import Outlet, lasting_streams
 from zoo.train.interrupts import leaving_at_once
 
@@ -69,7 +69,7 @@ class ZooGroup(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
         try:
-            with leaving_at_once():
+            with leaving_at_once(), staying():
                 return super().invoke(ctx)
         except ZooError as error:
             print_error(error)

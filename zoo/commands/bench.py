@@ -249,8 +249,8 @@ def _train_missing(
         request.run_root, request.data_root, request.device, sweep.plugins, request.sources
     )
     options = Options(request.run_root, request.data_root, request.device)
-    planned = plan_runs(specs, request.run_root, Estimator(options))
-    print_plan(planned)
+    planned = plan_runs(specs, request.run_root)
+    print_plan(planned, Estimator(options))
     to_train = [run.spec for run in planned if run.is_needed]
     if sweep.plan_only or not to_train:
         return {}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zoo.bench.records import Record
     from zoo.bench.session import Missing
     from zoo.recipes.book import Book
-    from zoo.sweep.plan import PlannedRun
+    from zoo.sweep.plan import Measure, PlannedRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +40,23 @@ def print_result(
         _print_effects(book, result, request, matrix)
 
 
-def print_plan(planned: Sequence[PlannedRun]) -> None:
-    """Print what a sweep will train, and how long it will take, to stderr."""
-    to_train = [run for run in planned if run.is_needed]
+def print_plan(planned: Sequence[PlannedRun], measure: Measure) -> None:
+    """Print what a sweep will train, and how long it will take, to stderr, as it is found out."""
+    from zoo.sweep.plan import with_seconds
+
+    num_to_train = sum(run.is_needed for run in planned)
     blocked = [run for run in planned if run.state in ("other", "damaged")]
-    num_finished = len(planned) - len(to_train) - len(blocked)
-    note(f"{len(planned)} runs: {num_finished} finished, {len(to_train)} to train")
+    num_finished = len(planned) - num_to_train - len(blocked)
+    note(f"{len(planned)} runs: {num_finished} finished, {num_to_train} to train")
     for run in blocked:
         note(f"  not trained: {run.found.reason}")
-    if not to_train:
+    if not num_to_train:
         return
-    by_recipe: dict[str, list[PlannedRun]] = {}
-    for run in to_train:
-        by_recipe.setdefault(run.spec.recipe, []).append(run)
-    for recipe, runs in by_recipe.items():
+    to_train: list[PlannedRun] = []
+    for runs in with_seconds(planned, measure):
         seeds = ", ".join(str(run.spec.seed) for run in runs)
-        note(f"  {recipe}: seeds {seeds}, about {_duration(runs)}")
+        note(f"  {runs[0].spec.recipe}: seeds {seeds}, about {_duration(runs)}")
+        to_train += runs
     note(f"expected time: {_duration(to_train)}, without validation; a broken sweep goes on")
 
 

@@ -5,31 +5,19 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from statistics import fmean
-from typing import Any
 
 from zoo.bench.records import Column, Curves, Record
-from zoo.report.figures import drawing, to_svg
 from zoo.report.model import CurveCard, Plot
 from zoo.report.numbers import counted, listing, plain, seconds_text, shown_name
-from zoo.report.palette import MUTED, Mark
+from zoo.report.palette import Mark
+from zoo.report.panels import Line, Panel, panels_svg
 
 SCORES = ("psnr_y", "haarpsi")
 SIGNAL = "discriminator_total"
 SIGNAL_LABEL = "discriminator's loss"
-_WIDTH = 330
-_PANEL = 104
 _LEAST_STEPS = 2
-Line = tuple[tuple[int, ...], tuple[float, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Panel:
-    """Lines of the seeds on axes of their own."""
-
-    label: str
-    lines: tuple[Line, ...]
 
 
 def training_curves(
@@ -51,8 +39,8 @@ def training_curves(
     panels = {name: _panels(records) for name, records in trained.items() if records}
     limits = {critic: _limits(panels, critic=critic) for critic in (True, False)}
     return tuple(
-        _card(number, name, trained[name], found, marks[name], limits[_has_critic(found)])
-        for number, (name, found) in enumerate(panels.items())
+        _card(name, trained[name], found, marks[name], limits[_has_critic(found)])
+        for name, found in panels.items()
         if found
     )
 
@@ -62,18 +50,22 @@ def _has_curves(record: Record) -> bool:
     return training is not None and len(training.curves.steps) >= _LEAST_STEPS
 
 
-def _panels(records: Sequence[Record]) -> list[_Panel]:
+def _panels(records: Sequence[Record]) -> list[Panel]:
     curves = [record.training.curves for record in records if record.training is not None]
     columns = records[0].columns
     found = []
     for key in SCORES:
         lines = [(c.steps, c.scores[key]) for c in curves if key in c.scores]
         if lines:
-            found.append(_Panel(_label(columns.get(key), key), tuple(lines)))
+            found.append(_panel(_label(columns.get(key), key), lines))
     signals = [line for line in (_signal(c) for c in curves) if line[0]]
     if signals:
-        found.append(_Panel(SIGNAL_LABEL, tuple(signals)))
+        found.append(_panel(SIGNAL_LABEL, signals))
     return found
+
+
+def _panel(label: str, lines: Sequence[Line]) -> Panel:
+    return Panel(label, tuple(lines), _mean(lines) if len(lines) > 1 else None)
 
 
 def _label(column: Column | None, key: str) -> str:
@@ -92,12 +84,12 @@ def _signal(curves: Curves) -> Line:
     return tuple(step for step, _ in pairs), tuple(value for _, value in pairs)
 
 
-def _has_critic(panels: Sequence[_Panel]) -> bool:
+def _has_critic(panels: Sequence[Panel]) -> bool:
     return any(panel.label == SIGNAL_LABEL for panel in panels)
 
 
 def _limits(
-    panels: Mapping[str, Sequence[_Panel]], *, critic: bool
+    panels: Mapping[str, Sequence[Panel]], *, critic: bool
 ) -> dict[str, tuple[float, float]]:
     """Return one range for each score: lines of different recipes compare by eye only on one.
 
@@ -118,35 +110,19 @@ def _limits(
 
 
 def _card(
-    number: int,
     name: str,
     records: Sequence[Record],
-    panels: Sequence[_Panel],
+    panels: Sequence[Panel],
     mark: Mark,
     limits: Mapping[str, tuple[float, float]],
 ) -> CurveCard:
     description = "; ".join(_in_words(panel) for panel in panels)
     title = f"Training of {shown_name(name)}"
-    with drawing(_WIDTH, 36 + _PANEL * len(panels), rows=len(panels)) as (figure, axes):
-        for panel, axis in zip(panels, axes, strict=True):
-            _draw(axis, panel, mark, limits.get(panel.label))
-        axes[-1].set_xlabel("generator steps")
-        svg = to_svg(figure, title=title, description=description, salt=f"curves-{number}")
+    drawn = [replace(panel, limits=limits.get(panel.label)) for panel in panels]
+    svg = panels_svg(
+        drawn, colour=mark.variable, below="generator steps", title=title, description=description
+    )
     return CurveCard(shown_name(name), _note(records), Plot(title, description, svg))
-
-
-def _draw(axis: Any, panel: _Panel, mark: Mark, limits: tuple[float, float] | None) -> None:
-    several = len(panel.lines) > 1
-    for steps, values in panel.lines:
-        style = {"linewidth": 0.8, "alpha": 0.55} if several else {"linewidth": 1.8}
-        axis.plot(steps, values, color=mark.colour, **style)
-    if several:
-        axis.plot(*_mean(panel.lines), color=mark.colour, linewidth=2.2)
-    axis.set_title(panel.label, loc="left", fontsize=10.5, color=MUTED, pad=4)
-    if limits:
-        axis.set_ylim(*limits)
-    axis.locator_params(axis="y", nbins=4)
-    axis.locator_params(axis="x", nbins=5, integer=True)
 
 
 def _mean(lines: Sequence[Line]) -> Line:
@@ -159,7 +135,7 @@ def _mean(lines: Sequence[Line]) -> Line:
     return tuple(shared), tuple(fmean(values[step]) for step in shared)
 
 
-def _in_words(panel: _Panel) -> str:
+def _in_words(panel: Panel) -> str:
     first = fmean(line[0] for _, line in panel.lines)
     last = fmean(line[-1] for _, line in panel.lines)
     return f"{panel.label} from {plain(first, 3)} to {plain(last, 3)}"

@@ -3,7 +3,7 @@
 matplotlib lays out and draws; what it writes is cut down to shapes and text. The same values give
 the same bytes.
 
-Not here: what is drawn (`zoo.report.plane`, `zoo.report.curves`).
+Not here: what is drawn (`zoo.report.plane`), plain lines (`zoo.report.panels`).
 """
 
 from __future__ import annotations
@@ -52,13 +52,12 @@ _NO_DATES = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
 @contextmanager
-def drawing(width: int, height: int, *, rows: int = 1) -> Iterator[tuple[Any, Any]]:
-    """Yield a figure and its axes, one above the other, in the report's style.
+def drawing(width: int, height: int) -> Iterator[tuple[Any, Any]]:
+    """Yield a figure and its axes in the report's style.
 
     Args:
         width: in points, which the page shows as pixels.
         height: in points.
-        rows: number of axes.
     """
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -70,8 +69,7 @@ def drawing(width: int, height: int, *, rows: int = 1) -> Iterator[tuple[Any, An
         size = (width / _POINTS_PER_INCH, height / _POINTS_PER_INCH)
         figure = Figure(figsize=size, dpi=_POINTS_PER_INCH, layout="constrained")
         FigureCanvasSVG(figure)
-        axes = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
-        yield figure, axes
+        yield figure, figure.subplots()
 
 
 def to_svg(figure: Any, *, title: str, description: str, salt: str) -> Markup:

@@ -28,6 +28,7 @@ _WIDE = (660, 440)
 _NARROW = (350, 350)
 _SIZE = 11.0
 _LONGEST = 30
+_SHRUNK = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +121,14 @@ def _draw(
     title: str,
     description: str,
 ) -> Markup:
-    with drawing(*size) as (figure, (axes,)):
-        for point in points:
-            xs, ys = zip(*point.seeds, strict=True)
-            if len(point.seeds) > 1:
-                style = {"marker": point.mark.shape, "s": 24, "linewidths": 0, "alpha": 0.45}
-                axes.scatter(xs, ys, color=point.mark.colour, **style)
-        for point in points:
+    with drawing(*size) as (figure, axes):
+        for shape, group in _by_shape(points).items():
+            _scatter_seeds(axes, shape, [point for point in group if len(point.seeds) > 1])
+        for shape, group in _by_shape(points).items():
             axes.scatter(
-                *[[value] for value in point.mean],
-                color=point.mark.colour,
-                marker=point.mark.shape,
+                *zip(*(point.mean for point in group), strict=True),
+                color=[point.mark.colour for point in group],
+                marker=shape,
                 s=90,
                 linewidths=1.2,
                 edgecolors=PAPER,
@@ -141,18 +139,22 @@ def _draw(
         axes.margins(0.09, 0.1)
         axes.locator_params(nbins=5 if size[0] < 400 else 8)
         figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # it is laid out: each further time takes as long
         _label(axes, points, texts)
         return to_svg(figure, title=title, description=description, salt=f"plane-{size[0]}")
 
 
 def _label(axes: Any, points: Sequence[_Point], texts: Sequence[str]) -> None:
     """Write the labels beside their points, joined by a line where another one could be meant."""
+    from matplotlib.collections import LineCollection
+
     places = [(float(x), float(y)) for x, y in axes.transData.transform([p.mean for p in points])]
     frame = axes.get_window_extent()
     within = Box(frame.x0, frame.y0, frame.x1, frame.y1)
     seeds = axes.transData.transform([seed for point in points for seed in point.seeds])
     obstacles = [(float(x), float(y)) for x, y in seeds]
     corners = place_labels(places, texts, size=_SIZE, within=within, obstacles=obstacles)
+    joined = []
     for point, text, (px, py), (left, bottom) in zip(points, texts, places, corners, strict=True):
         width = len(text) * _SIZE * LETTER_WIDTH
         nearest = min(max(px, left), left + width)
@@ -160,19 +162,48 @@ def _label(axes: Any, points: Sequence[_Point], texts: Sequence[str]) -> None:
         far = abs(nearest - px) + abs(centre[1] - py) > 2 * _SIZE
         far = far or min(places, key=lambda place: math.dist(place, centre)) != (px, py)
         anchor = "left" if left + width / 2 > px else "right"
-        note = axes.annotate(
+        edge = left if anchor == "left" else left + width
+        if far:
+            joined.append(_apart((px, py), (edge, centre[1])))
+        axes.annotate(
             text,
             point.mean,
-            xytext=((left if anchor == "left" else left + width) - px, bottom + _SIZE / 2 - py),
+            xytext=(edge - px, centre[1] - py),
             textcoords="offset points",
             ha=anchor,
             va="center",
             fontsize=_SIZE,
             color=INK,
             zorder=4,
-            arrowprops={"arrowstyle": "-", "color": LINE, "shrinkB": 5} if far else None,
         )
-        note.set_in_layout(False)
+    lines = LineCollection(joined, colors=LINE, linewidths=1, zorder=2, transform=None)
+    axes.add_collection(lines, autolim=False)
+
+
+def _apart(start: tuple[float, float], end: tuple[float, float]) -> list[tuple[float, float]]:
+    """Return the line from a point to its label, short of both."""
+    length = math.dist(start, end) or 1.0
+    ways = ((_SHRUNK, start, end), (2.0, end, start))
+    return [
+        (a[0] + by * (b[0] - a[0]) / length, a[1] + by * (b[1] - a[1]) / length)
+        for by, a, b in ways
+    ]
+
+
+def _by_shape(points: Sequence[_Point]) -> dict[str, list[_Point]]:
+    """Return the points of each shape: matplotlib draws them in one call."""
+    groups: dict[str, list[_Point]] = {}
+    for point in points:
+        groups.setdefault(point.mark.shape, []).append(point)
+    return groups
+
+
+def _scatter_seeds(axes: Any, shape: str, points: Sequence[_Point]) -> None:
+    seeds = [(seed, point.mark.colour) for point in points for seed in point.seeds]
+    if seeds:
+        style = {"marker": shape, "s": 24, "linewidths": 0, "alpha": 0.45}
+        colours = [colour for _, colour in seeds]
+        axes.scatter(*zip(*(seed for seed, _ in seeds), strict=True), color=colours, **style)
 
 
 def _axis_label(column: Column) -> str:

@@ -1,14 +1,34 @@
-"""How long a run will take on this machine: as its sister seeds did, else by trying a step."""
+"""How long a run will take on this machine: as its sister seeds did, else by trying a step.
+
+A step is tried once for all stages that cost the same, and its time is kept in zoo's cache.
+"""
 
 from __future__ import annotations
 
+import json
+import logging
+import math
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Final
 
-from zoo.errors import CheckpointError
-from zoo.recipes.schema import RunSpec
+from zoo.data.places import cache_dir
+from zoo.data.sources import open_source
+from zoo.errors import CheckpointError, MachineError
+from zoo.files import write_atomically
+from zoo.recipes.build import plugin_hashes
+from zoo.recipes.schema import RecipeSettings, RunSpec
+from zoo.runs.device import choose_device, plan_execution
 from zoo.runs.directory import RunDirectory, run_path
-from zoo.train.prepare import Options
-from zoo.train.rehearsal import rehearse
+from zoo.runs.provenance import identity_hash, machine, versions
+from zoo.train.prepare import Options, count_steps
+from zoo.train.rehearsal import rehearse_stage
+
+logger = logging.getLogger(__name__)
+_FORMAT: Final = 1
+_NETWORKS: Final = {"scale", "generator", "discriminator"}
+_SIZES: Final = {"batch_size", "lr_patch_size"}
 
 
 class Estimator:
@@ -20,22 +40,93 @@ class Estimator:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        self._device = choose_device(options.device)
+        self._here = {"format": _FORMAT, "machine": machine(), "versions": versions()}
+        self._step_seconds: dict[str, float] = {}
+        self._num_images: dict[str, int] = {}
 
     def __call__(self, spec: RunSpec) -> list[float]:
         """Return the expected seconds of each stage, pretraining first.
 
         The time of a finished run of the same recipe and profile is used where there is one;
-        otherwise one real step of each stage is taken, and nothing is written.
+        otherwise one real step is taken of a stage whose cost is not known yet.
         """
         stages = [spec] if spec.pretraining is None else [spec.pretraining, spec]
-        known = [_measured(stage, self._options.run_root) for stage in stages]
-        if None not in known:
-            return [seconds for seconds in known if seconds is not None]
-        tried = [stage.total_seconds for stage in rehearse(spec, self._options)]
-        return [
-            estimate if seconds is None else seconds
-            for seconds, estimate in zip(known, tried, strict=True)
-        ]
+        return [self._seconds(stage) for stage in stages]
+
+    def _seconds(self, stage: RunSpec) -> float:
+        known = _measured(stage, self._options.run_root)
+        if known is not None:
+            return known
+        source = stage.settings.data.source
+        if source not in self._num_images:
+            found = open_source(source, data_root=self._options.data_root)
+            self._num_images[source] = len(found.training_paths)
+        num_steps = count_steps(stage.settings, self._num_images[source])
+        return num_steps * self._of_a_step(stage)
+
+    def _of_a_step(self, stage: RunSpec) -> float:
+        execution = plan_execution(stage.settings.runtime, self._device).describe()
+        key = self._here | {"execution": execution} | cost_of_a_step(stage.settings)
+        name = identity_hash(key)
+        if name not in self._step_seconds:
+            path = cache_dir() / "estimates" / f"{name}.json"
+            kept = _read(path)
+            self._step_seconds[name] = self._try(stage) if kept is None else kept
+            if kept is None:
+                _keep(path, {"key": key, "step_seconds": self._step_seconds[name]})
+        return self._step_seconds[name]
+
+    def _try(self, stage: RunSpec) -> float:
+        with tempfile.TemporaryDirectory(prefix="zoo-estimate-") as folder:
+            return rehearse_stage(stage, self._options, Path(folder)).step_seconds
+
+
+def cost_of_a_step(settings: RecipeSettings) -> dict[str, Any]:
+    """Return what the time of a step depends on; stages with the same cost the same.
+
+    That is no number with a decimal point in a loss or an adversary: weights, learning rates and
+    margins are factors, whatever they are.
+    """
+    terms = {"adversary": settings.adversary, **settings.losses}
+    return {
+        "networks": settings.model_dump(mode="json", include=_NETWORKS),
+        "terms": {
+            name: _without_factors(term.model_dump(mode="json"))
+            for name, term in terms.items()
+            if term is not None
+        },
+        "sizes": settings.data.model_dump(mode="json", include=_SIZES),
+        "runtime": settings.runtime.model_dump(mode="json"),
+        "plugins": plugin_hashes(settings),
+    }
+
+
+def _without_factors(term: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in term.items() if not _is_factor(value)}
+
+
+def _is_factor(value: object) -> bool:
+    return isinstance(value, float) or (
+        isinstance(value, list) and bool(value) and all(isinstance(one, float) for one in value)
+    )
+
+
+def _read(path: Path) -> float | None:
+    """Return the seconds that were kept; None where there are none, or they are damaged."""
+    try:
+        seconds = float(json.loads(path.read_bytes())["step_seconds"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return seconds if 0 < seconds < math.inf else None
+
+
+def _keep(path: Path, document: Mapping[str, Any]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(document, indent=2).encode())
+    except (MachineError, OSError) as error:  # an estimate is one all the same
+        logger.debug("%s is not kept: %s", path, error)
 
 
 def _measured(spec: RunSpec, run_root: Path) -> float | None:

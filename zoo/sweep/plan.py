@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zoo.bench.run_state import RunState, State, find_run
+from zoo.errors import staying
 from zoo.recipes.book import Book
 from zoo.recipes.schema import RunSpec
 from zoo.recipes.variants import specify
@@ -25,12 +26,14 @@ class PlannedRun:
     Attributes:
         spec: the run.
         found: whether it is there already.
-        seconds: expected time, its pretraining included where no run before it brings that; None
-            where nothing is known.
+        brings_pretraining: whether it is pretrained first, as no run before it is.
+        seconds: expected time, of its pretraining too where it brings that; None where nothing is
+            known, or nobody asked.
     """
 
     spec: RunSpec
     found: RunState
+    brings_pretraining: bool = False
     seconds: float | None = None
 
     @property
@@ -68,47 +71,55 @@ def in_training_order(specs: Iterable[RunSpec]) -> list[RunSpec]:
     return sorted(specs, key=lambda spec: (spec.seed, spec.settings.is_adversarial))
 
 
-def plan_runs(
-    specs: Iterable[RunSpec],
-    run_root: Path,
-    measure: Measure | None = None,
-) -> list[PlannedRun]:
-    """Say for each run, in training order, whether it is there and how long it will take.
+def plan_runs(specs: Iterable[RunSpec], run_root: Path) -> list[PlannedRun]:
+    """Say for each run, in training order, whether it is there.
 
     Args:
         specs: the runs.
         run_root: folder of run directories.
-        measure: returns the expected seconds of each stage of a run, pretraining first; asked
-            once a recipe. None to expect nothing. Where it fails, nothing is known: what is
-            wrong with a run becomes its own failure, when it is trained.
     """
     ordered = in_training_order(specs)
-    estimates: dict[str, Sequence[float] | None] = {}
     brought = {_content(spec) for spec in ordered if spec.pretraining is None}
     planned = []
     for spec in ordered:
-        found = find_run(spec, run_root)
-        seconds: float | None = 0.0
-        if found.can_be_trained:
-            if measure is not None and spec.recipe not in estimates:
-                estimates[spec.recipe] = _expected(measure, spec)
-            stages = estimates.get(spec.recipe)
-            inner = spec.pretraining
-            shared = (
-                inner is None
-                or _content(inner) in brought
-                or find_run(inner, run_root).state in ENDS
-            )
-            if inner is not None:
-                brought.add(_content(inner))
-            seconds = None if stages is None else sum(stages[-1:] if shared else stages)
-        planned.append(PlannedRun(spec, found, seconds))
+        found, inner = find_run(spec, run_root), spec.pretraining
+        brings = found.can_be_trained and inner is not None
+        if brings and inner is not None:
+            content = _content(inner)
+            brings = content not in brought and find_run(inner, run_root).state not in ENDS
+            brought.add(content)
+        planned.append(PlannedRun(spec, found, brings))
     return planned
+
+
+def with_seconds(planned: Iterable[PlannedRun], measure: Measure) -> Iterator[list[PlannedRun]]:
+    """Yield the runs to train, recipe by recipe, with their expected time: it takes its time.
+
+    Args:
+        planned: runs in training order.
+        measure: returns the expected seconds of each stage of a run, pretraining first; asked
+            once a recipe. Where it fails, nothing is known: what is wrong with a run becomes its
+            own failure, when it is trained.
+    """
+    by_recipe: dict[str, list[PlannedRun]] = {}
+    for run in planned:
+        if run.is_needed:
+            by_recipe.setdefault(run.spec.recipe, []).append(run)
+    for runs in by_recipe.values():
+        stages = _expected(measure, runs[0].spec)
+        yield [replace(run, seconds=_seconds(run, stages)) for run in runs]
+
+
+def _seconds(run: PlannedRun, stages: Sequence[float] | None) -> float | None:
+    if stages is None:
+        return None
+    return sum(stages if run.brings_pretraining else stages[-1:])
 
 
 def _expected(measure: Measure, spec: RunSpec) -> Sequence[float] | None:
     try:
-        return measure(spec)
+        with staying():
+            return measure(spec)
     except Exception as error:  # noqa: BLE001  it runs a recipe's code, which may raise anything
         logger.warning("%s: no expected time: %s: %s", spec.recipe, type(error).__name__, error)
         return None

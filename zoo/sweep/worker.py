@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from zoo.errors import DivergedError, ZooError
+from zoo.errors import DivergedError, ZooError, staying
 from zoo.plugins import load_plugin_file
 from zoo.streams import lasting_streams
 from zoo.train.observer import Observer
@@ -101,7 +101,8 @@ def run_job(job: Mapping[str, Any], observer: Observer) -> dict[str, Any]:
             observer=observer,
             sources=tuple(given.get("sources", ())),
         )
-        run = train(spec, options)
+        with staying():
+            run = train(spec, options)
     except Interrupted as stopped:
         return {
             "status": "interrupted",

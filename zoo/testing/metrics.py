@@ -10,12 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoo.metrics.base import Comparison, Metric
+from zoo.metrics.base import Comparison, Metric, is_in_range
 from zoo.testing.contract import Contract, images, require, require_untouched
 
 SCALE = 4
-ROUNDING = 1e-5
-"""How far beyond its range a score may be, in parts of the range."""
 SIDE = 96
 """Side in pixels of the images most checks use; larger where the metric needs it."""
 
@@ -87,9 +85,10 @@ class MetricContract(Contract):
             raise SkipTest("it declares no range")
         for name, one in {"the real image": same, **self._degraded(same)}.items():
             value = metric.score(one)
-            slack = ROUNDING * (limits[1] - limits[0])
-            inside = limits[0] - slack <= value <= limits[1] + slack
-            require(inside, f"{name} scores {value:.6g}, outside {limits[0]:g} to {limits[1]:g}")
+            require(
+                is_in_range(value, limits),
+                f"{name} scores {value:.6g}, outside {limits[0]:g} to {limits[1]:g}",
+            )
 
     def test_smallest_image(self) -> None:
         """An image of the smallest side it declares is scored, its border cut."""

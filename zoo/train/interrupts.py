@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from zoo.errors import Leaving
 from zoo.signals import ENDING, heeded
 
 EXIT_CODES = {signal.SIGINT: 130, **dict.fromkeys(ENDING, 143)}
@@ -74,7 +75,7 @@ class _Leaver:
         self.requested = self.requested or number
         if number == signal.SIGINT:
             raise KeyboardInterrupt
-        raise SystemExit(EXIT_CODES[signal.Signals(number)])
+        raise Leaving(EXIT_CODES[signal.Signals(number)])
 
 
 def wish_before(handlers: Iterable[Any]) -> int | None:

@@ -90,16 +90,30 @@ def rehearse(
     stages = [spec] if spec.pretraining is None else [spec.pretraining, spec]
     with tempfile.TemporaryDirectory(prefix="zoo-dry-run-") as folder:
         return [
-            _rehearse_stage(
+            rehearse_stage(
                 stage, options, Path(folder), foretell_memory=foretell_memory, choose=choose
             )
             for stage in stages
         ]
 
 
-def _rehearse_stage(
-    spec: RunSpec, options: Options, store_dir: Path, *, foretell_memory: bool, choose: bool
+def rehearse_stage(
+    spec: RunSpec,
+    options: Options,
+    store_dir: Path,
+    *,
+    foretell_memory: bool = False,
+    choose: bool = False,
 ) -> Rehearsal:
+    """Take one real step of a stage, without its pretraining; see `rehearse`.
+
+    Args:
+        spec: complete specification.
+        options: where and on what.
+        store_dir: folder of the small patch store.
+        foretell_memory: see `rehearse`.
+        choose: see `rehearse`.
+    """
     prepared = prepare(spec, options, rehearsal=store_dir)
     if choose:
         prepared = settle(spec, prepared, options, begun=_begun(spec, options), rehearsal=True)
