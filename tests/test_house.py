@@ -23,6 +23,7 @@ LAYERS = [
     {"errors"},
     {"files", "packages"},
     {"registry", "plugins", "fingerprints"},
+    {"apart"},
     {"generators", "discriminators", "adversaries", "losses", "metrics", "data"}
     | {"weights", "features"},
     {"recipes"},

@@ -11,6 +11,7 @@ from torch import Tensor
 from zoo.generators.base import Generator
 from zoo.recipes.arguments import SCALE
 from zoo.runs.device import has_cpp_compiler
+from zoo.testing.apart import apart
 from zoo.testing.contract import images, require, require_close
 from zoo.testing.export import onnx_difference
 from zoo.testing.networks import FLOAT32_TOLERANCE, NetworkContract
@@ -48,6 +49,7 @@ class GeneratorContract(NetworkContract):
         found = require_close(alone, together, tolerance=FLOAT32_TOLERANCE, what="an image")
         self.measured = f"largest difference {found:.1g}"
 
+    @apart
     def test_compile(self) -> None:
         """Compiled by `torch.compile`, it gives the same."""
         _require_compiler()
@@ -59,6 +61,7 @@ class GeneratorContract(NetworkContract):
         found = require_close(actual, expected, tolerance=FLOAT32_TOLERANCE, what="the output")
         self.measured = f"largest difference {found:.1g}"
 
+    @apart
     def test_onnx(self) -> None:
         """Exported to ONNX with any height and width, it gives the same in onnxruntime."""
         found = onnx_difference(self.network())

@@ -15,6 +15,7 @@ from unittest import SkipTest
 
 from zoo.errors import ZooError
 from zoo.testing.adversaries import AdversaryContract
+from zoo.testing.apart import ApartError
 from zoo.testing.contract import Contract
 from zoo.testing.discriminators import DiscriminatorContract
 from zoo.testing.generators import GeneratorContract
@@ -78,21 +79,24 @@ def run_contract(contract: Contract) -> Iterator[Verdict]:
 
     A component that cannot be built is checked no further.
     """
-    built = _verdict(contract, "build", "It can be built and used here.")
+    built = judged(contract, "build", "It can be built and used here.")
     if built.status != "ok":
         yield built
         return
     for check in contract.checks():
         contract.measured = ""
         doc = inspect.getdoc(getattr(contract, check)) or check
-        yield _verdict(contract, check, " ".join(doc.partition("\n\n")[0].split()))
+        yield judged(contract, check, " ".join(doc.partition("\n\n")[0].split()))
 
 
-def _verdict(contract: Contract, check: str, says: str) -> Verdict:
+def judged(contract: Contract, check: str, says: str) -> Verdict:
+    """Return the verdict of one check; `says` is what it checks, in words."""
     try:
         getattr(contract, check)()
     except SkipTest as reason:
         return Verdict(check, says, "skipped", str(reason))
+    except ApartError as error:
+        return Verdict(check, says, "FAILED", str(error), error.place, error.trace)
     except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may fail in any way
         place = _place(error, contract.component)
         trace = "".join(traceback.format_exception(error))
