@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import traceback
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 from unittest import SkipTest
@@ -77,16 +77,23 @@ def contract_of(
 def run_contract(contract: Contract) -> Iterator[Verdict]:
     """Yield a verdict for each check of a contract; nothing that a component does stops it.
 
-    A component that cannot be built is checked no further.
+    A component that cannot be built and used once is checked no further. A failure that comes
+    again, with the same cause at the same line, is told once.
     """
-    built = judged(contract, "build", "It can be built and used here.")
-    if built.status != "ok":
-        yield built
+    used = judged(contract, "first_use", "It can be built and used here.")
+    if used.status != "ok":
+        yield used
         return
+    failed: dict[tuple[str, str | None], str] = {}
     for check in contract.checks():
         contract.measured = ""
         doc = inspect.getdoc(getattr(contract, check)) or check
-        yield judged(contract, check, " ".join(doc.partition("\n\n")[0].split()))
+        verdict = judged(contract, check, " ".join(doc.partition("\n\n")[0].split()))
+        if verdict.status == "FAILED":
+            first = failed.setdefault((verdict.detail, verdict.place), verdict.says)
+            if first != verdict.says:
+                verdict = replace(verdict, detail=f"for the same cause as {first!r}", place=None)
+        yield verdict
 
 
 def judged(contract: Contract, check: str, says: str) -> Verdict:
