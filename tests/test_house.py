@@ -23,6 +23,7 @@ LAYERS = [
     {"errors"},
     {"files", "letters", "packages", "signals", "streams"},
     {"registry", "plugins", "fingerprints"},
+    {"apart"},
     {"generators", "discriminators", "adversaries", "losses", "metrics", "data"}
     | {"weights", "features"},
     {"recipes"},

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from zoo.errors import DuplicateNameError, PluginError
-from zoo.plugins import load_plugin_file
+from zoo.plugins import load_plugin_file, require_registered
 from zoo.registry import REGISTRIES
 
 GENERATORS = REGISTRIES["generators"]
@@ -434,3 +434,21 @@ def test_nothing_of_packages_is_there_where_they_are_kept_out(site: Path) -> Non
     assert "whole" not in found["recipes"]
     assert not [kind for kind in KINDS if "whole" in found["listed"][kind]]
     assert found["messages"] == []
+
+
+@pytest.mark.parametrize(
+    ("origin", "remedy"),
+    [
+        ("file /home/me/my net.py", "give that file with --plugin '/home/me/my net.py'"),
+        ("package zoo-span 0.1", "install it: pip install zoo-span==0.1"),
+        ("session __main__", "put it into a file and give that with --plugin"),
+    ],
+)
+def test_what_a_missing_plugin_was_is_said(origin: str, remedy: str) -> None:
+    with pytest.raises(PluginError) as caught:
+        require_registered("generators", "safmn", origin, "runs/safmn")
+    told = f"unknown generator 'safmn': runs/safmn was made with the one of {origin}, which is not"
+    assert str(caught.value).startswith(told)
+    assert remedy in str(caught.value)
+    require_registered("generators", "srresnet", origin, "runs/x")
+    require_registered("generators", "safmn", None, "x")

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -185,6 +185,20 @@ def test_a_plugin_trains_resumes_is_benched_claimed_and_reported(place: Place) -
     place.zoo("report")
     page = (place.folder / "runs" / "report" / "index.html").read_text()
     assert "A wider network has a smaller error" in page
+    require_told_what_is_missing(place, str(run.relative_to(place.folder)))
+
+
+def require_told_what_is_missing(place: Place, run: str) -> None:
+    """Without the plugin, what uses a run says which one that was and how to give it."""
+    is_file = bool(place.options)
+    told = f"--plugin {place.folder / 'acme.py'}" if is_file else "pip install zoo-acme==1.0"
+    without = replace(place, options=(), packages="")
+    for words in (("export", run, "-o", "net"), ("bench", run, "--profile", "smoke")):
+        process = without.start(*words)
+        output, _ = process.communicate(timeout=LIMIT)
+        assert process.returncode in (2, 3), output
+        assert "unknown generator 'acme-net'" in output
+        assert told in " ".join(output.split())
 
 
 def write_images(folder: Path) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import shlex
 import sys
 import traceback
 from dataclasses import dataclass
@@ -134,6 +135,32 @@ def plugin_file_of(component: type) -> Path | None:
     module = sys.modules.get(component.__module__)
     path: Path | None = getattr(module, PLUGIN_FILE, None)
     return path
+
+
+def require_registered(folder: str, name: str, origin: str | None, of: object) -> None:
+    """Refuse what was made with a plugin that is not here, and say which plugin that was.
+
+    Args:
+        folder: key of `REGISTRIES`.
+        name: of the component.
+        origin: where it came from then, as `str(Origin)`; None where nobody knows.
+        of: what was made with it; it begins the explanation.
+
+    Raises:
+        PluginError: if nothing has that name here, and the origin is known.
+    """
+    registry = REGISTRIES[folder]
+    if origin is None or name in registry.names():
+        return
+    kind, _, where = origin.partition(" ")
+    remedy = {
+        "file": f"give that file with --plugin {shlex.quote(where)}",
+        "package": f"install it: pip install {shlex.quote(where.replace(' ', '=='))}",
+    }.get(kind, "a script or notebook defined it: put it into a file and give that with --plugin")
+    raise PluginError(
+        f"unknown {registry.kind} {name!r}: {of} was made with the one of {origin}, which is "
+        f"not loaded; {remedy}"
+    )
 
 
 def _unload(name: str, earlier: ModuleType | None) -> None:

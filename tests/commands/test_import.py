@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from typer.testing import Result
@@ -133,3 +135,24 @@ def test_a_plugins_generator(zoo: Zoo, plugin_file: Path, theirs: Path) -> None:
     card = zoo("card", "plugged.safetensors", "--plugin", plugin_file).stdout
     assert "--model plugged.safetensors --plugin plugged.py" in card
     assert "use it only if you trust" in card
+
+
+def test_options_and_counters_beside_the_weights_are_no_hindrance(zoo: Zoo, theirs: Path) -> None:
+    weights = torch.load(theirs, weights_only=True)
+    counted = {f"module.{name}": value for name, value in weights.items()}
+    counted |= {"module.model.0.total_ops": torch.zeros(1), "module.total_params": torch.zeros(1)}
+    options = argparse.Namespace(scale=4, psnr=np.float64(28.5))
+    torch.save({"state_dict": counted, "options": options, "best": np.arange(3)}, theirs)
+    result = zoo("import", theirs, "--licence", "apache-2.0")
+    assert result.exit_code == 0, result.stderr
+    assert "2 counters of thop were left out" in result.stderr
+    assert "left out: best, options" in result.stderr
+
+
+def test_what_is_no_checkpoint_ends_in_2_and_a_sentence(zoo: Zoo, tmp_path: Path) -> None:
+    path = tmp_path / "RealESRGAN.pth"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 67010245\n")
+    result = zoo("import", path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "it is a pointer of Git LFS" in " ".join(result.stderr.split())
+    assert list(tmp_path.iterdir()) == [path]

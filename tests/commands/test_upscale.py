@@ -135,7 +135,12 @@ def test_a_plugins_model_needs_its_plugin(zoo: Zoo, tmp_path: Path, plugin_file:
     words = ("upscale", picture(tmp_path / "a.png"), "--model", model, "--device", "cpu")
     refused = zoo(*words)
     assert refused.exit_code == 2
-    assert "unknown generator 'plugged-net'" in refused.stderr
+    assert "unknown generator 'plugged-net' (see: zoo list generators)" in refused.stderr
+    origin = {"generator plugged-net": f"file {plugin_file}"}
+    write_model(model, Model(details.model_copy(update={"plugins": origin}), tensors))
+    refused = zoo(*words)
+    assert refused.exit_code == 2
+    assert f"give that file with --plugin {plugin_file}" in " ".join(refused.stderr.split())
     assert zoo(*words, "--plugin", plugin_file).exit_code == 0
     assert size_of(tmp_path / "a-x4.png") == (32, 24)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import pickle
@@ -212,3 +213,41 @@ def test_damaged_files(tmp_path: Path, content: bytes) -> None:
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="there is no file"):
         read_checkpoint(tmp_path / "absent.pth")
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["model.", "net_g.", "netG.", "generator.module.", "model.module.", "net_g._orig_mod."],
+)
+def test_prefixes_of_training_scripts_are_removed(tmp_path: Path, prefix: str) -> None:
+    read = read_checkpoint(saved(tmp_path, {f"{prefix}a.w": A["w"], f"{prefix}b.w": B["w"]}))
+    assert read.tensors.keys() == {"a.w", "b.w"}
+    assert read.prefix == prefix
+    assert f"the prefix {prefix!r} was removed from the names" in read.notes
+
+
+def test_a_sequence_called_model_keeps_its_name(tmp_path: Path) -> None:
+    read = read_checkpoint(saved(tmp_path, {"model.0.w": A["w"], "module.1.w": B["w"]}))
+    assert read.tensors.keys() == {"model.0.w", "module.1.w"}
+    assert read_checkpoint(saved(tmp_path, {"module.model.0.w": A["w"]})).tensors.keys() == {
+        "model.0.w"
+    }
+
+
+def test_a_part_called_model_among_others_stays(tmp_path: Path) -> None:
+    read = read_checkpoint(saved(tmp_path, {"model.a.w": A["w"], "tail.w": B["w"]}))
+    assert read.tensors.keys() == {"model.a.w", "tail.w"}
+
+
+def test_counters_of_thop_are_left_out(tmp_path: Path) -> None:
+    counters = {"total_ops": torch.zeros(1), "a.total_params": torch.zeros(1, dtype=torch.int64)}
+    read = read_checkpoint(saved(tmp_path, {"model.a.w": A["w"], **counters}))
+    assert read.tensors.keys() == {"a.w"}
+    assert "2 counters of thop were left out" in read.notes
+
+
+def test_what_lies_among_the_weights_is_left_out_and_said(tmp_path: Path) -> None:
+    content = {**A, "psnr": np.float64(28.1), "epoch": 3, "args": argparse.Namespace(scale=4)}
+    read = read_checkpoint(saved(tmp_path, content))
+    assert read.tensors.keys() == {"w"}
+    assert read.notes == ("left out: args, epoch, psnr",)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from spandrel import ModelLoader
-from torch import Tensor
+from torch import Tensor, nn
 
 from tests.exchange import networks
 from tests.exchange.networks import passing
@@ -16,6 +16,7 @@ from zoo.exchange.foreign import Imported, import_model, known_layouts
 from zoo.files import file_sha256
 from zoo.generators.base import Generator
 from zoo.models.file import read_model, write_model
+from zoo.registry import GENERATORS
 
 IMAGE = torch.rand(2, 3, 7, 5, generator=torch.Generator().manual_seed(1))
 SMALL_RRDB = {"width": 8, "growth": 4, "num_blocks": 2}
@@ -276,3 +277,25 @@ def test_the_weights_of_a_run_are_named_by_its_directory(tmp_path: Path) -> None
     save_file(passing("rrdb", **SMALL_RRDB).state_dict(), tmp_path / "weights.safetensors")
     with pytest.raises(WeightsError, match=f"belongs to a run of zoo's: name {tmp_path} instead"):
         import_model(tmp_path / "weights.safetensors")
+
+
+def test_a_generator_with_a_part_called_model_keeps_that_name(tmp_path: Path) -> None:
+    class Wrapped(Generator):
+        def __init__(self, *, scale: int = 2) -> None:
+            super().__init__(scale=scale)
+            self.model = nn.Sequential()
+            self.model.add_module("tail", nn.Conv2d(3, 3 * scale**2, 1))
+
+        def forward(self, lr_image: torch.Tensor) -> torch.Tensor:
+            image = nn.functional.interpolate(lr_image, scale_factor=self.scale)
+            return image + 0 * nn.functional.pixel_shuffle(self.model(lr_image), self.scale)
+
+    snapshot = GENERATORS.snapshot()
+    try:
+        GENERATORS.add("wrapped", Wrapped)
+        for prefix in ("", "module."):
+            tensors = {f"{prefix}{n}": v for n, v in Wrapped().state_dict().items()}
+            imported = import_model(saved(tmp_path, tensors), generator="wrapped")
+            assert imported.model.tensors.keys() == {"model.tail.weight", "model.tail.bias"}
+    finally:
+        GENERATORS.restore(snapshot)

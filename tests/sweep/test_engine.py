@@ -118,11 +118,11 @@ for line in sys.stdin:
 def fake_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have jobs done by a process that only says its number; some recipes end or kill it."""
 
-    def start(_worker: engine._Worker) -> subprocess.Popen[str]:
+    def start(_module: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", FAKE]
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    monkeypatch.setattr(engine._Worker, "_start", start)
+    monkeypatch.setattr(engine, "start_module", start)
 
 
 @pytest.mark.usefixtures("fake_worker")
@@ -201,7 +201,7 @@ def test_a_signal_while_the_worker_starts_is_passed_on(
     done = tmp_path / "done"
     script = "import sys, time; sys.stdin.readline(); time.sleep(1); open(sys.argv[1], 'w')"
 
-    def start(_worker: engine._Worker) -> subprocess.Popen[str]:
+    def start(_module: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", script, str(done)]
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -209,7 +209,7 @@ def test_a_signal_while_the_worker_starts_is_passed_on(
         os.kill(os.getpid(), signal.SIGUSR1)
         return process
 
-    monkeypatch.setattr(engine._Worker, "_start", start)
+    monkeypatch.setattr(engine, "start_module", start)
     with pytest.raises(Interrupted) as caught:
         list(run_jobs([make_spec("srresnet")], Settings(tmp_path), Observer()))
     assert caught.value.exit_code == 143

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from unittest import SkipTest
 
 import pytest
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo.errors import WeightsError
+from zoo.generators.base import Generator
 from zoo.losses.base import Loss
 from zoo.registry import REGISTRIES
 from zoo.testing.losses import LossContract
-from zoo.testing.verdicts import CONTRACTS, Verdict, contract_of, run_contract
+from zoo.testing.verdicts import CONTRACTS, Verdict, contract_of, judged, run_contract
 
 
 class Faulty(Loss):
@@ -60,10 +62,69 @@ def test_a_bug_is_a_failure_with_its_line_and_stops_no_other_check() -> None:
     assert passed.says.startswith("Every argument is keyword-only")
 
 
+def test_a_cause_is_told_once() -> None:
+    failures = [verdict for verdict in verdicts().values() if verdict.status == "FAILED"]
+    assert len(failures) > 3
+    told = [each for each in failures if "shape '[7]'" in each.detail and each.place is not None]
+    same = f"for the same cause as {failures[0].says!r}"
+    assert told[0] == failures[0]
+    assert [each.detail for each in failures].count(same) > 1
+    assert len({each.detail for each in told}) == len(told)
+
+
+class Windowed(Generator):
+    """Takes images in windows of 8x8 pixels only."""
+
+    def __init__(self, *, scale: int = 4, side: int = 8) -> None:
+        super().__init__(scale=scale)
+        self.side = side
+        self.body = nn.Conv2d(3, 3 * scale**2, 3, padding=1)
+
+    def forward(self, lr_image: Tensor) -> Tensor:
+        batch, channels, height, width = lr_image.shape
+        windows = lr_image.reshape(batch, channels, height // self.side, self.side, width)
+        return nn.functional.pixel_shuffle(self.body(windows.reshape(lr_image.shape)), self.scale)
+
+
+def test_a_network_that_does_not_take_an_image_is_told_once_with_its_size() -> None:
+    (only,) = run_contract(contract_of("generators", Windowed, {}))
+    assert (only.status, only.says) == ("FAILED", "It can be built and used here.")
+    assert only.detail.startswith(
+        "2 images of 12x10 pixels do not go through it in training: RuntimeError: shape '[2, 3, 1, "
+    )
+    assert str(only.place).startswith("test_verdicts.py:")
+
+
+def test_a_size_that_does_not_go_through_is_named() -> None:
+    contract = contract_of("generators", Windowed, {"side": 2})
+    verdict = judged(contract, "test_images_of_any_size", "")
+    assert verdict.detail.startswith(
+        "2 images of 1x1 pixels do not go through it in evaluation at scale 2: RuntimeError: "
+    )
+    assert str(verdict.place).startswith("test_verdicts.py:")
+
+
+class Huge(Windowed):
+    """Untrained, its values are far from those of an image."""
+
+    def forward(self, lr_image: Tensor) -> Tensor:
+        return 1e9 * nn.functional.pixel_shuffle(self.body(lr_image), self.scale)
+
+
+def test_a_difference_of_large_values_is_relative_and_says_so() -> None:
+    verdict = judged(contract_of("generators", Huge, {}), "test_bfloat16", "")
+    assert verdict.status == "ok"
+    told = re.fullmatch(
+        r"largest difference (\S+) of the largest value, (\S+e\+0[89])", verdict.detail
+    )
+    assert told is not None
+    assert 0 < float(told[1]) < 0.05
+
+
 def test_what_cannot_be_built_is_checked_no_further() -> None:
     (only,) = verdicts(weights="wrong").values()
     assert (only.check, only.status, only.detail) == (
-        "build",
+        "first_use",
         "FAILED",
         "ValueError: no such weights",
     )

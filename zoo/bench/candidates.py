@@ -27,6 +27,7 @@ from zoo.errors import DataError, PluginError, RecipeError, UnknownNameError, We
 from zoo.files import file_sha256
 from zoo.fingerprints import scoring_hash
 from zoo.models.file import read_details, read_model
+from zoo.plugins import require_registered
 from zoo.recipes.arguments import complaints
 from zoo.recipes.book import Book
 from zoo.recipes.build import build_generator
@@ -304,6 +305,10 @@ def _nothing() -> Upscaler:
 
 
 def _run_generator(directory: RunDirectory, spec: RunSpec, identity: str) -> nn.Module:
+    name = spec.settings.generator.name
+    session = (directory.provenance() or {"sessions": [{"components": {}}]})["sessions"][-1]
+    origin = session["components"].get(f"generator {name}")
+    require_registered("generators", name, origin, directory.path)
     weights, _ = directory.read_weights(identity)
     return _loaded(build_generator(spec.settings, seed=spec.seed), weights, directory.weights)
 

@@ -21,8 +21,8 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from statistics import fmean, stdev
 
-from zoo.bench.records import Column, DatasetScores, Record, age_of, odd_degradations, stand_ins
-from zoo.bench.remarks import remarks
+from zoo.bench.records import Column, DatasetScores, Record, age_of
+from zoo.bench.remarks import random_components, remarks
 from zoo.bench.samples import not_recipes
 from zoo.bench.selection import comparable
 from zoo.bench.statistics import LEVEL
@@ -32,8 +32,6 @@ from zoo.weights.tensors import NOT_VERIFIED
 COSTS_OF = "one LR image of 128x128 pixels"
 """What costs are those of; `zoo.bench.cost` measures them."""
 MEAN = "mean"
-RANDOM = "random"
-"""What the provenance of a component says of weights nobody trained, see `zoo.weights.store`."""
 HASH_LENGTH, HASH_DIGITS = 64, 12
 PROTOCOLS = {
     1: "images rounded to 8 bits; Y is BT.601 studio luma rounded to 8 bits; {scale} pixels cut "
@@ -188,11 +186,7 @@ def _comparison(
     said = [
         *notes,
         *not_recipes(records),
-        *odd_degradations(records),
         *remarks(records),
-        *stand_ins(records),
-        *_own_judges(records),
-        *_random_judges(records),
     ]
     groups = _groups(records, order)
     whole = _whole_suite(groups, datasets, said)
@@ -257,38 +251,6 @@ def _whole_suite(
                 reason = (dataset.skipped if dataset else None) or missing
                 notes.append(f"no mean of the suite: {name} was skipped: {reason}")
     return whole
-
-
-def _own_judges(records: Sequence[Record]) -> list[str]:
-    """Say which scores come from a network that the generator was trained against."""
-    found: dict[str, dict[str, None]] = {}
-    for record in records:
-        for key, components in record.provenance.get("trained_against", {}).items():
-            said = f"{record.target.name} (loss {', '.join(components)})"
-            found.setdefault(record.columns[key].label, {})[said] = None
-    return [
-        f"{label} says little of {', '.join(names)}: the loss compares by the same network"
-        for label, names in found.items()
-    ]
-
-
-def _random_judges(records: Sequence[Record]) -> list[str]:
-    """Say which recipes were trained with networks of random weights instead of learned ones."""
-    found: dict[str, list[str]] = {}
-    for record in records:
-        found.setdefault(record.target.name, []).extend(random_components(record))
-    return [
-        f"{name} was trained with random weights in {', '.join(dict.fromkeys(components))}: it is "
-        "not the recipe with learned ones"
-        for name, components in found.items()
-        if components
-    ]
-
-
-def random_components(record: Record) -> list[str]:
-    """Return the components a record's generator was trained with whose weights were random."""
-    components = {} if record.training is None else record.training.components
-    return [name for name, known in components.items() if known.get("weights") == RANDOM]
 
 
 def _rows(

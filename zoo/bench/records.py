@@ -250,12 +250,6 @@ def stand_ins(records: Iterable[Record]) -> list[str]:
     ]
 
 
-def odd_degradations(records: Iterable[Record]) -> list[str]:
-    """Say which datasets' LR files are not the HR images made small by MATLAB's bicubic."""
-    datasets = [dataset for record in records for dataset in record.datasets]
-    return list(dict.fromkeys(one.degradation for one in datasets if one.degradation))
-
-
 def record_path(root: Path, record: Record) -> Path:
     """Return where a record lies below a folder of records.
 

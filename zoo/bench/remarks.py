@@ -6,17 +6,19 @@ Not here: what may not be compared (`zoo.bench.selection`), what is missing
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from zoo.bench.records import Record
+from zoo.bench.records import Record, stand_ins
 
 REMARKS: Final = "remarks"
 """Where a record's provenance has what was noticed while it was scored, each a phrase."""
+RANDOM: Final = "random"
+"""What the provenance of a component says of weights nobody trained, see `zoo.weights.store`."""
 
 
-def remarks(records: Iterable[Record]) -> list[str]:
-    """Return the notes on some records: copies among their images, and what was noticed."""
+def remarks(records: Sequence[Record]) -> list[str]:
+    """Return the notes on some records: copies, LR files of another origin, what was noticed."""
     found = []
     for record in records:
         hashes = [
@@ -25,7 +27,9 @@ def remarks(records: Iterable[Record]) -> list[str]:
             for image in dataset.images
         ]
         found += copies(hashes)
+        found += [dataset.degradation for dataset in record.datasets if dataset.degradation]
         found += [f"{record.target.name} {said}" for said in record.provenance.get(REMARKS, [])]
+    found += [*stand_ins(records), *_own_judges(records), *_random_judges(records)]
     return list(dict.fromkeys(found))
 
 
@@ -43,3 +47,35 @@ def copies(hashes: Sequence[tuple[str, str]]) -> list[str]:
         for alike in names.values()
         if len(alike) > 1
     ]
+
+
+def _own_judges(records: Sequence[Record]) -> list[str]:
+    """Say which scores come from a network that the generator was trained against."""
+    found: dict[str, dict[str, None]] = {}
+    for record in records:
+        for key, components in record.provenance.get("trained_against", {}).items():
+            said = f"{record.target.name} (loss {', '.join(components)})"
+            found.setdefault(record.columns[key].label, {})[said] = None
+    return [
+        f"{label} says little of {', '.join(names)}: the loss compares by the same network"
+        for label, names in found.items()
+    ]
+
+
+def _random_judges(records: Sequence[Record]) -> list[str]:
+    """Say which recipes were trained with networks of random weights instead of learned ones."""
+    found: dict[str, list[str]] = {}
+    for record in records:
+        found.setdefault(record.target.name, []).extend(random_components(record))
+    return [
+        f"{name} was trained with random weights in {', '.join(dict.fromkeys(components))}: it is "
+        "not the recipe with learned ones"
+        for name, components in found.items()
+        if components
+    ]
+
+
+def random_components(record: Record) -> list[str]:
+    """Return the components a record's generator was trained with whose weights were random."""
+    components = {} if record.training is None else record.training.components
+    return [name for name, known in components.items() if known.get("weights") == RANDOM]

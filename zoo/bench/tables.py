@@ -22,10 +22,10 @@ from zoo.bench.comparisons import (
     Row,
     Score,
     compare,
-    random_components,
     score_keys,
 )
 from zoo.bench.records import Column, Record
+from zoo.bench.remarks import random_components
 from zoo.bench.selection import comparable
 from zoo.bench.text import (
     MISSING,

@@ -30,8 +30,14 @@ WRAPPERS = (
 )
 """Where training scripts put the weights of a generator; a moving average first."""
 
-PREFIXES = ("module.", "_orig_mod.", "generator.")
-"""What parallel training, compilation and a combined checkpoint put before every name."""
+COMMON = ("module.", "_orig_mod.", "model.")
+"""What parallel training, compilation and Lightning put before every name."""
+
+OWNERS = ("generator.", "net_g.", "netG.")
+"""What a combined checkpoint puts before the generator's names; other names are not its own."""
+
+COUNTERS_OF_THOP = ("total_ops", "total_params")
+"""Last parts of the names of what thop leaves in a network that it counted operations of."""
 
 MAX_FILE_BYTES = 4 * 1024**3
 MAX_TENSORS = 5_000
@@ -48,7 +54,8 @@ class Checkpoint:
     """The weights in a file.
 
     Attributes:
-        tensors: by the names the file has, common prefixes removed; float32 but for counters.
+        tensors: by the names the file has, prefixes removed; float32 but for counters.
+        prefix: what was removed from the beginning of every name.
         key: where in the file they were, None at its top.
         notes: what was chosen or left out, as sentences.
     """
@@ -56,6 +63,7 @@ class Checkpoint:
     tensors: dict[str, torch.Tensor]
     key: str | None
     notes: tuple[str, ...]
+    prefix: str = ""
 
 
 def read_checkpoint(path: Path, *, key: str | None = None) -> Checkpoint:
@@ -73,6 +81,10 @@ def read_checkpoint(path: Path, *, key: str | None = None) -> Checkpoint:
     if not isinstance(loaded, Mapping):
         raise WeightsError(f"{path} holds {_kind(loaded)}, not named tensors; save a state_dict")
     state, found, notes = _unwrapped(path, loaded, key)
+    counted = [name for name in state if name.rpartition(".")[2] in COUNTERS_OF_THOP]
+    if counted:
+        notes.append(f"{len(counted)} counters of thop were left out")
+        state = {name: value for name, value in state.items() if name not in counted}
     _require_ordinary(path, state, num_bytes)
     tensors, stripped = _without_prefix(state)
     if stripped:
@@ -83,7 +95,7 @@ def read_checkpoint(path: Path, *, key: str | None = None) -> Checkpoint:
     types = {str(value.dtype).removeprefix("torch.") for value in _floating(state)} - {"float32"}
     if types:
         notes.append(f"converted from {', '.join(sorted(types))} to float32")
-    return Checkpoint(floats, found, tuple(notes))
+    return Checkpoint(floats, found, tuple(notes), stripped)
 
 
 def _size(path: Path) -> int:
@@ -125,6 +137,10 @@ def _unwrapped(
     chosen = next((name for name in WRAPPERS if name in wrappers), None)
     if chosen is None and len(wrappers) == 1:
         chosen = wrappers[0]
+    own = {n: each for n, each in loaded.items() if isinstance(each, torch.Tensor)}
+    if not wrappers and _is_state(own):
+        rest = sorted(_shown(name) for name in loaded if name not in own)
+        return own, None, [f"left out: {', '.join(rest[:_LISTED])}"]
     if chosen is None:
         raise WeightsError(_no_weights(path, loaded, wrappers))
     return dict(loaded[chosen]), chosen, _left_out(loaded, chosen)
@@ -201,14 +217,23 @@ def _shown(name: object) -> str:
 
 def _without_prefix(state: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], str]:
     """Remove prefixes that all names share; of a combined checkpoint, keep the generator alone."""
-    removed = ""
-    for prefix in PREFIXES:
+    removed, prefix = "", _prefix(state)
+    while prefix:
         inside = [name for name in state if name.startswith(prefix)]
-        shared = len(inside) == len(state)
-        if inside and (shared or prefix == PREFIXES[-1]):
-            state = {name.removeprefix(prefix): state[name] for name in inside}
-            removed += prefix
+        state = {name.removeprefix(prefix): state[name] for name in inside}
+        removed += prefix
+        prefix = _prefix(state)
     return state, removed
+
+
+def _prefix(state: Mapping[str, torch.Tensor]) -> str:
+    """Return a prefix that is no part of the generator's own names, empty where there is none."""
+    for prefix in (*COMMON, *OWNERS):
+        rest = [name.removeprefix(prefix) for name in state if name.startswith(prefix)]
+        numbered = any(name[:1].isdigit() for name in rest)  # parts of a sequence called `model`
+        if rest and not numbered and (prefix in OWNERS or len(rest) == len(state)):
+            return prefix
+    return ""
 
 
 def _floating(state: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:

@@ -200,7 +200,7 @@ def _is_model(path: Path | None) -> TypeGuard[Path]:
 
 
 def _write_onnx(model: Model, path: Path, request: Request) -> _Written:
-    from zoo.exchange.onnx import export_onnx
+    from zoo.exchange.onnx import export_model
 
     if request.half:
         raise RecipeError("--half is for safetensors: an ONNX file is written in float32")
@@ -209,7 +209,7 @@ def _write_onnx(model: Model, path: Path, request: Request) -> _Written:
     )  # it computes in what it stores
     known = {"name": details.name, "licence": details.licence, WEIGHTS_SHA256: model.sha256}
     metadata = {key: value for key, value in known.items() if value is not None}
-    report = export_onnx(model.build(), path, metadata=metadata)
+    report = export_model(model, path, metadata=metadata)
     written = Model(details, model.tensors, path, report.sha256)
     return _Written(written, path.stat().st_size, report.difference, ())
 

@@ -61,6 +61,7 @@ class _Match:
     arguments: dict[str, Any]
     tensors: dict[str, torch.Tensor]
     notes: tuple[str, ...] = ()
+    prefix: str = ""
 
 
 def import_model(
@@ -129,7 +130,7 @@ def _matched(
     if chosen not in wanted.scales:
         known = ", ".join(str(value) for value in sorted(wanted.scales))
         raise RecipeError(f"generator {name!r} has no scale {chosen} (it has {known})")
-    return _Match(OWN_NAMES, name, chosen, {}, checkpoint.tensors)
+    return _Match(OWN_NAMES, name, chosen, {}, checkpoint.tensors, prefix=checkpoint.prefix)
 
 
 def _by_layout(layout: Layout, checkpoint: Checkpoint, scale: int | None) -> _Match:
@@ -178,7 +179,7 @@ def _fitted(path: Path, match: _Match) -> dict[str, torch.Tensor]:
     with torch.device("meta"):
         network = GENERATORS.get(match.generator)(scale=match.scale, **match.arguments)
     expected = network.state_dict()
-    given = dict(match.tensors)
+    given = _named(match, expected)
     for name, value in expected.items():
         if name.endswith(COUNTER) and name not in given:
             given[name] = torch.zeros(value.shape, dtype=value.dtype)
@@ -196,6 +197,20 @@ def _fitted(path: Path, match: _Match) -> dict[str, torch.Tensor]:
             f"{'; '.join(sorted(wrong)[:_DIFFERENCES])}{more}"
         )
     return {name: given[name] for name in expected}
+
+
+def _named(match: _Match, expected: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the tensors, with as much of the prefix that was removed as the network's names have.
+
+    A generator may well call a part of its own `model`.
+    """
+    parts = [part for part in match.prefix.split(".") if part]
+    for kept in range(len(parts) + 1):
+        prefix = "".join(f"{part}." for part in parts[len(parts) - kept :])
+        given = {f"{prefix}{name}": value for name, value in match.tensors.items()}
+        if expected.keys() & given.keys():
+            return given
+    return dict(match.tensors)
 
 
 def _details(

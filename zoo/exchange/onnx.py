@@ -1,6 +1,7 @@
 """A generator as an ONNX file, which is read back and run before it is believed.
 
-Height, width and batch size stay free. The extra `onnx` brings exporter and runtime.
+Height, width and batch size stay free. A model is exported in a process of its own: torch may end
+it by a segmentation fault. The extra `onnx` brings exporter and runtime.
 """
 
 from __future__ import annotations
@@ -12,19 +13,26 @@ import json
 import logging
 import math
 import re
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from zoo.apart import TORCH_CRASHED, CrashError, call_apart, found, reference
 from zoo.bench.text import plain
 from zoo.errors import MachineError, WeightsError
 from zoo.files import write_hashed
 from zoo.generators.base import Generator
+from zoo.models.file import read_model, write_model
+from zoo.models.model import Model
+from zoo.models.store import MODEL_FILE
+from zoo.plugins import plugin_file_of
+from zoo.registry import GENERATORS
 
 INPUT, OUTPUT = "lr_image", "sr_image"
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
@@ -103,6 +111,52 @@ def export_onnx(
             f"{difference:.3g}, more than {TOLERANCE:g}"
         )
     return OnnxReport(path, write_hashed(path, content), version, difference, SIZES)
+
+
+def export_model(model: Model, path: Path, *, metadata: Mapping[str, str]) -> OnnxReport:
+    """Write a model as ONNX by `export_onnx`, in a process of its own where that can build it.
+
+    A generator of a notebook or a function is in this process alone, and translated in it.
+
+    Raises:
+        WeightsError: as `export_onnx`, and if that process crashes; the message says how.
+        MachineError: as `export_onnx`.
+    """
+    component = GENERATORS.get(model.details.generator_name)
+    place, file = reference(component), plugin_file_of(component)
+    if place is None:
+        return export_onnx(model.build(), path, metadata=metadata)
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / MODEL_FILE
+        write_model(source, model)
+        arguments = {"component": place, "source": str(source), "path": str(path)}
+        try:
+            told = call_apart(
+                f"{__name__}:told",
+                {**arguments, "metadata": dict(metadata)},
+                [] if file is None else [file],
+            )
+        except CrashError as error:
+            raise WeightsError(
+                f"{path.name} was not written: {error} while {component.__name__} was translated "
+                f"to ONNX: {TORCH_CRASHED}"
+            ) from error
+    sizes = tuple((batch, height, width) for batch, height, width in told["sizes"])
+    return OnnxReport(path, told["sha256"], told["opset"], told["difference"], sizes)
+
+
+def told(component: str, source: str, path: str, metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Export a model file and return the report as JSON data; what `export_model` has done apart.
+
+    Args:
+        component: where the class of its generator is found, `module:name`.
+        source: the model file.
+        path: where to.
+        metadata: put into the file.
+    """
+    found(component)  # registers it, where no entry point does
+    report = export_onnx(read_model(Path(source)).build(), Path(path), metadata=metadata)
+    return {**asdict(report), "path": path}
 
 
 def _require_packages() -> None:
@@ -221,12 +275,12 @@ def _difference(
     options.log_severity_level = _FATAL  # its errors are raised, too
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        found = [session.run([OUTPUT], {INPUT: image.numpy()})[0] for image, _ in pairs]
+        outputs = [session.run([OUTPUT], {INPUT: image.numpy()})[0] for image, _ in pairs]
     except Exception as error:  # the runtime's errors have no common base
         raise _inexpressible(generator, error) from error
     return max(
         _largest(torch.from_numpy(actual), expected)
-        for actual, (_, expected) in zip(found, pairs, strict=True)
+        for actual, (_, expected) in zip(outputs, pairs, strict=True)
     )
 
 

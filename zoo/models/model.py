@@ -16,6 +16,7 @@ from zoo.errors import RecipeError, WeightsError, ZooError
 from zoo.fingerprints import code_hash
 from zoo.generators.base import Generator
 from zoo.models.details import Details
+from zoo.plugins import require_registered
 from zoo.recipes.arguments import complaints
 from zoo.recipes.build import PLUGIN_SHA256, build_generator
 from zoo.recipes.schema import RecipeSettings
@@ -47,7 +48,8 @@ class Model:
         """Return its generator with its weights: in evaluation mode, float32, on the CPU.
 
         Raises:
-            UnknownNameError: if no generator has its name; a plugin is missing.
+            PluginError: if no generator has its name and the plugin is known that had.
+            UnknownNameError: if no generator has its name.
             RecipeError: if an argument is not one of the generator's.
             WeightsError: if the tensors do not fit, or the generator cannot be built.
         """
@@ -102,6 +104,8 @@ class Model:
         """Return the least that a generator is built from, its arguments checked."""
         arguments: dict[str, Any] = dict(self.details.generator)
         name = arguments.pop("name")
+        origin = self.details.plugins.get(f"generator {name}")
+        require_registered("generators", name, origin, self.path or self.details.name)
         wrong = list(complaints("generators", name, arguments))
         if wrong:
             told = "; ".join(one.message for one in wrong)

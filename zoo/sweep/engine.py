@@ -8,17 +8,16 @@ started anew for the next.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
+from zoo.apart import ending, pipes, start_module
 from zoo.recipes.schema import RunSpec
 from zoo.signals import heeded
 from zoo.train.interrupts import Interrupted, wish_before
@@ -130,7 +129,7 @@ class _Worker:
                 process = self._begin(job)
             except BrokenPipeError:
                 return self._death()
-        for line in _output(process):
+        for line in pipes(process)[1]:
             document: dict[str, Any] = json.loads(line)
             if "result" in document:
                 result: dict[str, Any] = document["result"]
@@ -144,54 +143,34 @@ class _Worker:
         """End the process: it has no more jobs."""
         if self.process is None:
             return
-        if self.process.stdin is not None:
-            with suppress(BrokenPipeError):  # it is gone, with what was not flushed
-                self.process.stdin.close()
+        given, output = pipes(self.process)
+        with suppress(BrokenPipeError):  # it is gone, with what was not flushed
+            given.close()
         self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        output.close()
 
     def _begin(self, job: dict[str, Any]) -> subprocess.Popen[str]:
         """Hand a job to the process, a new one where the last is gone."""
         if self.process is not None and self.process.poll() is not None:
             self._forget()
         if self.process is None:
-            self.process = self._start()
+            self.process = start_module("zoo.sweep.worker")
             if self.stopped_by is not None:  # while it was started
                 self.stop(self.stopped_by)
-        if self.process.stdin is None:  # it is a pipe, see _start
-            raise RuntimeError("the worker has no input")
-        self.process.stdin.write(json.dumps(job) + "\n")
-        self.process.stdin.flush()
+        given, _ = pipes(self.process)
+        given.write(json.dumps(job) + "\n")
+        given.flush()
         return self.process
 
     def _forget(self) -> None:
         self.close()
         self.process = None
 
-    def _start(self) -> subprocess.Popen[str]:
-        paths = os.pathsep.join(path for path in sys.path if path)
-        return subprocess.Popen(
-            [sys.executable, "-m", "zoo.sweep.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": paths},
-        )
-
     def _death(self) -> dict[str, Any]:
         """Return the result of a job whose process is gone, and forget the process."""
         code = 0 if self.process is None else self.process.wait()
         self._forget()
-        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit status {code}"
-        hint = "; the machine may be short of memory" if code == -signal.SIGKILL else ""
-        return {"status": "failed", "message": f"its process ended {how}{hint}"}
-
-
-def _output(process: subprocess.Popen[str]) -> IO[str]:
-    if process.stdout is None:  # it is a pipe, see _Worker._start
-        raise RuntimeError("the worker has no output")
-    return process.stdout
+        return {"status": "failed", "message": f"its process ended {ending(code)}"}
 
 
 def _tell(observer: Observer, event: str, arguments: list[Any]) -> None:

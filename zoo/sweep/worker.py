@@ -11,7 +11,6 @@ Not here: what is trained, and what becomes of the results (`zoo.sweep.engine`).
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 import time
@@ -20,6 +19,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from zoo.apart import private_stdout
 from zoo.errors import DivergedError, ZooError, staying
 from zoo.plugins import load_plugin_file
 from zoo.streams import lasting_streams
@@ -132,9 +132,7 @@ def serve(jobs: Iterable[str], out: IO[str]) -> None:
 def main() -> None:
     """Train the jobs that come in until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the sweep passes on what it wants stopped
-    # whatever a component prints goes to stderr: stdout is for results
-    out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    out = private_stdout()
     with lasting_streams():
         serve(sys.stdin, out)
 

@@ -57,6 +57,10 @@ class Contract:
             except WeightsError as error:
                 raise SkipTest(f"its weights are not here: {error}") from error
 
+    def first_use(self) -> None:
+        """Build it and use it once: what fails here would fail in every check."""
+        self.build()
+
     @classmethod
     def checks(cls) -> list[str]:
         """Return the names of the methods that check something, in the order they are written."""
@@ -85,8 +89,10 @@ def require(condition: object, sentence: str) -> None:
         raise AssertionError(sentence)
 
 
-def require_close(actual: Tensor, expected: Tensor, *, tolerance: float, what: str) -> float:
-    """Return the largest difference of two tensors; it may be `tolerance`, beyond 1 relative.
+def require_close(actual: Tensor, expected: Tensor, *, tolerance: float, what: str) -> str:
+    """Return the largest difference of two tensors, in words; it may be `tolerance`.
+
+    Where values exceed 1 it is relative to the largest of them, and the words say so.
 
     Args:
         actual: what was computed another way.
@@ -101,11 +107,13 @@ def require_close(actual: Tensor, expected: Tensor, *, tolerance: float, what: s
     )
     require(bool(actual.isfinite().all()), f"{what} is not finite everywhere")
     difference = float((actual.double() - expected.double()).abs().max())
-    allowed = tolerance * max(1.0, float(expected.abs().max()))
+    largest = max(1.0, float(expected.abs().max()))
+    allowed = tolerance * largest
     require(
         difference <= allowed, f"{what} differs by up to {difference:.2g}, allowed is {allowed:.2g}"
     )
-    return difference
+    of_what = f" of the largest value, {largest:.2g}" if largest > 1 else ""
+    return f"largest difference {difference / largest:.1g}{of_what}"
 
 
 def images(*shape: int, seed: int = 0) -> Tensor:

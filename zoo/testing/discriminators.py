@@ -79,7 +79,7 @@ class DiscriminatorContract(NetworkContract):
         if not coupled:
             _require_uncoupled(discriminator.train(), batch)
         only = "; evaluation only: it has batch norm" if coupled else ""
-        self.measured = f"largest difference {found:.1g}{only}"
+        self.measured = f"{found}{only}"
 
     def test_logits_are_not_probabilities(self) -> None:
         """Its logits have no bounds: a sigmoid, where one is needed, is the adversary's."""

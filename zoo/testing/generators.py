@@ -11,9 +11,10 @@ from torch import Tensor
 from zoo.generators.base import Generator
 from zoo.recipes.arguments import SCALE
 from zoo.runs.device import has_cpp_compiler
+from zoo.testing.apart import apart
 from zoo.testing.contract import images, require, require_close
 from zoo.testing.export import onnx_difference
-from zoo.testing.networks import FLOAT32_TOLERANCE, NetworkContract
+from zoo.testing.networks import FLOAT32_TOLERANCE, NetworkContract, through
 
 SIZES = ((1, 1), (1, 6), (5, 7), (8, 3), (16, 9))
 """Heights and widths in pixels: tiny, odd, not square."""
@@ -45,9 +46,9 @@ class GeneratorContract(NetworkContract):
         generator, batch = self.network(), self.example(batch=3)
         together = self.output(generator, batch)
         alone = torch.cat([self.output(generator, batch[i : i + 1]) for i in range(3)])
-        found = require_close(alone, together, tolerance=FLOAT32_TOLERANCE, what="an image")
-        self.measured = f"largest difference {found:.1g}"
+        self.measured = require_close(alone, together, tolerance=FLOAT32_TOLERANCE, what="an image")
 
+    @apart
     def test_compile(self) -> None:
         """Compiled by `torch.compile`, it gives the same."""
         _require_compiler()
@@ -56,9 +57,11 @@ class GeneratorContract(NetworkContract):
         compiled: Callable[[Tensor], Tensor] = torch.compile(generator)
         with torch.no_grad():
             actual = compiled(image)
-        found = require_close(actual, expected, tolerance=FLOAT32_TOLERANCE, what="the output")
-        self.measured = f"largest difference {found:.1g}"
+        self.measured = require_close(
+            actual, expected, tolerance=FLOAT32_TOLERANCE, what="the output"
+        )
 
+    @apart
     def test_onnx(self) -> None:
         """Exported to ONNX with any height and width, it gives the same in onnxruntime."""
         found = onnx_difference(self.network())
@@ -66,8 +69,7 @@ class GeneratorContract(NetworkContract):
 
 
 def _require_enlarged(generator: Generator, scale: int, height: int, width: int) -> None:
-    with torch.no_grad():
-        sr_image = generator(images(2, 3, height, width))
+    sr_image = through(generator, images(2, 3, height, width), f" at scale {scale}")
     found, expected = tuple(sr_image.shape), (2, 3, scale * height, scale * width)
     training = " in training" if generator.training else ""
     said = f"at scale {scale}{training}, (2, 3, {height}, {width}) came out as"

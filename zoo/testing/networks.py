@@ -26,6 +26,11 @@ class NetworkContract(Contract):
         """Return a small batch that the network takes."""
         raise NotImplementedError
 
+    def first_use(self) -> None:
+        """Build it, and send its example through it in training and in evaluation."""
+        for training in (True, False):
+            through(self.network().train(training), self.example())
+
     def network(self, *, seed: int = 0, **changes: Any) -> Any:
         """Build the network in evaluation mode."""
         return self.build(seed=seed, **changes).eval()
@@ -120,8 +125,9 @@ class NetworkContract(Contract):
         expected = self.output(network, image)
         network = network.to(memory_format=torch.channels_last)
         actual = self.output(network, image.to(memory_format=torch.channels_last))
-        found = require_close(actual, expected, tolerance=FLOAT32_TOLERANCE, what="the output")
-        self.measured = f"largest difference {found:.1g}"
+        self.measured = require_close(
+            actual, expected, tolerance=FLOAT32_TOLERANCE, what="the output"
+        )
 
     def test_bfloat16(self) -> None:
         """Under bfloat16 autocast the output stays near that of float32."""
@@ -129,8 +135,30 @@ class NetworkContract(Contract):
         expected = self.output(network, image)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             actual = self.output(network, image)
-        found = require_close(actual, expected, tolerance=BFLOAT16_TOLERANCE, what="the output")
-        self.measured = f"largest difference {found:.1g}"
+        self.measured = require_close(
+            actual, expected, tolerance=BFLOAT16_TOLERANCE, what="the output"
+        )
+
+
+def through(network: nn.Module, image: Tensor, where: str = "") -> Tensor:
+    """Return what a network makes of images, without gradients; what fails names their size.
+
+    Args:
+        network: in the mode that is meant.
+        image: `(N, 3, h, w)`.
+        where: what else there is to say, such as the scale; it ends the sentence.
+    """
+    try:
+        with torch.no_grad():
+            result: Tensor = network(image)
+    except Exception as error:
+        size = "x".join(map(str, image.shape[2:]))
+        mode = "training" if network.training else "evaluation"
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        raise AssertionError(
+            f"{len(image)} images of {size} pixels do not go through it in {mode}{where}: {told}"
+        ) from error
+    return result
 
 
 _UNUSED = "unused in forward, behind a detach, or multiplied by nothing"

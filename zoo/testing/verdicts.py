@@ -8,13 +8,14 @@ from __future__ import annotations
 import inspect
 import traceback
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 from unittest import SkipTest
 
 from zoo.errors import ZooError
 from zoo.testing.adversaries import AdversaryContract
+from zoo.testing.apart import ApartError
 from zoo.testing.contract import Contract
 from zoo.testing.discriminators import DiscriminatorContract
 from zoo.testing.generators import GeneratorContract
@@ -76,23 +77,33 @@ def contract_of(
 def run_contract(contract: Contract) -> Iterator[Verdict]:
     """Yield a verdict for each check of a contract; nothing that a component does stops it.
 
-    A component that cannot be built is checked no further.
+    A component that cannot be built and used once is checked no further. A failure that comes
+    again, with the same cause at the same line, is told once.
     """
-    built = _verdict(contract, "build", "It can be built and used here.")
-    if built.status != "ok":
-        yield built
+    used = judged(contract, "first_use", "It can be built and used here.")
+    if used.status != "ok":
+        yield used
         return
+    failed: dict[tuple[str, str | None], str] = {}
     for check in contract.checks():
         contract.measured = ""
         doc = inspect.getdoc(getattr(contract, check)) or check
-        yield _verdict(contract, check, " ".join(doc.partition("\n\n")[0].split()))
+        verdict = judged(contract, check, " ".join(doc.partition("\n\n")[0].split()))
+        if verdict.status == "FAILED":
+            first = failed.setdefault((verdict.detail, verdict.place), verdict.says)
+            if first != verdict.says:
+                verdict = replace(verdict, detail=f"for the same cause as {first!r}", place=None)
+        yield verdict
 
 
-def _verdict(contract: Contract, check: str, says: str) -> Verdict:
+def judged(contract: Contract, check: str, says: str) -> Verdict:
+    """Return the verdict of one check; `says` is what it checks, in words."""
     try:
         getattr(contract, check)()
     except SkipTest as reason:
         return Verdict(check, says, "skipped", str(reason))
+    except ApartError as error:
+        return Verdict(check, says, "FAILED", str(error), error.place, error.trace)
     except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may fail in any way
         place = _place(error, contract.component)
         trace = "".join(traceback.format_exception(error))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -19,6 +18,7 @@ from zoo.errors import IntegrityError, WeightsError
 from zoo.files import file_sha256, hash_path, in_order, read_hashed, write_hashed
 from zoo.weights.entries import FeatureNetworkEntry
 from zoo.weights.pickles import read_arrays
+from zoo.weights.pytorch import is_pytorch, is_safetensors, read_pytorch, what_it_is
 
 if TYPE_CHECKING:
     import torch
@@ -30,8 +30,6 @@ PICKLED_ARRAYS = ".ckpt"
 ARRAYS = ".npz"
 MATLAB = ".mat"
 _MAX_LISTED = 3
-_PYTORCH = (b"PK\x03\x04", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.")
-"""How files of `torch.save` begin: a zip, before version 1.6 a pickle of a number of theirs."""
 # As torchvision and timm name what they publish: `vgg16-397923af.pth`.
 _DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8,64})$")
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -90,8 +88,8 @@ def is_plain(value: object) -> bool:
 def read_data(path: Path) -> object:
     """Read whatever a file of weights holds: no code in it is ever run.
 
-    A `.safetensors` file, a pickle of numpy arrays (`.ckpt`), a file of numpy (`.npz`) or MATLAB
-    (`.mat`); any other is read as PyTorch's.
+    safetensors and PyTorch's files are known by how they begin, whatever their name; else a pickle
+    of numpy arrays is `.ckpt`, a file of numpy `.npz`, of MATLAB `.mat`.
 
     Raises:
         WeightsError: if the file is missing, damaged, or holds more than tensors and plain data.
@@ -106,24 +104,23 @@ def read_data(path: Path) -> object:
             f"{hash_path(path).name}"
         )
     try:
-        if path.suffix == SAFETENSORS:
+        known = None if path.suffix in (ARRAYS, MATLAB) else what_it_is(path)
+        if known is not None:
+            raise WeightsError(f"cannot read weights from {path}: {known}")
+        if is_safetensors(path) or (path.suffix == SAFETENSORS and not is_pytorch(path)):
             loaded: object = load_file(path)
-        elif path.suffix == PICKLED_ARRAYS and not _is_pytorch(path):
+        elif path.suffix == PICKLED_ARRAYS and not is_pytorch(path):
             loaded = read_arrays(path)
         elif path.suffix in (ARRAYS, MATLAB):
             loaded = _arrays(path)
         else:
-            loaded = _unpickled(path)
+            loaded = read_pytorch(path)
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        if isinstance(error, SafetensorError):
+            reason += "; it is damaged or cut short: fetch it again"
         raise WeightsError(f"cannot read weights from {path}: {reason}") from error
     return loaded
-
-
-def _is_pytorch(path: Path) -> bool:
-    """Tell whether a file is one of `torch.save`, whatever its name."""
-    with path.open("rb") as file:
-        return file.read(max(map(len, _PYTORCH))).startswith(_PYTORCH)
 
 
 def _arrays(path: Path) -> object:
@@ -141,23 +138,6 @@ def _arrays(path: Path) -> object:
     except Exception as error:  # what a damaged file raises has no common base
         kind = "MATLAB" if path.suffix == MATLAB else "numpy"
         raise WeightsError(f"cannot read weights from {path}: it is no file of {kind}") from error
-
-
-def _unpickled(path: Path) -> object:
-    import torch
-
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Detected pickle protocol")  # read or refused, below
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:  # what a damaged or hostile pickle raises has no common base
-        # torch's own text advises to load it with code execution; nobody should
-        raise WeightsError(
-            f"cannot read weights from {path}: it is damaged, no PyTorch file, or holds more than "
-            "tensors (a pickled model can run code); save a plain state_dict or a .safetensors file"
-        ) from error
 
 
 def fit_tensors(
