@@ -111,24 +111,7 @@ def print_rehearsal(stages: Sequence[Rehearsal], *, as_json: bool) -> None:
     for line in (*stages[-1].source.found, stages[-1].source.counts()):
         note(line)
     if as_json:
-        rows = [
-            {
-                "recipe": stage.recipe,
-                "steps": stage.num_steps,
-                "step_seconds": stage.step_seconds,
-                "total_seconds": stage.total_seconds,
-                "peak_memory_bytes": stage.peak_memory,
-                "forecast_memory_bytes": None if stage.forecast is None else stage.forecast.peak,
-                "generator_parameters": stage.generator_parameters,
-                "discriminator_parameters": stage.discriminator_parameters,
-                "execution": {**stage.execution.describe(), "store": stage.execution.store},
-                "choice": None if stage.choice is None else stage.choice.document(),
-                "training_images": len(stage.source.training_paths),
-                "validation_images": len(stage.source.validation_paths),
-            }
-            for stage in stages
-        ]
-        print_json("zoo.dry-run/1", {"stages": rows})
+        print_json("zoo.dry-run/1", {"stages": [_document(stage) for stage in stages]})
         return
     columns = ("stage", "G params", "D params", "steps", "s/step", "estimate", "memory", "peak")
     rows_of_text = [
@@ -158,6 +141,23 @@ def print_rehearsal(stages: Sequence[Rehearsal], *, as_json: bool) -> None:
             else "that of the whole process"
         )
     )
+
+
+def _document(stage: Rehearsal) -> dict[str, Any]:
+    return {
+        "recipe": stage.recipe,
+        "steps": stage.num_steps,
+        "step_seconds": stage.step_seconds,
+        "total_seconds": stage.total_seconds,
+        "peak_memory_bytes": stage.peak_memory,
+        "forecast_memory_bytes": None if stage.forecast is None else stage.forecast.peak,
+        "generator_parameters": stage.generator_parameters,
+        "discriminator_parameters": stage.discriminator_parameters,
+        "execution": {**stage.execution.describe(), "store": stage.execution.store},
+        "choice": None if stage.choice is None else stage.choice.document(),
+        "training_images": len(stage.source.training_paths),
+        "validation_images": len(stage.source.validation_paths),
+    }
 
 
 def _mebibytes(size: int) -> str:

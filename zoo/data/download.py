@@ -11,7 +11,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -189,7 +189,6 @@ def fetch(
             disk has no room.
     """
     import pooch
-    import requests
 
     from zoo.data.sessions import open_session
 
@@ -197,17 +196,26 @@ def fetch(
     part = folder / f"{name}.part"
     folder.mkdir(parents=True, exist_ok=True)
     pooch.get_logger().setLevel(logging.WARNING)  # pooch prints what it does; we report progress
+    opening = open_session() if session is None else contextlib.nullcontext(session)
+    with _explaining(url, part, known_hash), opening as opened:
+        downloader = ResumingDownloader(
+            part,
+            num_bytes,
+            progress,
+            session=opened,
+            attempts=attempts,
+            pause_seconds=pause_seconds,
+        )
+        return Path(pooch.retrieve(url, known_hash, name, folder, downloader=downloader))
+
+
+@contextlib.contextmanager
+def _explaining(url: str, part: Path, known_hash: str | None) -> Iterator[None]:
+    """Put into words why a file did not come or is not the right one."""
+    import requests
+
     try:
-        with open_session() if session is None else contextlib.nullcontext(session) as opened:
-            downloader = ResumingDownloader(
-                part,
-                num_bytes,
-                progress,
-                session=opened,
-                attempts=attempts,
-                pause_seconds=pause_seconds,
-            )
-            return Path(pooch.retrieve(url, known_hash, name, folder, downloader=downloader))
+        yield
     except requests.RequestException as error:
         raise MachineError(
             f"cannot fetch {url}: {_reason(error)}. What has come is kept in {part}; the same "
