@@ -263,7 +263,7 @@ class RunDirectory:
             fault = "it is not what a run writes"
         if fault:
             remedy = (
-                "run the training's command again: it makes it from the last checkpoint"
+                "the training's command makes it again from the last checkpoint"
                 if self.has_steps
                 else "no checkpoint is left to make it from: start over with --fresh"
             )
