@@ -28,7 +28,7 @@ from zoo.files import SEAL, broken_seal, seal_of, write_atomically
 logger = logging.getLogger(__name__)
 SCHEMA: Final = "zoo.record/1"
 KEY_DIGITS = 12
-ROUNDING: Final = 1e-6
+ROUNDING: Final = 1e-5
 """How far float32 may round a score out of its range, as a part of the range."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
