@@ -163,6 +163,8 @@ def test_training_mends_the_recipe_of_a_finished_run(edit: str, spec: RunSpec, r
 
 def test_a_lost_recipe_comes_back(spec: RunSpec, root: Path, run: Path) -> None:
     (run / "recipe.yaml").unlink()
+    with pytest.raises(CheckpointError, match=r"recipe\.yaml of a finished run is missing"):
+        read_run(run)
     again(spec, root)
     assert read_run(run) is not None
 
@@ -234,6 +236,18 @@ def test_weights_exchanged_with_their_hash_are_made_again(
     again(spec, root)
     assert file_sha256(directory.weights) == before, "equal tensors have equal bytes"
     assert read_run(run) is not None
+
+
+def test_mending_a_recipe_believes_no_other_file(spec: RunSpec, root: Path, run: Path) -> None:
+    directory = RunDirectory(run)
+    before = file_sha256(directory.weights)
+    weights, _ = directory.read_weights()
+    owner = json.loads((run / "provenance.json").read_text())["identity_sha256"]
+    other = {name: value + 1 for name, value in weights.items()}
+    directory.write_weights(other, {"identity_sha256": owner, "step": "4"})
+    damaged(run, "cadence")
+    again(spec, root)
+    assert file_sha256(directory.weights) == before
 
 
 def test_an_identity_with_its_hash_changed_is_no_other_run(run: Path) -> None:

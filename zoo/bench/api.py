@@ -158,13 +158,13 @@ def run_benchmark(book: Book, request: Request, tell: Tell | None = None) -> Res
     baselines = _baselines(book, request.profile, suite.scale)
     asked = _find(book, request, suite.scale)
     scorer.self_test = passed_before(baselines, scorer) or self_test(suite, scorer.metric(METRIC))
-    records = score_all(baselines, scorer)
+    order = Order(request.record_root, suite.name)
+    records = score_all(baselines, scorer, order=order)
     for record in records:
         if GENERATORS.get(record.target.generator["name"]).calibrates:
             check_row(suite, record)
-    records += score_all(asked.candidates, scorer, tell)
-    records = Order(request.record_root, suite.name).bring_forward(records)
-    return Result(suite, records, asked.missing)
+    records += score_all(asked.candidates, scorer, tell, order=order)
+    return Result(suite, order.bring_forward(records), asked.missing)
 
 
 def bench(

@@ -1,8 +1,9 @@
 """Records: one generator's per-image scores on one suite, with everything they depend on.
 
-A record is one immutable JSON file, `<records>/<suite>/<target>-<key>.json`. Its key is a hash of
-everything that shapes its numbers (weights, suite pixels, protocol, metrics): work with a key that
-is there already is not done again, and a changed protocol has other keys. Tables, claims and the
+A record is one JSON file, `<records>/<suite>/<target>-<key>.json`, with a digest of itself. Its key
+is a hash of everything that shapes its numbers (weights, code, suite pixels, protocol, metrics):
+work with a key that is there already is not done again, and a changed protocol has other keys.
+Nothing in it is changed afterwards but its place in the order of its folder. Tables, claims and the
 report are made from records alone.
 
 Not here: how scores are computed (`zoo.bench.evaluate`), what they mean (`zoo.bench.verdicts`).
@@ -28,7 +29,7 @@ from zoo.files import SEAL, broken_seal, seal_of, write_atomically
 logger = logging.getLogger(__name__)
 SCHEMA: Final = "zoo.record/1"
 KEY_DIGITS = 12
-ROUNDING: Final = 1e-6
+ROUNDING: Final = 1e-5
 """How far float32 may round a score out of its range, as a part of the range."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -179,7 +180,7 @@ class Record(Part):
 
     Attributes:
         schema_name: which form of record this is.
-        key: hash of everything that shapes the numbers.
+        key: hash of everything that shapes the numbers (`zoo.bench.evaluate.Scorer.key`).
         protocol: version of the protocol the numbers follow.
         suite: name of the suite.
         suite_sha256: of the suite's definition and its images' pixels.

@@ -114,6 +114,8 @@ def score_all(
     candidates: Sequence[Candidate],
     scorer: Scorer,
     tell: Callable[[int, int, str], None] | None = None,
+    *,
+    order: Order | None = None,
 ) -> list[Record]:
     """Return the record of each candidate; those there are already are read, not made again.
 
@@ -121,9 +123,10 @@ def score_all(
         candidates: what to score.
         scorer: suite, metrics and device.
         tell: hears the number done, the number in all, and what comes next.
+        order: gives new records their places; None for one of this call.
     """
     records = []
-    order = Order(scorer.records, scorer.suite.name)
+    order = order or Order(scorer.records, scorer.suite.name)
     for number, candidate in enumerate(candidates):
         if tell is not None:
             tell(number, len(candidates), candidate.target.name)

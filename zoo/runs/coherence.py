@@ -20,7 +20,7 @@ from zoo.errors import CheckpointError
 from zoo.files import print_of, write_atomically
 from zoo.recipes.schema import RunSpec
 from zoo.runs.changes import differences
-from zoo.runs.directory import METRICS, PROVENANCE, RECIPE, ROLLBACK, RunDirectory
+from zoo.runs.directory import FILES, METRICS, PROVENANCE, RECIPE, ROLLBACK, RunDirectory
 
 _FRESH = "put the file back as it was, or start over with --fresh"
 _TRAIN = "run the training's command again, which writes it as it was"
@@ -65,6 +65,11 @@ def read_run(path: Path) -> RecordedRun | None:
     directory = RunDirectory(path)
     spec, provenance = directory.spec(), directory.provenance()
     if spec is None or provenance is None:
+        if directory.has_summary:
+            lost = path / (RECIPE if spec is None else PROVENANCE)
+            raise CheckpointError(
+                f"{lost} of a finished run is missing; {_TRAIN if spec is None else _FRESH}"
+            )
         return None
     _check_recipe(path / RECIPE, spec, provenance["identity"])
     summary = directory.summary(provenance["identity_sha256"])
@@ -80,7 +85,7 @@ def read_run(path: Path) -> RecordedRun | None:
 
 def changed_files(directory: RunDirectory, summary: Mapping[str, Any]) -> list[str]:
     """Return the files that are not what they were when a run was summed up."""
-    prints = summary["files"]
+    prints = summary[FILES]
     return [name for name in prints if print_of(directory.path / name) != prints[name]]
 
 
@@ -98,13 +103,14 @@ def mend(directory: RunDirectory, spec: RunSpec, summary: Mapping[str, Any]) -> 
     Raises:
         CheckpointError: if a file was changed that nothing here can make again.
     """
-    mended = []
+    mended, files = [], dict(summary[FILES])
     for name in changed_files(directory, summary):
-        path, expected = directory.path / name, summary["files"][name]
+        path, expected = directory.path / name, files[name]
         if name not in (RECIPE, METRICS, PROVENANCE):
             continue
         if name == RECIPE:
             directory.write_recipe(spec)
+            files[RECIPE] = print_of(path)  # names and cadences may be other ones now
         elif name != METRICS or not _is_cut(path, expected):
             raise CheckpointError(
                 f"{path} is not what it was when the run ended: its sha256 is not the one in "
@@ -112,7 +118,7 @@ def mend(directory: RunDirectory, spec: RunSpec, summary: Mapping[str, Any]) -> 
             )
         mended.append(f"{path} was changed since the run ended; it is written as it was")
     if mended:
-        directory.write_summary(summary, summary["identity_sha256"])
+        directory.write_summary(summary, summary["identity_sha256"], files=files)
     return mended
 
 

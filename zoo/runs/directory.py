@@ -44,7 +44,7 @@ WEIGHTS = "weights.safetensors"
 State = Literal["empty", "begun", "finished"]
 PROVENANCE, RECIPE, METRICS = "provenance.json", "recipe.yaml", "metrics.jsonl"
 _SUMMARY = "summary.json"
-_FILES = "files"
+FILES = "files"
 """Key of a summary with size and sha256 of each file that it sums up."""
 ROLLBACK = "rollback"
 """Kind of the row that says that a run went back; it is numbered from 1."""
@@ -98,14 +98,7 @@ class RunDirectory:
 
     @contextmanager
     def lock(self, *, wait: Callable[[str], None] | None = None) -> Iterator[None]:
-        """Keep other processes out; a lock whose holder died is free.
-
-        Args:
-            wait: hears that another process has the lock, which is then waited for; None gives up.
-
-        Raises:
-            MachineError: if another process has it, or the directory cannot be made.
-        """
+        """Keep other processes out, see `zoo.runs.lock.locked`."""
         with locked(self.path, wait=wait):
             yield
 
@@ -201,7 +194,7 @@ class RunDirectory:
             summary = None
         if summary is not None and self.weights.exists():
             recorded = hash_path(self.weights)
-            is_same = summary[_FILES][recorded.name] == print_of(recorded)
+            is_same = summary[FILES][recorded.name] == print_of(recorded)
             if is_same and self.has_whole_weights():
                 return "finished"
             if not self.has_steps:
@@ -268,21 +261,24 @@ class RunDirectory:
             fault = "it is not what a run writes"
         if fault:
             remedy = (
-                "run the training's command again: it makes it from the last checkpoint"
+                "the training's command makes it again from the last checkpoint"
                 if self.has_steps
                 else "no checkpoint is left to make it from: start over with --fresh"
             )
             raise CheckpointError(f"{path} is damaged: {fault}; {remedy}")
         return loaded if identity in (None, loaded["identity_sha256"]) else None
 
-    def write_summary(self, summary: Mapping[str, Any], identity: str) -> dict[str, Any]:
+    def write_summary(
+        self, summary: Mapping[str, Any], identity: str, *, files: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """Write the summary, which marks the run of this identity hash as finished; return it.
 
-        It has a digest of itself and of the files it sums up (`zoo.runs.coherence`).
+        It has a digest of itself, and size and sha256 of the files it sums up: the given ones, or
+        those of the files as they are (`zoo.runs.coherence`).
         """
         names = (RECIPE, PROVENANCE, METRICS, hash_path(self.weights).name)
-        files = {name: print_of(self.path / name) for name in names}
-        complete = sealed({**summary, "identity_sha256": identity, _FILES: files})
+        kept = files or {name: print_of(self.path / name) for name in names}
+        complete = sealed({**summary, "identity_sha256": identity, FILES: kept})
         _write_json(self.path / _SUMMARY, complete)
         return complete
 
