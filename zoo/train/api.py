@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.plugins import load_plugin_file
-from zoo.recipes.book import load_book
+from zoo.recipes.book import Book, load_book
 from zoo.recipes.checks import check_book
 from zoo.recipes.variants import specify
 from zoo.runs.commands import source_options
@@ -59,14 +59,21 @@ def train(
         ZooError: if anything is wrong that the caller can mend; before training wherever possible.
         Interrupted: if Ctrl-C, SIGTERM or SIGUSR1 asked to stop; the state is saved.
     """
+    book = _checked_book(recipe, registry, plugins)
+    chosen = default_profile(choose_device(device)) if profile is None else profile
+    wanted = [*settings, *([] if data is None else [f"data.source={json.dumps(str(data))}"])]
+    spec = specify(book, recipe, chosen, seed=seed, settings=wanted)
+    sources = source_options(registry, plugins, data_root)
+    root = None if data_root is None else Path(data_root)
+    options = Options(Path(run_root), root, device, fresh, observer or Observer(), sources)
+    return train_run(spec, options)
+
+
+def _checked_book(
+    recipe: str, registry: Sequence[str | Path], plugins: Sequence[str | Path]
+) -> Book:
     for plugin in plugins:
         load_plugin_file(plugin)
     book = load_book([Path(file) for file in registry])
     check_book(book, required=recipe)
-    chosen = default_profile(choose_device(device)) if profile is None else profile
-    wanted = [*settings, *([] if data is None else [f"data.source={json.dumps(str(data))}"])]
-    spec = specify(book, recipe, chosen, seed=seed, settings=wanted)
-    root = None if data_root is None else Path(data_root)
-    sources = source_options(registry=registry, plugin=plugins, data_root=data_root)
-    options = Options(Path(run_root), root, device, fresh, observer or Observer(), sources)
-    return train_run(spec, options)
+    return book
