@@ -354,7 +354,7 @@ class RunDirectory:
             ) from error
         if identity not in (None, owner):
             raise IntegrityError(
-                f"{self.weights} is of another run; use another --run-root (--fresh deletes this one)"
+                f"{self.weights} is of another run; use another --run-root; --fresh deletes it"
             )
         return tensors, step
 
