@@ -105,6 +105,14 @@ def resume_command(spec: RunSpec, path: Path, provenance: Mapping[str, Any]) -> 
     return train_command(spec, (*recorded_sources(provenance), *options))
 
 
+def words_of(command: str | None) -> list[str]:
+    """Return the words of a recorded command; none of one that no shell could have read."""
+    try:
+        return shlex.split(command or "")
+    except ValueError:  # quotes that do not match
+        return []
+
+
 def options_in(words: Sequence[Any], options: Sequence[str]) -> list[str]:
     """Return those of the options, with their values, that a command's words have; each once."""
     found: dict[tuple[str, str], None] = {}
