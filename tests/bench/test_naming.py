@@ -175,3 +175,13 @@ def test_failures_of_two_variants_have_a_file_each(book: Book, tmp_path: Path) -
     settings = ("data.source=a/b", "data.source=a-b")
     failed = [scored(book, "srresnet", 0, one, error="lost") for one in settings]
     assert len({record_path(tmp_path, one) for one in failed}) == 2
+
+
+@pytest.mark.parametrize("spec", [{"recipe": 1}, {"pretraining": "x"}, {"settings": []}])
+def test_an_odd_record_costs_no_other(spec: dict[str, Any], book: Book) -> None:
+    record = scored(book, "srresnet", 0)
+    update = {"spec": spec, "command": "zoo train 'srresnet"}
+    odd = record.model_copy(update={"target": record.target.model_copy(update=update)})
+    assert named_by(book, [odd]) == [odd]
+    (found,) = compare([odd, scored(book, "srresnet-nobn", 0)])
+    assert {row.label for row in found.rows} == {"srresnet", "srresnet-nobn"}

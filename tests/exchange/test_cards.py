@@ -223,6 +223,19 @@ def test_the_folders_of_a_machine_do_not_travel_with_records() -> None:
     assert found.provenance["created"] == made.provenance["created"]
 
 
+def test_the_folders_of_a_machine_do_not_travel_with_what_was_set() -> None:
+    variant = ('data.source="/home/somebody/my photos"', "losses.vgg19.weights=/home/w.pth", "a=1")
+    spec = {"settings": {"data": {"source": "/home/somebody/my photos", "scale": 4}}}
+    made = make_record()
+    named = {"name": f"x {' '.join(variant)} in /home/runs", "variant": variant, "spec": spec}
+    record = made.model_copy(update={"target": made.target.model_copy(update=named)})
+    (found,) = evidence(make_model(), [record])
+    assert "/home" not in found.model_dump_json()
+    shown = "data.source=my photos losses.vgg19.weights=w.pth a=1"
+    assert found.target.name == f"x {shown} in runs"
+    assert found.target.spec["settings"]["data"] == {"source": "my photos", "scale": 4}
+
+
 def test_a_command_that_is_none_is_shown_as_it_is() -> None:
     assert shown_command("it's") == "it's"
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from pathlib import Path
 
 import pytest
 
 from tests.report.synthetic import PROFILE, make_cells, make_record, make_records
-from zoo.bench.records import Record, Target, write_record
+from zoo.bench.factorial import effects
+from zoo.bench.records import Record, Target, read_records, write_record
 from zoo.commands.app import app
 from zoo.recipes.book import Book
+from zoo.recipes.variants import run_name, shaping, specify
 from zoo.report.page import build_page, render
 from zoo.report.redo import redo
 from zoo.report.selection import select
+from zoo.runs.commands import train_command
 
 
 def with_command(record: Record, *words: str) -> Record:
@@ -108,3 +112,65 @@ def _parameters(command: str) -> list[list[str]]:
 
     group = get_command(app)
     return [parameter.opts for parameter in group.commands[command].params]  # type: ignore[attr-defined]
+
+
+def variant_record(book: Book, seed: int, *settings: str, sources: tuple[str, ...] = ()) -> Record:
+    """Return a record of a run with what was set beside its recipe, and where that came from."""
+    spec = specify(book, "rrdb", "demo", seed=seed, settings=settings)
+    record = make_record("rrdb", seed)
+    target = record.target.model_copy(
+        update={
+            "name": run_name(spec),
+            "profile": "demo",
+            "variant": shaping(spec.variant),
+            "spec": spec.model_dump(mode="json"),
+            "command": train_command(spec, sources),
+        }
+    )
+    return record.model_copy(update={"target": target, "key": f"{len(settings)}{seed}".ljust(64)})
+
+
+def test_runs_with_other_settings_have_commands_and_rows_of_their_own(
+    tmp_path: Path, book: Book
+) -> None:
+    given = ("--plugin", "net.py")
+    changed = ("losses.l1=2", "data.source=photos", "data.validation=held")
+    for seed in (0, 1):
+        write_record(tmp_path, variant_record(book, seed))
+        write_record(tmp_path, variant_record(book, seed, *changed, sources=given))
+    page = build_page(select(tmp_path, book=book), tmp_path, book=book)
+    ending = "--plugin net.py"
+    plain, other = page.redo.bench.splitlines()
+    common = "zoo bench rrdb --suite samples-x4 --profile demo --seeds 2 --train"
+    assert plain == f"{common} {ending}"
+    assert other.startswith(common)
+    assert other.endswith(ending)
+    options = shlex.split(other)
+    for words in (("--set", "losses.l1.weight=2"), ("--data", "photos"), ("--set", changed[2])):
+        assert words in itertools.pairwise(options)
+    name = "rrdb losses.l1.weight=2 data.source=photos"
+    rows = {row.name: row.command.splitlines() for row in page.redo.rows}
+    assert {label: len(commands) for label, commands in rows.items()} == {"rrdb": 2, name: 2}
+    assert all("--set losses.l1.weight=2" in command for command in rows[name])
+    assert page.redo.report.endswith(ending)
+    notes = [fact.text for fact in page.facts if "left out of claims" in fact.text]
+    (note,) = notes
+    assert note.startswith(f"left out of claims and factorials: {name} (seeds 0, 1), which is not ")
+    assert note.endswith(" rrdb under profile demo")
+    assert name in render(page)
+
+
+def test_a_page_says_what_a_claim_and_a_factorial_left_out(tmp_path: Path, book: Book) -> None:
+    (matrix,) = book.matrices.values()
+    make_cells(tmp_path, matrix.cells)
+    whole = effects(
+        matrix.cells, read_records(tmp_path), "psnr-y", profile=PROFILE, suite="samples-x4"
+    )
+    assert not whole.problem
+    first = read_records(tmp_path)[0]
+    update = {"name": f"{first.target.recipe} training.steps=5", "variant": ("training.steps=5",)}
+    changed = first.model_copy(update={"target": first.target.model_copy(update=update)})
+    records = [changed, *read_records(tmp_path)[1:]]
+    found = effects(matrix.cells, records, "psnr-y", profile=PROFILE, suite="samples-x4")
+    assert found.num_seeds == whole.num_seeds - 1
+    assert any(f"{update['name']} (seed 0), which is not" in note for note in found.notes)

@@ -13,7 +13,9 @@ from tests.train.conftest import MakeOptions, MakeSpec
 from tests.train.observers import Notes, Stopper
 from tests.train.test_run import Kill
 from zoo.errors import RecipeError
+from zoo.recipes.book import load_book
 from zoo.recipes.schema import RunSpec
+from zoo.recipes.variants import specify
 from zoo.runs.directory import RunDirectory
 from zoo.train import choice as choosing
 from zoo.train.run import train
@@ -130,3 +132,60 @@ def test_what_would_not_be_the_same_run_is_refused(
         RecipeError, match=rf"num_steps 12 -> 16.*{said}|{said}.*num_steps 12 -> 16"
     ):
         train(longer, make_options())
+
+
+def test_a_longer_run_by_settings_begins_with_a_copy_and_both_are_kept(
+    make_options: MakeOptions, small_validation: str
+) -> None:
+    book = load_book()
+    settings = [small_validation, *SETTINGS[1:]]
+
+    def of(*more: str) -> RunSpec:
+        return specify(book, SETTINGS[0], "smoke", settings=[*settings, *more])
+
+    short = train(of(), make_options())
+    assert short.directory.parent.name == "smoke", "constant is what it is anyway"
+    before = {path: path.read_bytes() for path in short.directory.rglob("*.*") if path.is_file()}
+    notes = Notes()
+    long = train(of("training.steps=16"), make_options(observer=notes))
+    assert long.directory.parent.name == "smoke+training.steps=16"
+    assert notes.started == [(SETTINGS[0], "content", 12)]
+    assert {path: path.read_bytes() for path in before} == before
+    straight = train(of("training.steps=16"), make_options("straight"))
+    assert_same_bits(final_state(straight.directory), final_state(long.directory))
+    again = Notes()
+    train(of("training.steps=16"), make_options(observer=again))
+    assert again.started == [], "it is finished"
+    other = Notes()
+    train(of("training.steps=14", "training.learning_rate=0.01"), make_options(observer=other))
+    assert other.started == [(SETTINGS[0], "content", 0)], "its steps are others"
+
+
+def test_a_run_that_another_process_writes_is_not_copied(
+    make_options: MakeOptions, small_validation: str
+) -> None:
+    book = load_book()
+
+    def of(*more: str) -> RunSpec:
+        return specify(book, SETTINGS[0], "smoke", settings=[small_validation, *more])
+
+    short = train(of(), make_options())
+    notes = Notes()
+    with RunDirectory(short.directory).lock():
+        train(of("training.steps=13"), make_options(observer=notes))
+    assert notes.started == [(SETTINGS[0], "content", 0)]
+
+
+def test_a_run_goes_on_where_it_was_begun_before_settings_had_directories(
+    make_options: MakeOptions, small_validation: str
+) -> None:
+    spec = specify(
+        load_book(), SETTINGS[0], "smoke", settings=[small_validation, "training.steps=5"]
+    )
+    untold = spec.model_copy(update={"variant": ()})
+    old = train(untold, make_options())
+    assert old.directory.parent.name == "smoke"
+    notes = Notes()
+    again = train(spec, make_options(observer=notes))
+    assert again.directory == old.directory
+    assert notes.started == []

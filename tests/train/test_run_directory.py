@@ -176,7 +176,7 @@ def test_a_discriminator_that_cannot_take_the_patches_is_found_before_pretrainin
 
 def test_what_diverged_says_so_in_its_rows(make_spec: MakeSpec, make_options: MakeOptions) -> None:
     spec, options = make_spec("srresnet-nobn", "training.learning_rate=1e30"), make_options()
-    with pytest.raises(DivergedError, match="--fresh"):
+    with pytest.raises(DivergedError, match="beside this one"):
         train(spec, options)
     rows = RunDirectory(run_path(spec, options.run_root)).rows()
     assert rows[-1]["kind"] == "diverged"

@@ -208,7 +208,7 @@ def bench(
     """
     book = _checked_book(registry, plugins)
     asked = replace(
-        _targeted(book, targets, generator),
+        _targeted(book, targets, generator, source_options(registry, plugins, data_root)),
         profile=profile or default_profile(choose_device(device)),
         seeds=tuple(range(seeds)),
         suite=suite,
@@ -216,7 +216,6 @@ def bench(
         device=device,
         settings=tuple(written_settings(settings)),
         metrics=tuple(named_metrics([metrics] if isinstance(metrics, str) else metrics)),
-        sources=source_options(registry=registry, plugin=plugins, data_root=data_root),
     )
     return _table(run_benchmark(book, asked), asked.metrics)
 
@@ -226,7 +225,10 @@ def _places(**places: str | Path | None) -> dict[str, Any]:
 
 
 def _targeted(
-    book: Book, targets: Sequence[str | Path | Upscaler], generator: str | None
+    book: Book,
+    targets: Sequence[str | Path | Upscaler],
+    generator: str | None,
+    sources: tuple[str, ...],
 ) -> Request:
     recipes, files = sort_targets(
         book, [str(one) for one in targets if not callable(one)], model_files()
@@ -236,6 +238,7 @@ def _targeted(
         files=tuple(files),
         callables=_headed([one for one in targets if callable(one)]),
         generator=None if generator is None else parse_generator(generator),
+        sources=sources,
     )
 
 

@@ -108,7 +108,7 @@ def find_evidence(
     involved = [record for side in sides for record in side]
     family, key = claim.family, claim.key
     column = column_of(involved, key)
-    command = bench_command(recipes, suite=suite, profile=profile, sources=sources)
+    command = bench_command(recipes, suite, profile, sources)
     evidence = Evidence(
         claim,
         column.label,

@@ -141,13 +141,11 @@ def effects(
         if record.suite == suite and record.target.profile in (profile, None)
     )
     runs = {cell.recipe: of_recipe(kept, cell.recipe) for cell in cells}
-    used = [record for of_one in runs.values() for record in of_one]
+    used = list(itertools.chain.from_iterable(runs.values()))
     column, paired, missing, unshared = _scored(cells, used, metric)
-    what = ["--matrix", matrix] if matrix else list(missing or runs)
-    command = bench_command(what, suite=suite, profile=profile, sources=sources)
+    command = bench_command(missing or runs, suite, profile, sources, matrix)
     problem = _problem(missing, column, paired, command) or _other_starts(cells, factors, runs)
     found = () if problem else _effects(cells, factors, paired)
-    failed = [f"{record.target.name}: {record.error}" for record in used if record.error]
     return FactorialResult(
         metric=metric,
         label=column.label,
@@ -159,9 +157,13 @@ def effects(
         num_seeds=len(paired.seeds),
         num_images=len(paired.images),
         seconds=training_seconds(used),
-        notes=(*failed, *unshared, *not_recipes(kept, runs), *said.get(suite, ())),
+        notes=(*_failed(used), *unshared, *not_recipes(kept, runs), *said.get(suite, ())),
         sentence=_sentence(column, found, paired, problem),
     )
+
+
+def _failed(records: Iterable[Record]) -> list[str]:
+    return [f"{record.target.name}: {record.error}" for record in records if record.error]
 
 
 def _scored(

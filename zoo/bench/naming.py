@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.bench.records import Record, Target
-from zoo.bench.selection import seedless
+from zoo.bench.selection import told_spec
 from zoo.errors import ZooError
 from zoo.recipes.book import Book
-from zoo.recipes.schema import RunSpec
 from zoo.recipes.variants import joined, shaping, specify, with_variant
-from zoo.runs.commands import settings_in
+from zoo.runs.commands import settings_in, words_of
 
 if TYPE_CHECKING:
     from zoo.bench.candidates import Candidate
@@ -74,19 +72,20 @@ def _variant(book: Book, target: Target, known: dict[str, tuple[str, ...]]) -> t
 
     A record made before runs told their settings is judged by its command and generator.
     """
-    settings = settings_in(shlex.split(target.command or ""))
-    told = seedless(target.spec) if target.spec else {"set": settings, "of": target.generator}
+    settings = settings_in(words_of(target.command))
+    spec = told_spec(target)
+    told = {"set": settings, "of": target.generator} if spec is None else spec.model_dump()
     key = json.dumps([target.recipe, target.profile, told], sort_keys=True)
     if key not in known:
         try:
-            known[key] = _told(book, told) if target.spec else _guessed(book, target, settings)
+            known[key] = (
+                _guessed(book, target, settings)
+                if spec is None
+                else shaping(with_variant(spec, book).variant)
+            )
         except (ZooError, ValueError):  # another profile or plugin than those at hand
             known[key] = target.variant
     return known[key]
-
-
-def _told(book: Book, told: Mapping[str, Any]) -> tuple[str, ...]:
-    return shaping(with_variant(RunSpec.model_validate_json(json.dumps(told)), book).variant)
 
 
 def _guessed(book: Book, target: Target, settings: Sequence[str]) -> tuple[str, ...]:

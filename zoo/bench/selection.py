@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from zoo.bench.budget import differences
-from zoo.bench.records import Record, age_of, newest, what_scored
+from zoo.bench.records import Record, Target, age_of, newest, what_scored
 from zoo.metrics import metric_key
 from zoo.recipes.schema import RunSpec
 from zoo.runs.changes import differences as changes
@@ -69,25 +69,45 @@ def _same_making(records: Sequence[Record], notes: list[str]) -> list[Record]:
 def _making_changes(first: Record, record: Record) -> str:
     """Return in words in what the makings of two records differ; what only one tells is nothing."""
     makings = [_making(first), _making(record)]
+    if _seedless(first.target.spec) != _seedless(record.target.spec):  # else it is not parsed
+        specs = [told_spec(one.target) for one in (first, record)]
+        makings = [
+            making | ({} if spec is None else shaping_of(spec))
+            for making, spec in zip(makings, specs, strict=True)
+        ]
     shared = makings[0].keys() & makings[1].keys()
     return changes(*({key: making[key] for key in shared} for making in makings))
 
 
 def _making(record: Record) -> dict[str, Any]:
-    """Return what made a generator, but for the seed and what its budget says."""
+    """Return what made a generator, but for its settings, its seed and what its budget says."""
     target, training = record.target, record.training
     making: dict[str, Any] = {"weights": target.weights_sha256} if target.kind == "weights" else {}
-    if target.spec:
-        making |= shaping_of(RunSpec.model_validate_json(json.dumps(seedless(target.spec))))
     for name, known in (training.components if training else {}).items():
         making |= {f"{name} {key}": known[key] for key in _COMPONENT if key in known}
     return making
 
 
-def seedless(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a run was told, but for the seed of each of its stages."""
-    inner = spec.get("pretraining")
-    return {**spec, "seed": 0, "pretraining": seedless(inner) if inner else None}
+def _seedless(spec: Any) -> Any:
+    """Return a recorded specification without the seed of each of its stages."""
+    if not isinstance(spec, dict):
+        return spec
+    return {
+        key: _seedless(value) if key == "pretraining" else value
+        for key, value in spec.items()
+        if key != "seed"
+    }
+
+
+def told_spec(target: Target) -> RunSpec | None:
+    """Return all that a run was told but its seed; None where its record does not say it."""
+    try:
+        spec = RunSpec.model_validate_json(json.dumps(target.spec))
+    except ValueError:  # an older record, or no specification
+        return None
+    inner = spec.pretraining
+    inner = None if inner is None else inner.model_copy(update={"seed": 0})
+    return spec.model_copy(update={"seed": 0, "pretraining": inner})
 
 
 def _run(record: Record) -> str:

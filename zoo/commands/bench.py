@@ -27,6 +27,7 @@ from zoo.commands.options import (
 from zoo.commands.output import note, progress
 from zoo.errors import RecipeError
 from zoo.metrics import named_metrics
+from zoo.runs.commands import source_options
 
 if TYPE_CHECKING:
     from zoo.bench.api import Request, Result
@@ -137,10 +138,8 @@ def bench(
     book = open_book(registry, plugin)
     recipes, files = _asked(book, targets or [], everything=everything, matrix=matrix)
     chosen = _profile(book, profile, device, is_needed=bool(recipes))
-
     from zoo.bench.api import Request
     from zoo.recipes.checks import check_book
-    from zoo.runs.commands import source_options
 
     check_book(book)
     request = Request(
@@ -156,7 +155,7 @@ def bench(
         device=device,
         settings=(*settings, *data_setting(data)),
         metrics=tuple(named_metrics(metrics)),
-        sources=source_options(registry=registry, plugin=plugin, data_root=data_root),
+        sources=source_options(registry, plugin, data_root),
     )
     _run(book, request, Sweep(train, plan, tuple(plugin)), form, matrix)
 

@@ -11,6 +11,7 @@ import typer
 from zoo.commands.options import DataRoot, Plugins, Registries, open_book
 from zoo.commands.output import note, print_text, progress
 from zoo.errors import ZooError
+from zoo.runs.commands import source_options
 
 if TYPE_CHECKING:
     from zoo.bench.suites import Suite
@@ -63,14 +64,13 @@ def report(
     from zoo.recipes.checks import check_book
     from zoo.report.page import build_page, write_page
     from zoo.report.selection import select
-    from zoo.runs.commands import source_options
 
     check_book(book)
     root = run_root / "records" if records is None else records
     name = Path(suite).stem if suite is not None and suite.endswith(_SUFFIXES) else suite
     selection = select(root, suite=name, profile=profile, order=list(book.recipes), book=book)
     images = _open(suite or selection.suite, data_root)
-    sources = source_options(registry=registry, plugin=plugin, data_root=data_root)
+    sources = source_options(registry, plugin, data_root)
     page = build_page(selection, root, book=book, suite=images, suite_name=suite, sources=sources)
     path = write_page(page, run_root / "report" if output is None else output)
     print_text(f"report: {path}")

@@ -27,6 +27,7 @@ from zoo.commands.options import (
     open_book,
 )
 from zoo.commands.output import Table, note, print_json, print_table, print_text
+from zoo.runs.commands import source_options
 
 if TYPE_CHECKING:
     from zoo.recipes.schema import RunSpec
@@ -66,12 +67,11 @@ def train(
 
     from zoo.recipes.checks import check_book
     from zoo.recipes.variants import specify
-    from zoo.runs.commands import source_options
     from zoo.train.prepare import Options
 
     check_book(book, required=recipe)
     spec = specify(book, recipe, chosen, seed=seed, settings=settings)
-    sources = source_options(registry=registry, plugin=plugin, data_root=data_root)
+    sources = source_options(registry, plugin, data_root)
     options = Options(run_root, data_root, device, fresh, sources=sources)
     (_rehearse if dry_run else _train)(spec, options, as_json=as_json)
 

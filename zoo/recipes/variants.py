@@ -109,7 +109,8 @@ def budget_folder(spec: RunSpec) -> str:
 
 
 def _folder_text(setting: str) -> str:
-    path, _, value = setting.partition("=")
+    path, _, text = setting.partition("=")
+    value = json.loads(text) if text.startswith('"') else text
     return re.sub(r"[^A-Za-z0-9._=-]+", "-", f"{path}={value.rsplit('/', 1)[-1]}").rstrip("-")
 
 

@@ -14,7 +14,7 @@ from zoo.recipes.book import Book
 from zoo.report.model import Redo, RedoRow
 from zoo.report.numbers import listing, shown_name, shown_text
 from zoo.report.selection import Selection
-from zoo.runs.commands import SOURCES, options_in
+from zoo.runs.commands import SOURCES, options_in, words_of
 
 _BENCH = ["zoo", "bench"]
 _NO_COMMAND = "no command: a Python callable, scored by zoo.bench"
@@ -103,7 +103,7 @@ def _row(
 
 def _complete(command: str, suite: str, shared: Sequence[str]) -> str:
     """Add to a row's command what it does not say: the suite, and what all have in common."""
-    words = shlex.split(command)
+    words = words_of(command)
     if words[:2] == _BENCH and "--suite" not in words:
         words += ["--suite", suite]
     for option, value in zip(shared[::2], shared[1::2], strict=True):
@@ -125,7 +125,7 @@ def _scored_by(record: Record) -> list[str]:
 
 
 def _made_by(record: Record) -> list[str]:
-    return shlex.split(record.target.command or "")
+    return words_of(record.target.command)
 
 
 def _set_for(record: Record) -> tuple[str, ...]:

@@ -7,10 +7,10 @@ import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from zoo.recipes.schema import RunSpec
-from zoo.runs.directory import run_path
+if TYPE_CHECKING:
+    from zoo.recipes.schema import RunSpec
 
 SOURCES = ("--registry", "--plugin", "--data-root")
 """Options that say where recipes, components and datasets come from."""
@@ -31,12 +31,17 @@ def train_command(spec: RunSpec, sources: Sequence[str] = ()) -> str:
 
 
 def bench_command(
-    targets: Sequence[str], *, suite: str, profile: str, sources: Sequence[str] = ()
+    recipes: Iterable[str],
+    suite: str,
+    profile: str,
+    sources: Sequence[str] = (),
+    matrix: str | None = None,
 ) -> str:
-    """Return the command that trains what is missing of recipes or a matrix, and scores it.
+    """Return the command that trains what is missing of recipes, or of a matrix, and scores it.
 
     A suite among the sources is how that suite is asked for: its file.
     """
+    targets = recipes if matrix is None else ("--matrix", matrix)
     asked = [] if "--suite" in sources else ["--suite", suite]
     return shlex.join(["zoo", "bench", *targets, *asked, "--profile", profile, "--train", *sources])
 
@@ -61,7 +66,6 @@ def settings_in(words: Sequence[str]) -> list[str]:
 
 
 def source_options(
-    *,
     registry: Iterable[str | Path] = (),
     plugin: Iterable[str | Path] = (),
     data_root: str | Path | None = None,
@@ -96,9 +100,17 @@ def recorded_sources(provenance: Mapping[str, Any]) -> tuple[str, ...]:
 
 def resume_command(spec: RunSpec, path: Path, provenance: Mapping[str, Any]) -> str:
     """Return the command that goes on with the run in a directory."""
-    root = path.parents[2] if len(path.parents) > 2 else USUAL_ROOT
-    options = root_options(root) if run_path(spec, root) == path else ()
+    is_usual = len(path.parents) > 2 and path.parents[1].name == spec.recipe
+    options = root_options(path.parents[2]) if is_usual else ()
     return train_command(spec, (*recorded_sources(provenance), *options))
+
+
+def words_of(command: str | None) -> list[str]:
+    """Return the words of a recorded command; none of one that no shell could have read."""
+    try:
+        return shlex.split(command or "")
+    except ValueError:  # quotes that do not match
+        return []
 
 
 def options_in(words: Sequence[Any], options: Sequence[str]) -> list[str]:

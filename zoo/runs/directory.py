@@ -366,7 +366,7 @@ class RunDirectory:
             ) from error
         if identity not in (None, owner):
             raise IntegrityError(
-                f"{self.weights} is of another run; start that run over with --fresh"
+                f"{self.weights} is of another run; use another --run-root; --fresh deletes it"
             )
         return tensors, step
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.plugins import load_plugin_file
-from zoo.recipes.book import load_book
+from zoo.recipes.book import Book, load_book
 from zoo.recipes.checks import check_book
 from zoo.recipes.resolve import written_settings
 from zoo.recipes.variants import specify
@@ -62,16 +62,23 @@ def train(
         ZooError: if anything is wrong that the caller can mend; before training wherever possible.
         Interrupted: if Ctrl-C or one of `zoo.signals.ENDING` asked to stop; the state is saved.
     """
-    for plugin in plugins:
-        load_plugin_file(plugin)
-    book = load_book([Path(file) for file in registry])
-    check_book(book, required=recipe)
+    book = _checked_book(recipe, registry, plugins)
     chosen = default_profile(choose_device(device)) if profile is None else profile
     source = {} if data is None else {"data.source": str(data)}
     wanted = [*written_settings(settings), *written_settings(source)]
     spec = specify(book, recipe, chosen, seed=seed, settings=wanted)
+    sources = source_options(registry, plugins, data_root)
     root = None if data_root is None else Path(data_root)
     observer = LineObserver(tell_on_stderr) if observer is None else observer
-    sources = source_options(registry=registry, plugin=plugins, data_root=data_root)
     options = Options(Path(run_root), root, device, fresh, observer, sources)
     return train_run(spec, options)
+
+
+def _checked_book(
+    recipe: str, registry: Sequence[str | Path], plugins: Sequence[str | Path]
+) -> Book:
+    for plugin in plugins:
+        load_plugin_file(plugin)
+    book = load_book([Path(file) for file in registry])
+    check_book(book, required=recipe)
+    return book

@@ -54,7 +54,7 @@ def check_compiler(execution: Execution) -> None:
     if execution.compile and execution.device.type == "cpu" and not has_cpp_compiler():
         raise MachineError(
             "networks are to be compiled, and no C++ compiler is on the path: install one, name it "
-            "in CXX, or start over uncompiled with --set runtime.compile=false --fresh"
+            "in CXX, or train uncompiled beside this run with --set runtime.compile=false"
         )
 
 

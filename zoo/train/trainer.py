@@ -46,8 +46,8 @@ OWN_STREAM, EXTRA_STREAM = 0, 1
 MAX_ROLLBACKS = 4
 """After so many a run that diverges again raises: it learns at a sixteenth of its rates by then."""
 _ADVICE = (
-    "The same run would end there again: lower training.learning_rate or the adversary's weight, "
-    "with --fresh or under another --run-root"
+    "The same run would end there again: lower training.learning_rate or the adversary's weight "
+    "with --set, which makes another run beside this one"
 )
 _OR_GO_BACK = "; or go on from its last checkpoint with --set training.on_divergence=rollback"
 
@@ -117,8 +117,8 @@ class Trainer:
         if state is not None:
             if state.get("identity") not in {self.identity, *self.directory.identities()}:
                 raise CheckpointError(
-                    f"{self.directory.checkpoints} holds the state of another run; start over "
-                    "with --fresh"
+                    f"{self.directory.checkpoints} holds the state of another run; train under "
+                    "another --run-root, or start over with --fresh, which deletes it"
                 )
             self._take_up(state)
             self._seconds, self.rollbacks = state["seconds"], state.get("rollbacks", 0)
