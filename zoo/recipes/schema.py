@@ -100,7 +100,8 @@ class Data(Model):
 
     Attributes:
         source: `samples`, `div2k`, a folder, or the name of a dataset under the data root.
-        validation: `held-out` for the source's own held-out images, or a named dataset.
+        validation: `held-out` for the source's own held-out images, or a named dataset or a folder;
+            then all other images of the source are trained on.
         sampling: `uniform` draws a fresh crop each time; `fixed` draws `patches_per_image`
             positions an image once and visits each once an epoch, as the article does.
         patches_per_image: positions an image has under `fixed`; an epoch has this many samples
