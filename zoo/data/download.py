@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from zoo.data import Progress
 from zoo.errors import IntegrityError, MachineError
+from zoo.files import fitting_name
 
 if TYPE_CHECKING:
     import requests
@@ -188,7 +189,7 @@ def fetch(
     import requests
 
     name = url.rsplit("/", 1)[-1]
-    part = folder / f"{name}.part"
+    part = folder / part_name(name)
     folder.mkdir(parents=True, exist_ok=True)
     pooch.get_logger().setLevel(logging.WARNING)  # pooch prints what it does; we report progress
     downloader = ResumingDownloader(
@@ -206,6 +207,11 @@ def fetch(
             f"{url} is not the file it should be ({known_hash}): it was removed; try again, and if "
             "that does not help, it has changed at its source"
         ) from error
+
+
+def part_name(name: str) -> str:
+    """Return the name of what has come of a file that is being fetched."""
+    return fitting_name(name, ".part")
 
 
 def refuse_offline(url: str) -> None:
