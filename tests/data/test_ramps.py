@@ -303,6 +303,44 @@ def test_damaged_deep_pnms_are_refused(tmp_path: Path, magic: str) -> None:
                 read(path)
 
 
+COMPRESSIONS = {
+    "1": ("tiff_lzw", "packbits", "group3", "group4", "tiff_ccitt"),
+    **dict.fromkeys(("L", "RGB", "CMYK"), ("raw", "tiff_lzw", "packbits", "lzma", "jpeg")),
+    "RGBA": ("raw", "tiff_lzw", "packbits", "lzma"),
+    "P": ("raw", "tiff_lzw", "packbits"),
+}
+
+
+@pytest.mark.parametrize("mode", COMPRESSIONS)
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_tiffs_of_every_compression_show_what_they_hold(
+    tmp_path: Path, mode: str, orientation: int
+) -> None:
+    """Those that only libtiff packs, so Pillow writes them; of which samples is known."""
+    samples = ramp({"RGB": 3, "RGBA": 4, "CMYK": 4}.get(mode, 1), 8, height=24, width=40)
+    levels = samples.squeeze().astype(np.uint8)
+    picture = PillowImage.fromarray(levels > 127 if mode == "1" else levels)
+    colours = samples[:, :, :3].squeeze().astype(float)
+    if mode == "1":
+        colours = 255.0 * (samples[:, :, 0] > 127)
+    elif mode == "CMYK":
+        picture = PillowImage.frombytes("CMYK", (40, 24), levels.tobytes())
+        black = 255 - samples[:, :, 3:]
+        colours = black - samples[:, :, :3] * black / 255
+    elif mode == "P":
+        picture.putpalette([(37 * n + k) % 256 for n in range(256) for k in (0, 91, 201)])
+        colours = (37.0 * samples + np.array([0, 91, 201])) % 256
+    alpha = seen(samples[:, :, 3].astype(float), orientation) if mode == "RGBA" else None
+    for compression in COMPRESSIONS[mode]:
+        stream = io.BytesIO()
+        options = {"quality": 100} if compression == "jpeg" else {}
+        tags = {int(Base.Orientation): orientation}
+        picture.save(stream, "TIFF", compression=compression, tiffinfo=tags, **options)
+        slack = 3 if compression == "jpeg" else 1 if mode == "CMYK" else 0.5
+        truth = Truth(seen(colours, orientation), alpha, is_deep=False, tolerance=slack)
+        assert check(tmp_path / "x.tif", stream.getvalue(), truth, what=compression)
+
+
 def bmp_of(bits: int, *, top_down: bool) -> bytes:
     """Return a BMP of the ramp: 1, 4 or 8 bits of a palette, 16 of 5 each, 24 or 32."""
     count = 1 if bits <= 8 else 3

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from zoo.data import Progress
 from zoo.errors import IntegrityError, MachineError
+from zoo.files import fitting_name
 
 if TYPE_CHECKING:
     import requests
@@ -193,7 +194,7 @@ def fetch(
     from zoo.data.sessions import open_session
 
     name = url.rsplit("/", 1)[-1]
-    part = folder / f"{name}.part"
+    part = folder / part_name(name)
     folder.mkdir(parents=True, exist_ok=True)
     pooch.get_logger().setLevel(logging.WARNING)  # pooch prints what it does; we report progress
     opening = open_session() if session is None else contextlib.nullcontext(session)
@@ -236,6 +237,11 @@ def _reason(error: BaseException) -> BaseException:
     while inner is not None and not isinstance(inner, SlowServerError):
         inner = inner.__cause__ or inner.__context__
     return inner or error
+
+
+def part_name(name: str) -> str:
+    """Return the name of what has come of a file that is being fetched."""
+    return fitting_name(name, ".part")
 
 
 def refuse_offline(url: str) -> None:

@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from zoo.data import Progress, places
 from zoo.data.catalogue import CATALOGUE, Archive, Dataset, Part
-from zoo.data.download import check_disk, fetch
+from zoo.data.download import check_disk, fetch, part_name
 from zoo.data.extract import extract
 from zoo.data.images import SUFFIXES, hash_file, read_image
 from zoo.data.sources import list_images
@@ -226,7 +226,7 @@ def _read_manifest(folder: Path) -> dict[str, str] | None:
 
 
 def _size_of_part(downloads: Path, archive: Archive) -> int:
-    for name in (archive.file_name, f"{archive.file_name}.part"):
+    for name in (archive.file_name, part_name(archive.file_name)):
         if (downloads / name).is_file():
             return (downloads / name).stat().st_size
     return 0

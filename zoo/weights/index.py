@@ -22,7 +22,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 from urllib.request import url2pathname
 
 from zoo.data import Progress
-from zoo.data.download import CHUNK_BYTES, CONNECT_SECONDS, fetch, refuse_offline
+from zoo.data.download import CHUNK_BYTES, CONNECT_SECONDS, fetch, part_name, refuse_offline
 from zoo.errors import IntegrityError, MachineError, WeightsError, ZooError
 from zoo.files import explaining_refusals, file_sha256, from_home, write_atomically
 from zoo.weights.pip_settings import IndexSettings, masked, pip_settings
@@ -179,7 +179,7 @@ class _Search:
             url = f"{url}#/{self.target.name}"  # `fetch` names the file so; no server sees it
         options: dict[str, Any] = {"known_hash": f"sha256:{self.sha256}", "num_bytes": num_bytes}
         options |= {"attempts": ATTEMPTS, "pause_seconds": PAUSE_SECONDS, "progress": progress}
-        begun = self.target.with_name(f"{self.target.name}.part").exists()
+        begun = self.target.with_name(part_name(self.target.name)).exists()
         try:
             fetch(url, self.target.parent, session=self.session, **options)
         except IntegrityError:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.data import Progress
+from zoo.data.download import part_name
 from zoo.data.places import zoo_home
 from zoo.errors import IntegrityError, MachineError, WeightsError
 from zoo.files import file_sha256
@@ -151,7 +152,7 @@ def clear_downloads() -> None:
     What a download that broke off goes on from stays until those weights are in the store.
     """
     absent = [entry for name, entry in (CATALOG | PARAMETERS).items() if find(name) is None]
-    clear({f"{file_name(source)}.part" for entry in absent for source in entry.sources})
+    clear({part_name(file_name(source)) for entry in absent for source in entry.sources})
 
 
 def _keep(
