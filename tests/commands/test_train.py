@@ -89,6 +89,7 @@ def test_the_way_on_does_not_start_over() -> None:
     way_on = "train srgan --set 'data.source=my photos'"
     assert _resume_command([".venv/bin/zoo", *arguments]) == f".venv/bin/zoo {way_on}"
     assert _resume_command(["cli.py", *arguments]) == f"python cli.py {way_on}"
+    assert _resume_command(["/lib/zoo/__main__.py", *arguments]) == f"python -m zoo {way_on}"
 
 
 def test_the_summary_of_numbers_leaves_out_what_is_not_there() -> None:
