@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -26,6 +27,21 @@ sys.exit("torch came too early" if early else 0 if "torch" in sys.modules else "
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("where", ["repository", "elsewhere"])
+def test_the_package_is_a_program(tmp_path: Path, where: str) -> None:
+    folder = Path(zoo.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-m", "zoo", "--help"],
+        cwd=folder if where == "repository" else tmp_path,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "python -m zoo [OPTIONS] COMMAND" in done.stdout
 
 
 def test_every_public_name_is_there() -> None:

@@ -119,6 +119,7 @@ assert_type(zoo.load("runs/my-net", plugins=["my_net.py"], run_root="runs"), Gen
 run = zoo.train(
     "my-net",
     profile="smoke",
+    settings={"training.steps": 2},
     plugins=["my_net.py"],
     registry=["my_net.yaml"],
     run_root="runs",
@@ -133,6 +134,7 @@ table = zoo.bench(
     run.directory,
     run.generator(),
     profile="smoke",
+    settings=["training.steps=2"],
     registry=["my_net.yaml"],
     run_root="runs",
     records="records",

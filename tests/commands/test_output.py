@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import re
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from zoo.commands import output
-from zoo.commands.output import Table, print_json, print_table, print_text, progress, value_text
+from zoo.commands.output import (
+    Table,
+    note,
+    print_error,
+    print_json,
+    print_table,
+    print_text,
+    progress,
+    value_text,
+)
+from zoo.errors import ZooError
 
 LONG = "word " * 60
 
@@ -100,3 +114,74 @@ def test_log_records_go_to_stderr_from_their_level_on(capsys: pytest.CaptureFixt
         logger.setLevel(level)
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "seen\n")
+
+
+HOSTILE = "a\x1b[2Jb\u202ec\udcff"
+SHOWN = r"a\x1b[2Jb\u202ec\udcff"
+
+
+@pytest.fixture
+def screens(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], io.StringIO]:
+    """Let both consoles be a terminal of a kind; return what is on its screen."""
+
+    def make(term: str) -> io.StringIO:
+        screen, environment = io.StringIO(), {"TERM": term, "COLUMNS": "80", "LINES": "25"}
+        console = Console(
+            file=screen, force_terminal=True, no_color=True, soft_wrap=True, _environ=environment
+        )
+        for name in ("stdout", "stderr"):
+            monkeypatch.setattr(output, name, lambda: console)
+        return screen
+
+    return make
+
+
+def test_a_dumb_terminal_gets_plain_lines(screens: Callable[[str], io.StringIO]) -> None:
+    screen = screens("dumb")
+    print_table(Table("things", ("name", "what"), [("a", LONG.strip())]))
+    with progress("counting") as report:
+        report(5, 10)
+        report(10, 10)
+    lines = screen.getvalue().splitlines()
+    assert lines == ["things", f"name  {'what'}", f"a     {LONG.strip()}", *lines[-2:]]
+    assert lines[-2:] == ["counting: 50%", "counting: 100%"]
+
+
+@pytest.mark.parametrize("term", ["pipe", "xterm"])
+def test_text_of_a_file_is_visible_wherever_it_is_printed(
+    term: str, screens: Callable[[str], io.StringIO], capsys: pytest.CaptureFixture[str]
+) -> None:
+    screen = screens(term) if term != "pipe" else None
+    print_table(Table(HOSTILE, (HOSTILE,), [(f"{HOSTILE}\nsecond",)]))
+    print_text(HOSTILE)
+    note(HOSTILE)
+    print_error(ZooError(HOSTILE))
+    with progress(HOSTILE) as report:
+        report(1, 1)
+    output.LogHandler().emit(logging.makeLogRecord({"msg": HOSTILE, "levelno": 30}))
+    captured = capsys.readouterr()
+    text = captured.out + captured.err if screen is None else screen.getvalue()
+    assert text.count(SHOWN) >= 8, text
+    assert not set(HOSTILE) & set(text) & set("\u202e\udcff")
+    assert "\x1b[2J" not in text
+    assert screen is not None or f"{SHOWN} second\n" in text
+
+
+def test_json_keeps_every_letter_in_ascii(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json("zoo.test/1", {"value": HOSTILE})
+    output.print_rows([{"value": HOSTILE}])
+    text = capsys.readouterr().out
+    assert text.isascii()
+    assert text.isprintable() or set(text) - {"\n"} <= set(map(chr, range(32, 127)))
+    assert json.loads(text[: text.index("}\n") + 1])["value"] == HOSTILE
+
+
+def test_only_one_module_makes_text_for_consoles() -> None:
+    """All others go through its `shown`, so that nothing unseen is printed."""
+    package = Path(output.__file__).parents[1]
+    makers = [
+        path.name
+        for path in package.rglob("*.py")
+        if re.search(r"from rich\.text import|rich\.print|typer\.echo|secho", path.read_text())
+    ]
+    assert makers == ["output.py"]

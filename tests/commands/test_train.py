@@ -11,13 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import Result
 
+from zoo.commands import watch
 from zoo.commands.train import _resume_command
-from zoo.commands.watch import BarObserver, LineObserver, summarise
+from zoo.commands.watch import BarObserver
 from zoo.data.images import write_png
 from zoo.train import run as training
 from zoo.train.interrupts import Interrupted
+from zoo.train.lines import LineObserver, summarise, tell_on_stderr
 
 Zoo = Callable[..., Result]
 SMOKE = ("train", "srresnet", "--profile", "smoke", "--device", "cpu")
@@ -126,6 +129,7 @@ def test_the_way_on_does_not_start_over() -> None:
     way_on = "train srgan --set 'data.source=my photos'"
     assert _resume_command([".venv/bin/zoo", *arguments]) == f".venv/bin/zoo {way_on}"
     assert _resume_command(["cli.py", *arguments]) == f"python cli.py {way_on}"
+    assert _resume_command(["/lib/zoo/__main__.py", *arguments]) == f"python -m zoo {way_on}"
 
 
 def test_the_summary_of_numbers_leaves_out_what_is_not_there() -> None:
@@ -182,9 +186,7 @@ def test_ways_to_execute_a_step_are_timed_and_shown(zoo: Zoo, tmp_path: Path) ->
 
 
 def test_lines_come_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
-    from rich.console import Console
-
-    observer = LineObserver(Console(stderr=True, soft_wrap=True))
+    observer = LineObserver(tell_on_stderr)
     observer.stage_started("srgan", "adversarial", 4, 100)
     for step in range(5, 100):
         observer.logged({"step": step, "loss_total": 1.0})
@@ -196,8 +198,6 @@ def test_lines_come_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_terminal_gets_a_bar_with_the_numbers_below() -> None:
-    from rich.console import Console
-
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=120, no_color=True)
     observer = BarObserver(console)
@@ -210,6 +210,21 @@ def test_a_terminal_gets_a_bar_with_the_numbers_below() -> None:
     shown = screen.getvalue()
     for text in ("srgan (adversarial)", "10/10", "mse 0.5", "done: runs, PSNR_Y 30.00 dB, stable"):
         assert text in shown
+
+
+@pytest.mark.parametrize(("term", "kind"), [("dumb", LineObserver), ("xterm", BarObserver)])
+def test_a_terminal_that_moves_no_cursor_gets_the_lines(
+    monkeypatch: pytest.MonkeyPatch, term: str, kind: type
+) -> None:
+    screen, environment = io.StringIO(), {"TERM": term, "COLUMNS": "120", "LINES": "30"}
+    console = Console(file=screen, force_terminal=True, _environ=environment, soft_wrap=True)
+    monkeypatch.setattr(watch, "stderr", lambda: console)
+    with watch.watch() as observer:
+        assert type(observer) is kind
+        observer.stage_started("srgan\x1b[31m", "content", 0, 10)
+        observer.notice("a \x1b[31mred\u202e notice")
+    assert "a \\x1b[31mred\\u202e notice" in screen.getvalue()
+    assert "srgan\\x1b[31m" in screen.getvalue()
 
 
 def test_a_cell_of_a_matrix_is_trained_like_any_recipe(

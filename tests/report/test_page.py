@@ -5,21 +5,27 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
+import json
 import re
+import unicodedata
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from tests.report.synthetic import RECIPES, make_record, make_records
-from zoo.bench.records import DatasetScores, write_record
+from zoo.bench.records import DatasetScores, Record, write_record
 from zoo.errors import DataError
+from zoo.letters import UNSEEN
 from zoo.recipes.book import Book
 from zoo.report.model import ClaimCard, Page
 from zoo.report.page import build_page, render, write_page
 from zoo.report.selection import select
 
+UNSEEN_TEXT = "\x1b[31m\u202e\u2028"
 LARGEST = 8_000_000
 FETCHING = {"src", "srcset", "href", "xlink:href", "action", "formaction", "data", "poster", "ping"}
 VOID = {"meta", "link", "img", "input", "br", "path", "use", "rect", "line", "col"}
@@ -253,6 +259,42 @@ def test_direction_marks_do_not_reach_the_page(tmp_path: Path, book: Book) -> No
     text = render(build_page(select(tmp_path), tmp_path, book=book))
     assert "a\ufffdb" in text
     assert "\u202e" not in text
+
+
+def hostile_record(record: Record) -> tuple[Record, int]:
+    """Return a record with escape codes and direction marks in every text that may be any.
+
+    Also how many texts these are.
+    """
+    document, changed = record.model_dump(mode="json", by_alias=True), 0
+    waiting: list[Any] = [document]
+    while waiting:
+        part = waiting.pop()
+        for key in list(part) if isinstance(part, dict) else range(len(part)):
+            text = part[key]
+            if isinstance(text, dict | list):
+                waiting.append(text)
+            elif isinstance(text, str):
+                part[key] = f"{text}{UNSEEN_TEXT}"
+                try:
+                    Record.model_validate_json(json.dumps(document))
+                    changed += 1
+                except ValidationError:
+                    part[key] = text
+    return Record.model_validate_json(json.dumps(document)), changed
+
+
+def test_nothing_unseen_reaches_the_page_from_any_text(tmp_path: Path, book: Book) -> None:
+    """Names of datasets, verdicts, devices, errors: whatever a record holds."""
+    failed = make_record("esrgan", 0).model_copy(update={"error": "no memory", "datasets": ()})
+    for record in (make_record("bicubic", None), make_record("rrdb", 0), failed):
+        changed_record, changed = hostile_record(record)
+        assert changed > 10
+        write_record(tmp_path, changed_record)
+    text = render(build_page(select(tmp_path), tmp_path, book=book))
+    assert r"\x1b[31m\u202e" in text
+    unseen = {letter for letter in set(text) if unicodedata.category(letter) in UNSEEN}
+    assert unseen <= {"\n", "\t"}
 
 
 def test_records_of_several_profiles_or_suites_are_not_mixed(tmp_path: Path) -> None:

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import random
 import resource
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from zoo import files
 from zoo.errors import CheckpointError, MachineError
 from zoo.files import sweep_temporary_files, write_atomically
+from zoo.runs import checkpoint
 from zoo.runs.checkpoint import (
     KEEP,
     latest_step,
@@ -156,3 +159,37 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         write_atomically(path, 3)  # type: ignore[arg-type]
     assert path.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("moment", ["after", "within"])
+def test_a_folder_deleted_while_a_checkpoint_is_written_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """As somebody does who makes room while a run goes on."""
+    folder, times = tmp_path / "checkpoints", 0
+
+    def delete() -> None:
+        nonlocal times
+        times += 1
+        if times == 1:
+            shutil.rmtree(folder)
+
+    def write_and_delete(path: Path, content: memoryview) -> str:
+        digest = files.write_hashed(path, content)
+        delete()
+        return digest
+
+    def delete_and_write(path: Path, content: bytes | memoryview) -> None:
+        delete()
+        write_atomically(path, content)
+
+    save_checkpoint(folder, 1, {})
+    if moment == "after":
+        monkeypatch.setattr(checkpoint, "write_hashed", write_and_delete)
+    else:
+        monkeypatch.setattr(files, "write_atomically", delete_and_write)
+    save_checkpoint(folder, 2, {"seconds": 1.5})
+    assert times > 1
+    state = load_latest(folder)
+    assert state is not None
+    assert (state["step"], state["seconds"]) == (2, 1.5)

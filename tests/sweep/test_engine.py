@@ -11,12 +11,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from zoo.recipes.schema import RunSpec
+from zoo.runs.checkpoint import latest_step
 from zoo.runs.directory import RunDirectory, run_path
 from zoo.sweep import engine
 from zoo.sweep.engine import Settings, run_jobs
@@ -267,6 +269,28 @@ def test_a_sweep_stops_saved_and_leaves_nobody_behind(
             os.killpg(process.pid, signal.SIGKILL)
     assert list(directory.checkpoints.glob("*.pt"))
     assert not (tmp_path / "srresnet" / "smoke" / "seed-1").exists()
+
+
+@pytest.mark.slow
+def test_a_worker_whose_sweep_was_killed_saves_and_ends(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SWEEP, str(tmp_path)], cwd=REPOSITORY, start_new_session=True
+    )
+    directory = RunDirectory(tmp_path / "srresnet" / "smoke" / "seed-0")
+    try:
+        deadline = time.monotonic() + 150
+        while not any(row["kind"] == "train" for row in directory.rows()):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.kill()
+        process.wait(60)
+        while any(directory.path.glob(".lock-holder")):  # the worker is at work
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert latest_step(directory.checkpoints) >= directory.rows()[-1]["step"] > 0
 
 
 def test_signals_belong_to_their_owner_again_after_a_sweep(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from zoo.signals import ENDING
 from zoo.train.interrupts import EXIT_CODES, StopRequest, leaving_at_once
 
 
@@ -37,3 +38,16 @@ def test_an_ignored_ctrl_c_stays_ignored() -> None:
             os.kill(os.getpid(), signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_that_is_ignored_stays_so(number: signal.Signals) -> None:
+    """As `nohup` sets it for SIGHUP."""
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with leaving_at_once(), StopRequest() as stop:
+            os.kill(os.getpid(), number)
+            assert stop.requested is None
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)

@@ -174,8 +174,8 @@ def test_rows_after_a_kill_are_those_of_the_uninterrupted_run(
 
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)],
-    ids=["ctrl-c", "term", "usr1"],
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)],
+    ids=["ctrl-c", "term", "hup"],
 )
 def test_a_signal_saves_and_the_run_goes_on_to_the_same_end(
     make_spec: MakeSpec,

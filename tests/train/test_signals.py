@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
+import pty
+import resource
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from zoo.runs.checkpoint import latest_step
 from zoo.runs.directory import RunDirectory
+from zoo.signals import ENDING
 
 pytestmark = pytest.mark.slow
 
@@ -25,8 +32,8 @@ COMMAND = (
 
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 143)],
-    ids=["term", "ctrl-c", "usr1"],
+    [(signal.SIGINT, 130), *((number, 143) for number in ENDING)],
+    ids=["ctrl-c", *(number.name.lower() for number in ENDING)],
 )
 def test_a_signal_to_the_whole_group_saves_and_leaves_nobody_behind(
     tmp_path: Path, number: int, code: int
@@ -52,6 +59,77 @@ def test_a_signal_to_the_whole_group_saves_and_leaves_nobody_behind(
     assert list(directory.checkpoints.glob("*.pt"))
     with pytest.raises(ProcessLookupError):  # no process is left in the group
         os.killpg(process.pid, 0)
+
+
+@contextmanager
+def started(tmp_path: Path, **streams: Any) -> Iterator[subprocess.Popen[str]]:
+    """Start a training that does not end by itself; it has logged a row when the block begins."""
+    process = subprocess.Popen(
+        [*COMMAND, "--run-root", str(tmp_path)],
+        **{"cwd": REPOSITORY, "text": True, "start_new_session": True} | streams,
+    )
+    try:
+        wait_for_rows(tmp_path, 1)
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(60)
+
+
+def wait_for_rows(tmp_path: Path, more: int) -> None:
+    """Wait until a training has logged so many rows more than now."""
+    directory = RunDirectory(tmp_path / "srgan-wgangp" / "smoke" / "seed-0")
+
+    def num_rows() -> int:
+        return sum(row["kind"] == "train" for row in directory.rows())
+
+    wanted, deadline = num_rows() + more, time.monotonic() + 120
+    while num_rows() < wanted:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_hangup_that_nohup_ignores_changes_nothing(tmp_path: Path) -> None:
+    def ignore_hangup() -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    with started(tmp_path, stderr=subprocess.DEVNULL, preexec_fn=ignore_hangup) as process:
+        os.killpg(process.pid, signal.SIGHUP)
+        wait_for_rows(tmp_path, 2)
+        assert process.poll() is None
+        os.killpg(process.pid, signal.SIGTERM)
+        assert process.wait(60) == 143
+
+
+@pytest.mark.parametrize("kind", ["head", "full", "terminal"])
+def test_an_output_that_is_gone_changes_nothing(tmp_path: Path, kind: str) -> None:
+    """As `2>&1 | head` and a log on a full disk; a terminal that closes sends SIGHUP besides."""
+    if kind == "terminal":
+        reader, writer = pty.openpty()
+    elif kind == "head":
+        reader, writer = os.pipe()
+    else:
+        reader, writer = os.open("/dev/null", os.O_RDONLY), os.open("/dev/full", os.O_WRONLY)
+    with started(tmp_path, stdout=writer, stderr=writer) as process:
+        os.close(writer)
+        os.close(reader)
+        wait_for_rows(tmp_path, 2)
+        assert process.poll() is None
+        os.killpg(process.pid, signal.SIGHUP)
+        assert process.wait(60) == 143
+    directory = RunDirectory(tmp_path / "srgan-wgangp" / "smoke" / "seed-0")
+    assert latest_step(directory.checkpoints) >= directory.rows()[-1]["step"] > 0
+
+
+def test_the_kernel_says_that_processor_time_is_used_up(tmp_path: Path) -> None:
+    with started(tmp_path, stderr=subprocess.PIPE) as process:
+        seconds = sum(map(int, Path(f"/proc/{process.pid}/stat").read_text().split()[13:15]))
+        limit = seconds // os.sysconf("SC_CLK_TCK") + 1
+        resource.prlimit(process.pid, resource.RLIMIT_CPU, (limit, limit + 60))
+        _, told = process.communicate(timeout=90)
+    assert process.returncode == 143, told
+    assert "stopped by SIGXCPU" in told
 
 
 def test_an_error_in_a_dry_run_ends_it_though_processes_load(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def _resume_command(words: Sequence[str]) -> str:
     """Return the command that goes on: the one that was typed, unless it said to start over."""
     program, *arguments = words
     typed = [program] if Path(program).suffix != ".py" else ["python", program]
-    if Path(program).name == "__main__.py":
+    if Path(program).name == "__main__.py":  # of the package: not to be run as a file
         typed = ["python", "-m", "zoo"]
     return shlex.join([*typed, *(word for word in arguments if word != "--fresh")])
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from zoo.errors import CheckpointError
+from zoo.errors import CheckpointError, MachineError
 from zoo.files import hash_path, read_hashed, write_hashed
 
 logger = logging.getLogger(__name__)
@@ -72,13 +72,12 @@ def save_checkpoint(directory: Path, step: int, state: Mapping[str, Any]) -> Pat
     Raises:
         MachineError: if the disk is full; earlier checkpoints are untouched.
     """
-    directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"step-{step:09d}.pt"
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, "step": step, **state}, buffer)
-    write_hashed(path, buffer.getbuffer())
+    _write(path, buffer.getbuffer())
     found = _checkpoints(directory)
-    kept = found[found.index(path) :][:KEEP]
+    kept = [other for other in found if _step(other) <= step][:KEEP]
     for other in set(found).difference(kept):
         other.unlink(missing_ok=True)
         hash_path(other).unlink(missing_ok=True)
@@ -111,6 +110,18 @@ def latest_step(directory: Path) -> int:
     """Return the step of the newest checkpoint file, 0 where there is none."""
     found = _checkpoints(directory)
     return _step(found[0]) if found else 0
+
+
+def _write(path: Path, content: memoryview) -> None:
+    """Write a checkpoint; once more where its folder is deleted meanwhile, to make room perhaps."""
+    try:
+        write_hashed(path, content)
+    except MachineError as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
+    if not path.exists():
+        logger.warning("%s was deleted while it was written: it is written again", path)
+        write_hashed(path, content)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
