@@ -8,6 +8,7 @@ Not here: what is made of them (`zoo.exchange.results`).
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Final
 
 from zoo.bench.records import Record, newest, read_record, read_records
 from zoo.errors import DataError
-from zoo.exchange.usage import shown_command, shown_word
+from zoo.exchange.travel import without_folders
 from zoo.models.details import Details
 from zoo.models.model import Model
 from zoo.models.store import RECORDS_FOLDER
@@ -110,13 +111,8 @@ def evidence(model: Model, records: Sequence[Record]) -> list[Record]:
 
 
 def _to_travel(record: Record) -> Record:
-    provenance, target = dict(record.provenance), record.target
-    if isinstance(provenance.get("command"), list):
-        provenance["command"] = [shown_word(str(word)) for word in provenance["command"]]
-    if target.command is not None:
-        target = target.model_copy(update={"command": shown_command(target.command)})
-    changes = {"pictures": (), "provenance": provenance, "target": target}
-    return record.model_copy(update=changes)
+    document = record.model_copy(update={"pictures": ()}).model_dump(mode="json", by_alias=True)
+    return Record.model_validate_json(json.dumps(without_folders(document)))
 
 
 def is_of_these_weights(record: Record, model: Model) -> bool:
