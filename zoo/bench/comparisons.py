@@ -15,14 +15,13 @@ Not here: which records may be compared (`zoo.bench.selection`), how rows are la
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import fmean, stdev
+from statistics import fmean
 
 from zoo.bench.records import Column, DatasetScores, Record, stand_ins
+from zoo.bench.seed_means import Score, seed_interval
 from zoo.bench.selection import age_of, comparable
-from zoo.bench.statistics import LEVEL
 from zoo.recipes.claims import COST_KEYS
 from zoo.weights.tensors import NOT_VERIFIED
 
@@ -38,15 +37,6 @@ PROTOCOLS = {
     "averaged over images",
 }
 """Each version of the protocol in words; `zoo.metrics.protocol` computes it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """A mean over images and seeds, and its interval over seeds where there are at least two."""
-
-    mean: float
-    low: float | None = None
-    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,18 +139,6 @@ def score_keys(records: Sequence[Record]) -> tuple[str, ...]:
             if key in scored or (column.unavailable is not None and key not in COST_KEYS):
                 known[key] = None
     return (*known, *sorted(scored - known.keys()))
-
-
-def seed_interval(values: Sequence[float]) -> Score:
-    """Return the mean of the seeds' means and its 95 % t interval; none of fewer than two."""
-    mean = fmean(values)
-    if len(values) < 2 or not math.isfinite(mean):
-        return Score(mean)
-    from scipy.stats import t
-
-    quantile = float(t.ppf((1 + LEVEL) / 2, len(values) - 1))
-    half = quantile * stdev(values) / math.sqrt(len(values))
-    return Score(mean, mean - half, mean + half)
 
 
 def _comparison(
@@ -308,12 +286,14 @@ def _rows(
             notes += [f"{base.label} on {name}: {_lack(scored, key)}" for key in lacking]
         means.append(values)
         rows.append(
-            replace(base, dataset=name, images=images, scores=_scores(values), skipped=skipped)
+            replace(
+                base, dataset=name, images=images, scores=_scores(values, columns), skipped=skipped
+            )
         )
     if whole and len(datasets) > 1:  # the mean of one dataset says nothing new
         average = {key: _over_datasets([values[key] for values in means]) for key in keys}
         images = sum(row.images for row in rows)
-        rows.append(replace(base, dataset=MEAN, images=images, scores=_scores(average)))
+        rows.append(replace(base, dataset=MEAN, images=images, scores=_scores(average, columns)))
     return rows
 
 
@@ -343,8 +323,14 @@ def _over_datasets(values: Sequence[list[float] | None]) -> list[float] | None:
     return [fmean(of_seed) for of_seed in zip(*present, strict=True)]
 
 
-def _scores(values: Mapping[str, list[float] | None]) -> dict[str, Score]:
-    return {key: seed_interval(of_seeds) for key, of_seeds in values.items() if of_seeds}
+def _scores(
+    values: Mapping[str, list[float] | None], columns: Mapping[str, Column]
+) -> dict[str, Score]:
+    return {
+        key: seed_interval(of_seeds, columns[key].value_range)
+        for key, of_seeds in values.items()
+        if of_seeds
+    }
 
 
 def _mean_cost(records: Sequence[Record]) -> dict[str, float]:
