@@ -13,7 +13,7 @@ import pandas as pd
 from zoo.bench.comparisons import compare
 from zoo.bench.records import Record
 from zoo.bench.tables import TEXTS, each_row, grids, summary
-from zoo.bench.text import escape_csv, latex_table, markdown_table, plain
+from zoo.bench.text import escape_csv, escape_latex, latex_table, markdown_table
 
 
 def csv(records: Iterable[Record], *, order: Sequence[str] = ()) -> str:
@@ -46,6 +46,6 @@ def latex(records: Iterable[Record], *, order: Sequence[str] = ()) -> str:
         reasons = {column.unavailable for column in one.columns.values() if column.unavailable}
         missing = [note for note in one.notes if note.endswith(tuple(reasons))]
         notes = tuple(note for note in one.notes if note not in missing)
-        found += [f"% {plain(note)}" for note in missing]
+        found += [f"% {escape_latex(note)}" for note in missing]
         found += [latex_table(grid) for grid in grids(replace(one, notes=notes), noted="all")]
     return "\n".join(["% needs \\usepackage{booktabs}", *found]) if found else ""

@@ -169,29 +169,32 @@ def _problem(entry: Entry[Any]) -> str | None:
 def _parameter(parameter: inspect.Parameter) -> Parameter:
     required = parameter.default is inspect.Parameter.empty
     default = "required" if required else repr(parameter.default)
-    return Parameter(parameter.name, _type_text(parameter.annotation), default)
+    return Parameter(parameter.name, type_text(parameter.annotation), default)
 
 
-def _type_text(annotation: Any) -> str:
+def type_text(annotation: Any) -> str:
     """Write a type as a user reads it: `PositiveInt` is `int > 0`, a choice its values."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return " ".join([_type_text(arguments[0]), *_bounds(annotation.__metadata__)])
+        return " ".join([type_text(arguments[0]), *_bounds(annotation.__metadata__)])
     if origin is Literal:
         return " | ".join(repr(value) for value in arguments)
     if origin in (Union, UnionType):
-        return " | ".join(_type_text(member) for member in arguments)
+        return " | ".join(type_text(member) for member in arguments)
     if origin is not None:
-        inner = ", ".join(_type_text(member) for member in arguments)
+        inner = ", ".join(type_text(member) for member in arguments)
         return f"{origin.__name__}[{inner}]"
+    if annotation is ...:
+        return "..."
     return "None" if annotation is NoneType else getattr(annotation, "__name__", str(annotation))
 
 
 def _bounds(metadata: tuple[object, ...]) -> list[str]:
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+    flat = [each for bound in metadata for each in getattr(bound, "metadata", [bound])]
     return [
         f"{sign} {getattr(bound, name)}"
-        for bound in metadata
+        for bound in flat
         for name, sign in signs.items()
         if getattr(bound, name, None) is not None
     ]
