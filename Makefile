@@ -23,9 +23,10 @@ test-all: .venv/.installed-dev
 test-gpu: .venv/.installed-dev
 	$(BIN)/pytest -m gpu
 
-# The schema that editors read, made from the models that read the registry.
+# The schema that editors read and the page of settings, from the models that read the registry.
 schema: .venv/.installed
 	$(BIN)/python -m zoo.recipes.json_schema
+	$(BIN)/python -m zoo.commands.settings
 
 check: .venv/.installed-dev
 	$(BIN)/ruff format --check .

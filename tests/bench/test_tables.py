@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo.bench.comparisons import PROTOCOLS, compare, seed_interval
+from zoo.bench.comparisons import PROTOCOLS, compare
 from zoo.bench.formats import csv, latex, markdown
 from zoo.bench.records import (
     Column,
@@ -26,8 +26,9 @@ from zoo.bench.records import (
     Target,
     TrainingSummary,
 )
+from zoo.bench.seed_means import seed_interval
 from zoo.bench.tables import dataframe, json_rows, summary, terminal_tables
-from zoo.bench.text import drawn_width
+from zoo.bench.text import drawn_width, format_interval
 
 HASH = "0" * 64
 COLUMNS = {
@@ -139,6 +140,22 @@ def test_one_seed_and_a_baseline_have_no_interval() -> None:
     assert pd.isna(summary(records).loc[0, "psnr_y_low"])
 
 
+@pytest.mark.parametrize("values", [[0.99, 0.9], [0.02, 0.1], [0.0, 1.0], [1.0, 1.0]])
+def test_the_interval_of_a_bounded_score_stays_in_its_range(values: list[float]) -> None:
+    free, bounded = seed_interval(values), seed_interval(values, (0.0, 1.0))
+    assert bounded.mean == free.mean
+    assert None not in (free.low, free.high, bounded.low, bounded.high)
+    assert bounded.low == max(0.0, free.low or 0.0)
+    assert bounded.high == min(1.0, free.high or 0.0)
+    assert seed_interval(values, (-9.0, 9.0)).low == free.low
+
+
+def test_an_interval_that_a_bound_cuts_is_written_out() -> None:
+    column = Column(label="SSIM", value_range=(0.0, 1.0))
+    assert format_interval(column, 0.9, 0.8, 1.0, narrow=True) == "0.9000 ±0.1000"
+    assert format_interval(column, 0.95, 0.5, 1.0, narrow=True) == "0.9500 [0.5000, 1.0000]"
+
+
 def test_seeds_that_agree_have_an_interval_of_no_width() -> None:
     score = seed_interval([2.0, 2.0])
     assert (score.mean, score.low, score.high) == (2.0, 2.0, 2.0)
@@ -227,7 +244,10 @@ def test_a_missing_score_is_empty_with_its_reason() -> None:
     assert row_of(records, "net")["lpips"] is None
     notes = compare(records)[0].notes
     assert notes.count("LPIPS (VGG16) is missing: no weights: zoo weights get") == 1
-    assert all("zoo weights get" in text for text in (markdown(records), latex(records)))
+    assert "zoo weights get" in markdown(records)
+    set_by_latex = [line for line in latex(records).splitlines() if not line.startswith("%")]
+    assert "is missing" not in "".join(set_by_latex)
+    assert "% LPIPS (VGG16) is missing: no weights: zoo weights get" in latex(records).splitlines()
     assert "finite" not in row_of(records, "net")
 
 
@@ -494,7 +514,7 @@ def test_hostile_names_are_inert(name: str) -> None:
     assert bare.count("{") == bare.count("}")
     assert r"\input" not in source
     assert not re.search(r"^\s*[\[*]", body, re.MULTILINE)
-    assert "%" not in re.sub(r"\\%|^% needs.*$", "", source, flags=re.MULTILINE)
+    assert "%" not in re.sub(r"\\%|^% (needs|LPIPS)[^%]*$", "", source, flags=re.MULTILINE)
 
     rows = list(csv_reader.reader(io.StringIO(csv(records))))
     assert len({len(row) for row in rows}) == 1

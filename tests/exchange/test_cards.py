@@ -231,9 +231,9 @@ def test_the_folders_of_a_machine_do_not_travel_with_what_was_set() -> None:
     record = made.model_copy(update={"target": made.target.model_copy(update=named)})
     (found,) = evidence(make_model(), [record])
     assert "/home" not in found.model_dump_json()
-    shown = "data.source=my photos losses.vgg19.weights=w.pth a=1"
+    shown = 'data.source="my photos" losses.vgg19.weights=w.pth a=1'
     assert found.target.name == f"x {shown} in runs"
-    assert found.target.spec["settings"]["data"] == {"source": "my photos", "scale": 4}
+    assert found.target.spec["settings"]["data"] == {"source": "./my photos", "scale": 4}
 
 
 def test_a_command_that_is_none_is_shown_as_it_is() -> None:

@@ -251,4 +251,4 @@ def test_a_plugins_origin_and_hash_come_along(tmp_path: Path) -> None:
     details: Details = make_details(plugins={"adversary mine": "file /a/b/mine.py"})
     done = export_folder(make_model(details), tmp_path / "net", [])
     assert "file mine.py" in done.card.read_text()
-    assert read_model(done.weights).details.plugins == details.plugins
+    assert read_model(done.weights).details.plugins == {"adversary mine": "file mine.py"}

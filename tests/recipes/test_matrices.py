@@ -253,6 +253,7 @@ def test_a_claim_may_be_about_a_cell(write: Write) -> None:
 # -------------------------------------------------------------------------------- mistakes
 
 AT = "matrices.m.factors"
+KNOWN = "; known are: adversary, discriminator, generator, losses, scale, training"
 
 
 @pytest.mark.parametrize(
@@ -281,11 +282,11 @@ AT = "matrices.m.factors"
         ),
         (
             "      kind: {a: {generatr: rrdb}, b: {}}",
-            f"11: {AT}.kind.a: unknown key 'generatr'; did you mean 'generator'?",
+            f"11: {AT}.kind.a: unknown key 'generatr'; did you mean 'generator'?{KNOWN}",
         ),
         (
             "      kind: {a: {extends: base}, b: {}}",
-            f"11: {AT}.kind.a: unknown key 'extends'",
+            f"11: {AT}.kind.a: unknown key 'extends'{KNOWN}",
         ),
         (
             "      kind: {a: {generator: null}, b: {}}",
@@ -311,7 +312,8 @@ AT = "matrices.m.factors"
             "      width: {a: {}, b: {generator: {widht: 8}}}",
             (
                 f"11: {AT}.width.b.generator: unknown parameter 'widht' of 'rrdb'; "
-                "did you mean 'width'? (see: zoo show generator rrdb)"
+                "did you mean 'width'? (see: zoo show generator rrdb); known are: growth, "
+                "initialisation_gain, interpolation_skip, norm, num_blocks, residual_scaling, width"
             ),
         ),
         (

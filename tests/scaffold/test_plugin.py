@@ -7,13 +7,14 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 
 from zoo.errors import DuplicateNameError, PluginError, UnknownNameError, plural
 from zoo.recipes.book import Book, load_book
 from zoo.recipes.checks import check_book
-from zoo.registry import REGISTRIES
+from zoo.registry import REGISTRIES, constructor_parameters
 from zoo.scaffold.names import MAX_NAME
 from zoo.scaffold.plugin import KINDS, Plugin, new_plugin
 from zoo.scaffold.writing import write_all
@@ -99,6 +100,27 @@ def test_its_registry_is_right(book: Book, kind: str, tmp_path: Path) -> None:
     added = set(extended.written_recipes) - set(book.written_recipes)
     assert added == (set() if kind == "metric" else {"my-thing"})
     assert set(plugin.beside) <= set(book.written_recipes)
+
+
+@all_kinds
+def test_it_takes_all_that_its_base_class_takes(book: Book, kind: str, tmp_path: Path) -> None:
+    """What a recipe may say of any adversary, say, it may say of a new one."""
+    from zoo.plugins import load_plugin_file
+
+    registry = REGISTRIES[plural(kind)]
+    before = registry.snapshot()
+    write_all(tmp_path, new_plugin(kind, "my-thing", book).files)
+    try:
+        load_plugin_file(tmp_path / "my_thing.py")
+        component = registry.get("my-thing")
+    finally:
+        registry.restore(before)
+    base: Any = component.__base__
+    own, inherited = constructor_parameters(component), constructor_parameters(base)
+    assert own.keys() >= inherited.keys()
+    assert {name: (own[name].default, own[name].annotation) for name in inherited} == {
+        name: (each.default, each.annotation) for name, each in inherited.items()
+    }
 
 
 @pytest.mark.parametrize("name", ["my-thing", "x", LONG], ids=["usual", "short", "long"])

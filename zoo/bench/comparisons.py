@@ -15,17 +15,15 @@ Not here: which records may be compared (`zoo.bench.selection`), how rows are la
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from statistics import fmean, stdev
+from statistics import fmean
 
 from zoo.bench.records import Column, DatasetScores, Record, age_of
 from zoo.bench.remarks import random_components, remarks
 from zoo.bench.samples import not_recipes
+from zoo.bench.seed_means import Score, seed_interval
 from zoo.bench.selection import comparable
-from zoo.bench.statistics import LEVEL
 from zoo.recipes.claims import COST_KEYS
 from zoo.weights.tensors import NOT_VERIFIED
 
@@ -39,15 +37,6 @@ PROTOCOLS = {
     "averaged over images",
 }
 """Each version of the protocol in words; `zoo.metrics.protocol` computes it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """A mean over images and seeds, and its interval over seeds where there are at least two."""
-
-    mean: float
-    low: float | None = None
-    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,23 +141,6 @@ def score_keys(records: Sequence[Record]) -> tuple[str, ...]:
             if key in scored or (column.unavailable is not None and key not in COST_KEYS):
                 known[key] = None
     return (*known, *sorted(scored - known.keys()))
-
-
-def seed_interval(values: Sequence[float]) -> Score:
-    """Return the mean of the seeds' means and its 95 % t interval; none of fewer than two."""
-    mean = fmean(values)
-    if len(values) < 2 or not math.isfinite(mean):
-        return Score(mean)
-    half = _quantile(len(values) - 1) * stdev(values) / math.sqrt(len(values))
-    return Score(mean, mean - half, mean + half)
-
-
-@lru_cache(maxsize=64)
-def _quantile(freedom: int) -> float:
-    """Return Student's t that an interval reaches to: 5 scores a row ask for it, and it is slow."""
-    from scipy.stats import t
-
-    return float(t.ppf((1 + LEVEL) / 2, freedom))
 
 
 def _comparison(
@@ -288,12 +260,12 @@ def _rows(
             lacking = [key for key in keys if values[key] is None and not columns[key].unavailable]
             notes += [f"{base.label} on {name}: {_lack(scored, key)}" for key in lacking]
         means.append(values)
-        row = replace(base, dataset=name, images=images, scores=_scores(values))
+        row = replace(base, dataset=name, images=images, scores=_scores(values, columns))
         rows.append(replace(row, skipped=skipped, degradation=odd))
     if whole and len(datasets) > 1:  # the mean of one dataset says nothing new
         average = {key: _over_datasets([values[key] for values in means]) for key in keys}
         images = sum(row.images for row in rows)
-        rows.append(replace(base, dataset=MEAN, images=images, scores=_scores(average)))
+        rows.append(replace(base, dataset=MEAN, images=images, scores=_scores(average, columns)))
     return rows
 
 
@@ -323,8 +295,14 @@ def _over_datasets(values: Sequence[list[float] | None]) -> list[float] | None:
     return [fmean(of_seed) for of_seed in zip(*present, strict=True)]
 
 
-def _scores(values: Mapping[str, list[float] | None]) -> dict[str, Score]:
-    return {key: seed_interval(of_seeds) for key, of_seeds in values.items() if of_seeds}
+def _scores(
+    values: Mapping[str, list[float] | None], columns: Mapping[str, Column]
+) -> dict[str, Score]:
+    return {
+        key: seed_interval(of_seeds, columns[key].value_range)
+        for key, of_seeds in values.items()
+        if of_seeds
+    }
 
 
 def _mean_cost(records: Sequence[Record]) -> dict[str, float]:

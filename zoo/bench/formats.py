@@ -6,13 +6,14 @@ Each holds the rows of `zoo.bench.tables`, the protocol, and what is missing and
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from zoo.bench.comparisons import compare
 from zoo.bench.records import Record
 from zoo.bench.tables import TEXTS, each_row, grids, summary
-from zoo.bench.text import escape_csv, latex_table, markdown_table
+from zoo.bench.text import escape_csv, escape_latex, latex_table, markdown_table
 
 
 def csv(records: Iterable[Record], *, order: Sequence[str] = ()) -> str:
@@ -35,7 +36,16 @@ def markdown(records: Iterable[Record], *, order: Sequence[str] = ()) -> str:
 
 
 def latex(records: Iterable[Record], *, order: Sequence[str] = ()) -> str:
-    """Return tables of LaTeX (package booktabs), protocol and notes in the captions."""
-    comparisons = compare(records, order=order)
-    found = [latex_table(grid) for one in comparisons for grid in grids(one, noted="all")]
+    """Return tables of LaTeX (package booktabs), protocol and notes in the captions.
+
+    That a score is missing, and which command gets its weights, is for who makes the tables and
+    not for who reads them: it stands in comments before them.
+    """
+    found: list[str] = []
+    for one in compare(records, order=order):
+        reasons = {column.unavailable for column in one.columns.values() if column.unavailable}
+        missing = [note for note in one.notes if note.endswith(tuple(reasons))]
+        notes = tuple(note for note in one.notes if note not in missing)
+        found += [f"% {escape_latex(note)}" for note in missing]
+        found += [latex_table(grid) for grid in grids(replace(one, notes=notes), noted="all")]
     return "\n".join(["% needs \\usepackage{booktabs}", *found]) if found else ""

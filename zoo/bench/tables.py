@@ -20,12 +20,12 @@ import pandas as pd
 from zoo.bench.comparisons import (
     Comparison,
     Row,
-    Score,
     compare,
     score_keys,
 )
 from zoo.bench.records import Column, Record
 from zoo.bench.remarks import random_components
+from zoo.bench.seed_means import Score
 from zoo.bench.selection import comparable
 from zoo.bench.text import (
     MISSING,

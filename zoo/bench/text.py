@@ -102,11 +102,14 @@ def format_interval(
     *,
     narrow: bool = False,
 ) -> str:
-    """Write `29.51 [29.42, 29.60]`, or `29.51 ±0.09` where space is short."""
+    """Write `29.51 [29.42, 29.60]`, or `29.51 ±0.09` where space is short.
+
+    An interval that a bound of the score cuts has two different halves and is written out.
+    """
     text = format_value(column, mean)
-    if low is None or high is None:
+    if mean is None or low is None or high is None:
         return text
-    if narrow:
+    if narrow and math.isclose(high - mean, mean - low, rel_tol=1e-6, abs_tol=1e-12):
         return f"{text} ±{format_value(column, (high - low) / 2)}"
     return f"{text} [{format_value(column, low)}, {format_value(column, high)}]"
 

@@ -5,10 +5,12 @@ Nothing is imported unless it is asked for: a listing reads metadata alone.
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import inspect
 from dataclasses import asdict, dataclass
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -19,9 +21,17 @@ from zoo.registry import REGISTRIES, Entry, constructor_parameters
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A registered component; `problem` says why it cannot be used, None where nothing is known."""
+    """A registered component.
+
+    Attributes:
+        name: what recipes call it.
+        summary: the first paragraph of its docstring, empty where that cannot be found unimported.
+        origin: where it comes from.
+        problem: why it cannot be used, None where nothing is known.
+    """
 
     name: str
+    summary: str
     origin: str
     problem: str | None
 
@@ -68,7 +78,7 @@ def components(folder: str, *, check: bool = False) -> list[Component]:
             if entry.origin.kind != "built-in":
                 _try_import(folder, name)
     return [
-        Component(entry.name, str(entry.origin), _problem(entry))
+        Component(entry.name, _summary(entry), str(entry.origin), _problem(entry))
         for entry in registry.entries.values()
     ]
 
@@ -83,8 +93,7 @@ def describe(folder: str, name: str) -> Description:
     registry = REGISTRIES[folder]
     component = registry.get(name)
     parameters = tuple(_parameter(given) for given in constructor_parameters(component).values())
-    paragraph = (inspect.getdoc(component) or "").partition("\n\n")[0]
-    summary = " ".join(paragraph.split())
+    summary = _first_paragraph(inspect.getdoc(component))
     return Description(registry.kind, name, str(registry.origin(name)), summary, parameters)
 
 
@@ -103,6 +112,40 @@ def plural_kind(kind: str, known: tuple[str, ...]) -> str:
         if candidate in known:
             return candidate
     raise UnknownNameError("kind", kind, known, see="zoo list --help")
+
+
+def _first_paragraph(doc: str | None) -> str:
+    return " ".join((doc or "").partition("\n\n")[0].split())
+
+
+def _summary(entry: Entry[Any]) -> str:
+    """Return a component's summary; of one that is not imported it is read from its source."""
+    if entry.component is not None:
+        return _first_paragraph(inspect.getdoc(entry.component))
+    target = entry.target.value if isinstance(entry.target, EntryPoint) else entry.target or ""
+    module, _, class_name = target.partition(":")
+    source = _source(module)
+    if source is None:
+        return ""
+    try:
+        body = ast.parse(source.read_bytes()).body
+    except (OSError, SyntaxError, ValueError):
+        return ""  # whatever is wrong with a plugin is said when it is used
+    found = [node for node in body if isinstance(node, ast.ClassDef) and node.name == class_name]
+    return _first_paragraph(ast.get_docstring(found[0])) if found else ""
+
+
+def _source(module: str) -> Path | None:
+    """Return the file of a module, importing neither it nor what is around it."""
+    top, *rest = module.split(".")
+    spec = importlib.util.find_spec(top) if top.isidentifier() else None  # imports nothing
+    if spec is None:
+        return None
+    if not rest:
+        return None if spec.origin is None else Path(spec.origin)
+    places = [Path(folder, *rest) for folder in spec.submodule_search_locations or ()]
+    files = [file for place in places for file in (place.with_suffix(".py"), place / "__init__.py")]
+    return next((file for file in files if file.is_file()), None)
 
 
 def _try_import(folder: str, name: str) -> None:
@@ -126,29 +169,32 @@ def _problem(entry: Entry[Any]) -> str | None:
 def _parameter(parameter: inspect.Parameter) -> Parameter:
     required = parameter.default is inspect.Parameter.empty
     default = "required" if required else repr(parameter.default)
-    return Parameter(parameter.name, _type_text(parameter.annotation), default)
+    return Parameter(parameter.name, type_text(parameter.annotation), default)
 
 
-def _type_text(annotation: Any) -> str:
+def type_text(annotation: Any) -> str:
     """Write a type as a user reads it: `PositiveInt` is `int > 0`, a choice its values."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return " ".join([_type_text(arguments[0]), *_bounds(annotation.__metadata__)])
+        return " ".join([type_text(arguments[0]), *_bounds(annotation.__metadata__)])
     if origin is Literal:
         return " | ".join(repr(value) for value in arguments)
     if origin in (Union, UnionType):
-        return " | ".join(_type_text(member) for member in arguments)
+        return " | ".join(type_text(member) for member in arguments)
     if origin is not None:
-        inner = ", ".join(_type_text(member) for member in arguments)
+        inner = ", ".join(type_text(member) for member in arguments)
         return f"{origin.__name__}[{inner}]"
+    if annotation is ...:
+        return "..."
     return "None" if annotation is NoneType else getattr(annotation, "__name__", str(annotation))
 
 
 def _bounds(metadata: tuple[object, ...]) -> list[str]:
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+    flat = [each for bound in metadata for each in getattr(bound, "metadata", [bound])]
     return [
         f"{sign} {getattr(bound, name)}"
-        for bound in metadata
+        for bound in flat
         for name, sign in signs.items()
         if getattr(bound, name, None) is not None
     ]

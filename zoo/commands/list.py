@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
@@ -70,10 +71,7 @@ def _rows(book: Book, kind: str, *, check: bool) -> list[dict[str, Any]]:
     if kind in BOOK_KINDS:
         entries = book.written_recipes if kind == "recipes" else book.profiles
         return [_entry_row(entry) for entry in entries.values()]
-    return [
-        {"name": component.name, "origin": component.origin, "problem": component.problem}
-        for component in components(kind, check=check)
-    ]
+    return [asdict(component) for component in components(kind, check=check)]
 
 
 def _entry_row(entry: Entry) -> dict[str, Any]:
@@ -141,8 +139,11 @@ def _table(kind: str, rows: list[dict[str, Any]]) -> Table:
         return models_table(rows)
     if kind in (*BOOK_KINDS, SUITES):
         return Table(kind, ("name", "summary"), [(row["name"], row["summary"]) for row in rows])
-    cells = [(row["name"], _origin_text(row)) for row in rows]
-    return Table(kind, ("name", "origin"), cells)
+    if kind == PACKAGES:
+        cells = [(row["name"], _origin_text(row)) for row in rows]
+        return Table(kind, ("name", "origin"), cells)
+    summaries = [(row["name"], row["summary"], _origin_text(row)) for row in rows]
+    return Table(kind, ("name", "summary", "origin"), summaries)
 
 
 def _origin_text(row: dict[str, Any]) -> str:

@@ -22,6 +22,7 @@ from zoo.commands.options import (
     open_book,
 )
 from zoo.commands.output import Table, print_json, print_table, print_tables, print_text, value_text
+from zoo.commands.settings import SETTINGS, show_settings
 from zoo.errors import RecipeError, UnknownNameError
 from zoo.models.store import model_files
 from zoo.recipes.book import Book, Entry
@@ -46,7 +47,14 @@ def show(
     plugin: Plugins,
     as_json: Json = False,
 ) -> None:
-    """Show a recipe with every value and its origin, or what anything else by that name is."""
+    """Show a recipe with every value and its origin, or what anything else by that name is.
+
+    `zoo show settings` lists every setting with its type, default and meaning; `zoo show settings
+    training` those of a section.
+    """
+    if kind_or_name == SETTINGS:
+        show_settings(name_of_kind, as_json=as_json)
+        return
     book = open_book(registry, plugin)
     kind, name = _find(book, kind_or_name, name_of_kind)
     if kind == "recipes":

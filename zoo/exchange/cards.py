@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -26,15 +26,14 @@ from zoo.bench.records import Record
 from zoo.bench.text import escape_markdown, plain
 from zoo.errors import DataError, ZooError
 from zoo.exchange.front_matter import front_matter
-from zoo.exchange.records import WEIGHTS_SHA256, earlier_weights
+from zoo.exchange.records import WEIGHTS_SHA256, earlier_weights, evidence
 from zoo.exchange.results import SuiteResult, results
+from zoo.exchange.travel import travelling, without_folders
 from zoo.exchange.usage import (
     commands,
     generator_origin,
     onnx_python,
     python,
-    shown_command,
-    shown_origin,
 )
 from zoo.models.details import Details, Training
 from zoo.models.model import Model
@@ -119,6 +118,7 @@ def card(
         DataError: if it is a fixed method without weights.
     """
     require_weights(model)
+    model = replace(model, details=travelling(model.details))
     content = card_content(
         model, list(records), file=file, repository=repository, known_as=known_as
     )
@@ -162,17 +162,17 @@ def card_content(
         sha256=model.sha256,
         shell="" if is_onnx else commands(details, known_as or file, repository),
         python=onnx_python(file) if is_onnx else python(details, known_as or repository or file),
-        plugin=None if origin is None else shown_origin(origin),
+        plugin=origin,
         plugin_sha256=components.get(role, {}).get("plugin_sha256"),
-        other_plugins=[(r, shown_origin(o)) for r, o in details.plugins.items() if r != role],
+        other_plugins=[(r, o) for r, o in details.plugins.items() if r != role],
         cost=cost,
         cost_problem=problem,
-        results=results(model, records),
+        results=results(model, evidence(model, records)),
         is_adversarial=_is_adversarial(details),
         training=[] if training is None else list(_training_rows(training)),
         settings=[] if training is None else _flat(_settings(training)),
         generator=_flat({k: v for k, v in details.generator.items() if k != "name"}),
-        command="" if training is None else shown_command(training.command),
+        command="" if training is None else training.command,
         is_stage=training is not None and training.recipe not in training.command.split(),
         source=[(k, v) for k, v in details.source.items() if k != WEIGHTS_SHA256],
         made_from=earlier_weights(details),
@@ -183,7 +183,7 @@ def _cost(model: Model) -> tuple[Cost | None, str]:
     try:
         return generator_cost(model.build()), ""
     except ZooError as error:  # a plugin that is not here: the card is of what is known
-        return None, str(error)
+        return None, str(without_folders(str(error)))
 
 
 def _is_adversarial(details: Details) -> bool | None:

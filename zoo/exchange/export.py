@@ -27,6 +27,7 @@ from zoo.errors import DataError, IntegrityError, RecipeError
 from zoo.exchange.bundle import install, require_free, staging, write_records
 from zoo.exchange.cards import ONNX, card, require_weights
 from zoo.exchange.records import WEIGHTS_SHA256, earlier_weights, evidence, records_of
+from zoo.exchange.travel import travelling
 from zoo.files import file_sha256, write_atomically, write_hashed
 from zoo.models.details import Details, Precision, described
 from zoo.models.file import SUFFIX, is_model_file, read_model, write_model
@@ -215,10 +216,10 @@ def _write_onnx(model: Model, path: Path, request: Request) -> _Written:
 
 
 def _changed(model: Model, precision: Precision, request: Request) -> Details:
-    """Return the details with what is asked to change."""
+    """Return the details with what is asked to change, without the folders of the machine."""
     asked = {"name": request.name, "licence": request.licence, "precision": precision}
     changes = {key: value for key, value in asked.items() if value is not None}
-    return described(**{**dict(model.details), **changes})
+    return described(**{**dict(travelling(model.details)), **changes})
 
 
 def _made_from(model: Model, details: Details) -> Details:

@@ -8,14 +8,15 @@ Not here: what is made of them (`zoo.exchange.results`).
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from zoo.bench.records import Record, Target, age_of, newest, read_record, read_records
+from zoo.bench.records import Record, age_of, newest, read_record, read_records
 from zoo.errors import DataError
-from zoo.exchange.usage import shown_command, shown_word
+from zoo.exchange.travel import without_folders
 from zoo.models.details import Details
 from zoo.models.model import Model
 from zoo.models.store import RECORDS_FOLDER
@@ -110,35 +111,8 @@ def evidence(model: Model, records: Sequence[Record]) -> list[Record]:
 
 
 def _to_travel(record: Record) -> Record:
-    provenance, target = dict(record.provenance), record.target
-    if isinstance(provenance.get("command"), list):
-        provenance["command"] = [shown_word(str(word)) for word in provenance["command"]]
-    if target.command is not None:
-        target = target.model_copy(update={"command": shown_command(target.command)})
-    changes = {"pictures": (), "provenance": provenance, "target": _target_to_travel(target)}
-    return record.model_copy(update=changes)
-
-
-def _target_to_travel(target: Target) -> Target:
-    """Return what was scored without the folders of the machine, in its name and what was set."""
-    variant, name = _without_folders(target.variant), target.name
-    for one, shown in zip(target.variant, variant, strict=True):
-        name = name.replace(one, shown)
-    named, is_placed, place = name.rpartition(" in ")
-    update = {
-        "name": f"{named}{is_placed}{shown_word(place)}",
-        "variant": tuple(variant),
-        "spec": _without_folders(target.spec),
-    }
-    return target.model_copy(update=update)
-
-
-def _without_folders(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_folders(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_folders(item) for item in value]
-    return shown_word(value.replace('="/', "=/").rstrip('"')) if isinstance(value, str) else value
+    document = record.model_copy(update={"pictures": ()}).model_dump(mode="json", by_alias=True)
+    return Record.model_validate_json(json.dumps(without_folders(document)))
 
 
 def is_of_these_weights(record: Record, model: Model) -> bool:

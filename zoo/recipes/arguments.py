@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 
 from zoo.errors import PluginError, did_you_mean
 from zoo.recipes.explain import explain
+from zoo.recipes.problems import all_of
 from zoo.registry import REGISTRIES, constructor_parameters
 
 SCALE = "scale"
@@ -95,7 +96,7 @@ def complaints(
         elif argument not in known:
             names = [other for other in known if not (takes_scale and other == SCALE)]
             hint = did_you_mean(argument, names)
-            see = f"(see: zoo show {registry.kind} {name})"
+            see = f"(see: zoo show {registry.kind} {name}){all_of(names)}"
             yield Complaint(argument, f"unknown parameter {argument!r} of {name!r}{hint} {see}")
         else:
             yield from _value_complaints(known[argument], value)

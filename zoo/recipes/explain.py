@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from zoo.errors import did_you_mean
-from zoo.recipes.problems import KeyPath, Place, Problem
+from zoo.recipes.problems import KeyPath, Place, Problem, all_of
 
 Locate = Callable[[KeyPath], tuple[Place, KeyPath]]
 """From a key path in validated data to where and under which path it was written."""
@@ -52,7 +52,8 @@ def problems_of(
         place, written = locate(path)
         if kind == "extra_forbidden":
             key = str(path[-1])
-            hint = did_you_mean(key, keys_at(model, path[:-1]))
+            known = keys_at(model, path[:-1])
+            hint = f"{did_you_mean(key, known)}{all_of(known)}"
             yield Problem(place, _parent(written, key), f"unknown key {_SHORT.repr(key)}{hint}")
         elif kind == "missing":
             yield Problem(place, _parent(written, group[0]["loc"][-1]), explain(group))

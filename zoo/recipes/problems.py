@@ -61,6 +61,12 @@ def dotted(path: KeyPath) -> str:
     return ".".join(part if part.isprintable() else ascii(part) for part in parts)
 
 
+def all_of(names: Iterable[str]) -> str:
+    """Return `; known are: a, b`, which ends an error about an unknown key; nothing of none."""
+    known = ", ".join(sorted(names))
+    return f"; known are: {known}" if known else ""
+
+
 def display_path(path: Path) -> str:
     """Return `path` relative to the working directory where that is shorter."""
     try:

@@ -33,7 +33,13 @@ Betas = Annotated[
 class Model(BaseModel):
     """Base of all schema models: frozen, typed strictly, unknown keys forbidden."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
 
 
 class ComponentSpec(Model):
@@ -61,86 +67,94 @@ class TermSpec(ComponentSpec):
 
 
 class Schedule(Model):
-    """How the learning rates change over a stage, in fractions of its length.
-
-    `step` multiplies by `gamma` at each milestone; `cosine` falls to `final` of the start value.
-    """
+    """How the learning rates change over a stage, in fractions of its length."""
 
     kind: Literal["constant", "step", "cosine"] = "constant"
+    """`step` multiplies by `gamma` at each milestone; `cosine` falls to `final`."""
     milestones: Annotated[tuple[Fraction, ...], Strict(strict=False)] = ()
+    """When `step` multiplies, in fractions of the stage."""
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """What `step` multiplies by."""
     final: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """Where `cosine` ends, as a part of the learning rate it begins with."""
 
 
 class Training(Model):
     """One stage of training: how long, and how fast to learn.
 
     Exactly one of `steps` and `epochs` is set. A step is one update of the generator.
-    `validate_every`, `checkpoint_every` and `log_every` are counted in steps.
-
-    Attributes:
-        on_divergence: what a value that is not finite does: `raise` ends the run, `rollback` goes
-            back to the last checkpoint and halves the learning rates, a few times at most.
     """
 
     steps: PositiveInt | None = None
+    """Length of the stage in updates of the generator; this or `epochs`."""
     epochs: PositiveFloat | None = None
+    """Length of the stage in epochs, of `data.patches_per_image` samples an image each."""
     learning_rate: PositiveFloat = 1e-4
+    """Of the generator's optimizer, Adam; the discriminator's is its adversary's."""
     betas: Betas = (0.9, 0.999)
+    """Adam's coefficients of running averages, the generator's."""
     schedule: Schedule = Schedule()
+    """How the learning rates change over the stage."""
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    """Decay a step of the moving average of the generator's weights, which is what is kept."""
     log_every: PositiveInt = 100
+    """Steps from one row of losses in `metrics.jsonl` to the next."""
     validate_every: PositiveInt = 5000
+    """Steps from one validation to the next."""
     checkpoint_every: PositiveInt = 5000
+    """Steps from one checkpoint to the next."""
     on_divergence: Literal["raise", "rollback"] = "raise"
+    """What a value that is not finite does: `raise` ends the run, `rollback` goes back to the last
+    checkpoint and halves the learning rates, a few times at most."""
 
 
 class Data(Model):
-    """What is trained on, and how patches are drawn from it.
-
-    Attributes:
-        source: `samples`, `div2k`, a folder, or the name of a dataset under the data root.
-        validation: `held-out` for the source's own held-out images, or a named dataset or a folder;
-            then all other images of the source are trained on.
-        sampling: `uniform` draws a fresh crop each time; `fixed` draws `patches_per_image`
-            positions an image once and visits each once an epoch, as the article does.
-        patches_per_image: positions an image has under `fixed`; an epoch has this many samples
-            an image under either sampling.
-        weighting: how often `uniform` chooses an image: all alike, by area, or by texture.
-        lr_patch_size: side of the low-resolution patch in pixels.
-    """
+    """What is trained on, and how patches are drawn from it."""
 
     source: str = "samples"
+    """`samples`, `div2k`, a folder, or the name of a dataset under the data root."""
     validation: str = "held-out"
+    """`held-out` for the source's own held-out images, or a named dataset or a folder; then all
+    other images of the source are trained on."""
     sampling: Literal["uniform", "fixed"] = "uniform"
+    """`uniform` draws a fresh crop each time; `fixed` draws `patches_per_image` positions an image
+    once and visits each once an epoch, as the article does."""
     patches_per_image: PositiveInt = 19
+    """Positions an image has under `fixed`; an epoch has this many samples an image under either
+    sampling."""
     weighting: Literal["uniform", "area", "texture"] = "uniform"
+    """How often `uniform` sampling chooses an image: all alike, by area, or by texture."""
     lr_patch_size: Annotated[int, Field(ge=4, le=1024)] = 24
+    """Side of the low-resolution patch in pixels."""
     batch_size: PositiveInt = 16
+    """Patches in a step."""
     augment: bool = True
+    """Whether patches are flipped and turned by quarters at random."""
 
 
 class Runtime(Model):
-    """How the same mathematics is executed; `auto` is decided by the device and recorded.
-
-    Attributes:
-        store: where training images lie and patches are cut, the same ones: `device`, or `host`,
-            a file mapped into memory, from which batches are loaded ahead. `auto` is the device
-            where that is a GPU with room for all images beside training.
-        threads: of a CPU, for the operations of torch; `auto` is as many as the process may use,
-            or fewer where they were measured to be faster.
-        tune: whether what is `auto` of layout, threads and compilation is chosen by measuring
-            steps on a CPU; `auto` measures for stages long enough to gain from it.
-    """
+    """How the same mathematics is executed; `auto` is decided by the device and recorded."""
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the networks' arithmetic; `bfloat16` is autocast, weights stay float32."""
     channels_last: bool | Literal["auto"] = "auto"
+    """Whether images lie in memory with their channels last."""
     compile: bool | Literal["auto"] = "auto"
+    """Whether networks that allow it go through `torch.compile`."""
     tf32: bool = True
+    """Whether a GPU may multiply in TF32 where numbers are float32."""
     num_workers: Annotated[int, Field(ge=0, le=64)] | Literal["auto"] = "auto"
+    """Processes that cut patches ahead, where images lie on the host."""
     store: Literal["auto", "device", "host"] = "auto"
+    """Where training images lie and patches are cut, the same ones: `device`, or `host`, a file
+    mapped into memory, from which batches are loaded ahead. `auto` is the device where that is a
+    GPU with room for all images beside training."""
     threads: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
+    """Of a CPU, for the operations of torch; `auto` is as many as the process may use, or fewer
+    where they were measured to be faster."""
     tune: bool | Literal["auto"] = "auto"
+    """Whether what is `auto` of layout, threads and compilation is chosen by measuring steps on a
+    CPU; `auto` measures for stages long enough to gain from it."""
 
 
 class RecipeSettings(Model):

@@ -35,7 +35,7 @@ def written(model: type[Model]) -> type[Model]:
         annotation: Any = field.rebuild_annotation()
         if name in _NESTED:
             annotation = written(_NESTED[name])
-        fields[name] = (annotation | None, None)
+        fields[name] = (annotation | None, Field(None, description=field.description))
     return create_model(f"Written{model.__name__}", __base__=Model, __doc__=model.__doc__, **fields)
 
 

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from zoo.bench.comparisons import MEAN, Comparison, Score
+from zoo.bench.comparisons import MEAN, Comparison
 from zoo.bench.comparisons import Row as Compared
 from zoo.bench.records import Record
+from zoo.bench.seed_means import Score
 from zoo.metrics import PROBES, metric_key
 from zoo.recipes.claims import COST_KEYS
 from zoo.report.model import Cell, Fact, Heading, Row, ScoreTable, SeedRow
