@@ -217,11 +217,14 @@ class Scorer:
         scored["columns"] = judges.columns()
         provenance = record.provenance | {"seconds": clock.total} | _noticed(forward, candidate)
         complete = record.model_copy(update=scored | {"provenance": provenance})
-        if candidate.is_cacheable:
-            return complete
-        # a callable has no content to hash: its scores tell one version of it from another
-        key = identity_hash({"key": record.key, "scores": [d.model_dump() for d in datasets]})
-        named = complete.model_copy(update={"key": key})
+        return complete if candidate.is_cacheable else self._named(complete, keeper)
+
+    def _named(self, record: Record, keeper: PictureKeeper) -> Record:
+        """Return a callable's record: its scores tell one version from another, without a hash."""
+        scores = [dataset.model_dump() for dataset in record.datasets]
+        named = record.model_copy(
+            update={"key": identity_hash({"key": record.key, "scores": scores})}
+        )
         return named.model_copy(update={"pictures": keeper.move_to(self.records, named)})
 
     def failure(self, candidate: Candidate, reason: str) -> Record:

@@ -44,16 +44,14 @@ def train(
         profile: how much training; by default `paper` on a CUDA GPU, else `demo`.
         seed: of weights, data order and pretraining.
         data: what to train on: `samples`, a dataset's name, or a folder of images.
-        settings: what is set beside recipe and profile, by path, such as
-            `{"generator.num_blocks": 8}`; or a list of `"path=value"`, as `--set` takes it.
+        settings: what is set beside recipe and profile, such as `{"generator.num_blocks": 8}`.
         data_root: folder of datasets; by default `$ZOO_DATA`, else zoo's own.
         run_root: folder of runs.
         device: `auto`, `cpu`, `cuda` or `cuda:<n>`.
         fresh: delete what the run has done and start over.
         registry: files of recipes beside the built-in ones.
         plugins: Python files with components; they are executed.
-        observer: hears of progress; by default it is written to standard error, a line now and
-            then. `zoo.train.observer.Observer()` keeps quiet.
+        observer: hears of progress, by default lines on stderr; `Observer()` keeps quiet.
 
     Returns:
         The run: `.metrics` is a DataFrame, `.generator()` the trained network.

@@ -113,6 +113,15 @@ def upscale(
             f"this model enlarges {upscaler.scale} times, not {scale}: name another model, or "
             "leave the scale out"
         )
+    return _upscaled(upscaler, image, keep_grey=keep_grey)
+
+
+def _upscaled(
+    upscaler: Upscaler,
+    image: str | Path | PillowImage.Image | npt.NDArray[Any] | Tensor,
+    *,
+    keep_grey: bool,
+) -> PillowImage.Image | npt.NDArray[Any] | Tensor:
     if isinstance(image, Tensor):
         return _upscale_tensor(upscaler, image, keep_grey=keep_grey)
     if isinstance(image, np.ndarray):
