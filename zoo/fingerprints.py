@@ -14,6 +14,8 @@ from pathlib import Path
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
+from zoo.files import read_file
+
 OWN_PACKAGE = "zoo"
 PLUGIN_FILE = "__zoo_plugin_file__"
 """Where the module of a plugin file keeps its path."""
@@ -59,9 +61,9 @@ def _files(module: ModuleType) -> Iterator[tuple[str, bytes]]:
     folders = [Path(folder) for folder in getattr(module, "__path__", ())]
     for folder in folders:
         for path in filter(Path.is_file, folder.rglob("*.py")):
-            yield path.relative_to(folder).as_posix(), path.read_bytes()
+            yield path.relative_to(folder).as_posix(), read_file(path)
     if not folders and module.__file__ is not None and Path(module.__file__).is_file():
-        yield "", Path(module.__file__).read_bytes()
+        yield "", read_file(Path(module.__file__))
 
 
 class _Session:

@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from zoo.errors import DuplicateNameError, PluginError, ZooError
+from zoo.files import read_file
 from zoo.fingerprints import PLUGIN_FILE, PLUGIN_HASH
 from zoo.registry import NAME_PATTERN, REGISTRIES, Origin, Registry
 
@@ -100,7 +101,7 @@ def load_plugin_file(path: str | Path) -> ModuleType:
         raise PluginError(f"plugin file {path} does not exist")
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:12]
     name = f"zoo_plugin_{path.stem.replace('-', '_')}_{digest}"
-    code = path.read_bytes()
+    code = read_file(path)
     content_hash = hashlib.sha256(code).hexdigest()
     loaded = sys.modules.get(name)
     if loaded is not None and getattr(loaded, PLUGIN_HASH) == content_hash:

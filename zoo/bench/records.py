@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zoo import losses
 from zoo.errors import DataError
-from zoo.files import write_atomically
+from zoo.files import read_file, write_atomically
 
 logger = logging.getLogger(__name__)
 SCHEMA: Final = "zoo.record/1"
@@ -261,7 +261,7 @@ def read_record(path: Path) -> Record:
         DataError: if the file is not one.
     """
     try:
-        return Record.model_validate_json(path.read_bytes())
+        return Record.model_validate_json(read_file(path))
     except (OSError, ValidationError) as error:
         first = str(error).splitlines()[0]
         raise DataError(f"{path} is not a record of this version of zoo: {first}") from error

@@ -14,6 +14,7 @@ from PIL import Image as PillowImage
 from PIL.ExifTags import Base
 
 from zoo.errors import DataError
+from zoo.files import MAX_BYTES, read_file
 
 MAX_SCANS: Final = 100
 """Of one JPEG, as libtiff has it. Every scan goes over the whole picture, however few bytes it has;
@@ -33,7 +34,7 @@ def require_few_scans(path: Path) -> None:
         DataError: if it has more than `MAX_SCANS` scans.
         OSError: if it cannot be read.
     """
-    content = path.read_bytes()
+    content = read_file(path, MAX_BYTES)
     scans, found = 0, _MARKER.search(content, 2)
     while found is not None and content[found.start() + 1] != _END_OF_IMAGE:
         start = found.end()

@@ -22,6 +22,7 @@ from zoo.data.extract import extract
 from zoo.data.images import SUFFIXES, hash_file, read_image
 from zoo.data.sources import list_images
 from zoo.errors import DataError, IntegrityError, UnknownNameError
+from zoo.files import read_text
 
 logger = logging.getLogger(__name__)
 
@@ -218,7 +219,7 @@ def _read_manifest(folder: Path) -> dict[str, str] | None:
     if not path.is_file():
         return None
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict(json.loads(read_text(path)))
     except (ValueError, TypeError) as error:
         raise IntegrityError(
             f"{path} is damaged ({error}); remove {folder} and get the dataset again"

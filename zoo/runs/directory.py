@@ -26,8 +26,11 @@ from torch import Tensor
 
 from zoo.errors import CheckpointError, IntegrityError, MachineError, RecipeError
 from zoo.files import (
+    MAX_LOG_BYTES,
     append_line,
+    read_file,
     read_hashed,
+    read_text,
     sweep_temporary_files,
     sync_file,
     write_atomically,
@@ -220,7 +223,7 @@ class RunDirectory:
         if not path.exists():
             return None
         try:
-            loaded: dict[str, Any] = json.loads(path.read_text())
+            loaded: dict[str, Any] = json.loads(read_file(path))
             complete = {"identity_sha256", "identity", "sessions"} <= loaded.keys()
         except (OSError, ValueError, AttributeError):
             complete = False
@@ -250,7 +253,7 @@ class RunDirectory:
             identity: hash of the identity it must be of; None for any.
         """
         try:
-            loaded: dict[str, Any] = json.loads((self.path / _SUMMARY).read_text())
+            loaded: dict[str, Any] = json.loads(read_file(self.path / _SUMMARY))
         except (OSError, ValueError):  # it is made again from the last checkpoint
             return None
         return loaded if identity in (None, loaded.get("identity_sha256")) else None
@@ -293,7 +296,7 @@ class RunDirectory:
         path = self.path / _METRICS
         if not path.exists():
             return []
-        rows = [_row(line) for line in path.read_bytes().splitlines()]
+        rows = [_row(line) for line in read_file(path, MAX_LOG_BYTES).splitlines()]
         num_damaged = rows[:-1].count(None)
         if num_damaged:
             logger.warning("%s: %d damaged lines are left out", path, num_damaged)
@@ -368,7 +371,7 @@ class RunDirectory:
         deadline = time.monotonic() + _HOLDER_SECONDS
         while time.monotonic() < deadline:
             try:
-                return (self.path / _HOLDER).read_text().strip()
+                return read_text(self.path / _HOLDER).strip()
             except OSError:  # it was released meanwhile, or not written yet
                 time.sleep(_HOLDER_SECONDS / 20)
         return "another process"

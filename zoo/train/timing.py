@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from zoo.data.device_store import DevicePatchStream
 from zoo.data.stream import PatchStream
-from zoo.files import explaining_refusals, write_atomically
+from zoo.files import explaining_refusals, read_file, write_atomically
 from zoo.recipes.build import build_components, plugin_hashes
 from zoo.recipes.schema import RunSpec
 from zoo.runs.device import Execution
@@ -134,7 +134,7 @@ class StepTimer:
 
     def _read(self, path: Path, ways: Sequence[Way]) -> Timings | None:
         try:
-            seconds = json.loads(path.read_bytes())["seconds"]
+            seconds = json.loads(read_file(path))["seconds"]
             timings = {way: [float(each) for each in seconds[str(way)]] for way in ways}
         except FileNotFoundError:
             return None

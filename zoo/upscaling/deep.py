@@ -21,6 +21,7 @@ from PIL import Image as PillowImage
 from PIL.ExifTags import Base
 
 from zoo.errors import DataError
+from zoo.files import open_file
 
 # What it finds odd in a damaged file would be printed where nobody handles it.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -50,7 +51,7 @@ def needs_deep_reader(path: Path, header: PillowImage.Image) -> bool:
     if header.mode.startswith("I;16") and "transparency" not in header.info:
         return False
     if header.format == "PNG":
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read(_DEPTH_OF_PNG + 1)[-1] == 16
     if header.format == "TIFF":
         tags: Any = header
@@ -118,7 +119,7 @@ def _require_bounded(path: Path, deflated: Iterable[bytes], most: int) -> None:
 def _read_png(path: Path, size: tuple[int, int]) -> Deep:
     width, height = size
     most = 8 * width * height + 4 * (height + 8)  # four channels, and what filtered each row
-    with path.open("rb") as file:
+    with open_file(path) as file:
         try:
             chunks = png.Reader(file=file).chunks()
             _require_bounded(path, (data for kind, data in chunks if kind == b"IDAT"), most)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import IntegrityError, WeightsError
-from zoo.files import file_sha256, hash_path, read_hashed, write_hashed
+from zoo.files import file_sha256, hash_path, open_file, read_hashed, require_file, write_hashed
 from zoo.weights.entries import FeatureNetworkEntry
 from zoo.weights.pickles import read_arrays
 
@@ -100,12 +100,13 @@ def read_data(path: Path) -> object:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    if hash_path(path).exists() and path.is_file() and read_hashed(path) is None:
-        raise IntegrityError(
-            f"{path} is damaged or was replaced: its sha256 is not the one in "
-            f"{hash_path(path).name}"
-        )
     try:
+        require_file(path)
+        if hash_path(path).exists() and read_hashed(path) is None:
+            raise IntegrityError(
+                f"{path} is damaged or was replaced: its sha256 is not the one in "
+                f"{hash_path(path).name}"
+            )
         if path.suffix == SAFETENSORS:
             loaded: object = load_file(path)
         elif path.suffix == PICKLED_ARRAYS and not _is_pytorch(path):
@@ -122,7 +123,7 @@ def read_data(path: Path) -> object:
 
 def _is_pytorch(path: Path) -> bool:
     """Tell whether a file is one of `torch.save`, whatever its name."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return file.read(max(map(len, _PYTORCH))).startswith(_PYTORCH)
 
 
@@ -131,7 +132,7 @@ def _arrays(path: Path) -> object:
     import scipy.io
 
     try:
-        with path.open("rb") as opened:
+        with open_file(path) as opened:
             if path.suffix == MATLAB:
                 return scipy.io.loadmat(opened)
             with np.load(opened, allow_pickle=False) as file:
@@ -288,9 +289,10 @@ def _readable(path: Path) -> Iterator[None]:
     from safetensors import SafetensorError
 
     try:
+        require_file(path)
         yield
     except (OSError, SafetensorError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise IntegrityError(
             f"{path} is damaged: {reason}; get or add the weights again"
         ) from error
