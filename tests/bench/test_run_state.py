@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.runs.made_up import begin_run, finish_run
 from zoo.bench.run_state import find_run
 from zoo.plugins import load_plugin_file
 from zoo.recipes.book import load_book
@@ -51,10 +52,8 @@ def finished(recipe: str, root: Path, **components: dict[str, str]) -> RunSpec:
     file = root / "mine.yaml"
     spec = complete(resolve(load_book([file] if file.exists() else []), recipe, "smoke")).spec
     directory = RunDirectory(run_path(spec, root))
-    directory.path.mkdir(parents=True)
-    directory.begin_session(spec, {"components": components | plugin_hashes(spec.settings)}, {})
-    directory.weights.write_bytes(b"")
-    directory.write_summary({"seconds": 7.0}, "")
+    known = components | plugin_hashes(spec.settings)
+    finish_run(directory, begin_run(directory, spec, components=known))
     return spec
 
 
@@ -104,11 +103,8 @@ def test_a_run_that_only_goes_on_is_trained(
         for given in (before, now)
     )
     directory = RunDirectory(run_path(old, tmp_path))
-    directory.path.mkdir(parents=True)
-    directory.begin_session(old, {}, {})
+    finish_run(directory, begin_run(directory, old))
     save_checkpoint(directory.checkpoints, 12, {})
-    directory.weights.write_bytes(b"")
-    directory.write_summary({"seconds": 7.0}, "")
     found = find_run(new, tmp_path)
     assert (found.state, found.can_be_trained) == (state, state == "begun")
     if state == "begun":

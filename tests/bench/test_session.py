@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.runs.made_up import begin_run, finish_run
 from zoo.bench.candidates import Failure
 from zoo.bench.session import Asked, find_recipes
 from zoo.errors import RecipeError
@@ -19,7 +20,6 @@ from zoo.runs.directory import RunDirectory, run_path
 
 Begin = Callable[..., RunDirectory]
 NAN = {"kind": "diverged", "step": 3, "message": "step 3: NaN"}
-SUMMARY = {"seconds": 1.0, "steps": 12, "verdict": "stable", "components": {}}
 
 
 @pytest.fixture
@@ -29,19 +29,11 @@ def begin(tmp_path: Path) -> Begin:
     def make(recipe: str, *rows: dict[str, Any], seed: int = 0) -> RunDirectory:
         spec = complete(resolve(load_book(), recipe, "smoke", seed=seed)).spec
         directory = RunDirectory(run_path(spec, tmp_path))
-        directory.path.mkdir(parents=True)
-        identity = {
-            "data": "",
-            "settings": spec.settings.model_dump(mode="json"),
-            "execution": {"device": "cpu", "precision": "float32"},
-            "num_steps": 12,
-        }
-        directory.begin_session(spec, identity, {})
+        identity = begin_run(directory, spec)
         for row in rows:
             directory.append_row(row)
         if not rows:
-            directory.weights.write_bytes(b"")
-            directory.write_summary(SUMMARY, "")
+            finish_run(directory, identity)
         return directory
 
     return make

@@ -41,7 +41,7 @@ from zoo.bench.session import (
 )
 from zoo.bench.suites import Suite, open_suite
 from zoo.bench.tables import summary
-from zoo.errors import IntegrityError, PluginError, RecipeError
+from zoo.errors import IntegrityError, PluginError, RecipeError, UnfitFileError
 from zoo.metrics import named_metrics
 from zoo.models.file import is_model_file
 from zoo.models.store import MODEL_FILE, model_files
@@ -303,12 +303,12 @@ def _find(book: Book, request: Request, scale: int) -> Asked:
 def _from_file(path: Path, generator: ComponentSpec | None, scale: int) -> Candidate:
     if (path / MODEL_FILE).is_file():
         path = path / MODEL_FILE
-    if path.is_dir():
-        return run_candidate(path)
     try:
+        if path.is_dir():
+            return run_candidate(path)
         if generator is None and is_model_file(path):
             return model_candidate(path)
-    except IntegrityError as error:
+    except (IntegrityError, UnfitFileError) as error:
         return damaged_candidate(path, str(error), scale=scale)
     if generator is None:
         raise RecipeError(

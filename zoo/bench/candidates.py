@@ -173,11 +173,10 @@ def model_candidate(path: Path) -> Candidate:
 
 
 def damaged_candidate(path: Path, reason: str, *, scale: int) -> Candidate:
-    """Return a model file that cannot say what it is for as a candidate: it costs its own row."""
+    """Return a model or run that cannot say what it is as a candidate: it costs its own row."""
     target = Target(
         name=str(path),
-        kind="weights",
-        weights_sha256=file_sha256(path),
+        kind="run" if path.is_dir() else "weights",
         command=_bench_command(str(path)),
     )
     return Candidate(target, scale, _nothing, error=reason)

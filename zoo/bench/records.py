@@ -12,20 +12,39 @@ from __future__ import annotations
 
 import logging
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from zoo import losses
 from zoo.errors import DataError
 from zoo.files import read_file, write_atomically
+from zoo.recipes.problems import dotted
+from zoo.runs.shapes import Number
 
 logger = logging.getLogger(__name__)
 SCHEMA: Final = "zoo.record/1"
 KEY_DIGITS = 12
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _check_command(command: str) -> str:
+    shlex.split(command)  # a ValueError says which quote or escape has no end
+    return command
+
+
+Command = Annotated[str, AfterValidator(_check_command)]
+"""A command line that a shell can take apart."""
 
 
 class Part(BaseModel):
@@ -49,7 +68,7 @@ class Column(Part):
     label: str
     unit: str = ""
     higher_is_better: bool | None = True
-    value_range: tuple[float, float] | None = None
+    value_range: tuple[Number, Number] | None = None
     unavailable: str | None = None
     provenance: dict[str, str] = {}
 
@@ -80,7 +99,7 @@ class Target(Part):
     weights_sha256: Sha256 | None = None
     identity_sha256: Sha256 | None = None
     pretraining_sha256: Sha256 | None = None
-    command: str | None = None
+    command: Command | None = None
 
 
 class ImageScores(Part):
@@ -91,7 +110,7 @@ class ImageScores(Part):
     width: int
     hr_sha256: Sha256
     lr_sha256: Sha256
-    scores: dict[str, float]
+    scores: dict[str, Number]
 
 
 class DatasetScores(Part):
@@ -114,9 +133,9 @@ class Curves(Part):
     """
 
     steps: tuple[int, ...] = ()
-    scores: dict[str, tuple[float, ...]] = {}
+    scores: dict[str, tuple[Number, ...]] = {}
     train_steps: tuple[int, ...] = ()
-    signals: dict[str, tuple[float | None, ...]] = {}
+    signals: dict[str, tuple[Number | None, ...]] = {}
 
 
 class TrainingSummary(Part):
@@ -133,9 +152,9 @@ class TrainingSummary(Part):
     """
 
     steps: int
-    seconds: float
+    seconds: Number
     verdict: str
-    measures: dict[str, float] = {}
+    measures: dict[str, Number] = {}
     budget: dict[str, str] = {}
     curves: Curves = Curves()
     components: dict[str, dict[str, str]] = {}
@@ -153,8 +172,41 @@ class Picture(Part):
 
     dataset: str
     image: str
-    file: str
+    file: Annotated[str, Field(pattern=r"^[^\x00]{1,1000}$")]
     sha256: Sha256
+
+
+class Provenance(BaseModel):
+    """What is read of how a record was made; there may be more.
+
+    Attributes:
+        created: date and time, ISO 8601.
+        device: name of the device.
+        machine: name of the processor, and its cores.
+        execution: numerics and threads.
+        versions: of Python and packages.
+        git: commit and dirty flag of zoo's checkout.
+        command: the words of the command.
+        self_test: what the self-test found, by dataset.
+        trained_against: losses that compare by a metric's own network, by metric key.
+    """
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    created: str = ""
+    device: str = ""
+    machine: str = ""
+    execution: dict[str, Any] = {}
+    versions: dict[str, str] = {}
+    git: dict[str, Any] | None = None
+    command: list[str] = []
+    self_test: dict[str, str] = {}
+    trained_against: dict[str, list[str]] = {}
+
+
+def _check_provenance(known: dict[str, Any]) -> dict[str, Any]:
+    Provenance.model_validate(known)
+    return known
 
 
 class Record(Part):
@@ -186,11 +238,19 @@ class Record(Part):
     target: Target
     columns: dict[str, Column]
     datasets: tuple[DatasetScores, ...] = ()
-    cost: dict[str, float] = {}
+    cost: dict[str, Number] = {}
     training: TrainingSummary | None = None
     pictures: tuple[Picture, ...] = ()
     error: str | None = None
-    provenance: dict[str, Any] = {}
+    provenance: Annotated[dict[str, Any], AfterValidator(_check_provenance)] = {}
+
+    @model_validator(mode="after")
+    def _explains_its_numbers(self) -> Self:
+        judges = self.provenance.get("trained_against", {})
+        named = {key for scores in self.scored.values() for key in scores}.union(self.cost, judges)
+        if not named <= self.columns.keys():
+            raise ValueError(f"no column says what {min(named - self.columns.keys())!r} is")
+        return self
 
     @property
     def stand_ins(self) -> dict[str, str]:
@@ -262,25 +322,37 @@ def read_record(path: Path) -> Record:
     """
     try:
         return Record.model_validate_json(read_file(path))
-    except (OSError, ValidationError) as error:
-        first = str(error).splitlines()[0]
-        raise DataError(f"{path} is not a record of this version of zoo: {first}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = dotted(first["loc"])
+        reason = f"{where}: {first['msg']}" if where else first["msg"]
+        raise DataError(f"{path} is not a record of this version of zoo: {reason}") from error
+    except OSError as error:
+        raise DataError(f"cannot read the record {path}: {error.strerror}") from error
 
 
 def read_records(root: Path, *, suite: str | None = None) -> list[Record]:
-    """Read all records below a folder, sorted by target and time; what is no record is logged.
+    """Read all records below a folder as `find_records` does; what is no record is logged."""
+    found, damaged = find_records(root, suite=suite)
+    for problem in damaged:
+        logger.warning("%s; left out", problem)
+    return found
+
+
+def find_records(root: Path, *, suite: str | None = None) -> tuple[list[Record], list[str]]:
+    """Read all records below a folder, sorted by target and time; say which files are none.
 
     Args:
         root: folder of records.
         suite: name of the only suite to read, None for all.
     """
-    found = []
+    found, damaged = [], []
     for path in sorted(root.glob(f"{suite or '*'}/*.json")):
         try:
             found.append(read_record(path))
         except DataError as error:
-            logger.warning("%s; left out", error)
-    return sorted(found, key=_order)
+            damaged.append(str(error))
+    return sorted(found, key=_order), damaged
 
 
 def newest(records: Iterable[Record]) -> list[Record]:

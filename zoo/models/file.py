@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from zoo.errors import IntegrityError, WeightsError
+from zoo.errors import IntegrityError, UnfitFileError, WeightsError
 from zoo.files import MAX_BYTES, hash_path, open_file, read_file, read_hashed, write_hashed
 from zoo.models.details import Details, Precision
 
@@ -106,6 +106,7 @@ def is_model_file(path: Path) -> bool:
     """Tell whether a file is a safetensors file with a description by zoo in it.
 
     Raises:
+        UnfitFileError: if it is a pipe, a device, or far too large.
         IntegrityError: if it is none, and its sha256 is not the one beside it.
     """
     try:
@@ -144,6 +145,8 @@ def _metadata(path: Path) -> Mapping[str, str]:
         with open_file(path) as file:
             length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
             header: Any = json.loads(file.read(length)) if length <= _MAX_HEADER else None
+    except UnfitFileError:
+        raise
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, RecursionError):

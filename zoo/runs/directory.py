@@ -41,6 +41,7 @@ from zoo.recipes.schema import RunSpec
 from zoo.runs.changes import differences, is_extension, session_changes, why_not_extended
 from zoo.runs.checkpoint import latest_step
 from zoo.runs.provenance import identity_hash
+from zoo.runs.shapes import Provenance, Summary, read_row, read_shaped
 
 logger = logging.getLogger(__name__)
 WEIGHTS = "weights.safetensors"
@@ -87,9 +88,14 @@ class RunDirectory:
         return latest_step(self.checkpoints) > 0
 
     @property
+    def has_ended(self) -> bool:
+        """Whether there is a summary, whole or damaged: the run is finished, or was."""
+        return (self.path / _SUMMARY).exists()
+
+    @property
     def may_be_extended(self) -> bool:
         """Whether nothing is lost when a longer run begins here: no end without a checkpoint."""
-        return self.has_steps or not (self.path / _SUMMARY).exists()
+        return self.has_steps or not self.has_ended
 
     @contextmanager
     def lock(self, *, wait: Callable[[str], None] | None = None) -> Iterator[None]:
@@ -171,8 +177,8 @@ class RunDirectory:
         if earlier:
             body[_EARLIER] = sorted(earlier)
         _write_json(self.path / _PROVENANCE, body | {"sessions": [*sessions, session]})
-        if self.summary() is not None and self.summary(digest) is None:  # of the shorter run
-            (self.path / _SUMMARY).unlink()
+        if not self._is_summed_up(digest):  # it is damaged, or of the shorter run
+            (self.path / _SUMMARY).unlink(missing_ok=True)
         resolved = yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False)
         write_atomically(self.path / "recipe.yaml", resolved.encode())
         return session_changes(sessions[-1], session) if sessions else []
@@ -180,11 +186,9 @@ class RunDirectory:
     def identities(self) -> set[str]:
         """Return the hashes of the run's identity and of those that it extended."""
         recorded = self.provenance()
-        return (
-            set()
-            if recorded is None
-            else {recorded["identity_sha256"], *recorded.get(_EARLIER, ())}
-        )
+        if recorded is None:
+            return set()
+        return {recorded["identity_sha256"], *recorded.get(_EARLIER, ())}
 
     def belongs_to(self, identity: str) -> bool:
         """Tell whether a run of this identity hash has begun here; a damaged record is no."""
@@ -201,12 +205,12 @@ class RunDirectory:
         neither, or the directory is another run's.
 
         Raises:
-            IntegrityError: if it is finished, its weights are damaged, and there is no checkpoint
-                to make them from again.
+            IntegrityError: if it is finished, its weights or its summary are damaged, and there is
+                no checkpoint to make them from again.
         """
         if not self.belongs_to(identity):
             return "empty"
-        if self.summary(identity) is not None and self.weights.exists():
+        if self._is_summed_up(identity) and self.weights.exists():
             if self.has_whole_weights():
                 return "finished"
             if not self.has_steps:
@@ -222,14 +226,7 @@ class RunDirectory:
         path = self.path / _PROVENANCE
         if not path.exists():
             return None
-        try:
-            loaded: dict[str, Any] = json.loads(read_file(path))
-            complete = {"identity_sha256", "identity", "sessions"} <= loaded.keys()
-        except (OSError, ValueError, AttributeError):
-            complete = False
-        if not complete:
-            raise CheckpointError(f"{path} is damaged; start over with --fresh")
-        return loaded
+        return read_shaped(path, Provenance, "start over with --fresh")
 
     def spec(self) -> RunSpec | None:
         """Return the specification a run was begun with, None where none has begun.
@@ -243,20 +240,22 @@ class RunDirectory:
         try:
             # by way of JSON: YAML has no tuples, and the schema is strict
             return RunSpec.model_validate_json(json.dumps(read_dumped(path)))
-        except (OSError, ValueError, TypeError) as error:  # a RecipeError is a ValueError
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise CheckpointError(f"{path} is damaged; start over with --fresh") from error
 
     def summary(self, identity: str | None = None) -> dict[str, Any] | None:
-        """Return the summary of a finished run; None while it is not finished, or not readable.
+        """Return the summary of a finished run; None while it is not finished.
 
         Args:
             identity: hash of the identity it must be of; None for any.
+
+        Raises:
+            CheckpointError: if it is damaged.
         """
-        try:
-            loaded: dict[str, Any] = json.loads(read_file(self.path / _SUMMARY))
-        except (OSError, ValueError):  # it is made again from the last checkpoint
+        if not self.has_ended:
             return None
-        return loaded if identity in (None, loaded.get("identity_sha256")) else None
+        loaded = read_shaped(self.path / _SUMMARY, Summary, self._remedy())
+        return loaded if identity in (None, loaded["identity_sha256"]) else None
 
     def write_summary(self, summary: Mapping[str, Any], identity: str) -> dict[str, Any]:
         """Write the summary, which marks the run of this identity hash as finished; return it."""
@@ -296,7 +295,7 @@ class RunDirectory:
         path = self.path / _METRICS
         if not path.exists():
             return []
-        rows = [_row(line) for line in read_file(path, MAX_LOG_BYTES).splitlines()]
+        rows = [read_row(line) for line in read_file(path, MAX_LOG_BYTES).splitlines()]
         num_damaged = rows[:-1].count(None)
         if num_damaged:
             logger.warning("%s: %d damaged lines are left out", path, num_damaged)
@@ -357,15 +356,25 @@ class RunDirectory:
         return tensors, step
 
     def _damage(self) -> str:
-        remedy = (
-            "Run the training's command again: it makes them from the last checkpoint"
-            if latest_step(self.checkpoints)
-            else "No checkpoint is left to make them from: start that run over with --fresh"
-        )
         return (
-            f"{self.weights} is missing or damaged: its sha256 is not the one recorded beside it. "
-            f"{remedy}"
+            f"{self.weights} is missing or damaged: its sha256 is not the one recorded beside it; "
+            f"{self._remedy()}"
         )
+
+    def _remedy(self) -> str:
+        """Say how a file that training writes at its end is made again."""
+        if self.has_steps:
+            return "run the training's command again: it makes it from the last checkpoint"
+        return "no checkpoint is left to make it from: start that run over with --fresh"
+
+    def _is_summed_up(self, identity: str) -> bool:
+        """Tell whether there is a whole summary of this identity hash, or raise if none can be."""
+        try:
+            return self.summary(identity) is not None
+        except CheckpointError:
+            if not self.has_steps:
+                raise
+            return False
 
     def _holder(self) -> str:
         deadline = time.monotonic() + _HOLDER_SECONDS
@@ -382,14 +391,6 @@ def _record_holder(path: Path) -> None:
     write_atomically(
         path, f"process {os.getpid()} on {socket.gethostname()} since {started}".encode()
     )
-
-
-def _row(line: bytes) -> dict[str, Any] | None:
-    try:
-        row: Any = json.loads(line)
-    except ValueError:
-        return None
-    return row if isinstance(row, dict) and {"kind", "step"} <= row.keys() else None
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:
