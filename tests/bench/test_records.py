@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from zoo.bench.budget import budget_of
 from zoo.bench.records import (
@@ -23,6 +25,7 @@ from zoo.bench.records import (
 )
 from zoo.bench.selection import comparable
 from zoo.errors import DataError
+from zoo.models.store import SHIPPED
 
 DIGEST = "0" * 64
 
@@ -132,3 +135,39 @@ def test_the_newest_record_of_a_seed_counts() -> None:
     other = make_record(seed=1)
     assert newest([new, other, old]) == [new, other]
     assert [record.target.seed for record in newest([other, new])] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("target.command", "zoo train 'srresnet"),
+        ("target.command", "zoo train srresnet \\"),
+        ("provenance", None),
+        ("provenance.command", None),
+        ("provenance.command", [1, None]),
+        ("provenance.trained_against", None),
+        ("provenance.trained_against", ["psnr_y"]),
+        ("provenance.trained_against", {"nobody": ["vgg19"]}),
+        ("provenance.versions", None),
+        ("provenance.execution", []),
+        ("provenance.self_test", {"Set5": None}),
+        ("provenance.created", 3),
+        ("datasets", None),
+        ("columns", {}),
+        ("cost.parameters", 1e300),
+        ("cost.parameters", float("nan")),
+        ("cost.nobody", 1.0),
+        ("pictures", [{"dataset": "A", "image": "0", "file": "\x00", "sha256": 64 * "0"}]),
+    ],
+)
+def test_a_record_whose_parts_cannot_be_used_is_none(place: str, value: object) -> None:
+    """All that reads records relies on it: one is left out, the rest goes on."""
+    source = next(SHIPPED.rglob("records/*.json"))
+    record = holder = json.loads(source.read_text())
+    Record.model_validate_json(json.dumps(record))
+    *outer, last = place.split(".")
+    for key in outer:
+        holder = holder[key]
+    holder[last] = value
+    with pytest.raises(ValidationError):
+        Record.model_validate_json(json.dumps(record))

@@ -52,6 +52,7 @@ _HOLDER_SECONDS = 1.0
 _PROVENANCE, _SUMMARY, _METRICS = "provenance.json", "summary.json", "metrics.jsonl"
 ROLLBACK = "rollback"
 """Kind of the row that says that a run went back; it is numbered from 1."""
+_LONGEST = 300
 _EARLIER = "earlier_identities"
 _NOTHING_LEFT = " It is finished and has no checkpoint left to go on from."
 
@@ -241,7 +242,10 @@ class RunDirectory:
             # by way of JSON: YAML has no tuples, and the schema is strict
             return RunSpec.model_validate_json(json.dumps(read_dumped(path)))
         except (OSError, ValueError, TypeError, RecursionError) as error:
-            raise CheckpointError(f"{path} is damaged; start over with --fresh") from error
+            reason = " ".join(str(error).split())[:_LONGEST]
+            raise CheckpointError(
+                f"{path} is damaged ({reason}); start over with --fresh"
+            ) from error
 
     def summary(self, identity: str | None = None) -> dict[str, Any] | None:
         """Return the summary of a finished run; None while it is not finished.
