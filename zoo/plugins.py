@@ -94,10 +94,11 @@ def load_plugin_file(path: str | Path) -> ModuleType:
 
     Raises:
         PluginError: if the file does not exist or fails; the message has the line that failed.
+        UnfitFileError: if it is a pipe, a device, a folder, or far too large.
         DuplicateNameError: if it takes a name that is already taken.
     """
     path = Path(path).expanduser().resolve()
-    if not path.is_file():
+    if not path.exists():
         raise PluginError(f"plugin file {path} does not exist")
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:12]
     name = f"zoo_plugin_{path.stem.replace('-', '_')}_{digest}"

@@ -316,7 +316,7 @@ def verified_by(path: Path, sha256: str | None) -> str | None:
     found = _DIGEST_IN_NAME.search(path.stem)
     if found is None:
         return None
-    if not path.is_file():
+    if not path.exists():
         raise WeightsError(f"there is no file {path}")
     actual = file_sha256(path)
     if not actual.startswith(found[1]):
@@ -337,7 +337,7 @@ def require_sha256(path: Path, expected: str) -> None:
     """
     if not _SHA256.fullmatch(expected.strip().lower()):
         raise WeightsError(f"{expected!r} is no sha256, which has 64 hexadecimal digits")
-    if not path.is_file():
+    if not path.exists():
         raise WeightsError(f"there is no file {path}")
     actual = file_sha256(path)
     if actual != expected.strip().lower():
