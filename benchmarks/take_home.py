@@ -25,6 +25,7 @@ from PIL import Image
 from torch import Tensor
 
 from zoo.errors import ZooError
+from zoo.files import in_order
 from zoo.runs.directory import RunDirectory
 from zoo.train.monitor import DIVERGED
 from zoo.train.summary import preview
@@ -141,7 +142,7 @@ def write_files(directory: RunDirectory, record: Record, folder: Path) -> None:
     (folder / "metrics.jsonl.gz").write_bytes(gzip.compress(metrics, mtime=0))
     weights = half_precision(directory.read_weights()[0])
     metadata = {"step": str(record.summary["steps"]), "precision": "float16"}
-    content = safetensors.torch.save(weights, metadata)
+    content = in_order(safetensors.torch.save(weights, metadata))
     if len(content) <= MOST_FILE_BYTES:
         (folder / "weights.fp16.safetensors").write_bytes(content)
     else:

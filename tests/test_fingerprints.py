@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from zoo import fingerprints
 from zoo.errors import PluginError
-from zoo.fingerprints import code_hash, is_of_session
+from zoo.fingerprints import code_hash, is_of_session, own_code, scoring_hash
 from zoo.plugins import load_plugin_file
 
 CELL = """
@@ -192,3 +193,55 @@ def test_of_a_file_it_is_what_was_executed(tmp_path: Path) -> None:
     with pytest.raises(PluginError):
         load_plugin_file(path)
     assert sys.modules[second.__name__] is second
+
+
+def test_scores_depend_on_code_and_not_on_comments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of zoo's own files what is computed counts; of a plugin's file every byte."""
+    home = tmp_path / "zoo"
+    (home / "generators").mkdir(parents=True)
+    monkeypatch.setattr(fingerprints, "_HOME", home)
+    file = home / "generators" / "net.py"
+
+    def hashed(text: str) -> str:
+        file.write_text(text)
+        fingerprints._code_of.cache_clear()
+        return own_code("generators/net.py")
+
+    plain = hashed('"""Net."""\ndef f(x):\n    """Double."""\n    return 2 * x\n')
+    assert hashed('"""A net."""\n\n\ndef f(x):\n    return 2 * x  # twice\n') == plain
+    assert hashed("def f(x):\n    return 3 * x\n") != plain
+
+
+def test_the_code_below_a_component_is_followed() -> None:
+    from zoo.generators.rrdb import RRDBNet
+    from zoo.generators.srresnet_tanh import TanhSRResNet
+    from zoo.metrics.consistency import LRPSNR
+
+    below = {
+        cls: fingerprints._followed(Path(str(sys.modules[cls.__module__].__file__)))
+        for cls in (RRDBNet, TanhSRResNet, LRPSNR)
+    }
+    assert {"generators/blocks.py", "generators/base.py"} <= below[RRDBNet]
+    assert "generators/srresnet.py" in below[TanhSRResNet]
+    assert "generators/srresnet.py" not in below[RRDBNet], "another network is no part of it"
+    assert {"data/resize.py", "metrics/protocol.py"} <= below[LRPSNR]
+    assert len({scoring_hash(cls) for cls in below}) == 3
+
+
+def test_a_module_beside_a_plugin_is_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "beside_it.py").write_text("GAIN = 1\n")
+    plugin = tmp_path / "with_beside.py"
+    plugin.write_text("import beside_it\nimport json\n\nclass Net:\n    gain = beside_it.GAIN\n")
+    alone = tmp_path / "alone.py"
+    alone.write_text("import json\n\nclass Net:\n    gain = 1\n")
+    net, lonely = load_plugin_file(plugin).Net, load_plugin_file(alone).Net
+    before = code_hash(net)
+    assert code_hash(lonely) == hashlib.sha256(alone.read_bytes()).hexdigest()
+    (tmp_path / "beside_it.py").write_text("GAIN = 2\n")
+    assert code_hash(net) != before
+    monkeypatch.delitem(sys.modules, "beside_it")

@@ -12,13 +12,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import BufferedReader
 from pathlib import Path
+from typing import Any, Final
 
 from zoo.errors import MachineError, UnfitFileError
 
@@ -36,6 +38,9 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
+SEAL: Final = "digest_sha256"
+"""Key under which a JSON document keeps the digest of the rest of itself."""
+_HEADER_BYTES = 8
 _FULL = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -154,6 +159,13 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def print_of(path: Path) -> dict[str, Any] | None:
+    """Return size and sha256 of a file, None where there is none; errors as of `open_file`."""
+    if not path.exists():
+        return None
+    return {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
+
+
 def hash_path(path: Path) -> Path:
     """Return where the sha256 of a file is kept, in the format of `sha256sum`."""
     return path.with_name(f"{path.name}.sha256")
@@ -201,6 +213,44 @@ def read_hashed(path: Path) -> bytes | None:
     except (OSError, UnicodeDecodeError):
         return None
     return content if hashlib.sha256(content).hexdigest() in recorded else None
+
+
+def seal_of(document: Mapping[str, Any]) -> str:
+    """Return the sha256 of a JSON document's canonical form, without the seal it may have.
+
+    It tells a change from the content that was written; it is no signature, and who can write the
+    file can write another seal.
+    """
+    content = {key: value for key, value in document.items() if key != SEAL}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def sealed(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a JSON document with a digest of itself in it."""
+    return {**document, SEAL: seal_of(document)}
+
+
+def broken_seal(document: Mapping[str, Any]) -> str:
+    """Say in words what is wrong with a document's digest of itself; empty where nothing is."""
+    if SEAL not in document:
+        return "it has no digest of itself: an earlier version of zoo wrote it, or it was changed"
+    if document[SEAL] != seal_of(document):
+        return "its digest is not that of its content: it was changed after it was written"
+    return ""
+
+
+def in_order(content: bytes) -> bytes:
+    """Return a safetensors file with its metadata sorted: equal tensors have equal bytes.
+
+    The library writes metadata in an order that differs from one process to the next.
+    """
+    length = int.from_bytes(content[:_HEADER_BYTES], "little")
+    header = json.loads(content[_HEADER_BYTES:][:length])
+    if "__metadata__" in header:
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % _HEADER_BYTES)  # the tensors begin at a multiple of 8
+    return len(text).to_bytes(_HEADER_BYTES, "little") + text + content[_HEADER_BYTES + length :]
 
 
 def sweep_temporary_files(folder: Path) -> None:

@@ -1,18 +1,21 @@
 """What code a component is made of, as a hash: a run of other code is another run.
 
-Zoo's own components have none: a run's provenance has zoo's version and git revision. Not here: how
-plugins are found and executed (`zoo.plugins`).
+Zoo's own components have no part in that: a run's provenance has zoo's version and git revision. A
+score is kept and served again, so it depends on the code of zoo's own that made it too
+(`scoring_hash`). Not here: how plugins are found and executed (`zoo.plugins`).
 """
 
 from __future__ import annotations
 
+import ast
 import dis
 import hashlib
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import CellType, CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, Final
 
 from zoo.files import read_file
 
@@ -23,26 +26,51 @@ PLUGIN_HASH = "__zoo_plugin_sha256__"
 """Where it keeps the hash of what was executed: the file may have changed since."""
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...))
 _GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME")
+_COMPUTING: Final = ("generators", "metrics", "features", "data/resize.py")
+"""Where the code of zoo's own lies that computes pixels and scores, and is followed there."""
+_HOME: Final = Path(__file__).parent
 
 
 def code_hash(component: type) -> str | None:
     """Return the sha256 of the code a component is made of, None for one of zoo's own.
 
-    Of a plugin file it is the hash of the file as it was executed; of a package, or a module that
+    Of a plugin file it is the hash of the file as it was executed, with those of the modules beside
+    it that it imports; of a package, or a module that
     was imported, of all its Python files; of a class of a script or a notebook, of the class and of
     all it uses that is defined there too. Other things that are imported are not looked at.
     """
     module = sys.modules.get(component.__module__)
     known: str | None = getattr(module, PLUGIN_HASH, None)
-    if known is not None:
-        return known
+    if module is not None and known is not None:
+        beside = sorted(_beside(getattr(module, PLUGIN_FILE)))
+        return known if not beside else _sha256(" ".join([known, *beside]).encode())
     top = component.__module__.partition(".")[0]
     if top == OWN_PACKAGE:
         return None
     if is_of_session(component):
         return _sha256(_Session(component.__module__).text(component).encode())
     files = sorted(_files(sys.modules.get(top) or sys.modules[component.__module__]))
-    return _sha256(b"".join(hashlib.sha256(content).digest() for _, content in files))
+    return _sha256(b"".join(_digest(content) for _, content in files))
+
+
+def scoring_hash(component: type) -> str:
+    """Return the sha256 of all code that a component computes with: its own, and zoo's below it.
+
+    Of zoo's own modules it is the code without comments, docstrings and layout. Followed are the
+    imports of generators, metrics and feature networks among each other.
+    """
+    modules = {each.__module__: sys.modules.get(each.__module__) for each in component.__mro__}
+    files = [
+        Path(found) for module in modules.values() if (found := getattr(module, "__file__", None))
+    ]
+    files = [file for file in files if file == files[0] or file.is_relative_to(_HOME)]
+    own = sorted(set().union(*(_followed(path) for path in files)))
+    return _sha256(f"{code_hash(component)} {own_code(*own)}".encode())
+
+
+def own_code(*files: str) -> str:
+    """Return the sha256 of the code in files of zoo's own, by their paths below it."""
+    return _sha256("".join(f"{name} {_code_of(_HOME / name)}" for name in files).encode())
 
 
 def is_of_session(component: type) -> bool:
@@ -64,6 +92,79 @@ def _files(module: ModuleType) -> Iterator[tuple[str, bytes]]:
             yield path.relative_to(folder).as_posix(), read_file(path)
     if not folders and module.__file__ is not None and Path(module.__file__).is_file():
         yield "", read_file(Path(module.__file__))
+
+
+def _followed(path: Path) -> set[str]:
+    """Return the computing files of zoo's own that a file is or imports, also by way of others."""
+    found: set[str] = set()
+    waiting = [path]
+    while waiting:
+        each = waiting.pop()
+        name = each.relative_to(_HOME).as_posix() if each.is_relative_to(_HOME) else ""
+        if name in found or (each != path and not name.startswith(_COMPUTING)):
+            continue
+        found |= {name} if name.startswith(_COMPUTING) else set()
+        waiting += _imported(each)
+    return found
+
+
+def _imported(path: Path) -> list[Path]:
+    """Return the files of zoo's own that a file imports from."""
+    found = []
+    for node in ast.walk(_parsed(path)):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            top, *rest = node.module.split(".")
+            places = [_HOME.joinpath(*rest), *(_HOME.joinpath(*rest, a.name) for a in node.names)]
+            found += [place.with_suffix(".py") for place in places if top == OWN_PACKAGE]
+    return [place for place in found if place.is_file()]
+
+
+def _beside(file: Path) -> set[str]:
+    """Return the hash of each module in a plugin file's folder that it imports, in the end."""
+    found: dict[Path, str] = {}
+    waiting = [file]
+    while waiting:
+        for node in ast.walk(_parsed(waiting.pop())):
+            names = [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
+            names += [each.name for each in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                top = str(name).partition(".")[0]
+                place = Path(getattr(sys.modules.get(top), "__file__", None) or "/")
+                home = place.parent.parent if place.name == "__init__.py" else place.parent
+                if home == file.parent and place not in found and top != OWN_PACKAGE:
+                    contents = [content for _, content in _files(sys.modules[top])]
+                    found[place] = _sha256(b"".join(map(_digest, sorted(contents))))
+                    waiting.append(place)
+    return set(found.values())
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()
+
+
+@cache
+def _code_of(path: Path) -> str:
+    """Return the code in a file as Python reads it, without docstrings."""
+    tree = ast.parse(read_file(path))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+            node
+        ):
+            del node.body[0]
+    return ast.dump(tree)
+
+
+def _parsed(path: Path) -> ast.Module:
+    """Return a file's syntax tree, an empty one where it has none: it was changed or is no code."""
+    try:
+        return _tree(path, path.stat().st_mtime_ns)
+    except (OSError, SyntaxError, ValueError):
+        return ast.Module([], [])
+
+
+@cache
+def _tree(path: Path, _changed: int) -> ast.Module:
+    return ast.parse(read_file(path))
 
 
 class _Session:

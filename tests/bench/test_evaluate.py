@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -256,5 +257,82 @@ def test_other_training_and_other_software_are_other_work(
     before = scorer.key(candidate)
     trained = TrainingSummary(steps=1, seconds=1.0, verdict="stable")
     assert scorer.key(replace(candidate, training=trained)) != before
-    monkeypatch.setattr(evaluate, "versions", lambda: {"torch": "9", "piq": "9"})
+    found = evaluate.versions()
+    for package in evaluate.SOFTWARE:
+        monkeypatch.setattr(evaluate, "versions", lambda name=package: found | {name: "9"})
+        assert scorer.key(candidate) != before, package
+
+
+def changed_target(**change: Any) -> Callable[[Scorer, Candidate], str]:
+    def key(scorer: Scorer, candidate: Candidate) -> str:
+        target = candidate.target.model_copy(update=change)
+        return scorer.key(replace(candidate, target=target))
+
+    return key
+
+
+def changed_scorer(name: str, value: Any) -> Callable[[Scorer, Candidate], str]:
+    def key(scorer: Scorer, candidate: Candidate) -> str:
+        setattr(scorer, name, value)
+        return scorer.key(candidate)
+
+    return key
+
+
+def changed_suite(scorer: Scorer, candidate: Candidate) -> str:
+    scorer.suite = replace(scorer.suite, sha256="1" * 64)
+    return scorer.key(candidate)
+
+
+def changed_column(scorer: Scorer, candidate: Candidate) -> str:
+    """Another network behind a metric."""
+    column = scorer.columns["haarpsi"].model_copy(update={"provenance": {"sha256": "1"}})
+    scorer.columns["haarpsi"] = column
+    return scorer.key(candidate)
+
+
+def lost_column(scorer: Scorer, candidate: Candidate) -> str:
+    """A metric whose weights are missing."""
+    column = scorer.columns["haarpsi"].model_copy(update={"unavailable": "no weights"})
+    scorer.columns["haarpsi"] = column
+    return scorer.key(candidate)
+
+
+INPUTS = {
+    "the generator's code": changed_target(code_sha256="1" * 64),
+    "the generator's arguments": changed_target(generator={"name": "srresnet", "width": 5}),
+    "the weights": changed_target(weights_sha256="1" * 64),
+    "the run": changed_target(identity_sha256="1" * 64),
+    "its pretraining": changed_target(pretraining_sha256="1" * 64),
+    "the seed": changed_target(seed=7),
+    "the profile": changed_target(profile="paper"),
+    "the suite": changed_suite,
+    "a metric's network": changed_column,
+    "a metric's weights": lost_column,
+    "a metric's code": changed_scorer("_codes", {"psnr_y": "1"}),
+    "the device": changed_scorer("execution", replace(on_cpu(), device=torch.device("meta"))),
+    "an error": lambda scorer, candidate: scorer.key(replace(candidate, error="NaN")),
+}
+"""All that a record depends on, each changed alone; versions, training and protocol are above."""
+
+
+@pytest.mark.parametrize("change", INPUTS)
+def test_each_input_of_a_record_is_in_its_key(
+    change: str, make_scorer: MakeScorer, tmp_path: Path
+) -> None:
+    scorer, candidate = make_scorer(), weights_of(tmp_path / "net.pt")
+    before = scorer.key(candidate)
+    assert INPUTS[change](scorer, candidate) != before
+
+
+def test_our_own_code_is_in_the_key(
+    make_scorer: MakeScorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer, candidate = make_scorer(), weights_of(tmp_path / "net.pt")
+    before = scorer.key(candidate)
+    assert candidate.target.code_sha256 is not None, "built-in generators have code too"
+    monkeypatch.setattr(evaluate, "own_code", lambda *_: "changed")
+    assert scorer.key(candidate) != before
+    monkeypatch.undo()
+    monkeypatch.setattr(evaluate, "SCORING_VERSION", 99)
     assert scorer.key(candidate) != before

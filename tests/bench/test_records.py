@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from zoo.bench.budget import budget_of
+from zoo.bench.order import Order
 from zoo.bench.records import (
     Column,
     DatasetScores,
@@ -25,6 +27,7 @@ from zoo.bench.records import (
 )
 from zoo.bench.selection import comparable
 from zoo.errors import DataError
+from zoo.files import sealed
 from zoo.models.store import SHIPPED
 
 DIGEST = "0" * 64
@@ -41,7 +44,7 @@ def make_record(name: str = "net", *, seed: int = 0, key: str = "a" * 64, **chan
         "suite_sha256": DIGEST,
         "scale": 4,
         "target": Target(name=name, kind="run", recipe=name, profile="smoke", seed=seed),
-        "columns": {"psnr_y": Column(label="PSNR-Y", unit="dB")},
+        "columns": {"psnr_y": Column(label="PSNR-Y", unit="dB", value_range=(0.0, 80.0))},
         "datasets": (DatasetScores(name="set", images=(image,)),),
         "provenance": {"created": "2026-01-01"},
     }
@@ -122,6 +125,128 @@ def test_what_is_no_record_is_said_and_left_out(
     with caplog.at_level(logging.WARNING):
         assert len(read_records(tmp_path)) == 1
     assert "torn.json" in caplog.text
+
+
+def changed(path: Path, change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(path.read_bytes())
+    change(document)
+    path.write_text(json.dumps(document))
+    return document
+
+
+def scores_in(document: dict[str, Any]) -> dict[str, float]:
+    found: dict[str, float] = document["datasets"][0]["images"][0]["scores"]
+    return found
+
+
+@pytest.mark.parametrize("score", [500, -10, 1e300, 80.1, float("inf"), float("nan")])
+def test_a_score_out_of_its_range_is_named_with_the_digest(tmp_path: Path, score: float) -> None:
+    path = write_record(tmp_path, make_record())
+    changed(path, lambda document: scores_in(document).update(psnr_y=score))
+    with pytest.raises(DataError) as caught:
+        read_record(path)
+    assert str(path) in str(caught.value)
+    assert "its digest is not that of its content" in str(caught.value)
+    assert f"PSNR-Y of set/x is {score:g}, outside of 0 to 80" in str(caught.value)
+    assert read_records(tmp_path) == []
+
+
+def test_a_range_is_checked_whatever_the_digest_says(tmp_path: Path) -> None:
+    path = write_record(tmp_path, make_record())
+    document = changed(path, lambda document: scores_in(document).update(psnr_y=500))
+    path.write_text(json.dumps(sealed(document)))
+    with pytest.raises(DataError, match="PSNR-Y of set/x is 500"):
+        read_record(path)
+
+
+def test_a_measure_of_a_run_has_a_range_too(tmp_path: Path) -> None:
+    training = TrainingSummary(steps=1, seconds=1.0, verdict="stable", measures={"stable": 7.0})
+    stable = Column(label="Stayed stable", value_range=(0.0, 1.0))
+    columns = {"psnr_y": Column(label="PSNR-Y"), "stable": stable}
+    path = write_record(tmp_path, make_record(training=training, columns=columns))
+    with pytest.raises(DataError, match="Stayed stable of the run is 7, outside of 0 to 1"):
+        read_record(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda document: scores_in(document).update(psnr_y=30.0001),
+        lambda document: document["target"].update(name="other"),
+        lambda document: document["target"].update(seed=7),
+        lambda document: document["columns"]["psnr_y"].update(higher_is_better=False),
+        lambda document: document["provenance"].update(created="2099-01-01"),
+        lambda document: document.update(order=2**60),
+        lambda document: document.update(digest_sha256="0" * 64),
+        lambda document: document.update(digest_sha256=None),
+    ],
+)
+def test_whatever_is_changed_in_a_record_shows(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    path = write_record(tmp_path, make_record())
+    changed(path, change)
+    with pytest.raises(DataError, match="its digest is not that of its content"):
+        read_record(path)
+
+
+def test_a_record_without_a_digest_is_refused(tmp_path: Path) -> None:
+    path = write_record(tmp_path, make_record())
+    changed(path, lambda document: document.pop("digest_sha256"))
+    with pytest.raises(DataError, match=r"no digest of itself: an earlier version.*score it again"):
+        read_record(path)
+
+
+def test_a_record_that_is_only_laid_out_anew_is_the_same(tmp_path: Path) -> None:
+    path = write_record(tmp_path, make_record())
+    path.write_text(json.dumps(json.loads(path.read_bytes()), sort_keys=True, indent=4))
+    assert read_record(path) == make_record()
+
+
+def test_float32_may_round_a_score_out_of_its_range(tmp_path: Path) -> None:
+    columns = {"psnr_y": Column(label="SSIM-Y", value_range=(-1.0, 30.0 - 1e-6))}
+    assert read_record(write_record(tmp_path, make_record(columns=columns))).columns == columns
+
+
+def test_a_clock_that_was_ahead_once_wins_over_nothing(tmp_path: Path) -> None:
+    order = Order(tmp_path, "tiny")
+    ahead = make_record(key="b" * 64, provenance={"created": "2099-01-01"})
+    ahead = ahead.model_copy(update={"order": 4_000_000_000_000_000})
+    write_record(tmp_path, ahead)
+    later = order.placed(make_record(key="c" * 64))
+    write_record(tmp_path, later)
+    assert later.order > ahead.order
+    assert newest(read_records(tmp_path)) == [later]
+    last = Order(tmp_path, "tiny").placed(make_record(key="d" * 64))
+    assert newest([last, ahead, later]) == [last]
+
+
+def test_what_a_benchmark_shows_again_is_what_a_report_shows(tmp_path: Path) -> None:
+    """A run was trained anew, and then its first weights came back: their record is there."""
+    first, second, other = (
+        Order(tmp_path, "tiny").placed(make_record(name, key=key * 64))
+        for name, key in (("net", "b"), ("net", "c"), ("other", "d"))
+    )
+    for record in (first, second, other):
+        write_record(tmp_path, record)
+    assert newest(read_records(tmp_path)) == [second, other]
+    (shown,) = Order(tmp_path, "tiny").bring_forward([first])
+    assert shown.order > other.order
+    assert newest(read_records(tmp_path)) == [shown, other]
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.json")}
+    assert Order(tmp_path, "tiny").bring_forward([shown]) == [shown]
+    assert {path: path.read_bytes() for path in before} == before, "nothing to bring forward"
+
+
+def test_pixels_that_came_back_are_those_of_the_report(tmp_path: Path) -> None:
+    """Records of other pixels that were made later do not take the suite."""
+    first = Order(tmp_path, "tiny").placed(make_record("a", key="b" * 64))
+    write_record(tmp_path, first)
+    there = Order(tmp_path, "tiny").placed(make_record("b", key="c" * 64, suite_sha256="1" * 64))
+    write_record(tmp_path, there)
+    assert comparable(read_records(tmp_path))[0] == [there]
+    shown = Order(tmp_path, "tiny").bring_forward([first])
+    assert comparable(read_records(tmp_path))[0] == shown
 
 
 def test_hostile_names_stay_inside_the_folder(tmp_path: Path) -> None:

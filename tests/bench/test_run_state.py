@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.runs.made_up import begin_run, finish_run
+from zoo.bench.candidates import run_candidate
 from zoo.bench.run_state import find_run
+from zoo.errors import PluginError
 from zoo.plugins import load_plugin_file
 from zoo.recipes.book import load_book
 from zoo.recipes.build import plugin_hashes
@@ -65,6 +67,9 @@ def test_a_run_of_other_code_is_another_run(plugin: Path, tmp_path: Path) -> Non
     found = find_run(spec, tmp_path)
     assert (found.state, found.can_be_trained) == ("other", False)
     assert "was trained with other code of generator state-net: choose another" in found.reason
+    path = run_path(spec, tmp_path)
+    with pytest.raises(PluginError, match=f"{path} was trained with other code of generator"):
+        run_candidate(path)
     plugin.write_text(PLUGIN.format(gain=1))
     load_plugin_file(plugin)
     assert find_run(spec, tmp_path).state == "finished"
@@ -116,12 +121,15 @@ def test_a_run_that_only_goes_on_is_trained(
 
 def test_a_run_from_before_a_loss_had_an_argument_is_the_same_run(tmp_path: Path) -> None:
     spec = finished("srgan", tmp_path)
-    file = RunDirectory(run_path(spec, tmp_path)).path / "recipe.yaml"
+    directory = RunDirectory(run_path(spec, tmp_path))
+    file, summary = directory.path / "recipe.yaml", directory.summary()
+    assert summary is not None
     before = "".join(
         line for line in file.read_text().splitlines(keepends=True) if "layers: null" not in line
     )
     assert before != file.read_text()
     file.write_text(before)
+    directory.write_summary(summary, summary["identity_sha256"])
     assert find_run(spec, tmp_path).state == "finished"
     changed = resolve(load_book(), "srgan", "smoke", settings=["losses.vgg19.layers.conv_stem=1"])
     assert find_run(complete(changed).spec, tmp_path).state == "other"

@@ -80,10 +80,12 @@ def test_a_damaged_run_costs_its_own_row(
     assert (good.target.seed, good.error) == (1, None)
 
 
-def test_a_damaged_line_of_its_log_costs_no_row(begin: Begin, tmp_path: Path) -> None:
-    (begin("srresnet").path / "metrics.jsonl").write_bytes(b"\xff\xfe")
+def test_a_damaged_line_of_its_log_costs_its_row(begin: Begin, tmp_path: Path) -> None:
+    file = begin("srresnet").path / "metrics.jsonl"
+    file.write_bytes(b"\xff\xfe")
     (found,) = find(tmp_path, "srresnet", seeds=1).candidates
-    assert found.error is None
+    assert found.error is not None
+    assert found.error.startswith(f"{file} is not what it was when the run ended")
 
 
 def test_a_run_without_weights_is_not_finished(begin: Begin, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from zoo.exchange.foreign import Imported, import_model, known_layouts
 from zoo.files import file_sha256
 from zoo.generators.base import Generator
 from zoo.models.file import read_model, write_model
+from zoo.runs.provenance import identity_hash
 
 IMAGE = torch.rand(2, 3, 7, 5, generator=torch.Generator().manual_seed(1))
 SMALL_RRDB = {"width": 8, "growth": 4, "num_blocks": 2}
@@ -271,8 +273,8 @@ def test_our_own_model_file_needs_no_import(tmp_path: Path) -> None:
 
 
 def test_the_weights_of_a_run_are_named_by_its_directory(tmp_path: Path) -> None:
-    provenance = '{"identity_sha256": "0", "identity": {}, "sessions": []}'
-    (tmp_path / "provenance.json").write_text(provenance)
+    provenance = {"identity_sha256": identity_hash({}), "identity": {}, "sessions": []}
+    (tmp_path / "provenance.json").write_text(json.dumps(provenance))
     save_file(passing("rrdb", **SMALL_RRDB).state_dict(), tmp_path / "weights.safetensors")
     with pytest.raises(WeightsError, match=f"belongs to a run of zoo's: name {tmp_path} instead"):
         import_model(tmp_path / "weights.safetensors")

@@ -17,6 +17,7 @@ import torch
 
 from tests.exchange.hub_server import Hub, logged_in
 from tests.exchange.made_up import digest, make_baseline, make_model, make_record
+from zoo.bench.records import record_bytes
 from zoo.errors import DataError, IntegrityError, MachineError, WeightsError, ZooError
 from zoo.exchange.bundle import read_bundle
 from zoo.exchange.export import export_folder
@@ -446,7 +447,7 @@ def test_records_this_version_cannot_read_are_left_out(
 
 def test_a_record_of_another_model_is_not_pushed(hub: Hub, folder: Path) -> None:
     other = make_record(weights_sha256=digest("o"), identity_sha256=digest("p"), name="other")
-    (folder / "records" / "other.json").write_text(other.model_dump_json(by_alias=True))
+    (folder / "records" / "other.json").write_bytes(record_bytes(other))
     send(folder)
     assert len([name for name in files_on(hub) if name.startswith("records/")]) == 2
 

@@ -36,7 +36,11 @@ SUMMARY: dict[str, Any] = {
 def identity_of(spec: RunSpec, **parts: Any) -> dict[str, Any]:
     """Return an identity of a specification; parts are put in the place of what is made up."""
     settings = spec.settings.model_dump(mode="json", exclude={"runtime"})
-    used = {name: loss for name, loss in settings["losses"].items() if loss["weight"] > 0}
+    used = {
+        name: {key: value for key, value in loss.items() if value is not None}
+        for name, loss in settings["losses"].items()
+        if loss["weight"] > 0
+    }
     return {
         "format": 1,
         "seed": spec.seed,

@@ -91,7 +91,7 @@ def test_a_damaged_run_costs_no_other_run_its_plan(make_spec: MakeSpec, tmp_path
     planned = plan_runs([make_spec("srresnet", seed=seed) for seed in range(3)], tmp_path)
     assert [run.state for run in planned] == ["damaged", "damaged", "missing"]
     assert "--fresh" in planned[0].found.reason
-    assert "--fresh" in planned[1].found.reason
+    assert "training's command again" in planned[1].found.reason
 
 
 def test_a_recipe_whose_time_cannot_be_told_is_planned_all_the_same(

@@ -21,12 +21,14 @@ from zoo.bench.candidates import (
     baseline_candidate,
     callable_candidate,
     damaged_candidate,
+    lost_run,
     model_candidate,
     parse_generator,
     run_candidate,
     weights_candidate,
 )
 from zoo.bench.evaluate import Scorer, create_metrics
+from zoo.bench.order import Order
 from zoo.bench.records import Record
 from zoo.bench.selection import narrowed
 from zoo.bench.selftest_lpips import METRIC
@@ -143,12 +145,13 @@ def run_benchmark(book: Book, request: Request, tell: Tell | None = None) -> Res
     baselines = _baselines(book, request.profile, suite.scale)
     asked = _find(book, request, suite.scale)
     scorer.self_test = passed_before(baselines, scorer) or self_test(suite, scorer.metric(METRIC))
-    records = score_all(baselines, scorer)
+    order = Order(request.record_root, suite.name)
+    records = score_all(baselines, scorer, order=order)
     for record in records:
         if GENERATORS.get(record.target.generator["name"]).calibrates:
             check_row(suite, record)
-    records += score_all(asked.candidates, scorer, tell)
-    return Result(suite, records, asked.missing)
+    records += score_all(asked.candidates, scorer, tell, order=order)
+    return Result(suite, order.bring_forward(records), asked.missing)
 
 
 def bench(
@@ -306,6 +309,9 @@ def _from_file(path: Path, generator: ComponentSpec | None, scale: int) -> Candi
     try:
         if path.is_dir():
             return run_candidate(path)
+    except (IntegrityError, PluginError, UnfitFileError) as error:
+        return lost_run(path, str(error), scale=scale)
+    try:
         if generator is None and is_model_file(path):
             return model_candidate(path)
     except (IntegrityError, UnfitFileError) as error:

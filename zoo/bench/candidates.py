@@ -22,15 +22,18 @@ from torch import Tensor, nn
 from zoo.bench.budget import budget_of
 from zoo.bench.dynamics import DIVERGED, curves, measures
 from zoo.bench.records import Target, TrainingSummary
-from zoo.bench.run_state import divergence, is_finished
-from zoo.errors import DataError, RecipeError, WeightsError
+from zoo.bench.run_state import changed_code, divergence
+from zoo.errors import DataError, PluginError, RecipeError, UnknownNameError, WeightsError
 from zoo.files import file_sha256
+from zoo.fingerprints import scoring_hash
 from zoo.models.file import read_details, read_model
 from zoo.recipes.arguments import complaints
 from zoo.recipes.build import build_generator
 from zoo.recipes.problems import raise_problems
 from zoo.recipes.reader import parse_document
 from zoo.recipes.schema import ComponentSpec, RecipeSettings, RunSpec
+from zoo.registry import GENERATORS
+from zoo.runs.coherence import RecordedRun, read_run
 from zoo.runs.commands import train_command
 from zoo.runs.directory import RunDirectory
 from zoo.weights.tensors import read_tensors
@@ -71,6 +74,7 @@ def baseline_candidate(spec: RunSpec) -> Candidate:
         kind="baseline",
         recipe=spec.recipe,
         generator=generator,
+        code_sha256=_code(spec.settings.generator.name),
         command=_bench_command(spec.recipe),
     )
     return Candidate(target, spec.settings.scale, lambda: build_generator(spec.settings, seed=0))
@@ -85,17 +89,17 @@ def run_candidate(path: Path, settings: Sequence[str] = ()) -> Candidate:
 
     Raises:
         DataError: if no run is there, or it is not finished.
-        IntegrityError: if its weights are damaged (when they are loaded).
+        IntegrityError: if its files do not agree; if its weights are damaged (when loaded).
+        PluginError: if a plugin of it has changed since the training.
     """
-    directory = RunDirectory(path)
-    spec, provenance = directory.spec(), directory.provenance()
-    if spec is None or provenance is None:
+    run = read_run(path)
+    if run is None:
         raise DataError(f"{path} holds no run: it has no recipe.yaml and provenance.json")
-    rows, summary = directory.rows(), directory.summary()
+    spec, directory, summary = run.spec, run.directory, run.summary
     diverged = divergence(directory)
-    if not is_finished(directory) and diverged is None:
+    if not run.is_finished and diverged is None:
         raise DataError(f"{path} is not finished; go on with: {train_command(spec, settings)}")
-    identity = provenance["identity_sha256"]
+    _refuse_other_code(run)
     target = Target(
         name=spec.recipe,
         kind="run",
@@ -103,25 +107,26 @@ def run_candidate(path: Path, settings: Sequence[str] = ()) -> Candidate:
         profile=spec.profile,
         seed=spec.seed,
         generator=_described(spec.settings),
+        code_sha256=_code(spec.settings.generator.name),
         weights_sha256=None if summary is None else file_sha256(directory.weights),
-        identity_sha256=identity,
-        pretraining_sha256=provenance["identity"].get("pretraining"),
+        identity_sha256=run.identity_sha256,
+        pretraining_sha256=run.provenance["identity"].get("pretraining"),
         command=train_command(spec, settings),
     )
     verdict = DIVERGED if summary is None else summary["verdict"]
     training = TrainingSummary(
-        steps=rows[-1]["step"] if summary is None else summary["steps"],
+        steps=run.rows[-1]["step"] if summary is None else summary["steps"],
         seconds=0.0 if summary is None else summary["seconds"],
         verdict=verdict,
-        measures=measures(rows, verdict=verdict),
-        budget=budget_of(provenance["identity"]),
-        curves=curves(rows),
+        measures=measures(run.rows, verdict=verdict),
+        budget=budget_of(run.provenance["identity"]),
+        curves=curves(run.rows),
         components={} if summary is None else summary["components"],
     )
     return Candidate(
         target,
         spec.settings.scale,
-        lambda: _run_generator(directory, spec, identity),
+        lambda: _run_generator(directory, spec, run.identity_sha256),
         training,
         error=diverged,
     )
@@ -148,6 +153,7 @@ def weights_candidate(
         name=name or path.stem,
         kind="weights",
         generator=_described(settings),
+        code_sha256=_code(generator.name),
         weights_sha256=file_sha256(path),
         command=_bench_command(str(path), "--generator", json.dumps(generator.model_dump())),
     )
@@ -166,17 +172,27 @@ def model_candidate(path: Path) -> Candidate:
         name=details.name,
         kind="weights",
         generator=details.generator,
+        code_sha256=_code(details.generator_name),
         weights_sha256=file_sha256(path),
         command=_bench_command(str(path)),
     )
     return Candidate(target, details.scale, lambda: read_model(path).build())
 
 
+def lost_run(path: Path, reason: str, *, scale: int) -> Candidate:
+    """Return a run directory whose files cannot be believed as a candidate: it costs its own row.
+
+    Nor can what it says it is: the row has the directory's name.
+    """
+    target = Target(name=str(path), kind="run", command=_bench_command(str(path)))
+    return Candidate(target, scale, _nothing, error=reason)
+
+
 def damaged_candidate(path: Path, reason: str, *, scale: int) -> Candidate:
-    """Return a model or run that cannot say what it is as a candidate: it costs its own row."""
+    """Return a model file that cannot say what it is for as a candidate: it costs its own row."""
     target = Target(
         name=str(path),
-        kind="run" if path.is_dir() else "weights",
+        kind="weights",
         command=_bench_command(str(path)),
     )
     return Candidate(target, scale, _nothing, error=reason)
@@ -259,6 +275,23 @@ def _settings(generator: ComponentSpec, scale: int) -> RecipeSettings:
     return RecipeSettings.model_validate(
         {"scale": scale, "generator": generator.model_dump(), "training": {"steps": 1}}
     )
+
+
+def _code(generator: str) -> str | None:
+    """Return the hash of a generator's code as it is now; None where it cannot be had."""
+    try:
+        return scoring_hash(GENERATORS.get(generator))
+    except (UnknownNameError, PluginError):  # loading it says so
+        return None
+
+
+def _refuse_other_code(run: RecordedRun) -> None:
+    changed = changed_code(run.spec, run)
+    if changed:
+        raise PluginError(
+            f"{run.directory.path} was trained with other code of {', '.join(changed)}: bring the "
+            "file back as it was, or train the recipe again under another --run-root"
+        )
 
 
 def _nothing() -> Upscaler:

@@ -20,8 +20,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
 
-from zoo.bench.records import Column, DatasetScores, Record, stand_ins
-from zoo.bench.selection import age_of, comparable
+from zoo.bench.records import Column, DatasetScores, Record, age_of, stand_ins
+from zoo.bench.selection import comparable
 from zoo.bench.statistics import LEVEL
 from zoo.recipes.claims import COST_KEYS
 from zoo.weights.tensors import NOT_VERIFIED

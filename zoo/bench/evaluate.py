@@ -51,7 +51,7 @@ from zoo.bench.records import (
 )
 from zoo.bench.suites import BenchImage, Suite, SuiteDataset
 from zoo.errors import DataError, RecipeError
-from zoo.fingerprints import code_hash
+from zoo.fingerprints import code_hash, own_code, scoring_hash
 from zoo.metrics import metric_key
 from zoo.metrics.base import Comparison, Metric
 from zoo.metrics.learned import trained_against
@@ -64,6 +64,10 @@ logger = logging.getLogger(__name__)
 SCORING_VERSION = 2
 """Version of the scoring mathematics: raised when the same inputs give numbers that differ by more
 than rounding does."""
+SOFTWARE = ("torch", "piq", "timm", "numpy", "scipy")
+"""Packages that the networks and metrics compute with."""
+CODE = ("bench/forward.py", "bench/probes.py")
+"""Files of zoo's own that run a generator and score how: parts of a key, as those of components."""
 
 
 @dataclass(slots=True)
@@ -103,6 +107,7 @@ class Scorer:
         self.execution = execution
         self.records = records
         self.columns = _columns(metrics)
+        self._codes = _codes(metrics)
         self.self_test: dict[str, str] = {}
         self._metrics = {
             metric_key(name): metric
@@ -125,10 +130,15 @@ class Scorer:
                 "suite": self.suite.sha256,
                 "target": target,
                 "metrics": {
-                    name: [column.unavailable is None, what_scored(column.provenance)]
+                    name: [
+                        column.unavailable is None,
+                        what_scored(column.provenance),
+                        self._codes.get(name),
+                    ]
                     for name, column in self.columns.items()
                 },
-                "software": {name: versions()[name] for name in ("torch", "piq")},
+                "software": {name: versions()[name] for name in SOFTWARE},
+                "code": own_code(*CODE),
                 "device": self.execution.device.type,
                 "training": training,
                 "error": candidate.error,
@@ -343,6 +353,10 @@ def _origin(name: str, metric: Metric) -> dict[str, str]:
     if origin is None or origin.kind == "built-in":
         return {}
     return {"origin": code_hash(type(metric)) or str(origin)}
+
+
+def _codes(metrics: Mapping[str, Metric]) -> dict[str, str]:
+    return {metric_key(name): scoring_hash(type(metric)) for name, metric in metrics.items()}
 
 
 def _provenance(execution: Execution) -> dict[str, Any]:

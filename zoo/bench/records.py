@@ -1,8 +1,9 @@
 """Records: one generator's per-image scores on one suite, with everything they depend on.
 
-A record is one immutable JSON file, `<records>/<suite>/<target>-<key>.json`. Its key is a hash of
-everything that shapes its numbers (weights, suite pixels, protocol, metrics): work with a key that
-is there already is not done again, and a changed protocol has other keys. Tables, claims and the
+A record is one JSON file, `<records>/<suite>/<target>-<key>.json`, with a digest of itself. Its key
+is a hash of everything that shapes its numbers (weights, code, suite pixels, protocol, metrics):
+work with a key that is there already is not done again, and a changed protocol has other keys.
+Nothing in it is changed afterwards but its place in the order of its folder. Tables, claims and the
 report are made from records alone.
 
 Not here: how scores are computed (`zoo.bench.evaluate`), what they mean (`zoo.bench.verdicts`).
@@ -10,10 +11,11 @@ Not here: how scores are computed (`zoo.bench.evaluate`), what they mean (`zoo.b
 
 from __future__ import annotations
 
+import json
 import logging
+import math
 import re
-import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -27,24 +29,18 @@ from pydantic import (
 )
 
 from zoo import losses
+from zoo.bench.record_parts import Command, check_provenance
 from zoo.errors import DataError
-from zoo.files import read_file, write_atomically
+from zoo.files import SEAL, broken_seal, read_file, seal_of, write_atomically
 from zoo.recipes.problems import dotted
-from zoo.runs.shapes import Number
+from zoo.runs.shapes import LARGEST, Number
 
 logger = logging.getLogger(__name__)
 SCHEMA: Final = "zoo.record/1"
 KEY_DIGITS = 12
+ROUNDING: Final = 1e-6
+"""How far float32 may round a score out of its range, as a part of the range."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-def _check_command(command: str) -> str:
-    shlex.split(command)  # a ValueError says which quote or escape has no end
-    return command
-
-
-Command = Annotated[str, AfterValidator(_check_command)]
-"""A command line that a shell can take apart."""
 
 
 class Part(BaseModel):
@@ -84,6 +80,7 @@ class Target(Part):
         profile: the profile of a run; None otherwise.
         seed: the seed of a run; None otherwise.
         generator: name and arguments of the generator, empty for a callable.
+        code_sha256: of the code of the generator, as it was scored; None for a callable.
         weights_sha256: of the file of weights.
         identity_sha256: of everything that shaped a run.
         pretraining_sha256: the identity of its pretraining, where it has one.
@@ -96,6 +93,7 @@ class Target(Part):
     profile: str | None = None
     seed: int | None = None
     generator: dict[str, Any] = {}
+    code_sha256: Sha256 | None = None
     weights_sha256: Sha256 | None = None
     identity_sha256: Sha256 | None = None
     pretraining_sha256: Sha256 | None = None
@@ -110,7 +108,7 @@ class ImageScores(Part):
     width: int
     hr_sha256: Sha256
     lr_sha256: Sha256
-    scores: dict[str, Number]
+    scores: dict[str, float]
 
 
 class DatasetScores(Part):
@@ -154,7 +152,7 @@ class TrainingSummary(Part):
     steps: int
     seconds: Number
     verdict: str
-    measures: dict[str, Number] = {}
+    measures: dict[str, float] = {}
     budget: dict[str, str] = {}
     curves: Curves = Curves()
     components: dict[str, dict[str, str]] = {}
@@ -176,45 +174,12 @@ class Picture(Part):
     sha256: Sha256
 
 
-class Provenance(BaseModel):
-    """What is read of how a record was made; there may be more.
-
-    Attributes:
-        created: date and time, ISO 8601.
-        device: name of the device.
-        machine: name of the processor, and its cores.
-        execution: numerics and threads.
-        versions: of Python and packages.
-        git: commit and dirty flag of zoo's checkout.
-        command: the words of the command.
-        self_test: what the self-test found, by dataset.
-        trained_against: losses that compare by a metric's own network, by metric key.
-    """
-
-    model_config = ConfigDict(extra="allow", strict=True)
-
-    created: str = ""
-    device: str = ""
-    machine: str = ""
-    execution: dict[str, Any] = {}
-    versions: dict[str, str] = {}
-    git: dict[str, Any] | None = None
-    command: list[str] = []
-    self_test: dict[str, str] = {}
-    trained_against: dict[str, list[str]] = {}
-
-
-def _check_provenance(known: dict[str, Any]) -> dict[str, Any]:
-    Provenance.model_validate(known)
-    return known
-
-
 class Record(Part):
     """One generator's scores on one suite.
 
     Attributes:
         schema_name: which form of record this is.
-        key: hash of everything that shapes the numbers.
+        key: hash of everything that shapes the numbers (`zoo.bench.evaluate.Scorer.key`).
         protocol: version of the protocol the numbers follow.
         suite: name of the suite.
         suite_sha256: of the suite's definition and its images' pixels.
@@ -227,6 +192,10 @@ class Record(Part):
         pictures: pictures kept for the report.
         error: why scoring or training failed; such a record has no scores.
         provenance: device, versions, git revision, time, command and seconds of the scoring.
+        order: where it stands among the records of its folder: microseconds since 1970 by the
+            clock, and more than every record that was there. A clock that was ahead once puts no
+            record above those that come later.
+        digest_sha256: of the rest of the record, in its file alone.
     """
 
     schema_name: Literal["zoo.record/1"] = Field(default=SCHEMA, alias="schema")
@@ -242,7 +211,9 @@ class Record(Part):
     training: TrainingSummary | None = None
     pictures: tuple[Picture, ...] = ()
     error: str | None = None
-    provenance: Annotated[dict[str, Any], AfterValidator(_check_provenance)] = {}
+    provenance: Annotated[dict[str, Any], AfterValidator(check_provenance)] = {}
+    order: int = 0
+    digest_sha256: Sha256 | None = None
 
     @model_validator(mode="after")
     def _explains_its_numbers(self) -> Self:
@@ -302,11 +273,17 @@ def write_record(root: Path, record: Record) -> Path:
     path = record_path(root, record)
     if record.error is not None or not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = record.model_dump_json(by_alias=True, indent=1)
-        write_atomically(path, text.encode() + b"\n")
+        write_atomically(path, record_bytes(record))
     if record.error is None:
         forget_failure(root, record)
     return path
+
+
+def record_bytes(record: Record) -> bytes:
+    """Return the content of a record's file: JSON, with a digest of itself at its end."""
+    digest = seal_of(json.loads(record.model_dump_json(by_alias=True)))
+    whole = record.model_copy(update={SEAL: digest})
+    return whole.model_dump_json(by_alias=True, indent=1).encode() + b"\n"
 
 
 def forget_failure(root: Path, record: Record) -> None:
@@ -318,17 +295,40 @@ def read_record(path: Path) -> Record:
     """Read one record.
 
     Raises:
-        DataError: if the file is not one.
+        DataError: if the file is not one, or not as it was written: the digest it has of itself is
+            another, or a score lies outside its metric's range. One without a digest is refused
+            too: who takes that away could change the rest.
     """
     try:
-        return Record.model_validate_json(read_file(path))
+        document = json.loads(read_file(path))
+        record = Record.model_validate(document)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = dotted(first["loc"])
         reason = f"{where}: {first['msg']}" if where else first["msg"]
         raise DataError(f"{path} is not a record of this version of zoo: {reason}") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not a record: it is not JSON ({error})") from error
     except OSError as error:
         raise DataError(f"cannot read the record {path}: {error.strerror}") from error
+    faults = [fault for fault in (broken_seal(document), *_out_of_range(record)) if fault]
+    if faults:
+        raise DataError(f"{path} cannot be believed: {'; '.join(faults)}; score it again")
+    return record.model_copy(update={SEAL: None})
+
+
+def _out_of_range(record: Record) -> Iterator[str]:
+    """Say which numbers are none that their columns allow."""
+    measured = {} if record.training is None else record.training.measures
+    places = [("the run", measured), *((f"{a}/{b}", s) for (a, b), s in record.scored.items())]
+    for where, scores in places:
+        for key, value in scores.items():
+            column = record.columns.get(key)
+            low, high = (column and column.value_range) or (-LARGEST, LARGEST)
+            room = ROUNDING * (high - low) if math.isfinite(high - low) else 0.0
+            if not (math.isfinite(value) and low - room <= value <= high + room):
+                label = key if column is None else column.label
+                yield f"{label} of {where} is {value:g}, outside of {low:g} to {high:g}"
 
 
 def read_records(root: Path, *, suite: str | None = None) -> list[Record]:
@@ -355,10 +355,18 @@ def find_records(root: Path, *, suite: str | None = None) -> tuple[list[Record],
     return sorted(found, key=_order), damaged
 
 
+def age_of(record: Record) -> tuple[int, str, str]:
+    """Return what sorts the records of a folder, the oldest first.
+
+    Their time tells apart only those that nothing else does, such as those of two machines.
+    """
+    return record.order, str(record.provenance.get("created", "")), record.key
+
+
 def newest(records: Iterable[Record]) -> list[Record]:
     """Return the newest record of each target, seed, profile and suite."""
     latest: dict[tuple[Any, ...], Record] = {}
-    for record in sorted(records, key=lambda record: str(record.provenance.get("created", ""))):
+    for record in sorted(records, key=age_of):
         target = record.target
         latest[record.suite, target.name, target.kind, target.profile, target.seed] = record
     return sorted(latest.values(), key=_order)
@@ -367,8 +375,8 @@ def newest(records: Iterable[Record]) -> list[Record]:
 def _order(record: Record) -> tuple[Any, ...]:
     target = record.target
     seed = -1 if target.seed is None else target.seed
-    created = str(record.provenance.get("created", ""))
-    return record.suite, target.kind != "baseline", target.name, target.profile or "", seed, created
+    is_trained, profile = target.kind != "baseline", target.profile or ""
+    return record.suite, is_trained, target.name, profile, seed, age_of(record)
 
 
 def _slug(target: Target) -> str:

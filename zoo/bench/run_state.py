@@ -6,16 +6,17 @@ missing (`zoo.sweep`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from zoo.bench.dynamics import DIVERGED
 from zoo.errors import ZooError
-from zoo.recipes.build import PLUGIN_SHA256, plugin_hashes
+from zoo.recipes.build import PLUGIN_SHA256, code_hashes
 from zoo.recipes.schema import RunSpec
 from zoo.runs.changes import differences
+from zoo.runs.coherence import RecordedRun, read_run
 from zoo.runs.directory import ROLLBACK, RunDirectory, run_path
 
 State = Literal["finished", "diverged", "begun", "missing", "other", "damaged"]
@@ -69,49 +70,37 @@ def divergence(directory: RunDirectory) -> str | None:
     return next((str(row["message"]) for row in rows), None)
 
 
-def is_finished(directory: RunDirectory) -> bool:
-    """Tell whether a run has all that is scored: its summary and its weights."""
-    return directory.summary() is not None and directory.weights.exists()
-
-
 def _state(spec: RunSpec, path: Path) -> RunState:
-    directory = RunDirectory(path)
-    recorded = directory.spec()
+    recorded = read_run(path)
     if recorded is None:
         return RunState("missing", reason="not trained")
+    directory = recorded.directory
     remedy = "choose another --run-root, or start it over with --fresh, which deletes it"
-    is_same = _shaping(recorded) == _shaping(spec)
-    if not (is_same or (_is_extension(recorded, spec) and directory.may_be_extended)):
+    is_same = _shaping(recorded.spec) == _shaping(spec)
+    if not (is_same or (_is_extension(recorded.spec, spec) and directory.may_be_extended)):
         return RunState("other", reason=f"{path} was trained with other settings: {remedy}")
-    provenance = directory.provenance()
-    if provenance is None:
-        return RunState("missing", reason="not trained")
-    changed = _changed_code(spec, provenance["identity"].get("components", {}))
+    changed = changed_code(spec, recorded)
     if changed:
         names = ", ".join(changed)
         return RunState("other", reason=f"{path} was trained with other code of {names}: {remedy}")
     if not is_same:
-        extended = differences(_shaping(recorded), _shaping(spec))
+        extended = differences(_shaping(recorded.spec), _shaping(spec))
         return RunState("begun", reason=f"to go on from what was trained here: {extended}")
-    if is_finished(directory):
+    if recorded.is_finished:
         is_damaged = directory.has_steps and not directory.has_whole_weights()
         return RunState("finished", path, can_be_mended=is_damaged)
-    if directory.summary() is not None:
+    if recorded.summary is not None:
         return RunState("begun", reason=f"{directory.weights} is missing")
     if divergence(directory) is not None:
         return RunState("diverged", path)
     return RunState("begun", reason="begun, not finished")
 
 
-def _changed_code(spec: RunSpec, recorded: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Return the components whose code is not what a run was trained with."""
-    now = plugin_hashes(spec.settings)
-    roles = now.keys() | {role for role, found in recorded.items() if PLUGIN_SHA256 in found}
-    return sorted(role for role in roles if _hash(now, role) != _hash(recorded, role))
-
-
-def _hash(components: Mapping[str, Mapping[str, str]], role: str) -> str | None:
-    return components.get(role, {}).get(PLUGIN_SHA256)
+def changed_code(spec: RunSpec, recorded: RecordedRun) -> list[str]:
+    """Return the components whose code is not what a run was trained with; absent ones are none."""
+    then = recorded.provenance["identity"].get("components", {})
+    now = code_hashes(spec.settings)
+    return sorted(r for r, code in now.items() if code != then.get(r, {}).get(PLUGIN_SHA256))
 
 
 def _diverged_pretraining(spec: RunSpec, run_root: Path) -> RunState | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from zoo.bench.budget import differences
-from zoo.bench.records import Record, newest, what_scored
+from zoo.bench.records import Record, age_of, newest, what_scored
 from zoo.metrics import metric_key
 
 
@@ -100,11 +100,6 @@ def _without(record: Record, keys: set[str]) -> Record:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def age_of(record: Record) -> tuple[str, str]:
-    """Return what sorts records by the time they were made, ties by their key."""
-    return str(record.provenance.get("created", "")), record.key
 
 
 def narrowed(records: Iterable[Record], metrics: Sequence[str]) -> list[Record]:

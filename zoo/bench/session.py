@@ -19,6 +19,7 @@ from zoo.bench.candidates import (
     run_candidate,
 )
 from zoo.bench.evaluate import Scorer
+from zoo.bench.order import Order
 from zoo.bench.records import Record, read_record, write_record
 from zoo.bench.run_state import RunState, find_run
 from zoo.bench.selftest import PUBLISHED, check_bicubic, score_bicubic, why_unchecked
@@ -110,6 +111,8 @@ def score_all(
     candidates: Sequence[Candidate],
     scorer: Scorer,
     tell: Callable[[int, int, str], None] | None = None,
+    *,
+    order: Order | None = None,
 ) -> list[Record]:
     """Return the record of each candidate; those there are already are read, not made again.
 
@@ -117,12 +120,14 @@ def score_all(
         candidates: what to score.
         scorer: suite, metrics and device.
         tell: hears the number done, the number in all, and what comes next.
+        order: gives new records their places; None for one of this call.
     """
     records = []
+    order = order or Order(scorer.records, scorer.suite.name)
     for number, candidate in enumerate(candidates):
         if tell is not None:
             tell(number, len(candidates), candidate.target.name)
-        records.append(_record(candidate, scorer))
+        records.append(_record(candidate, scorer, order))
     if tell is not None:
         tell(len(candidates), len(candidates), "")
     return records
@@ -222,7 +227,7 @@ def _missing(spec: RunSpec, found: RunState, settings: Sequence[str]) -> Missing
     return Missing(spec, found.reason, train_command(spec, settings) + fresh)
 
 
-def _record(candidate: Candidate, scorer: Scorer) -> Record:
+def _record(candidate: Candidate, scorer: Scorer, order: Order) -> Record:
     known = scorer.known(candidate)
     if known is not None:
         return read_record(known)
@@ -234,5 +239,6 @@ def _record(candidate: Candidate, scorer: Scorer) -> Record:
     except Exception as error:  # a bug of one generator costs one row; its traceback is kept
         logger.exception("%s could not be scored", candidate.target.name)
         record = scorer.failure(candidate, f"{type(error).__name__}: {error}")
+    record = order.placed(record)
     write_record(scorer.records, record)
     return record

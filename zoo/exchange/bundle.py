@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from zoo.bench.records import KEY_DIGITS, Record, record_path
+from zoo.bench.records import KEY_DIGITS, Record, record_bytes, record_path
 from zoo.errors import DataError, IntegrityError, MachineError, WeightsError
 from zoo.exchange.records import records_in
 from zoo.files import hash_path, read_hashed, write_atomically
@@ -93,7 +93,7 @@ def write_records(folder: Path, records: Sequence[Record]) -> list[Path]:
     written = []
     for record in records:
         path = target / record_file_name(record)
-        write_atomically(path, record.model_dump_json(by_alias=True, indent=1).encode() + b"\n")
+        write_atomically(path, record_bytes(record))
         written.append(path)
     return written
 

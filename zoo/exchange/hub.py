@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
+from zoo.bench.records import record_bytes
 from zoo.bench.text import plain
 from zoo.errors import DataError, IntegrityError, MachineError, WeightsError, ZooError
 from zoo.exchange.bundle import (
@@ -109,7 +110,7 @@ def prepare(bundle: Bundle, repository: str) -> Upload:
         CARD_FILE: text.encode(),
     }
     for record in records:
-        content = record.model_dump_json(by_alias=True, indent=1).encode() + b"\n"
+        content = record_bytes(record)
         files[f"{RECORDS_FOLDER}/{record_file_name(record)}"] = content
     return Upload(repository, files)
 

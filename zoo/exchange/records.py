@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from zoo.bench.records import Record, newest, read_record, read_records
+from zoo.bench.records import Record, age_of, newest, read_record, read_records
 from zoo.errors import DataError
 from zoo.exchange.usage import shown_command, shown_word
 from zoo.models.details import Details
@@ -78,7 +78,7 @@ def records_of(model: Model, records: Iterable[Record]) -> list[Record]:
     """Return the records of a model: the newest of each suite; failures are no records of it."""
     own = [record for record in records if record.error is None and _belongs(record, model)]
     latest: dict[str, Record] = {}
-    for record in sorted(own, key=lambda one: str(one.provenance.get("created", ""))):
+    for record in sorted(own, key=age_of):
         latest[record.suite] = record
     return [latest[suite] for suite in sorted(latest)]
 

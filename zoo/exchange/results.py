@@ -86,7 +86,8 @@ def _comparison(model: Model, own: Record, baselines: Sequence[Record]) -> Compa
     target = own.target.model_copy(update={"name": model.details.name, "kind": "run"})
     shown = own.model_copy(update={"target": target})
     older = [
-        one.model_copy(update={"provenance": one.provenance | {"created": ""}}) for one in baselines
+        one.model_copy(update={"provenance": one.provenance | {"created": ""}, "order": 0})
+        for one in baselines
     ]
     return compare([*older, shown])[0]
 

@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from zoo.errors import IntegrityError, UnfitFileError, WeightsError
-from zoo.files import MAX_BYTES, hash_path, open_file, read_file, read_hashed, write_hashed
+from zoo.files import (
+    MAX_BYTES,
+    hash_path,
+    in_order,
+    open_file,
+    read_file,
+    read_hashed,
+    write_hashed,
+)
 from zoo.models.details import Details, Precision
 
 if TYPE_CHECKING:
@@ -57,7 +65,7 @@ def write_model(path: Path, model: Model, *, precision: Precision = "float32") -
         DETAILS_KEY: details.model_dump_json(by_alias=True),
         TENSORS_KEY: tensors_sha256(tensors),
     }
-    return write_hashed(path, _in_order(save(tensors, metadata)))
+    return write_hashed(path, in_order(save(tensors, metadata)))
 
 
 def read_model(path: Path) -> Model:
@@ -175,19 +183,6 @@ def _content(path: Path) -> bytes:
             f"{hash_path(path).name}; fetch or export it again"
         )
     return content
-
-
-def _in_order(content: bytes) -> bytes:
-    """Return a safetensors file with its metadata sorted, so that the same model has one hash.
-
-    The library writes metadata in an order that differs from one process to the next.
-    """
-    length = int.from_bytes(content[:_LENGTH_BYTES], "little")
-    header = json.loads(content[_LENGTH_BYTES:][:length])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % _LENGTH_BYTES)  # the tensors begin at a multiple of 8
-    return len(text).to_bytes(_LENGTH_BYTES, "little") + text + content[_LENGTH_BYTES + length :]
 
 
 def _stored(name: str, tensor: torch.Tensor, precision: Precision) -> torch.Tensor:

@@ -81,7 +81,7 @@ def _finished_runs(recipe: str, run_root: Path) -> list[Path]:
     if not recipe or Path(recipe).name != recipe:
         return []
     found = sorted((run_root / recipe).glob("*/seed-*"))
-    return [path for path in found if RunDirectory(path).has_ended]
+    return [path for path in found if RunDirectory(path).has_summary]
 
 
 def _fixed(name: str) -> Model:

@@ -12,8 +12,8 @@ from zoo.files import file_sha256
 from zoo.models.details import Pretraining, Training, described
 from zoo.models.model import Model
 from zoo.recipes.schema import RunSpec
+from zoo.runs.coherence import read_run
 from zoo.runs.commands import train_command
-from zoo.runs.directory import RunDirectory
 
 _BUILT_IN = "built-in"
 
@@ -23,16 +23,15 @@ def model_of_run(path: Path) -> Model:
 
     Raises:
         DataError: if no run is there, or it is not finished.
-        IntegrityError: if its weights are damaged.
+        IntegrityError: if its weights are damaged, or its files do not agree with each other.
     """
-    directory = RunDirectory(path)
-    spec, provenance = directory.spec(), directory.provenance()
-    if spec is None or provenance is None:
+    run = read_run(path)
+    if run is None:
         raise DataError(f"{path} holds no run: it has no recipe.yaml and provenance.json")
-    summary = directory.summary(provenance["identity_sha256"])
-    if summary is None or not directory.weights.exists():
+    spec, provenance, directory = run.spec, run.provenance, run.directory
+    if run.summary is None or not run.is_finished:
         raise DataError(f"{path} is not finished; go on with: {train_command(spec)}")
-    tensors, _ = directory.read_weights(provenance["identity_sha256"])
+    tensors, _ = directory.read_weights(run.identity_sha256)
     session = provenance["sessions"][-1]
     details = described(
         name=f"{spec.recipe}-{spec.profile}",
@@ -40,7 +39,7 @@ def model_of_run(path: Path) -> Model:
         generator=spec.settings.generator.model_dump(mode="json"),
         scale=spec.settings.scale,
         origin="trained",
-        training=_training(spec, provenance, summary),
+        training=_training(spec, provenance, run.summary),
         plugins={
             role: origin for role, origin in session["components"].items() if origin != _BUILT_IN
         },

@@ -109,14 +109,22 @@ def _role(part: Part) -> str:
     return " ".join([*(str(key) for key in part.root), part.spec.name])
 
 
+def code_hashes(settings: RecipeSettings) -> dict[str, str | None]:
+    """Return the hash of the code of each component that is there, None for zoo's own, by role."""
+    return {
+        _role(part): code_hash(part.component)
+        for part in parts(settings)
+        if part.spec.name in REGISTRIES[part.kind].names()
+    }
+
+
 def plugin_hashes(settings: RecipeSettings) -> dict[str, dict[str, str]]:
     """Return the hash of the code of each component that is not built in, by its role and name."""
-    hashes: dict[str, dict[str, str]] = {}
-    for part in parts(settings):
-        digest = code_hash(part.component)
-        if digest is not None:
-            hashes[_role(part)] = {PLUGIN_SHA256: digest}
-    return hashes
+    return {
+        role: {PLUGIN_SHA256: digest}
+        for role, digest in code_hashes(settings).items()
+        if digest is not None
+    }
 
 
 def _create(kind: str, spec: ComponentSpec) -> Any:

@@ -8,30 +8,25 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
-import socket
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import safetensors.torch
 import yaml
-from filelock import FileLock, Timeout
-from safetensors import SafetensorError
 from torch import Tensor
 
-from zoo.errors import CheckpointError, IntegrityError, MachineError, RecipeError
+from zoo.errors import CheckpointError, IntegrityError, RecipeError
 from zoo.files import (
     MAX_LOG_BYTES,
     append_line,
+    broken_seal,
+    hash_path,
+    print_of,
     read_file,
     read_hashed,
-    read_text,
-    sweep_temporary_files,
+    sealed,
     sync_file,
     write_atomically,
     write_hashed,
@@ -40,16 +35,25 @@ from zoo.recipes.reader import read_dumped
 from zoo.recipes.schema import RunSpec
 from zoo.runs.changes import differences, is_extension, session_changes, why_not_extended
 from zoo.runs.checkpoint import latest_step
+from zoo.runs.lock import HOLDER, LOCK, locked
 from zoo.runs.provenance import identity_hash
-from zoo.runs.shapes import Provenance, Summary, read_row, read_shaped
+from zoo.runs.shapes import (
+    Provenance,
+    Shape,
+    Summary,
+    read_row,
+    read_shaped,
+    require_shape,
+)
+from zoo.runs.weights import pack, unpack
 
 logger = logging.getLogger(__name__)
 WEIGHTS = "weights.safetensors"
 State = Literal["empty", "begun", "finished"]
-_LOCK, _HOLDER = ".lock", ".lock-holder"
-_HOLDER_SECONDS = 1.0
-"""How long a holder may take from having the lock to having said who it is."""
-_PROVENANCE, _SUMMARY, _METRICS = "provenance.json", "summary.json", "metrics.jsonl"
+PROVENANCE, RECIPE, METRICS = "provenance.json", "recipe.yaml", "metrics.jsonl"
+_SUMMARY = "summary.json"
+FILES = "files"
+"""Key of a summary with size and sha256 of each file that it sums up."""
 ROLLBACK = "rollback"
 """Kind of the row that says that a run went back; it is numbered from 1."""
 _LONGEST = 300
@@ -89,46 +93,20 @@ class RunDirectory:
         return latest_step(self.checkpoints) > 0
 
     @property
-    def has_ended(self) -> bool:
-        """Whether there is a summary, whole or damaged: the run is finished, or was."""
+    def has_summary(self) -> bool:
+        """Whether the run is marked as finished, whatever its summary says."""
         return (self.path / _SUMMARY).exists()
 
     @property
     def may_be_extended(self) -> bool:
         """Whether nothing is lost when a longer run begins here: no end without a checkpoint."""
-        return self.has_steps or not self.has_ended
+        return self.has_steps or not self.has_summary
 
     @contextmanager
     def lock(self, *, wait: Callable[[str], None] | None = None) -> Iterator[None]:
-        """Keep other processes out; a lock whose holder died is free.
-
-        Args:
-            wait: hears that another process has the lock, which is then waited for; None gives up.
-
-        Raises:
-            MachineError: if another process has it, or the directory cannot be made.
-        """
-        lock, holder = FileLock(self.path / _LOCK), self.path / _HOLDER
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            message = f"{self.path} is being written by {self._holder()}"
-            if wait is None:
-                raise MachineError(
-                    f"{message}; wait for it, stop it, or choose another --seed or --run-root"
-                ) from error
-            wait(f"{message}; waiting for it")
-            lock.acquire()
-        except OSError as error:
-            raise MachineError(f"cannot write to {self.path}: {error.strerror}") from error
-        try:
-            _record_holder(holder)
-            sweep_temporary_files(self.path)
+        """Keep other processes out, see `zoo.runs.lock.locked`."""
+        with locked(self.path, wait=wait):
             yield
-        finally:
-            holder.unlink(missing_ok=True)
-            lock.release()
 
     def check(self, identity: Mapping[str, Any]) -> None:
         """Check that the directory is free, belongs to this identity, or is extended by it.
@@ -177,12 +155,15 @@ class RunDirectory:
         earlier = self.identities() - {digest}
         if earlier:
             body[_EARLIER] = sorted(earlier)
-        _write_json(self.path / _PROVENANCE, body | {"sessions": [*sessions, session]})
-        if not self._is_summed_up(digest):  # it is damaged, or of the shorter run
-            (self.path / _SUMMARY).unlink(missing_ok=True)
-        resolved = yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False)
-        write_atomically(self.path / "recipe.yaml", resolved.encode())
+        (self.path / _SUMMARY).unlink(missing_ok=True)  # it sums up the files as they were
+        _write_json(self.path / PROVENANCE, body | {"sessions": [*sessions, session]})
+        self.write_recipe(spec)
         return session_changes(sessions[-1], session) if sessions else []
+
+    def write_recipe(self, spec: RunSpec) -> None:
+        """Write `recipe.yaml`: the complete specification."""
+        resolved = yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False)
+        write_atomically(self.path / RECIPE, resolved.encode())
 
     def identities(self) -> set[str]:
         """Return the hashes of the run's identity and of those that it extended."""
@@ -206,13 +187,21 @@ class RunDirectory:
         neither, or the directory is another run's.
 
         Raises:
-            IntegrityError: if it is finished, its weights or its summary are damaged, and there is
-                no checkpoint to make them from again.
+            IntegrityError: if it is finished, its summary or weights are damaged, and there is no
+                checkpoint to make them from again.
         """
         if not self.belongs_to(identity):
             return "empty"
-        if self._is_summed_up(identity) and self.weights.exists():
-            if self.has_whole_weights():
+        try:
+            summary = self.summary(identity)
+        except CheckpointError:
+            if not self.has_steps:
+                raise
+            summary = None
+        if summary is not None and self.weights.exists():
+            recorded = hash_path(self.weights)
+            is_same = summary[FILES][recorded.name] == print_of(recorded)
+            if is_same and self.has_whole_weights():
                 return "finished"
             if not self.has_steps:
                 raise IntegrityError(self._damage())
@@ -222,12 +211,18 @@ class RunDirectory:
         """Return the recorded provenance, None where no run has begun.
 
         Raises:
-            CheckpointError: if it is damaged.
+            CheckpointError: if it is damaged, or its identity is not the one whose hash it has.
         """
-        path = self.path / _PROVENANCE
+        path = self.path / PROVENANCE
         if not path.exists():
             return None
-        return read_shaped(path, Provenance, "start over with --fresh")
+        loaded = read_shaped(path, Provenance, "start over with --fresh")
+        if identity_hash(loaded["identity"]) != loaded["identity_sha256"]:
+            raise CheckpointError(
+                f"{path} was changed: its identity is not the one whose sha256 is beside it; put "
+                "the file back as it was, or start over with --fresh"
+            )
+        return loaded
 
     def spec(self) -> RunSpec | None:
         """Return the specification a run was begun with, None where none has begun.
@@ -235,7 +230,7 @@ class RunDirectory:
         Raises:
             CheckpointError: if the file is not what a run writes.
         """
-        path = self.path / "recipe.yaml"
+        path = self.path / RECIPE
         if not path.exists():
             return None
         try:
@@ -244,7 +239,8 @@ class RunDirectory:
         except (OSError, ValueError, TypeError, RecursionError) as error:
             reason = " ".join(str(error).split())[:_LONGEST]
             raise CheckpointError(
-                f"{path} is damaged ({reason}); start over with --fresh"
+                f"{path} is damaged: {reason}; run the training's command again, which writes it "
+                "as it was"
             ) from error
 
     def summary(self, identity: str | None = None) -> dict[str, Any] | None:
@@ -254,16 +250,30 @@ class RunDirectory:
             identity: hash of the identity it must be of; None for any.
 
         Raises:
-            CheckpointError: if it is damaged.
+            CheckpointError: if it is not what was written; so is one of an earlier version of zoo,
+                which has no digest of itself.
         """
-        if not self.has_ended:
+        path, remedy = self.path / _SUMMARY, self._remedy()
+        if not self.has_summary:
             return None
-        loaded = read_shaped(self.path / _SUMMARY, Summary, self._remedy())
+        loaded = read_shaped(path, Shape, remedy)
+        fault = broken_seal(loaded)
+        if fault:
+            raise CheckpointError(f"{path} is damaged: {fault}; {remedy}")
+        require_shape(path, loaded, Summary, remedy)
         return loaded if identity in (None, loaded["identity_sha256"]) else None
 
-    def write_summary(self, summary: Mapping[str, Any], identity: str) -> dict[str, Any]:
-        """Write the summary, which marks the run of this identity hash as finished; return it."""
-        complete = {**summary, "identity_sha256": identity}
+    def write_summary(
+        self, summary: Mapping[str, Any], identity: str, *, files: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Write the summary, which marks the run of this identity hash as finished; return it.
+
+        It has a digest of itself, and size and sha256 of the files it sums up: the given ones, or
+        those of the files as they are (`zoo.runs.coherence`).
+        """
+        names = (RECIPE, PROVENANCE, METRICS, hash_path(self.weights).name)
+        kept = files or {name: print_of(self.path / name) for name in names}
+        complete = sealed({**summary, "identity_sha256": identity, FILES: kept})
         _write_json(self.path / _SUMMARY, complete)
         return complete
 
@@ -275,28 +285,28 @@ class RunDirectory:
         """
         (self.path / _SUMMARY).unlink(missing_ok=True)
         shutil.rmtree(self.checkpoints, ignore_errors=True)
-        kept = (_LOCK, _HOLDER, _PROVENANCE)
+        kept = (LOCK, HOLDER, PROVENANCE)
         for path in [path for path in self.path.iterdir() if path.name not in kept]:
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink()
-        (self.path / _PROVENANCE).unlink(missing_ok=True)
+        (self.path / PROVENANCE).unlink(missing_ok=True)
 
     def append_row(self, row: Mapping[str, Any]) -> None:
         """Append a row to `metrics.jsonl`."""
-        append_line(self.path / _METRICS, json.dumps(row, allow_nan=False))
+        append_line(self.path / METRICS, json.dumps(row, allow_nan=False))
 
     def sync_rows(self) -> None:
         """Flush `metrics.jsonl` to disk: a checkpoint must not outlive the rows before it."""
-        sync_file(self.path / _METRICS)
+        sync_file(self.path / METRICS)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows of `metrics.jsonl`; damaged lines are left out.
 
         The last line may be torn by a kill; that another one is damaged is logged.
         """
-        path = self.path / _METRICS
+        path = self.path / METRICS
         if not path.exists():
             return []
         rows = [read_row(line) for line in read_file(path, MAX_LOG_BYTES).splitlines()]
@@ -319,12 +329,11 @@ class RunDirectory:
             and (row.get(ROLLBACK, 0) <= rollbacks if row["kind"] == ROLLBACK else step > 0)
         ]
         text = "".join(json.dumps(row) + "\n" for row in kept)
-        write_atomically(self.path / _METRICS, text.encode())
+        write_atomically(self.path / METRICS, text.encode())
 
     def write_weights(self, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
         """Write the generator's weights as safetensors, with their sha256 beside them."""
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-        write_hashed(self.weights, safetensors.torch.save(tensors, dict(metadata)))
+        write_hashed(self.weights, pack(state, metadata))
 
     def has_whole_weights(self) -> bool:
         """Tell whether the weights are those whose sha256 is recorded beside them."""
@@ -343,12 +352,9 @@ class RunDirectory:
         content = read_hashed(self.weights)
         if content is None:
             raise IntegrityError(self._damage())
-        length = int.from_bytes(content[:8], "little")  # safetensors: a JSON header, its size first
         try:
-            metadata = json.loads(content[8 : 8 + length])["__metadata__"]
-            owner, step = metadata["identity_sha256"], int(metadata["step"])
-            tensors = safetensors.torch.load(content)
-        except (ValueError, LookupError, TypeError, RecursionError, SafetensorError) as error:
+            tensors, owner, step = unpack(content)
+        except ValueError as error:
             raise IntegrityError(
                 f"{self.weights} was not written by zoo, though its hash was; start that run over "
                 "with --fresh"
@@ -370,31 +376,6 @@ class RunDirectory:
         if self.has_steps:
             return "run the training's command again: it makes it from the last checkpoint"
         return "no checkpoint is left to make it from: start that run over with --fresh"
-
-    def _is_summed_up(self, identity: str) -> bool:
-        """Tell whether there is a whole summary of this identity hash, or raise if none can be."""
-        try:
-            return self.summary(identity) is not None
-        except CheckpointError:
-            if not self.has_steps:
-                raise
-            return False
-
-    def _holder(self) -> str:
-        deadline = time.monotonic() + _HOLDER_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                return read_text(self.path / _HOLDER).strip()
-            except OSError:  # it was released meanwhile, or not written yet
-                time.sleep(_HOLDER_SECONDS / 20)
-        return "another process"
-
-
-def _record_holder(path: Path) -> None:
-    started = datetime.now(UTC).isoformat(timespec="seconds")
-    write_atomically(
-        path, f"process {os.getpid()} on {socket.gethostname()} since {started}".encode()
-    )
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -24,7 +24,7 @@ def identity_hash(identity: Mapping[str, Any]) -> str:
 
 def versions() -> dict[str, str]:
     """Return the versions a run depends on."""
-    packages = ("srgan-zoo", "timm", "piq", "numpy", "pillow")
+    packages = ("srgan-zoo", "timm", "piq", "numpy", "scipy", "pillow")
     found = {package: _version(package) for package in packages}
     return {"python": platform.python_version(), "torch": torch.__version__, **found}
 

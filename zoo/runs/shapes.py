@@ -19,7 +19,8 @@ from zoo.recipes.problems import dotted
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, le=10**12)]
-Number = Annotated[float, Field(ge=-1e100, le=1e100, allow_inf_nan=False)]
+LARGEST: Final = 1e100
+Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
 """Any number that can be squared; networks compute in float32, which ends at 3.4e38."""
 Components = dict[str, dict[str, str]]
 """Provenance of a run's components by role; plain text."""
@@ -125,6 +126,7 @@ class Summary(Shape):
     pictures: list[str]
     components: Components
     identity_sha256: Sha256
+    files: dict[str, Any]
 
 
 class Row(Shape):
@@ -182,15 +184,21 @@ def read_shaped(path: Path, shape: type[Shape], remedy: str) -> dict[str, Any]:
     """
     try:
         document: Any = json.loads(read_file(path))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or f"it is not JSON ({error})"
+        raise CheckpointError(f"{path} is damaged: {reason}; {remedy}") from error
+    require_shape(path, document, shape, remedy)
+    return dict(document)
+
+
+def require_shape(path: Path, document: object, shape: type[Shape], remedy: str) -> None:
+    """Hold what was read from a file against its shape; arguments and error as of `read_shaped`."""
+    try:
         shape.model_validate(document)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         reason = f"{dotted(first['loc']) or 'its content'}: {first['msg']}"
         raise CheckpointError(f"{path} is damaged: {reason}; {remedy}") from error
-    except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or f"it is not JSON ({error})"
-        raise CheckpointError(f"{path} is damaged: {reason}; {remedy}") from error
-    return dict(document)
 
 
 def read_row(line: bytes) -> dict[str, Any] | None:

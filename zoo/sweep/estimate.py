@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from zoo.errors import CheckpointError
 from zoo.recipes.schema import RunSpec
 from zoo.runs.directory import RunDirectory, run_path
 from zoo.train.prepare import Options
@@ -40,7 +41,10 @@ class Estimator:
 def _measured(spec: RunSpec, run_root: Path) -> float | None:
     """Return how long any seed of a recipe took, None where none is finished."""
     for path in sorted(run_path(spec, run_root).parent.glob("seed-*")):
-        summary = RunDirectory(path).summary()
+        try:
+            summary = RunDirectory(path).summary()
+        except CheckpointError:  # scoring says what is wrong with it
+            continue
         if summary is not None:
             return float(summary["seconds"])
     return None

@@ -12,11 +12,12 @@ from typing import Any
 
 import torch
 
-from zoo.errors import MachineError
+from zoo.errors import CheckpointError, MachineError
 from zoo.recipes.schema import RunSpec
 from zoo.runs.checkpoint import seed_everything
+from zoo.runs.coherence import read_run
 from zoo.runs.device import Execution, peak_memory, reset_peak_memory
-from zoo.runs.directory import RunDirectory, run_path
+from zoo.runs.directory import run_path
 from zoo.train.choice import Choice
 from zoo.train.memory import MemoryForecast, forecast_memory
 from zoo.train.prepare import Options, Prepared, prepare, settle
@@ -105,11 +106,15 @@ def _rehearse_stage(
 
 def _begun(spec: RunSpec, options: Options) -> Mapping[str, Any] | None:
     """Return the provenance of the run that a stage would go on with, None where it would begin."""
-    directory = RunDirectory(run_path(spec, options.run_root))
-    recorded = None if options.fresh else directory.spec()
-    if recorded is None or _mathematics(recorded) != _mathematics(spec):
+    if options.fresh:
         return None
-    return directory.provenance()
+    try:
+        recorded = read_run(run_path(spec, options.run_root))
+    except CheckpointError:  # training says what is wrong with it
+        return None
+    if recorded is None or _mathematics(recorded.spec) != _mathematics(spec):
+        return None
+    return recorded.provenance
 
 
 def _mathematics(spec: RunSpec) -> dict[str, Any]:

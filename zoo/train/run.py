@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zoo.errors import WeightsError
+from zoo.errors import CheckpointError, WeightsError
 from zoo.generators.base import Generator
 from zoo.losses import stand_ins
 from zoo.models.runs import model_of_run
 from zoo.recipes.build import component_origins
 from zoo.recipes.schema import RunSpec
+from zoo.runs.coherence import mend
 from zoo.runs.directory import RunDirectory, State, run_path
 from zoo.runs.provenance import identity_hash, revision, versions
 from zoo.train.choice import CHOICE, alternatives, why_not_measured
 from zoo.train.identity import run_identity
+from zoo.train.observer import Observer
 from zoo.train.prepare import Options, Prepared, prepare, prepare_pretraining, settle
 from zoo.train.step import assemble
 from zoo.train.summary import is_bounded, summarise
@@ -193,6 +195,7 @@ def _fit(
         if fresh:
             directory.clear()
         directory.check(job.identity)
+        _mend(job, observer)
         if job.state == "finished":
             observer.notice(f"{spec.recipe} is already trained: {directory.path}")
             return _finished(job)
@@ -216,6 +219,25 @@ def _fit(
         summary = trainer.fit()
         observer.stage_finished(directory.path, summary)
         return summary
+
+
+def _mend(job: _Job, observer: Observer) -> None:
+    """Hold a finished run's files against its summary, and mend what can be mended with a word.
+
+    Raises:
+        CheckpointError: if a file was changed that nothing here can make again.
+    """
+    directory = job.directory
+    try:
+        summary = directory.summary()
+    except CheckpointError as error:
+        if not directory.has_steps:
+            raise
+        observer.notice(str(error))
+        return
+    if summary is not None and summary["identity_sha256"] in directory.identities():
+        for told in mend(directory, job.spec, summary):
+            observer.notice(told)
 
 
 def _finished(job: _Job) -> Mapping[str, Any]:

@@ -122,7 +122,7 @@ class Trainer:
                 )
             self._take_up(state)
             self._seconds, self.rollbacks = state["seconds"], state.get("rollbacks", 0)
-            self._mend_weights(state["identity"])
+            self._bring_weights_back()
         self.directory.drop_rows_after(self.step, rollbacks=self.rollbacks)
         return self.step
 
@@ -150,19 +150,13 @@ class Trainer:
         restore_random_state(state["random"], self.stage.players.execution.device)
         self.step = self._saved_at = state["step"]
 
-    def _mend_weights(self, owner: str) -> None:
-        """Write the weights of a checkpoint again where they are lost, damaged or another run's.
-
-        Args:
-            owner: hash of the identity the checkpoint is of: this run's, or of one it extends.
-        """
+    def _bring_weights_back(self) -> None:
+        """Write the weights of the checkpoint again, whatever is in their place; say a damage."""
         if not self.directory.has_whole_weights():
             self.observer.notice(
                 f"{self.directory.weights} is missing or damaged (its sha256 is not the recorded "
                 f"one); it is made again from the checkpoint of step {self.step}"
             )
-        elif owner == self.identity:
-            return
         self._write_weights()
 
     def _roll_back(self, error: DivergedError) -> None:

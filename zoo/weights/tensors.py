@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import IntegrityError, WeightsError
-from zoo.files import file_sha256, hash_path, open_file, read_hashed, require_file, write_hashed
+from zoo.files import (
+    file_sha256,
+    hash_path,
+    in_order,
+    open_file,
+    read_hashed,
+    require_file,
+    write_hashed,
+)
 from zoo.weights.entries import FeatureNetworkEntry
 from zoo.weights.pickles import read_arrays
 
@@ -262,7 +270,7 @@ def write_tensors(
 
     contiguous = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
     known = {} if origin is None else {key: text for key, text in asdict(origin).items() if text}
-    return write_hashed(path, save(contiguous, known or None))
+    return write_hashed(path, in_order(save(contiguous, known or None)))
 
 
 def stored_origin(path: Path) -> Origin:

@@ -1,0 +1,168 @@
+"""What a run's files say of each other, checked whenever they are read.
+
+`recipe.yaml` is held against the identity in `provenance.json`, the identity against its hash, the
+summary against the digest it has of itself, and all of them, with the rows of `metrics.jsonl`,
+against the digests in the summary. The first file that does not fit is named in the error.
+
+A run without a summary is not finished: its rows are not held against anything yet. Not here:
+single files (`zoo.runs.directory`), the weights, which have their sha256 beside them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import CheckpointError
+from zoo.files import MAX_LOG_BYTES, print_of, read_file, write_atomically
+from zoo.recipes.schema import RunSpec
+from zoo.runs.changes import differences
+from zoo.runs.directory import FILES, METRICS, PROVENANCE, RECIPE, ROLLBACK, RunDirectory
+
+_FRESH = "put the file back as it was, or start over with --fresh"
+_TRAIN = "run the training's command again, which writes it as it was"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRun:
+    """A run as its files tell it, which agree with each other.
+
+    Attributes:
+        directory: where it lies.
+        spec: what is trained.
+        provenance: its identity and its sessions.
+        rows: what was logged.
+        summary: of a finished run; None where it is not finished.
+    """
+
+    directory: RunDirectory
+    spec: RunSpec
+    provenance: Mapping[str, Any]
+    rows: list[dict[str, Any]]
+    summary: Mapping[str, Any] | None
+
+    @property
+    def identity_sha256(self) -> str:
+        """The hash of everything that shaped it."""
+        return str(self.provenance["identity_sha256"])
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it has all that is scored: its summary and its weights."""
+        return self.summary is not None and self.directory.weights.exists()
+
+
+def read_run(path: Path) -> RecordedRun | None:
+    """Read a run directory, each file held against the others; None where no run has begun.
+
+    Raises:
+        CheckpointError: if a file is damaged, or says something else than another one; the message
+            names it.
+    """
+    directory = RunDirectory(path)
+    spec, provenance = directory.spec(), directory.provenance()
+    if spec is None or provenance is None:
+        if directory.has_summary:
+            lost = path / (RECIPE if spec is None else PROVENANCE)
+            raise CheckpointError(
+                f"{lost} of a finished run is missing; {_TRAIN if spec is None else _FRESH}"
+            )
+        return None
+    _check_recipe(path / RECIPE, spec, provenance["identity"])
+    summary = directory.summary(provenance["identity_sha256"])
+    if summary is not None:
+        changed = changed_files(directory, summary)
+        if changed:
+            raise CheckpointError(
+                f"{path / changed[0]} is not what it was when the run ended: its sha256 is not the "
+                "one in summary.json; run the training's command again: it mends what it can"
+            )
+    return RecordedRun(directory, spec, provenance, directory.rows(), summary)
+
+
+def changed_files(directory: RunDirectory, summary: Mapping[str, Any]) -> list[str]:
+    """Return the files that are not what they were when a run was summed up."""
+    prints = summary[FILES]
+    return [name for name in prints if print_of(directory.path / name) != prints[name]]
+
+
+def mend(directory: RunDirectory, spec: RunSpec, summary: Mapping[str, Any]) -> list[str]:
+    """Bring the files of a finished run back to what its summary says; return what was mended.
+
+    Rows that were appended after the end are dropped, and a changed `recipe.yaml` is written again;
+    weights are made again from a checkpoint when the run goes on.
+
+    Args:
+        directory: the run's; the caller holds its lock.
+        spec: what the run was begun with, or the same run under another name.
+        summary: the run's, or that of the shorter run which it extends.
+
+    Raises:
+        CheckpointError: if a file was changed that nothing here can make again.
+    """
+    mended, files = [], dict(summary[FILES])
+    for name in changed_files(directory, summary):
+        path, expected = directory.path / name, files[name]
+        if name not in (RECIPE, METRICS, PROVENANCE):
+            continue
+        if name == RECIPE:
+            directory.write_recipe(spec)
+            files[RECIPE] = print_of(path)  # names and cadences may be other ones now
+        elif name != METRICS or not _is_cut(path, expected):
+            raise CheckpointError(
+                f"{path} is not what it was when the run ended: its sha256 is not the one in "
+                f"summary.json, and nothing is left to make it from; {_FRESH}"
+            )
+        mended.append(f"{path} was changed since the run ended; it is written as it was")
+    if mended:
+        directory.write_summary(summary, summary["identity_sha256"], files=files)
+    return mended
+
+
+def _is_cut(path: Path, expected: Mapping[str, Any] | None) -> bool:
+    """Drop what was appended to a file of this size and hash; tell whether that is in it."""
+    if expected is None or not path.is_file():
+        return False
+    content = read_file(path, MAX_LOG_BYTES)[: expected["bytes"]]
+    if hashlib.sha256(content).hexdigest() != expected["sha256"]:
+        return False
+    write_atomically(path, content)
+    return True
+
+
+def _check_recipe(path: Path, spec: RunSpec, identity: Mapping[str, Any]) -> None:
+    """Raise unless a recipe is that of an identity.
+
+    An identity has no names, places and cadences, and of a loss only what shapes its value: what it
+    does not have is not compared.
+    """
+    recorded = identity.get("settings", {})
+    settings = _narrowed(spec.settings.model_dump(mode="json"), recorded)
+    if "losses" in settings:
+        used = {name: loss for name, loss in settings["losses"].items() if loss["weight"] > 0}
+        settings["losses"] = {
+            name: _narrowed(loss, recorded["losses"].get(name, loss)) for name, loss in used.items()
+        }
+    for part in settings.keys() & {"training", "data"}:
+        settings[part] = _narrowed(settings[part], recorded[part])
+    training = spec.settings.training
+    if training.on_divergence == ROLLBACK and "training" in settings:
+        settings["training"]["on_divergence"] = ROLLBACK
+    told = {"seed": spec.seed, "num_steps": training.steps, "settings": settings}
+    if training.steps is None:  # epochs: their steps are known only beside the images
+        del told["num_steps"]
+    known = {key: identity[key] for key in told if key in identity}
+    told = {key: told[key] for key in known}
+    found = differences(known, told)
+    if found:
+        raise CheckpointError(
+            f"{path} is not the recipe of this run, whose identity in {PROVENANCE} says otherwise: "
+            f"{found}; {_TRAIN}"
+        )
+
+
+def _narrowed(value: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: item for key, item in value.items() if key in keys}
