@@ -202,7 +202,7 @@ def _read_index(directory: Path) -> dict[str, Any]:
                     f"the patch store {directory} is damaged: {name} has {size} bytes, "
                     f"its index says {index['sizes'][name]}"
                 )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise IntegrityError(
             f"the patch store {directory} cannot be read: {error or type(error).__name__}"
         ) from error
