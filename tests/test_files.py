@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from zoo import files
-from zoo.errors import MachineError
+from zoo.errors import DataError, MachineError, UnfitFileError
 from zoo.files import (
     MAX_NAME_BYTES,
+    file_sha256,
     fitting_name,
     hash_path,
+    open_file,
+    read_file,
     read_hashed,
+    read_text,
+    require_file,
     sweep_temporary_files,
     write_atomically,
     write_hashed,
@@ -125,3 +133,80 @@ def test_leftovers_are_swept(tmp_path: Path) -> None:
     (tmp_path / ".file.0123abcd.tmp").write_bytes(b"half")
     sweep_temporary_files(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def make_odd(path: Path, kind: str) -> Path:
+    """Put something else than a small file at a path."""
+    path.unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "link to a pipe":
+        os.mkfifo(path.with_name("pipe"))
+        path.symlink_to("pipe")
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(str(path))
+    else:
+        path.touch()
+        os.truncate(path, 20 * 2**30)  # without blocks
+    return path
+
+
+ODD = {
+    "pipe": "it is a pipe, not a file",
+    "link to a pipe": "it is a pipe, not a file",
+    "device": "it is a device, not a file",
+    "folder": "it is a folder, not a file",
+    "socket": "it is a socket, not a file",
+    "sparse file": "it has 21,474,836,480 bytes, more than the",
+}
+
+
+@pytest.mark.parametrize("read", [open_file, read_file, read_text, require_file, file_sha256])
+@pytest.mark.parametrize("kind", ODD)
+def test_what_is_no_small_file_is_refused_at_once(
+    tmp_path: Path, read: Callable[[Path], object], kind: str
+) -> None:
+    path = make_odd(tmp_path / "odd", kind)
+    with pytest.raises(UnfitFileError) as caught:
+        read(path)
+    said = str(caught.value)
+    assert said.startswith(f"cannot read {path}: {ODD[kind]}")
+    assert said.endswith("in its place")
+    assert isinstance(caught.value, DataError)
+    assert isinstance(caught.value, OSError)  # for who puts what a file system says into words
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_a_hashed_file_or_its_hash_that_is_none_is_named(tmp_path: Path, kind: str) -> None:
+    write_hashed(tmp_path / "file", b"one")
+    odd = make_odd(hash_path(tmp_path / "file"), kind)
+    with pytest.raises(UnfitFileError, match=re.escape(str(odd))):
+        read_hashed(tmp_path / "file")
+
+
+def test_a_file_that_becomes_a_pipe_after_it_was_looked_at_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_odd(tmp_path / "file", "pipe")
+    monkeypatch.setattr(files, "require_file", lambda *_: None)
+    assert read_file(path) == b""
+
+
+def test_a_file_that_grows_while_it_is_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(bytes(11))
+    monkeypatch.setattr(files, "require_file", lambda *_: None)
+    with pytest.raises(UnfitFileError, match="grows while it is read, past 10 bytes"):
+        read_file(tmp_path / "file", 10)
+
+
+def test_a_file_as_large_as_allowed_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"0123456789")
+    assert read_file(tmp_path / "file", 10) == b"0123456789"
+    assert read_file(Path("/proc/self/status")).startswith(b"Name:")  # its size is said to be 0

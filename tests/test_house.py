@@ -96,6 +96,31 @@ def test_library_code_neither_asserts_nor_prints(path: Path) -> None:
     assert bad == []
 
 
+@source_files()
+def test_one_door_opens_what_is_read(path: Path) -> None:
+    """`zoo.files` waits for no pipe, reads no device and takes no file that fills the memory."""
+    if name_of(path) in ("zoo/files.py", "zoo/__init__.py"):  # the latter imports nothing of zoo
+        return
+    opened = [
+        f"line {node.lineno}: open it by zoo.files"
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call) and _reads_by_itself(node)
+    ]
+    assert opened == []
+
+
+def _reads_by_itself(call: ast.Call) -> bool:
+    """Tell whether a call is `path.read_text()`, `path.read_bytes()` or an `open` for reading."""
+    if isinstance(call.func, ast.Attribute) and call.func.attr in ("read_text", "read_bytes"):
+        return True
+    if isinstance(call.func, ast.Name) and call.func.id == "open":
+        return True
+    if not (isinstance(call.func, ast.Attribute) and call.func.attr == "open") or call.keywords:
+        return False
+    modes = [each.value for each in call.args if isinstance(each, ast.Constant)]
+    return not call.args or any(str(mode).startswith("r") for mode in modes)
+
+
 def _is_silent(handler: ast.ExceptHandler) -> bool:
     """Tell whether a handler takes any exception and does nothing about it."""
     broad = handler.type is None or getattr(handler.type, "id", None) in (

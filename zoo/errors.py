@@ -54,6 +54,16 @@ class DataError(ZooError):
     """Images are missing, damaged or too few."""
 
 
+class UnfitFileError(DataError, OSError):
+    """A path is no file, or one far larger than what is expected there.
+
+    It is an `OSError` too: who says in words what a file system refuses says this in the same way.
+    """
+
+    def __str__(self) -> str:
+        return f"cannot read {self.filename}: {self.strerror}"
+
+
 class WeightsError(ZooError):
     """Weights are missing or do not fit their network."""
 

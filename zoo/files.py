@@ -2,6 +2,9 @@
 
 What a run keeps is written through here. A reader, after any kill or power cut, finds the old
 content or the new one.
+
+All that is read is opened here too: a pipe is never waited for, a device never read, and no file
+fills the memory.
 """
 
 from __future__ import annotations
@@ -13,13 +16,28 @@ import json
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, Final
 
-from zoo.errors import MachineError
+from zoo.errors import MachineError, UnfitFileError
 
 TEMPORARY = ".tmp"
+MAX_BYTES = 4 * 2**30
+"""Of any file: weights and checkpoints."""
+MAX_TEXT_BYTES = 64 * 2**20
+"""Of a file that is read as text: records, provenance, plugins."""
+MAX_LOG_BYTES = 2**30
+"""Of a log that grows with a run."""
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 SEAL: Final = "digest_sha256"
 """Key under which a JSON document keeps the digest of the rest of itself."""
 _HEADER_BYTES = 8
@@ -32,6 +50,50 @@ _FULL = {
 }
 _NAME_REFUSED = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 _NOT_SUPPORTED = (errno.EINVAL, errno.ENOTSUP)
+
+
+def require_file(path: Path, max_bytes: int = MAX_BYTES) -> None:
+    """Check that a path is a file of at most so many bytes, for a library that opens it by name.
+
+    Raises:
+        UnfitFileError: if it is a pipe, a device, a folder, or larger.
+        OSError: if it is not there or may not be looked at.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+        raise _unfit(path, f"it is {kind}, not a file; put the file itself in its place")
+    if status.st_size > max_bytes:
+        raise _unfit(
+            path,
+            f"it has {status.st_size:,} bytes, more than the {max_bytes:,} that are read of such "
+            "a file; it is damaged or another file: put the right one in its place",
+        )
+
+
+def open_file(path: Path, max_bytes: int = MAX_BYTES) -> BufferedReader:
+    """Open a file of at most so many bytes for reading.
+
+    Raises:
+        UnfitFileError: if it is a pipe, a device, a folder, or larger.
+        OSError: if it is not there or may not be read.
+    """
+    require_file(path, max_bytes)
+    return open(path, "rb", opener=_without_waiting)
+
+
+def read_file(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
+    """Return the bytes of a file of at most so many; errors as of `open_file`."""
+    with open_file(path, max_bytes) as file:
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise _unfit(path, f"it grows while it is read, past {max_bytes:,} bytes")
+    return content
+
+
+def read_text(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> str:
+    """Return the text of a file in UTF-8; errors as of `open_file`, and UnicodeDecodeError."""
+    return read_file(path, max_bytes).decode("utf-8")
 
 
 def write_atomically(path: Path, content: bytes | memoryview) -> None:
@@ -120,14 +182,14 @@ def from_home(path: str | os.PathLike[str]) -> Path:
 
 
 def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
+    """Return the sha256 of a file's bytes, in hexadecimal; errors as of `open_file`."""
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def print_of(path: Path) -> dict[str, Any] | None:
-    """Return size and sha256 of a file, None where there is none."""
-    if not path.is_file():
+    """Return size and sha256 of a file, None where there is none; errors as of `open_file`."""
+    if not path.exists():
         return None
     return {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
 
@@ -154,7 +216,7 @@ def write_hashed(path: Path, content: bytes | memoryview) -> str:
     recorded = hash_path(path)
     with explaining_refusals(path, len(content)):
         path.parent.mkdir(parents=True, exist_ok=True)
-        before = recorded.read_bytes() if recorded.exists() and path.exists() else b""
+        before = read_file(recorded) if recorded.exists() and path.exists() else b""
     write_atomically(recorded, line + before)
     write_atomically(path, content)
     if before:
@@ -166,11 +228,14 @@ def read_hashed(path: Path) -> bytes | None:
     """Return a file's content if its sha256 is one recorded beside it, else None.
 
     Raises:
+        UnfitFileError: if one of the two is no file, or far too large.
         MachineError: if one of the two may not be read: nobody knows whether it is damaged.
     """
     try:
-        content = path.read_bytes()
-        recorded = hash_path(path).read_text(encoding="utf-8").split()
+        content = read_file(path, MAX_BYTES)
+        recorded = read_text(hash_path(path)).split()
+    except UnfitFileError:
+        raise
     except PermissionError as error:
         raise MachineError(f"cannot read {error.filename}: {error.strerror}") from error
     except (OSError, UnicodeDecodeError):
@@ -220,6 +285,15 @@ def sweep_temporary_files(folder: Path) -> None:
     """Remove what killed processes left half-written below a folder."""
     for path in folder.rglob(f".*{TEMPORARY}"):
         path.unlink(missing_ok=True)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file as `open` does; one that became a pipe since it was looked at gives nothing."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _unfit(path: Path, reason: str) -> UnfitFileError:
+    return UnfitFileError(errno.EINVAL, reason, str(path))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
+from zoo.files import read_file
+
 OWN_PACKAGE = "zoo"
 PLUGIN_FILE = "__zoo_plugin_file__"
 """Where the module of a plugin file keeps its path."""
@@ -87,9 +89,9 @@ def _files(module: ModuleType) -> Iterator[tuple[str, bytes]]:
     folders = [Path(folder) for folder in getattr(module, "__path__", ())]
     for folder in folders:
         for path in filter(Path.is_file, folder.rglob("*.py")):
-            yield path.relative_to(folder).as_posix(), path.read_bytes()
+            yield path.relative_to(folder).as_posix(), read_file(path)
     if not folders and module.__file__ is not None and Path(module.__file__).is_file():
-        yield "", Path(module.__file__).read_bytes()
+        yield "", read_file(Path(module.__file__))
 
 
 def _followed(path: Path) -> set[str]:
@@ -143,7 +145,7 @@ def _digest(content: bytes) -> bytes:
 @cache
 def _code_of(path: Path) -> str:
     """Return the code in a file as Python reads it, without docstrings."""
-    tree = ast.parse(path.read_bytes())
+    tree = ast.parse(read_file(path))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
             node
@@ -162,7 +164,7 @@ def _parsed(path: Path) -> ast.Module:
 
 @cache
 def _tree(path: Path, _changed: int) -> ast.Module:
-    return ast.parse(path.read_bytes())
+    return ast.parse(read_file(path))
 
 
 class _Session:

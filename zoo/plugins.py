@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import Any
 
 from zoo.errors import DuplicateNameError, PluginError, ZooError
-from zoo.files import from_home
+from zoo.files import from_home, read_file
 from zoo.fingerprints import PLUGIN_FILE, PLUGIN_HASH
 from zoo.registry import NAME_PATTERN, REGISTRIES, Origin, Registry
 
@@ -95,14 +95,15 @@ def load_plugin_file(path: str | Path) -> ModuleType:
 
     Raises:
         PluginError: if the file does not exist or fails; the message has the line that failed.
+        UnfitFileError: if it is a pipe, a device, a folder, or far too large.
         DuplicateNameError: if it takes a name that is already taken.
     """
     path = from_home(path).resolve()
-    if not path.is_file():
+    if not path.exists():
         raise PluginError(f"plugin file {path} does not exist")
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:12]
     name = f"zoo_plugin_{path.stem.replace('-', '_')}_{digest}"
-    code = path.read_bytes()
+    code = read_file(path)
     content_hash = hashlib.sha256(code).hexdigest()
     loaded = sys.modules.get(name)
     if loaded is not None and getattr(loaded, PLUGIN_HASH) == content_hash:

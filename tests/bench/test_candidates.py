@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.runs.made_up import begin_run, finish_run
 from zoo.bench.api import _headed
 from zoo.bench.candidates import run_candidate
 from zoo.errors import DataError
@@ -16,7 +17,6 @@ from zoo.recipes.book import load_book
 from zoo.recipes.checks import complete
 from zoo.recipes.resolve import resolve
 from zoo.runs.directory import RunDirectory
-from zoo.runs.provenance import identity_hash
 
 
 class Doubler:
@@ -32,10 +32,9 @@ def enlarge(lr_image: Tensor, factor: int) -> Tensor:
 
 def test_a_summary_without_weights_is_no_finished_run(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path / "run")
-    directory.path.mkdir()
     spec = complete(resolve(load_book(), "srresnet", "smoke", seed=0)).spec
-    directory.begin_session(spec, {}, {})
-    directory.write_summary({"seconds": 1.0}, identity_hash({}))
+    finish_run(directory, begin_run(directory, spec))
+    directory.weights.unlink()
     with pytest.raises(DataError, match="is not finished; go on with: zoo train srresnet"):
         run_candidate(directory.path)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from zoo.bench.budget import budget_of
 from zoo.bench.order import Order
@@ -27,6 +28,7 @@ from zoo.bench.records import (
 from zoo.bench.selection import comparable
 from zoo.errors import DataError
 from zoo.files import sealed
+from zoo.models.store import SHIPPED
 
 DIGEST = "0" * 64
 
@@ -159,7 +161,8 @@ def test_a_range_is_checked_whatever_the_digest_says(tmp_path: Path) -> None:
 
 def test_a_measure_of_a_run_has_a_range_too(tmp_path: Path) -> None:
     training = TrainingSummary(steps=1, seconds=1.0, verdict="stable", measures={"stable": 7.0})
-    columns = {"stable": Column(label="Stayed stable", value_range=(0.0, 1.0))}
+    stable = Column(label="Stayed stable", value_range=(0.0, 1.0))
+    columns = {"psnr_y": Column(label="PSNR-Y"), "stable": stable}
     path = write_record(tmp_path, make_record(training=training, columns=columns))
     with pytest.raises(DataError, match="Stayed stable of the run is 7, outside of 0 to 1"):
         read_record(path)
@@ -257,3 +260,39 @@ def test_the_newest_record_of_a_seed_counts() -> None:
     other = make_record(seed=1)
     assert newest([new, other, old]) == [new, other]
     assert [record.target.seed for record in newest([other, new])] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("target.command", "zoo train 'srresnet"),
+        ("target.command", "zoo train srresnet \\"),
+        ("provenance", None),
+        ("provenance.command", None),
+        ("provenance.command", [1, None]),
+        ("provenance.trained_against", None),
+        ("provenance.trained_against", ["psnr_y"]),
+        ("provenance.trained_against", {"nobody": ["vgg19"]}),
+        ("provenance.versions", None),
+        ("provenance.execution", []),
+        ("provenance.self_test", {"Set5": None}),
+        ("provenance.created", 3),
+        ("datasets", None),
+        ("columns", {}),
+        ("cost.parameters", 1e300),
+        ("cost.parameters", float("nan")),
+        ("cost.nobody", 1.0),
+        ("pictures", [{"dataset": "A", "image": "0", "file": "\x00", "sha256": 64 * "0"}]),
+    ],
+)
+def test_a_record_whose_parts_cannot_be_used_is_none(place: str, value: object) -> None:
+    """All that reads records relies on it: one is left out, the rest goes on."""
+    source = next(SHIPPED.rglob("records/*.json"))
+    record = holder = json.loads(source.read_text())
+    Record.model_validate_json(json.dumps(record))
+    *outer, last = place.split(".")
+    for key in outer:
+        holder = holder[key]
+    holder[last] = value
+    with pytest.raises(ValidationError):
+        Record.model_validate_json(json.dumps(record))

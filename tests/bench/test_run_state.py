@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.runs.made_up import begin_run, finish_run
 from zoo.bench.candidates import run_candidate
 from zoo.bench.run_state import find_run
 from zoo.errors import PluginError
@@ -19,7 +20,6 @@ from zoo.recipes.schema import RunSpec
 from zoo.registry import REGISTRIES
 from zoo.runs.checkpoint import save_checkpoint
 from zoo.runs.directory import RunDirectory, run_path
-from zoo.runs.provenance import identity_hash
 
 PLUGIN = """
 from zoo import Generator, register_generator
@@ -54,11 +54,8 @@ def finished(recipe: str, root: Path, **components: dict[str, str]) -> RunSpec:
     file = root / "mine.yaml"
     spec = complete(resolve(load_book([file] if file.exists() else []), recipe, "smoke")).spec
     directory = RunDirectory(run_path(spec, root))
-    directory.path.mkdir(parents=True)
-    identity = {"components": components | plugin_hashes(spec.settings)}
-    directory.begin_session(spec, identity, {})
-    directory.weights.write_bytes(b"")
-    directory.write_summary({"seconds": 7.0}, identity_hash(identity))
+    known = components | plugin_hashes(spec.settings)
+    finish_run(directory, begin_run(directory, spec, components=known))
     return spec
 
 
@@ -111,11 +108,8 @@ def test_a_run_that_only_goes_on_is_trained(
         for given in (before, now)
     )
     directory = RunDirectory(run_path(old, tmp_path))
-    directory.path.mkdir(parents=True)
-    directory.begin_session(old, {}, {})
+    finish_run(directory, begin_run(directory, old))
     save_checkpoint(directory.checkpoints, 12, {})
-    directory.weights.write_bytes(b"")
-    directory.write_summary({"seconds": 7.0}, identity_hash({}))
     found = find_run(new, tmp_path)
     assert (found.state, found.can_be_trained) == (state, state == "begun")
     if state == "begun":

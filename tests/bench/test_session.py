@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.runs.made_up import begin_run, finish_run
 from zoo.bench.candidates import Failure
 from zoo.bench.session import Asked, find_recipes
 from zoo.errors import RecipeError
@@ -16,11 +17,9 @@ from zoo.recipes.book import load_book
 from zoo.recipes.checks import complete
 from zoo.recipes.resolve import resolve
 from zoo.runs.directory import RunDirectory, run_path
-from zoo.runs.provenance import identity_hash
 
 Begin = Callable[..., RunDirectory]
 NAN = {"kind": "diverged", "step": 3, "message": "step 3: NaN"}
-SUMMARY = {"seconds": 1.0, "steps": 12, "verdict": "stable", "components": {}}
 
 
 @pytest.fixture
@@ -36,19 +35,11 @@ def begin(tmp_path: Path) -> Begin:
     ) -> RunDirectory:
         spec = complete(resolve(load_book(), recipe, "smoke", seed=seed, settings=settings)).spec
         directory = RunDirectory(run_path(spec, root))
-        directory.path.mkdir(parents=True)
-        identity = {
-            "data": "",
-            "settings": spec.settings.model_dump(mode="json"),
-            "execution": {"device": "cpu", "precision": "float32"},
-            "num_steps": 12,
-        }
-        directory.begin_session(spec, identity, {})
+        identity = begin_run(directory, spec)
         for row in rows:
             directory.append_row(row)
         if not rows:
-            directory.weights.write_bytes(b"")
-            directory.write_summary(SUMMARY, identity_hash(identity))
+            finish_run(directory, identity)
         return directory
 
     return make

@@ -136,9 +136,10 @@ def test_verify_decodes_where_there_is_no_manifest(tmp_path: Path) -> None:
     assert "torn.png" in problems[0]
 
 
-def test_a_damaged_manifest_is_said(dataset: Dataset, tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["{", "[]", "null", "[[1, 2]]", '{"a.png": null}', 9999 * "["])
+def test_a_damaged_manifest_is_said(dataset: Dataset, tmp_path: Path, text: str) -> None:
     folder = get_dataset(dataset, data_root=tmp_path)[0]
-    (folder / MANIFEST).write_text("{")
+    (folder / MANIFEST).write_text(text)
     with pytest.raises(IntegrityError, match="get the dataset again"):
         verify_images(list_images(folder))
 

@@ -105,10 +105,10 @@ def test_what_may_not_be_read_is_not_called_damaged(
     """Else the advice would be to start over, which deletes it."""
     path = save_checkpoint(tmp_path, 1, {})
 
-    def refuse(self: Path) -> bytes:
-        raise PermissionError(13, "Permission denied", str(self))
+    def refuse(path: Path, _max_bytes: int = 0) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)  # root may read anything
+    monkeypatch.setattr(files, "read_file", refuse)  # root may read anything
     with pytest.raises(MachineError, match=f"cannot read {path}: Permission denied"):
         load_latest(tmp_path)
 

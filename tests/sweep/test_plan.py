@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.runs.made_up import begin_run, finish_run
 from zoo.recipes.book import load_book
 from zoo.recipes.schema import RunSpec
 from zoo.runs.directory import RunDirectory, run_path
-from zoo.runs.provenance import identity_hash
 from zoo.sweep.plan import Measure, PlannedRun, in_training_order, plan_runs, specs_of, with_seconds
 
 MakeSpec = Callable[..., RunSpec]
@@ -19,8 +19,7 @@ MakeSpec = Callable[..., RunSpec]
 
 def begin(spec: RunSpec, root: Path, *rows: dict[str, Any]) -> RunDirectory:
     directory = RunDirectory(run_path(spec, root))
-    directory.path.mkdir(parents=True)
-    directory.begin_session(spec, {}, {})
+    begin_run(directory, spec)
     for row in rows:
         directory.append_row(row)
     return directory
@@ -28,8 +27,7 @@ def begin(spec: RunSpec, root: Path, *rows: dict[str, Any]) -> RunDirectory:
 
 def finish(spec: RunSpec, root: Path) -> RunDirectory:
     directory = begin(spec, root)
-    directory.weights.write_bytes(b"")
-    directory.write_summary({"seconds": 7.0}, identity_hash({}))
+    finish_run(directory, begin_run(directory, spec))
     return directory
 
 

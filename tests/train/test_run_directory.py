@@ -195,7 +195,7 @@ def test_damaged_weights_are_made_again_from_the_checkpoint(
     whole, _ = directory.read_weights()
     content[len(content) // 3] ^= 4
     directory.weights.write_bytes(content)
-    with pytest.raises(IntegrityError, match="Run the training's command again"):
+    with pytest.raises(IntegrityError, match="run the training's command again"):
         directory.read_weights()
     again = train(spec, make_options(observer=notes))
     assert_same_bits(directory.read_weights()[0], whole)
@@ -205,7 +205,7 @@ def test_damaged_weights_are_made_again_from_the_checkpoint(
 
     directory.weights.write_bytes(content)
     shutil.rmtree(directory.checkpoints)
-    with pytest.raises(IntegrityError, match="No checkpoint is left"):
+    with pytest.raises(IntegrityError, match="no checkpoint is left"):
         train(spec, make_options())
 
 

@@ -45,7 +45,7 @@ from zoo.bench.session import (
 )
 from zoo.bench.suites import Suite, open_suite
 from zoo.bench.tables import summary
-from zoo.errors import IntegrityError, PluginError, RecipeError
+from zoo.errors import IntegrityError, PluginError, RecipeError, UnfitFileError
 from zoo.metrics import named_metrics
 from zoo.metrics.base import Metric
 from zoo.models.file import is_model_file
@@ -328,12 +328,12 @@ def _from_file(book: Book, path: Path, generator: ComponentSpec | None, scale: i
     try:
         if path.is_dir():
             return run_candidate(path, book)
-    except (IntegrityError, PluginError) as error:
+    except (IntegrityError, PluginError, UnfitFileError) as error:
         return lost_run(path, str(error), scale=scale)
     try:
         if generator is None and is_model_file(path):
             return model_candidate(path)
-    except IntegrityError as error:
+    except (IntegrityError, UnfitFileError) as error:
         return damaged_candidate(path, str(error), scale=scale)
     if generator is None:
         raise RecipeError(

@@ -191,7 +191,6 @@ def damaged_candidate(path: Path, reason: str, *, scale: int) -> Candidate:
     target = Target(
         name=str(path),
         kind="weights",
-        weights_sha256=file_sha256(path),
         command=_bench_command(str(path)),
     )
     return Candidate(target, scale, _nothing, error=reason)

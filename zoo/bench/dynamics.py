@@ -101,9 +101,9 @@ def _late_variation(validations: Sequence[Mapping[str, Any]]) -> float | None:
         return None
     half = validations[-1]["step"] / 2
     late = [row for row in validations if row["step"] > half]
-    if len(late) < MIN_POINTS:
-        return None
     steps = [float(row["step"]) for row in late]
+    if len(set(steps)) < MIN_POINTS:
+        return None
     scores = [float(row["psnr_y"]) for row in late]
     slope, intercept = linear_regression(steps, scores)
     residuals = [
@@ -148,5 +148,7 @@ def _critic_loss(row: Mapping[str, Any]) -> float | None:
         return None
     if CRITIC_PENALTY not in row:
         return float(row[CRITIC_LOSS])
+    if not row.keys() >= {*CRITIC_LOGITS}:
+        return None
     real, fake = (float(row[key]) for key in CRITIC_LOGITS)
     return fake - real

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from zoo.bench.records import Record, stand_ins
+from zoo.bench.records import Record
+from zoo.bench.remarks import stand_ins
 from zoo.bench.samples import (
     COUNTED,
     TIMED,

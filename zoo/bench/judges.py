@@ -18,8 +18,8 @@ from zoo.bench.probes import STATISTICS_GAP_COLUMN, STATISTICS_GAP_KEY
 from zoo.bench.records import Column, DatasetScores
 from zoo.errors import PluginError, ZooError, staying
 from zoo.fingerprints import code_hash, scoring_hash
-from zoo.metrics import metric_key
-from zoo.metrics.base import Comparison, Metric, is_in_range
+from zoo.metrics import is_in_range, metric_key
+from zoo.metrics.base import Comparison, Metric
 from zoo.registry import METRICS
 from zoo.runs.device import Execution
 

@@ -14,23 +14,31 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from zoo import losses
+from zoo.bench.record_parts import Command, check_provenance
 from zoo.errors import DataError
-from zoo.files import SEAL, broken_seal, seal_of, write_atomically
+from zoo.files import SEAL, broken_seal, read_file, seal_of, write_atomically
+from zoo.metrics import is_in_range
+from zoo.recipes.problems import dotted
+from zoo.runs.shapes import LARGEST, Number
 
 logger = logging.getLogger(__name__)
 SCHEMA: Final = "zoo.record/1"
 KEY_DIGITS = 12
-ROUNDING: Final = 1e-5
-"""How far float32 may round a score out of its range, as a part of the range."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -55,7 +63,7 @@ class Column(Part):
     label: str
     unit: str = ""
     higher_is_better: bool | None = True
-    value_range: tuple[float, float] | None = None
+    value_range: tuple[Number, Number] | None = None
     unavailable: str | None = None
     provenance: dict[str, str] = {}
 
@@ -90,7 +98,7 @@ class Target(Part):
     weights_sha256: Sha256 | None = None
     identity_sha256: Sha256 | None = None
     pretraining_sha256: Sha256 | None = None
-    command: str | None = None
+    command: Command | None = None
     variant: tuple[str, ...] = ()
     spec: dict[str, Any] = {}
 
@@ -132,9 +140,9 @@ class Curves(Part):
     """
 
     steps: tuple[int, ...] = ()
-    scores: dict[str, tuple[float, ...]] = {}
+    scores: dict[str, tuple[Number, ...]] = {}
     train_steps: tuple[int, ...] = ()
-    signals: dict[str, tuple[float | None, ...]] = {}
+    signals: dict[str, tuple[Number | None, ...]] = {}
 
 
 class TrainingSummary(Part):
@@ -151,7 +159,7 @@ class TrainingSummary(Part):
     """
 
     steps: int
-    seconds: float
+    seconds: Number
     verdict: str
     measures: dict[str, float] = {}
     budget: dict[str, str] = {}
@@ -171,7 +179,7 @@ class Picture(Part):
 
     dataset: str
     image: str
-    file: str
+    file: Annotated[str, Field(pattern=r"^[^\x00]{1,1000}$")]
     sha256: Sha256
 
 
@@ -208,13 +216,21 @@ class Record(Part):
     target: Target
     columns: dict[str, Column]
     datasets: tuple[DatasetScores, ...] = ()
-    cost: dict[str, float] = {}
+    cost: dict[str, Number] = {}
     training: TrainingSummary | None = None
     pictures: tuple[Picture, ...] = ()
     error: str | None = None
-    provenance: dict[str, Any] = {}
+    provenance: Annotated[dict[str, Any], AfterValidator(check_provenance)] = {}
     order: int = 0
     digest_sha256: Sha256 | None = None
+
+    @model_validator(mode="after")
+    def _explains_its_numbers(self) -> Self:
+        judges = self.provenance.get("trained_against", {})
+        named = {key for scores in self.scored.values() for key in scores}.union(self.cost, judges)
+        if not named <= self.columns.keys():
+            raise ValueError(f"no column says what {min(named - self.columns.keys())!r} is")
+        return self
 
     @property
     def stand_ins(self) -> dict[str, str]:
@@ -237,18 +253,6 @@ def what_scored(provenance: Mapping[str, str]) -> dict[str, str]:
     They are the same weights whoever vouches for them.
     """
     return {key: value for key, value in provenance.items() if not key.endswith("verified")}
-
-
-def stand_ins(records: Iterable[Record]) -> list[str]:
-    """Say which recipes were trained with another feature network than their loss is named for."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for record in records:
-        for loss, network in record.stand_ins.items():
-            found.setdefault((loss, network), []).append(record.target.name)
-    return [
-        f"{network} stands in for {loss} in {', '.join(dict.fromkeys(names))}"
-        for (loss, network), names in found.items()
-    ]
 
 
 def record_path(root: Path, record: Record) -> Path:
@@ -293,11 +297,17 @@ def read_record(path: Path) -> Record:
             too: who takes that away could change the rest.
     """
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(read_file(path))
         record = Record.model_validate(document)
-    except (OSError, ValueError, RecursionError) as error:  # a ValidationError is a ValueError
-        first = str(error).splitlines()[0]
-        raise DataError(f"{path} is not a record of this version of zoo: {first}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = dotted(first["loc"])
+        reason = f"{where}: {first['msg']}" if where else first["msg"]
+        raise DataError(f"{path} is not a record of this version of zoo: {reason}") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not a record: it is not JSON ({error})") from error
+    except OSError as error:
+        raise DataError(f"cannot read the record {path}: {error.strerror}") from error
     faults = [fault for fault in (broken_seal(document), *_out_of_range(record)) if fault]
     if faults:
         raise DataError(f"{path} cannot be believed: {'; '.join(faults)}; score it again")
@@ -311,27 +321,34 @@ def _out_of_range(record: Record) -> Iterator[str]:
     for where, scores in places:
         for key, value in scores.items():
             column = record.columns.get(key)
-            low, high = (column and column.value_range) or (-math.inf, math.inf)
-            room = ROUNDING * (high - low) if math.isfinite(high - low) else 0.0
-            if not (math.isfinite(value) and low - room <= value <= high + room):
+            low, high = limits = (column and column.value_range) or (-LARGEST, LARGEST)
+            if not is_in_range(value, limits):
                 label = key if column is None else column.label
                 yield f"{label} of {where} is {value:g}, outside of {low:g} to {high:g}"
 
 
 def read_records(root: Path, *, suite: str | None = None) -> list[Record]:
-    """Read all records below a folder, sorted by target and time; what is no record is logged.
+    """Read all records below a folder as `find_records` does; what is no record is logged."""
+    found, damaged = find_records(root, suite=suite)
+    for problem in damaged:
+        logger.warning("%s; left out", problem)
+    return found
+
+
+def find_records(root: Path, *, suite: str | None = None) -> tuple[list[Record], list[str]]:
+    """Read all records below a folder, sorted by target and time; say which files are none.
 
     Args:
         root: folder of records.
         suite: name of the only suite to read, None for all.
     """
-    found = []
+    found, damaged = [], []
     for path in sorted(root.glob(f"{suite or '*'}/*.json")):
         try:
             found.append(read_record(path))
         except DataError as error:
-            logger.warning("%s; left out", error)
-    return sorted(found, key=_order)
+            damaged.append(str(error))
+    return sorted(found, key=_order), damaged
 
 
 def age_of(record: Record) -> tuple[int, str, str]:

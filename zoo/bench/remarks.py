@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from zoo.bench.records import Record, stand_ins
+from zoo.bench.records import Record
 
 REMARKS: Final = "remarks"
 """Where a record's provenance has what was noticed while it was scored, each a phrase."""
@@ -46,6 +46,18 @@ def copies(hashes: Sequence[tuple[str, str]]) -> list[str]:
         f"{' and '.join(alike)} are copies of one image: it counts {len(alike)} times"
         for alike in names.values()
         if len(alike) > 1
+    ]
+
+
+def stand_ins(records: Sequence[Record]) -> list[str]:
+    """Say which recipes were trained with another feature network than their loss is named for."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for record in records:
+        for loss, network in record.stand_ins.items():
+            found.setdefault((loss, network), []).append(record.target.name)
+    return [
+        f"{network} stands in for {loss} in {', '.join(dict.fromkeys(names))}"
+        for (loss, network), names in found.items()
     ]
 
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from zoo.commands.output import Table
 from zoo.errors import PluginError, UnknownNameError, plural
+from zoo.files import read_file
 from zoo.registry import REGISTRIES, Entry, constructor_parameters
 
 
@@ -128,7 +129,7 @@ def _summary(entry: Entry[Any]) -> str:
     if source is None:
         return ""
     try:
-        body = ast.parse(source.read_bytes()).body
+        body = ast.parse(read_file(source)).body
     except (OSError, SyntaxError, ValueError):
         return ""  # whatever is wrong with a plugin is said when it is used
     found = [node for node in body if isinstance(node, ast.ClassDef) and node.name == class_name]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zoo.commands.bench import SOME_FAILED
 from zoo.commands.options import DataRoot, Plugins, Registries, open_book
 from zoo.commands.output import note, print_text, progress
 from zoo.errors import ZooError
@@ -76,6 +77,8 @@ def report(
     print_text(f"report: {path}")
     _write_tables(path.parent, selection, list(book.recipes), (as_markdown, as_latex))
     note(f"{path.stat().st_size / 2**20:.1f} MiB, one file; open it in a browser")
+    if selection.damaged:
+        raise typer.Exit(SOME_FAILED)
 
 
 def _open(suite: str, data_root: Path | None) -> Suite | None:

@@ -14,6 +14,7 @@ from PIL import Image as PillowImage
 from PIL.ExifTags import Base
 
 from zoo.errors import DataError
+from zoo.files import MAX_BYTES, read_file
 
 MAX_SCANS: Final = 100
 """Of one JPEG, as libtiff has it. Every scan goes over the whole picture, however few bytes it has;
@@ -36,7 +37,7 @@ def require_few_scans(path: Path) -> None:
         DataError: if it has more than `MAX_SCANS` scans.
         OSError: if it cannot be read.
     """
-    if count_scans(path.read_bytes(), most=MAX_SCANS) > MAX_SCANS:
+    if count_scans(read_file(path, MAX_BYTES), most=MAX_SCANS) > MAX_SCANS:
         raise DataError(
             f"cannot read image {path}: damaged (a JPEG of more than {MAX_SCANS} scans)"
         )

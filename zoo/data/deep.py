@@ -21,6 +21,7 @@ from PIL import Image as PillowImage
 from PIL.ExifTags import Base
 
 from zoo.errors import DataError
+from zoo.files import open_file
 
 # What it finds odd in a damaged file would be printed where nobody handles it.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -184,7 +185,7 @@ def _require_bounded(path: Path, deflated: Iterable[bytes], most: int) -> None:
 def _read_png(path: Path, header_read: PillowImage.Image) -> Deep:
     width, height = header_read.size
     most = 8 * width * height + 4 * (height + 8)  # four channels, and what filtered each row
-    with path.open("rb") as file:
+    with open_file(path) as file:
         try:
             chunks = png.Reader(file=file).chunks()
             _require_bounded(path, (data for kind, data in chunks if kind == b"IDAT"), most)
@@ -207,7 +208,7 @@ def _read_pnm(path: Path, header: PillowImage.Image) -> Deep:
     opened: Any = header
     most, (width, height) = _highest_of_pnm(header), header.size
     channels = 3 if header.mode == "RGB" else 1
-    with path.open("rb") as file:
+    with open_file(path) as file:
         is_plain = file.read(2) in (b"P2", b"P3")
         file.seek(opened.tile[0].offset)
         content = file.read()

@@ -14,6 +14,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from zoo.errors import IntegrityError
+from zoo.files import require_file
 
 MAX_ENTRIES = 20_000
 MAX_BYTES = 50_000_000_000
@@ -43,6 +44,7 @@ def extract(
         IntegrityError: if the archive is damaged, of another kind, or has an entry it should not.
     """
     try:
+        require_file(archive, max_bytes)
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as opened:
                 _extract_zip(opened, archive, folder, max_entries, max_bytes)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from filelock import FileLock
+from pydantic import TypeAdapter, ValidationError
 
 from zoo.data import Progress, places
 from zoo.data.catalogue import CATALOGUE, Archive, Dataset, Part
@@ -22,6 +23,7 @@ from zoo.data.extract import extract
 from zoo.data.images import SUFFIXES, hash_file, read_image
 from zoo.data.sources import list_images
 from zoo.errors import DataError, IntegrityError, UnknownNameError
+from zoo.files import read_file
 
 logger = logging.getLogger(__name__)
 
@@ -218,10 +220,11 @@ def _read_manifest(folder: Path) -> dict[str, str] | None:
     if not path.is_file():
         return None
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        return TypeAdapter(dict[str, str]).validate_json(read_file(path))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]["msg"]
         raise IntegrityError(
-            f"{path} is damaged ({error}); remove {folder} and get the dataset again"
+            f"{path} is damaged ({first}); remove {folder} and get the dataset again"
         ) from error
 
 

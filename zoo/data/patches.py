@@ -28,6 +28,7 @@ from zoo.data.ahead import ahead
 from zoo.data.images import Image, hash_pixels
 from zoo.data.packing import FORMAT, body_hash, build, hash_files, num_threads, store_key
 from zoo.errors import DataError, IntegrityError
+from zoo.files import read_text
 
 logger = logging.getLogger(__name__)
 
@@ -213,7 +214,7 @@ def _view(flat: npt.NDArray[np.uint8], offset: int, shape: tuple[int, int, int])
 def _read_index(directory: Path) -> dict[str, Any]:
     path = directory / "index.json"
     try:
-        index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        index: dict[str, Any] = json.loads(read_text(path))
         body = {key: value for key, value in index.items() if key != "sha256"}
         if index["sha256"] != body_hash(body):
             raise IntegrityError(f"the patch store {directory} is damaged: its index was changed")
@@ -226,7 +227,7 @@ def _read_index(directory: Path) -> dict[str, Any]:
                     f"the patch store {directory} is damaged: {name} has {size} bytes, "
                     f"its index says {index['sizes'][name]}"
                 )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise IntegrityError(
             f"the patch store {directory} cannot be read: {error or type(error).__name__}"
         ) from error

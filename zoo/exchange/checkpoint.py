@@ -16,6 +16,7 @@ import torch
 
 from zoo.bench.text import plain
 from zoo.errors import WeightsError
+from zoo.files import require_file
 from zoo.weights.tensors import read_data
 
 WRAPPERS = (
@@ -105,8 +106,9 @@ def _size(path: Path) -> int:
         WeightsError: if it would fill the memory, or what is in it cannot be told.
     """
     try:
-        if not path.is_file():
+        if not path.exists():
             raise WeightsError(f"there is no file {path}")
+        require_file(path, MAX_FILE_BYTES)
         num_bytes = path.stat().st_size
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:

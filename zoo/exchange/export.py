@@ -28,7 +28,7 @@ from zoo.exchange.bundle import install, require_free, staging, write_records
 from zoo.exchange.cards import ONNX, card, require_weights
 from zoo.exchange.records import WEIGHTS_SHA256, earlier_weights, evidence, records_of
 from zoo.exchange.travel import travelling
-from zoo.files import file_sha256, write_atomically, write_hashed
+from zoo.files import MAX_BYTES, file_sha256, read_file, write_atomically, write_hashed
 from zoo.models.details import Details, Precision, described
 from zoo.models.file import SUFFIX, is_model_file, read_model, write_model
 from zoo.models.find import find_model
@@ -182,7 +182,7 @@ def _write(model: Model, path: Path, request: Request) -> _Written:
     precision: Precision = "float16" if request.half else model.details.precision
     details = _changed(model, precision, request)
     if details == model.details and _is_model(model.path):
-        write_hashed(path, model.path.read_bytes())
+        write_hashed(path, read_file(model.path, MAX_BYTES))
     else:
         write_model(path, Model(_made_from(model, details), model.tensors), precision=precision)
     written = read_model(path)

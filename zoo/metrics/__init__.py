@@ -3,6 +3,7 @@
 Importing this package imports no torch: names may be checked at once.
 """
 
+import math
 from collections.abc import Iterable
 from typing import Final
 
@@ -48,6 +49,9 @@ PANELS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Names that stand for several metrics."""
 
+ROUNDING: Final = 1e-5
+"""How far beyond its range a score may be, in parts of the range: float32 rounds."""
+
 
 def named_metrics(words: Iterable[str]) -> list[str]:
     """Return the metrics that words name, each once: names with commas between them, or panels.
@@ -59,6 +63,13 @@ def named_metrics(words: Iterable[str]) -> list[str]:
     if not all(names):
         raise RecipeError("the name of a metric is empty; write them as psnr-y,lpips-alex")
     return list(dict.fromkeys(m for name in names for m in PANELS.get(name, (name,))))
+
+
+def is_in_range(score: float, limits: tuple[float, float] | None) -> bool:
+    """Tell whether a score is a number in its range, but for rounding; None has no ends."""
+    low, high = limits or (-math.inf, math.inf)
+    room = ROUNDING * (high - low) if math.isfinite(high - low) else 0.0
+    return math.isfinite(score) and low - room <= score <= high + room
 
 
 def metric_key(name: str) -> str:

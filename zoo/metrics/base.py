@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar
 
 import torch
 from torch import Tensor
-
-ROUNDING: Final = 1e-5
-"""How far beyond its range a score may be, in parts of the range."""
-
-
-def is_in_range(score: float, limits: tuple[float, float] | None) -> bool:
-    """Tell whether a score is in its metric's range, but for rounding; anything is in None."""
-    if limits is None:
-        return True
-    slack = ROUNDING * (limits[1] - limits[0])
-    return limits[0] - slack <= score <= limits[1] + slack
 
 
 @dataclass(frozen=True, slots=True)

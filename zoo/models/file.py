@@ -16,8 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from zoo.errors import IntegrityError, WeightsError
-from zoo.files import hash_path, in_order, read_hashed, write_hashed
+from zoo.errors import IntegrityError, UnfitFileError, WeightsError
+from zoo.files import (
+    MAX_BYTES,
+    hash_path,
+    in_order,
+    open_file,
+    read_file,
+    read_hashed,
+    write_hashed,
+)
 from zoo.models.details import Details, Precision
 
 if TYPE_CHECKING:
@@ -106,6 +114,7 @@ def is_model_file(path: Path) -> bool:
     """Tell whether a file is a safetensors file with a description by zoo in it.
 
     Raises:
+        UnfitFileError: if it is a pipe, a device, or far too large.
         IntegrityError: if it is none, and its sha256 is not the one beside it.
     """
     try:
@@ -141,9 +150,11 @@ def _reason(error: ValidationError | KeyError) -> str:
 def _metadata(path: Path) -> Mapping[str, str]:
     """Return the metadata in a safetensors header: 8 bytes of length, then JSON."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
             header: Any = json.loads(file.read(length)) if length <= _MAX_HEADER else None
+    except UnfitFileError:
+        raise
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, RecursionError):
@@ -164,7 +175,7 @@ def _require_intact(path: Path) -> None:
 def _content(path: Path) -> bytes:
     """Return a file's bytes, held against the sha256 beside it where there is one."""
     if not hash_path(path).exists():
-        return path.read_bytes()
+        return read_file(path, MAX_BYTES)
     content = read_hashed(path)
     if content is None:
         raise IntegrityError(

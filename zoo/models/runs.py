@@ -9,7 +9,7 @@ from typing import Any
 
 from zoo.errors import DataError
 from zoo.files import file_sha256
-from zoo.models.details import Details, Pretraining, Training
+from zoo.models.details import Pretraining, Training, described
 from zoo.models.model import Model
 from zoo.recipes.schema import RunSpec
 from zoo.runs.coherence import read_run
@@ -34,7 +34,7 @@ def model_of_run(path: Path) -> Model:
         raise DataError(f"{path} is not finished; go on with: {resume}")
     tensors, _ = directory.read_weights(run.identity_sha256)
     session = provenance["sessions"][-1]
-    details = Details(
+    details = described(
         name=f"{spec.recipe}-{spec.profile}",
         summary=f"recipe {spec.recipe}, profile {spec.profile}, seed {spec.seed}",
         generator=spec.settings.generator.model_dump(mode="json"),
@@ -64,7 +64,7 @@ def _training(spec: RunSpec, provenance: Mapping[str, Any], summary: Mapping[str
         data_sha256=identity["data"],
         settings=spec.settings.model_dump(mode="json"),
         pretraining=_pretraining(spec, identity["pretraining"], sources),
-        components=summary.get("components", {}),
+        components=summary["components"],
         versions=session["versions"],
         device=_device(session),
         git=session["git"],

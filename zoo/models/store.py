@@ -11,6 +11,7 @@ from pathlib import Path
 
 from zoo.data.places import zoo_home
 from zoo.errors import WeightsError
+from zoo.files import read_text
 
 MODEL_FILE, CARD_FILE, RECORDS_FOLDER = "model.safetensors", "README.md", "records"
 SHIPPED = Path(__file__).parent / "shipped"
@@ -37,7 +38,7 @@ def default_model() -> str:
         WeightsError: if this installation comes without models.
     """
     named = SHIPPED / _DEFAULT
-    name = named.read_text(encoding="utf-8").strip() if named.is_file() else ""
+    name = read_text(named).strip() if named.is_file() else ""
     if not (SHIPPED / name / MODEL_FILE).is_file():
         raise WeightsError(
             f"there is no {SHIPPED / name}/{MODEL_FILE}: this installation comes without models; "

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from zoo.errors import RecipeError
+from zoo.files import read_text
 from zoo.recipes.problems import KeyPath, Place, Problem, display_path
 
 MAX_BYTES = 256_000
@@ -87,12 +88,9 @@ def read_dumped(path: Path) -> Any:
         RecipeError: if it is anything else: too large or too deep, with anchors, aliases or tags.
         OSError: if it cannot be read.
     """
-    with path.open("rb") as file:
-        raw = file.read(MAX_BYTES + 1)
-    if len(raw) > MAX_BYTES:
-        raise RecipeError(f"{path} is too large: more than {MAX_BYTES:,} bytes")
+    text = read_text(path, MAX_BYTES)
     try:
-        loader = _PlainLoader(raw.decode("utf-8"))
+        loader = _PlainLoader(text)
         node = loader.get_single_node()
         data = None if node is None or loader.refused else loader.construct_document(node)
     except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:
@@ -111,14 +109,9 @@ def read_document(path: Path) -> Document:
     """
     name = display_path(path)
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        text = read_text(path, MAX_BYTES)
     except OSError as error:
         raise RecipeError(f"cannot read the registry {name}: {error.strerror}") from error
-    if len(raw) > MAX_BYTES:
-        raise RecipeError(f"{name} is too large; a registry has at most {MAX_BYTES:,} bytes")
-    try:
-        text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise RecipeError(f"{name} is not UTF-8 text (byte {error.start})") from error
     return parse_document(text, name)

@@ -43,11 +43,10 @@ def provenance(selection: Selection) -> tuple[Fact, ...]:
 
 
 def failures(selection: Selection) -> tuple[Fact, ...]:
-    """Return what failed instead of being scored."""
-    return tuple(
-        Fact(_target_name(record), short_paths(str(record.error)), warning=True)
-        for record in selection.failed
-    )
+    """Return what failed instead of being scored, and what is no record and was left out."""
+    failed = [(_target_name(record), str(record.error)) for record in selection.failed]
+    failed += [("a damaged record", problem) for problem in selection.damaged]
+    return tuple(Fact(name, short_paths(text), warning=True) for name, text in failed)
 
 
 def _target_name(record: Record) -> str:

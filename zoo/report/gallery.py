@@ -138,7 +138,7 @@ def _shots(
                 continue
             try:
                 pixels = _cut(_read(picture, record, root), crop, DEFAULT_SIDE)
-            except (DataError, IntegrityError) as error:
+            except (DataError, IntegrityError, OSError) as error:
                 logger.warning("%s; left out of the gallery", error)
                 continue
             seed = "" if record.target.seed is None else str(record.target.seed)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -17,7 +16,7 @@ from markupsafe import Markup
 
 from zoo.bench.records import Record
 from zoo.bench.suites import Suite
-from zoo.files import write_atomically
+from zoo.files import read_text, write_atomically
 from zoo.letters import visible
 from zoo.recipes.book import Book
 from zoo.report.claims import judged_claims
@@ -112,7 +111,7 @@ def write_page(page: Page, folder: Path) -> Path:
 
 
 def _part(name: str) -> str:
-    return files("zoo.report").joinpath("static", name).read_text(encoding="utf-8")
+    return read_text(Path(__file__).parent / "static" / name)
 
 
 def _plane(

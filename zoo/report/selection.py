@@ -6,16 +6,19 @@ Not here: which records may stand beside each other (`zoo.bench.selection`), mea
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zoo.bench.comparisons import Comparison, compare
 from zoo.bench.naming import named_by
-from zoo.bench.records import Record, read_records
+from zoo.bench.records import Record, find_records
 from zoo.bench.selection import comparable
 from zoo.errors import DataError
 from zoo.recipes.book import Book
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +29,13 @@ class Selection:
         comparison: their means and intervals, and what a reader must know of them.
         groups: the scored records by the label of their row, in the rows' order, seeds in order.
         failed: the records that tell of a failure.
+        damaged: which files are no records, and why.
     """
 
     comparison: Comparison
     groups: dict[str, list[Record]]
     failed: list[Record]
+    damaged: tuple[str, ...] = ()
 
     @property
     def suite(self) -> str:
@@ -61,7 +66,7 @@ def select(
     order: Sequence[str] = (),
     book: Book | None = None,
 ) -> Selection:
-    """Read the records of one suite and profile.
+    """Read the records of one suite and profile; what is no record is left out and logged.
 
     Args:
         root: folder of records.
@@ -74,7 +79,9 @@ def select(
         DataError: if there are no such records, or of several suites or profiles and none was
             chosen.
     """
-    records = read_records(root, suite=suite)
+    records, damaged = find_records(root, suite=suite)
+    for problem in damaged:
+        logger.warning("%s; left out", problem)
     records = records if book is None else named_by(book, records)
     if not records:
         of_suite = f" of suite {suite!r}" if suite else ""
@@ -95,7 +102,8 @@ def select(
             f"{', '.join(profiles) or 'none'})"
         )
     comparison = next(one for one in found if one.profile == profile)
-    return _selection(comparison, [record for record in records if record.suite == suite])
+    chosen = _selection(comparison, [record for record in records if record.suite == suite])
+    return replace(chosen, damaged=tuple(damaged))
 
 
 def _only(found: Sequence[str], kind: str, root: Path) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import CheckpointError
-from zoo.files import print_of, write_atomically
+from zoo.files import MAX_LOG_BYTES, print_of, read_file, write_atomically
 from zoo.recipes.schema import RunSpec
 from zoo.runs.changes import differences
 from zoo.runs.directory import FILES, METRICS, PROVENANCE, RECIPE, ROLLBACK, RunDirectory
@@ -126,7 +126,7 @@ def _is_cut(path: Path, expected: Mapping[str, Any] | None) -> bool:
     """Drop what was appended to a file of this size and hash; tell whether that is in it."""
     if expected is None or not path.is_file():
         return False
-    content = path.read_bytes()[: expected["bytes"]]
+    content = read_file(path, MAX_LOG_BYTES)[: expected["bytes"]]
     if hashlib.sha256(content).hexdigest() != expected["sha256"]:
         return False
     write_atomically(path, content)

@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 from zoo.errors import MachineError, RecipeError
+from zoo.files import read_file
 from zoo.recipes.schema import Runtime
 
 Store = Literal["auto", "device", "host"]
@@ -241,6 +242,6 @@ def _forget_peak() -> bool:
 
 
 def _status_bytes(name: str) -> int:
-    lines = _STATUS.read_text(encoding="ascii", errors="replace").splitlines()
+    lines = read_file(_STATUS).decode("ascii", errors="replace").splitlines()
     (line,) = [line for line in lines if line.startswith(f"{name}:")]
     return 1024 * int(line.split()[1])

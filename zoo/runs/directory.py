@@ -20,10 +20,12 @@ from torch import Tensor
 
 from zoo.errors import CheckpointError, IntegrityError, RecipeError
 from zoo.files import (
+    MAX_LOG_BYTES,
     append_line,
     broken_seal,
     hash_path,
     print_of,
+    read_file,
     read_hashed,
     sealed,
     sync_file,
@@ -37,6 +39,14 @@ from zoo.runs.changes import differences, is_extension, session_changes, why_not
 from zoo.runs.checkpoint import latest_step
 from zoo.runs.lock import HOLDER, LOCK, locked
 from zoo.runs.provenance import identity_hash
+from zoo.runs.shapes import (
+    Provenance,
+    Shape,
+    Summary,
+    read_row,
+    read_shaped,
+    require_shape,
+)
 from zoo.runs.weights import pack, unpack
 
 logger = logging.getLogger(__name__)
@@ -48,6 +58,7 @@ FILES = "files"
 """Key of a summary with size and sha256 of each file that it sums up."""
 ROLLBACK = "rollback"
 """Kind of the row that says that a run went back; it is numbered from 1."""
+_LONGEST = 300
 _EARLIER = "earlier_identities"
 _NOTHING_LEFT = " It is finished and has no checkpoint left to go on from."
 
@@ -210,13 +221,7 @@ class RunDirectory:
         path = self.path / PROVENANCE
         if not path.exists():
             return None
-        try:
-            loaded: dict[str, Any] = json.loads(path.read_text())
-            complete = {"identity_sha256", "identity", "sessions"} <= loaded.keys()
-        except (OSError, ValueError, AttributeError):
-            complete = False
-        if not complete:
-            raise CheckpointError(f"{path} is damaged; start over with --fresh")
+        loaded = read_shaped(path, Provenance, "start over with --fresh")
         if identity_hash(loaded["identity"]) != loaded["identity_sha256"]:
             raise CheckpointError(
                 f"{path} was changed: its identity is not the one whose sha256 is beside it; put "
@@ -236,9 +241,11 @@ class RunDirectory:
         try:
             # by way of JSON: YAML has no tuples, and the schema is strict
             return RunSpec.model_validate_json(json.dumps(read_dumped(path)))
-        except (OSError, ValueError, TypeError) as error:  # a RecipeError is a ValueError
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            reason = " ".join(str(error).split())[:_LONGEST]
             raise CheckpointError(
-                f"{path} is damaged; run the training's command again, which writes it as it was"
+                f"{path} is damaged: {reason}; run the training's command again, which writes it "
+                "as it was"
             ) from error
 
     def summary(self, identity: str | None = None) -> dict[str, Any] | None:
@@ -251,21 +258,14 @@ class RunDirectory:
             CheckpointError: if it is not what was written; so is one of an earlier version of zoo,
                 which has no digest of itself.
         """
-        path = self.path / _SUMMARY
-        if not path.exists():
+        path, remedy = self.path / _SUMMARY, self._remedy()
+        if not self.has_summary:
             return None
-        try:
-            loaded: dict[str, Any] = json.loads(path.read_text())
-            fault = broken_seal(loaded)
-        except (OSError, ValueError, TypeError, RecursionError):
-            fault = "it is not what a run writes"
+        loaded = read_shaped(path, Shape, remedy)
+        fault = broken_seal(loaded)
         if fault:
-            remedy = (
-                "the training's command makes it again from the last checkpoint"
-                if self.has_steps
-                else "no checkpoint is left to make it from: start over with --fresh"
-            )
             raise CheckpointError(f"{path} is damaged: {fault}; {remedy}")
+        require_shape(path, loaded, Summary, remedy)
         return loaded if identity in (None, loaded["identity_sha256"]) else None
 
     def write_summary(
@@ -314,7 +314,7 @@ class RunDirectory:
         path = self.path / METRICS
         if not path.exists():
             return []
-        rows = [_row(line) for line in path.read_bytes().splitlines()]
+        rows = [read_row(line) for line in read_file(path, MAX_LOG_BYTES).splitlines()]
         num_damaged = rows[:-1].count(None)
         if num_damaged:
             logger.warning("%s: %d damaged lines are left out", path, num_damaged)
@@ -371,23 +371,16 @@ class RunDirectory:
         return tensors, step
 
     def _damage(self) -> str:
-        remedy = (
-            "Run the training's command again: it makes them from the last checkpoint"
-            if latest_step(self.checkpoints)
-            else "No checkpoint is left to make them from: start that run over with --fresh"
-        )
         return (
-            f"{self.weights} is missing or damaged: its sha256 is not the one recorded beside it. "
-            f"{remedy}"
+            f"{self.weights} is missing or damaged: its sha256 is not the one recorded beside it; "
+            f"{self._remedy()}"
         )
 
-
-def _row(line: bytes) -> dict[str, Any] | None:
-    try:
-        row: Any = json.loads(line)
-    except ValueError:
-        return None
-    return row if isinstance(row, dict) and {"kind", "step"} <= row.keys() else None
+    def _remedy(self) -> str:
+        """Say how a file that training writes at its end is made again."""
+        if self.has_steps:
+            return "run the training's command again: it makes it from the last checkpoint"
+        return "no checkpoint is left to make it from: start that run over with --fresh"
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from zoo.errors import MachineError
-from zoo.files import sweep_temporary_files, write_atomically
+from zoo.files import read_text, sweep_temporary_files, write_atomically
 
 LOCK: Final = ".lock"
 HOLDER: Final = ".lock-holder"
@@ -63,7 +63,7 @@ def _who(holder: Path) -> str:
     deadline = time.monotonic() + _HOLDER_SECONDS
     while time.monotonic() < deadline:
         try:
-            return holder.read_text().strip()
+            return read_text(holder).strip()
         except OSError:  # it was released meanwhile, or not written yet
             time.sleep(_HOLDER_SECONDS / 20)
     return "another process"

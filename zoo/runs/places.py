@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from zoo.errors import CheckpointError, MachineError
-from zoo.files import write_atomically
+from zoo.files import read_file, write_atomically
 from zoo.recipes.schema import RunSpec
 from zoo.runs.changes import shaping_of
 from zoo.runs.checkpoint import latest_step
@@ -65,7 +65,7 @@ def begin_as(directory: RunDirectory, shorter: RunDirectory) -> bool:
         last = "provenance.json"  # until it is there, nobody takes the copy for a run
         ignored = shutil.ignore_patterns(".*", last)
         shutil.copytree(shorter.path, directory.path, ignore=ignored, dirs_exist_ok=True)
-        write_atomically(directory.path / last, (shorter.path / last).read_bytes())
+        write_atomically(directory.path / last, read_file(shorter.path / last))
     return True
 
 

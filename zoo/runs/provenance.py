@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 
+from zoo.files import read_text
+
 
 def identity_hash(identity: Mapping[str, Any]) -> str:
     """Return the sha256 of the canonical JSON of a run's identity, or of any plain mapping."""
@@ -42,7 +44,7 @@ def machine() -> str:
 
 def _processor() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = read_text(Path("/proc/cpuinfo")).splitlines()
     except OSError:  # not Linux
         return platform.processor() or platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

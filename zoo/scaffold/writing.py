@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from zoo.errors import MachineError, PluginError
-from zoo.files import write_atomically
+from zoo.files import read_file, write_atomically
 
 
 def write_all(
@@ -29,7 +29,7 @@ def write_all(
     """
     targets = {folder / path: text.encode() for path, text in files.items()}
     _check_targets(list(targets), force=force)
-    before = {path: path.read_bytes() for path in targets if path.exists()}
+    before = {path: read_file(path) for path in targets if path.exists()}
     made: list[Path] = []
     written: list[Path] = []
     try:
@@ -72,7 +72,7 @@ def _make_folders(folder: Path) -> list[Path]:
 def _undo(written: list[Path], before: Mapping[Path, bytes], made: list[Path]) -> None:
     for path in written:
         if path in before:
-            if path.read_bytes() != before[path]:
+            if read_file(path) != before[path]:
                 write_atomically(path, before[path])
         else:
             path.unlink(missing_ok=True)

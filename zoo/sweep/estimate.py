@@ -16,7 +16,7 @@ from typing import Any, Final
 from zoo.data.places import cache_dir
 from zoo.data.sources import open_source
 from zoo.errors import CheckpointError, MachineError
-from zoo.files import write_atomically
+from zoo.files import read_file, write_atomically
 from zoo.recipes.build import plugin_hashes
 from zoo.recipes.schema import RecipeSettings, RunSpec
 from zoo.runs.device import choose_device, plan_execution
@@ -115,7 +115,7 @@ def _is_factor(value: object) -> bool:
 def _read(path: Path) -> float | None:
     """Return the seconds that were kept; None where there are none, or they are damaged."""
     try:
-        seconds = float(json.loads(path.read_bytes())["step_seconds"])
+        seconds = float(json.loads(read_file(path))["step_seconds"])
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
     return seconds if 0 < seconds < math.inf else None

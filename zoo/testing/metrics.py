@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoo.metrics.base import Comparison, Metric, is_in_range
+from zoo.metrics import is_in_range
+from zoo.metrics.base import Comparison, Metric
 from zoo.testing.contract import Contract, images, require, require_untouched
 
 SCALE = 4

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from zoo.bench.memory import forward_peak_bytes
+from zoo.files import read_text
 from zoo.generators.base import Generator
 
 GIB: Final = 1 << 30
@@ -69,7 +70,7 @@ def free_memory() -> int:
 
 def _available() -> int | None:
     try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        lines = read_text(Path("/proc/meminfo")).splitlines()
     except OSError:  # not Linux
         return _free_pages()
     kilobytes = [int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
@@ -86,9 +87,9 @@ def _free_pages() -> int | None:
 
 def _left_in_container() -> int | None:
     try:
-        limit = (_CGROUP / "memory.max").read_text(encoding="ascii").strip()
-        used = int((_CGROUP / "memory.current").read_text(encoding="ascii"))
-        lines = (_CGROUP / "memory.stat").read_text(encoding="ascii").splitlines()
+        limit = read_text(_CGROUP / "memory.max").strip()
+        used = int(read_text(_CGROUP / "memory.current"))
+        lines = read_text(_CGROUP / "memory.stat").splitlines()
     except OSError:
         return None
     if limit == "max":

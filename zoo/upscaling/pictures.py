@@ -24,6 +24,7 @@ from PIL import Image as PillowImage
 from zoo.data.deep import deep_levels, needs_deep_reader, raw_mode, read_deep
 from zoo.data.images import GREY_MODES, MAX_PIXELS, check_content, decoding, open_checked
 from zoo.errors import DataError
+from zoo.files import MAX_BYTES, read_file
 from zoo.upscaling.metadata import kept_exif, orientation, upright
 
 Pixels = npt.NDArray[Any]
@@ -181,8 +182,7 @@ def _is_lossless(path: Path, header: PillowImage.Image) -> bool:
         return header.info.get("compression") not in ("jpeg", "tiff_jpeg", "webp")
     if header.format != "WEBP":
         return header.format not in _LOSSY
-    with path.open("rb") as file:
-        content = file.read()
+    content = read_file(path, MAX_BYTES)
     position = 12
     while position + 8 <= len(content):
         kind = content[position : position + 4]

@@ -18,6 +18,7 @@ from typing import IO
 
 from zoo.data.extract import ENCRYPTED, MAX_ENTRIES, MAX_HEADER_BYTES
 from zoo.errors import IntegrityError, MachineError, WeightsError
+from zoo.files import require_file
 
 MAX_BYTES = 4_000_000_000
 """Unpacked bytes of a whole archive: far above any package, far below what fills a day."""
@@ -47,6 +48,7 @@ def read_member(archive: Path, member: str, *, sha256: str, num_bytes: int) -> b
     """
     read = _read_zip if archive.suffix.lower() in ZIP_SUFFIXES else _read_tar
     try:
+        require_file(archive)
         content = read(archive, member, num_bytes)
     except _DAMAGE as error:
         raise IntegrityError(f"cannot read {member} of {archive}: {error or 'damaged'}") from error

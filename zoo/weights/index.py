@@ -24,7 +24,7 @@ from urllib.request import url2pathname
 from zoo.data import Progress
 from zoo.data.download import CHUNK_BYTES, CONNECT_SECONDS, fetch, part_name, refuse_offline
 from zoo.errors import IntegrityError, MachineError, WeightsError, ZooError
-from zoo.files import explaining_refusals, file_sha256, from_home, write_atomically
+from zoo.files import explaining_refusals, file_sha256, from_home, read_file, write_atomically
 from zoo.weights.pip_settings import IndexSettings, masked, pip_settings
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class _Search:
             if path.name == self.target.name and path.is_file():
                 found.append((uri, None))
             elif path.suffix.lower() in (".html", ".htm") and path.is_file():
-                found += _links_of(path.read_bytes(), "html", uri, self.target.name)
+                found += _links_of(read_file(path, MAX_PAGE_BYTES), "html", uri, self.target.name)
         return found
 
     def _links_on_web(self, page: str) -> list[Link]:
@@ -190,7 +190,7 @@ class _Search:
 
 def _read_known(path: Path, sha256: str, num_bytes: int) -> bytes:
     try:
-        content = path.read_bytes() if path.stat().st_size == num_bytes else b""
+        content = read_file(path, num_bytes)
     except OSError as error:
         raise MachineError(f"it cannot be read: {error.strerror}") from error
     if hashlib.sha256(content).hexdigest() != sha256:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from zoo.errors import WeightsError
+from zoo.files import open_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,7 +88,7 @@ def read_arrays(path: Path) -> object:
         WeightsError: if it names anything but numpy's arrays, or is damaged.
         OSError: if the file cannot be read.
     """
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return _read(file, path)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from zoo.errors import WeightsError
+from zoo.files import open_file
 
 _ZIP = b"PK\x03\x04"
 _PYTORCH: Final = (_ZIP, b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.")
@@ -92,7 +93,7 @@ def read_pytorch(path: Path) -> object:
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals(names):
             warnings.filterwarnings("ignore", "Detected pickle protocol")  # read or refused, below
-            with path.open("rb") as file:  # by a path, torch would go by its suffix
+            with open_file(path) as file:  # by a path, torch would go by its suffix
                 return torch.load(file, map_location="cpu", weights_only=True)
     except OSError:
         raise
@@ -152,5 +153,5 @@ def _reason(error: Exception) -> str:
 
 
 def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return file.read(_HEAD)

@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import IntegrityError, WeightsError
-from zoo.files import file_sha256, hash_path, in_order, read_hashed, write_hashed
+from zoo.files import (
+    file_sha256,
+    hash_path,
+    in_order,
+    open_file,
+    read_hashed,
+    require_file,
+    write_hashed,
+)
 from zoo.weights.entries import FeatureNetworkEntry
 from zoo.weights.pickles import read_arrays
 from zoo.weights.pytorch import is_pytorch, is_safetensors, read_pytorch, what_it_is
@@ -98,12 +106,13 @@ def read_data(path: Path) -> object:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    if hash_path(path).exists() and path.is_file() and read_hashed(path) is None:
-        raise IntegrityError(
-            f"{path} is damaged or was replaced: its sha256 is not the one in "
-            f"{hash_path(path).name}"
-        )
     try:
+        require_file(path)
+        if hash_path(path).exists() and read_hashed(path) is None:
+            raise IntegrityError(
+                f"{path} is damaged or was replaced: its sha256 is not the one in "
+                f"{hash_path(path).name}"
+            )
         known = None if path.suffix in (ARRAYS, MATLAB) else what_it_is(path)
         if known is not None:
             raise WeightsError(f"cannot read weights from {path}: {known}")
@@ -128,7 +137,7 @@ def _arrays(path: Path) -> object:
     import scipy.io
 
     try:
-        with path.open("rb") as opened:
+        with open_file(path) as opened:
             if path.suffix == MATLAB:
                 return scipy.io.loadmat(opened)
             with np.load(opened, allow_pickle=False) as file:
@@ -268,9 +277,10 @@ def _readable(path: Path) -> Iterator[None]:
     from safetensors import SafetensorError
 
     try:
+        require_file(path)
         yield
     except (OSError, SafetensorError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise IntegrityError(
             f"{path} is damaged: {reason}; get or add the weights again"
         ) from error
@@ -294,7 +304,7 @@ def verified_by(path: Path, sha256: str | None) -> str | None:
     found = _DIGEST_IN_NAME.search(path.stem)
     if found is None:
         return None
-    if not path.is_file():
+    if not path.exists():
         raise WeightsError(f"there is no file {path}")
     actual = file_sha256(path)
     if not actual.startswith(found[1]):
@@ -315,7 +325,7 @@ def require_sha256(path: Path, expected: str) -> None:
     """
     if not _SHA256.fullmatch(expected.strip().lower()):
         raise WeightsError(f"{expected!r} is no sha256, which has 64 hexadecimal digits")
-    if not path.is_file():
+    if not path.exists():
         raise WeightsError(f"there is no file {path}")
     actual = file_sha256(path)
     if actual != expected.strip().lower():

@@ -1,0 +1,212 @@
+"""What the JSON files of a run hold: the one place that says it, held against them when read.
+
+Only what somebody uses is named; what is beside it stays as it is. What was checked is returned as
+it was read, for hashes are made of it. Not here: reading the files (`zoo.runs.directory`), whether
+they agree with each other.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from zoo.errors import CheckpointError
+from zoo.files import read_file
+from zoo.recipes.problems import dotted
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0, le=10**12)]
+LARGEST: Final = 1e100
+Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
+"""Any number that can be squared; networks compute in float32, which ends at 3.4e38."""
+Components = dict[str, dict[str, str]]
+"""Provenance of a run's components by role; plain text."""
+
+
+class Shape(BaseModel):
+    """Base of all shapes: exact types, further keys allowed."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+
+class Schedule(Shape):
+    """How the learning rates go."""
+
+    kind: str
+
+
+class TrainingSettings(Shape):
+    """The training section of an identity's settings."""
+
+    schedule: Schedule
+
+
+class Settings(Shape):
+    """The settings in an identity."""
+
+    discriminator: dict[str, Any] | None = None
+    training: TrainingSettings
+    data: dict[str, Any]
+
+
+class IdentityExecution(Shape):
+    """How a run is executed, as far as it shapes the numbers."""
+
+    device: str
+    precision: str
+
+
+class Identity(Shape):
+    """What shaped a run, see `zoo.train.identity`."""
+
+    settings: Settings
+    num_steps: Count
+    data: str
+    components: Components = {}
+    execution: IdentityExecution
+    pretraining: Sha256 | None = None
+
+
+class SessionExecution(Shape):
+    """How one process executed it."""
+
+    threads: Count
+
+
+class Way(Shape):
+    """A way to compute a step."""
+
+    channels_last: bool
+    threads: Count
+    compile: bool
+
+
+class Choice(Shape):
+    """How the way was chosen, see `zoo.train.choice`."""
+
+    way: Way
+    free: list[str]
+    seconds: dict[str, Number] = {}
+
+
+class Session(Shape):
+    """One process's part in a run."""
+
+    command: list[str]
+    device_name: str
+    execution: SessionExecution
+    choice: Choice | None = None
+    versions: dict[str, str]
+    git: dict[str, Any] | None = None
+    components: dict[str, str]
+
+
+class Provenance(Shape):
+    """`provenance.json`."""
+
+    identity_sha256: Sha256
+    identity: Identity
+    earlier_identities: list[Sha256] = []
+    sessions: Annotated[list[Session], Field(min_length=1)]
+
+
+class Summary(Shape):
+    """`summary.json`."""
+
+    steps: Count
+    validation: str
+    psnr_y: Number
+    psnr_y_images: dict[str, Number]
+    psnr_y_bicubic: Number
+    verdict: str
+    seconds: Annotated[Number, Field(ge=0)]
+    pictures: list[str]
+    components: Components
+    identity_sha256: Sha256
+    files: dict[str, Any]
+
+
+class Row(Shape):
+    """Any row of `metrics.jsonl`; a training row holds numbers beside these."""
+
+    kind: str
+    step: Count
+
+
+class TrainingRow(Row):
+    """What was logged of a step."""
+
+    __pydantic_extra__: dict[str, Number]
+
+
+class ValidationRow(Row):
+    """The scores of held-out images after a step."""
+
+    validation: str
+    psnr_y: Number
+    psnr_y_images: dict[str, Number]
+    haarpsi: Number = 0.0
+
+
+class DivergedRow(Row):
+    """The end of a run that met a value that is not finite."""
+
+    message: str
+
+
+class RollbackRow(Row):
+    """A run went back, so often by now."""
+
+    rollback: Count
+
+
+_ROWS: Final[dict[str, type[Row]]] = {
+    "train": TrainingRow,
+    "validation": ValidationRow,
+    "diverged": DivergedRow,
+    "rollback": RollbackRow,
+}
+
+
+def read_shaped(path: Path, shape: type[Shape], remedy: str) -> dict[str, Any]:
+    """Read a JSON file of a run and hold it against its shape.
+
+    Args:
+        path: the file.
+        shape: what it holds.
+        remedy: what to do where it does not.
+
+    Raises:
+        CheckpointError: if it cannot be read, or holds something else.
+    """
+    try:
+        document: Any = json.loads(read_file(path))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or f"it is not JSON ({error})"
+        raise CheckpointError(f"{path} is damaged: {reason}; {remedy}") from error
+    require_shape(path, document, shape, remedy)
+    return dict(document)
+
+
+def require_shape(path: Path, document: object, shape: type[Shape], remedy: str) -> None:
+    """Hold what was read from a file against its shape; arguments and error as of `read_shaped`."""
+    try:
+        shape.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        reason = f"{dotted(first['loc']) or 'its content'}: {first['msg']}"
+        raise CheckpointError(f"{path} is damaged: {reason}; {remedy}") from error
+
+
+def read_row(line: bytes) -> dict[str, Any] | None:
+    """Return a row of `metrics.jsonl`, None where the line is none."""
+    try:
+        row: Any = json.loads(line)
+        Row.model_validate(row)
+        _ROWS.get(row["kind"], Row).model_validate(row)
+    except (ValueError, RecursionError):
+        return None
+    return dict(row)
