@@ -77,3 +77,16 @@ def test_an_installation_without_models_says_so(
 def test_a_repository_cannot_climb_out(name: str) -> None:
     with pytest.raises(WeightsError, match="not the name of a repository"):
         store_path(name)
+
+
+def test_a_recipe_is_its_own_run_before_those_with_other_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("smoke", "smoke+training.steps=5"):
+        place = tmp_path / "runs" / "some-net" / folder / "seed-0"
+        place.mkdir(parents=True)
+        (place / "summary.json").write_text('{"seconds": 1}')
+    monkeypatch.setattr("zoo.models.find.model_of_run", lambda path: path.parent.name)
+    assert find_model("some-net", run_root=tmp_path / "runs") == "smoke"
+    (tmp_path / "runs" / "some-net" / "smoke" / "seed-0" / "summary.json").unlink()
+    assert find_model("some-net", run_root=tmp_path / "runs") == "smoke+training.steps=5"

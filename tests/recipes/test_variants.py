@@ -90,6 +90,17 @@ def test_a_run_of_a_recipe_that_was_edited_differs_by_the_edit(book: Book) -> No
     assert found.variant == ("training.learning_rate=0.5",)
 
 
+def test_an_argument_that_a_loss_learned_later_makes_no_other_run(book: Book) -> None:
+    spec = specify(book, "srgan", "smoke")
+    loss = spec.settings.losses["vgg19"]
+    unset = [name for name, value in loss.arguments.items() if value is None]
+    assert unset
+    before = loss.with_arguments({k: v for k, v in loss.arguments.items() if k not in unset})
+    losses = {**spec.settings.losses, "vgg19": before}
+    settings = spec.settings.model_copy(update={"losses": losses})
+    assert with_variant(spec.model_copy(update={"settings": settings}), book).variant == ()
+
+
 def test_a_recipe_that_the_book_has_not_keeps_what_was_told(book: Book) -> None:
     spec = specify(book, "srresnet", "smoke", settings=["training.steps=5"])
     elsewhere = spec.model_copy(update={"recipe": "somebody-elses"})

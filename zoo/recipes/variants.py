@@ -130,12 +130,18 @@ def _variant(spec: RunSpec, book: Book) -> tuple[tuple[str, ...], bool]:
     with suppress(ZooError):
         for _ in range(MOST_ROUNDS):
             made = filled(resolve(book, spec.recipe, spec.profile, seed=spec.seed, settings=texts))
-            differing = differences(spec, made.spec)
+            differing = [one for one in differences(spec, made.spec) if not _is_later(one)]
             if not differing:
                 return texts, True
             found |= dict(_settings(differing))
             texts = tuple(f"{path}={text}" for path, text in found.items())
     return texts, False
+
+
+def _is_later(each: Difference) -> bool:
+    """Tell whether only one side has an argument, unset: it was added after a run was trained."""
+    one, other = each.changed, each.reference
+    return (one is ABSENT and other is None) or (one is None and other is ABSENT)
 
 
 def _settings(differing: Sequence[Difference]) -> Iterator[tuple[str, str]]:
