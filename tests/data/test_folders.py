@@ -18,7 +18,7 @@ NAMED = "low-resolution by the folder's name"
 
 
 def put(folder: Path, *names: str, side: int = 16) -> None:
-    rng = np.random.default_rng(abs(hash(names)) % 1000)
+    rng = np.random.default_rng(side)
     for name in names:
         write_png(folder / f"{name}.png", rng.integers(0, 256, (side, side, 3), np.uint8))
 
