@@ -32,8 +32,6 @@ SMALL = [
     (re.compile(r"(--profile|-p) (?:demo|short|compact|sweep|paper)\b"), r"\1 smoke"),
     (re.compile(r"/(?:demo|short|compact|sweep|paper)/"), "/smoke/"),
 ]
-QUICK = ("docs/recipes.md",)
-"""Pages whose commands train and score nothing."""
 
 
 @dataclass(frozen=True)
@@ -169,10 +167,8 @@ def test_every_shell_block_is_run_or_says_why_not() -> None:
     assert SCENES.keys() <= set(WITH_COMMANDS)
 
 
-@pytest.mark.parametrize(
-    "page",
-    [pytest.param(page, marks=() if page in QUICK else pytest.mark.slow) for page in WITH_COMMANDS],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("page", WITH_COMMANDS)
 @pytest.mark.timeout(3600)
 def test_the_commands_of_a_page_run(page: str, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
