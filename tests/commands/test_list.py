@@ -113,3 +113,17 @@ def test_claims_and_matrices_from_files_are_listed(
     document = json.loads(zoo("list", "mine*", "--registry", mine, "--json").stdout)
     assert [row["summary"] for row in document["claims"]] == ["it helps"]
     assert [row["recipes"] for row in document["matrices"]] == [["rrdb", "mine-b"]]
+
+
+@pytest.mark.parametrize("kind", REGISTRIES)
+def test_each_component_has_its_summary_without_being_imported(zoo: Zoo, kind: str) -> None:
+    rows = json.loads(zoo("list", kind, "--json").stdout)[kind]
+    assert all(row["summary"].endswith(".") for row in rows if row["origin"] == "built-in")
+    lines = zoo("list", kind).stdout.splitlines()
+    assert lines[1].split() == ["name", "summary", "origin"]
+
+
+def test_a_plugins_summary_is_its_own(zoo: Zoo, plugin_file: Path) -> None:
+    result = zoo("list", "generators", "--plugin", plugin_file, "--json")
+    row = next(r for r in json.loads(result.stdout)["generators"] if r["name"] == "plugged-net")
+    assert row["summary"] == "One convolution and a pixel shuffle."

@@ -156,7 +156,8 @@ def test_problems_are_in_file_order(problems: list[str]) -> None:
 def test_the_form_of_a_message(problems: list[str]) -> None:
     assert (
         "mine.yaml:53: recipes.wrong-parameter.generator: unknown parameter 'num_block' of 'rrdb';"
-        " did you mean 'num_blocks'? (see: zoo show generator rrdb)"
+        " did you mean 'num_blocks'? (see: zoo show generator rrdb); known are: growth, "
+        "initialisation_gain, interpolation_skip, norm, num_blocks, residual_scaling, width"
     ) in problems
 
 

@@ -144,7 +144,8 @@ KINDS = "'constant', 'step' or 'cosine'"
 def test_settings_that_are_wrong_say_so(book: Book, setting: str, message: str) -> None:
     with pytest.raises(RecipeError) as caught:
         run(book, "rrdb", "demo", setting)
-    assert str(caught.value) == f"--set {setting}: {message}"
+    told = str(caught.value).partition("; known are: ")[0]
+    assert told == f"--set {setting}: {message}"
 
 
 @pytest.mark.parametrize(
