@@ -187,8 +187,9 @@ def test_turned_tiffs_of_one_strip_are_upright(tmp_path: Path, orientation: int)
         kind = Kind(photometric=photometric, bits=bits, extras=extras, orientation=orientation)
         path = tmp_path / "x.tif"
         assert check(path, tiff_of(kind), truth_of_tiff(kind), what=kind)
-        with PillowImage.open(io.BytesIO(tiff_of(kind))) as given:
-            check_picture(picture_of(given, "given"), truth_of_tiff(kind), kind)
+        for source in (path, io.BytesIO(tiff_of(kind))):
+            with PillowImage.open(source) as given:
+                check_picture(picture_of(given, "given"), truth_of_tiff(kind), kind)
 
 
 def test_twelve_bits_reach_white_in_both_readers(tmp_path: Path) -> None:

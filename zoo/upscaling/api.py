@@ -113,24 +113,7 @@ def upscale(
             f"this model enlarges {upscaler.scale} times, not {scale}: name another model, or "
             "leave the scale out"
         )
-    return _upscaled(upscaler, image, keep_grey=keep_grey)
-
-
-def _upscaled(
-    upscaler: Upscaler,
-    image: str | Path | PillowImage.Image | npt.NDArray[Any] | Tensor,
-    *,
-    keep_grey: bool,
-) -> PillowImage.Image | npt.NDArray[Any] | Tensor:
-    if isinstance(image, Tensor):
-        return _upscale_tensor(upscaler, image, keep_grey=keep_grey)
-    if isinstance(image, np.ndarray):
-        return _upscale_array(upscaler, image, keep_grey=keep_grey)
-    if isinstance(image, PillowImage.Image):
-        picture = picture_of(image, "given")
-    else:
-        picture = read_picture(Path(os.fspath(image)))
-    return _upscale_picture(upscaler, picture, keep_grey=keep_grey)
+    return _enlarged(upscaler, image, keep_grey=keep_grey)
 
 
 def open_upscaler(
@@ -161,6 +144,23 @@ def open_upscaler(
             _kept.popitem(last=False)
     _kept.move_to_end(key)
     return _kept[key]
+
+
+def _enlarged(
+    upscaler: Upscaler,
+    image: str | Path | PillowImage.Image | npt.NDArray[Any] | Tensor,
+    *,
+    keep_grey: bool,
+) -> PillowImage.Image | npt.NDArray[Any] | Tensor:
+    if isinstance(image, Tensor):
+        return _upscale_tensor(upscaler, image, keep_grey=keep_grey)
+    if isinstance(image, np.ndarray):
+        return _upscale_array(upscaler, image, keep_grey=keep_grey)
+    if isinstance(image, PillowImage.Image):
+        picture = picture_of(image, "given")
+    else:
+        picture = read_picture(Path(os.fspath(image)))
+    return _upscale_picture(upscaler, picture, keep_grey=keep_grey)
 
 
 def _upscale_picture(upscaler: Upscaler, picture: Picture, *, keep_grey: bool) -> PillowImage.Image:

@@ -113,7 +113,7 @@ def picture_of(loaded: PillowImage.Image, what: str, *, lossless: bool = True) -
         DataError: if it has 32 bits a channel, or a colour space without a way to RGB.
     """
     _stretch_transparent_level(loaded)
-    loaded.load()  # which turns a TIFF upright and drops the tag
+    _load(loaded)
     notes, exif, turn = _tags(loaded)
     profile = loaded.info.get("icc_profile")
     if loaded.mode in ("I", "F"):
@@ -144,6 +144,21 @@ _TARGETS: Final = {
     (False, True): "RGBA",
     (False, False): "RGB",
 }
+
+
+def _load(picture: Any) -> None:
+    """Decode a Pillow image, which turns a TIFF upright and drops the tag.
+
+    Pillow maps a file whose name it knows, and takes a turned one wrongly (`open_checked`).
+    """
+    name = getattr(picture, "filename", "")
+    if name:
+        picture.filename = ""
+    try:
+        picture.load()
+    finally:
+        if name:
+            picture.filename = name
 
 
 def _stretch_transparent_level(picture: PillowImage.Image) -> None:
