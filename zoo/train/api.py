@@ -42,16 +42,14 @@ def train(
         profile: how much training; by default `paper` on a CUDA GPU, else `demo`.
         seed: of weights, data order and pretraining.
         data: what to train on: `samples`, a dataset's name, or a folder of images.
-        settings: what is set beside recipe and profile, by path, such as
-            `{"generator.num_blocks": 8}`; or a list of `"path=value"`, as `--set` takes it.
+        settings: by path, such as `{"generator.num_blocks": 8}`; or a list of `"path=value"`.
         data_root: folder of datasets; by default `$ZOO_DATA`, else zoo's own.
         run_root: folder of runs.
         device: `auto`, `cpu`, `cuda` or `cuda:<n>`.
         fresh: delete what the run has done and start over.
         registry: files of recipes beside the built-in ones.
         plugins: Python files with components; they are executed.
-        observer: hears of progress; by default it is written to standard error, a line now and
-            then. `zoo.train.observer.Observer()` keeps quiet.
+        observer: hears of progress; by default lines go to standard error. `Observer()` is quiet.
 
     Returns:
         The run: `.metrics` is a DataFrame, `.generator()` the trained network.
@@ -65,7 +63,7 @@ def train(
     book = load_book([Path(file) for file in registry])
     check_book(book, required=recipe)
     chosen = default_profile(choose_device(device)) if profile is None else profile
-    source = {} if data is None else {"data.source": str(data)}
+    source = {} if data is None else {"data.source": data}
     wanted = [*written_settings(settings), *written_settings(source)]
     spec = complete(resolve(book, recipe, chosen, seed=seed, settings=wanted)).spec
     root = None if data_root is None else Path(data_root)
