@@ -35,8 +35,6 @@ def train(
 ) -> Run:
     """Train a recipe, its pretraining first where that is missing; go on with what was begun.
 
-    A finished run is not trained again: it is returned.
-
     Args:
         recipe: its name, see `zoo.list("recipes")`.
         profile: how much training; by default `paper` on a CUDA GPU, else `demo`.
@@ -52,7 +50,7 @@ def train(
         observer: hears of progress; by default lines go to standard error. `Observer()` is quiet.
 
     Returns:
-        The run: `.metrics` is a DataFrame, `.generator()` the trained network.
+        The run, trained now or before: `.metrics` is a DataFrame, `.generator()` the trained network.
 
     Raises:
         ZooError: if anything is wrong that the caller can mend; before training wherever possible.
@@ -67,5 +65,5 @@ def train(
     wanted = [*written_settings(settings), *written_settings(source)]
     spec = complete(resolve(book, recipe, chosen, seed=seed, settings=wanted)).spec
     root = None if data_root is None else Path(data_root)
-    observer = LineObserver(tell_on_stderr) if observer is None else observer
+    observer = observer or LineObserver(tell_on_stderr)
     return train_run(spec, Options(Path(run_root), root, device, fresh, observer))
