@@ -50,7 +50,7 @@ def train(
         observer: hears of progress; by default lines go to standard error. `Observer()` is quiet.
 
     Returns:
-        The run, trained now or before: `.metrics` is a DataFrame, `.generator()` the trained network.
+        The run, new or known: `.metrics` is a DataFrame, `.generator()` the trained network.
 
     Raises:
         ZooError: if anything is wrong that the caller can mend; before training wherever possible.
