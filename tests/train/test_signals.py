@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,12 @@ COMMAND = (
     *("--set", "losses.vgg19=null", "--set", "runtime.num_workers=2"),
     *("--set", "training.steps=100000", "--set", "training.log_every=10"),
 )
+SHORT = (
+    *(sys.executable, "cli.py", "train", "srresnet", "--profile", "smoke", "--device", "cpu"),
+    *("--set", "training.steps=100000", "--set", "training.log_every=1"),
+    *("--set", "training.validate_every=100000", "--set", "training.checkpoint_every=100000"),
+)
+"""No stage before it, and nothing saved before it is asked for."""
 
 
 @pytest.mark.parametrize(
@@ -38,22 +44,10 @@ COMMAND = (
 def test_a_signal_to_the_whole_group_saves_and_leaves_nobody_behind(
     tmp_path: Path, number: int, code: int
 ) -> None:
-    command = [*COMMAND, "--run-root", str(tmp_path)]
-    process = subprocess.Popen(
-        command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
     directory = RunDirectory(tmp_path / "srgan-wgangp" / "smoke" / "seed-0")
-    try:
-        deadline = time.monotonic() + 120
-        while not any(row["kind"] == "train" for row in directory.rows()):
-            assert process.poll() is None, process.stderr and process.stderr.read()
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+    with started(COMMAND, directory, tmp_path, stderr=subprocess.PIPE) as process:
         os.killpg(process.pid, number)
         _, told = process.communicate(timeout=60)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == code, told
     assert "saved; go on with: python cli.py train srgan-wgangp" in told
     assert list(directory.checkpoints.glob("*.pt"))
@@ -62,14 +56,16 @@ def test_a_signal_to_the_whole_group_saves_and_leaves_nobody_behind(
 
 
 @contextmanager
-def started(tmp_path: Path, **streams: Any) -> Iterator[subprocess.Popen[str]]:
+def started(
+    command: Sequence[str], directory: RunDirectory, run_root: Path, **streams: Any
+) -> Iterator[subprocess.Popen[str]]:
     """Start a training that does not end by itself; it has logged a row when the block begins."""
     process = subprocess.Popen(
-        [*COMMAND, "--run-root", str(tmp_path)],
+        [*command, "--run-root", str(run_root)],
         **{"cwd": REPOSITORY, "text": True, "start_new_session": True} | streams,
     )
     try:
-        wait_for_rows(tmp_path, 1)
+        wait_for_rows(directory, process, 1)
         yield process
     finally:
         if process.poll() is None:
@@ -77,33 +73,43 @@ def started(tmp_path: Path, **streams: Any) -> Iterator[subprocess.Popen[str]]:
         process.wait(60)
 
 
-def wait_for_rows(tmp_path: Path, more: int) -> None:
+def wait_for_rows(directory: RunDirectory, process: subprocess.Popen[str], more: int) -> None:
     """Wait until a training has logged so many rows more than now."""
-    directory = RunDirectory(tmp_path / "srgan-wgangp" / "smoke" / "seed-0")
 
     def num_rows() -> int:
         return sum(row["kind"] == "train" for row in directory.rows())
 
-    wanted, deadline = num_rows() + more, time.monotonic() + 120
+    wanted, deadline = num_rows() + more, time.monotonic() + 200
     while num_rows() < wanted:
+        assert process.poll() is None, process.stderr and process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
 
-def test_a_hangup_that_nohup_ignores_changes_nothing(tmp_path: Path) -> None:
+@pytest.fixture
+def directory(tmp_path: Path) -> RunDirectory:
+    """The directory of `SHORT`."""
+    return RunDirectory(tmp_path / "srresnet" / "smoke" / "seed-0")
+
+
+def test_a_hangup_that_nohup_ignores_changes_nothing(
+    tmp_path: Path, directory: RunDirectory
+) -> None:
     def ignore_hangup() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
-    with started(tmp_path, stderr=subprocess.DEVNULL, preexec_fn=ignore_hangup) as process:
+    streams: dict[str, Any] = {"stderr": subprocess.DEVNULL, "preexec_fn": ignore_hangup}
+    with started(SHORT, directory, tmp_path, **streams) as process:
         os.killpg(process.pid, signal.SIGHUP)
-        wait_for_rows(tmp_path, 2)
-        assert process.poll() is None
+        wait_for_rows(directory, process, 2)
         os.killpg(process.pid, signal.SIGTERM)
         assert process.wait(60) == 143
 
 
 @pytest.mark.parametrize("kind", ["head", "full", "terminal"])
-def test_an_output_that_is_gone_changes_nothing(tmp_path: Path, kind: str) -> None:
+def test_an_output_that_is_gone_changes_nothing(
+    tmp_path: Path, directory: RunDirectory, kind: str
+) -> None:
     """As `2>&1 | head` and a log on a full disk; a terminal that closes sends SIGHUP besides."""
     if kind == "terminal":
         reader, writer = pty.openpty()
@@ -111,19 +117,19 @@ def test_an_output_that_is_gone_changes_nothing(tmp_path: Path, kind: str) -> No
         reader, writer = os.pipe()
     else:
         reader, writer = os.open("/dev/null", os.O_RDONLY), os.open("/dev/full", os.O_WRONLY)
-    with started(tmp_path, stdout=writer, stderr=writer) as process:
+    with started(SHORT, directory, tmp_path, stdout=writer, stderr=writer) as process:
         os.close(writer)
         os.close(reader)
-        wait_for_rows(tmp_path, 2)
-        assert process.poll() is None
+        wait_for_rows(directory, process, 2)
         os.killpg(process.pid, signal.SIGHUP)
         assert process.wait(60) == 143
-    directory = RunDirectory(tmp_path / "srgan-wgangp" / "smoke" / "seed-0")
     assert latest_step(directory.checkpoints) >= directory.rows()[-1]["step"] > 0
 
 
-def test_the_kernel_says_that_processor_time_is_used_up(tmp_path: Path) -> None:
-    with started(tmp_path, stderr=subprocess.PIPE) as process:
+def test_the_kernel_says_that_processor_time_is_used_up(
+    tmp_path: Path, directory: RunDirectory
+) -> None:
+    with started(SHORT, directory, tmp_path, stderr=subprocess.PIPE) as process:
         seconds = sum(map(int, Path(f"/proc/{process.pid}/stat").read_text().split()[13:15]))
         limit = seconds // os.sysconf("SC_CLK_TCK") + 1
         resource.prlimit(process.pid, resource.RLIMIT_CPU, (limit, limit + 60))

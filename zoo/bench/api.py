@@ -194,7 +194,7 @@ def bench(
         run_root: see `Request`.
         records: see `Request`.
         device: see `Request`.
-        settings: what is set beside recipe and profile, such as `{"generator.num_blocks": 8}`.
+        settings: by path, such as `{"generator.num_blocks": 8}`; or a list of `"path=value"`.
         metrics: the scores to return, such as `("psnr-y", "perceptual")`; by default the suite's.
         registry: files of recipes beside the built-in ones.
         plugins: Python files with components; they are executed.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import signal
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
@@ -175,5 +176,8 @@ def configure(
 
 
 def main() -> None:
-    """Run the program: the console script `zoo`, and `cli.py` in a checkout."""
-    app()
+    """Run the program: the console script `zoo`, `python -m zoo`, and `cli.py` in a checkout."""
+    try:
+        app()
+    finally:  # the kernel repeats it every second: not to change how the program ends
+        signal.signal(signal.SIGXCPU, signal.SIG_IGN)

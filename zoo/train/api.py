@@ -37,24 +37,22 @@ def train(
 ) -> Run:
     """Train a recipe, its pretraining first where that is missing; go on with what was begun.
 
-    A finished run is not trained again: it is returned.
-
     Args:
         recipe: its name, see `zoo.list("recipes")`.
         profile: how much training; by default `paper` on a CUDA GPU, else `demo`.
         seed: of weights, data order and pretraining.
         data: what to train on: `samples`, a dataset's name, or a folder of images.
-        settings: what is set beside recipe and profile, such as `{"generator.num_blocks": 8}`.
+        settings: by path, such as `{"generator.num_blocks": 8}`; or a list of `"path=value"`.
         data_root: folder of datasets; by default `$ZOO_DATA`, else zoo's own.
         run_root: folder of runs.
         device: `auto`, `cpu`, `cuda` or `cuda:<n>`.
         fresh: delete what the run has done and start over.
         registry: files of recipes beside the built-in ones.
         plugins: Python files with components; they are executed.
-        observer: hears of progress, by default lines on stderr; `Observer()` keeps quiet.
+        observer: hears of progress; by default lines go to standard error. `Observer()` is quiet.
 
     Returns:
-        The run: `.metrics` is a DataFrame, `.generator()` the trained network.
+        The run, new or known: `.metrics` is a DataFrame, `.generator()` the trained network.
 
     Raises:
         ZooError: if anything is wrong that the caller can mend; before training wherever possible.

@@ -27,6 +27,7 @@ PROBE_SIDE: Final = 64
 _SIGNS = (
     *("can't allocate memory", "not enough memory", "out of memory", "bad_alloc"),
     "Storage size calculation overflowed",  # more bytes than there are addresses
+    "could not create a primitive",  # oneDNN, where the address space is limited
 )
 _CGROUP = Path("/sys/fs/cgroup")
 
