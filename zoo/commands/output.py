@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -21,6 +23,10 @@ from rich.text import Text
 
 GAP = "  "
 PROGRESS_SHARES = 10
+WORTH_SAYING: Final = 30.0
+"""Seconds left from which something long says so as soon as it knows."""
+_PERIOD: Final = 600.0
+"""Seconds that a bar's estimate looks back: a unit of work may take a minute."""
 _BAR = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
 
 
@@ -102,14 +108,18 @@ def print_error(error: Exception) -> None:
 
 @contextmanager
 def progress(description: str) -> Iterator[Callable[[int, int], None]]:
-    """Show how far something long has come: a bar on a terminal, a line per tenth elsewhere.
+    """Show how far something long has come, and the time left.
+
+    On a terminal that is a bar. Elsewhere it is a line a tenth; one more says the time left as
+    soon as it is known, if that is long.
 
     Yields:
         What to call with the units done and the units in all.
     """
     console = stderr()
     if console.is_terminal:
-        with Progress(TextColumn("{task.description}"), *_BAR, console=console) as bar:
+        columns = (TextColumn("{task.description}"), *_BAR)
+        with Progress(*columns, console=console, speed_estimate_period=_PERIOD) as bar:
             task = bar.add_task(description, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
     else:
@@ -133,14 +143,20 @@ def configure_logging(level: int) -> None:
 
 
 def _plain_progress(console: Console, description: str) -> Callable[[int, int], None]:
-    shown = 0
+    since, shown, foretold = time.monotonic(), 0, False
 
     def report(done: int, total: int) -> None:
-        nonlocal shown
+        nonlocal shown, foretold
         share = PROGRESS_SHARES * done // max(total, 1)
+        seconds = (time.monotonic() - since) * (total - done) / max(done, 1)
+        is_long = seconds >= WORTH_SAYING
+        left = f"about {timedelta(seconds=round(seconds))} left"
         if share > shown:
-            shown = share
-            console.print(Text(f"{description}: {100 * share // PROGRESS_SHARES}%"))
+            ending = f", {left}" if is_long else ""
+            console.print(Text(f"{description}: {100 * share // PROGRESS_SHARES}%{ending}"))
+        elif done and is_long and not foretold:
+            console.print(Text(f"{description}: {left}"))
+        shown, foretold = max(share, shown), foretold or done > 0
 
     return report
 
