@@ -186,7 +186,6 @@ def _comparison(
         *notes,
         *remarks(records),
         *stand_ins(records),
-        *_own_judges(records),
         *_random_judges(records),
     ]
     groups = _groups(records, order)
@@ -252,19 +251,6 @@ def _whole_suite(
                 reason = (dataset.skipped if dataset else None) or missing
                 notes.append(f"no mean of the suite: {name} was skipped: {reason}")
     return whole
-
-
-def _own_judges(records: Sequence[Record]) -> list[str]:
-    """Say which scores come from a network that the generator was trained against."""
-    found: dict[str, dict[str, None]] = {}
-    for record in records:
-        for key, components in record.provenance.get("trained_against", {}).items():
-            said = f"{record.target.name} (loss {', '.join(components)})"
-            found.setdefault(record.columns[key].label, {})[said] = None
-    return [
-        f"{label} says little of {', '.join(names)}: the loss compares by the same network"
-        for label, names in found.items()
-    ]
 
 
 def _random_judges(records: Sequence[Record]) -> list[str]:

@@ -187,30 +187,36 @@ class Scorer:
         keeper = PictureKeeper(self.suite, record_path(self.records, record))
         forward = Forward(upscale, self.execution)
         judges = Judges(self._metrics, self.columns, self.execution)
-        scored_datasets = [
-            DatasetScores(
-                name=dataset.name,
-                skipped=dataset.skipped,
-                images=tuple(self._score_images(upscale, forward, dataset, judges, keeper, clock)),
-            )
-            for dataset in self.suite.datasets
-        ]
-        datasets = [judges.kept(dataset) for dataset in scored_datasets]
-        since = time.perf_counter()
-        with self.execution.scoring():
-            cost = measured_cost(upscale, scale=self.suite.scale, device=self.execution.device)
-        clock.cost = time.perf_counter() - since
+        scored = []
+        for dataset in self.suite.datasets:
+            images = tuple(self._score_images(upscale, forward, dataset, judges, keeper, clock))
+            scored.append(DatasetScores(name=dataset.name, skipped=dataset.skipped, images=images))
+        cost = self._cost(upscale, clock)
         clock.total = time.perf_counter() - begin
-        scored = {"datasets": tuple(datasets), "cost": cost, "pictures": tuple(keeper.kept)}
-        scored["columns"] = judges.columns()
-        provenance = record.provenance | {"seconds": clock.total} | _noticed(forward, candidate)
-        complete = record.model_copy(update=scored | {"provenance": provenance})
+        noticed = {"seconds": clock.total} | _noticed(forward, candidate)
+        datasets = tuple(judges.kept(dataset) for dataset in scored)  # some metric may be lost
+        complete = record.model_copy(
+            update={
+                "columns": judges.columns(),
+                "datasets": datasets,
+                "cost": cost,
+                "pictures": tuple(keeper.kept),
+                "provenance": record.provenance | noticed,
+            }
+        )
         if candidate.is_cacheable:
             return complete
         # a callable has no content to hash: its scores tell one version of it from another
         key = identity_hash({"key": record.key, "scores": [d.model_dump() for d in datasets]})
         named = complete.model_copy(update={"key": key})
         return named.model_copy(update={"pictures": keeper.move_to(self.records, named)})
+
+    def _cost(self, upscale: Upscaler, clock: Clock) -> dict[str, float]:
+        since = time.perf_counter()
+        with self.execution.scoring():
+            cost = measured_cost(upscale, scale=self.suite.scale, device=self.execution.device)
+        clock.cost = time.perf_counter() - since
+        return cost
 
     def failure(self, candidate: Candidate, reason: str) -> Record:
         """Return the record that says why a candidate could not be scored."""
