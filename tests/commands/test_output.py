@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -74,6 +75,24 @@ def test_progress_without_a_terminal_is_a_line_a_tenth(capsys: pytest.CaptureFix
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [f"counting: {10 * tenth}%" for tenth in range(1, 11)]
+
+
+def test_something_long_says_the_time_left_as_soon_as_it_knows(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(output, "time", SimpleNamespace(monotonic=lambda: now))
+    with progress("upscaling") as report:
+        for done in range(1, 101):
+            now += 4.0
+            report(done, 100)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:3] == [
+        "upscaling: about 0:06:36 left",
+        "upscaling: 10%, about 0:06:00 left",
+        "upscaling: 20%, about 0:05:20 left",
+    ]
+    assert lines[-2:] == ["upscaling: 90%, about 0:00:40 left", "upscaling: 100%"]
 
 
 def test_progress_of_nothing_is_silent(capsys: pytest.CaptureFixture[str]) -> None:

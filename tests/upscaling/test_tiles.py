@@ -114,6 +114,19 @@ def test_too_little_context_is_seen_at_the_seams_and_mended(
     assert float((whole - cut).abs().max()) < LEVEL
 
 
+def test_a_seam_that_shows_ends_the_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tiles after it would be made twice."""
+    generator, image, heard = Blur(steps=60), noise(70, 400), []
+    first = iter([2])
+    found = tiles.find_context
+    monkeypatch.setattr(tiles, "find_context", lambda *given: next(first, None) or found(*given))
+    upscaler = Upscaler(generator, tile=96)
+    upscaler.upscale(image, lambda *_: None, lambda done, total: heard.append((done, total)))
+    again = heard.index((1, heard[-1][1]), 1)
+    assert heard[again - 1][0] < heard[again - 1][1]
+    assert heard[-1][0] == heard[-1][1]
+
+
 @pytest.mark.parametrize(
     ("generator", "why"), [(Pooled(), "the whole picture"), (Placed(), "where in the picture")]
 )

@@ -198,34 +198,38 @@ class Scorer:
         keeper = PictureKeeper(self.suite, record_path(self.records, record))
         forward = Forward(upscale, self.execution)
         judges = Judges(self._metrics, self.columns, self.execution)
-        scored_datasets = [
-            DatasetScores(
-                name=dataset.name,
-                skipped=dataset.skipped,
-                degradation=dataset.degradation,
-                images=tuple(self._score_images(upscale, forward, dataset, judges, keeper, clock)),
-            )
-            for dataset in self.suite.datasets
-        ]
-        datasets = [judges.kept(dataset) for dataset in scored_datasets]
-        since = time.perf_counter()
-        with self.execution.scoring():
-            cost = measured_cost(upscale, scale=self.suite.scale, device=self.execution.device)
-        clock.cost = time.perf_counter() - since
+        scored = []
+        for dataset in self.suite.datasets:
+            images = tuple(self._score_images(upscale, forward, dataset, judges, keeper, clock))
+            known = {"skipped": dataset.skipped, "degradation": dataset.degradation}
+            scored.append(DatasetScores(name=dataset.name, images=images, **known))
+        cost = self._cost(upscale, clock)
         clock.total = time.perf_counter() - begin
-        scored = {"datasets": tuple(datasets), "cost": cost, "pictures": tuple(keeper.kept)}
-        scored["columns"] = judges.columns()
-        provenance = record.provenance | {"seconds": clock.total} | _noticed(forward, candidate)
-        complete = record.model_copy(update=scored | {"provenance": provenance})
+        noticed = {"seconds": clock.total} | _noticed(forward, candidate)
+        complete = record.model_copy(
+            update={
+                "columns": judges.columns(),
+                "datasets": tuple(judges.kept(dataset) for dataset in scored),  # one may be lost
+                "cost": cost,
+                "pictures": tuple(keeper.kept),
+                "provenance": record.provenance | noticed,
+            }
+        )
         return complete if candidate.is_cacheable else self._named(complete, keeper)
 
     def _named(self, record: Record, keeper: PictureKeeper) -> Record:
         """Return a callable's record: its scores tell one version from another, without a hash."""
         scores = [dataset.model_dump() for dataset in record.datasets]
-        named = record.model_copy(
-            update={"key": identity_hash({"key": record.key, "scores": scores})}
-        )
+        key = identity_hash({"key": record.key, "scores": scores})
+        named = record.model_copy(update={"key": key})
         return named.model_copy(update={"pictures": keeper.move_to(self.records, named)})
+
+    def _cost(self, upscale: Upscaler, clock: Clock) -> dict[str, float]:
+        since = time.perf_counter()
+        with self.execution.scoring():
+            cost = measured_cost(upscale, scale=self.suite.scale, device=self.execution.device)
+        clock.cost = time.perf_counter() - since
+        return cost
 
     def failure(self, candidate: Candidate, reason: str) -> Record:
         """Return the record that says why a candidate could not be scored."""

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import (
@@ -32,6 +34,10 @@ from zoo.letters import visible
 
 GAP = "  "
 PROGRESS_SHARES = 10
+WORTH_SAYING: Final = 30.0
+"""Seconds left from which something long says so as soon as it knows."""
+_PERIOD: Final = 600.0
+"""Seconds that a bar's estimate looks back: a unit of work may take a minute."""
 _BAR = (
     TextColumn("{task.description}", markup=False),
     *(BarColumn(), TaskProgressColumn(), TimeRemainingColumn()),
@@ -124,7 +130,10 @@ def print_error(error: Exception) -> None:
 
 @contextmanager
 def progress(description: str, *, of_bytes: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """Show how far something long has come: a bar on a terminal, a line per tenth elsewhere.
+    """Show how far something long has come, and the time left.
+
+    On a terminal that is a bar. Elsewhere it is a line a tenth; one more says the time left as
+    soon as it is known, if that is long.
 
     Args:
         description: what goes on.
@@ -135,9 +144,8 @@ def progress(description: str, *, of_bytes: bool = False) -> Iterator[Callable[[
     """
     console, description = stderr(), visible(description)
     if draws(console):
-        columns = (DownloadColumn(), TransferSpeedColumn()) if of_bytes else ()
-        text = TextColumn("{task.description}", markup=False)
-        with Progress(text, *_BAR, *columns, console=console) as bar:
+        columns = (*_BAR, *((DownloadColumn(), TransferSpeedColumn()) if of_bytes else ()))
+        with Progress(*columns, console=console, speed_estimate_period=_PERIOD) as bar:
             task = bar.add_task(description, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total or None)
     else:
@@ -163,19 +171,25 @@ def configure_logging(level: int) -> None:
 def _plain_progress(
     console: Console, description: str, *, of_bytes: bool
 ) -> Callable[[int, int], None]:
-    reached = 0
+    since, reached, foretold = time.monotonic(), 0, False
 
     def report(done: int, total: int) -> None:
-        nonlocal reached
+        nonlocal reached, foretold
+        seconds = (time.monotonic() - since) * (total - done) / max(done, 1)
+        is_long = seconds >= WORTH_SAYING
+        left = f"about {timedelta(seconds=round(seconds))} left"
         if of_bytes and not total:  # a line each time that it has doubled
             share, told = done.bit_length(), f"{_size(done)}, the server does not say of how many"
         else:
             share = PROGRESS_SHARES * done // max(total, 1)
             told = f"{100 * share // PROGRESS_SHARES}%"
             told += f" of {_size(total)}" if of_bytes else ""
+            told += f", {left}" if is_long else ""
         if share > reached:
-            reached = share
             console.print(shown(f"{description}: {told}"))
+        elif done and is_long and not foretold:
+            console.print(shown(f"{description}: {left}"))
+        reached, foretold = max(share, reached), foretold or done > 0
 
     return report
 

@@ -33,7 +33,8 @@ SUFFIX_FORMATS: Final[Mapping[str, str]] = {
     ".tiff": "TIFF",
 }
 QUALITY: Final = 95
-COMPRESSION_LEVEL: Final = 6
+PNG_LEVEL: Final = 3
+"""A third of the time of the usual 6, for files a tenth larger."""
 _MOST_PIXELS_A_SIDE: Final = {"JPEG": 65_535, "WEBP": 16_383}
 _SPACE: Final = slice(16, 20)  # where a colour profile says which colours it is of
 _EXIF_PREFIX: Final = b"Exif\x00\x00"
@@ -127,7 +128,7 @@ def encode_deep_png(pixels: npt.NDArray[np.uint16], chunks: Mapping[bytes, bytes
         greyscale=channels < 3,
         alpha=channels in (2, 4),
         bitdepth=16,
-        compression=COMPRESSION_LEVEL,
+        compression=PNG_LEVEL,
     )
     plain, whole = io.BytesIO(), io.BytesIO()
     writer.write_packed(plain, (row.astype(">u2").tobytes() for row in pixels))
@@ -155,6 +156,8 @@ def _encoded(picture: Picture, kind: str) -> tuple[bytes | memoryview, tuple[str
         notes = (f"16 bits rounded to the 8 that {kind} has",)
     if kind == "JPEG":
         options |= {"quality": QUALITY, "subsampling": 0, "optimize": True}
+    elif kind == "PNG":
+        options |= {"compress_level": PNG_LEVEL}
     elif kind == "WEBP":
         lossless = picture.lossless
         options |= {"lossless": lossless, "quality": 80 if lossless else QUALITY, "exact": lossless}

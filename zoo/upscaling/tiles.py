@@ -178,6 +178,8 @@ class Upscaler:
             write(self._own_part(answer, down, across), top, left)
             if advance is not None:
                 advance(number, len(tiles))
+            if gauge.largest > SEAM_TOLERANCE and self._may_have_better_seams:
+                break  # the picture is done again: the other tiles would be in vain
         seen = max(
             max(down.stop - down.start, across.stop - across.start) for down, across in tiles
         )
@@ -260,7 +262,12 @@ class Upscaler:
                 self._whole,
             )
             return True
-        return tiling.seam <= SEAM_TOLERANCE or self._execution.bfloat16
+        return tiling.seam <= SEAM_TOLERANCE or not self._may_have_better_seams
+
+    @property
+    def _may_have_better_seams(self) -> bool:
+        """Whether more context is tried where a seam shows."""
+        return self._whole is None and not self._execution.bfloat16
 
     def _widen(self, image: Tensor, tiling: Tiling) -> None:
         """Look for more context, where the blocks that were tried before did not show the need."""
