@@ -133,6 +133,7 @@ def test_a_run_with_other_settings_is_left_and_said(
 
 
 @pytest.mark.usefixtures("fates")
+@pytest.mark.slow
 def test_a_damaged_run_costs_its_row_and_lost_weights_are_made_again(
     bench: Bench, run_root: Path
 ) -> None:
@@ -155,6 +156,7 @@ def test_a_damaged_run_costs_its_row_and_lost_weights_are_made_again(
 
 
 @pytest.mark.usefixtures("fates")
+@pytest.mark.slow
 def test_the_effects_of_a_factorial_are_printed(
     bench: Bench, registry_file: Callable[[str], Path]
 ) -> None:

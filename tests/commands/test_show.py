@@ -63,6 +63,7 @@ def test_the_default_profile_is_said_with_its_reason(zoo: Zoo) -> None:
     assert f"profile: {expected} (the default on " in zoo("show", "srresnet").stdout
 
 
+@pytest.mark.slow
 def test_every_recipe_can_be_shown(zoo: Zoo) -> None:
     for name in load_book().recipes:
         assert zoo("show", name, "--profile", "smoke", "--json").exit_code == 0, name

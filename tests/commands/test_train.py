@@ -167,6 +167,7 @@ def test_a_dry_run_is_printed_a_row_a_stage(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_ways_to_execute_a_step_are_timed_and_shown(zoo: Zoo, tmp_path: Path) -> None:
     settings = ("runtime.tune=true", "runtime.threads=1", "training.steps=2")
     tuned = [*SMOKE, "--run-root", tmp_path]
@@ -227,6 +228,7 @@ def test_a_terminal_that_moves_no_cursor_gets_the_lines(
     assert "srgan\\x1b[31m" in screen.getvalue()
 
 
+@pytest.mark.slow
 def test_a_cell_of_a_matrix_is_trained_like_any_recipe(
     zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

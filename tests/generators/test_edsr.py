@@ -66,6 +66,7 @@ def test_starts_as_bicubic_where_that_is_added() -> None:
 @pytest.mark.parametrize(
     ("recipe", "matched"), [("edsr", "rrdb"), ("esrgan-wgangp-edsr", "esrgan-wgangp")]
 )
+@pytest.mark.slow
 def test_costs_what_it_is_compared_with(profile: str, recipe: str, matched: str) -> None:
     """The recipes' promise: plain residual blocks at RRDBNet's operations, under every profile."""
     macs = []

@@ -116,6 +116,7 @@ def test_batches_arrive_as_they_were_cut(
             torch.testing.assert_close(image.cpu(), to_float(pixels), rtol=0, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_adams_state_comes_back_to_its_device(
     make_spec: MakeSpec, device: torch.device, tmp_path: Path
 ) -> None:

@@ -180,6 +180,7 @@ def test_one_layer_of_weight_one_is_the_plain_loss(vgg: type[Perceptual]) -> Non
     assert named.provenance() == plain.provenance()
 
 
+@pytest.mark.slow
 def test_several_layers_of_any_network() -> None:
     images = two_images(24)
     layers = {"blocks.2": 0.1, "blocks.0": 1.0}

@@ -99,6 +99,7 @@ def test_the_authors_package_agrees_at_odd_sizes(
 
 @pytest.mark.usefixtures("filled_store")
 @pytest.mark.parametrize("name", ["lpips-alex", "dists"])
+@pytest.mark.slow
 def test_the_authors_package_agrees_on_images_above_256_pixels(name: str) -> None:
     """piq would shrink them for DISTS, as its authors' example does before the class sees them."""
     pair = pictures(259, 257)

@@ -26,6 +26,7 @@ def views(root: Path, book: Book) -> tuple[FactorialView, ...]:
     return build_page(select(root), root, book=book).factorials
 
 
+@pytest.mark.slow
 def test_a_missing_cell_is_named_with_the_command(
     tmp_path: Path, book: Book, matrix: Matrix
 ) -> None:
@@ -51,6 +52,7 @@ def test_a_crashed_cell_is_missing_too(tmp_path: Path, book: Book, matrix: Matri
     assert matrix.cells[0].recipe in view.lacking[0]
 
 
+@pytest.mark.slow
 def test_only_what_was_tried_is_missed(tmp_path: Path, book: Book, matrix: Matrix) -> None:
     named = [cell for cell in matrix.cells if book.recipes[cell.recipe].matrix is None]
     assert named

@@ -326,6 +326,7 @@ def test_another_step_is_measured_for_itself(
     assert len(kept_times(tmp_path)) == 2
 
 
+@pytest.mark.slow
 def test_measuring_changes_nothing_of_the_run(
     tiny: MakeSpec, make_options: MakeOptions, running_clock: Seconds
 ) -> None:

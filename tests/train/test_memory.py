@@ -53,6 +53,7 @@ def test_the_peak_of_a_piece_of_work_is_its_own() -> None:
     assert 120 * MIB < large - small < 200 * MIB
 
 
+@pytest.mark.slow
 def test_a_forecast_is_the_most_of_its_parts(
     make_spec: MakeSpec, make_options: MakeOptions
 ) -> None:
@@ -160,6 +161,7 @@ def test_where_trials_do_not_fit_only_few_images_lie_on_the_device(
     assert choose_store(spec, execution, paths=[], validator=validator) == expected
 
 
+@pytest.mark.slow
 def test_a_run_is_the_same_wherever_its_images_lie(
     make_spec: MakeSpec, make_options: MakeOptions
 ) -> None:

@@ -77,6 +77,7 @@ def test_an_adversarial_run_trains_its_pretraining_first_and_shares_it(
     assert pretrained["psnr_y"] in started_from
 
 
+@pytest.mark.slow
 def test_pretraining_is_found_under_another_recipes_name(
     make_spec: MakeSpec, make_options: MakeOptions
 ) -> None:
@@ -88,6 +89,7 @@ def test_pretraining_is_found_under_another_recipes_name(
     assert [started[0] for started in notes.started] == ["esrgan-wgangp-novgg"]
 
 
+@pytest.mark.slow
 def test_other_pretraining_does_not_overwrite_a_run(
     make_spec: MakeSpec, make_options: MakeOptions
 ) -> None:
@@ -146,6 +148,7 @@ def test_there_is_nothing_to_show_before_the_first_checkpoint(tmp_path: Path) ->
         preview(tmp_path)
 
 
+@pytest.mark.slow
 def test_forgetting_the_random_state_would_be_seen(
     make_spec: MakeSpec, make_options: MakeOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -142,6 +142,7 @@ def test_deleting_a_run_half_way_leaves_nothing_that_claims_to_be_finished(
     assert deleted[-1] == "provenance.json"
 
 
+@pytest.mark.slow
 def test_a_damaged_record_of_another_run_is_no_obstacle(
     make_spec: MakeSpec, make_options: MakeOptions
 ) -> None:

@@ -175,6 +175,7 @@ def test_tiles_are_halved_until_they_fit(
     assert "memory" not in caplog.text, "what was learnt is kept for the next picture"
 
 
+@pytest.mark.slow
 def test_less_memory_than_the_smallest_tile_needs_is_an_error() -> None:
     with pytest.raises(MachineError, match="not enough memory"):
         run(Upscaler(Greedy(most=10, error=OUT_OF_MEMORY)), noise(70, 90))

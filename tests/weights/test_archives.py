@@ -263,6 +263,7 @@ def test_headers_of_headers_are_told(tmp_path: Path) -> None:
         read(raw_tar(tmp_path, one * 5000))
 
 
+@pytest.mark.slow
 def test_a_member_that_is_larger_than_known_is_not_read(tmp_path: Path) -> None:
     huge = 200 << 20
     tar = raw_tar(tmp_path, entry(MEMBER, huge).tobuf(), bytes(huge))

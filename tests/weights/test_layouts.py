@@ -66,6 +66,7 @@ def convolutions(entry: FeatureNetworkEntry, tensors: dict[str, Tensor]) -> list
 
 
 @pytest.mark.parametrize("network", ["vgg16", "alexnet"])
+@pytest.mark.slow
 def test_a_flax_port_convolves_as_before(network: str) -> None:
     held = flax(network)
     trunk = next(iter(held.values()))
