@@ -131,7 +131,7 @@ def test_a_syntax_error_has_its_line(write: Write) -> None:
 def test_files_that_are_no_plugins(tmp_path: Path) -> None:
     with pytest.raises(PluginError, match="does not exist"):
         load_plugin_file(tmp_path / "none.py")
-    with pytest.raises(PluginError, match="does not exist"):
+    with pytest.raises(PluginError, match="it is a folder, not a file"):
         load_plugin_file(tmp_path)
     text = tmp_path / "plugin.txt"
     text.write_text("x = 1\n")

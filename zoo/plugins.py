@@ -94,8 +94,7 @@ def load_plugin_file(path: str | Path) -> ModuleType:
     replaced by the new ones. When the file fails, every registry is left as it was.
 
     Raises:
-        PluginError: if the file does not exist or fails; the message has the line that failed.
-        UnfitFileError: if it is a pipe, a device, a folder, or far too large.
+        PluginError: if it is no file that can be read, or fails; the message has the line.
         DuplicateNameError: if it takes a name that is already taken.
     """
     path = from_home(path).resolve()
@@ -103,7 +102,10 @@ def load_plugin_file(path: str | Path) -> ModuleType:
         raise PluginError(f"plugin file {path} does not exist")
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:12]
     name = f"zoo_plugin_{path.stem.replace('-', '_')}_{digest}"
-    code = read_file(path)
+    try:
+        code = read_file(path)
+    except OSError as error:
+        raise PluginError(f"cannot read the plugin file {path}: {error.strerror}") from error
     content_hash = hashlib.sha256(code).hexdigest()
     loaded = sys.modules.get(name)
     if loaded is not None and getattr(loaded, PLUGIN_HASH) == content_hash:

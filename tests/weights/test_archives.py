@@ -218,7 +218,7 @@ def test_an_archive_that_cannot_be_read_is_told(tmp_path: Path, name: str) -> No
     with pytest.raises(MachineError, match="No such file"):
         read(tmp_path / name)
     (tmp_path / name).mkdir()
-    with pytest.raises(MachineError, match="Is a directory"):
+    with pytest.raises(MachineError, match="it is a folder"):
         read(tmp_path / name)
 
 

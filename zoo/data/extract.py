@@ -44,7 +44,7 @@ def extract(
         IntegrityError: if the archive is damaged, of another kind, or has an entry it should not.
     """
     try:
-        require_file(archive, max_bytes)
+        require_file(archive, MAX_BYTES)
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as opened:
                 _extract_zip(opened, archive, folder, max_entries, max_bytes)
