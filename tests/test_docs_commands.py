@@ -110,7 +110,7 @@ SCENES: dict[str, list[Callable[[Path], None]]] = {
     "docs/models.md": [runs("srresnet-nobn", "esrgan-wgangp")],
     "docs/training.md": [photos(*(f"home/photos/{n}.png" for n in range(4)))],
     "docs/upscale.md": [
-        photos("photo.png", "photo.jpg", "holiday/a.png", "holiday/b/c.png", "scans/a.tif"),
+        photos("photo.png", "photo.jpg", "holiday/a.png", "holiday/b/c.png", "scans/page.tif"),
         runs("esrgan"),
     ],
 }
