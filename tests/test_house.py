@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-
-import pytest
 
 from zoo.recipes.book import load_book
 from zoo.registry import REGISTRIES
@@ -58,11 +56,23 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
-def source_files() -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def of_every_file(rule: Callable[[Path], None]) -> Callable[[], None]:
+    """Make one test of a rule: it names each file that breaks it."""
+
+    def test() -> None:
+        broken = []
+        for path in SOURCES:
+            try:
+                rule(path)
+            except AssertionError as error:
+                broken.append(f"{name_of(path)}: {error}")
+        assert not broken, "\n".join(broken)
+
+    test.__doc__ = rule.__doc__
+    return test
 
 
-@source_files()
+@of_every_file
 def test_files_are_short_and_named_for_what_they_hold(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_FILE_LINES
     assert path.stem not in VAGUE_NAMES
@@ -70,7 +80,7 @@ def test_files_are_short_and_named_for_what_they_hold(path: Path) -> None:
     assert ast.get_docstring(tree_of(path)), "a module says what lives in it"
 
 
-@source_files()
+@of_every_file
 def test_functions_fit_a_screen(path: Path) -> None:
     long = [
         f"{node.name} has {node.end_lineno - node.lineno + 1} lines"
@@ -82,7 +92,7 @@ def test_functions_fit_a_screen(path: Path) -> None:
     assert long == []
 
 
-@source_files()
+@of_every_file
 def test_library_code_neither_asserts_nor_prints(path: Path) -> None:
     bad = []
     for node in ast.walk(tree_of(path)):
@@ -96,7 +106,7 @@ def test_library_code_neither_asserts_nor_prints(path: Path) -> None:
     assert bad == []
 
 
-@source_files()
+@of_every_file
 def test_one_door_opens_what_is_read(path: Path) -> None:
     """`zoo.files` waits for no pipe, reads no device and takes no file that fills the memory."""
     if name_of(path) in ("zoo/files.py", "zoo/__init__.py"):  # the latter imports nothing of zoo
@@ -161,7 +171,7 @@ def imported_parts(path: Path) -> Iterator[tuple[int, str]]:
             yield line, parts[1]
 
 
-@source_files()
+@of_every_file
 def test_imports_go_down(path: Path) -> None:
     part = part_of(path)
     if part == "__init__":
@@ -221,7 +231,7 @@ def component_names() -> dict[str, str]:
     }
 
 
-@source_files()
+@of_every_file
 def test_no_component_is_named_in_logic_outside_its_own_part(path: Path) -> None:
     """A component's name belongs to its folder and to the catalogue of weights."""
     homes = component_names()
@@ -242,7 +252,7 @@ def recipe_names() -> re.Pattern[str]:
     return re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, recipes))})(?![\w-])")
 
 
-@source_files()
+@of_every_file
 def test_no_recipe_is_named_in_logic(path: Path) -> None:
     """Delete `esrgan` everywhere but in registry.yaml, tests and docs, and nothing breaks.
 
