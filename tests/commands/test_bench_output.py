@@ -35,7 +35,7 @@ def record(recipe: str, seed: int, offset: float, **changes: Any) -> Record:
 
 def printed(records: list[Record], capsys: pytest.CaptureFixture[str]) -> str:
     result: Any = SimpleNamespace(records=records, suite=SimpleNamespace(name="tiny", metrics=()))
-    request: Any = SimpleNamespace(profile="demo", metrics=())
+    request: Any = SimpleNamespace(profile="demo", metrics=(), asked_as=())
     print_result(load_book(), result, request, FORMS["terminal"], None)
     return " ".join(capsys.readouterr().out.split())
 

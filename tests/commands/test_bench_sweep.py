@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 from typer.testing import Result
 
 import zoo as package
+from tests.runs.made_up import begin_run, finish_run
 from zoo.bench.records import read_records
 from zoo.recipes.schema import RunSpec
 from zoo.runs.directory import RunDirectory
@@ -119,8 +121,14 @@ def test_a_recipe_that_breaks_the_estimate_breaks_no_other(
 def test_a_run_with_other_settings_is_left_and_said(
     bench: Bench, run_root: Path, data_root: Path
 ) -> None:
-    edited = run_root / "srresnet/smoke/seed-0/recipe.yaml"
-    edited.write_text(edited.read_text().replace("learning_rate: 0.0001", "learning_rate: 0.5"))
+    directory = RunDirectory(run_root / "srresnet/smoke/seed-0")
+    spec = directory.spec()
+    assert spec is not None
+    training = spec.settings.training.model_copy(update={"learning_rate": 0.5})
+    settings = spec.settings.model_copy(update={"training": training})
+    shutil.rmtree(directory.path)
+    other = begin_run(directory, spec.model_copy(update={"settings": settings}))
+    finish_run(directory, other)
     before = (run_root / "srresnet/smoke/seed-0/summary.json").read_bytes()
     result = bench("srresnet", "--seeds", "1", "--train")
     assert result.exit_code == 3

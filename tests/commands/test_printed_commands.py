@@ -13,6 +13,7 @@ import pytest
 
 from tests.commands.conftest import Zoo
 from tests.recipes.test_variants import CASES
+from tests.runs.made_up import SESSION, begin_run, finish_run
 from zoo.bench.candidates import run_candidate
 from zoo.bench.records import read_records
 from zoo.data.images import write_png
@@ -212,16 +213,8 @@ def test_a_run_of_a_recipe_that_nobody_knows_here_keeps_what_it_told(tmp_path: P
     spec = specify(load_book(), "srresnet", "smoke", settings=["training.steps=5"])
     other = spec.model_copy(update={"recipe": "elsewhere"})
     directory = RunDirectory(tmp_path / "elsewhere")
-    directory.path.mkdir()
-    identity = {
-        "data": "",
-        "settings": spec.settings.model_dump(mode="json"),
-        "execution": {"device": "cpu", "precision": "float32"},
-        "num_steps": 5,
-    }
-    directory.begin_session(other, identity, {"sources": ["--registry", "theirs.yaml"]})
-    directory.weights.write_bytes(b"")
-    directory.write_summary({"seconds": 1.0, "steps": 5, "verdict": "stable", "components": {}}, "")
+    told = SESSION | {"sources": ["--registry", "theirs.yaml"]}
+    finish_run(directory, begin_run(directory, other, session=told))
     target = run_candidate(directory.path, load_book()).target
     assert target.name == "elsewhere training.steps=5"
     assert target.command == (

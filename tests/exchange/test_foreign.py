@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,13 +11,17 @@ from torch import Tensor, nn
 
 from tests.exchange import networks
 from tests.exchange.networks import passing
+from tests.runs.made_up import begin_run
 from zoo.errors import RecipeError, WeightsError
 from zoo.exchange.foreign import Imported, import_model, known_layouts
 from zoo.files import file_sha256
 from zoo.generators.base import Generator
 from zoo.models.file import read_model, write_model
+from zoo.recipes.book import load_book
+from zoo.recipes.checks import complete
+from zoo.recipes.resolve import resolve
 from zoo.registry import GENERATORS
-from zoo.runs.provenance import identity_hash
+from zoo.runs.directory import RunDirectory
 
 IMAGE = torch.rand(2, 3, 7, 5, generator=torch.Generator().manual_seed(1))
 SMALL_RRDB = {"width": 8, "growth": 4, "num_blocks": 2}
@@ -274,8 +277,7 @@ def test_our_own_model_file_needs_no_import(tmp_path: Path) -> None:
 
 
 def test_the_weights_of_a_run_are_named_by_its_directory(tmp_path: Path) -> None:
-    provenance = {"identity_sha256": identity_hash({}), "identity": {}, "sessions": []}
-    (tmp_path / "provenance.json").write_text(json.dumps(provenance))
+    begin_run(RunDirectory(tmp_path), complete(resolve(load_book(), "srresnet", "smoke")).spec)
     save_file(passing("rrdb", **SMALL_RRDB).state_dict(), tmp_path / "weights.safetensors")
     with pytest.raises(WeightsError, match=f"belongs to a run of zoo's: name {tmp_path} instead"):
         import_model(tmp_path / "weights.safetensors")

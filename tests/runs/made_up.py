@@ -54,11 +54,17 @@ def identity_of(spec: RunSpec, **parts: Any) -> dict[str, Any]:
     } | parts
 
 
-def begin_run(directory: RunDirectory, spec: RunSpec, **parts: Any) -> str:
+def begin_run(
+    directory: RunDirectory,
+    spec: RunSpec,
+    *,
+    session: dict[str, Any] = SESSION,
+    **parts: Any,
+) -> str:
     """Begin a run in a directory and return its identity's hash."""
     directory.path.mkdir(parents=True, exist_ok=True)
     identity = identity_of(spec, **parts)
-    directory.begin_session(spec, identity, SESSION)
+    directory.begin_session(spec, identity, session)
     return identity_hash(identity)
 
 

@@ -13,7 +13,7 @@ from zoo.registry import register_adversary
 
 @register_adversary("relativistic")
 class RelativisticAverage(Adversary):
-    """Is a real image more real than the average fake one, and a fake one less than the real ones?
+    """Whether a real image is more real than the average fake one, and a fake one less real.
 
     RaSGAN of Jolicoeur-Martineau 2018. With C the logit and
     D_Ra(a, b) = sigma(C(a) - E[C(b)]) (ESRGAN, Sec. 3.2, Eq. 1 and 2):
