@@ -268,7 +268,7 @@ def _run(spec: RunSpec, sources: Sequence[str]) -> dict[str, Any]:
         "profile": spec.profile,
         "seed": spec.seed,
         "generator": _described(spec.settings),
-        "variant": shaping(spec.variant),
+        "variant": shaping(spec),
         "spec": spec.model_dump(mode="json"),
         "command": train_command(spec, sources),
     }
