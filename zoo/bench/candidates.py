@@ -59,6 +59,7 @@ class Candidate:
         training: how it was trained, None where it was not.
         error: why there is nothing to score; such a candidate becomes an error record.
         remark: what a reader of its scores must know, a phrase that follows its name.
+        place: the file or directory it was read from, which names it where it cannot be read.
     """
 
     target: Target
@@ -67,6 +68,7 @@ class Candidate:
     training: TrainingSummary | None = None
     error: str | None = None
     remark: str = ""
+    place: str = ""
 
     @property
     def is_cacheable(self) -> bool:
@@ -132,6 +134,7 @@ def run_candidate(path: Path, book: Book | None = None) -> Candidate:
         lambda: _run_generator(directory, spec, run.identity_sha256),
         training,
         error=diverged,
+        place=str(path),
     )
 
 
@@ -180,7 +183,13 @@ def model_candidate(path: Path) -> Candidate:
         command=_bench_command(str(path)),
     )
     remark = _OTHER_CODE if _has_other_code(details) else ""
-    return Candidate(target, details.scale, lambda: read_model(path).build(), remark=remark)
+    return Candidate(
+        target,
+        details.scale,
+        lambda: read_model(path).build(),
+        remark=remark,
+        place=str(path),
+    )
 
 
 def lost_run(path: Path, reason: str, *, scale: int) -> Candidate:
