@@ -245,3 +245,28 @@ def test_a_module_beside_a_plugin_is_part_of_it(
     (tmp_path / "beside_it.py").write_text("GAIN = 2\n")
     assert code_hash(net) != before
     monkeypatch.delitem(sys.modules, "beside_it")
+
+
+def test_a_module_beside_that_is_imported_late_is_part_of_a_plugin_from_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "late_one.py").write_text("from late_two import GAIN\n")
+    (tmp_path / "late_two").mkdir()
+    (tmp_path / "late_two" / "__init__.py").write_text("GAIN = 1\n")
+    (tmp_path / "json.py").write_text("GAIN = 1\n")  # not what an import of json finds
+    plugin = tmp_path / "late.py"
+    plugin.write_text(
+        "class Net:\n    def gain(self):\n        import json, late_one\n"
+        "        return late_one.GAIN\n"
+    )
+    net = load_plugin_file(plugin).Net
+    before = code_hash(net)
+    assert net().gain() == 1
+    assert code_hash(net) == before
+    (tmp_path / "json.py").write_text("GAIN = 2\n")
+    assert code_hash(net) == before
+    (tmp_path / "late_two" / "__init__.py").write_text("GAIN = 2\n")
+    assert code_hash(net) != before
+    for name in ("late_one", "late_two"):
+        monkeypatch.delitem(sys.modules, name)

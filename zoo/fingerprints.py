@@ -11,10 +11,12 @@ import ast
 import dis
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
-from types import CellType, CodeType, FunctionType, ModuleType
+from types import CellType, CodeType, FunctionType
 from typing import Any, Final
 
 from zoo.files import read_file
@@ -35,9 +37,9 @@ def code_hash(component: type) -> str | None:
     """Return the sha256 of the code a component is made of, None for one of zoo's own.
 
     Of a plugin file it is the hash of the file as it was executed, with those of the modules beside
-    it that it imports; of a package, or a module that
-    was imported, of all its Python files; of a class of a script or a notebook, of the class and of
-    all it uses that is defined there too. Other things that are imported are not looked at.
+    it that it imports; of a package, or a module that was imported, of all its Python files; of a
+    class of a script or a notebook, of the class and of all it uses that is defined there too.
+    Other things that are imported are not looked at.
     """
     module = sys.modules.get(component.__module__)
     known: str | None = getattr(module, PLUGIN_HASH, None)
@@ -49,7 +51,8 @@ def code_hash(component: type) -> str | None:
         return None
     if is_of_session(component):
         return _sha256(_Session(component.__module__).text(component).encode())
-    files = sorted(_files(sys.modules.get(top) or sys.modules[component.__module__]))
+    home = sys.modules.get(top) or sys.modules[component.__module__]
+    files = sorted(_files(getattr(home, "__path__", ()), home.__file__))
     return _sha256(b"".join(_digest(content) for _, content in files))
 
 
@@ -84,14 +87,14 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _files(module: ModuleType) -> Iterator[tuple[str, bytes]]:
-    """Yield path and content of the Python files of a top-level module or package."""
-    folders = [Path(folder) for folder in getattr(module, "__path__", ())]
-    for folder in folders:
+def _files(folders: Iterable[str], file: str | None) -> Iterator[tuple[str, bytes]]:
+    """Yield path and content of the Python files of a package's folders, else of a module."""
+    places = [Path(folder) for folder in folders]
+    for folder in places:
         for path in filter(Path.is_file, folder.rglob("*.py")):
             yield path.relative_to(folder).as_posix(), read_file(path)
-    if not folders and module.__file__ is not None and Path(module.__file__).is_file():
-        yield "", read_file(Path(module.__file__))
+    if not places and file is not None and Path(file).is_file():
+        yield "", read_file(Path(file))
 
 
 def _followed(path: Path) -> set[str]:
@@ -120,22 +123,45 @@ def _imported(path: Path) -> list[Path]:
 
 
 def _beside(file: Path) -> set[str]:
-    """Return the hash of each module in a plugin file's folder that it imports, in the end."""
-    found: dict[Path, str] = {}
+    """Return the hash of each module in a plugin file's folder that it imports, in the end.
+
+    Whether it was imported by now does not matter: a function may do that when it is called.
+    """
+    found: dict[str, str] = {}
     waiting = [file]
     while waiting:
-        for node in ast.walk(_parsed(waiting.pop())):
-            names = [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
-            names += [each.name for each in node.names] if isinstance(node, ast.Import) else []
-            for name in names:
-                top = str(name).partition(".")[0]
-                place = Path(getattr(sys.modules.get(top), "__file__", None) or "/")
-                home = place.parent.parent if place.name == "__init__.py" else place.parent
-                if home == file.parent and place not in found and top != OWN_PACKAGE:
-                    contents = [content for _, content in _files(sys.modules[top])]
-                    found[place] = _sha256(b"".join(map(_digest, sorted(contents))))
-                    waiting.append(place)
+        for name in _imported_names(waiting.pop()):
+            module = _module_in(file.parent, name)
+            if module is None or module.origin is None or module.origin in found:
+                continue
+            files = sorted(_files(module.submodule_search_locations or (), module.origin))
+            found[module.origin] = _sha256(b"".join(_digest(content) for _, content in files))
+            waiting.append(Path(module.origin))
     return set(found.values())
+
+
+def _imported_names(path: Path) -> Iterator[str]:
+    """Yield the top-level names that a file imports."""
+    for node in ast.walk(_parsed(path)):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+        elif isinstance(node, ast.Import):
+            yield from (each.name.partition(".")[0] for each in node.names)
+
+
+def _module_in(folder: Path, name: str) -> ModuleSpec | None:
+    """Return what an import of a name finds, where that lies in a folder; None where elsewhere."""
+    both = (folder / f"{name}.py", folder / name / "__init__.py")
+    places = [place for place in both if place.is_file()]
+    if name == OWN_PACKAGE or not places:
+        return None
+    try:
+        found = find_spec(name)
+    except (ImportError, ValueError):  # it was made without a file
+        return None
+    origin = None if found is None else found.origin
+    is_there = origin is not None and any(place.samefile(origin) for place in places)
+    return found if is_there else None
 
 
 def _digest(content: bytes) -> bytes:

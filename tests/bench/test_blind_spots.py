@@ -13,20 +13,24 @@ import torch
 from torch import Tensor, nn
 
 from tests.bench.test_evaluate import Unavailable, on_cpu, weights_of
+from tests.exchange.made_up import make_details, make_training
 from zoo.bench import evaluate, judges
-from zoo.bench.candidates import Upscaler, callable_candidate
+from zoo.bench.candidates import Upscaler, callable_candidate, damaged_candidate, model_candidate
 from zoo.bench.comparisons import compare
 from zoo.bench.conventions import other_convention
 from zoo.bench.evaluate import Scorer
 from zoo.bench.judges import create_metrics
-from zoo.bench.records import Record, read_record
+from zoo.bench.records import Record, read_record, read_records
 from zoo.bench.session import score_all
 from zoo.bench.suites import Suite, open_suite
 from zoo.data.images import read_image, write_png
 from zoo.errors import Leaving, PluginError, ShapeError
 from zoo.generators.bicubic import Bicubic
+from zoo.generators.srresnet import SRResNet
 from zoo.metrics.base import Metric
 from zoo.metrics.fidelity import PSNRY
+from zoo.models.file import write_model
+from zoo.models.model import Model
 
 BICUBIC = Bicubic(scale=4)
 
@@ -77,6 +81,42 @@ def test_copies_of_an_image_are_named(
 
 def test_a_suite_without_copies_says_nothing(suite: Suite, tmp_path: Path) -> None:
     assert "copies" not in notes(scored(suite, tmp_path, BICUBIC))
+
+
+# A plugin that has changed since a model was trained
+
+
+def test_a_model_of_other_code_is_named_each_time(suite: Suite, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    network = SRResNet(width=4, num_blocks=1)
+    settings = {"name": "srresnet", "width": 4, "num_blocks": 1}
+    scorer = Scorer(suite, {"psnr-y": PSNRY()}, on_cpu(), tmp_path)
+
+    def said(**components: dict[str, str]) -> list[str]:
+        training = make_training(components=components)
+        details = make_details(generator=settings, scale=4, training=training)
+        write_model(path, Model(details, network.state_dict()))
+        twice = [score_all([model_candidate(path)], scorer)[0] for _ in range(2)]
+        assert twice[0] == twice[1], "the second is the first one's record"
+        return [notes(record) for record in twice]
+
+    other = "was trained with other code of its generator"
+    assert all(other in one for one in said(**{"generator srresnet": {"plugin_sha256": "a" * 64}}))
+    assert not any(other in one for one in said())
+
+
+def test_a_failure_that_is_named_by_its_place_goes_when_that_is_scored(
+    suite: Suite, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.safetensors"
+    scorer = Scorer(suite, {"psnr-y": PSNRY()}, on_cpu(), tmp_path / "records")
+    score_all([damaged_candidate(path, "it is torn", scale=4)], scorer)
+    assert [record.error for record in read_records(tmp_path / "records")] == ["it is torn"]
+    details = make_details(generator={"name": "srresnet", "width": 4, "num_blocks": 1}, scale=4)
+    write_model(path, Model(details, SRResNet(width=4, num_blocks=1).state_dict()))
+    for _ in range(2):  # scored, and found to be scored
+        score_all([model_candidate(path)], scorer)
+        assert [record.error for record in read_records(tmp_path / "records")] == [None]
 
 
 # A generator that is random from call to call

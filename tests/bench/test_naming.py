@@ -34,7 +34,7 @@ def scored(book: Book, recipe: str, seed: int, *settings: str, **changes: Any) -
         update={
             "name": run_name(spec),
             "profile": "smoke",
-            "variant": shaping(spec.variant),
+            "variant": shaping(spec),
             "spec": spec.model_dump(mode="json"),
         }
     )

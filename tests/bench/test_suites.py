@@ -159,7 +159,10 @@ def write_lr_files(
 
 
 CHANGES: dict[str, tuple[Callable[[Pixels], Pixels], str]] = {
-    "shifted": (lambda image: np.roll(image, (1, -2), (0, 1)), "shifted by 1 rows and -2 columns"),
+    "shifted": (
+        lambda image: np.roll(image, (1, -2), (0, 1)),
+        "shifted by 1 row down and 2 columns left",
+    ),
     "halved": (lambda image: image // 2, "no shift within 2 pixels halves it"),
     "a channel lost": (lambda image: image * np.uint8([1, 1, 0]), "no shift within 2 pixels"),
     "one pixel": (lambda image: np.where(np.indices(image.shape).sum(0), image, 255 - image), ""),

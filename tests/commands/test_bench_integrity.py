@@ -76,6 +76,7 @@ def test_an_edited_plugin_is_refused_and_no_record_of_it_is_served(
     for what in (run, "edited"):
         served = bench(what, "--seeds", "1", "--json", *given)
         assert rows_of(served)["edited"]["psnr_y"]["mean"] == true
+        assert not [one.error for one in records_of(run_root) if one.error]
     weights = bench(run / "weights.safetensors", "--generator", "edited-net", "--json", *given)
     assert rows_of(weights)["weights"]["psnr_y"]["mean"] == true
     report = select(run_root / "records")

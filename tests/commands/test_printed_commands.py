@@ -158,7 +158,7 @@ def test_every_printed_command_makes_the_same_identity(
     assert trained.exit_code == 0, trained.stderr
     (wanted,) = identities("runs").values()
     (run,) = Path("runs").glob("*/*/seed-*")
-    assert run.parent.name.startswith("smoke+losses.mse.weight=2+data.source=my-photos-")
+    assert run.parent.name.startswith("smoke+losses.mse.weight=2+data.source=my-photos+")
     scored = zoo("bench", run, "--suite", "tiny.yaml", "-p", "smoke", *project("runs"))
     assert scored.exit_code == 0, scored.stderr
     records = [one for one in read_records(Path("runs/records")) if one.target.kind == "run"]

@@ -6,7 +6,9 @@ import pytest
 
 from zoo.recipes.book import Book, load_book
 from zoo.recipes.contrasts import differences
+from zoo.recipes.schema import RunSpec
 from zoo.recipes.variants import JOINT, budget_folder, run_name, shaping, specify, with_variant
+from zoo.runs.changes import shaping_of
 
 CASES = {
     "a weight": ("srgan-nobn", ["losses.vgg19.weight=3"]),
@@ -62,7 +64,7 @@ def test_what_was_set_is_named_as_a_person_would_set_it(book: Book) -> None:
     assert named("srgan-nobn", "losses.vgg19.weight=3.0") == "srgan-nobn losses.vgg19.weight=3"
     assert named("srresnet", "training.learning_rate=0.0001") == "srresnet", "it is that anyway"
     assert named("srresnet", "runtime.threads=3", "training.log_every=5") == "srresnet"
-    assert named("srresnet", "data.validation=photos") == "srresnet"
+    assert named("srresnet", "data.validation=photos") == "srresnet", "samples say what is held out"
     assert named("srresnet", "runtime.precision=bfloat16").endswith(" runtime.precision=bfloat16")
 
 
@@ -117,6 +119,16 @@ def test_folders_are_told_apart_and_fit_a_file_system(book: Book) -> None:
     long = [f"data.source={'x' * 240}{end}" for end in "ab"]
     assert len({folder(one) for one in long}) == 2
     assert all(len(folder(one)) < 120 for one in long)
-    assert shaping(("runtime.threads=3", "pretraining.training.log_every=1", "scale=2")) == (
-        "scale=2",
-    )
+    settings = ("runtime.threads=3", "pretraining.training.log_every=1", "generator.growth=6")
+    assert shaping(specify(book, "esrgan", "smoke", settings=settings)) == ("generator.growth=6",)
+
+
+def test_what_a_folder_is_validated_on_decides_what_is_trained_on(book: Book) -> None:
+    def run(*settings: str) -> RunSpec:
+        return specify(book, "srresnet", "smoke", settings=settings)
+
+    validated = run("data.source=photos", "data.validation=held")
+    assert run_name(validated) == "srresnet data.source=photos data.validation=held"
+    assert budget_folder(validated) != budget_folder(run("data.source=photos"))
+    assert shaping_of(validated) != shaping_of(run("data.source=photos"))
+    assert shaping_of(run("data.validation=held")) == shaping_of(run())

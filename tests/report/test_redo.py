@@ -122,7 +122,7 @@ def variant_record(book: Book, seed: int, *settings: str, sources: tuple[str, ..
         update={
             "name": run_name(spec),
             "profile": "demo",
-            "variant": shaping(spec.variant),
+            "variant": shaping(spec),
             "spec": spec.model_dump(mode="json"),
             "command": train_command(spec, sources),
         }
@@ -148,7 +148,7 @@ def test_runs_with_other_settings_have_commands_and_rows_of_their_own(
     options = shlex.split(other)
     for words in (("--set", "losses.l1.weight=2"), ("--data", "photos"), ("--set", changed[2])):
         assert words in itertools.pairwise(options)
-    name = "rrdb losses.l1.weight=2 data.source=photos"
+    name = "rrdb losses.l1.weight=2 data.source=photos data.validation=held"
     rows = {row.name: row.command.splitlines() for row in page.redo.rows}
     assert {label: len(commands) for label, commands in rows.items()} == {"rrdb": 2, name: 2}
     assert all("--set losses.l1.weight=2" in command for command in rows[name])

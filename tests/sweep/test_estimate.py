@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from zoo.data.images import write_png
 from zoo.data.places import cache_dir
 from zoo.recipes.schema import RunSpec
 from zoo.sweep import estimate
@@ -53,6 +55,21 @@ def test_a_step_is_tried_once_a_distinct_cost(
     found = list(with_seconds(planned, Estimator(options(tmp_path))))
     assert tried == ["own-1", "wider"]
     assert [runs[0].seconds for runs in found] == [*[6.0] * 299, 12.0, 6.0]
+
+
+def test_epochs_are_of_the_images_that_are_trained_on(
+    make_spec: MakeSpec, tmp_path: Path, tried: list[str]
+) -> None:
+    """What a folder is validated on decides how many of its images are."""
+    photos = tmp_path / "photos"
+    for number in range(8):
+        write_png(photos / f"{number}.png", np.full((64, 64, 3), number, np.uint8))
+    epochs = ("training.epochs=8", "data.patches_per_image=2", "data.batch_size=2")
+    estimator = Estimator(options(tmp_path))
+    for validation, steps in (("held-out", 56), ("samples", 64)):
+        images = (f"data.source={photos}", f"data.validation={validation}")
+        assert estimator(make_spec("srresnet", *epochs, *images)) == [steps / 2]
+    assert len(tried) == 1
 
 
 def test_what_was_tried_is_kept(make_spec: MakeSpec, tmp_path: Path, tried: list[str]) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.train.conftest import MakeOptions, MakeSpec
+from zoo.recipes.schema import Runtime
+from zoo.recipes.variants import SHAPES_NOTHING
 from zoo.runs.provenance import identity_hash
-from zoo.train.identity import run_identity
+from zoo.train.identity import CADENCE, EXECUTION, run_identity
 from zoo.train.prepare import prepare
 
 
@@ -110,3 +112,11 @@ def test_an_argument_that_a_loss_is_not_given_is_no_part_of_it(
     named = make_spec("srgan", "losses.vgg19.layers.conv_stem=1")
     found = run_identity(named, prepare(named, make_options()), "pretraining")
     assert identity_hash(found) != identity_hash(identity)
+
+
+def test_what_makes_no_other_identity_makes_no_other_name_and_directory() -> None:
+    idle = {section: set[str]() for section in ("training", "runtime")}
+    for section, name in SHAPES_NOTHING:
+        idle[str(section)].add(str(name))
+    assert idle["training"] == set(CADENCE)
+    assert Runtime.model_fields.keys() - idle["runtime"] == set(EXECUTION) - {"device"}

@@ -26,7 +26,9 @@ from zoo.bench.run_state import changed_code, divergence
 from zoo.errors import DataError, PluginError, RecipeError, UnknownNameError, WeightsError
 from zoo.files import file_sha256
 from zoo.fingerprints import scoring_hash
+from zoo.models.details import Details
 from zoo.models.file import read_details, read_model
+from zoo.models.model import has_other_code
 from zoo.plugins import require_registered
 from zoo.recipes.arguments import complaints
 from zoo.recipes.book import Book
@@ -43,6 +45,7 @@ from zoo.weights.tensors import read_tensors
 
 Upscaler = Callable[[Tensor], Tensor]
 """From `(N, 3, h, w)` RGB in [0, 1] to `(N, 3, H, W)`."""
+_OTHER_CODE = "was trained with other code of its generator: it is scored with the code at hand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class Candidate:
         load: returns the network or callable, on the CPU.
         training: how it was trained, None where it was not.
         error: why there is nothing to score; such a candidate becomes an error record.
+        remark: what a reader of its scores must know, a phrase that follows its name.
+        place: the file or directory it was read from, which names it where it cannot be read.
     """
 
     target: Target
@@ -62,6 +67,8 @@ class Candidate:
     load: Callable[[], Upscaler]
     training: TrainingSummary | None = None
     error: str | None = None
+    remark: str = ""
+    place: str = ""
 
     @property
     def is_cacheable(self) -> bool:
@@ -127,6 +134,7 @@ def run_candidate(path: Path, book: Book | None = None) -> Candidate:
         lambda: _run_generator(directory, spec, run.identity_sha256),
         training,
         error=diverged,
+        place=str(path),
     )
 
 
@@ -174,7 +182,14 @@ def model_candidate(path: Path) -> Candidate:
         weights_sha256=file_sha256(path),
         command=_bench_command(str(path)),
     )
-    return Candidate(target, details.scale, lambda: read_model(path).build())
+    remark = _OTHER_CODE if _has_other_code(details) else ""
+    return Candidate(
+        target,
+        details.scale,
+        lambda: read_model(path).build(),
+        remark=remark,
+        place=str(path),
+    )
 
 
 def lost_run(path: Path, reason: str, *, scale: int) -> Candidate:
@@ -262,7 +277,7 @@ def _run(spec: RunSpec, sources: Sequence[str]) -> dict[str, Any]:
         "profile": spec.profile,
         "seed": spec.seed,
         "generator": _described(spec.settings),
-        "variant": shaping(spec.variant),
+        "variant": shaping(spec),
         "spec": spec.model_dump(mode="json"),
         "command": train_command(spec, sources),
     }
@@ -288,6 +303,13 @@ def _code(generator: str) -> str | None:
         return scoring_hash(GENERATORS.get(generator))
     except (UnknownNameError, PluginError):  # loading it says so
         return None
+
+
+def _has_other_code(details: Details) -> bool:
+    try:
+        return has_other_code(details)
+    except (UnknownNameError, PluginError):  # loading it says so
+        return False
 
 
 def _refuse_other_code(run: RecordedRun) -> None:

@@ -310,16 +310,16 @@ class Scorer:
 
 
 def _noticed(forward: Forward, candidate: Candidate) -> dict[str, list[str]]:
-    """Return what a record's provenance says of a generator that is not the same at each call."""
+    """Return what a record's provenance says of its candidate, or of one that draws its images."""
+    found = [candidate.remark] if candidate.remark else []
     drift = forward.drift()
-    if drift <= ALIKE:
-        return {}
-    said = (
-        f"is random: the same image came out up to {drift:.2g} off (of values in [0, 1]) when it "
-        "was upscaled again, so its scores are those of one draw"
-    )
-    logger.warning("%s %s", candidate.target.name, said)
-    return {REMARKS: [said]}
+    if drift > ALIKE:
+        found.append(
+            f"is random: the same image came out up to {drift:.2g} off (of values in [0, 1]) when "
+            "it was upscaled again, so its scores are those of one draw"
+        )
+        logger.warning("%s %s", candidate.target.name, found[-1])
+    return {REMARKS: found} if found else {}
 
 
 def _image_scores(image: BenchImage, scores: dict[str, float]) -> ImageScores:

@@ -81,7 +81,7 @@ def _variant(book: Book, target: Target, known: dict[str, tuple[str, ...]]) -> t
             known[key] = (
                 _guessed(book, target, settings)
                 if spec is None
-                else shaping(with_variant(spec, book).variant)
+                else shaping(with_variant(spec, book))
             )
         except (ZooError, ValueError):  # another profile or plugin than those at hand
             known[key] = target.variant
@@ -93,7 +93,7 @@ def _guessed(book: Book, target: Target, settings: Sequence[str]) -> tuple[str, 
     own = spec.settings.generator.model_dump(mode="json")
     odd = [key for key, value in target.generator.items() if key in own and own[key] != value]
     other = [f"generator.{key}={json.dumps(target.generator[key])}" for key in odd]
-    return (*shaping(spec.variant), *other)
+    return (*shaping(spec), *other)
 
 
 def _row(candidate: Candidate) -> tuple[Any, ...]:

@@ -21,7 +21,7 @@ from zoo.bench.candidates import (
 )
 from zoo.bench.evaluate import Scorer
 from zoo.bench.order import Order
-from zoo.bench.records import Record, read_record, write_record
+from zoo.bench.records import Record, Target, forget_failure, read_record, write_record
 from zoo.bench.run_state import RunState, find_run
 from zoo.bench.selftest import PUBLISHED, check_bicubic, score_bicubic, why_unchecked
 from zoo.bench.selftest_lpips import check_lpips
@@ -239,8 +239,14 @@ def _free_root(spec: RunSpec, run_root: Path) -> Path:
 
 def _record(candidate: Candidate, scorer: Scorer, order: Order) -> Record:
     known = scorer.known(candidate)
-    if known is not None:
-        return read_record(known)
+    record = _score(candidate, scorer, order) if known is None else read_record(known)
+    if record.error is None and candidate.place:
+        lost = Target(name=candidate.place, kind=record.target.kind)
+        forget_failure(scorer.records, record.model_copy(update={"target": lost}))
+    return record
+
+
+def _score(candidate: Candidate, scorer: Scorer, order: Order) -> Record:
     try:
         with staying():
             record = scorer.score(candidate)

@@ -29,8 +29,8 @@ class Difference:
     Attributes:
         largest: absolute difference of a pixel's channel, in 8-bit levels.
         mean: over pixels and channels, in 8-bit levels.
-        shift: rows and columns by which the image is shifted, where moving it back by them at least
-            halves the mean; else none.
+        shift: rows down and columns right by which the image is shifted, where moving it back by
+            them at least halves the mean; else none.
     """
 
     largest: int
@@ -42,8 +42,13 @@ class Difference:
         told = f"largest difference {self.largest} levels, mean {self.mean:.2f}"
         if self.shift == (0, 0):
             return f"{told}; no shift within {MOST_SHIFT} pixels halves it"
-        down, right = self.shift
-        return f"{told}; it is shifted by {down} rows and {right} columns"
+        ways = (("row", "down", "up"), ("column", "right", "left"))
+        moves = [
+            f"{abs(by)} {what}{'s' if abs(by) > 1 else ''} {there if by > 0 else back}"
+            for by, (what, there, back) in zip(self.shift, ways, strict=True)
+            if by
+        ]
+        return f"{told}; it is shifted by {' and '.join(moves)}"
 
 
 def difference(lr_image: Image, hr_image: Image, scale: int) -> Difference | None:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from zoo.data import places
+from zoo.data import BUILT_IN_SOURCES, places
 from zoo.data.folders import find_images
 from zoo.data.images import hash_file
 from zoo.errors import DataError, did_you_mean
@@ -249,4 +249,6 @@ def _numbered(root: Path, name: str, files: Sequence[str]) -> tuple[Path, ...]:
     return tuple(folder / file for file in files)
 
 
-BUILT_IN: dict[str, Callable[[Path], Source]] = {"samples": _open_samples, "div2k": _open_div2k}
+BUILT_IN: dict[str, Callable[[Path], Source]] = dict(
+    zip(BUILT_IN_SOURCES, (_open_samples, _open_div2k), strict=True)
+)

@@ -20,6 +20,7 @@ from zoo.plugins import require_registered
 from zoo.recipes.arguments import complaints
 from zoo.recipes.build import PLUGIN_SHA256, build_generator
 from zoo.recipes.schema import RecipeSettings
+from zoo.registry import GENERATORS
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +58,10 @@ class Model:
         self._require_fit(settings)
         generator = self._built(settings)
         self._fill(generator)
-        self._warn_of_other_code(generator)
+        if has_other_code(self.details):
+            logger.warning(
+                "%s: what it makes may differ", self._told("was trained with other code of")
+            )
         return generator.eval()
 
     def _built(self, settings: RecipeSettings) -> Generator:
@@ -87,16 +91,6 @@ class Model:
             reason = " ".join(lines[:_MAX_LISTED])
             raise WeightsError(f"{self._told('does not fit')}: {reason}") from error
 
-    def _warn_of_other_code(self, generator: Generator) -> None:
-        """Say where a plugin has changed since the training: the weights may fit all the same."""
-        training = self.details.training
-        recorded = {} if training is None else training.components
-        role = f"generator {self.details.generator_name}"
-        then, now = recorded.get(role, {}).get(PLUGIN_SHA256), code_hash(type(generator))
-        if then is not None and now != then:
-            told = self._told("was trained with other code of")
-            logger.warning("%s: what it makes may differ", told)
-
     def _told(self, what: str) -> str:
         return f"{self.path or self.details.name} {what} generator {self.details.generator_name!r}"
 
@@ -117,6 +111,18 @@ class Model:
                 "training": {"steps": 1},
             }
         )
+
+
+def has_other_code(details: Details) -> bool:
+    """Tell whether a generator's plugin has changed since a model of it was trained.
+
+    Raises:
+        UnknownNameError: if no generator has its name.
+        PluginError: if its plugin cannot be imported.
+    """
+    recorded = {} if details.training is None else details.training.components
+    then = recorded.get(f"generator {details.generator_name}", {}).get(PLUGIN_SHA256)
+    return then is not None and then != code_hash(GENERATORS.get(details.generator_name))
 
 
 @contextmanager

@@ -19,6 +19,8 @@ from pydantic import (
     model_validator,
 )
 
+from zoo.data import BUILT_IN_SOURCES
+
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MAX_NAME = 64
 Name = Annotated[str, Field(pattern=NAME, max_length=MAX_NAME)]
@@ -130,6 +132,11 @@ class Data(Model):
     """Patches in a step."""
     augment: bool = True
     """Whether patches are flipped and turned by quarters at random."""
+
+    @property
+    def is_split_by_validation(self) -> bool:
+        """Whether what is validated on decides what is trained on: some of a folder is held out."""
+        return self.source not in BUILT_IN_SOURCES
 
 
 class Runtime(Model):

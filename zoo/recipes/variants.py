@@ -26,9 +26,10 @@ from zoo.recipes.tree import ALTERNATIVES, COMPONENT_SECTIONS, SHARED_BY_STAGES,
 SHAPES_NOTHING: tuple[KeyPath, ...] = (
     *(("training", name) for name in ("log_every", "validate_every", "checkpoint_every")),
     *(("runtime", name) for name in ("num_workers", "store", "threads", "tune")),
-    ("data", "validation"),
 )
 """Settings that a run's numbers do not depend on: they make no other run (`zoo.train.identity`)."""
+VALIDATION: KeyPath = ("data", "validation")
+"""Another, where the source says itself which images are held out."""
 JOINT = "+"
 """Joins a profile and what was set beside it in a folder's name; no profile's name has it."""
 MOST_ROUNDS = 8
@@ -77,14 +78,17 @@ def with_variant(spec: RunSpec, book: Book, *, typed: Sequence[str] | None = Non
     return spec.model_copy(update=changes | {"variant": variant})
 
 
-def shaping(variant: Sequence[str]) -> tuple[str, ...]:
-    """Return the settings of a variant that shape its numbers."""
-    return tuple(one for one in variant if _stripped(one) not in SHAPES_NOTHING)
+def shaping(spec: RunSpec) -> tuple[str, ...]:
+    """Return what was set beside a run's recipe and profile and shapes its numbers."""
+    idle = {*SHAPES_NOTHING}
+    if not spec.settings.data.is_split_by_validation:
+        idle.add(VALIDATION)
+    return tuple(one for one in spec.variant if _stripped(one) not in idle)
 
 
 def run_name(spec: RunSpec) -> str:
     """Return what a run is called in tables: its recipe, and in what it is not that recipe."""
-    return joined(spec.recipe, shaping(spec.variant))
+    return joined(spec.recipe, shaping(spec))
 
 
 def joined(recipe: str, variant: Sequence[str]) -> str:
@@ -97,7 +101,7 @@ def budget_folder(spec: RunSpec) -> str:
 
     What a folder's name cannot hold is told by eight digits of a hash at its end.
     """
-    variant = shaping(spec.variant)
+    variant = shaping(spec)
     if not variant:
         return spec.profile
     text = JOINT.join((spec.profile, *variant))

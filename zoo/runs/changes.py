@@ -33,13 +33,16 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
 def shaping_of(spec: RunSpec) -> dict[str, Any]:
     """Return what shapes a run, without how it is executed and how often it says so.
 
-    Nor is what a loss was not given: it may have learned that argument after a run was trained.
+    Nor is what a loss was not given: it may have learned that argument after a run was trained; nor
+    what it is validated on, where that does not decide what it is trained on.
     """
     names = {"recipe", "profile", "pretraining", "variant"}
     document = spec.model_dump(mode="json", exclude=names)
     del document["settings"]["runtime"]
     for name in ("log_every", "validate_every", "checkpoint_every"):
         del document["settings"]["training"][name]
+    if not spec.settings.data.is_split_by_validation:
+        del document["settings"]["data"]["validation"]
     for loss in document["settings"]["losses"].values():
         for name in [name for name, value in loss.items() if value is None]:
             del loss[name]

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from zoo.errors import CheckpointError, MachineError
 from zoo.files import read_file, write_atomically
-from zoo.recipes.schema import RunSpec
+from zoo.recipes.schema import RunSpec, Runtime
+from zoo.recipes.variants import SHAPES_NOTHING
 from zoo.runs.changes import shaping_of
 from zoo.runs.checkpoint import latest_step
 from zoo.runs.directory import ROLLBACK, RunDirectory, run_path
 
-_EXECUTED = ("precision", "channels_last", "compile", "tf32")
+_EXECUTED = tuple(name for name in Runtime.model_fields if ("runtime", name) not in SHAPES_NOTHING)
 """Runtime settings that an identity depends on (`zoo.train.identity`)."""
 
 

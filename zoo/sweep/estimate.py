@@ -43,7 +43,7 @@ class Estimator:
         self._device = choose_device(options.device)
         self._here = {"format": _FORMAT, "machine": machine(), "versions": versions()}
         self._step_seconds: dict[str, float] = {}
-        self._num_images: dict[str, int] = {}
+        self._num_images: dict[tuple[str, str], int] = {}
 
     def __call__(self, spec: RunSpec) -> list[float]:
         """Return the expected seconds of each stage, pretraining first.
@@ -58,11 +58,13 @@ class Estimator:
         known = _measured(stage, self._options.run_root)
         if known is not None:
             return known
-        source = stage.settings.data.source
-        if source not in self._num_images:
-            found = open_source(source, data_root=self._options.data_root)
-            self._num_images[source] = len(found.training_paths)
-        num_steps = count_steps(stage.settings, self._num_images[source])
+        data = stage.settings.data
+        images = data.source, data.validation
+        if images not in self._num_images:
+            root = self._options.data_root
+            found = open_source(data.source, validation=data.validation, data_root=root)
+            self._num_images[images] = len(found.training_paths)
+        num_steps = count_steps(stage.settings, self._num_images[images])
         return num_steps * self._of_a_step(stage)
 
     def _of_a_step(self, stage: RunSpec) -> float:
