@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from zoo.errors import RecipeError
-from zoo.recipes.problems import dotted
+from zoo.recipes.explain import first_problem
 from zoo.recipes.schema import ComponentSpec, Scale
 
 SCHEMA: Final = "zoo.model/1"
@@ -148,5 +148,4 @@ def described(**content: Any) -> Details:
     try:
         return Details(**content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise RecipeError(f"{dotted(first['loc'])}: {first['msg']}") from error
+        raise RecipeError(first_problem(error)) from error
