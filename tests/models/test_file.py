@@ -240,8 +240,8 @@ def test_text_of_a_file_cannot_write_to_the_terminal(tiny: Model, tmp_path: Path
     path = tmp_path / "tiny.safetensors"
     write_model(path, tiny)
     hostile = rewritten(path, lambda one: one.update(name="a\x1b[2Jb\r", summary="\x07"))
-    assert read_details(hostile).name == "a\ufffd[2Jb\ufffd"
-    assert read_details(hostile).summary == "\ufffd"
+    assert read_details(hostile).name == r"a\x1b[2Jb"
+    assert read_details(hostile).summary == r"\x07"
 
 
 @pytest.mark.parametrize("place", [0, 3, 9, 30, 60, 200])
