@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from zoo.letters import STAND_INS, visible
+from zoo.letters import STAND_INS, on_one_line, visible
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,10 @@ from zoo.letters import STAND_INS, visible
 def test_what_acts_on_a_terminal_or_turns_its_line_is_written_out(text: str, shown: str) -> None:
     assert visible(text) == shown
     assert visible(shown) == shown
+
+
+def test_a_line_stays_one() -> None:
+    assert on_one_line("a\x1b\r\nb\u2028c\td\n") == "a\\x1b b c\td"
 
 
 def test_letters_that_an_encoding_lacks_are_written_by_others() -> None:

@@ -26,6 +26,11 @@ def visible(text: str) -> str:
     return _SUSPECT.sub(_written_out, text)
 
 
+def on_one_line(text: str) -> str:
+    """Return text as `visible` does, a space in the place of each line end."""
+    return visible(" ".join(text.splitlines()))
+
+
 def _written_out(found: re.Match[str]) -> str:
     letter = found[0]
     if unicodedata.category(letter) not in UNSEEN:

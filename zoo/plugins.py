@@ -22,7 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from zoo.errors import DuplicateNameError, PluginError, ZooError
+from zoo.errors import DuplicateNameError, Leaving, PluginError, ZooError
 from zoo.files import from_home, read_file
 from zoo.fingerprints import PLUGIN_FILE, PLUGIN_HASH
 from zoo.registry import NAME_PATTERN, REGISTRIES, Origin, Registry
@@ -126,7 +126,7 @@ def load_plugin_file(path: str | Path) -> ModuleType:
         _unload(name, loaded)
         for kind, registry in REGISTRIES.items():
             registry.restore(snapshots[kind])
-        if not isinstance(error, Exception | SystemExit):
+        if isinstance(error, Leaving) or not isinstance(error, Exception | SystemExit):
             raise
         kind_of_error = DuplicateNameError if isinstance(error, DuplicateNameError) else PluginError
         raise kind_of_error(_describe_failure(path, error)) from error

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
-from zoo.errors import DuplicateNameError, PluginError, UnknownNameError, ZooError
+from zoo.errors import DuplicateNameError, Leaving, PluginError, UnknownNameError, ZooError
 from zoo.fingerprints import OWN_PACKAGE, PLUGIN_FILE, is_of_session
 
 if TYPE_CHECKING:
@@ -168,6 +168,8 @@ class Registry(Generic[T]):
         try:
             loaded = target.load() if isinstance(target, EntryPoint) else _import_target(target)
             self._check(name, loaded)
+        except Leaving:
+            raise
         except (Exception, SystemExit) as error:
             if entry.origin.kind == "built-in":
                 raise

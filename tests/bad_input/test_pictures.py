@@ -88,10 +88,10 @@ def test_a_jpeg_with_another_file_behind_it_is_read(corpus: list[Sample], tmp_pa
 @pytest.mark.parametrize("read", [read_image, read_size, read_picture])
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path, read: Callable[[Path], object]) -> None:
     os.mkfifo(tmp_path / "pipe.png")
-    with pytest.raises(DataError, match=r"pipe\.png: it is a pipe or a device"):
+    with pytest.raises(DataError, match=r"pipe\.png: it is a pipe, not a file"):
         read(tmp_path / "pipe.png")
     (tmp_path / "folder.png").mkdir()
-    with pytest.raises(DataError, match=r"folder\.png: it is a directory"):
+    with pytest.raises(DataError, match=r"folder\.png: it is a folder, not a file"):
         read(tmp_path / "folder.png")
 
 
@@ -103,7 +103,7 @@ def test_a_file_longer_than_any_picture_is_not_read(tmp_path: Path) -> None:
     with path.open("r+b") as file:
         file.truncate(2_000_000_000)
     for read in (read_image, read_size, read_picture):
-        with pytest.raises(DataError, match=r"hole\.tif: 2,000,000,000 bytes, more than"):
+        with pytest.raises(DataError, match=r"hole\.tif: it has 2,000,000,000 bytes, more than"):
             read(path)
 
 

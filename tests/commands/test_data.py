@@ -53,6 +53,24 @@ def test_get_says_no_size_where_none_is_known(zoo: Zoo, root: Path) -> None:
     assert "papers score on; from https://" in result.stderr
 
 
+def test_one_damaged_image_costs_its_own_line(zoo: Zoo, root: Path) -> None:
+    """Nothing is held out, and so nothing hashed, to look at a dataset."""
+    with (root / "Tiny" / "HR" / "hole.png").open("wb") as file:
+        file.truncate(300_000_000_000)
+    (root / "Tiny" / "HR" / "text.png").write_text("no image")
+    write_png(root / "One" / "HR" / "0.png", np.zeros((4, 4), np.uint8))
+    (root / "None" / "HR").mkdir(parents=True)
+    rows = json.loads(zoo("data", "list", "--data-root", root, "--json").stdout)["datasets"]
+    images = {row["name"]: row["images"] for row in rows}
+    assert (images["Tiny"], images["One"], images["None"]) == (5, 1, 0)
+    assert f"no (no images in {root}/None/HR" in zoo("data", "list", "--data-root", root).stdout
+    result = zoo("data", "verify", "Tiny", "--data-root", root)
+    assert result.exit_code == 4
+    assert "Tiny: 2 of 5 images are bad: " in result.stderr
+    assert "hole.png: it has 300,000,000,000 bytes" in result.stderr
+    assert "text.png: not an image" in result.stderr
+
+
 def test_verifies_a_dataset(zoo: Zoo, root: Path) -> None:
     result = zoo("data", "verify", "Tiny", "--data-root", root)
     assert (result.exit_code, result.stdout) == (0, "Tiny: 3 images are well\n")

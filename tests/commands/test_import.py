@@ -98,8 +98,8 @@ def test_the_file_that_is_read_is_never_replaced(zoo: Zoo, theirs: Path) -> None
         (("--set", "width"), "write it as NAME=VALUE"),
         (("--set", "widht=3"), "unknown parameter 'widht'"),
         (("-g", "rrbd"), "did you mean 'rrdb'"),
-        (("--name", "x" * 129), "name: String should have at most 128 characters"),
-        (("--name", ""), "name: String should have at least 1 character"),
+        (("--name", "x" * 129), "it should have at most 128 characters"),
+        (("--name", ""), "name is ''; it should have at least 1 character"),
     ],
     ids=" ".join,
 )

@@ -169,7 +169,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, content: bytes, reason: str) -> N
 def test_missing_files_and_directories(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such image"):
         read_image(tmp_path / "none.png")
-    with pytest.raises(DataError, match="directory"):
+    with pytest.raises(DataError, match="it is a folder"):
         read_image(tmp_path)
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 import shutil
 import tarfile
@@ -141,6 +142,14 @@ def test_a_damaged_manifest_is_said(dataset: Dataset, tmp_path: Path, text: str)
     folder = get_dataset(dataset, data_root=tmp_path)[0]
     (folder / MANIFEST).write_text(text)
     with pytest.raises(IntegrityError, match="get the dataset again"):
+        verify_images(list_images(folder))
+
+
+def test_a_pipe_in_the_place_of_a_manifest_is_said(dataset: Dataset, tmp_path: Path) -> None:
+    folder = get_dataset(dataset, data_root=tmp_path)[0]
+    (folder / MANIFEST).unlink()
+    os.mkfifo(folder / MANIFEST)
+    with pytest.raises(DataError, match="it is a pipe, not a file"):
         verify_images(list_images(folder))
 
 

@@ -153,14 +153,17 @@ def rewritten(path: Path, change: Change) -> Path:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda one: one["generator"].pop("name"), "generator.name: Field required"),
+        (lambda one: one["generator"].pop("name"), "generator.name is missing"),
         (
             lambda one: one["generator"].update(name=5),
-            "generator.name: Input should be a valid string",
+            "generator.name is 5; it should be text",
         ),
-        (lambda one: one["generator"].update(name="../x"), "generator.name: String should match"),
-        (lambda one: one.update(scale=-4), "scale: Input should be 2, 3, 4 or 8"),
-        (lambda one: one.update(surplus=1), "surplus: Extra inputs"),
+        (
+            lambda one: one["generator"].update(name="../x"),
+            "generator.name is '../x'; it should match",
+        ),
+        (lambda one: one.update(scale=-4), "scale is -4; it should be 2, 3, 4 or 8"),
+        (lambda one: one.update(surplus=1), "surplus is an unknown key"),
     ],
 )
 def test_a_description_that_makes_no_sense_is_told(
@@ -237,8 +240,8 @@ def test_text_of_a_file_cannot_write_to_the_terminal(tiny: Model, tmp_path: Path
     path = tmp_path / "tiny.safetensors"
     write_model(path, tiny)
     hostile = rewritten(path, lambda one: one.update(name="a\x1b[2Jb\r", summary="\x07"))
-    assert read_details(hostile).name == "a\ufffd[2Jb\ufffd"
-    assert read_details(hostile).summary == "\ufffd"
+    assert read_details(hostile).name == r"a\x1b[2Jb"
+    assert read_details(hostile).summary == r"\x07"
 
 
 @pytest.mark.parametrize("place", [0, 3, 9, 30, 60, 200])

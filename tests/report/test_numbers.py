@@ -67,7 +67,7 @@ def test_an_interval_is_written_like_its_mean() -> None:
 
 
 def test_names_lose_what_cannot_be_seen_and_end() -> None:
-    assert shown_name("a\u202eb\u200f\x00c\n") == "a\ufffdb\ufffd\ufffdc\ufffd"
+    assert shown_name("a\u202eb\u200f\x00c\n") == r"a\u202eb\u200f\x00c"
     assert shown_name("שלום <b> 超解像") == "שלום <b> 超解像"
     assert len(shown_name("x" * 1000)) == 120
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,19 @@ def test_another_shape_is_an_error_that_names_the_file(
     assert str(caught.value).endswith("with --fresh")
 
 
+def test_another_shape_is_told_in_words(run: RunDirectory) -> None:
+    path = run.path / "provenance.json"
+    whole = json.loads(path.read_text())
+    for changed, told in (
+        ([], "its content is []; it should be a mapping"),
+        (whole | {"identity": None}, "identity is null; it should be a mapping"),
+        (whole | {"sessions": []}, "sessions is []; it should have at least 1 values"),
+    ):
+        path.write_text(json.dumps(changed))
+        with pytest.raises(CheckpointError, match=re.escape(f"{path} is damaged: {told}; ")):
+            run.provenance()
+
+
 @pytest.mark.parametrize("text", [b"", b"{", 100_000 * b"[", b"\xff", b"9" * 5000, b'{"a": 1} x'])
 def test_what_is_not_json_is_an_error_too(run: RunDirectory, text: bytes) -> None:
     (run.path / "summary.json").write_bytes(text)
@@ -76,7 +90,7 @@ def test_a_part_that_is_missing_is_named(run: RunDirectory, place: str) -> None:
         holder = holder[int(key) if isinstance(holder, list) else key]
     del holder[last]
     path.write_text(json.dumps(document))
-    with pytest.raises(CheckpointError, match=f"provenance.json is damaged: {place}: Field"):
+    with pytest.raises(CheckpointError, match=f"provenance.json is damaged: {place} is missing"):
         run.provenance()
 
 

@@ -128,6 +128,7 @@ def test_what_changes_no_cost(make_spec: MakeSpec, setting: str) -> None:
         "runtime.threads=1",
         "scale=2",
         "adversary=vanilla",
+        "losses.mse.weight=0",  # it is not built
     ],
 )
 def test_what_changes_the_cost(make_spec: MakeSpec, setting: str) -> None:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from zoo.errors import Leaving
+from zoo.plugins import load_plugin_file
+from zoo.registry import Entry, Origin, Registry
 from zoo.signals import ENDING
 from zoo.train.interrupts import EXIT_CODES, StopRequest, leaving_at_once
+
+ASKS_TO_LEAVE = "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\n"
 
 
 @pytest.mark.parametrize("number", EXIT_CODES)
@@ -51,3 +59,27 @@ def test_a_signal_that_is_ignored_stays_so(number: signal.Signals) -> None:
         assert signal.getsignal(number) is signal.SIG_IGN
     finally:
         signal.signal(number, before)
+
+
+def test_code_of_others_that_a_signal_meets_is_not_blamed_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plugin that is loaded, a package that is imported, a check that runs: the program ends."""
+    from zoo.testing.verdicts import judged
+
+    path = tmp_path / "met_by_a_signal.py"
+    path.write_text(ASKS_TO_LEAVE)
+    monkeypatch.syspath_prepend(tmp_path)
+    registry: Registry[Any] = Registry("thing", base="", builtins="", group="zoo.things")
+    package: Entry[Any] = Entry(
+        name="met", origin=Origin("package", "a package"), target=f"{path.stem}:Thing"
+    )
+    contract: Any = SimpleNamespace(check=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    for use in (
+        lambda: load_plugin_file(path),
+        lambda: registry._load("met", package),
+        lambda: judged(contract, "check", "what is checked"),
+    ):
+        with leaving_at_once(), pytest.raises(Leaving) as caught:
+            use()
+        assert caught.value.code == 143

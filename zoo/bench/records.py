@@ -33,7 +33,7 @@ from zoo.bench.record_parts import Command, check_provenance
 from zoo.errors import DataError
 from zoo.files import SEAL, broken_seal, read_file, seal_of, write_atomically
 from zoo.metrics import is_in_range
-from zoo.recipes.problems import dotted
+from zoo.recipes.explain import first_problem
 from zoo.runs.shapes import LARGEST, Number
 
 logger = logging.getLogger(__name__)
@@ -300,9 +300,7 @@ def read_record(path: Path) -> Record:
         document = json.loads(read_file(path))
         record = Record.model_validate(document)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = dotted(first["loc"])
-        reason = f"{where}: {first['msg']}" if where else first["msg"]
+        reason = first_problem(error)
         raise DataError(f"{path} is not a record of this version of zoo: {reason}") from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not a record: it is not JSON ({error})") from error

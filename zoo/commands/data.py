@@ -123,19 +123,23 @@ class _Opened(NamedTuple):
 
 def _open(name: str, data_root: Path | None) -> _Opened:
     from zoo.data.install import installed_images
-    from zoo.data.sources import BUILT_IN, open_source
+    from zoo.data.sources import BUILT_IN, find_directory, list_images, open_source
 
     if name in CATALOGUE and name not in BUILT_IN:
         known = CATALOGUE[name]
         images = installed_images(known, data_root=data_root)
         return _Opened(images, known.description, known.licence)
-    source = open_source(name, data_root=data_root)
-    paths = (*source.training_paths, *source.validation_paths)
-    return _Opened(paths, source.description, source.licence)
+    if name in BUILT_IN:
+        source = open_source(name, data_root=data_root)
+        paths = (*source.training_paths, *source.validation_paths)
+        return _Opened(paths, source.description, source.licence)
+    folder = find_directory(name, find_data_root(data_root))
+    return _Opened(list_images(folder), f"images of {folder}", "yours to know")
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    here = "yes" if row["here"] else f"no (zoo data get {row['name']})"
+    remedy = f"zoo data get {row['name']}" if row["name"] in CATALOGUE else row["problem"]
+    here = "yes" if row["here"] else f"no ({remedy})"
     return (
         str(row["name"]),
         here,

@@ -30,7 +30,7 @@ from rich.progress import (
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from zoo.letters import visible
+from zoo.letters import on_one_line, visible
 
 GAP = "  "
 PROGRESS_SHARES = 10
@@ -198,7 +198,7 @@ def _cleaned(table: Table) -> Table:
     """Return a table whose widths can be told: every cell on one line, nothing unseen in it."""
 
     def line(cells: Sequence[str]) -> tuple[str, ...]:
-        return tuple(visible(" ".join(cell.splitlines())) for cell in cells)
+        return tuple(on_one_line(cell) for cell in cells)
 
     rows = [line(row) for row in table.rows]
     return Table(visible(table.title), line(table.columns), rows)

@@ -22,7 +22,6 @@ import functools
 import hashlib
 import io
 import os
-import stat
 import struct
 import threading
 import warnings
@@ -41,7 +40,7 @@ from PIL.ExifTags import Base
 from zoo.data.bombs import require_few_scans, require_small_tiles
 from zoo.data.deep import Deep, deep_levels, is_cut_wrongly, read_deep, require_true_samples
 from zoo.errors import DataError
-from zoo.files import file_sha256, write_atomically
+from zoo.files import file_sha256, require_file, write_atomically
 
 Image = npt.NDArray[np.uint8]
 MAX_PIXELS = 64_000_000
@@ -141,8 +140,8 @@ def hash_file(path: str | os.PathLike[str]) -> str:
     """
     path = Path(path)
     try:
+        require_file(path, MAX_BYTES)
         status = path.stat()
-        _require_file(path, status)
         return _hash_file(path, status.st_size, status.st_mtime_ns)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
@@ -211,16 +210,14 @@ def decoding(path: Path) -> Iterator[None]:
             raise DataError(f"cannot read image {path}: {_reason(path, error)}") from error
 
 
-def _not_a_file(mode: int) -> str:
-    return "a directory" if stat.S_ISDIR(mode) else "a pipe or a device, not a file"
-
-
 def _reason(path: Path, error: BaseException) -> str:
     if path.is_file() and path.stat().st_size == 0:
         return "the file is empty"
     if isinstance(error, PillowImage.DecompressionBombError):  # Pillow's own, before `open_checked`
         limit = f"{MAX_PIXELS / 1e6:g} million"
         return f"more pixels than the limit of {limit}; cut it into smaller images"
+    if isinstance(error, MemoryError):
+        return "not enough memory to decode it, or a damaged file that asks for too much"
     if isinstance(error, UnidentifiedImageError):
         return f"not an image, or a damaged one (formats read: {', '.join(FORMATS)})"
     return f"damaged or unsupported ({error or type(error).__name__})"
@@ -237,7 +234,7 @@ def open_checked(path: Path, max_pixels: int = MAX_PIXELS) -> PillowImage.Image:
         DataError: if the picture is larger, or the file is none or too long.
         OSError: if it cannot be read.
     """
-    _require_file(path, path.stat())
+    require_file(path, MAX_BYTES)
     picture = PillowImage.open(path, formats=FORMATS)
     # Pillow maps a file whose name it knows: of a turned TIFF it takes height for width then, and
     # one that gets shorter meanwhile ends the process.
@@ -256,17 +253,6 @@ def open_checked(path: Path, max_pixels: int = MAX_PIXELS) -> PillowImage.Image:
         picture.close()
         raise
     return picture
-
-
-def _require_file(path: Path, status: os.stat_result) -> None:
-    """Refuse what would be waited for, and what is longer than any picture, before it is read."""
-    if not stat.S_ISREG(status.st_mode):
-        raise DataError(f"cannot read image {path}: it is {_not_a_file(status.st_mode)}")
-    if status.st_size > MAX_BYTES:
-        raise DataError(
-            f"cannot read image {path}: {status.st_size:,} bytes, more than the limit of "
-            f"{MAX_BYTES:,}"
-        )
 
 
 def check_content(path: Path, picture: PillowImage.Image) -> None:

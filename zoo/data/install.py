@@ -217,7 +217,7 @@ def _count(folder: Path) -> int:
 
 def _read_manifest(folder: Path) -> dict[str, str] | None:
     path = folder / MANIFEST
-    if not path.is_file():
+    if not path.exists():
         return None
     try:
         return TypeAdapter(dict[str, str]).validate_json(read_file(path))

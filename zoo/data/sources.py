@@ -83,7 +83,7 @@ def open_source(
     if spec in BUILT_IN:
         source = BUILT_IN[spec](root)
     else:
-        source = _open_folder(spec, _find_directory(spec, root), holds_out=holds_out)
+        source = _open_folder(spec, find_directory(spec, root), holds_out=holds_out)
     if holds_out:
         return source
     return _validated_on(source, validation, validation_images(validation, data_root=root))
@@ -107,7 +107,7 @@ def validation_images(
         return BUILT_IN[spec](root).validation_paths
     if spec == "samples-grey":
         return _sample_paths(SAMPLES_GREY)
-    return list_images(_find_directory(spec, root))
+    return list_images(find_directory(spec, root))
 
 
 def list_images(directory: Path) -> tuple[Path, ...]:
@@ -134,7 +134,12 @@ def dataset_directory(name: str, root: Path) -> Path | None:
     return directory if (directory / "HR").is_dir() else None
 
 
-def _find_directory(spec: str, root: Path) -> Path:
+def find_directory(spec: str, root: Path) -> Path:
+    """Return the folder of a dataset under the data root, or the folder that is named.
+
+    Raises:
+        DataError: if there is none.
+    """
     if _is_path(spec):
         directory = from_home(spec)
         if directory.is_dir():

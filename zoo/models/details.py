@@ -6,7 +6,6 @@ Read without torch. Not here: the tensors (`zoo.models.model`), the card made of
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
@@ -19,17 +18,17 @@ from pydantic import (
 )
 
 from zoo.errors import RecipeError
-from zoo.recipes.problems import dotted
+from zoo.letters import on_one_line
+from zoo.recipes.explain import first_problem
 from zoo.recipes.schema import ComponentSpec, Scale
 
 SCHEMA: Final = "zoo.model/1"
 Origin = Literal["trained", "imported", "interpolated", "fixed"]
 Precision = Literal["float32", "float16"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_INERT = AfterValidator(lambda text: _CONTROL.sub("\ufffd", text))
+_INERT = AfterValidator(on_one_line)
 Line = Annotated[str, _INERT]
-"""Text that commands print: a file from anywhere must not be able to write to the terminal."""
+"""Text that commands and cards show: a file from anywhere must not act on what shows it."""
 
 
 class Part(BaseModel):
@@ -148,5 +147,4 @@ def described(**content: Any) -> Details:
     try:
         return Details(**content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise RecipeError(f"{dotted(first['loc'])}: {first['msg']}") from error
+        raise RecipeError(first_problem(error)) from error

@@ -27,6 +27,7 @@ from zoo.files import (
     write_hashed,
 )
 from zoo.models.details import Details, Precision
+from zoo.recipes.explain import first_problem
 
 if TYPE_CHECKING:
     import torch
@@ -143,8 +144,7 @@ def _described(path: Path) -> tuple[Details, str]:
 def _reason(error: ValidationError | KeyError) -> str:
     if isinstance(error, KeyError):
         return f"it has no {error.args[0]}"
-    first = error.errors(include_url=False)[0]
-    return ": ".join([".".join(str(key) for key in first["loc"]), first["msg"]])
+    return first_problem(error)
 
 
 def _metadata(path: Path) -> Mapping[str, str]:

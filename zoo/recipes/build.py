@@ -77,7 +77,7 @@ def build_components(settings: RecipeSettings, *, seed: int) -> Components:
         WeightsError: if a feature network's weights are missing.
         RecipeError: if the adversary refuses the discriminator.
     """
-    specs = {name: spec for name, spec in settings.losses.items() if spec.weight > 0}
+    specs = settings.used_losses
     losses: dict[str, Loss] = {name: _create("losses", spec) for name, spec in specs.items()}
     discriminator: Discriminator | None = None
     adversary: Adversary | None = None

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from zoo.errors import did_you_mean
-from zoo.recipes.problems import KeyPath, Place, Problem, all_of
+from zoo.recipes.problems import KeyPath, Place, Problem, all_of, dotted
 
 Locate = Callable[[KeyPath], tuple[Place, KeyPath]]
 """From a key path in validated data to where and under which path it was written."""
@@ -78,6 +78,21 @@ def explain(errors: Sequence[ErrorDetails]) -> str:
     expectations = dict.fromkeys(_expectation(details) for details in errors)
     joined = " or ".join(expectations).replace(" or be ", " or ")
     return f"{shown(first['input'])} should {joined}{_nearest_choice(errors)}"
+
+
+def first_problem(error: ValidationError) -> str:
+    """Say in one sentence what is wrong first in a file that a program wrote: where, and what."""
+    first = error.errors(include_url=False)[0]
+    where = dotted(first["loc"])
+    if first["type"] == "missing":
+        return f"{where} is missing"
+    if first["type"] == "extra_forbidden":
+        return f"{where} is an unknown key"
+    if first["type"] in _EXPECTED or " should " in first["msg"]:
+        return (
+            f"{where or 'its content'} is {shown(first['input'])}; it should {_expectation(first)}"
+        )
+    return ": ".join(filter(None, [where, first["msg"].removeprefix("Value error, ")]))
 
 
 def shown(value: Any) -> str:

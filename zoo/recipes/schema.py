@@ -184,6 +184,11 @@ class RecipeSettings(Model):
         """Whether this is an adversarial stage: it has a second player."""
         return self.discriminator is not None
 
+    @property
+    def used_losses(self) -> dict[str, TermSpec]:
+        """The losses that take part: one of weight 0 is not built."""
+        return {name: loss for name, loss in self.losses.items() if loss.weight > 0}
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if (self.training.steps is None) == (self.training.epochs is None):

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Sequence
 
 from zoo.bench.records import Column
+from zoo.letters import on_one_line
 
 MINUS = "\N{MINUS SIGN}"
 MISSING = "\N{EN DASH}"
@@ -79,25 +79,11 @@ class Writer:
 
 
 def shown_name(text: str) -> str:
-    """Return a name as it may be shown: no control or direction marks, not endless.
-
-    Names of files and functions are the user's; a mark that turns the direction of writing would
-    turn the line around it.
-    """
-    kept = shown_text(text)
+    """Return a name as it may be shown: on one line, nothing unseen in it, not endless."""
+    kept = on_one_line(text)
     if len(kept) <= _MOST_LETTERS:
         return kept
     return f"{kept[: _MOST_LETTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
-
-
-def shown_text(text: str) -> str:
-    """Return a text without control and direction marks, at its full length."""
-    return "".join(
-        letter
-        if unicodedata.category(letter) not in ("Cc", "Cf", "Cs")
-        else "\N{REPLACEMENT CHARACTER}"
-        for letter in text
-    )
 
 
 def short_paths(text: str) -> str:

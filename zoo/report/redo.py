@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from zoo.bench.records import Record
 from zoo.recipes.book import Book
 from zoo.report.model import Redo, RedoRow
-from zoo.report.numbers import listing, shown_name, shown_text
+from zoo.report.numbers import listing, shown_name
 from zoo.report.selection import Selection
 from zoo.runs.commands import SOURCES, options_in, words_of
 
@@ -45,10 +45,8 @@ def redo(
         rows.append(_row(label, [*scored, *crashed], crashed, suite, shared))
     report = ["zoo", "report", "--suite", suite, *budget, *shared]
     return Redo(
-        bench="\n".join(
-            shown_text(shlex.join(line)) for line in _bench(selection, book, suite, shared)
-        ),
-        report=shown_text(shlex.join(report)),
+        bench="\n".join(shlex.join(line) for line in _bench(selection, book, suite, shared)),
+        report=shlex.join(report),
         rows=tuple(rows),
     )
 
@@ -109,7 +107,7 @@ def _complete(command: str, suite: str, shared: Sequence[str]) -> str:
     for option, value in zip(shared[::2], shared[1::2], strict=True):
         if value not in words:
             words += [option, value]
-    return shown_text(shlex.join(words))
+    return shlex.join(words)
 
 
 def given_sources(records: Iterable[Record]) -> list[str]:

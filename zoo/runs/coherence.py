@@ -142,9 +142,10 @@ def _check_recipe(path: Path, spec: RunSpec, identity: Mapping[str, Any]) -> Non
     recorded = identity.get("settings", {})
     settings = _narrowed(spec.settings.model_dump(mode="json"), recorded)
     if "losses" in settings:
-        used = {name: loss for name, loss in settings["losses"].items() if loss["weight"] > 0}
+        losses = {name: settings["losses"][name] for name in spec.settings.used_losses}
         settings["losses"] = {
-            name: _narrowed(loss, recorded["losses"].get(name, loss)) for name, loss in used.items()
+            name: _narrowed(loss, recorded["losses"].get(name, loss))
+            for name, loss in losses.items()
         }
     for part in settings.keys() & {"training", "data"}:
         settings[part] = _narrowed(settings[part], recorded[part])

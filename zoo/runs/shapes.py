@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zoo.errors import CheckpointError
 from zoo.files import read_file
-from zoo.recipes.problems import dotted
+from zoo.recipes.explain import first_problem
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, le=10**12)]
@@ -196,9 +196,7 @@ def require_shape(path: Path, document: object, shape: type[Shape], remedy: str)
     try:
         shape.model_validate(document)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        reason = f"{dotted(first['loc']) or 'its content'}: {first['msg']}"
-        raise CheckpointError(f"{path} is damaged: {reason}; {remedy}") from error
+        raise CheckpointError(f"{path} is damaged: {first_problem(error)}; {remedy}") from error
 
 
 def read_row(line: bytes) -> dict[str, Any] | None:

@@ -90,7 +90,7 @@ def cost_of_a_step(settings: RecipeSettings) -> dict[str, Any]:
     That is no number with a decimal point in a loss or an adversary: weights, learning rates and
     margins are factors, whatever they are.
     """
-    terms = {"adversary": settings.adversary, **settings.losses}
+    terms = {"adversary": settings.adversary, **settings.used_losses}
     return {
         "networks": settings.model_dump(mode="json", include=_NETWORKS),
         "terms": {

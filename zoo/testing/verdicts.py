@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 from unittest import SkipTest
 
-from zoo.errors import ZooError
+from zoo.errors import Leaving, ZooError
 from zoo.testing.adversaries import AdversaryContract
 from zoo.testing.apart import ApartError
 from zoo.testing.contract import Contract
@@ -104,6 +104,8 @@ def judged(contract: Contract, check: str, says: str) -> Verdict:
         return Verdict(check, says, "skipped", str(reason))
     except ApartError as error:
         return Verdict(check, says, "FAILED", str(error), error.place, error.trace)
+    except Leaving:
+        raise
     except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may fail in any way
         place = _place(error, contract.component)
         trace = "".join(traceback.format_exception(error))
