@@ -20,10 +20,14 @@ import numpy as np
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+PLACES = (
+    *("README.md", "CONTRIBUTING.md", "docs/*.md", "examples/*/README.md"),
+    *("benchmarks/README.md", "benchmarks/results/*/README.md"),
+)
 PAGES = [
-    "README.md",
-    "benchmarks/README.md",
-    *sorted(path.relative_to(REPOSITORY).as_posix() for path in REPOSITORY.glob("docs/*.md")),
+    path.relative_to(REPOSITORY).as_posix()
+    for place in PLACES
+    for path in sorted(REPOSITORY.glob(place))
 ]
 SHELL = ("bash", "sh", "shell", "console")
 FENCED = re.compile(
