@@ -159,6 +159,15 @@ def test_too_few_images(
         open_source(str(tmp_path / "photos"))
 
 
+def test_copies_of_one_image_are_said_to_be_one(
+    tmp_path: Path, make_images: Callable[..., list[Path]]
+) -> None:
+    (only,) = make_images((8, 8))
+    shutil.copy(only, only.with_stem("copy"))
+    with pytest.raises(DataError, match="its 2 files are copies of one image, and one image is"):
+        open_source(str(tmp_path / "photos"))
+
+
 def test_a_missing_directory(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such directory"):
         open_source(str(tmp_path / "none"))

@@ -71,6 +71,13 @@ def test_the_table_has_means_and_the_baseline_of_the_same_pixels() -> None:
     assert "One training, seed 3: no interval over seeds" in text
 
 
+def test_a_model_known_by_another_name_is_not_said_to_be_another_recipes_run() -> None:
+    record = make_record(recipe="srresnet-nobn", profile="tiny")
+    text = card(make_model(), [record, make_baseline()])
+    assert row(text, "small-net")[0] == "**31.00**"
+    assert "left out of claims" not in text
+
+
 def test_a_mean_of_datasets_is_said_to_be_one() -> None:
     record, other = make_record(), make_record(psnr=(20.0, 20.0, 20.0))
     second = other.datasets[0].model_copy(update={"name": "Set14"})

@@ -10,9 +10,10 @@ from spandrel import ModelLoader
 from torch import Tensor, nn
 
 from tests.exchange import networks
+from tests.exchange.made_up import make_model
 from tests.exchange.networks import passing
 from tests.runs.made_up import begin_run
-from zoo.errors import RecipeError, WeightsError
+from zoo.errors import IntegrityError, RecipeError, WeightsError
 from zoo.exchange.foreign import Imported, import_model, known_layouts
 from zoo.files import file_sha256
 from zoo.generators.base import Generator
@@ -303,3 +304,13 @@ def test_a_generator_with_a_part_called_model_keeps_that_name(tmp_path: Path) ->
             assert imported.model.tensors.keys() == {"model.tail.weight", "model.tail.bias"}
     finally:
         GENERATORS.restore(snapshot)
+
+
+def test_a_model_of_zoos_is_named_as_one_and_a_cut_one_as_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    write_model(path, make_model())
+    with pytest.raises(WeightsError, match="is a model of zoo's already: use it as it is"):
+        import_model(path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(IntegrityError, match="is damaged"):
+        import_model(path)

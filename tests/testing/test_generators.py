@@ -151,6 +151,19 @@ class Gated(Sound):
         return super().forward(lr_image) + self.gate * branch
 
 
+class Merges(Sound):
+    """In evaluation it computes with copies of its weights, as SPAN does."""
+
+    def forward(self, lr_image: Tensor) -> Tensor:
+        sr_image = super().forward(lr_image)
+        return sr_image if self.training else sr_image.detach()
+
+
+class Silent(Sound):
+    def forward(self, lr_image: Tensor) -> Tensor:
+        return super().forward(lr_image).detach()
+
+
 def contract(component: type[Generator]) -> GeneratorContract:
     found = GeneratorContract()
     found.component, found.arguments = component, {}
@@ -163,6 +176,7 @@ BROKEN = [
     (NotFinite, "images_of_any_size", "(2, 3, 1, 1) came out as values that are not finite"),
     (Unused, "gradient_reaches_every_parameter", "2 of 6 get none: extra.bias, extra.weight"),
     (Detached, "gradient_reaches_every_parameter", "2 of 4 get none: head.bias, head.weight"),
+    (Silent, "gradient_reaches_every_parameter", "no gradient flows through the output at all"),
     (InPlace, "input_is_left_alone", "the input is changed in place"),
     (SetsTheSeed, "random_numbers_are_left_to_others", "building it sets the global seed of torch"),
     (
@@ -194,7 +208,7 @@ def test_what_cannot_be_copied_is_found() -> None:
         contract(Uncopied).test_copies()
 
 
-@pytest.mark.parametrize("component", [Sound, Gated])
+@pytest.mark.parametrize("component", [Sound, Gated, Merges])
 @pytest.mark.parametrize(
     "check", [c for c in GeneratorContract.checks() if c not in ("test_compile", "test_onnx")]
 )

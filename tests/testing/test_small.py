@@ -67,6 +67,14 @@ def test_what_cannot_be_tried_without_arithmetic_stays() -> None:
     assert small_arguments(Computes, SHAPE) == {}
 
 
+def test_a_network_that_ends_the_program_is_left_to_its_contract() -> None:
+    class Leaves(Wide):
+        def forward(self, lr_image: Tensor) -> Tensor:
+            raise SystemExit(0)
+
+    assert small_arguments(Leaves, SHAPE) == {}
+
+
 def test_only_networks_an_image_goes_through_are_made_small() -> None:
     class Term(Loss):
         def __init__(self, *, width: int = 1000) -> None:

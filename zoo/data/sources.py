@@ -167,8 +167,9 @@ def _hold_out(spec: str, paths: Sequence[Path]) -> tuple[tuple[Path, ...], tuple
     hashes = {path: hash_file(path) for path in paths}
     distinct = sorted(set(hashes.values()))
     if len(distinct) < 2:
+        copies = f"its {len(paths)} files are copies of one image, and " if len(paths) > 1 else ""
         raise DataError(
-            f"{spec}: one image is too few: one is held out for validation, one must remain"
+            f"{spec}: {copies}one image is too few: one is held out for validation, one must remain"
         )
     num_held_out = max(1, min(HELD_OUT_MOST, int(HELD_OUT_SHARE * len(distinct))))
     # By content, not by file: a second copy of a held-out image must not be trained on.

@@ -24,7 +24,7 @@ from zoo.exchange.trial import Trial, try_generator
 from zoo.files import file_sha256
 from zoo.generators.base import Generator
 from zoo.models.details import Details, described
-from zoo.models.file import is_model_file
+from zoo.models.file import is_model_file, read_model
 from zoo.models.model import Model
 from zoo.recipes.arguments import complaints
 from zoo.registry import GENERATORS, constructor_parameters
@@ -92,6 +92,7 @@ def import_model(
             or the network does not enlarge an image.
     """
     if is_model_file(path):
+        read_model(path)  # one that is damaged or cut short says so
         raise WeightsError(f"{path} is a model of zoo's already: use it as it is")
     run = RunDirectory(path.parent)
     if run.weights == path and run.provenance() is not None:

@@ -83,7 +83,8 @@ def _result(model: Model, own: Record, baselines: Sequence[Record]) -> SuiteResu
 
 def _comparison(model: Model, own: Record, baselines: Sequence[Record]) -> Comparison:
     """Put the model, under its own name, beside baselines whose networks must be the model's."""
-    target = own.target.model_copy(update={"name": model.details.name, "kind": "run"})
+    known_as = {"name": model.details.name, "recipe": None, "kind": "run"}  # it judges no recipe
+    target = own.target.model_copy(update=known_as)
     shown = own.model_copy(update={"target": target})
     older = [
         one.model_copy(update={"provenance": one.provenance | {"created": ""}, "order": 0})

@@ -77,6 +77,6 @@ def _size(component: Any, arguments: Mapping[str, Any], shape: tuple[int, ...]) 
         with torch.random.fork_rng(devices=[]), torch.device("meta"), torch.no_grad():
             network: nn.Module = component(**arguments).eval()
             network(torch.zeros(shape))
-    except Exception:  # noqa: BLE001  a plugin's code may fail in any way
+    except (Exception, SystemExit):  # noqa: BLE001  a plugin's code may fail in any way
         return None
     return sum(parameter.numel() for parameter in network.parameters())

@@ -8,6 +8,7 @@ anything else is refused by name. Not here: pickles of numpy arrays (`zoo.weight
 
 from __future__ import annotations
 
+import codecs
 import re
 import warnings
 import zipfile
@@ -28,7 +29,7 @@ _TEXTS: Final = {
         "it is a pointer of Git LFS, a few lines that stand for the file; fetch the file itself "
         "with `git lfs pull`, or by the download button of the page"
     ),
-    b"<!doctype html": (
+    b"<": (  # HTML, or XML as servers answer
         "it is a web page, not the file it links to; open it in a browser to see what it says, and "
         "fetch the file by its download link"
     ),
@@ -37,7 +38,6 @@ _TEXTS: Final = {
     b"rar!": "it is a rar archive; unpack it first",
     b"\x89hdf": "it is an HDF5 file, as Keras writes; save its tensors as .safetensors",
 }
-_TEXTS[b"<html"] = _TEXTS[b"<!doctype html"]
 _CUT = "it is cut short: its end is missing; fetch it again"
 _GLOBAL = re.compile(r"GLOBAL (\S+)")
 _PLAIN = "save a plain state_dict or a .safetensors file"
@@ -99,7 +99,7 @@ def read_pytorch(path: Path) -> object:
         raise
     except Exception as error:  # what a damaged or hostile pickle raises has no common base
         # torch's own text advises to load it with code execution; nobody should
-        raise WeightsError(f"cannot read weights from {path}: {_reason(error)}") from error
+        raise WeightsError(f"cannot read weights from {path}: {_reason(path, error)}") from error
 
 
 def what_it_is(path: Path) -> str | None:
@@ -111,15 +111,15 @@ def what_it_is(path: Path) -> str | None:
     head = _head(path)
     if not head:
         return "it is empty, 0 bytes; fetch it again"
-    begins = head.lstrip().lower()
+    if is_safetensors(path):
+        length = int.from_bytes(head[:_LENGTH_BYTES], "little")
+        return _CUT if length + _LENGTH_BYTES > path.stat().st_size else None
+    begins = head.removeprefix(codecs.BOM_UTF8).lstrip().lower()
     for mark, meaning in _TEXTS.items():
         if begins.startswith(mark):
             return meaning
     if head.startswith(_ZIP):
         return _what_archive(path)
-    length = int.from_bytes(head[:_LENGTH_BYTES], "little")
-    if is_safetensors(path) and length + _LENGTH_BYTES > path.stat().st_size:
-        return _CUT
     return None
 
 
@@ -139,13 +139,17 @@ def _what_archive(path: Path) -> str | None:
     return None
 
 
-def _reason(error: Exception) -> str:
+def _reason(path: Path, error: Exception) -> str:
     named = _GLOBAL.search(str(error))
     if named is not None:
         return (
             f"it holds more than tensors: it names {ascii(named[1])[1:-1][:80]}, and a pickled "
             f"object can run code, so nothing in it was run; {_PLAIN}"
         )
+    head = _head(path)
+    if head.isascii() and b"\0" not in head:
+        line = head.strip().partition(b"\n")[0][:80].decode("ascii")
+        return f"it is text, not weights, and begins with {line!r}; fetch the file itself"
     return (
         "it is damaged or cut short, no PyTorch file, or holds more than tensors (a pickled model "
         f"can run code); {_PLAIN}"
