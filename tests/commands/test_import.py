@@ -77,7 +77,7 @@ def test_a_place_that_cannot_be_written_is_said(zoo: Zoo, theirs: Path, place: s
 
 def test_a_name_is_no_path(zoo: Zoo, theirs: Path) -> None:
     assert zoo("import", theirs, "--name", "../owner/\x1b[31mnet").exit_code == 0
-    assert [path.name for path in Path().glob("*.safetensors")] == ["owner-31mnet.safetensors"]
+    assert [path.name for path in Path().glob("*.safetensors")] == ["owner-x1b-31mnet.safetensors"]
 
 
 def test_the_file_that_is_read_is_never_replaced(zoo: Zoo, theirs: Path) -> None:
