@@ -286,6 +286,7 @@ def test_a_metric_that_fails_costs_its_column_and_is_blamed(
     assert f"Odd is missing: {record.columns[key].unavailable}" in notes(record)
 
 
+@pytest.mark.slow
 def test_a_metric_that_failed_is_tried_again(suite: Suite, tmp_path: Path) -> None:
     candidate = weights_of(tmp_path / "net.pt")
     failing = Scorer(suite, {"psnr-y": PSNRY(), "odd": Raising()}, on_cpu(), tmp_path)

@@ -51,6 +51,7 @@ def test_counting_leaves_the_default_device_alone() -> None:
     assert torch.zeros(1).device.type == "cpu"
 
 
+@pytest.mark.slow
 def test_the_paper_generator_has_its_published_size() -> None:
     cost = measure_cost(GENERATORS.get("rrdb"), height=8, width=8)
     assert cost.parameters == 16_697_987

@@ -190,6 +190,7 @@ def test_a_metric_that_is_unavailable_leaves_its_cells_empty(suite: Suite, tmp_p
     assert all("gone" not in scores for scores in record.scored.values())
 
 
+@pytest.mark.slow
 def test_a_generator_with_batch_norm_is_run_under_both_statistics(
     make_scorer: MakeScorer, tmp_path: Path
 ) -> None:

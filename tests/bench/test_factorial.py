@@ -124,6 +124,7 @@ def test_clear_effects_are_named_with_their_size_and_the_rest_is_bounded() -> No
     assert (result.num_seeds, result.num_images, result.seconds) == (3, 4, 120.0)
 
 
+@pytest.mark.slow
 def test_effects_are_rarely_clear_where_there_are_none() -> None:
     generator = np.random.default_rng(5)
     clear = 0

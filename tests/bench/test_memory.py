@@ -46,6 +46,7 @@ def test_what_is_saved_for_the_backward_pass(network: nn.Module, floats: int) ->
         ("rrdb", {}, 58_739 - 2 * 64 * 4**2),
     ],
 )
+@pytest.mark.slow
 def test_the_papers_networks_keep_what_was_counted(
     name: str, arguments: dict[str, Any], published: int
 ) -> None:
@@ -122,6 +123,7 @@ def test_shared_parameters_are_counted_once() -> None:
     assert forward_peak_bytes(network, torch.rand(1, 3, 4, 4)) == FLOAT * (9 + 2 * 48)
 
 
+@pytest.mark.slow
 def test_measuring_does_not_load_the_compiler() -> None:
     """It takes seconds and 160 MB, for nothing: `zoo upscale` measures before it begins."""
     code = (

@@ -61,6 +61,7 @@ def test_one_document_and_one_page_hold_all_parts(
         assert f"## {name}\n\npage of {name}\n" in page
 
 
+@pytest.mark.slow
 def test_a_part_that_overruns_is_cut_and_the_rest_goes_on(
     measured: dict[str, Part], tmp_path: Path
 ) -> None:

@@ -191,6 +191,7 @@ def test_switches_of_the_two_loops_stay_apart() -> None:
     assert Switches.now() == before
 
 
+@pytest.mark.slow
 def test_the_rate_of_a_family_is_that_of_its_convolutions(folder: Path) -> None:
     pair = open_smoke("srgan", folder)
     calls = 0

@@ -147,6 +147,7 @@ def test_an_edited_record_is_not_served_and_is_made_again(bench: Bench, run_root
     assert str(path) in {str(record_path(root, record)) for record in records_of(run_root)}
 
 
+@pytest.mark.slow
 def test_bench_and_report_show_the_same_after_a_clock_was_ahead(
     bench: Bench, run_root: Path
 ) -> None:

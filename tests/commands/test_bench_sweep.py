@@ -78,6 +78,7 @@ def error_of(result: Result, recipe: str) -> str:
     return str(rows[0]["error"])
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_costs_its_row(bench: Bench, fates: Fates) -> None:
     fates["srresnet-nobn"] = ("failed", "its process ended by SIGKILL")
     result = bench("srresnet", "srresnet-nobn", "--seeds", "2", "--train", "--json")

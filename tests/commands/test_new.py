@@ -121,6 +121,7 @@ def run_its_test(folder: Path, *options: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_test_of_a_new_metric_passes_at_once(zoo: Zoo, here: Path) -> None:
     """One kind here, the one that is checked fastest; all of them in the slow test."""
     zoo("new", "metric", "my-score")

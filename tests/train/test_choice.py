@@ -516,6 +516,7 @@ def test_what_does_not_compile_stays_eager_and_says_so(
     assert heard.notices == [told]
 
 
+@pytest.mark.slow
 def test_what_was_compiled_is_forgotten_where_its_timing_fails(
     chosen: Callable[..., Choice], clock: Seconds, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -124,6 +124,7 @@ def compiled_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choosing, "MIN_SECONDS_TO_COMPILE", 0.0)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_begun_compiled_goes_on_compiled(
     make_spec: MakeSpec,
     make_options: MakeOptions,

@@ -104,6 +104,7 @@ class AfterRollback(Notes):
             raise Kill
 
 
+@pytest.mark.slow
 def test_killed_after_going_back_it_ends_in_the_same_bits(
     make_spec: MakeSpec, make_options: MakeOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:

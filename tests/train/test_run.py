@@ -103,7 +103,7 @@ def test_other_pretraining_does_not_overwrite_a_run(
     assert any(name.startswith("seed-0-") for name in siblings)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_killed_and_resumed_is_uninterrupted_to_the_bit(
     make_spec: MakeSpec, make_options: MakeOptions, seed: int
 ) -> None:
@@ -230,6 +230,7 @@ def test_a_finished_run_is_not_trained_again(
     assert again.summary == first.summary
 
 
+@pytest.mark.slow
 def test_other_settings_in_the_same_place_are_refused_with_the_difference(
     make_spec: MakeSpec, make_options: MakeOptions
 ) -> None:

@@ -56,6 +56,7 @@ def test_other_validation_images_are_scored_not_the_old_scores_shown(
     assert_same_bits(weights[0], weights[1])
 
 
+@pytest.mark.slow
 def test_a_finished_run_does_not_need_its_pretraining_any_more(
     make_spec: MakeSpec, make_options: MakeOptions
 ) -> None:
@@ -111,6 +112,7 @@ def test_a_finished_run_is_never_trained_again_without_its_checkpoints(
     assert (run.directory / "weights.safetensors").read_bytes() == weights
 
 
+@pytest.mark.slow
 def test_a_directory_of_another_run_is_refused_before_pretraining(
     make_spec: MakeSpec, make_options: MakeOptions
 ) -> None:
