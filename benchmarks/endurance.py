@@ -43,9 +43,9 @@ from zoo.data.images import write_png
 from zoo.errors import IntegrityError
 from zoo.files import read_hashed
 from zoo.recipes.book import load_book
-from zoo.recipes.checks import complete
 from zoo.recipes.resolve import resolve
 from zoo.recipes.schema import RunSpec
+from zoo.recipes.variants import specify
 from zoo.runs.checkpoint import latest_step, load_latest
 from zoo.runs.directory import RunDirectory, run_path
 from zoo.runs.provenance import machine, versions
@@ -126,9 +126,17 @@ class Place:
     folder: Path
     luck: random.Random
 
-    def directory(self, name: str) -> RunDirectory:
-        """Return the run directory below a run root of this name."""
-        return RunDirectory(run_path(self.spec, self.folder / name))
+    def directory(self, name: str, *settings: str) -> RunDirectory:
+        """Return the run directory below a run root of this name, with further settings."""
+        spec = self.spec
+        if settings:
+            given = self._given(*settings)
+            spec = specify(load_book(), RECIPE, "smoke", settings=given)
+        return RunDirectory(run_path(spec, self.folder / name))
+
+    def _given(self, *settings: str) -> list[str]:
+        data = f"data.validation={self.spec.settings.data.validation}"
+        return [*SETTINGS, f"training.steps={STEPS}", data, *settings]
 
     def begin(self, name: str) -> None:
         """Make a run root with the finished pretraining in it."""
@@ -136,10 +144,7 @@ class Place:
 
     def arguments(self, name: str, *settings: str) -> list[str]:
         """Return the command line that trains the run, with further settings."""
-        spec = self.spec
-        data = f"data.validation={spec.settings.data.validation}"
-        given = [*SETTINGS, f"training.steps={STEPS}", data, *settings]
-        pairs = [word for setting in given for word in ("--set", setting)]
+        pairs = [word for setting in self._given(*settings) for word in ("--set", setting)]
         root = str(self.folder / name)
         words = ("train", RECIPE, "--profile", "smoke", "--device", "cpu", "--run-root", root)
         return [*words, *pairs]
@@ -416,7 +421,7 @@ def stop(place: Place, num_signals: int) -> Result:
         arguments = place.arguments(name, *endless)
         process, pipe = start(_command, arguments, place.home, None)
         pipe.recv()
-        directory = place.directory(name)
+        directory = place.directory(name, *endless)
         if sent % 5:  # every fifth at any moment from the start on, the others in the training
             wait_for_rows(directory, process)
         time.sleep(place.luck.uniform(0.0, 1.5))
@@ -489,16 +494,17 @@ def share(place: Place) -> Result:
     """Start a second process on a run directory; kill the first; start a third."""
     name = "shared"
     place.begin(name)
-    endless = place.arguments(name, "training.steps=1000000", "training.log_every=1")
+    settings = ("training.steps=1000000", "training.log_every=1")
+    endless = place.arguments(name, *settings)
     first, pipe = start(_command, endless, place.home, None)
     pipe.recv()
-    wait_for_rows(place.directory(name), first)
+    wait_for_rows(place.directory(name, *settings), first)
     second, pipe = start(_command, endless, place.home, None)
     pipe.recv()
     code, message = exit_code(second), told(place, second)
     first.kill()
     exit_code(first)
-    lock = place.directory(name).lock()
+    lock = place.directory(name, *settings).lock()
     with lock:  # raises if the dead one still held it
         free = True
     return {
@@ -515,11 +521,11 @@ def last_long(place: Place, num_steps: int) -> Result:
     settings = (f"training.steps={num_steps}", "training.log_every=1")
     process, pipe = start(_command, place.arguments(name, *settings), place.home, None)
     pipe.recv()
-    wait_for_rows(place.directory(name), process)
+    wait_for_rows(place.directory(name, *settings), process)
     samples: list[tuple[int, int, int]] = []
     due = 0
     while process.is_alive():
-        rows = place.directory(name).path / "metrics.jsonl"
+        rows = place.directory(name, *settings).path / "metrics.jsonl"
         step = last_step(rows)
         if step >= due:
             due += max(1, num_steps // SAMPLES)
@@ -568,7 +574,7 @@ def price(place: Place, profile: str = "demo", num_steps: int = 12) -> Result:
         usual = resolve(book, recipe, profile, seed=0, settings=[]).spec.settings.training
         lengths = [f"training.steps={num_steps}"]
         lengths += ["training.validate_every=4", "training.checkpoint_every=4"]
-        spec = complete(resolve(book, recipe, profile, seed=0, settings=lengths)).spec
+        spec = specify(book, recipe, profile, settings=lengths)
         inner = spec.pretraining
         if inner is not None:
             training = inner.settings.training.model_copy(update={"steps": 1})
@@ -642,7 +648,7 @@ def opened(folder: Path, *, seed: int = 0) -> Iterator[Place]:
     for number, pixels in enumerate(noise):
         write_png(images / f"{number}.png", pixels.repeat(4, 0).repeat(4, 1))
     settings = [*SETTINGS, f"training.steps={STEPS}", f"data.validation={images}"]
-    spec = complete(resolve(load_book(), RECIPE, "smoke", seed=0, settings=settings)).spec
+    spec = specify(load_book(), RECIPE, "smoke", settings=settings)
     place = Place(spec, home, folder, random.Random(seed))  # noqa: S311
     try:
         if spec.pretraining is not None:

@@ -118,10 +118,10 @@ def test_a_session_whose_time_is_up_says_so_and_goes_on_where_it_stopped(
     assert first.returncode == STOPPED, first.stdout + first.stderr
     assert f"{RECIPES[0]}: stopped after" in first.stdout
     assert f"{RECIPES[1]}: not begun" in first.stdout
-    run = Path("runs") / RECIPES[0] / "smoke" / "seed-0"
+    (run,) = (path.relative_to(out) for path in out.glob(f"runs/{RECIPES[0]}/smoke*/seed-0"))
     reached = latest_step(out / run / "checkpoints")
     assert reached > 0
-    folder = out / "home" / f"{RECIPES[0]}-smoke-seed-0"
+    folder = out / "home" / "-".join(run.parts[-3:])
     record = json.loads((folder / "record.json").read_text())
     assert not record["finished"]
     assert record["summary"]["steps"] == reached
