@@ -80,7 +80,7 @@ def test_a_session_is_done_once_and_leaves_what_is_to_be_carried_home(
     assert "skipped" in (home / "tests.txt").read_text() or torch.cuda.is_available()
     summary = (home / "summary.md").read_text()
     for recipe in RECIPES:
-        folder = home / f"{recipe}-smoke-seed-0"
+        (folder,) = home.glob(f"{recipe}-smoke*-seed-0")
         assert folder.name in summary
         record = json.loads((folder / "record.json").read_text())
         assert record["finished"]
@@ -97,8 +97,7 @@ def test_a_session_is_done_once_and_leaves_what_is_to_be_carried_home(
     assert sum(path.stat().st_size for path in files) < 2**20
 
     names = [path.name for path in (home / "records").glob("*.json")]
-    scored = {name.removeprefix("quick-").partition("-smoke")[0] for name in names}
-    assert scored >= set(RECIPES)
+    assert all(any(name.startswith(f"quick-{recipe}-") for name in names) for recipe in RECIPES)
     assert all(recipe in (home / "bench.txt").read_text() for recipe in RECIPES)
 
     second = session(*command)

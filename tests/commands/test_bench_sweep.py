@@ -21,8 +21,10 @@ from typer.testing import Result
 import zoo as package
 from tests.runs.made_up import begin_run, finish_run
 from zoo.bench.records import read_records
+from zoo.recipes.book import load_book
 from zoo.recipes.schema import RunSpec
-from zoo.runs.directory import RunDirectory
+from zoo.recipes.variants import specify
+from zoo.runs.directory import RunDirectory, run_path
 from zoo.sweep.engine import Outcome, Settings, Status, _job
 from zoo.sweep.worker import run_job
 from zoo.train.interrupts import Interrupted
@@ -227,7 +229,8 @@ def test_a_signal_stops_the_command_saved(
     start = "from zoo.commands.app import main; main()"
     command = ["-c", start, "bench", "srresnet", *long, "--train", "--run-root", str(tmp_path)]
     process = subprocess.Popen([sys.executable, *command], cwd=REPOSITORY, start_new_session=True)
-    directory = RunDirectory(tmp_path / "srresnet" / "smoke" / "seed-0")
+    spec = specify(load_book(), "srresnet", "smoke", settings=["training.steps=100000"])
+    directory = RunDirectory(run_path(spec, tmp_path))
     try:
         deadline = time.monotonic() + 150
         while not any(row["kind"] == "train" for row in directory.rows()):
