@@ -157,7 +157,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
 
 def test_a_plugin_trains_resumes_is_benched_claimed_and_reported(place: Place) -> None:
-    run = place.folder / "runs" / "acme-gan" / "smoke" / "seed-0"
+    run = place.folder / "runs" / "acme-gan" / "smoke+training.steps=600" / "seed-0"
     train = ("train", "acme-gan", "--profile", "smoke", "--set", "training.steps=600")
     process = place.start(*train)
     deadline = time.monotonic() + LIMIT

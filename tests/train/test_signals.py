@@ -11,13 +11,16 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from zoo.recipes.book import load_book
+from zoo.recipes.variants import specify
 from zoo.runs.checkpoint import latest_step
-from zoo.runs.directory import RunDirectory
+from zoo.runs.directory import RunDirectory, run_path
 from zoo.signals import ENDING
 
 pytestmark = pytest.mark.slow
@@ -36,6 +39,14 @@ SHORT = (
 """No stage before it, and nothing saved before it is asked for."""
 
 
+def directory_of(command: Sequence[str], root: Path) -> RunDirectory:
+    """Return where a command trains: what it sets is in the name of the folder."""
+    settings = [value for flag, value in pairwise(command) if flag == "--set"]
+    return RunDirectory(
+        run_path(specify(load_book(), command[3], "smoke", settings=settings), root)
+    )
+
+
 @pytest.mark.parametrize(
     ("number", "code"),
     [(signal.SIGINT, 130), *((number, 143) for number in ENDING)],
@@ -44,7 +55,7 @@ SHORT = (
 def test_a_signal_to_the_whole_group_saves_and_leaves_nobody_behind(
     tmp_path: Path, number: int, code: int
 ) -> None:
-    directory = RunDirectory(tmp_path / "srgan-wgangp" / "smoke" / "seed-0")
+    directory = directory_of(COMMAND, tmp_path)
     with started(COMMAND, directory, tmp_path, stderr=subprocess.PIPE) as process:
         os.killpg(process.pid, number)
         _, told = process.communicate(timeout=60)
@@ -89,7 +100,7 @@ def wait_for_rows(directory: RunDirectory, process: subprocess.Popen[str], more:
 @pytest.fixture
 def directory(tmp_path: Path) -> RunDirectory:
     """The directory of `SHORT`."""
-    return RunDirectory(tmp_path / "srresnet" / "smoke" / "seed-0")
+    return directory_of(SHORT, tmp_path)
 
 
 def test_a_hangup_that_nohup_ignores_changes_nothing(
