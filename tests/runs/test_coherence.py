@@ -221,16 +221,21 @@ def test_rows_after_the_end_are_dropped(spec: RunSpec, root: Path, run: Path) ->
     assert any("metrics.jsonl was changed" in line for line in heard)
 
 
+def exchange_weights(directory: RunDirectory) -> None:
+    """Put other weights of the same run in the place of its own, with their sha256."""
+    weights, _ = directory.read_weights()
+    owner = json.loads((directory.path / "provenance.json").read_text())["identity_sha256"]
+    other = {name: value + 1 for name, value in weights.items()}
+    directory.write_weights(other, {"identity_sha256": owner, "step": "4"})
+
+
 def test_weights_exchanged_with_their_hash_are_made_again(
     spec: RunSpec, root: Path, run: Path
 ) -> None:
     """The run's own weights of an earlier step: each file is whole, and together they lie."""
     directory = RunDirectory(run)
     before = file_sha256(directory.weights)
-    weights, _ = directory.read_weights()
-    owner = json.loads((run / "provenance.json").read_text())["identity_sha256"]
-    other = {name: value + 1 for name, value in weights.items()}
-    directory.write_weights(other, {"identity_sha256": owner, "step": "4"})
+    exchange_weights(directory)
     with pytest.raises(CheckpointError, match=r"weights\.safetensors\.sha256"):
         read_run(run)
     again(spec, root)
@@ -241,10 +246,7 @@ def test_weights_exchanged_with_their_hash_are_made_again(
 def test_mending_a_recipe_believes_no_other_file(spec: RunSpec, root: Path, run: Path) -> None:
     directory = RunDirectory(run)
     before = file_sha256(directory.weights)
-    weights, _ = directory.read_weights()
-    owner = json.loads((run / "provenance.json").read_text())["identity_sha256"]
-    other = {name: value + 1 for name, value in weights.items()}
-    directory.write_weights(other, {"identity_sha256": owner, "step": "4"})
+    exchange_weights(directory)
     damaged(run, "cadence")
     again(spec, root)
     assert file_sha256(directory.weights) == before

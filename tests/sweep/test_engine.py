@@ -225,7 +225,6 @@ from zoo.recipes.book import load_book
 from zoo.sweep.engine import Settings, run_jobs
 from zoo.sweep.plan import specs_of
 from zoo.train.interrupts import Interrupted
-from zoo.train.interrupts import Interrupted
 from zoo.train.observer import Observer
 specs = specs_of(load_book(), ["srresnet"], "smoke", [0, 1])
 specs = [s.model_copy(update={"settings": s.settings.model_copy(update={"training":
@@ -238,6 +237,13 @@ except Interrupted as stopped:
 """
 
 
+def start_sweep(root: Path) -> subprocess.Popen[bytes]:
+    """Start `SWEEP` below a run root, in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", SWEEP, str(root)], cwd=REPOSITORY, start_new_session=True
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "group", "code"),
@@ -247,9 +253,7 @@ except Interrupted as stopped:
 def test_a_sweep_stops_saved_and_leaves_nobody_behind(
     tmp_path: Path, number: int, *, group: bool, code: int
 ) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", SWEEP, str(tmp_path)], cwd=REPOSITORY, start_new_session=True
-    )
+    process = start_sweep(tmp_path)
     directory = RunDirectory(tmp_path / "srresnet" / "smoke" / "seed-0")
     try:
         deadline = time.monotonic() + 150
@@ -273,9 +277,7 @@ def test_a_sweep_stops_saved_and_leaves_nobody_behind(
 
 @pytest.mark.slow
 def test_a_worker_whose_sweep_was_killed_saves_and_ends(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", SWEEP, str(tmp_path)], cwd=REPOSITORY, start_new_session=True
-    )
+    process = start_sweep(tmp_path)
     directory = RunDirectory(tmp_path / "srresnet" / "smoke" / "seed-0")
     try:
         deadline = time.monotonic() + 150

@@ -34,12 +34,11 @@ from zoo.errors import DataError
 from zoo.files import SEAL, broken_seal, read_file, seal_of, write_atomically
 from zoo.metrics import is_in_range
 from zoo.recipes.explain import first_problem
-from zoo.runs.shapes import LARGEST, Number
+from zoo.runs.shapes import LARGEST, Number, Sha256
 
 logger = logging.getLogger(__name__)
 SCHEMA: Final = "zoo.record/1"
 KEY_DIGITS = 12
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Part(BaseModel):

@@ -21,11 +21,11 @@ from zoo.errors import RecipeError
 from zoo.letters import on_one_line
 from zoo.recipes.explain import first_problem
 from zoo.recipes.schema import ComponentSpec, Scale
+from zoo.runs.shapes import Sha256
 
 SCHEMA: Final = "zoo.model/1"
 Origin = Literal["trained", "imported", "interpolated", "fixed"]
 Precision = Literal["float32", "float16"]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _INERT = AfterValidator(on_one_line)
 Line = Annotated[str, _INERT]
 """Text that commands and cards show: a file from anywhere must not act on what shows it."""

@@ -16,7 +16,7 @@ from zoo.recipes.schema import RunSpec, Runtime
 from zoo.recipes.variants import SHAPES_NOTHING
 from zoo.runs.changes import shaping_of
 from zoo.runs.checkpoint import latest_step
-from zoo.runs.directory import ROLLBACK, RunDirectory, run_path
+from zoo.runs.directory import PROVENANCE, ROLLBACK, RunDirectory, run_path
 
 _EXECUTED = tuple(name for name in Runtime.model_fields if ("runtime", name) not in SHAPES_NOTHING)
 """Runtime settings that an identity depends on (`zoo.train.identity`)."""
@@ -63,10 +63,10 @@ def begin_as(directory: RunDirectory, shorter: RunDirectory) -> bool:
         except MachineError:
             return False
         directory.clear()
-        last = "provenance.json"  # until it is there, nobody takes the copy for a run
-        ignored = shutil.ignore_patterns(".*", last)
+        # until its provenance is there, nobody takes the copy for a run
+        ignored = shutil.ignore_patterns(".*", PROVENANCE)
         shutil.copytree(shorter.path, directory.path, ignore=ignored, dirs_exist_ok=True)
-        write_atomically(directory.path / last, read_file(shorter.path / last))
+        write_atomically(directory.path / PROVENANCE, read_file(shorter.path / PROVENANCE))
     return True
 
 
