@@ -92,6 +92,20 @@ def test_a_run_of_a_recipe_that_was_edited_differs_by_the_edit(book: Book) -> No
     assert found.variant == ("training.learning_rate=0.5",)
 
 
+def test_a_default_that_is_a_tuple_makes_no_other_run(book: Book) -> None:
+    spec = specify(book, "srgan", "smoke")
+    term = spec.settings.losses["vgg19"]
+    pair = {
+        **spec.settings.losses,
+        "vgg19": term.with_arguments({**term.arguments, "pair": (0, 1)}),
+    }
+    trained = spec.model_copy(
+        update={"settings": spec.settings.model_copy(update={"losses": pair})}
+    )
+    read = RunSpec.model_validate_json(trained.model_dump_json())
+    assert differences(read, trained) == []
+
+
 def test_an_argument_that_a_loss_learned_later_makes_no_other_run(book: Book) -> None:
     spec = specify(book, "srgan", "smoke")
     loss = spec.settings.losses["vgg19"]

@@ -152,9 +152,10 @@ def _neighbours(matrix: Matrix, factor: str) -> Iterator[tuple[str, str]]:
 
 
 def _values(run: RunSpec) -> dict[str, Any]:
-    values = run.settings.model_dump()
+    """Return values as a file of a run has them: a default that is a tuple is a list there."""
+    values = run.settings.model_dump(mode="json")
     if run.pretraining is not None:
-        values[PRETRAINING] = run.pretraining.settings.model_dump()
+        values[PRETRAINING] = run.pretraining.settings.model_dump(mode="json")
     return values
 
 
