@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Self
 
 import torch
-from timm.models import create_feature_extractor
 from torch import Tensor, nn
 
 from zoo.errors import RecipeError, WeightsError, did_you_mean
@@ -110,6 +109,8 @@ def _truncated(
 
 
 def _cut(entry: FeatureNetworkEntry, layers: Sequence[str], device: str) -> nn.Module:
+    from timm.models import create_feature_extractor  # takes a second to import
+
     with torch.device(device), torch.random.fork_rng(devices=[]):
         network = entry.create().eval()
     if len(layers) > 1:  # an activation in place would change what an earlier layer gave

@@ -13,7 +13,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import ClassVar
 
-import timm
 import torch
 from torch import Tensor, nn
 
@@ -261,6 +260,8 @@ def _prepared(metric: type[_Learned], _trunk: Path, _parameters: Path) -> Prepar
 
 @cache
 def _lite1() -> Prepared:
+    import timm
+
     with torch.inference_mode(mode=False):
         loaded = store.load(_LITE1, "package")
         with torch.device("meta"):
