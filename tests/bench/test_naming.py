@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.bench.test_verdicts import NOISE, make_claim, make_record
+from tests.report.synthetic import told_by
 from zoo.bench.candidates import Candidate
 from zoo.bench.comparisons import compare
 from zoo.bench.naming import named_by, told_apart
@@ -16,7 +17,7 @@ from zoo.bench.selection import comparable
 from zoo.bench.verdicts import ClaimResult, judge_claims
 from zoo.recipes.book import Book, load_book
 from zoo.recipes.claims import Contrast
-from zoo.recipes.variants import run_name, shaping, specify
+from zoo.recipes.variants import run_name, specify
 
 SIDES = ("srresnet-nobn", "srresnet")
 
@@ -30,15 +31,7 @@ def scored(book: Book, recipe: str, seed: int, *settings: str, **changes: Any) -
     """Make the record of a run with what was set beside recipe and profile."""
     spec = specify(book, recipe, "smoke", seed=seed, settings=settings)
     record = make_record(recipe, seed, 30 + NOISE[int(recipe == SIDES[0])][seed] / 10, **changes)
-    target = record.target.model_copy(
-        update={
-            "name": run_name(spec),
-            "profile": "smoke",
-            "variant": shaping(spec),
-            "spec": spec.model_dump(mode="json"),
-        }
-    )
-    return record.model_copy(update={"target": target, "key": f"{run_name(spec)}{seed}"})
+    return told_by(record, spec, key=f"{run_name(spec)}{seed}")
 
 
 def test_eight_runs_of_four_weights_are_four_rows_of_two_seeds(book: Book) -> None:

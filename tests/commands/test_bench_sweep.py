@@ -6,12 +6,10 @@ Jobs are trained in this process here; the process of their own is tested in `te
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -19,6 +17,7 @@ import pytest
 from typer.testing import Result
 
 import zoo as package
+from tests.running import ending_group, stop_group, wait_for_rows
 from tests.runs.made_up import begin_run, finish_run
 from zoo.bench.records import read_records
 from zoo.recipes.book import load_book
@@ -231,22 +230,9 @@ def test_a_signal_stops_the_command_saved(
     process = subprocess.Popen([sys.executable, *command], cwd=REPOSITORY, start_new_session=True)
     spec = specify(load_book(), "srresnet", "smoke", settings=["training.steps=100000"])
     directory = RunDirectory(run_path(spec, tmp_path))
-    try:
-        deadline = time.monotonic() + 150
-        while not any(row["kind"] == "train" for row in directory.rows()):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        if group:
-            os.killpg(process.pid, number)
-        else:
-            process.send_signal(number)
-        assert process.wait(60) == code
-        with pytest.raises(ProcessLookupError):
-            os.killpg(process.pid, 0)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+    with ending_group(process):
+        wait_for_rows(directory, process)
+        stop_group(process, number, group=group, code=code)
     assert list(directory.checkpoints.glob("*.pt"))
 
 

@@ -8,6 +8,7 @@ import random
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -28,6 +29,8 @@ from zoo.bench.records import (
     write_record,
 )
 from zoo.recipes.matrices import Cell
+from zoo.recipes.schema import RunSpec
+from zoo.recipes.variants import run_name, shaping
 
 COLUMNS = {
     "psnr_y": Column(label="PSNR-Y", unit="dB", value_range=(0, 100)),
@@ -319,3 +322,17 @@ def _with_pictures(root: Path, record: Record, recipe: str) -> Record:
             )
         )
     return record.model_copy(update={"pictures": tuple(kept)})
+
+
+def told_by(record: Record, spec: RunSpec, *, key: str, **changes: Any) -> Record:
+    """Return a record as one of a run of this specification, which may not be its recipe's."""
+    target = record.target.model_copy(
+        update={
+            "name": run_name(spec),
+            "profile": spec.profile,
+            "variant": shaping(spec),
+            "spec": spec.model_dump(mode="json"),
+            **changes,
+        }
+    )
+    return record.model_copy(update={"target": target, "key": key})

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.report.synthetic import PROFILE, make_cells, make_record, make_records
+from tests.report.synthetic import PROFILE, make_cells, make_record, make_records, told_by
 from zoo.bench.factorial import effects
 from zoo.bench.records import Record, Target, read_records, write_record
 from zoo.commands.app import app
 from zoo.recipes.book import Book
-from zoo.recipes.variants import run_name, shaping, specify
+from zoo.recipes.variants import specify
 from zoo.report.page import build_page, render
 from zoo.report.redo import redo
 from zoo.report.selection import select
@@ -117,17 +117,8 @@ def _parameters(command: str) -> list[list[str]]:
 def variant_record(book: Book, seed: int, *settings: str, sources: tuple[str, ...] = ()) -> Record:
     """Return a record of a run with what was set beside its recipe, and where that came from."""
     spec = specify(book, "rrdb", "demo", seed=seed, settings=settings)
-    record = make_record("rrdb", seed)
-    target = record.target.model_copy(
-        update={
-            "name": run_name(spec),
-            "profile": "demo",
-            "variant": shaping(spec),
-            "spec": spec.model_dump(mode="json"),
-            "command": train_command(spec, sources),
-        }
-    )
-    return record.model_copy(update={"target": target, "key": f"{len(settings)}{seed}".ljust(64)})
+    key = f"{len(settings)}{seed}".ljust(64)
+    return told_by(make_record("rrdb", seed), spec, key=key, command=train_command(spec, sources))
 
 
 def test_runs_with_other_settings_have_commands_and_rows_of_their_own(

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.running import ending_group, stop_group, wait_for_rows
 from zoo.recipes.schema import RunSpec
 from zoo.runs.checkpoint import latest_step
 from zoo.runs.directory import RunDirectory, run_path
@@ -255,22 +256,9 @@ def test_a_sweep_stops_saved_and_leaves_nobody_behind(
 ) -> None:
     process = start_sweep(tmp_path)
     directory = RunDirectory(tmp_path / "srresnet" / "smoke" / "seed-0")
-    try:
-        deadline = time.monotonic() + 150
-        while not any(row["kind"] == "train" for row in directory.rows()):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        if group:
-            os.killpg(process.pid, number)
-        else:
-            process.send_signal(number)
-        assert process.wait(60) == code
-        with pytest.raises(ProcessLookupError):
-            os.killpg(process.pid, 0)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+    with ending_group(process):
+        wait_for_rows(directory, process)
+        stop_group(process, number, group=group, code=code)
     assert list(directory.checkpoints.glob("*.pt"))
     assert not (tmp_path / "srresnet" / "smoke" / "seed-1").exists()
 
@@ -280,12 +268,10 @@ def test_a_worker_whose_sweep_was_killed_saves_and_ends(tmp_path: Path) -> None:
     process = start_sweep(tmp_path)
     directory = RunDirectory(tmp_path / "srresnet" / "smoke" / "seed-0")
     try:
-        deadline = time.monotonic() + 150
-        while not any(row["kind"] == "train" for row in directory.rows()):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_for_rows(directory, process)
         process.kill()
         process.wait(60)
+        deadline = time.monotonic() + 150
         while any(directory.path.glob(".lock-holder")):  # the worker is at work
             assert time.monotonic() < deadline
             time.sleep(0.1)

@@ -8,7 +8,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -17,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.running import ending_group, wait_for_rows
 from zoo.recipes.book import load_book
 from zoo.recipes.variants import specify
 from zoo.runs.checkpoint import latest_step
@@ -75,26 +75,9 @@ def started(
         [*command, "--run-root", str(run_root)],
         **{"cwd": REPOSITORY, "text": True, "start_new_session": True} | streams,
     )
-    try:
-        wait_for_rows(directory, process, 1)
+    with ending_group(process):
+        wait_for_rows(directory, process)
         yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait(60)
-
-
-def wait_for_rows(directory: RunDirectory, process: subprocess.Popen[str], more: int) -> None:
-    """Wait until a training has logged so many rows more than now."""
-
-    def num_rows() -> int:
-        return sum(row["kind"] == "train" for row in directory.rows())
-
-    wanted, deadline = num_rows() + more, time.monotonic() + 200
-    while num_rows() < wanted:
-        assert process.poll() is None, process.stderr and process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 @pytest.fixture
