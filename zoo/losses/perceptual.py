@@ -108,8 +108,19 @@ class Perceptual(Loss):
         return self._names | {SOURCE: self.features.source, "sha256": self.features.sha256}
 
 
+class _VGG(Perceptual):
+    """Distance between features of a VGG, whose layers are named as papers name them."""
+
+    def __init__(
+        self, network: str, layers: Mapping[str, float], *, before_activation: bool, **options: Any
+    ) -> None:
+        modules = vgg_modules(network, layers, before_activation=before_activation)
+        super().__init__(network=network, layers=modules, **options)
+        self._names["layer"] = in_words(layers, before_activation=before_activation)
+
+
 @register_loss("vgg19")
-class VGG19(Perceptual):
+class VGG19(_VGG):
     """Distance between features of VGG19, the perceptual loss of SRGAN and ESRGAN.
 
     SRGAN's VGG54 is `conv5_4` after the activation with a squared distance; ESRGAN's is the same
@@ -139,19 +150,18 @@ class VGG19(Perceptual):
         feature_scale: PositiveFloat = 1.0,
         weights: str = "imagenet",
     ) -> None:
-        chosen = chosen_layers(layer, layers)
         super().__init__(
-            network="vgg19",
-            layers=vgg_modules("vgg19", chosen, before_activation=before_activation),
+            "vgg19",
+            chosen_layers(layer, layers),
+            before_activation=before_activation,
             criterion=criterion,
             feature_scale=feature_scale,
             weights=weights,
         )
-        self._names["layer"] = in_words(chosen, before_activation=before_activation)
 
 
 @register_loss("vgg16")
-class VGG16(Perceptual):
+class VGG16(_VGG):
     """Distance between features of VGG16: VGG19's smaller sibling, trained on the same images.
 
     It takes what `vgg19` takes, and can stand in for it where the weights of VGG19 cannot be had.
@@ -177,15 +187,14 @@ class VGG16(Perceptual):
         feature_scale: PositiveFloat = 1.0,
         weights: str = "imagenet",
     ) -> None:
-        chosen = chosen_layers(layer, layers)
         super().__init__(
-            network="vgg16",
-            layers=vgg_modules("vgg16", chosen, before_activation=before_activation),
+            "vgg16",
+            chosen_layers(layer, layers),
+            before_activation=before_activation,
             criterion=criterion,
             feature_scale=feature_scale,
             weights=weights,
         )
-        self._names["layer"] = in_words(chosen, before_activation=before_activation)
 
 
 def chosen_layers(layer: str, layers: Mapping[Any, float] | None) -> dict[str, float]:
