@@ -1,4 +1,4 @@
-"""Every recipe, killed by the operating system again and again, ends as if nothing had happened."""
+"""A run that the operating system kills again and again ends as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from tests.train.bits import assert_same_bits, count_tensors, final_state, trainable_recipes
 from tests.train.conftest import MakeSpec
 from tests.train.mortal import STAGES, Moment, train_elsewhere, train_through
+from zoo.recipes.book import load_book
 from zoo.recipes.schema import RunSpec
 from zoo.runs.directory import run_path
 
@@ -38,7 +39,23 @@ def draw_moments(spec: RunSpec, random_numbers: random.Random) -> list[Moment]:
     return moments
 
 
-@pytest.mark.parametrize("recipe", trainable_recipes())
+def recipes() -> list[str]:
+    """Return every recipe that is trained and half of each factorial: it has all pairs of levels.
+
+    Left out are the cells with an odd number of second levels (a half fraction).
+    """
+    book = load_book()
+    left_out = {
+        cell.recipe
+        for matrix in book.matrices.values()
+        for cell in matrix.cells
+        if book.recipes[cell.recipe].matrix is not None
+        and sum(cell.levels[name] == matrix.factors[name][1] for name in matrix.factors) % 2
+    }
+    return [name for name in trainable_recipes() if name not in left_out]
+
+
+@pytest.mark.parametrize("recipe", recipes())
 def test_killed_at_random_moments_it_ends_in_the_bits_of_the_uninterrupted_run(
     recipe: str,
     make_spec: MakeSpec,
