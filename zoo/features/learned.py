@@ -8,7 +8,6 @@ return 0 for equal images.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import piq
@@ -17,9 +16,9 @@ from piq.functional import L2Pool2d, hann_filter
 from piq.perceptual import EPS, VGG16_LAYERS, ContentLoss
 from torch import Tensor, nn
 
-from zoo.features.network import filled
+from zoo.features.network import Prepared, filled
 from zoo.weights import store
-from zoo.weights.catalog import ALEXNET, PARAMETERS, VGG16, describe
+from zoo.weights.catalog import PARAMETERS, VGG16, describe
 from zoo.weights.tensors import NOT_VERIFIED, tensors_sha256
 
 _TRUNK: Final = "features"
@@ -103,18 +102,6 @@ class DISTSNetwork(piq.DISTS):  # type: ignore[misc]  # piq is untyped
                 kernel = hann_filter(layer.kernel_size).repeat((channels, 1, 1, 1))
                 del layer.kernel
                 layer.register_buffer("kernel", kernel, persistent=False)
-
-
-MIN_SIDES: Final = {VGG16: 16, ALEXNET: 31}
-"""The smallest side of an image that each trunk takes, in pixels."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A network ready to compare images, and where its weights came from."""
-
-    network: nn.Module
-    provenance: dict[str, str]
 
 
 def lpips_network(network: str, weights: str = "imagenet", *, fetch: bool = False) -> Prepared:

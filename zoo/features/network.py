@@ -7,16 +7,28 @@ Where their weights come from is in `zoo.weights`; what is done with the feature
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Self
+from dataclasses import dataclass
+from typing import Final, Self
 
 import torch
 from torch import Tensor, nn
 
 from zoo.errors import RecipeError, WeightsError, did_you_mean
-from zoo.weights.catalog import describe
+from zoo.weights.catalog import ALEXNET, VGG16, describe
 from zoo.weights.entries import FeatureNetworkEntry
 from zoo.weights.store import load
 from zoo.weights.tensors import tensors_sha256
+
+MIN_SIDES: Final = {VGG16: 16, ALEXNET: 31}
+"""The smallest side of an image that each trunk of LPIPS takes, in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A network ready to compare images, and where its weights came from."""
+
+    network: nn.Module
+    provenance: dict[str, str]
 
 
 class FeatureNetwork(nn.Module):

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from zoo.errors import ShapeError
-from zoo.features.learned import MIN_SIDES, Prepared, dists_network, lpips_network
+from zoo.features.learned import dists_network, lpips_network
+from zoo.features.network import MIN_SIDES, Prepared
 from zoo.losses.base import NETWORK, SOURCE, Loss
 from zoo.losses.pixel import require_same_shape
 from zoo.registry import register_loss

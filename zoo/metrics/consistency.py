@@ -6,7 +6,6 @@ shrunk otherwise, and why so (`zoo.data.resize`).
 
 from __future__ import annotations
 
-import piq
 import torch
 from torch import Tensor
 
@@ -49,6 +48,8 @@ class LRPSNR(Metric):
         Raises:
             ShapeError: if they are not `(C, H, W)`, or one is not `scale` times the other.
         """
+        import piq
+
         sr_image, lr_image, scale = comparison.sr_image, comparison.lr_image, comparison.scale
         _check(sr_image)
         _check(lr_image)

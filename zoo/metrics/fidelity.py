@@ -4,6 +4,8 @@ Two of piq's defaults would give other numbers than the literature's and are nev
 greyscale is full-range luma (Set5 bicubic 27.11 dB, not 28.42), its SSIM shrinks images of 384
 pixels or more before comparing (Urban100 0.9032, not 0.6573).
 
+piq is imported where it computes: it takes a second, which tables of kept scores need not wait for.
+
 Not here: rounding, luma and border (`zoo.metrics.protocol`), learned metrics.
 """
 
@@ -11,7 +13,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import piq
 import torch
 from torch import Tensor
 
@@ -44,6 +45,8 @@ class _PSNR(_Fidelity):
 
     @torch.inference_mode()
     def __call__(self, sr_image: Tensor, hr_image: Tensor, *, scale: int) -> float:
+        import piq
+
         sr_pixels, hr_pixels = self._pair(sr_image, hr_image, scale)
         return float(piq.psnr(sr_pixels.double(), hr_pixels.double(), data_range=PEAK))
 
@@ -63,6 +66,8 @@ class _SSIM(_Fidelity):
 
     @torch.inference_mode()
     def __call__(self, sr_image: Tensor, hr_image: Tensor, *, scale: int) -> float:
+        import piq
+
         sr_pixels, hr_pixels = self._pair(sr_image, hr_image, scale)
         precision = torch.float64 if sr_pixels.is_cuda else torch.float32
         score = piq.ssim(

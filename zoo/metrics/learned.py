@@ -17,8 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import WeightsError
-from zoo.features.learned import MIN_SIDES, Prepared, dists_network, lpips_network
-from zoo.features.network import filled
+from zoo.features.network import MIN_SIDES, Prepared, filled
 from zoo.metrics.base import Metric
 from zoo.metrics.protocol import prepared_pair
 from zoo.registry import register_metric
@@ -80,6 +79,8 @@ class _Learned(Metric):
     @classmethod
     def prepare(cls) -> Prepared:
         """Build the network from what is on this machine."""
+        from zoo.features.learned import lpips_network
+
         return lpips_network(cls.networks[0])
 
 
@@ -142,6 +143,8 @@ class DISTS(_Learned):
     @classmethod
     def prepare(cls) -> Prepared:
         """Build the network from what is on this machine."""
+        from zoo.features.learned import dists_network
+
         return dists_network()
 
 

@@ -5,7 +5,6 @@ Not here: learned distances.
 
 from __future__ import annotations
 
-import piq
 import torch
 from torch import Tensor
 
@@ -32,6 +31,8 @@ class HaarPSI(Metric):
     @torch.inference_mode()
     def __call__(self, sr_image: Tensor, hr_image: Tensor, *, scale: int) -> float:
         """Score one image, see `Metric`."""
+        import piq
+
         sr_pixels, hr_pixels = prepared_pair(sr_image, hr_image, scale, min_side=self.min_side)
         return float(piq.haarpsi(sr_pixels.float(), hr_pixels.float(), data_range=PEAK))
 
@@ -52,6 +53,8 @@ class MSGMSD(Metric):
     @torch.inference_mode()
     def __call__(self, sr_image: Tensor, hr_image: Tensor, *, scale: int) -> float:
         """Score one image, see `Metric`."""
+        import piq
+
         sr_pixels, hr_pixels = prepared_pair(sr_image, hr_image, scale, min_side=self.min_side)
         score = piq.multi_scale_gmsd(sr_pixels.float(), hr_pixels.float(), data_range=PEAK)
         return float(score)
