@@ -67,6 +67,7 @@ def session_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[s
         "torch": (before["versions"]["torch"], now["versions"]["torch"]),
         "number of threads": (before["execution"]["threads"], now["execution"]["threads"]),
         "device": (before["device_name"], now["device_name"]),
+        "processor": (before.get("processor", now["processor"]), now["processor"]),
     }
     return [f"{what} ({old} -> {new})" for what, (old, new) in pairs.items() if old != new]
 
