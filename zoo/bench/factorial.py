@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zoo.bench.budget import mixed_precision
 from zoo.bench.records import Column, Record
 from zoo.bench.samples import (
     Paired,
@@ -144,7 +145,11 @@ def effects(
     used = list(itertools.chain.from_iterable(runs.values()))
     column, paired, missing, unshared = _scored(cells, used, metric)
     command = bench_command(missing or runs, suite, profile, sources, matrix)
-    problem = _problem(missing, column, paired, command) or _other_starts(cells, factors, runs)
+    problem = (
+        _problem(missing, column, paired, command)
+        or mixed_precision(used)
+        or _other_starts(cells, factors, runs)
+    )
     found = () if problem else _effects(cells, factors, paired)
     return FactorialResult(
         metric=metric,
