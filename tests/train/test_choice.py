@@ -589,7 +589,7 @@ def test_a_precision_of_a_setting_is_not_varied(
 
 def test_emulation_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     choice = Choice(replace(PLANNED, bfloat16=True), "default", "why")
-    assert "(why); this CPU has no bfloat16 units and emulates them" in choice.describe()
+    assert "(why); this CPU has no units for bfloat16 and emulates it" in choice.describe()
     monkeypatch.setattr(choosing, "has_bfloat16_units", lambda: True)
     assert choice.describe() == "bfloat16, channels_last, 2 threads, eager (why)"
 
@@ -661,7 +661,7 @@ def test_a_run_keeps_the_precision_that_was_measured(
     assert_same_bits(final_state(straight.directory), final_state(killed.directory))
     assert any(f"{coarse} (chosen by measurement: 2.00 times" in line for line in heard.notices)
     assert shown.choice is not None
-    assert f"{coarse} (as the run was begun); this CPU has no bfloat16" in shown.choice.describe()
+    assert f"{coarse} (as the run was begun); this CPU has no units" in shown.choice.describe()
     provenance = RunDirectory(killed.directory).provenance()
     assert provenance is not None
     assert provenance["identity"]["execution"]["precision"] == "bfloat16"

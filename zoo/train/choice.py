@@ -68,7 +68,7 @@ class Choice:
         is_emulated = self.way.bfloat16 and not has_bfloat16_units()
         return (
             f"{self.way} ({self.reason})"
-            + ("; this CPU has no bfloat16 units and emulates them" if is_emulated else "")
+            + ("; this CPU has no units for bfloat16 and emulates it" if is_emulated else "")
             + (f"; seconds a step: {times}" if times else "")
         )
 
