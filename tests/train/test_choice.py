@@ -20,6 +20,7 @@ from zoo.data.stream import PatchStream
 from zoo.errors import CheckpointError, MachineError, RecipeError
 from zoo.files import write_hashed
 from zoo.recipes.schema import Runtime
+from zoo.runs.changes import session_changes
 from zoo.runs.device import (
     Execution,
     choose_device,
@@ -440,6 +441,13 @@ def test_fewer_cores_than_a_run_was_begun_with_are_said(
         "compile": False,
         "bfloat16": False,
     }
+
+
+def test_another_processor_is_said_and_an_unknown_one_is_not() -> None:
+    told = {"versions": {"torch": "2"}, "execution": {"threads": 1}, "device_name": "cpu"}
+    one, other = told | {"processor": "Xeon 8"}, told | {"processor": "EPYC 7"}
+    assert session_changes(one, other) == ["processor (Xeon 8 -> EPYC 7)"]
+    assert session_changes(told, one) == session_changes(one, one) == []
 
 
 def test_more_cores_than_a_run_was_begun_with_change_nothing(
