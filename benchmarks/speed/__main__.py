@@ -5,8 +5,8 @@
 
 Prints a page and writes it and a JSON document to `benchmarks/results/speed/`. `--data` measures
 the data path alone, `--check` compares the weights that both loops end with, `--all` does all
-three. `--ablation` measures what each optimisation brings. How it measures, and what came of it, is
-in docs/speed.md.
+three. `--ablation` measures what each optimisation brings, `--precision` what bfloat16 does where
+the device has units for it. How it measures, and what came of it, is in docs/speed.md.
 
 Exit status: 0; 1 if `--check` finds different mathematics; 2 and 5 as zoo's own.
 """
@@ -32,6 +32,7 @@ from benchmarks.speed.data_path import measure_data
 from benchmarks.speed.loops import LOOPS, PlainLoop, Switches
 from benchmarks.speed.measure import measure_family
 from benchmarks.speed.page import as_markdown
+from benchmarks.speed.precision import EMULATED, is_emulated, measure_precision
 from benchmarks.speed.rates import measure_rates
 from benchmarks.speed.sizes import FAMILIES, SIZES, specify
 from zoo.files import write_atomically
@@ -88,6 +89,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     part.add_argument(
         "--ablation", action="store_true", help="measure what each optimisation brings alone"
     )
+    part.add_argument("--precision", action="store_true", help="measure what bfloat16 brings alone")
     options = parser.parse_args(arguments)
     if options.name and Path(options.name).name != options.name:
         parser.error(f"--name {options.name}: a name, not a path; the folder is --output")
@@ -106,7 +108,7 @@ def _measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     switches = Switches.now()
     where = Options(device=options.device, data_root=options.data_root)
     workers = _workers() if options.workers is None else options.workers
-    parts = [part for part in ("data", "check", "ablation") if getattr(options, part)]
+    parts = [part for part in ("data", "check", "ablation", "precision") if getattr(options, part)]
     document: dict[str, Any] = {
         "name": "-".join([size, device.type, *parts, *_changes(options)]),
         "command": " ".join(["python -m benchmarks.speed", *sys.argv[1:]]),
@@ -124,6 +126,7 @@ def _measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "data": {},
         "check": {},
         "ablation": {},
+        "precision": {},
     }
     specs = {family: _specify(options, size, family) for family in options.family}
     if not parts:
@@ -137,6 +140,8 @@ def _measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
             document["check"][family] = check_family(exact, where, switches=switches)
     if options.ablation:
         _add_ablation(document, where, switches, folder, options)
+    if options.precision:
+        _add_precision(document, where, switches, options)
     return document
 
 
@@ -193,6 +198,23 @@ def _add_ablation(
             **_pace(options, document["size"]),
         )
         print(f"{FAMILIES[family].title}: measured", file=sys.stderr, flush=True)
+
+
+def _add_precision(
+    document: dict[str, Any], where: Options, switches: Switches, options: argparse.Namespace
+) -> None:
+    if is_emulated(choose_device(options.device)):
+        document["precision"] = {"not_measured": EMULATED}
+        return
+    for family in options.family:
+        switches.apply()
+        found = measure_precision(
+            partial(_specify, options, document["size"], family),
+            where,
+            **_pace(options, document["size"]),
+        )
+        document["precision"][family] = found
+        print(f"{FAMILIES[family].title}: {found['ratio']['median']:.2f}x", file=sys.stderr)
 
 
 def _specify(

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from benchmarks.speed.sizes import FAMILIES
+
 MIB = 1 << 20
 GIGA = 1e9
 SHARES = ("matrix product", "best convolution", "own convolutions")
@@ -33,6 +35,7 @@ def as_markdown(document: Mapping[str, Any]) -> str:
         ("data", "Crops a second and core", _data),
         ("check", "The same mathematics", _check),
         ("ablation", "What each optimisation brings", _ablation),
+        ("precision", "What bfloat16 brings", _precision),
     )
     for key, title, write in sections:
         if document.get(key):
@@ -44,9 +47,9 @@ def _speeds(document: Mapping[str, Any]) -> list[str]:
     rows = [
         (
             family["title"],
-            _spread(family["reference"]["images_per_second"]),
-            _spread(family["zoo"]["images_per_second"]),
-            _spread(family["ratio"]),
+            shown_spread(family["reference"]["images_per_second"]),
+            shown_spread(family["zoo"]["images_per_second"]),
+            shown_spread(family["ratio"]),
             _executed(family["execution"]),
         )
         for family in document["families"].values()
@@ -57,7 +60,7 @@ def _speeds(document: Mapping[str, Any]) -> list[str]:
     return [
         f"Median (least to most) of {counted} pairs of blocks of {first['steps']} steps.",
         "",
-        *_table(("family", "plain loop", "zoo", "ratio", "zoo's execution"), rows),
+        *table(("family", "plain loop", "zoo", "ratio", "zoo's execution"), rows),
     ]
 
 
@@ -93,7 +96,7 @@ def _costs(document: Mapping[str, Any]) -> list[str]:
         "family", "loop", "waiting for data", "peak memory, MiB", "GFLOP/s", "of a matrix product",
         "of the best convolution", "of its own convolutions",
     )  # fmt: skip
-    return _table(heading, rows)
+    return table(heading, rows)
 
 
 def _memory(memory: Mapping[str, int]) -> str:
@@ -106,7 +109,7 @@ def _rates(document: Mapping[str, Any]) -> list[str]:
     rates = document["rates"]
     names = list(next(iter(rates.values())))
     rows = [(name, *(f"{rates[kind][name] / GIGA:,.0f}" for kind in rates)) for name in names]
-    return _table(("", *rates), rows)
+    return table(("", *rates), rows)
 
 
 def _data(document: Mapping[str, Any]) -> list[str]:
@@ -120,7 +123,7 @@ def _data(document: Mapping[str, Any]) -> list[str]:
     return [
         f"Patches of {data['lr_patch_size']} and {data['hr_patch_size']} pixels, one thread.",
         "",
-        *_table(("", "crops a second", "ratio"), rows),
+        *table(("", "crops a second", "ratio"), rows),
     ]
 
 
@@ -138,7 +141,7 @@ def _check(document: Mapping[str, Any]) -> list[str]:
     return [
         f"Largest difference of any weight after {first['steps']} steps on the same batches.",
         "",
-        *_table(
+        *table(
             (
                 "family",
                 "float64, zoo and plain loop",
@@ -155,24 +158,48 @@ def _ablation(document: Mapping[str, Any]) -> list[str]:
     found = document["ablation"]
     titles = dict.fromkeys(title for ratios in found.values() for title in ratios)
     rows = [
-        (title, *(_spread(ratios[title]) if title in ratios else "" for ratios in found.values()))
+        (
+            title,
+            *(shown_spread(ratios[title]) if title in ratios else "" for ratios in found.values()),
+        )
         for title in titles
     ]
     return [
         "Images a second with it over those without it, all else in place: median (least to most).",
         "",
-        *_table(("", *found), rows),
+        *table(("", *found), rows),
     ]
 
 
-def _spread(told: Mapping[str, float]) -> str:
-    return f"{told['median']:.2f} ({told['least']:.2f} to {told['most']:.2f})"
+def _precision(document: Mapping[str, Any]) -> list[str]:
+    found = document["precision"]
+    if "not_measured" in found:
+        return [f"Not measured: {found['not_measured']}."]
+    rows = [
+        (
+            FAMILIES[family].title,
+            *(shown_spread(told[name]) for name in ("float32", "bfloat16", "ratio")),
+        )
+        for family, told in found.items()
+    ]
+    return [
+        "Seconds a step, and how many times as fast bfloat16 is: median (least to most) of pairs.",
+        "",
+        *table(("family", "float32", "bfloat16", "ratio"), rows),
+    ]
+
+
+def shown_spread(told: Mapping[str, float], digits: int = 2) -> str:
+    """Return the median of some values, and the least and the most of them."""
+    parts = (f"{told[name]:.{digits}f}" for name in ("median", "least", "most"))
+    return "{} ({} to {})".format(*parts)
 
 
 def _values(values: Sequence[float]) -> str:
     return f"{median(values):.0f} ({min(values):.0f} to {max(values):.0f})"
 
 
-def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return the lines of a table of Markdown."""
     cells = [heading, ["---"] * len(heading), *rows]
     return [f"| {' | '.join(row)} |" for row in cells]

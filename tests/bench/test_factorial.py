@@ -185,6 +185,17 @@ def test_cells_must_share_pretraining_but_for_factors_of_the_generator() -> None
     assert found.problem.startswith("seed 0, 1: cells of adversary")
 
 
+def test_cells_of_different_precision_have_no_effects() -> None:
+    records = []
+    for number, cell in enumerate(CELLS):
+        budget = {"precision": "bfloat16" if number == 1 else "float32"}
+        training = TrainingSummary(steps=1, seconds=5.0, verdict="stable", budget=budget)
+        records += make_records(cell, 0.0, noise=0.1, training=training)
+    found = analyse(records)
+    assert found.effects == ()
+    assert f"trained in different precision ({CELLS[1].recipe} in bfloat16, " in found.problem
+
+
 def test_a_file_named_as_a_cell_is_none() -> None:
     records = [one for cell in CELLS for one in make_records(cell, 0.0, noise=0.1)]
     target = Target(name=CELLS[0].recipe, kind="weights")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from zoo.bench.comparisons import compare
 from zoo.bench.records import (
     Column,
     DatasetScores,
@@ -16,6 +17,7 @@ from zoo.bench.records import (
     Target,
     TrainingSummary,
 )
+from zoo.bench.selection import comparable
 from zoo.bench.statistics import Interval
 from zoo.bench.verdicts import ClaimResult, judge_claims, num_tested, verdict_of
 from zoo.recipes.book import load_book
@@ -329,6 +331,36 @@ def test_different_pretraining_is_not_compared_unless_the_generator_differs() ->
     assert "start from different pretraining" in found.reason
     generators = Contrast("new", "old", ("generator", "norm"))
     assert judge(records, contrast=generators).verdict == "supported"
+
+
+def test_runs_of_different_precision_are_not_judged_together() -> None:
+    """The reason says which side is which, and the table keeps both rows."""
+    coarse, single = ({"budget": {"precision": one}} for one in ("bfloat16", "float32"))
+    records = runs("new", 1.0, training=coarse) + runs("old", 0.0, training=single)
+    told = "trained in different precision (new in bfloat16, old in float32): train them in one"
+    found = judge(records)
+    assert found.verdict == "not enough data"
+    assert told in found.reason
+    assert told in found.sentence
+    costs = [one.model_copy(update={"cost": {"macs": 1.0}}) for one in records]
+    assert judge(costs, metric="cost.macs").effect is not None, "which no training changes"
+    (table,) = compare(records)
+    assert {row.target for row in table.rows} == {"new", "old"}
+    assert "trained in bfloat16: new; in float32: old; no claim compares the two" in table.notes
+    for both in (coarse, single):
+        alike = runs("new", 1.0, training=both) + runs("old", 0.0, training=both)
+        assert judge(alike).verdict == "supported"
+
+
+def test_one_row_has_one_precision() -> None:
+    coarse, single = ({"budget": {"precision": one}} for one in ("bfloat16", "float32"))
+    newest = make_record(
+        "new", 3, [30.0] * 6, training=single, provenance={"created": "2026-02-01"}
+    )
+    kept, notes = comparable([*runs("new", 1.0, training=coarse), newest])
+    assert kept == [newest]
+    said = "trained with precision bfloat16 instead of float32 of the newest runs"
+    assert f"left out: new seed 0, {said}" in notes["tiny"]
 
 
 def test_other_protocols_suites_and_profiles_are_left_out() -> None:

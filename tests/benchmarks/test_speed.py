@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.speed import ablation, reference
+from benchmarks.speed import ablation, precision, reference
 from benchmarks.speed.__main__ import main
 from benchmarks.speed.check import EXACT, LIMIT, check_family
 from benchmarks.speed.loops import Pair, PlainLoop, Switches, ZooLoop, open_pair, run_block
@@ -344,6 +344,29 @@ def test_it_writes_what_it_measured(tmp_path: Path, capsys: pytest.CaptureFixtur
     page = (tmp_path / "smoke-cpu-srresnet-srgan.md").read_text()
     assert page in capsys.readouterr().out
     assert "| float32, channels_last, eager, 1 thread |" in page
+
+
+def test_emulated_bfloat16_is_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "has_bfloat16_units", lambda: False)
+    options = ["--size", "smoke", "--device", "cpu", "--precision", "--output", str(tmp_path)]
+    assert main(options) == 0
+    page = (tmp_path / "smoke-cpu-precision.md").read_text()
+    told = "Not measured: this CPU has no units for bfloat16 and emulates it."
+    assert page.endswith(f"## What bfloat16 brings\n\n{told}\n")
+
+
+@pytest.mark.slow
+def test_both_precisions_of_a_family_take_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "has_bfloat16_units", lambda: True)
+    options = ["--size", "smoke", "--device", "cpu", "--family", "srresnet", "--precision"]
+    assert main([*options, "--repeats", "2", "--steps", "1", "--output", str(tmp_path)]) == 0
+    told = json.loads((tmp_path / "smoke-cpu-precision-srresnet.json").read_text())["precision"]
+    taken = [told["srresnet"][name]["values"] for name in ("float32", "bfloat16", "ratio")]
+    assert all(single / coarse == ratio for single, coarse, ratio in zip(*taken, strict=True))
+    page = (tmp_path / "smoke-cpu-precision-srresnet.md").read_text()
+    assert "| SRResNet, MSE | " in page
 
 
 @pytest.mark.slow

@@ -170,6 +170,7 @@ def test_a_dry_run_is_printed_a_row_a_stage(
 @pytest.mark.slow
 def test_ways_to_execute_a_step_are_timed_and_shown(zoo: Zoo, tmp_path: Path) -> None:
     settings = ("runtime.tune=true", "runtime.threads=1", "training.steps=2")
+    settings += ("runtime.precision=float32",)  # or a CPU with units tries another
     tuned = [*SMOKE, "--run-root", tmp_path]
     for setting in settings:
         tuned += ["--set", setting]
@@ -178,8 +179,8 @@ def test_ways_to_execute_a_step_are_timed_and_shown(zoo: Zoo, tmp_path: Path) ->
     assert "srresnet: timing 2 ways to execute a step (12 steps at most)" in result.stderr
     shown = result.stderr.partition("seconds a step: ")[2].splitlines()[0]
     assert [way.rpartition(" ")[0] for way in shown.split(" | ")] == [
-        "channels_last, 1 thread, eager",
-        "NCHW, 1 thread, eager",
+        "float32, channels_last, 1 thread, eager",
+        "float32, NCHW, 1 thread, eager",
     ]
     (stage,) = json.loads(zoo(*tuned, "--dry-run", "--json").stdout)["stages"]
     assert stage["choice"]["source"] == "recorded"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,21 @@ from zoo.data.stream import PatchStream
 from zoo.errors import CheckpointError, MachineError, RecipeError
 from zoo.files import write_hashed
 from zoo.recipes.schema import Runtime
-from zoo.runs.device import Execution, choose_device, has_cpp_compiler, plan_execution
+from zoo.runs.changes import session_changes
+from zoo.runs.device import (
+    Execution,
+    choose_device,
+    has_bfloat16_units,
+    has_cpp_compiler,
+    plan_execution,
+)
 from zoo.runs.directory import RunDirectory
 from zoo.train import choice as choosing
 from zoo.train import compilation, timing
 from zoo.train.choice import (
     MIN_NUM_STEPS,
     Choice,
+    alternatives,
     choose,
     fastest,
     recorded_choice,
@@ -51,11 +59,18 @@ class Kill(Exception):  # noqa: N818
 
 
 @pytest.fixture(autouse=True)
-def two_threads(one_thread: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave two threads to choose from, whatever the environment says."""
+def plain_machine(one_thread: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave two threads to choose from and no bfloat16 units, whatever this machine has."""
     torch.set_num_threads(2)  # `one_thread` puts back what was
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(choosing, "has_bfloat16_units", lambda: False)
+
+
+@pytest.fixture
+def bfloat16_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the CPU units for bfloat16, which `plain_machine` takes away from every other test."""
+    monkeypatch.setattr(choosing, "has_bfloat16_units", lambda: True)
 
 
 def tell_times(monkeypatch: pytest.MonkeyPatch, *, real: bool) -> Seconds:
@@ -66,8 +81,8 @@ def tell_times(monkeypatch: pytest.MonkeyPatch, *, real: bool) -> Seconds:
         if real:
             take_step(players, own, extra)
         execution = players.execution
-        layout, compiled = execution.channels_last, execution.compile
-        return told[Way(layout, torch.get_num_threads(), compiled)]
+        assert execution.num_threads == torch.get_num_threads()
+        return told[choosing.planned_way(execution)]
 
     take_step = timing.step_seconds
     monkeypatch.setattr(timing, "step_seconds", step_seconds)
@@ -186,7 +201,11 @@ def test_what_a_setting_or_the_environment_settles_is_not_varied(
         ({"tune": True}, 1, None),
         ({"tune": False}, 10**6, "runtime.tune is false"),
         ({"compile": True}, 10**6, "compilation was asked for"),
-        ({"channels_last": False, "threads": 1}, 10**6, "layout and threads are settled"),
+        (
+            {"channels_last": False, "threads": 1},
+            10**6,
+            "layout, threads and precision are settled",
+        ),
     ],
 )
 def test_only_what_gains_from_it_is_measured(
@@ -205,8 +224,10 @@ def test_a_short_run_is_executed_as_planned_and_says_why(
 ) -> None:
     heard = Notes()
     run = train(tiny("srresnet-nobn", "training.steps=2"), make_options(observer=heard))
-    told = "channels_last, 2 threads, eager (not measured: 2 steps are too few to gain from it)"
-    assert f"srresnet-nobn: {told}" in heard.notices
+    told = (
+        "float32, channels_last, 2 threads, eager (not measured: 2 steps are too few to gain from"
+    )
+    assert any(line.startswith(f"srresnet-nobn: {told}") for line in heard.notices)
     assert session(run, 0)["choice"]["source"] == "default"
     assert not (private_home / "cache" / "choices").exists()
 
@@ -224,7 +245,7 @@ def test_the_fastest_way_is_taken_shown_recorded_and_kept(
     assert recorded["execution"]["threads"] == 1
     assert recorded["choice"]["source"] == "measured"
     assert recorded["choice"]["seconds"] == {str(way): clock[way] for way in clock}
-    chosen = "NCHW, 1 thread, eager (chosen by measurement: 2.00 times as fast as channels_last, 2"
+    chosen = "float32, NCHW, 1 thread, eager (chosen by measurement: 2.00 times as fast as float32,"
     assert any(chosen in notice for notice in heard.notices)
 
     clock.clear()  # any further measurement fails
@@ -246,7 +267,7 @@ def test_a_hopeless_way_takes_two_steps(
 
 @pytest.mark.parametrize(
     "damage",
-    ["", "{", "[]", '{"seconds": {}}', '{"seconds": {"channels_last, 2 threads, eager": [1]}}'],
+    ["", "{", "[]", '{"seconds": {}}', f'{{"seconds": {{"{PLANNED}": [1]}}}}'],
 )
 def test_damaged_times_are_measured_anew(
     chosen: Callable[..., Choice], clock: Seconds, tmp_path: Path, damage: str
@@ -418,7 +439,15 @@ def test_fewer_cores_than_a_run_was_begun_with_are_said(
         "channels_last": False,
         "threads": 1,
         "compile": False,
+        "bfloat16": False,
     }
+
+
+def test_another_processor_is_said_and_an_unknown_one_is_not() -> None:
+    told = {"versions": {"torch": "2"}, "execution": {"threads": 1}, "device_name": "cpu"}
+    one, other = told | {"processor": "Xeon 8"}, told | {"processor": "EPYC 7"}
+    assert session_changes(one, other) == ["processor (Xeon 8 -> EPYC 7)"]
+    assert session_changes(told, one) == session_changes(one, one) == []
 
 
 def test_more_cores_than_a_run_was_begun_with_change_nothing(
@@ -459,7 +488,7 @@ def test_a_run_begun_before_there_were_choices_goes_on_as_planned() -> None:
     old: dict[str, Any] = {"sessions": [{"execution": {"threads": 2}}]}
     choice = recorded_choice(old, Runtime(tune=True), planned())
     assert choice.apply(planned()) == planned()
-    assert choice.describe() == "channels_last, 2 threads, eager (as the run was begun)"
+    assert choice.describe() == f"{PLANNED} (as the run was begun)"
 
 
 @pytest.mark.parametrize("record", [[], {"free": ["threads"]}, {"free": ["threads"], "way": 1}])
@@ -496,7 +525,7 @@ def test_compilation_is_tried_where_training_takes_long(
     assert chosen(num_steps=4_000).way == HALF  # 3,200 seconds
     found = chosen(num_steps=10_000)
     assert (found.way, found.source) == (compiled, "measured")
-    assert "2.50 times as fast as channels_last, 2 threads, eager" in found.reason
+    assert f"2.50 times as fast as {PLANNED}" in found.reason
     assert found.seconds == {str(way): seconds for way, seconds in table.items()}
     again = chosen(num_steps=10_000)
     assert (again.way, again.source) == (compiled, "cached")
@@ -512,8 +541,157 @@ def test_what_does_not_compile_stays_eager_and_says_so(
     heard = Notes()
     choice = chosen(num_steps=10_000, heard=heard)
     assert (choice.way, len(choice.seconds)) == (HALF, 4)
-    told = "srresnet-nobn: torch.compile failed, it stays eager: no headers"
+    compiled = replace(HALF, compile=True)
+    told = f"srresnet-nobn: a step fails as {compiled}, it stays {HALF}: no headers"
     assert heard.notices == [told]
+
+
+@pytest.mark.usefixtures("bfloat16_units")
+def test_bfloat16_is_tried_beside_the_best_way_and_kept_for_compilation(
+    chosen: Callable[..., Choice], table: Seconds
+) -> None:
+    coarse = replace(HALF, bfloat16=True)
+    table |= {**ALIKE, HALF: 0.8, coarse: 0.4, replace(coarse, compile=True): 0.1}
+    found = chosen()
+    assert (found.way, found.source) == (coarse, "measured")
+    assert found.reason == f"chosen by measurement: 2.50 times as fast as {PLANNED}"
+    assert list(found.seconds) == [*map(str, (*ALIKE, coarse))]
+    assert chosen(num_steps=10_000).way == replace(coarse, compile=True)  # 4,000 seconds
+    del table[coarse]
+    heard = Notes()
+    assert chosen(heard=heard).way == HALF
+    assert heard.notices[0].startswith(f"srresnet-nobn: a step fails as {coarse}, it stays {HALF}")
+
+
+@pytest.mark.parametrize(("seconds", "taken"), [(0.96, False), (0.94, True)])
+@pytest.mark.usefixtures("bfloat16_units")
+def test_bfloat16_is_taken_from_the_same_gain_as_any_way(
+    chosen: Callable[..., Choice], table: Seconds, *, seconds: float, taken: bool
+) -> None:
+    table |= {**ALIKE, replace(PLANNED, bfloat16=True): seconds}
+    assert chosen().way == replace(PLANNED, bfloat16=taken)
+
+
+def test_without_units_bfloat16_is_not_timed(chosen: Callable[..., Choice], table: Seconds) -> None:
+    table |= {**ALIKE, replace(PLANNED, bfloat16=True): 0.1}
+    found = chosen()
+    assert found.way == PLANNED
+    assert not any("bfloat16" in way for way in found.seconds)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.usefixtures("bfloat16_units")
+def test_a_precision_of_a_setting_is_not_varied(
+    chosen: Callable[..., Choice], table: Seconds, precision: str
+) -> None:
+    """And without units it is done all the same, which the choice says."""
+    is_coarse = precision == "bfloat16"
+    table |= {replace(way, bfloat16=is_coarse): 1.0 for way in ALIKE}
+    found = chosen(f"runtime.precision={precision}")
+    assert found.way == replace(PLANNED, bfloat16=is_coarse)
+    assert "bfloat16" not in found.free
+    settled = {"precision": precision, "channels_last": True, "threads": 2}
+    why = why_not_measured(Runtime(**settled), planned(**settled), 10**6)
+    assert why == "layout, threads and precision are settled"
+
+
+def test_emulation_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    choice = Choice(replace(PLANNED, bfloat16=True), "default", "why")
+    assert "(why); this CPU has no units for bfloat16 and emulates it" in choice.describe()
+    monkeypatch.setattr(choosing, "has_bfloat16_units", lambda: True)
+    assert choice.describe() == "bfloat16, channels_last, 2 threads, eager (why)"
+
+
+@pytest.mark.usefixtures("bfloat16_units")
+def test_precision_alone_is_measured_where_all_else_is_settled(
+    chosen: Callable[..., Choice], table: Seconds
+) -> None:
+    table |= {PLANNED: 1.0, replace(PLANNED, bfloat16=True): 0.5}
+    found = chosen("runtime.channels_last=true", "runtime.threads=2")
+    assert (found.way, found.free) == (replace(PLANNED, bfloat16=True), ("compile", "bfloat16"))
+
+
+def test_units_are_those_torch_knows_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    for known, has in (
+        ({"avx512_f": True, "avx512_bf16": False, "amx_tile": True}, False),
+        ({"avx512_bf16": True}, True),
+        ({"amx_bf16": True}, True),
+        ({"architecture": "aarch64", "bf16": True}, True),
+        ({}, False),
+    ):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda known=known: known)
+        assert has_bfloat16_units() is has
+
+
+def test_a_recorded_precision_is_taken_where_no_setting_says_otherwise() -> None:
+    coarse = replace(HALF, bfloat16=True)
+    record = Choice(coarse, "measured", "", ("bfloat16",)).document()
+    begun = {"sessions": [{"choice": record}]}
+    assert recorded_choice(begun, Runtime(), planned()).apply(planned()).bfloat16
+    settled = Runtime(precision="float32")
+    assert not recorded_choice(begun, settled, planned()).apply(planned()).bfloat16
+    del record["way"]["bfloat16"]
+    with pytest.raises(CheckpointError, match="does not say how the run was executed"):
+        recorded_choice(begun, Runtime(), planned())
+
+
+def test_other_identities_are_of_all_that_is_free_and_the_planned_is_first() -> None:
+    found = alternatives(Runtime(), planned())
+    assert found[0] == planned()
+    told = {(each.channels_last, each.compile, each.bfloat16) for each in found}
+    assert len(found) == len(told) == 8
+    settled = {"compile": False, "precision": "bfloat16"}
+    coarse = alternatives(Runtime(**settled), planned(**settled))
+    assert [(each.channels_last, each.bfloat16) for each in coarse] == [(True, True), (False, True)]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("bfloat16_units")
+def test_a_run_keeps_the_precision_that_was_measured(
+    tiny: MakeSpec,
+    make_options: MakeOptions,
+    running_clock: Seconds,
+    private_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Killed and resumed on a CPU without units, it goes on in bfloat16 and says so."""
+    coarse = replace(HALF, bfloat16=True)
+    running_clock |= {HALF: 1.0, BOTH: 1.0, coarse: 0.5}
+    torch.set_num_threads(1)
+    spec, heard = tiny(*TUNED), Notes()
+    straight = train(spec, make_options("straight", observer=heard))
+    with pytest.raises(Kill):
+        train(spec, make_options("killed", observer=Stopper("content", 2, Kill())))
+    running_clock.clear()  # any further measurement fails
+    monkeypatch.setattr(choosing, "has_bfloat16_units", lambda: False)
+    (shown,) = rehearse(spec, make_options("killed"), choose=True)
+    killed = train(spec, make_options("killed"))
+    assert_same_bits(final_state(straight.directory), final_state(killed.directory))
+    assert any(f"{coarse} (chosen by measurement: 2.00 times" in line for line in heard.notices)
+    assert shown.choice is not None
+    assert f"{coarse} (as the run was begun); this CPU has no units" in shown.choice.describe()
+    provenance = RunDirectory(killed.directory).provenance()
+    assert provenance is not None
+    assert provenance["identity"]["execution"]["precision"] == "bfloat16"
+    assert provenance["sessions"][1]["choice"]["way"] == asdict(coarse)
+    assert provenance["sessions"][1]["execution"]["precision"] == "bfloat16"
+    with pytest.raises(RecipeError, match=r'execution.precision "bfloat16" -> "float32"'):
+        train(tiny(*TUNED, "runtime.precision=float32"), make_options("killed"))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("bfloat16_units")
+def test_a_pretraining_in_another_precision_is_taken_as_it_is(
+    tiny: MakeSpec, make_options: MakeOptions, clock: Seconds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock |= {**ALIKE, replace(PLANNED, bfloat16=True): 0.5}
+    train(tiny("srresnet-nobn", "runtime.tune=true"), make_options())
+    monkeypatch.setattr(choosing, "has_bfloat16_units", lambda: False)
+    notes = Notes()
+    settings = ("losses.vgg19=null", "runtime.tune=true")
+    run = train(tiny("srgan-nobn", *settings), make_options(observer=notes))
+    assert [recipe for recipe, _, _ in notes.started] == ["srgan-nobn"]
+    assert session(run, 0)["execution"]["precision"] == "float32"
 
 
 @pytest.mark.slow

@@ -103,11 +103,19 @@ def test_other_pretraining_does_not_overwrite_a_run(
     assert any(name.startswith("seed-0-") for name in siblings)
 
 
-@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("seed", "precision"),
+    [
+        (0, "float32"),
+        pytest.param(1, "float32", marks=pytest.mark.slow),
+        pytest.param(0, "bfloat16", marks=pytest.mark.slow),
+    ],
+)
 def test_killed_and_resumed_is_uninterrupted_to_the_bit(
-    make_spec: MakeSpec, make_options: MakeOptions, seed: int
+    make_spec: MakeSpec, make_options: MakeOptions, seed: int, precision: str
 ) -> None:
-    spec = make_spec("srgan-wgangp", "losses.vgg19=null", "generator.norm=batch", seed=seed)
+    settings = ("losses.vgg19=null", "generator.norm=batch", f"runtime.precision={precision}")
+    spec = make_spec("srgan-wgangp", *settings, seed=seed)
     straight = train(spec, make_options("straight"))
     kills = [("content", 3), ("content", 9), ("adversarial", 1), ("adversarial", 5)]
     killed = train_with_kills(spec, make_options("killed"), kills)

@@ -5,11 +5,13 @@ Not here: the verdict (`zoo.bench.verdicts`), its words (`zoo.bench.sentences`).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from zoo.bench.budget import mixed_precision
 from zoo.bench.records import Record
 from zoo.bench.remarks import stand_ins
 from zoo.bench.samples import (
@@ -282,7 +284,8 @@ def _incomparable(claim: Claim, sides: Sequence[Sequence[Record]], key: str) -> 
         machines = {_machine(record) for side in sides for record in side if not record.error}
         if len(machines) > 1:
             return f"measured on different machines ({'; '.join(sorted(machines))}); score again"
-    return _other_start(claim, sides)
+    mixed = "" if claim.family == "cost" else mixed_precision(itertools.chain(*sides))
+    return mixed or _other_start(claim, sides)
 
 
 def _is_own_judge(record: Record, key: str) -> bool:

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zoo.bench.budget import mixed_precision
 from zoo.bench.records import Column, Record
 from zoo.bench.samples import (
     Paired,
@@ -144,7 +145,7 @@ def effects(
     used = list(itertools.chain.from_iterable(runs.values()))
     column, paired, missing, unshared = _scored(cells, used, metric)
     command = bench_command(missing or runs, suite, profile, sources, matrix)
-    problem = _problem(missing, column, paired, command) or _other_starts(cells, factors, runs)
+    problem = _problem(missing, column, paired, command) or _apart(cells, factors, runs)
     found = () if problem else _effects(cells, factors, paired)
     return FactorialResult(
         metric=metric,
@@ -175,6 +176,16 @@ def _scored(
     missing = [cell.recipe for cell, side in zip(cells, sides, strict=True) if not side]
     paired = Paired((), (), ()) if missing else pair(sides)
     return column_of(records, key), paired, missing, [] if missing else not_shared(sides, paired)
+
+
+def _apart(
+    cells: Sequence[Cell],
+    factors: Mapping[str, tuple[str, str]],
+    runs: Mapping[str, Sequence[Record]],
+) -> str:
+    """Say what beside the factors sets runs apart: their precision, or what they started from."""
+    mixed = mixed_precision(itertools.chain.from_iterable(runs.values()))
+    return mixed or _other_starts(cells, factors, runs)
 
 
 def _other_starts(

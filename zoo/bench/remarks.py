@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from zoo.bench.budget import trained_in
 from zoo.bench.records import Record
 
 REMARKS: Final = "remarks"
@@ -30,6 +31,7 @@ def remarks(records: Sequence[Record]) -> list[str]:
         found += [dataset.degradation for dataset in record.datasets if dataset.degradation]
         found += [f"{record.target.name} {said}" for said in record.provenance.get(REMARKS, [])]
     found += [*stand_ins(records), *_own_judges(records), *_random_judges(records)]
+    found += _precisions(records)
     return list(dict.fromkeys(found))
 
 
@@ -59,6 +61,15 @@ def stand_ins(records: Sequence[Record]) -> list[str]:
         f"{network} stands in for {loss} in {', '.join(dict.fromkeys(names))}"
         for (loss, network), names in found.items()
     ]
+
+
+def _precisions(records: Sequence[Record]) -> list[str]:
+    """Say what was trained in another precision than float32, and beside what it is not judged."""
+    found = trained_in(records)
+    if found.keys() <= {"float32"}:
+        return []
+    told = "; ".join(f"in {one}: {', '.join(names)}" for one, names in found.items())
+    return [f"trained {told}" + ("; no claim compares the two" if len(found) > 1 else "")]
 
 
 def _own_judges(records: Sequence[Record]) -> list[str]:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from zoo.bench.budget import differences
+from zoo.bench.budget import PRECISION, differences
 from zoo.bench.records import Record, Target, age_of, newest, what_scored
 from zoo.metrics import metric_key
 from zoo.recipes.schema import RunSpec
@@ -118,7 +118,8 @@ def _run(record: Record) -> str:
 def _same_budget(records: Sequence[Record], notes: list[str]) -> list[Record]:
     """Keep, of each profile, the runs whose budget is that of the newest run.
 
-    A budget that was set beside the profile is part of a run's name, and is compared with its own.
+    A budget that was set beside the profile is part of a run's name, and is compared with its own;
+    so is the precision, which is chosen for each recipe: of one row it is one.
     """
     reference: dict[tuple[str | None, tuple[str, ...], str], str] = {}
     for record in sorted(records, key=age_of):
@@ -139,8 +140,10 @@ def _same_budget(records: Sequence[Record], notes: list[str]) -> list[Record]:
 
 
 def _scope(record: Record, key: str) -> tuple[str, ...]:
-    """Return what was set beside a run's profile that its budget may differ by in a key."""
-    sections = {"device": (), "precision": ("runtime.",)}.get(key, ("data.", "training."))
+    """Return what of a run's name its budget may differ by in a key."""
+    if key == PRECISION:
+        return (record.target.name,)
+    sections = () if key == "device" else ("data.", "training.")
     return tuple(one for one in record.target.variant if one.startswith(sections))
 
 

@@ -143,7 +143,8 @@ class Runtime(Model):
     """How the same mathematics is executed; `auto` is decided by the device and recorded."""
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the networks' arithmetic; `bfloat16` is autocast, weights stay float32."""
+    """Of the networks' arithmetic; `bfloat16` is autocast, weights stay float32. `auto` is bfloat16
+    on a GPU that has it and, on a CPU with units for it, where it was measured to be faster."""
     channels_last: bool | Literal["auto"] = "auto"
     """Whether images lie in memory with their channels last."""
     compile: bool | Literal["auto"] = "auto"
@@ -160,8 +161,8 @@ class Runtime(Model):
     """Of a CPU, for the operations of torch; `auto` is as many as the process may use, or fewer
     where they were measured to be faster."""
     tune: bool | Literal["auto"] = "auto"
-    """Whether what is `auto` of layout, threads and compilation is chosen by measuring steps on a
-    CPU; `auto` measures for stages long enough to gain from it."""
+    """Whether what is `auto` of layout, threads, precision and compilation is chosen by measuring
+    steps on a CPU; `auto` measures for stages long enough to gain from it."""
 
 
 class RecipeSettings(Model):

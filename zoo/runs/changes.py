@@ -67,8 +67,11 @@ def session_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[s
         "torch": (before["versions"]["torch"], now["versions"]["torch"]),
         "number of threads": (before["execution"]["threads"], now["execution"]["threads"]),
         "device": (before["device_name"], now["device_name"]),
+        "processor": (before.get("processor"), now.get("processor")),  # older runs do not say it
     }
-    return [f"{what} ({old} -> {new})" for what, (old, new) in pairs.items() if old != new]
+    return [
+        f"{what} ({old} -> {new})" for what, (old, new) in pairs.items() if old not in (None, new)
+    ]
 
 
 def _may_extend(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

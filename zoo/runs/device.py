@@ -28,6 +28,8 @@ Store = Literal["auto", "device", "host"]
 _STATUS: Final = Path("/proc/self/status")
 _CLEAR_REFS: Final = Path("/proc/self/clear_refs")
 _FORGET_PEAK: Final = "5"
+_BFLOAT16_UNITS: Final = ("amx_bf16", "avx512_bf16", "bf16")
+"""As torch names them; the last is Arm's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,12 @@ def plan_execution(runtime: Runtime, device: torch.device) -> Execution:
         store=runtime.store,
         threads=0 if runtime.threads == "auto" else runtime.threads,
     )
+
+
+def has_bfloat16_units() -> bool:
+    """Tell whether this CPU multiplies bfloat16 in hardware; one that does not, emulates it."""
+    known = torch.cpu.get_capabilities()
+    return any(known.get(name) for name in _BFLOAT16_UNITS)
 
 
 def has_cpp_compiler() -> bool:

@@ -39,10 +39,11 @@ def _version(package: str) -> str:
 def machine() -> str:
     """Return the processor of this machine and how many of it a process may use."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{_processor()}, {cores} cores"
+    return f"{processor()}, {cores} cores"
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the name of this machine's processor."""
     try:
         lines = read_text(Path("/proc/cpuinfo")).splitlines()
     except OSError:  # not Linux

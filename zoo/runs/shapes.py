@@ -82,6 +82,7 @@ class Way(Shape):
     channels_last: bool
     threads: Count
     compile: bool
+    bfloat16: bool = False
 
 
 class Choice(Shape):

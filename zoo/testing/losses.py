@@ -106,10 +106,11 @@ class LossContract(Contract):
         self.measured = said.get(SOURCE, "it holds none")
 
     def test_bfloat16(self) -> None:
-        """Under bfloat16 autocast it is finite, with a finite gradient."""
+        """Under bfloat16 autocast it is float32 and finite, with a finite gradient."""
         loss, sr_image = self.build(), self.generated().requires_grad_()
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            value = loss(sr_image, self.real())
+            value = loss(sr_image.bfloat16(), self.real())  # as a network gives it
+        require(value.dtype == torch.float32, f"it is {value.dtype}")
         require(bool(value.isfinite()), f"it is {float(value.detach())}")
         (gradient,) = torch.autograd.grad(value, sr_image)
         require(bool(gradient.isfinite().all()), "its gradient is not finite everywhere")

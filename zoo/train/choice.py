@@ -1,4 +1,4 @@
-"""How a stage is executed on a CPU: layout, threads and compilation, chosen by measurement.
+"""How a stage is executed on a CPU: layout, threads, precision, compilation, by measurement.
 
 A choice is recorded with the run, which goes on with it.
 
@@ -11,18 +11,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import product
 from statistics import median
 from typing import Any, Final, Literal
 
 from zoo.errors import CheckpointError
 from zoo.recipes.schema import Runtime
-from zoo.runs.device import Execution, has_cpp_compiler
+from zoo.runs.device import Execution, has_bfloat16_units, has_cpp_compiler
 from zoo.train.timing import StepTimer, Timings, Way
 
 MIN_NUM_STEPS: Final = 1500
 """Generator updates from which a stage is measured, which takes 36 of them at most.
 
-Where compilation is tried, it takes 12 more.
+Where bfloat16 or compilation is tried, each takes 12 more.
 """
 MIN_GAIN: Final = 1.05
 """How many times as fast as the default a way must be to be taken: less may be noise."""
@@ -30,7 +31,15 @@ MIN_SECONDS_TO_COMPILE: Final = 3600.0
 """Expected time of a stage from which compilation is tried, which takes about a minute itself."""
 CHOICE: Final = "choice"
 """Name of the choice in what a run records of a session."""
-_FREE: Final = ("channels_last", "threads", "compile")
+_SETTINGS: Final = {
+    "channels_last": "channels_last",
+    "threads": "threads",
+    "compile": "compile",
+    "bfloat16": "precision",
+}
+"""The setting of the runtime section by what it settles of a way."""
+_TRIED_LATER: Final = ("bfloat16", "compile")
+"""What of a way is tried, one after the other, beside the best way so far alone."""
 _THREAD_LIMITS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -43,7 +52,7 @@ class Choice:
         source: `default`: nothing was measured; `measured`: just now; `cached`: by an earlier run;
             `recorded`: the run was begun so.
         reason: in words.
-        free: settings of the runtime section that the measurement was free to choose.
+        free: what of the way the measurement was free to choose.
         seconds: median time of a step of each way that was measured.
     """
 
@@ -56,7 +65,12 @@ class Choice:
     def describe(self) -> str:
         """Return the choice, its reason and what was measured in one line."""
         times = " | ".join(f"{way} {seconds:.3g}" for way, seconds in self.seconds.items())
-        return f"{self.way} ({self.reason})" + (f"; seconds a step: {times}" if times else "")
+        is_emulated = self.way.bfloat16 and not has_bfloat16_units()
+        return (
+            f"{self.way} ({self.reason})"
+            + ("; this CPU has no units for bfloat16 and emulates it" if is_emulated else "")
+            + (f"; seconds a step: {times}" if times else "")
+        )
 
     def document(self) -> dict[str, Any]:
         """Return the choice as JSON data, as it is recorded."""
@@ -76,35 +90,37 @@ def why_not_measured(runtime: Runtime, execution: Execution, num_steps: int) -> 
         return "runtime.tune is false"
     if execution.compile:
         return "compilation was asked for"
-    if len(ways(runtime, execution)) == 1:
-        return "layout and threads are settled"
+    if len(ways(runtime, execution)) == 1 and not _may_try_bfloat16(runtime):
+        return "layout, threads and precision are settled"
     if runtime.tune == "auto" and num_steps < MIN_NUM_STEPS:
         return f"{num_steps} steps are too few to gain from it"
     return None
 
 
 def ways(runtime: Runtime, execution: Execution) -> list[Way]:
-    """Return the eager ways that a CPU is measured with, the planned one first.
+    """Return the ways that are measured first, eager and in the planned precision.
 
-    Both layouts, each with all threads the process may use, a half and a quarter of them; what a
-    setting settles stays, and the number of threads too where the environment limits it.
+    The planned one comes first. Both layouts, each with all threads the process may use, a half and
+    a quarter of them; what a setting settles stays, and the number of threads too where the
+    environment limits it.
     """
     threads = execution.num_threads
     counts = [threads // part for part in (1, 2, 4) if threads >= part]
     if "threads" not in free_settings(runtime):
         counts = [threads]
     layouts = [True, False] if runtime.channels_last == "auto" else [execution.channels_last]
-    return [Way(layout, count) for layout in layouts for count in counts]
+    return [
+        Way(layout, count, bfloat16=execution.bfloat16) for layout in layouts for count in counts
+    ]
 
 
 def free_settings(runtime: Runtime) -> tuple[str, ...]:
-    """Return what neither the runtime section nor the environment settles."""
+    """Return what of a way neither the runtime section nor the environment settles."""
     limited = any(os.environ.get(name) for name in _THREAD_LIMITS)
-    is_free = [getattr(runtime, name) == "auto" for name in _FREE]
     return tuple(
         name
-        for name, free in zip(_FREE, is_free, strict=True)
-        if free and not (name == "threads" and limited)
+        for name, setting in _SETTINGS.items()
+        if getattr(runtime, setting) == "auto" and not (name == "threads" and limited)
     )
 
 
@@ -113,13 +129,11 @@ def alternatives(runtime: Runtime, execution: Execution) -> list[Execution]:
 
     The planned one is the first.
     """
-    free = free_settings(runtime)
-    layouts = [True, False] if "channels_last" in free else [execution.channels_last]
-    forms = [False, True] if "compile" in free else [execution.compile]
+    names = [name for name in free_settings(runtime) if name != "threads"]
+    planned = [getattr(execution, name) for name in names]
     return [
-        replace(execution, channels_last=layout, compile=form)
-        for layout in layouts
-        for form in forms
+        replace(execution, **dict(zip(names, values, strict=True)))
+        for values in product(*((value, not value) for value in planned))
     ]
 
 
@@ -151,17 +165,17 @@ def choose(timer: StepTimer, num_steps: int) -> Choice:
     runtime, execution = timer.spec.settings.runtime, timer.execution
     why_not = why_not_measured(runtime, execution, num_steps)
     if why_not is not None:
-        return Choice(_planned(execution), "default", f"not measured: {why_not}")
+        return Choice(planned_way(execution), "default", f"not measured: {why_not}")
     timings, cached = timer.timings(ways(runtime, execution))
     if not timings:
         reason = "not measured: that is done when it is trained, or with runtime.tune=true"
-        return Choice(_planned(execution), "default", reason)
+        return Choice(planned_way(execution), "default", reason)
     default, (best, gain) = next(iter(timings)), fastest(timings)
-    expected = num_steps * median(timings[best])
-    if runtime.compile == "auto" and expected > MIN_SECONDS_TO_COMPILE and has_cpp_compiler():
-        both, also_cached = _with_compiled(timer, best, timings[best])
-        best, more = fastest(both)
-        gain, cached, timings = gain * more, cached and also_cached, timings | both
+    for name in _TRIED_LATER:
+        if _is_tried(name, runtime, num_steps * median(timings[best])):
+            both, also_cached = _beside(timer, best, timings[best], name)
+            best, more = fastest(both)
+            gain, cached, timings = gain * more, cached and also_cached, timings | both
     reason = f"chosen by measurement: {gain:.2f} times as fast as {default}"
     if best == default:
         reason = f"the default: no other way was measured {MIN_GAIN} times as fast"
@@ -174,19 +188,35 @@ def choose(timer: StepTimer, num_steps: int) -> Choice:
     )
 
 
-def _with_compiled(timer: StepTimer, eager: Way, known: Sequence[float]) -> tuple[Timings, bool]:
-    """Time a way beside its compiled form; where that cannot be, return what is known."""
+def _may_try_bfloat16(runtime: Runtime) -> bool:
+    return "bfloat16" in free_settings(runtime) and has_bfloat16_units()
+
+
+def _is_tried(name: str, runtime: Runtime, seconds: float) -> bool:
+    """Tell whether a form of a way is timed, for a stage that takes so long without it."""
+    if name == "bfloat16":
+        return _may_try_bfloat16(runtime)
+    is_long = seconds > MIN_SECONDS_TO_COMPILE
+    return name in free_settings(runtime) and is_long and has_cpp_compiler()
+
+
+def _beside(timer: StepTimer, best: Way, known: Sequence[float], name: str) -> tuple[Timings, bool]:
+    """Time a way beside another form of it; where that cannot be, return what is known."""
+    other = replace(best, **{name: True})
     try:
-        both, cached = timer.timings([eager, replace(eager, compile=True)])
-        return (both, cached) if both else ({eager: list(known)}, True)
-    except RuntimeError as error:  # of torch.compile: the very step ran eagerly just now
+        both, cached = timer.timings([best, other])
+        return (both, cached) if both else ({best: list(known)}, True)
+    except RuntimeError as error:  # of the other form: the very step ran without it just now
         first = str(error).partition("\n")[0]
-        timer.tell(f"{timer.spec.recipe}: torch.compile failed, it stays eager: {first}")
-        return {eager: list(known)}, True
+        timer.tell(f"{timer.spec.recipe}: a step fails as {other}, it stays {best}: {first}")
+        return {best: list(known)}, True
 
 
-def _planned(execution: Execution) -> Way:
-    return Way(execution.channels_last, execution.num_threads, execution.compile)
+def planned_way(execution: Execution) -> Way:
+    """Return the way that an execution computes by."""
+    return Way(
+        execution.channels_last, execution.num_threads, execution.compile, execution.bfloat16
+    )
 
 
 def recorded_choice(
@@ -199,13 +229,13 @@ def recorded_choice(
     Args:
         provenance: what the run recorded.
         runtime: settings of the session that goes on.
-        execution: what is planned for it; layout and compilation are taken from it where the run
-            was begun without measuring.
+        execution: what is planned for it; all but the threads is taken from it where the run was
+            begun without measuring.
 
     Raises:
         CheckpointError: if the record is damaged.
     """
-    planned = _planned(execution)
+    planned = planned_way(execution)
     try:
         kept = provenance["sessions"][0].get(CHOICE) or {"free": []}
         recorded = {*kept["free"], *({"threads"} if "way" in kept else ())}

@@ -21,7 +21,7 @@ from zoo.recipes.schema import RunSpec
 from zoo.runs.coherence import mend
 from zoo.runs.directory import RunDirectory, State, run_path
 from zoo.runs.places import begin_as, find_place, find_shorter
-from zoo.runs.provenance import identity_hash, revision, versions
+from zoo.runs.provenance import identity_hash, processor, revision, versions
 from zoo.train.choice import CHOICE, alternatives, why_not_measured
 from zoo.train.identity import run_identity
 from zoo.train.observer import Observer
@@ -153,8 +153,9 @@ def _pretraining_job(
 ) -> _Job:
     """Find the run of a pretraining under any recipe's name, or choose a directory for it.
 
-    Another measurement may have chosen another layout for it, which makes another identity. Such
-    a run is taken if this stage would be measured too, or if the outer run started from it.
+    Another measurement may have chosen another layout or precision for it, which makes another
+    identity. Such a run is taken if this stage would be measured too, or if the outer run started
+    from it.
 
     Args:
         spec: the pretraining.
@@ -306,6 +307,7 @@ def _session(job: _Job, options: Options) -> dict[str, Any]:
         "command": sys.argv,
         "sources": options.sources,
         "device_name": torch.cuda.get_device_name(execution.device) if on_gpu else "cpu",
+        "processor": processor(),
         "execution": {**execution.describe(), "store": execution.store},
         CHOICE: None if choice is None else choice.document(),
         "versions": versions(),

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.adversaries.base import Adversary, Critic
+from zoo.adversaries.logits import at_least_float32
 from zoo.data.stream import to_float
 from zoo.errors import RecipeError
 from zoo.recipes.build import Components
@@ -198,8 +199,9 @@ def observe_terms(
         if not term.requires_grad:
             raise RecipeError(f"the term {name!r} does not reach the generator: it has no gradient")
         (gradient,) = torch.autograd.grad(players.weights[name] * term, sr_image, retain_graph=True)
-        observed[f"gradient_{name}"] = gradient.norm()
-    observed["sr_contrast"] = sr_image.detach().std() / hr_image.std().clamp_min(1e-6)
+        observed[f"gradient_{name}"] = at_least_float32(gradient).norm()
+    contrast = at_least_float32(sr_image.detach()).std()
+    observed["sr_contrast"] = contrast / hr_image.std().clamp_min(1e-6)
     return observed
 
 

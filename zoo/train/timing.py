@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,7 +34,7 @@ ROUNDS: Final = 5
 """Timed steps of each way, one a round; an untimed one comes before."""
 HOPELESS: Final = 1.5
 """A way whose first timed step takes this many times the default's is timed no more."""
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,17 @@ class Way:
     channels_last: bool
     threads: int
     compile: bool = False
+    bfloat16: bool = False
 
     def __str__(self) -> str:
+        precision = "bfloat16" if self.bfloat16 else "float32"
         layout = "channels_last" if self.channels_last else "NCHW"
         threads = f"{self.threads} thread" + ("" if self.threads == 1 else "s")
-        return f"{layout}, {threads}, {'compiled' if self.compile else 'eager'}"
+        return f"{precision}, {layout}, {threads}, {'compiled' if self.compile else 'eager'}"
+
+    def apply(self, execution: Execution) -> Execution:
+        """Return an execution with this way to compute."""
+        return replace(execution, **asdict(self))
 
 
 Timings = dict[Way, list[float]]
@@ -126,7 +132,6 @@ class StepTimer:
             "waiting": os.environ.get("OMP_WAIT_POLICY", ""),
             "torch": torch.__version__,
             "ways": [str(way) for way in ways],
-            "precision": self.execution.describe()["precision"],
             "settings": settings.model_dump(mode="json", include=networks),
             "batches": [settings.data.batch_size, settings.data.lr_patch_size],
             "plugins": plugin_hashes(settings),
@@ -169,8 +174,10 @@ class StepTimer:
             for number in range(1 + ROUNDS):
                 first = number % len(tried)
                 for way in tried[first:] + tried[:first]:
-                    with replace(self.execution, threads=way.threads).own_threads():
-                        seconds = step_seconds(players[_network(way)], own, extra)
+                    execution = way.apply(self.execution)
+                    with execution.own_threads():
+                        used = replace(players[_network(way)], execution=execution)
+                        seconds = step_seconds(used, own, extra)
                     timings[way] += [seconds] if number else []
                 if number == 1:
                     limit = HOPELESS * timings[ways[0]][0]
@@ -179,9 +186,8 @@ class StepTimer:
 
     def _players(self, way: Way) -> Players:
         settings = self.spec.settings
-        execution = replace(self.execution, channels_last=way.channels_last, compile=way.compile)
         components = build_components(settings, seed=self.spec.seed)
-        return assemble(components, settings.training, execution)
+        return assemble(components, settings.training, way.apply(self.execution))
 
 
 def step_seconds(players: Players, own: Batch, extra: Sequence[Batch]) -> float:
@@ -193,7 +199,7 @@ def step_seconds(players: Players, own: Batch, extra: Sequence[Batch]) -> float:
 
 
 def _network(way: Way) -> tuple[bool, bool]:
-    """Return what ways have in common that share networks."""
+    """Return what ways have in common that share networks: autocast needs no others."""
     return way.channels_last, way.compile
 
 
