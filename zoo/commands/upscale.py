@@ -162,7 +162,7 @@ def _run(
 
     def report() -> None:
         facts = _facts(model, upscaler.num_parameters)
-        facts["choice"] = upscaler.choice.document()
+        facts = {"model": facts, "choice": upscaler.choice.document()}
         _print(outcomes, facts, work, as_json=as_json)
 
     try:
@@ -209,7 +209,7 @@ def _print(
 ) -> None:
     if as_json:
         counts = {name: value for name, value in asdict(work).items() if name != "jobs"}
-        print_json("zoo.upscale/1", {"model": facts, **counts, "images": _rows(outcomes)})
+        print_json("zoo.upscale/1", {**facts, **counts, "images": _rows(outcomes)})
         return
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in outcomes:

@@ -74,20 +74,21 @@ class Cost:
         self._device = device
         self._bytes_per_pixel: float | None = None
 
-    def enough_pixels(self, image: Tensor) -> int:
-        """Return the largest tile that takes no more memory than is enough as a rule.
+    def most_pixels(self, image: Tensor) -> int:
+        """Return the pixels of the largest tile that may be upscaled.
 
         Args:
-            image: `(1, 3, h, w)`; so are those of the other methods.
+            image: `(1, 3, h, w)`, in [0, 1].
         """
-        return self._pixels_in(room_for_a_tile(self._device)[0], image)
-
-    def most_pixels(self, image: Tensor) -> int:
-        """Return the largest tile that may be upscaled."""
         return self._pixels_in(room_for_a_tile(self._device)[-1], image)
 
     def tiles(self, image: Tensor, context: int) -> list[Tile]:
-        """Return tiles that take no more memory than it takes to compute few pixels twice."""
+        """Return tiles that take no more memory than it takes to compute few pixels twice.
+
+        Args:
+            image: `(1, 3, h, w)`, in [0, 1].
+            context: pixels a tile sees beyond what it answers for.
+        """
         height, width = image.shape[-2:]
         tiles: list[Tile] = []
         for room in room_for_a_tile(self._device):

@@ -199,10 +199,11 @@ class Upscaler:
         longest = max(height, width)
         whole = squares(height, width, longest, 0)
         side = self._side(longest)
-        pixels = self._cost.enough_pixels(image) if side is None else 0
-        if (side or 0) >= longest or pixels >= height * width:
+        if side is None and len(self._cost.tiles(image, ALIGNMENT)) == 1:
             return whole, 0
-        self._tried = side or min(longest, math.isqrt(pixels))
+        if side is not None and side >= longest:
+            return whole, 0
+        self._tried = longest if side is None else side
         context = self._needed_context(image)
         if self._whole is not None and self._limit is None:
             self._tried = longest
