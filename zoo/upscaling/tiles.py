@@ -30,7 +30,7 @@ from zoo.upscaling.context import LEVEL, find_context, reach
 from zoo.upscaling.layout import ALIGNMENT, Span, Tile, aligned, computed, smallest_side, squares
 from zoo.upscaling.memory import Cost, is_out_of_memory, kept_memory
 from zoo.upscaling.seams import SeamGauge
-from zoo.upscaling.ways import Choice, Way, choose, difference, is_near, run
+from zoo.upscaling.ways import Choice, Way, blocks_to_compare, choose, difference, is_near, run
 
 logger = logging.getLogger(__name__)
 
@@ -171,10 +171,15 @@ class Upscaler:
             logger.info("upscaling in %s", self.choice.describe())
             if self.choice.way != Way():
                 self._network = self.choice.way.place(self._generator)
-        self._is_coarse = self.choice.way.bfloat16 and (chosen or self._bears_bfloat16(image))
+        num_blocks = blocks_to_compare(size)
+        self._is_coarse = (
+            self.choice.way.bfloat16
+            and num_blocks > 0
+            and (chosen or self._bears_bfloat16(image, num_blocks))
+        )
 
-    def _bears_bfloat16(self, image: Tensor) -> bool:
-        share, most = difference(self._generator, image.to(self.device))
+    def _bears_bfloat16(self, image: Tensor, num_blocks: int) -> bool:
+        share, most = difference(self._generator, image.to(self.device), num_blocks)
         if not is_near(share, most):
             logger.info("a picture in float32: bfloat16 is up to %.2f/255 off", most / LEVEL)
         return is_near(share, most)

@@ -37,6 +37,8 @@ MIN_SIDE: Final = 64
 MAX_SIDE: Final = 128
 MIN_SECONDS_TO_COMPILE: Final = 3600.0
 """Expected time from which compilation is tried, which takes about a minute itself."""
+COMPARED_SHARE: Final = 0.1
+"""Of a picture's pixels, those that are computed both ways at most; smaller pictures are not."""
 NEAR_SHARE: Final = 0.999
 """Share of pixels that bfloat16 may change by one level of 255 at most; none by more than two."""
 
@@ -199,14 +201,27 @@ def run(network: Network, window: Tensor, *, bfloat16: bool) -> Tensor:
     return answer.float()
 
 
-def difference(network: Network, image: Tensor) -> tuple[float, float]:
+def blocks_to_compare(num_pixels: int) -> int:
+    """Return on how many blocks of a picture bfloat16 is compared in a tenth of its pixels."""
+    return int(COMPARED_SHARE * num_pixels / (2 * MIN_SIDE**2))
+
+
+def difference(
+    network: Network, image: Tensor, num_blocks: int | None = None
+) -> tuple[float, float]:
     """Compare bfloat16 with float32 on the blocks of a picture where most goes on.
+
+    Args:
+        network: in float32.
+        image: `(1, 3, h, w)` in [0, 1].
+        num_blocks: how many at most, the most contrasted first.
 
     Returns:
         The share of their pixels that change by 1/255 at most in each channel, and the largest
         change, of values in [0, 1].
     """
-    changes = torch.cat([change.flatten() for change in _changes(network, image)])
+    blocks = telling_blocks(image)[:num_blocks]
+    changes = torch.cat([change.flatten() for change in _changes(network, image, blocks)])
     changes = torch.nan_to_num(changes, nan=1.0)
     return float((changes <= LEVEL).double().mean()), float(changes.max())
 
@@ -216,8 +231,10 @@ def is_near(share: float, most: float) -> bool:
     return share >= NEAR_SHARE and most <= 2 * LEVEL
 
 
-def _changes(network: Network, image: Tensor) -> Iterator[Tensor]:
-    for top, left in telling_blocks(image):
+def _changes(
+    network: Network, image: Tensor, blocks: Sequence[tuple[int, int]]
+) -> Iterator[Tensor]:
+    for top, left in blocks:
         window = image[..., top : top + MIN_SIDE, left : left + MIN_SIDE]
         exact, coarse = (run(network, window, bfloat16=way).clamp(0, 1) for way in (False, True))
         yield (exact - coarse).abs().amax(dim=1)
