@@ -32,6 +32,7 @@ Network = Callable[[Tensor], Tensor]
 LEVEL: Final = 1 / 255
 PROBE_TOLERANCE: Final = LEVEL / 4
 MAX_REACH: Final = 1024
+LEAST_LENGTH: Final = 64  # of a strip, doubled until nothing reaches its ends
 STRIP: Final = 8  # pixels across a strip; networks that halve the image three times take it
 BLOCK: Final = 2 * ALIGNMENT
 NUM_CONTRASTED: Final = 3
@@ -50,15 +51,17 @@ def reach(network: Network, scale: int, device: torch.device) -> int | None:
     Returns:
         The reach in pixels, or None if it is more than `MAX_REACH` or the whole picture.
     """
-    across = _reach_along(network, scale, device, turned=False)
+    across, side = _reach_along(network, scale, device, LEAST_LENGTH, turned=False)
     if across is None:
         return None
-    down = _reach_along(network, scale, device, turned=True)
+    down, _ = _reach_along(network, scale, device, side, turned=True)
     return None if down is None else max(across, down)
 
 
-def _reach_along(network: Network, scale: int, device: torch.device, *, turned: bool) -> int | None:
-    side = 64
+def _reach_along(
+    network: Network, scale: int, device: torch.device, side: int, *, turned: bool
+) -> tuple[int | None, int]:
+    """Return the reach in one direction and the strip that showed it, from one of a length on."""
     while side <= 2 * MAX_REACH:
         strip = torch.full((1, 3, STRIP, side), 0.5, device=device)
         strip[..., side // 2] = torch.nan
@@ -66,11 +69,11 @@ def _reach_along(network: Network, scale: int, device: torch.device, *, turned: 
         spoilt = ~torch.isfinite(answer.mT if turned else answer).all(dim=(0, 1, 2))
         columns: list[int] = spoilt.reshape(side, scale).any(dim=1).nonzero().flatten().tolist()
         if not columns:
-            return 0
+            return 0, side
         if columns[0] > 0 and columns[-1] < side - 1:
-            return max(side // 2 - columns[0], columns[-1] - side // 2)
+            return max(side // 2 - columns[0], columns[-1] - side // 2), side
         side *= 2
-    return None
+    return None, side
 
 
 def find_context(
