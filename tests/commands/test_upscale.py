@@ -105,6 +105,8 @@ def test_json_tells_how_each_picture_was_made(zoo: Zoo, tmp_path: Path) -> None:
     told = json.loads(result.stdout)
     assert told["schema"] == "zoo.upscale/1"
     assert told["model"]["name"] == "bicubic"
+    assert told["choice"]["source"] == "default"
+    assert told["choice"]["way"] == told["images"][0]["way"] == "channels_last, float32, eager"
     good, bad = told["images"]
     assert (good["status"], good["width"], good["height"]) == ("done", 280, 400)
     assert good["output"].endswith("a-x4.tiff")
@@ -112,6 +114,14 @@ def test_json_tells_how_each_picture_was_made(zoo: Zoo, tmp_path: Path) -> None:
     assert good["largest_seam"] < 1 / 255
     assert (bad["status"], bad["width"]) == ("failed", None)
     assert "the file is empty" in bad["error"]
+
+
+def test_the_precision_can_be_asked_for(zoo: Zoo, tmp_path: Path) -> None:
+    source = picture(tmp_path / "a.png")
+    for word, precision in (("--bf16", "bfloat16"), ("--no-bf16", "float32")):
+        told = json.loads(zoo("upscale", source, word, "--force", "--json", *BICUBIC).stdout)
+        assert told["choice"]["source"] == "asked for"
+        assert told["images"][0]["way"] == f"channels_last, {precision}, eager"
 
 
 def test_the_model_of_a_run_tells_its_size_and_its_data(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import pytest
@@ -13,7 +14,14 @@ from zoo.generators.bicubic import Bicubic
 from zoo.generators.edsr import EDSR
 from zoo.generators.rrdb import RRDBNet
 from zoo.generators.srresnet import SRResNet
-from zoo.upscaling.context import BLOCK, find_context, reach, telling_blocks
+from zoo.upscaling.context import (
+    BLOCK,
+    LEVEL,
+    _foretold,
+    find_context,
+    reach,
+    telling_blocks,
+)
 
 CPU = torch.device("cpu")
 
@@ -82,3 +90,42 @@ def test_blocks_are_contrasted_or_bright() -> None:
 
 def test_blocks_of_a_tiny_picture() -> None:
     assert telling_blocks(torch.rand(1, 3, 3, 5)) == [(0, 0)]
+
+
+class Counting(nn.Module):
+    """Counts the pixels it is given."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self.own, self.seen, self.largest = Blur(steps=steps), 0, 0
+
+    def forward(self, image: Tensor) -> Tensor:
+        size = image.shape[-2] * image.shape[-1]
+        self.seen, self.largest = self.seen + size, max(self.largest, size)
+        answer: Tensor = self.own(image)
+        return answer
+
+
+@pytest.mark.parametrize("most", [64**2 + 96**2, 50_000, 100_000])
+def test_the_search_keeps_to_its_pixels(most: int) -> None:
+    network = Counting(steps=200)
+    found = find_context(network, noise(200, 200), 2, 200, most)
+    assert network.seen <= most
+    assert found is not None
+    assert 32 <= found <= 128, "3 sigma are 35 pixels"
+
+
+def test_the_search_keeps_to_the_largest_window() -> None:
+    network = Counting(steps=200)
+    find_context(network, noise(200, 200), 2, 200, largest=96**2)
+    assert network.largest == 96**2
+
+
+def test_the_rest_of_a_search_is_foretold_from_how_changes_fall() -> None:
+    tolerance = LEVEL / 4
+    # e-fold in 8 pixels, measured at 16 and 32 of context; the tolerance is another 3 e-folds away
+    assert _foretold([tolerance * math.exp(5), tolerance * math.exp(3)], 64) == 64
+    assert _foretold([tolerance * math.exp(11), tolerance * math.exp(9)], 64) == 112
+    assert _foretold([tolerance * 5], 32) == 64, "one change says nothing of how they fall"
+    assert _foretold([tolerance, 2 * tolerance], 64) == 128
+    assert _foretold([math.nan, math.nan], 64) == 128

@@ -92,7 +92,12 @@ Tile = Annotated[
     ),
 ]
 Bfloat16 = Annotated[
-    bool, typer.Option("--bf16", help="Compute in bfloat16: faster on some machines, coarser.")
+    bool | None,
+    typer.Option(
+        "--bf16/--no-bf16",
+        help="Compute in bfloat16, or in float32; by default what a measurement finds fastest, and "
+        "bfloat16 only where the picture is nearly the same.",
+    ),
 ]
 KeepGrey = Annotated[
     bool,
@@ -113,7 +118,7 @@ def upscale(
     form: AsFormat = None,
     tile: Tile = None,
     device: Device = "auto",
-    bfloat16: Bfloat16 = False,
+    bfloat16: Bfloat16 = None,
     keep_grey: KeepGrey = True,
     recursive: Recursive = False,
     force: Force = False,
@@ -157,6 +162,7 @@ def _run(
 
     def report() -> None:
         facts = _facts(model, upscaler.num_parameters)
+        facts = {"model": facts, "choice": upscaler.choice.document()}
         _print(outcomes, facts, work, as_json=as_json)
 
     try:
@@ -203,7 +209,7 @@ def _print(
 ) -> None:
     if as_json:
         counts = {name: value for name, value in asdict(work).items() if name != "jobs"}
-        print_json("zoo.upscale/1", {"model": facts, **counts, "images": _rows(outcomes)})
+        print_json("zoo.upscale/1", {**facts, **counts, "images": _rows(outcomes)})
         return
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in outcomes:

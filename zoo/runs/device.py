@@ -219,7 +219,7 @@ def peak_during(work: Callable[[], object], device: torch.device) -> int | None:
         work()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device)
-    _give_back_free_memory()
+    give_back_free_memory()
     forgotten = _forget_peak()
     work()
     return _status_bytes("VmHWM") if forgotten else None
@@ -230,7 +230,7 @@ def resident_memory() -> int:
     return _status_bytes("VmRSS") if _STATUS.exists() else 0
 
 
-def _give_back_free_memory() -> None:
+def give_back_free_memory() -> None:
     """Return to the system what the C library keeps of freed memory, where it can.
 
     Kept memory counts as resident and would hide what the next piece of work takes.

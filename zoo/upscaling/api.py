@@ -34,7 +34,7 @@ MAX_KEPT: Final = 4
 ModelLike: TypeAlias = str | Path | Model | Generator | None
 Number = TypeVar("Number", bound=np.generic)
 
-_kept: OrderedDict[tuple[str, str, int | None, bool], Upscaler] = OrderedDict()
+_kept: OrderedDict[tuple[str, str, int | None, bool | None], Upscaler] = OrderedDict()
 
 
 @overload
@@ -121,7 +121,7 @@ def open_upscaler(
     *,
     tile: int | None = None,
     device: str = "auto",
-    bfloat16: bool = False,
+    bfloat16: bool | None = False,
 ) -> Upscaler:
     """Return a model's network, ready to run; that of the same weights is the same one again.
 
@@ -129,7 +129,7 @@ def open_upscaler(
         model: see `upscale`.
         tile: see `upscale`.
         device: see `upscale`.
-        bfloat16: whether to compute in bfloat16.
+        bfloat16: see `Upscaler`.
     """
     chosen = choose_device(device)
     if isinstance(model, Generator):

@@ -61,6 +61,7 @@ class Outcome:
             "tile_side": None if tiling is None else tiling.side,
             "context": None if tiling is None else tiling.context,
             "largest_seam": None if tiling is None else tiling.seam,
+            "way": None if tiling is None else str(tiling.way),
         }
 
 
@@ -87,6 +88,7 @@ def upscale_files(
     for number, job in enumerate(jobs):
         start = time.perf_counter()
         part = _part(advance, number, len(jobs))
+        upscaler.num_left = len(jobs) - number
         outcome = _upscale_file(upscaler, job, part, overwrite=overwrite, keep_grey=keep_grey)
         yield replace(outcome, seconds=time.perf_counter() - start)
         if advance is not None:

@@ -6,7 +6,8 @@ Two measurements, no guess and no table of architectures:
   columns that one column of NaN spoils are those that it can influence. A network in which it
   spoils everything (global pooling, statistics of the image) has no reach;
 - `find_context` asks how much of that matters on a given picture: blocks of it are upscaled with
-  more and more context, until twice as much changes them by less than a quarter of 1/255.
+  more and more context, until twice as much changes them by less than a quarter of 1/255. Where
+  that would take too long, the rest is foretold from how fast the changes fall.
 
 Not here: where tiles lie (`zoo.upscaling.layout`), and the check of the seams of a whole picture
 (`zoo.upscaling.seams`).
@@ -15,7 +16,8 @@ Not here: where tiles lie (`zoo.upscaling.layout`), and the check of the seams o
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import torch
@@ -30,9 +32,12 @@ Network = Callable[[Tensor], Tensor]
 LEVEL: Final = 1 / 255
 PROBE_TOLERANCE: Final = LEVEL / 4
 MAX_REACH: Final = 1024
+LEAST_LENGTH: Final = 64  # of a strip, doubled until nothing reaches its ends
 STRIP: Final = 8  # pixels across a strip; networks that halve the image three times take it
 BLOCK: Final = 2 * ALIGNMENT
 NUM_CONTRASTED: Final = 3
+MOST_PIXELS: Final = 1 << 40
+"""More than any picture has."""
 
 
 def reach(network: Network, scale: int, device: torch.device) -> int | None:
@@ -46,15 +51,17 @@ def reach(network: Network, scale: int, device: torch.device) -> int | None:
     Returns:
         The reach in pixels, or None if it is more than `MAX_REACH` or the whole picture.
     """
-    across = _reach_along(network, scale, device, turned=False)
+    across, side = _reach_along(network, scale, device, LEAST_LENGTH, turned=False)
     if across is None:
         return None
-    down = _reach_along(network, scale, device, turned=True)
+    down, _ = _reach_along(network, scale, device, side, turned=True)
     return None if down is None else max(across, down)
 
 
-def _reach_along(network: Network, scale: int, device: torch.device, *, turned: bool) -> int | None:
-    side = 64
+def _reach_along(
+    network: Network, scale: int, device: torch.device, side: int, *, turned: bool
+) -> tuple[int | None, int]:
+    """Return the reach in one direction and the strip that showed it, from one of a length on."""
     while side <= 2 * MAX_REACH:
         strip = torch.full((1, 3, STRIP, side), 0.5, device=device)
         strip[..., side // 2] = torch.nan
@@ -62,42 +69,80 @@ def _reach_along(network: Network, scale: int, device: torch.device, *, turned: 
         spoilt = ~torch.isfinite(answer.mT if turned else answer).all(dim=(0, 1, 2))
         columns: list[int] = spoilt.reshape(side, scale).any(dim=1).nonzero().flatten().tolist()
         if not columns:
-            return 0
+            return 0, side
         if columns[0] > 0 and columns[-1] < side - 1:
-            return max(side // 2 - columns[0], columns[-1] - side // 2)
+            return max(side // 2 - columns[0], columns[-1] - side // 2), side
         side *= 2
-    return None
+    return None, side
 
 
 def find_context(
-    network: Network, image: Tensor, scale: int, bound: int, start: int = ALIGNMENT
+    network: Network,
+    image: Tensor,
+    scale: int,
+    bound: int,
+    most: int = MOST_PIXELS,
+    largest: int = MOST_PIXELS,
 ) -> int | None:
     """Return the context in pixels with which the blocks of a picture come out as in the whole.
+
+    After the first comparison the block that changed most stands for all.
 
     Args:
         network: maps `(1, 3, h, w)` to `(1, 3, scale * h, scale * w)`.
         image: `(1, 3, h, w)` in [0, 1].
         scale: upscaling factor.
         bound: the network's reach.
-        start: the smallest context to try, a multiple of the alignment.
+        most: pixels that may be upscaled in all; the first block is compared once in any case.
+        largest: pixels that may be upscaled at once.
 
     Returns:
         A multiple of the alignment of at most `bound`, rounded up; or None if even that much does
         not do: what the network makes of a block depends on where in the picture it is.
     """
-    blocks, context = telling_blocks(image), start
     if bound == 0:
         return 0
+    size, context = (image.shape[-2], image.shape[-1]), ALIGNMENT
+    pair = _pixels(size, context) + _pixels(size, 2 * context)
+    blocks = telling_blocks(image)[: max(1, most // pair)]
     now = [_block(network, image, scale, block, context) for block in blocks]
+    left, changes = most - len(blocks) * pair, list[float]()
     while True:
         more = [_block(network, image, scale, block, 2 * context) for block in blocks]
-        change = max(float((a - b).abs().max()) for a, b in zip(now, more, strict=True))
-        logger.debug("context %d: blocks change by %.3f/255", context, change / LEVEL)
-        if change < PROBE_TOLERANCE:
+        change = [float((a - b).abs().max()) for a, b in zip(now, more, strict=True)]
+        worst = change.index(max(change))
+        changes.append(change[worst])
+        logger.debug("context %d: blocks change by %.3f/255", context, change[worst] / LEVEL)
+        if change[worst] < PROBE_TOLERANCE:
             return min(context, aligned(bound))
         if context >= bound:
             return None
-        context, now = 2 * context, more
+        blocks, now, context = [blocks[worst]], [more[worst]], 2 * context
+        needed = _pixels(size, 2 * context)
+        if needed > min(left, largest):
+            return min(_foretold(changes, context), aligned(bound))
+        left -= needed
+
+
+def _pixels(size: tuple[int, int], context: int) -> int:
+    """Return the pixels, at most, of a block with its context."""
+    height, width = (min(side, BLOCK + 2 * context) for side in size)
+    return height * width
+
+
+def _foretold(changes: Sequence[float], context: int) -> int:
+    """Return the context at which changes fall below the tolerance if they fall as they did.
+
+    Args:
+        changes: by doubling the context, time after time.
+        context: after the last doubling.
+    """
+    last, before = changes[-1], changes[-2] if len(changes) > 1 else math.inf
+    if not last < before < math.inf:
+        return 2 * context
+    # The last change came from what lies beyond context / 2, the one before from beyond a quarter.
+    falls = math.log(before / last) / (context / 4)
+    return max(context, aligned(math.ceil(context / 2 + math.log(last / PROBE_TOLERANCE) / falls)))
 
 
 def telling_blocks(image: Tensor) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Where tiles lie along one axis: equal windows, and the part of the picture each one answers for.
+"""Where tiles lie: windows of one size, and the part of the picture that each one answers for.
 
 Plain integers, in pixels of the input. Not here: how much context a network needs
 (`zoo.upscaling.context`) and running it (`zoo.upscaling.tiles`).
@@ -10,8 +10,8 @@ windows of 2, 4, 8 or 16 pixels see the grid they would see in the whole picture
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Final
+from itertools import pairwise, product
+from typing import Final, TypeAlias
 
 ALIGNMENT: Final = 16
 
@@ -31,6 +31,10 @@ class Span:
     stop: int
     first: int
     last: int
+
+
+Tile: TypeAlias = tuple[Span, Span]
+"""Rows and columns of one window."""
 
 
 def aligned(size: int) -> int:
@@ -72,6 +76,49 @@ def spans(size: int, side: int, context: int) -> list[Span]:
         Span(start, start + side, first, last)
         for start, first, last in zip(starts, [0, *seams], [*seams, size], strict=True)
     ]
+
+
+def squares(height: int, width: int, side: int, context: int) -> list[Tile]:
+    """Lay windows over a picture, row by row, none longer than a side in either direction.
+
+    Args:
+        height: rows of the picture.
+        width: its columns.
+        side: see `spans`.
+        context: see `spans`.
+    """
+    return list(product(spans(height, side, context), spans(width, side, context)))
+
+
+def least_overlap(height: int, width: int, pixels: int, context: int) -> list[Tile]:
+    """Lay windows of at most so many pixels over a picture so that few are computed twice.
+
+    Of all shapes the one with the fewest pixels in all windows together is taken. The smallest
+    square that leaves something beside its context is allowed whatever its pixels.
+
+    Args:
+        height: rows of the picture.
+        width: its columns.
+        pixels: the largest window allowed.
+        context: pixels a window sees beyond what it answers for.
+    """
+    least = smallest_side(context)
+    best = squares(height, width, least, context)
+    for columns in range(least, aligned(max(width, least)) + 1, ALIGNMENT):
+        across = spans(width, columns, context)
+        rows = pixels // (across[0].stop - across[0].start)
+        if rows < min(least, height):
+            break
+        tiles = list(product(spans(height, rows, context), across))
+        if computed(tiles) < computed(best):
+            best = tiles
+    return best
+
+
+def computed(tiles: list[Tile]) -> int:
+    """Return the pixels of all windows, those that several of them see as often."""
+    down, across = tiles[0]
+    return len(tiles) * (down.stop - down.start) * (across.stop - across.start)
 
 
 def _longest_step(side: int, context: int) -> int:

@@ -5,7 +5,8 @@ context as the generator was found to need (`zoo.upscaling.context`); the step a
 measured, and the picture is done again with more context where it is too large. When memory runs
 out all the same, tiles are halved.
 
-Not here: picture files (`zoo.upscaling.pictures`), other kinds of images (`zoo.upscaling.api`).
+Not here: picture files (`zoo.upscaling.pictures`), other kinds of images (`zoo.upscaling.api`), the
+choice of layout and precision (`zoo.upscaling.ways`).
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import gc
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 
 import torch
@@ -26,9 +27,10 @@ from zoo.errors import MachineError, RecipeError, WeightsError
 from zoo.generators.base import Generator
 from zoo.runs.device import Execution
 from zoo.upscaling.context import LEVEL, find_context, reach
-from zoo.upscaling.layout import ALIGNMENT, Span, aligned, smallest_side, spans
-from zoo.upscaling.memory import bytes_per_pixel, is_out_of_memory, memory_for_a_tile
+from zoo.upscaling.layout import ALIGNMENT, Span, Tile, aligned, computed, smallest_side, squares
+from zoo.upscaling.memory import Cost, is_out_of_memory, kept_memory
 from zoo.upscaling.seams import SeamGauge
+from zoo.upscaling.ways import Choice, Way, blocks_to_compare, choose, difference, is_near, run
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +38,10 @@ SEAM_TOLERANCE: Final = LEVEL / 2
 CONTEXT_OF_THE_WHOLE: Final = 64
 """Pixels around a tile of a generator that would need the whole picture, in want of memory."""
 
-MOST_BYTES_PER_PIXEL: Final = 1 << 16
-"""More than a pixel of the input costs in any network known: 50,000 in the full EDSR at x4."""
+SEARCH_SHARE: Final = 0.1
+"""Of a picture's pixels, those that the search for the context may upscale."""
+WORTH_SAYING: Final = 30.0
+"""Seconds without any sign of progress from which it is said what goes on."""
 
 Write = Callable[[Tensor, int, int], None]
 """Takes `(1, 3, H, W)` around [0, 1] and the row and column of the output where it belongs."""
@@ -53,12 +57,14 @@ class Tiling:
         side: the longer side of what the network saw at once, in pixels of the input.
         context: pixels of the input that a tile sees beyond what it answers for.
         seam: the largest step measured at a seam, of values in [0, 1]; 0 where there is none.
+        way: layout, precision and compilation.
     """
 
     num_tiles: int
     side: int
     context: int
     seam: float
+    way: Way
 
 
 class Upscaler:
@@ -71,12 +77,17 @@ class Upscaler:
             picture in any case, None for what memory allows.
         wanted: with `tile` of None, the longest side whatever memory allows; tiles are larger where
             the context asks for it.
-        bfloat16: whether to compute in bfloat16, which is coarser than 8 bits in places.
+        bfloat16: whether to compute in bfloat16, which is coarser than 8 bits in places; None lets
+            a measurement choose precision, layout and compilation where there is enough to do, and
+            compute in bfloat16 only what comes out nearly as in float32.
 
     Attributes:
         device: where it runs.
         scale: upscaling factor.
         tile: as given.
+        choice: how it runs, and why.
+        num_left: pictures that are still to be upscaled, the next one included, all of about its
+            size: set by who knows.
         num_parameters: the generator's, those that are trained.
 
     Raises:
@@ -90,7 +101,7 @@ class Upscaler:
         device: torch.device | None = None,
         tile: int | None = None,
         wanted: int | None = None,
-        bfloat16: bool = False,
+        bfloat16: bool | None = False,
     ) -> None:
         if tile is not None and tile < 0:
             raise RecipeError(f"a tile has a side of 0 (no tiles) or more pixels, not {tile}")
@@ -100,9 +111,13 @@ class Upscaler:
         self._wanted = wanted
         trained = (one for one in generator.parameters() if one.requires_grad)
         self.num_parameters = sum(parameter.numel() for parameter in trained)
+        self._is_free = bfloat16 is None
+        way = Way(bfloat16=bool(bfloat16))
+        self.choice = Choice(way, "default" if bfloat16 is None else "asked for", "not measured")
+        self.num_left = 1
         self._execution = Execution(
             device=self.device,
-            bfloat16=bfloat16,
+            bfloat16=False,
             channels_last=True,
             compile=False,
             tf32=False,
@@ -110,12 +125,14 @@ class Upscaler:
         )
         self._generator = copy.deepcopy(generator).eval()
         self._execution.place(self._generator)
+        self._network: Callable[[Tensor], Tensor] = self._generator  # in the layout chosen
+        self._is_coarse = way.bfloat16  # the picture at hand
         self._whole: str | None = None  # why it cannot be tiled
         self._limit: int | None = None  # side of a tile, since memory ran out
         self._tried = 0  # side of the last attempt
         self._reach: int | None = None
         self._context: int | None = None
-        self._bytes_per_pixel: float | None = None
+        self._cost = Cost(self._generator, self.device)
 
     def upscale(self, image: Tensor, write: Write, advance: Advance | None = None) -> Tiling:
         """Upscale one picture, piece by piece.
@@ -131,7 +148,8 @@ class Upscaler:
             RecipeError: if the side asked for leaves no room beside the context.
             WeightsError: if the network's output is not finite.
         """
-        with self._execution.scoring():
+        with self._execution.scoring(), kept_memory(self.device):
+            self._settle(image)
             while True:
                 tiling = self._attempt(image, write, advance)
                 if tiling is None:
@@ -139,22 +157,39 @@ class Upscaler:
                 elif self._is_seamless(tiling):
                     return tiling
                 else:
-                    self._widen(image, tiling)
+                    self._widen(tiling)
+
+    def _settle(self, image: Tensor) -> None:
+        """Choose how to upscale, once there is enough to do, and whether this picture bears it."""
+        if not self._is_free:
+            return
+        size, chosen = image.shape[-2] * image.shape[-1], False
+        if self.choice.source == "default":
+            self.choice = choose(self._generator, image.to(self.device), size * self.num_left)
+            chosen = self.choice.source == "measured"
+        if chosen:
+            logger.info("upscaling in %s", self.choice.describe())
+            if self.choice.way != Way():
+                self._network = self.choice.way.place(self._generator)
+        num_blocks = blocks_to_compare(size)
+        self._is_coarse = (
+            self.choice.way.bfloat16
+            and num_blocks > 0
+            and (chosen or self._bears_bfloat16(image, num_blocks))
+        )
+
+    def _bears_bfloat16(self, image: Tensor, num_blocks: int) -> bool:
+        share, most = difference(self._generator, image.to(self.device), num_blocks)
+        if not is_near(share, most):
+            logger.info("a picture in float32: bfloat16 is up to %.2f/255 off", most / LEVEL)
+        return is_near(share, most)
 
     def _attempt(self, image: Tensor, write: Write, advance: Advance | None) -> Tiling | None:
         """Upscale, or return None where memory ran out: by then all of it is given back."""
-        longest = self._tried = max(image.shape[-2:])
+        self._tried = max(image.shape[-2:])
         try:
-            side = self._side(image)
-            self._tried = min(side, longest)
-            if longest <= side:
-                return self._tiled(image, longest, 0, write, advance)
-            context = self._needed_context(image)
-            if self._whole is not None and self._limit is None:
-                self._tried = longest
-                return self._tiled(image, longest, 0, write, advance)
-            self._tried = self._checked(side, context)
-            return self._tiled(image, self._tried, context, write, advance)
+            tiles, context = self._plan(image)
+            return self._tiled(image, tiles, context, write, advance)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -163,12 +198,38 @@ class Upscaler:
             torch.cuda.empty_cache()
         return None
 
+    def _plan(self, image: Tensor) -> tuple[list[Tile], int]:
+        """Return the tiles of a picture, one if it is upscaled whole, and their context."""
+        height, width = image.shape[-2:]
+        longest = max(height, width)
+        whole = squares(height, width, longest, 0)
+        side = self._side(longest)
+        if side is None and len(self._cost.tiles(image, ALIGNMENT)) == 1:
+            return whole, 0
+        if side is not None and side >= longest:
+            return whole, 0
+        self._tried = longest if side is None else side
+        context = self._needed_context(image)
+        if self._whole is not None and self._limit is None:
+            self._tried = longest
+            return whole, 0
+        if side is None:
+            tiles = self._cost.tiles(image, context)
+            self._tried = max(smallest_side(context), math.isqrt(computed(tiles) // len(tiles)))
+            return tiles, context
+        self._tried = self._checked(side, context)
+        return squares(height, width, self._tried, context), context
+
     def _tiled(
-        self, image: Tensor, side: int, context: int, write: Write, advance: Advance | None
+        self,
+        image: Tensor,
+        tiles: list[Tile],
+        context: int,
+        write: Write,
+        advance: Advance | None,
     ) -> Tiling:
         gauge = SeamGauge(self.scale)
-        height, width = image.shape[-2:]
-        tiles = list(product(spans(height, side, context), spans(width, side, context)))
+        self._say_if_long("upscaling this picture", computed(tiles), len(tiles))
         for number, (down, across) in enumerate(tiles, start=1):
             window = image[..., down.start : down.stop, across.start : across.stop]
             answer = self._answer(window)
@@ -183,12 +244,11 @@ class Upscaler:
         seen = max(
             max(down.stop - down.start, across.stop - across.start) for down, across in tiles
         )
-        return Tiling(len(tiles), seen, context if len(tiles) > 1 else 0, gauge.largest)
+        way = replace(self.choice.way, bfloat16=self._is_coarse)
+        return Tiling(len(tiles), seen, context if len(tiles) > 1 else 0, gauge.largest, way)
 
     def _answer(self, window: Tensor) -> Tensor:
-        with self._execution.autocast():
-            answer: Tensor = self._generator(window.to(self.device))
-        answer = answer.float()
+        answer = run(self._network, window.to(self.device), bfloat16=self._is_coarse)
         if not bool(torch.isfinite(answer).all()):
             raise WeightsError(
                 "the network's output is not finite: its weights are damaged, or its training "
@@ -203,24 +263,20 @@ class Upscaler:
         )
         return answer[..., rows, columns]
 
-    def _side(self, image: Tensor) -> int:
-        """Return the longest side of a tile: what was asked for, or what memory allows."""
-        longest = max(image.shape[-2:])
+    def _side(self, longest: int) -> int | None:
+        """Return the longest side of a tile, None where memory decides."""
         if self._limit is not None:
-            return min(self._limit, longest)
+            return self._limit
         if self.tile is not None:
             return self.tile or longest
-        if self._wanted is not None:
-            return min(self._wanted, longest)
-        size, memory = image.shape[-2] * image.shape[-1], memory_for_a_tile(self.device)
-        if size * MOST_BYTES_PER_PIXEL <= memory:
-            return longest  # an icon needs no measurement
-        if self._bytes_per_pixel is None:
-            self._bytes_per_pixel = bytes_per_pixel(self._generator, image.to(self.device))
-        pixels = memory / self._bytes_per_pixel
-        if size <= pixels:
-            return longest
-        return max(ALIGNMENT, int(math.sqrt(pixels)) // ALIGNMENT * ALIGNMENT)
+        return self._wanted
+
+    def _say_if_long(self, what: str, num_pixels: int, num_pieces: int = 1) -> None:
+        """Say what goes on where nothing would be heard for long."""
+        measured = self.choice.seconds_per_megapixel.get(str(self.choice.way))
+        rate = self._cost.seconds_per_pixel if measured is None else measured / 1e6
+        if num_pixels * rate / num_pieces >= WORTH_SAYING:
+            logger.info("%s: about %s", what, timedelta(seconds=round(num_pixels * rate)))
 
     def _checked(self, side: int, context: int) -> int:
         """Return the side of tiles that leave something beside their context."""
@@ -235,10 +291,11 @@ class Upscaler:
     def _needed_context(self, image: Tensor) -> int:
         """Return the context that leaves no seam, found on the first picture that needs tiles."""
         if self._context is None:
-            network = self._generator
-            self._reach = reach(network, self.scale, self.device)
+            most = int(SEARCH_SHARE * image.shape[-2] * image.shape[-1])
+            self._say_if_long("looking for the context that the network needs, at most", most)
+            self._reach = reach(self._generator, self.scale, self.device)
             logger.debug("receptive field: %s pixels to each side", self._reach)
-            self._set_context(self._found_context(image, ALIGNMENT))
+            self._set_context(self._found_context(image, most))
         return CONTEXT_OF_THE_WHOLE if self._context is None else self._context
 
     def _set_context(self, found: int | None) -> None:
@@ -267,10 +324,10 @@ class Upscaler:
     @property
     def _may_have_better_seams(self) -> bool:
         """Whether more context is tried where a seam shows."""
-        return self._whole is None and not self._execution.bfloat16
+        return self._whole is None and not self._is_coarse
 
-    def _widen(self, image: Tensor, tiling: Tiling) -> None:
-        """Look for more context, where the blocks that were tried before did not show the need."""
+    def _widen(self, tiling: Tiling) -> None:
+        """Take more context, where the blocks that were tried before did not show the need."""
         bound = aligned(self._reach or 0)
         logger.info(
             "seams of %.2f/255 with a context of %d pixels: doing the picture again with more",
@@ -280,15 +337,15 @@ class Upscaler:
         if tiling.context >= bound:
             self._set_context(None)
             return
-        start = min(max(2 * tiling.context, ALIGNMENT), bound)
-        self._set_context(self._found_context(image, start))
+        self._set_context(min(max(2 * tiling.context, ALIGNMENT), bound))
 
-    def _found_context(self, image: Tensor, start: int) -> int | None:
+    def _found_context(self, image: Tensor, most: int) -> int | None:
         if self._reach is None:
             return None
         try:
+            largest = self._cost.most_pixels(image)
             return find_context(
-                self._generator, image.to(self.device), self.scale, self._reach, start
+                self._generator, image.to(self.device), self.scale, self._reach, most, largest
             )
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
