@@ -29,6 +29,7 @@ from zoo.runs.device import (
     plan_execution,
 )
 from zoo.runs.directory import RunDirectory
+from zoo.runs.turns import fastest
 from zoo.train import choice as choosing
 from zoo.train import compilation, timing
 from zoo.train.choice import (
@@ -36,7 +37,6 @@ from zoo.train.choice import (
     Choice,
     alternatives,
     choose,
-    fastest,
     recorded_choice,
     ways,
     why_not_measured,

@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 from zoo.errors import CheckpointError
 from zoo.recipes.schema import Runtime
 from zoo.runs.device import Execution, has_bfloat16_units, has_cpp_compiler
+from zoo.runs.turns import MIN_GAIN, MIN_SECONDS_TO_COMPILE, fastest
 from zoo.train.timing import StepTimer, Timings, Way
 
 MIN_NUM_STEPS: Final = 1500
@@ -25,10 +26,6 @@ MIN_NUM_STEPS: Final = 1500
 
 Where bfloat16 or compilation is tried, each takes 12 more.
 """
-MIN_GAIN: Final = 1.05
-"""How many times as fast as the default a way must be to be taken: less may be noise."""
-MIN_SECONDS_TO_COMPILE: Final = 3600.0
-"""Expected time of a stage from which compilation is tried, which takes about a minute itself."""
 CHOICE: Final = "choice"
 """Name of the choice in what a run records of a session."""
 _SETTINGS: Final = {
@@ -135,24 +132,6 @@ def alternatives(runtime: Runtime, execution: Execution) -> list[Execution]:
         replace(execution, **dict(zip(names, values, strict=True)))
         for values in product(*((value, not value) for value in planned))
     ]
-
-
-def fastest(timings: Timings) -> tuple[Way, float]:
-    """Return the way to take, and how many times as fast as the default, the first, it is.
-
-    In their order, a way replaces the best so far if the median over rounds of that one's time
-    over its own exceeds `MIN_GAIN`: nothing is changed that alone brings nothing. A way that was
-    given up is never taken.
-    """
-    default = best = next(iter(timings))
-    for way, times in timings.items():
-        if len(times) == len(timings[best]) and _gain(timings[best], times) > MIN_GAIN:
-            best = way
-    return best, _gain(timings[default], timings[best])
-
-
-def _gain(before: Sequence[float], now: Sequence[float]) -> float:
-    return median(one / other for one, other in zip(before, now, strict=True))
 
 
 def choose(timer: StepTimer, num_steps: int) -> Choice:

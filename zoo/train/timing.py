@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ from zoo.recipes.build import build_components, plugin_hashes
 from zoo.recipes.schema import RunSpec
 from zoo.runs.device import Execution
 from zoo.runs.provenance import identity_hash, machine
+from zoo.runs.turns import take_turns
 from zoo.train.step import Batch, Players, assemble, to_device, training_step
 
 ROUNDS: Final = 5
@@ -166,23 +168,18 @@ class StepTimer:
 
     def _take_turns(self, ways: Sequence[Way]) -> Timings:
         players = {_network(way): self._players(way) for way in ways[::-1]}
-        timings: Timings = {way: [] for way in ways}
-        tried = list(ways)
         with torch.random.fork_rng(devices=[]), closing(self.stream.batches()) as batches:
             own = next(batches)
             extra = list(itertools.islice(batches, players[_network(ways[0])].num_extra_batches))
-            for number in range(1 + ROUNDS):
-                first = number % len(tried)
-                for way in tried[first:] + tried[:first]:
-                    execution = way.apply(self.execution)
-                    with execution.own_threads():
-                        used = replace(players[_network(way)], execution=execution)
-                        seconds = step_seconds(used, own, extra)
-                    timings[way] += [seconds] if number else []
-                if number == 1:
-                    limit = HOPELESS * timings[ways[0]][0]
-                    tried = [way for way in tried if timings[way][0] <= limit]
-        return timings
+
+            def seconds(way: Way) -> float:
+                execution = way.apply(self.execution)
+                with execution.own_threads():
+                    used = replace(players[_network(way)], execution=execution)
+                    return step_seconds(used, own, extra)
+
+            steps = {way: partial(seconds, way) for way in ways}
+            return take_turns(steps, ROUNDS, hopeless=HOPELESS)
 
     def _players(self, way: Way) -> Players:
         settings = self.spec.settings

@@ -9,6 +9,7 @@ windows of 2, 4, 8 or 16 pixels see the grid they would see in the whole picture
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise, product
 from typing import Final, TypeAlias
@@ -93,8 +94,9 @@ def squares(height: int, width: int, side: int, context: int) -> list[Tile]:
 def least_overlap(height: int, width: int, pixels: int, context: int) -> list[Tile]:
     """Lay windows of at most so many pixels over a picture so that few are computed twice.
 
-    Of all shapes the one with the fewest pixels in all windows together is taken. The smallest
-    square that leaves something beside its context is allowed whatever its pixels.
+    Tried are squares and, for each width, the highest window; the shape with the fewest pixels in
+    all windows together is taken. The smallest square that leaves something beside its context is
+    allowed whatever its pixels.
 
     Args:
         height: rows of the picture.
@@ -103,7 +105,7 @@ def least_overlap(height: int, width: int, pixels: int, context: int) -> list[Ti
         context: pixels a window sees beyond what it answers for.
     """
     least = smallest_side(context)
-    best = squares(height, width, least, context)
+    best = squares(height, width, max(least, math.isqrt(pixels)), context)
     for columns in range(least, aligned(max(width, least)) + 1, ALIGNMENT):
         across = spans(width, columns, context)
         rows = pixels // (across[0].stop - across[0].start)

@@ -14,13 +14,15 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from statistics import median
 from typing import Any, Final, Literal
 
 import torch
 from torch import Tensor, nn
 
-from zoo.runs.device import has_cpp_compiler
+from zoo.runs.device import has_bfloat16_units, has_cpp_compiler
+from zoo.runs.turns import MIN_GAIN, MIN_SECONDS_TO_COMPILE, fastest, take_turns
 from zoo.upscaling.context import LEVEL, telling_blocks
 from zoo.upscaling.layout import ALIGNMENT
 
@@ -29,14 +31,10 @@ logger = logging.getLogger(__name__)
 Network = Callable[[Tensor], Tensor]
 ROUNDS: Final = 3
 """Timed windows of each way, one a round; an untimed one comes before."""
-MIN_GAIN: Final = 1.05
-"""How many times as fast as another a way must be to be taken instead: less may be noise."""
 SHARE: Final = 0.03
 """Of all pixels to be upscaled, those that the measurement may take."""
 MIN_SIDE: Final = 64
 MAX_SIDE: Final = 128
-MIN_SECONDS_TO_COMPILE: Final = 3600.0
-"""Expected time from which compilation is tried, which takes about a minute itself."""
 COMPARED_SHARE: Final = 0.1
 """Of a picture's pixels, those that are computed both ways at most; smaller pictures are not."""
 NEAR_SHARE: Final = 0.999
@@ -118,7 +116,7 @@ def choose(generator: nn.Module, image: Tensor, num_pixels: int) -> Choice:
     height, width = image.shape[-2:]
     top, left = max(0, min(top, height - side)), max(0, min(left, width - side))
     window = image[..., top : top + side, left : left + side]
-    timings = take_turns({way: way.place(generator) for way in ways}, window)
+    timings = timed({way: way.place(generator) for way in ways}, window)
     best, gain = fastest(timings)
     size = window.shape[-2] * window.shape[-1]
     if num_pixels / size * median(timings[best]) > MIN_SECONDS_TO_COMPILE and has_cpp_compiler():
@@ -142,8 +140,7 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     """Tell whether a device multiplies bfloat16 in hardware; a CPU that does not, is slower so."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    known = torch.cpu.get_capabilities()
-    return bool(known.get("amx_bf16") or known.get("avx512_bf16"))
+    return has_bfloat16_units()
 
 
 def window_side(num_pixels: int, num_ways: int) -> int:
@@ -152,35 +149,17 @@ def window_side(num_pixels: int, num_ways: int) -> int:
     return min(MAX_SIDE, int(math.sqrt(pixels)) // ALIGNMENT * ALIGNMENT)
 
 
-def take_turns(networks: Mapping[Way, Network], window: Tensor) -> Timings:
-    """Time each way on a window, in turns that begin with another way each round."""
-    timings: Timings = {way: [] for way in networks}
-    tried = list(networks)
-    for number in range(1 + ROUNDS):
-        first = number % len(tried)
-        for way in tried[first:] + tried[:first]:
-            since = time.perf_counter()
-            run(networks[way], window, bfloat16=way.bfloat16)
-            if window.is_cuda:
-                torch.cuda.synchronize(window.device)
-            timings[way] += [time.perf_counter() - since] if number else []
-    return timings
+def timed(ways: Mapping[Way, Network], window: Tensor) -> Timings:
+    """Time each way on a window, in turns."""
 
+    def seconds(way: Way) -> float:
+        since = time.perf_counter()
+        run(ways[way], window, bfloat16=way.bfloat16)
+        if window.is_cuda:
+            torch.cuda.synchronize(window.device)
+        return time.perf_counter() - since
 
-def fastest(timings: Timings) -> tuple[Way, float]:
-    """Return the way to take, and how many times as fast as the first it is.
-
-    A way replaces the best before it if it is `MIN_GAIN` times as fast in the median of rounds.
-    """
-    default = best = next(iter(timings))
-    for way in timings:
-        if _gain(timings[best], timings[way]) > MIN_GAIN:
-            best = way
-    return best, _gain(timings[default], timings[best])
-
-
-def _gain(before: Sequence[float], now: Sequence[float]) -> float:
-    return median(one / other for one, other in zip(before, now, strict=True))
+    return take_turns({way: partial(seconds, way) for way in ways}, ROUNDS)
 
 
 def _beside_compiled(generator: nn.Module, eager: Way, window: Tensor) -> Timings:
@@ -188,7 +167,7 @@ def _beside_compiled(generator: nn.Module, eager: Way, window: Tensor) -> Timing
     logger.info("trying torch.compile, which takes about a minute")
     ways = (eager, replace(eager, compile=True))
     try:
-        return take_turns({way: way.place(generator) for way in ways}, window)
+        return timed({way: way.place(generator) for way in ways}, window)
     except RuntimeError as error:  # of torch.compile: the very window was upscaled just now
         logger.warning("torch.compile failed, it stays eager: %s", str(error).partition("\n")[0])
         return {}
