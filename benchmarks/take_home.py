@@ -27,7 +27,7 @@ from torch import Tensor
 from zoo.errors import ZooError
 from zoo.files import in_order
 from zoo.runs.directory import RunDirectory
-from zoo.train.monitor import DIVERGED
+from zoo.runs.verdicts import DIVERGED
 from zoo.train.summary import preview
 from zoo.train.validation import TRIPTYCH_GAP
 

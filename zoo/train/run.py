@@ -279,7 +279,7 @@ def _finished(job: _Job) -> Mapping[str, Any]:
         seconds=summary["seconds"],
         bounded=is_bounded(job.spec.settings),
     )
-    scored["components"] = summary["components"]
+    scored |= {key: summary[key] for key in ("components", "num_images") if key in summary}
     return job.directory.write_summary(scored, job.hash)
 
 
