@@ -55,7 +55,7 @@ class Run:
 
     @property
     def pictures(self) -> list[Path]:
-        """The SR | HR | LR pictures of held-out images."""
+        """The LR | bicubic | SR | HR pictures of held-out images."""
         return [RunDirectory(self.directory).samples / name for name in self.summary["pictures"]]
 
     def generator(self) -> Generator:

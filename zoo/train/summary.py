@@ -41,7 +41,7 @@ def summarise(
         seconds: time they took.
         bounded: whether the discriminator's loss is, see `zoo.runs.verdicts.judge`.
     """
-    pictures = validator.write_triptychs(generator, execution, directory.samples)
+    pictures = validator.write_pictures(generator, execution, directory.samples)
     rows = directory.rows()
     last = [row for row in rows if row["kind"] == "validation"][-1]
     bicubic = validator.bicubic()
