@@ -373,9 +373,8 @@ def test_a_command_is_copied_or_selected(opened: Opened) -> None:
     button = page.locator("button.copy:visible").nth(1)
     assert page.locator("button.copy:visible").count() == 2
     button.click()
-    page.wait_for_function("/Copied|Selected/.test(document.getElementById('announcer').innerText)")
-    button = page.locator("button.copy:visible").nth(1)
-    assert page.locator("button.copy:visible").nth(0).inner_text().startswith("Copy")
+    page.locator("#announcer", has_text="Command").wait_for(state="attached")
+    assert button.inner_text().startswith(("Copied", "Selected"))
     text = page.evaluate("navigator.clipboard.readText().catch(() => String(getSelection()))")
     wanted = page.locator(".command:visible code").nth(1).inner_text()
     assert text == wanted or "Copied" in button.inner_text()
