@@ -161,3 +161,28 @@ def test_the_protocol_on_bicubic() -> None:
     assert f"Set5 {set5} and Set14 {set14}, published {published[0]} and {published[1]}" in front
     for number, name in enumerate(("Set5", "Set14")):
         assert f"| {name} | {table['published'][number]} | {table['zoo'][number]} |" in text
+
+
+SLIPS = {
+    "piq's own greyscale": "the same, `piq.psnr(..., convert_to_greyscale=True)`",
+    "all channels instead of luma": "RGB instead of luma",
+    "LR without antialiasing": "LR without antialiasing",
+    "LR by averaging 4x4 blocks": "LR by averaging 4x4 blocks",
+    "piq's default SSIM": "SSIM of shrunk images, the rest right",
+    "Set14's grey image": "a grey image taken for RGB",
+    "border not cut": "border not cut",
+    "luma not rounded": "luma not rounded to 8 bits",
+}
+
+
+def test_the_slips_of_the_protocol() -> None:
+    text = (REPOSITORY / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:-1] for line in text[text.index("| slip |") :].splitlines()[2:10]]
+    assert len(rows) == len(SLIPS)
+    for slip, told, _ in rows:
+        (page,) = [page for start, page in SLIPS.items() if slip.strip().startswith(start)]
+        dataset, *numbers = told.replace("dB", "").replace("/", " ").split()
+        shown = protocol_table()[page][dataset == "Set14"].split(" / ")
+        for number in numbers:
+            decimals = len(number.partition(".")[2])
+            assert number in {f"{float(value):.{decimals}f}" for value in shown}
