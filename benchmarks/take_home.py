@@ -24,12 +24,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from zoo.data.panels import panels_of, side_by_side
 from zoo.errors import ZooError
 from zoo.files import in_order
 from zoo.runs.directory import RunDirectory
-from zoo.train.monitor import DIVERGED
+from zoo.runs.verdicts import DIVERGED
 from zoo.train.summary import preview
-from zoo.train.validation import TRIPTYCH_GAP
 
 MOST_PICTURE_BYTES = 2**20
 MOST_FILE_BYTES = 16 * 2**20
@@ -166,16 +166,16 @@ def half_precision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def small_png(picture: Image.Image) -> bytes:
-    """Return a triptych as PNG of less than 1 MiB: the middle of each panel, as it is.
+    """Return pictures side by side as PNG of less than 1 MiB: the middle of each panel, as it is.
 
     Pixels are cut off, never averaged: averaging would hide what is to be looked at.
     """
-    panels = _panels(np.asarray(picture.convert("RGB")))
-    height, width = panels[0].shape[:2]
+    panels = panels_of(np.asarray(picture.convert("RGB")))
+    height, width = panels["HR"].shape[:2]
     # photographs shrink to a half or less as PNG: what is four times too large is not tried
-    share = min(1.0, (4 * MOST_PICTURE_BYTES / (9 * height * width)) ** 0.5)
+    share = min(1.0, (4 * MOST_PICTURE_BYTES / (3 * len(panels) * height * width)) ** 0.5)
     while True:
-        content = _png([_middle(panel, share) for panel in panels])
+        content = _png({name: _middle(panel, share) for name, panel in panels.items()})
         if len(content) < MOST_PICTURE_BYTES or share * min(height, width) < SMALLEST_PANEL:
             return content
         share *= 0.8
@@ -228,23 +228,15 @@ def _stages(out_dir: Path) -> list[Mapping[str, Any]]:
     return stages
 
 
-def _panels(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> list[np.ndarray[Any, Any]]:
-    width = (pixels.shape[1] - 2 * TRIPTYCH_GAP) // 3
-    return [pixels[:, k * (width + TRIPTYCH_GAP) :][:, :width] for k in range(3)]
-
-
 def _middle(panel: np.ndarray[Any, Any], share: float) -> np.ndarray[Any, Any]:
     height, width = (max(1, round(share * size)) for size in panel.shape[:2])
     top, left = (panel.shape[0] - height) // 2, (panel.shape[1] - width) // 2
     return panel[top : top + height, left : left + width]
 
 
-def _png(panels: list[np.ndarray[Any, Any]]) -> bytes:
-    gap = np.full((panels[0].shape[0], TRIPTYCH_GAP, 3), 255, dtype=np.uint8)
-    first, second, third = panels
+def _png(panels: dict[str, np.ndarray[Any, Any]]) -> bytes:
     buffer = io.BytesIO()
-    joined = np.concatenate([first, gap, second, gap, third], axis=1)
-    Image.fromarray(joined).save(buffer, "PNG", optimize=True)
+    Image.fromarray(side_by_side(panels)).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 

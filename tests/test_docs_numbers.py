@@ -16,7 +16,9 @@ from zoo.data.images import read_image
 from zoo.data.sources import validation_images
 from zoo.exchange.records import records_in
 from zoo.metrics import metric_key
+from zoo.models.file import read_details
 from zoo.models.store import SHIPPED
+from zoo.train.validation import Validator
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CONTENT, ADVERSARIAL = "srresnet-nobn-compact", "srgan-nobn-compact"
@@ -148,3 +150,37 @@ def spread_of(path: Path, model: str) -> np.ndarray:
     kept = zoo.upscale(middle[:32, :32], model=model, device="cpu")
     assert (kept == kept[:, :, :1]).all()
     return made.max(axis=2) - made.min(axis=2)
+
+
+def test_lpips_with_a_border_cut(records: dict[str, Record]) -> None:
+    found = {
+        key: [f"{fmean(scores(records['bicubic'], dataset, key)):.3f}" for dataset in DATASETS]
+        for key in ("lpips_alex", "lpips")
+    }
+    text = " ".join(page("docs/metrics.md").split())
+    alex, vgg = found["lpips_alex"], found["lpips"]
+    assert f"ours are {alex[0]} and {alex[1]}, and on VGG16 {vgg[0]} and {vgg[1]}" in text
+
+
+def test_what_the_models_took_and_weigh() -> None:
+    files = [SHIPPED / name / "model.safetensors" for name in (CONTENT, ADVERSARIAL)]
+    trained = [read_details(file).training for file in files]
+    content, adversarial = (each.seconds / 60 for each in trained if each is not None)
+    text = " ".join(page("docs/models.md").split())
+    assert round(content / 60) == 1
+    assert f"an hour for the content model and {adversarial:.0f} minutes for its" in text
+    sizes = {f"{file.stat().st_size / 1e6:.1f} MB each" for file in files}
+    assert all(size in page("README.md") for size in sizes)
+
+
+def test_the_demo_adds_up() -> None:
+    """Its runs are not published: what can be checked is bicubic, and the means of the rest."""
+    text = page("README.md")
+    _, _, *rows = table(text, "| command | gain over bicubic")
+    means = []
+    for _, gains, mean, _ in rows:
+        require_shown(mean, fmean(float(gain) for gain in gains.split(", ")))
+        means.append(float(mean))
+    assert f"costs {means[1] - means[2]:.2f} dB" in text
+    bicubic = fmean(Validator(validation_images("samples"), scale=4).bicubic().values())
+    assert f"above bicubic ({bicubic:.2f} dB)" in text

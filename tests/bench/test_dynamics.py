@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from zoo.bench.dynamics import curves, measures
-from zoo.train.monitor import judge
+from zoo.runs.verdicts import judge
 
 
 def train_row(step: int, **values: float) -> dict[str, Any]:
@@ -43,6 +43,13 @@ def test_a_critic_whose_loss_rises_with_quality_tracks_it() -> None:
     assert found["critic_quality_correlation"] == pytest.approx(1.0)
     mirrored = adversarial_rows([-1.0, -2.0, -3.0, -4.0, -5.0], [0.1, 0.2, 0.3, 0.4, 0.5])
     assert measures(mirrored, verdict="stable")["critic_quality_correlation"] == pytest.approx(-1)
+
+
+def test_what_hardly_learned_is_not_counted_as_stable() -> None:
+    rows = adversarial_rows([-1.0] * 3, [0.1] * 3)
+    found = {v: measures(rows, verdict=v)["stable"] for v in ("stable", "critic-won")}
+    assert found == {"stable": 1.0, "critic-won": 1.0}
+    assert measures(rows, verdict="hardly-learned")["stable"] == 0.0
 
 
 def test_a_loss_counts_for_the_validation_after_it() -> None:

@@ -28,8 +28,8 @@ from benchmarks.gpu_session import (
     stage_environment,
 )
 from benchmarks.take_home import MOST_PICTURE_BYTES, half_precision, small_png
+from zoo.data.panels import NAMES, panels_of, side_by_side
 from zoo.runs.checkpoint import latest_step
-from zoo.train.validation import triptych
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "gpu.sh"
 ENDLESS = ("--set", "training.steps=1000000", "--set", "training.checkpoint_every=1000000")
@@ -190,18 +190,19 @@ def test_a_failure_outweighs_a_lack_of_time(statuses: list[str], expected: int) 
     assert exit_status([Outcome("", status) for status in statuses]) == expected  # type: ignore[arg-type]
 
 
-def test_a_large_triptych_is_cut_to_the_middle_of_its_panels() -> None:
+def test_a_large_picture_is_cut_to_the_middle_of_its_panels() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (640, 800, 3), dtype=np.uint8)
-    lr_image = np.zeros((160, 200, 3), dtype=np.uint8)
-    content = small_png(Image.fromarray(triptych(noise, noise, lr_image)))
+    black = np.zeros_like(noise)
+    whole = side_by_side(dict(zip(NAMES, (black, black, noise, noise), strict=True)))
+    content = small_png(Image.fromarray(whole))
     assert len(content) < MOST_PICTURE_BYTES
     with Image.open(io.BytesIO(content)) as cut:
         pixels = np.asarray(cut)
-    width = (pixels.shape[1] - 16) // 3
-    first, second = pixels[:, :width], pixels[:, width + 8 : 2 * width + 8]
-    assert np.array_equal(first, second)
-    top, left = (640 - pixels.shape[0]) // 2, (800 - width) // 2
-    assert np.array_equal(first, noise[top:, left:][: pixels.shape[0], :width])
+    panels = panels_of(pixels)
+    assert np.array_equal(panels["SR"], panels["HR"])
+    height, width = panels["SR"].shape[:2]
+    top, left = (640 - height) // 2, (800 - width) // 2
+    assert np.array_equal(panels["SR"], noise[top:, left:][:height, :width])
 
 
 def test_weights_beyond_float16_are_refused_and_counters_kept() -> None:

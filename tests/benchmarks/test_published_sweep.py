@@ -10,6 +10,7 @@ from statistics import fmean
 import pytest
 from scipy.stats import spearmanr
 
+from zoo.bench.factorial import effects
 from zoo.bench.records import Record, read_records
 from zoo.bench.verdicts import ClaimResult, judge_claims, num_tested
 from zoo.recipes.book import load_book
@@ -53,6 +54,59 @@ def test_how_much_was_run(records: list[Record], text: str) -> None:
     assert {run.verdict for run in runs} == {"stable"}
 
 
+def test_what_was_run_and_where(records: list[Record], text: str) -> None:
+    book = load_book()
+    trained = [record for record in records if record.training is not None]
+    cells = {r.target.name for r in trained if book.recipes[r.target.name].matrix is not None}
+    recipes = {record.target.name for record in trained} - cells
+    assert f"{len(recipes)} recipes and {len(cells)} further cells of the factorial" in text
+    assert {record.target.seed for record in trained} == {0, 1, 2}
+    assert "seeds 0, 1 and 2" in text
+    (images,) = {sum(len(part.images) for part in record.datasets) for record in records}
+    assert f"{images} photographs of `samples-x4`" in text
+    (torch,) = {record.provenance["versions"]["torch"].partition("+")[0] for record in records}
+    (day,) = {record.provenance["created"][:10] for record in records}
+    (machine,) = {record.provenance["machine"] for record in records}
+    assert f"no GPU, torch {torch}; trained and scored on {day}" in text
+    assert machine == "Intel(R) Xeon(R) Processor, 2 cores"
+    assert "Intel Xeon, 2 cores" in text
+    (commit,) = {record.provenance["git"]["commit"] for record in records}
+    assert f"scored at {commit[:7]}" in text
+    front = " ".join(README.read_text(encoding="utf-8").split())
+    assert f"trains all {len(recipes) + 1} recipes" in front
+
+
+def test_how_small_it_was(records: list[Record], text: str) -> None:
+    budgets = [record.training.budget for record in records if record.training is not None]
+    (patch,) = {budget["lr_patch_size"] for budget in budgets}
+    content, adversarial = (
+        {budget[key] for budget in budgets if key in budget}
+        for key in ("content steps", "adversarial steps")
+    )
+    widths = {r.target.generator["width"] for r in records if r.training is not None}
+    assert f"patches of {patch}x{patch}, networks {min(widths)} to {max(widths)} channels" in text
+    assert f"{content.pop()} steps on a pixel loss and {adversarial.pop()} against" in text
+    assert not content | adversarial
+
+
+def test_the_factorial(records: list[Record], text: str) -> None:
+    (matrix,) = load_book().matrices.values()
+    told = (
+        ("lpips-alex", "perceptual", 3, "lowers LPIPS-Alex ({}, interval {} to {})"),
+        ("psnr-y", "perceptual", 2, "costs PSNR ({} dB, {} to {})"),
+        ("psnr-y", "adversary", 2, "vanilla adversary ({} dB, {} to {})"),
+    )
+    for metric, factor, decimals, sentence in told:
+        found = effects(matrix.cells, records, metric, profile="sweep", suite="samples-x4")
+        assert not any(effect.is_clear for effect in found.effects)
+        (effect,) = [effect for effect in found.effects if effect.factors == (factor,)]
+        interval = effect.interval
+        assert interval.low is not None
+        assert interval.high is not None
+        values = (f"{v:.{decimals}f}" for v in (interval.estimate, interval.low, interval.high))
+        assert sentence.format(*values).replace("-0.00)", "0.00)") in text
+
+
 @pytest.mark.slow
 def test_the_verdicts(judged: list[ClaimResult], text: str) -> None:
     counts = Counter(result.verdict for result in judged)
@@ -93,6 +147,13 @@ def test_the_effects(judged: list[ClaimResult], text: str) -> None:
     assert smooth.high is not None
     assert f"{-smooth.estimate:.1f} dB below the ground truth's" in text
     assert f"interval {-smooth.high:.1f} to {-smooth.low:.1f}" in text
+    memory = found["bn-removal-memory"].effect
+    assert memory is not None
+    assert f"(activations of SRResNet {100 * memory.estimate:.0f} %, counted)" in text
+    spread = found["wgangp-variation"]
+    assert spread.effect is not None
+    assert spread.effect.within(spread.smallest_effect)
+    assert f"does not depend on the adversary by {spread.smallest_effect} dB" in text
     gradient = found["wgangp-gradient"]
     assert gradient.effect is not None
     assert f"({-gradient.effect.estimate:.2f} of its mean less, p = {gradient.p_value:.3f}" in text

@@ -89,7 +89,7 @@ def test_an_edited_plugin_is_refused_and_no_record_of_it_is_served(
 @pytest.mark.parametrize(
     ("file", "before", "after"),
     [
-        ("summary.json", '"verdict": "stable"', '"verdict": "critic-won"'),
+        ("summary.json", '"verdict": "hardly-learned"', '"verdict": "critic-won"'),
         ("metrics.jsonl", '"psnr_y": ', '"psnr_y": 1'),
         ("recipe.yaml", "learning_rate: 0.0001", "learning_rate: 0.01"),
         ("provenance.json", '"seed": 0', '"seed": 1'),

@@ -14,11 +14,12 @@ from zoo.bench.records import Curves
 from zoo.bench.statistics import Interval
 from zoo.bench.verdicts import ClaimResult, Verdict
 from zoo.report.claims import TONES, claim_cards
+from zoo.report.commands import pieces
 from zoo.report.curves import training_curves
 from zoo.report.figures import drawing, to_svg
 from zoo.report.forest import forest
 from zoo.report.labels import LETTER_WIDTH, Box, place_labels
-from zoo.report.model import Page
+from zoo.report.model import Page, Told
 from zoo.report.palette import VARIABLES, marks
 from zoo.report.plane import perception_distortion
 from zoo.report.selection import select
@@ -200,7 +201,7 @@ def test_a_card_says_effect_seeds_and_cost() -> None:
     effect = Interval(0.12, 0.07, 0.17, 0.95, 0.001, 3, 5)
     (card,) = claim_cards([claim("supported", effect)])
     facts = {fact.term: fact.text for fact in card.facts}
-    assert facts["Effect"] == "+0.120 dB"
+    assert (card.effect, card.interval, card.seeds) == ("+0.120 dB", "+0.070 to +0.170", 3)
     assert facts["Claimed, at least"] == "+0.050 dB or beyond"
     assert facts["Rests on"] == "3 seeds, 5 images"
     assert facts["By seed"] == "0: +0.100, 1: +0.200"
@@ -215,8 +216,50 @@ def test_shares_are_percent() -> None:
         [claim("supported", effect, is_share=True, unit="", direction="lower", smallest_effect=0.1)]
     )
     facts = {fact.term: fact.text for fact in card.facts}
-    assert facts["Effect"] == "\N{MINUS SIGN}11 %"
+    assert (card.effect, card.interval) == ("\N{MINUS SIGN}11 %", "")
     assert facts["Claimed, at least"] == "\N{MINUS SIGN}10 % or beyond"
+
+
+def test_bars_share_an_axis_of_multiples_with_the_claimed_side_on_the_right() -> None:
+    large = claim("supported", Interval(1.0, 0.5, 1.5, 0.95, 0.001, 3, 5))
+    lower = claim(
+        "supported",
+        Interval(-0.02, -0.03, -0.01, 0.95, 0.001, 3, 5),
+        direction="lower",
+        smallest_effect=0.01,
+    )
+    against = claim("contradicted", Interval(-0.1, -0.2, -0.06, 0.95, 0.001, 3, 5))
+    cards = claim_cards([large, lower, against])
+    bars = [card.bar for card in cards if card.bar]
+    assert len({bar.zero for bar in bars}) == len({bar.band for bar in bars}) == 1
+    assert bars[0].point > bars[1].point > bars[1].zero > bars[2].point
+    assert all(bar.low < bar.point < bar.high for bar in bars)
+    assert bars[1].description == cards[1].forest.description  # type: ignore[union-attr]
+
+
+def test_seeds_on_one_side_of_an_interval_with_0_are_explained() -> None:
+    open_effect = Interval(0.12, -0.07, 0.3, 0.95, 0.2, 3, 5)
+    (card,) = claim_cards([claim("no effect shown", open_effect)])
+    facts = {fact.term: fact.text for fact in card.facts}
+    assert facts["Seeds and interval"].endswith("other seeds and other images")
+    (agreed,) = claim_cards([claim("supported", Interval(0.1, 0.05, 0.2, 0.95, 0.01, 3, 5))])
+    (mixed,) = claim_cards([claim("no effect shown", open_effect, per_seed={0: -0.1, 1: 0.2})])
+    for other in (agreed, mixed):
+        assert "Seeds and interval" not in {fact.term for fact in other.facts}
+
+
+def test_a_command_is_apart_from_what_is_said() -> None:
+    command = "zoo bench a b --suite s --profile p --train"
+    missing = f"It does: not enough data; one seed; train more: {command} --seeds 3."
+    (card,) = claim_cards([claim("not enough data", None, sentence=missing, command=command)])
+    assert card.told == Told(
+        "It does: not enough data; one seed; train more.", f"{command} --seeds 3"
+    )
+    assert pieces(card.told.command) == [
+        *("zoo", "bench", "a", "b"),
+        *("--suite s", "--profile p", "--train", "--seeds 3"),
+    ]
+    assert pieces("zoo 'a") == ["zoo 'a"]
 
 
 @pytest.mark.parametrize("verdict", TONES)

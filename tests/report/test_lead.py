@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.report.synthetic import make_record, make_records
+from tests.report.synthetic import RECIPES, make_record, make_records
 from zoo.bench.records import Record, write_record
 from zoo.recipes.book import Book
+from zoo.report.claims import TONES
 from zoo.report.model import Page
 from zoo.report.page import build_page
 from zoo.report.selection import select
@@ -37,7 +38,7 @@ def page_of(root: Path, book: Book, values: dict[str, list[float]]) -> Page:
 
 
 def best(page: Page) -> list[str]:
-    return [sentence for sentence in page.summary if sentence.startswith("Best")]
+    return [sentence for sentence in page.answers if sentence.startswith("Best")]
 
 
 def boxed(page: Page, key: str) -> set[str]:
@@ -53,7 +54,7 @@ def test_a_winner_has_its_interval_and_the_rows_it_does_not_stand_out_from(
     (sentence,) = best(page_of(tmp_path, book, values))
     assert sentence == (
         "Best mean PSNR-Y over the whole suite: 28.10 dB (95 % interval 26.83 to 29.37), rrdb; "
-        "not separated from srresnet."
+        "not told apart from srresnet (1 of 2 others)."
     )
 
 
@@ -65,7 +66,7 @@ def test_a_clear_winner_is_one(tmp_path: Path, book: Book) -> None:
 def test_a_single_seed_wins_nothing_beside_several(tmp_path: Path, book: Book) -> None:
     page = page_of(tmp_path, book, {"rrdb": [28.0, 28.2], "srresnet": [27.0, 27.1], "srgan": [40]})
     assert boxed(page, "psnr_y") == {"rrdb"}
-    assert "srgan" in best(page)[0].partition("not separated from")[2]
+    assert "srgan" in best(page)[0].partition("not told apart from")[2]
 
 
 def test_single_seeds_alone_have_no_winner_in_the_lead(tmp_path: Path, book: Book) -> None:
@@ -101,3 +102,41 @@ def test_where_more_than_two_are_alike_none_is_the_best(tmp_path: Path, book: Bo
 def test_no_row_is_praised_for_a_gap_of_zero_by_construction(tmp_path: Path, book: Book) -> None:
     make_records(tmp_path, recipes=["srresnet", "srresnet-nobn"], pictures=False)
     assert boxed(build_page(select(tmp_path), tmp_path, book=book), "statistics_gap") == set()
+
+
+def test_rows_alike_are_named_and_counted(tmp_path: Path, book: Book) -> None:
+    alike = [name for name in RECIPES if name not in ("bicubic", "rrdb")]
+    values = {name: [28.0, 28.1] for name in alike} | {"rrdb": [28.1, 28.2]}
+    write_record(tmp_path, scoring("bicubic", None, 20.0))
+    (sentence,) = best(page_of(tmp_path, book, values))
+    assert sentence.endswith(" (7 of 8 others).")
+
+
+def test_the_scope_says_how_small_it_was(tmp_path: Path, book: Book) -> None:
+    budget = {"lr_patch_size": "16", "batch_size": "8"}
+    for recipe, stage, steps in (("rrdb", "content", 400), ("esrgan", "adversarial", 120)):
+        record = make_record(recipe, 0)
+        assert record.training
+        known = {"budget": {**budget, f"{stage} steps": str(steps)}, "num_images": 3}
+        training = record.training.model_copy(update=known)
+        target = record.target.model_copy(update={"generator": {"name": "rrdb", "width": 16}})
+        write_record(tmp_path, record.model_copy(update={"training": training, "target": target}))
+    assert build_page(select(tmp_path), tmp_path, book=book).scope == (
+        "2 recipes trained with 1 seed each under the profile sweep: enlarged 4 times and scored "
+        "on samples (3 images) and samples-grey (2 images). Trained on 3 photographs; batches of 8 "
+        "patches of 16x16 low-resolution pixels; 400 steps on content alone and 120 steps against "
+        "a discriminator; generators 16 channels wide. The perceptual loss compares by "
+        "efficientnet-lite0 (blocks.2) in the place of vgg19."
+    )
+
+
+def test_what_a_record_does_not_tell_of_the_scope_is_said(page: Page) -> None:
+    assert page.scope.startswith("10 recipes and 12 further cells of a factorial trained with")
+    assert "How many photographs were trained on is not recorded." in page.scope
+
+
+def test_verdicts_are_counted(page: Page) -> None:
+    assert sum(tally.count for tally in page.tally) == len(page.claims)
+    assert [tally.verdict for tally in page.tally] == [
+        verdict for verdict in TONES if any(card.verdict == verdict for card in page.claims)
+    ]

@@ -21,7 +21,7 @@ from zoo.bench.records import DatasetScores, Record, write_record
 from zoo.errors import DataError
 from zoo.letters import UNSEEN
 from zoo.recipes.book import Book
-from zoo.report.model import ClaimCard, Page
+from zoo.report.model import ClaimCard, Page, Told
 from zoo.report.page import build_page, render, write_page
 from zoo.report.selection import select
 
@@ -167,13 +167,60 @@ def test_a_feature_network_that_stands_in_is_said_at_the_head_and_on_its_claims(
     page: Page,
 ) -> None:
     network = "efficientnet-lite0 (blocks.2)"
-    assert page.summary[1] == (f"The perceptual loss compares by {network} in the place of vgg19.")
+    assert page.scope.endswith(f"The perceptual loss compares by {network} in the place of vgg19.")
     cards = {card.name: card for card in page.claims}
     for name, touched in (("perceptual-loss-fidelity", True), ("bn-removal-fidelity", False)):
         said = [fact for fact in cards[name].facts if fact.term == "Feature network"]
         assert bool(said) is touched
         assert all(f"{network} stands in for vgg19" in fact.text for fact in said)
     assert sum(f"{network} stands in for vgg19" in fact.text for fact in page.facts) == 1
+
+
+def test_a_claim_on_the_perceptual_loss_names_its_network(page: Page) -> None:
+    cards = {card.name: card for card in page.claims}
+    network = "efficientnet-lite0 (blocks.2)"
+    assert cards["perceptual-loss-fidelity"].network == network
+    assert f"features of {network}" in cards["perceptual-loss-fidelity"].told.text
+    assert cards["bn-removal-fidelity"].network == ""
+
+
+def test_perceived_quality_stands_beside_fidelity(page: Page) -> None:
+    keys = [heading.key for heading in page.tables[-1].headings]
+    assert keys[:4] == ["psnr_y", "lite1_distance", "haarpsi", "ssim_y"]
+
+
+def test_a_column_without_a_value_is_a_note(page: Page) -> None:
+    (said,) = page.tables[-1].lacking
+    assert said.startswith("LPIPS (weights vgg16")
+
+
+def test_cells_of_a_factorial_are_folded_named_by_their_levels_and_never_boxed(page: Page) -> None:
+    table = page.tables[-1]
+    cells = [row for row in table.rows if row.matrix]
+    assert table.rows[-len(cells) :] == tuple(cells)
+    assert table.folds == (("esrgan-over-srgan", len(cells)),)
+    assert cells[0].name == "srresnet, batch, vanilla, without"
+    assert cells[0].full_name == "esrgan-over-srgan-srresnet-batch-vanilla-without"
+    assert not any(cell.is_best for row in cells for cell in row.cells)
+    assert page.crossed["esrgan-over-srgan"] == "generator, norm, adversary and perceptual"
+
+
+def test_a_time_has_its_spread_and_is_never_boxed(tmp_path: Path, book: Book) -> None:
+    for recipe in ("rrdb", "srresnet"):
+        for seed, time in enumerate((500.0, 900.0)):
+            record = make_record(recipe, seed)
+            cost = record.cost | {"ms_per_megapixel": time}
+            write_record(tmp_path, record.model_copy(update={"cost": cost}))
+    table = build_page(select(tmp_path), tmp_path, book=book).tables[-1]
+    (number,) = [n for n, heading in enumerate(table.headings) if heading.is_timed]
+    for row in table.rows:
+        cell = row.cells[number]
+        assert (cell.text, cell.interval, cell.is_best) == ("700", "500 to 900", False)
+
+
+def test_provenance_follows_the_results(text: str) -> None:
+    places = [text.index(f'<h2 id="{name}"') for name in ("claims", "scores", "provenance", "redo")]
+    assert places == sorted(places)
 
 
 def test_random_weights_and_uncommitted_code_are_warnings(tmp_path: Path, book: Book) -> None:
@@ -244,7 +291,22 @@ def test_a_page_of_little_is_still_a_page(
 def test_hostile_names_are_text(name: str, tmp_path: Path, book: Book) -> None:
     make_records(tmp_path, recipes=["bicubic", "rrdb"], seeds=1, rename={"rrdb": name})
     page = build_page(select(tmp_path), tmp_path, book=book)
-    card = ClaimCard("a", name, name, "supported", "supported", name, None, (), (name,))
+    card = ClaimCard(
+        name="a",
+        statement=name,
+        source=name,
+        verdict="supported",
+        tone="supported",
+        network=name,
+        effect=name,
+        interval=name,
+        seeds=1,
+        bar=None,
+        told=Told(name, name),
+        forest=None,
+        facts=(),
+        notes=(name,),
+    )
     text = render(dataclasses.replace(page, claims=(card,)))
     reader = Reader(text)
     assert reader.open == []

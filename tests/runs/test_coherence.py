@@ -90,7 +90,7 @@ def set_to(*path: str | int, value: Any) -> Callable[[str], str]:
 
 
 EDITS: dict[str, tuple[str, Callable[[str], str]]] = {
-    "verdict": ("summary.json", replaced('"stable"', '"diverged"')),
+    "verdict": ("summary.json", replaced('"hardly-learned"', '"diverged"')),
     "steps": ("summary.json", set_to("steps", value=40_000)),
     "psnr": ("summary.json", set_to("psnr_y", value=38.5)),
     "digest of a file": ("summary.json", set_to("files", "metrics.jsonl", "bytes", value=1)),
@@ -177,7 +177,7 @@ def test_a_changed_summary_is_made_again_with_a_word(
     assert before is not None
     damaged(run, edit)
     done, heard = again(spec, root)
-    assert (done.summary["psnr_y"], done.summary["verdict"]) == (before["psnr_y"], "stable")
+    assert (done.summary["psnr_y"], done.summary["verdict"]) == (before["psnr_y"], "hardly-learned")
     assert any("summary.json is damaged" in line for line in heard)
 
 

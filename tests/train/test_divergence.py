@@ -20,7 +20,7 @@ from zoo.recipes.schema import RunSpec, Runtime
 from zoo.runs.checkpoint import load_latest
 from zoo.runs.device import plan_execution
 from zoo.runs.directory import RunDirectory, run_path
-from zoo.train.monitor import judge
+from zoo.runs.verdicts import judge
 from zoo.train.run import train
 from zoo.train.trainer import MAX_ROLLBACKS
 from zoo.train.validation import Validator

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from zoo.errors import DivergedError
-from zoo.train.monitor import FiniteGuard, judge
+from zoo.runs.verdicts import judge, judge_again
+from zoo.train.monitor import FiniteGuard
 
 
 def adversarial_rows(critic: float, contrast: float = 1.0) -> list[dict[str, Any]]:
@@ -68,3 +69,29 @@ def test_verdicts_follow_their_rules(rows: list[dict[str, Any]], verdict: str) -
 
 def test_an_objective_without_a_bound_is_not_judged_by_its_value() -> None:
     assert judge(adversarial_rows(0.01), bounded=False) == "stable"
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict"),
+    [
+        (validated(20.0, 27.5), "hardly-learned"),  # below bicubic
+        (validated(27.9, 28.09), "hardly-learned"),  # above it by less than 0.1 dB
+        (validated(27.9, 28.11), "stable"),
+        (validated(29.0, 27.0), "stable"),  # below it for looks, after a generator that had learned
+        (validated(40.0) + validated(27.0, on="b"), "hardly-learned"),  # other images since
+        (validated(28.0, 21.9), "diverged"),
+        (validated(27.0) + adversarial_rows(0.01), "hardly-learned"),
+        (validated(29.0) + adversarial_rows(0.01), "critic-won"),
+        ([], "stable"),
+    ],
+)
+def test_what_gains_nothing_over_bicubic_is_not_called_stable(
+    rows: list[dict[str, Any]], verdict: str
+) -> None:
+    assert judge(rows, bicubic=28.0) == verdict
+
+
+def test_verdicts_of_runs_that_were_judged_before_are_mended() -> None:
+    assert judge_again("stable", validated(20.0, 27.5), 28.0) == "hardly-learned"
+    assert judge_again("critic-won", validated(29.0, 27.5), 28.0) == "critic-won"
+    assert judge_again("diverged", validated(20.0), 28.0) == "diverged"

@@ -19,7 +19,7 @@ from tests.train.test_run import Kill
 from zoo.errors import CheckpointError, DivergedError, IntegrityError, MachineError, RecipeError
 from zoo.runs.checkpoint import latest_step
 from zoo.runs.directory import RunDirectory, run_path
-from zoo.train.monitor import judge
+from zoo.runs.verdicts import judge
 from zoo.train.prepare import Options
 from zoo.train.run import train
 

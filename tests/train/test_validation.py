@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from tests.upscaling.networks import Blur, Pooled
-from zoo.data.images import write_png
+from zoo.data.images import read_image, write_png
+from zoo.data.panels import NAME_HEIGHT, panels_of
+from zoo.data.resize import upscale
 from zoo.errors import DivergedError
 from zoo.recipes.schema import Runtime
 from zoo.runs.device import Execution, plan_execution
@@ -71,7 +73,7 @@ def test_a_large_image_goes_through_in_tiles_with_equal_numbers(
     again = tiled.row(network, execution, step=1)
     assert again["psnr_y_images"] == pytest.approx(row["psnr_y_images"], abs=1e-6)
     assert again["haarpsi"] == pytest.approx(row["haarpsi"], abs=1e-6)
-    (written,) = tiled.write_triptychs(network, execution, tmp_path / "samples")
+    (written,) = tiled.write_pictures(network, execution, tmp_path / "samples")
     assert written.exists()
     assert max(network.seen) <= 96**2
 
@@ -116,6 +118,20 @@ def test_pictures_are_written_whatever_length_a_name_has(
         (tmp_path / folder).mkdir()
         paths.append(photograph(tmp_path / folder / f"{name}.png", 64, 64))
     validator = Validator(paths, scale=SCALE)
-    written = validator.write_triptychs(Blur(scale=SCALE), execution, tmp_path / "samples")
+    written = validator.write_pictures(Blur(scale=SCALE), execution, tmp_path / "samples")
     assert len({path.name for path in written}) == 2
     assert all(path.exists() for path in written)
+
+
+def test_pictures_have_their_parts_in_order_and_named(tmp_path: Path, execution: Execution) -> None:
+    validator = Validator([photograph(tmp_path / "x.png", 64, 96)], scale=SCALE)
+    (image,) = validator.images
+    (written,) = validator.write_pictures(Blur(scale=SCALE), execution, tmp_path / "samples")
+    picture = read_image(written)
+    panels = panels_of(picture)
+    assert list(panels) == ["LR", "bicubic", "SR", "HR"]
+    assert np.array_equal(panels["LR"][::SCALE, ::SCALE], image.lr_image)
+    assert np.array_equal(panels["bicubic"], upscale(image.lr_image, SCALE))
+    assert np.array_equal(panels["HR"], image.hr_image)
+    names = np.array_split(picture[:NAME_HEIGHT], len(panels), axis=1)
+    assert all(name.min() < 128 < name.max() for name in names)

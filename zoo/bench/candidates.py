@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from zoo.bench.budget import budget_of
-from zoo.bench.dynamics import DIVERGED, curves, measures
+from zoo.bench.dynamics import curves, measures
 from zoo.bench.records import Target, TrainingSummary
 from zoo.bench.run_state import changed_code, divergence
 from zoo.errors import DataError, PluginError, RecipeError, UnknownNameError, WeightsError
@@ -41,6 +41,7 @@ from zoo.registry import GENERATORS
 from zoo.runs.coherence import RecordedRun, read_run
 from zoo.runs.commands import recorded_sources, resume_command, train_command
 from zoo.runs.directory import RunDirectory
+from zoo.runs.verdicts import DIVERGED, judge_again
 from zoo.weights.tensors import read_tensors
 
 Upscaler = Callable[[Tensor], Tensor]
@@ -118,7 +119,11 @@ def run_candidate(path: Path, book: Book | None = None) -> Candidate:
         identity_sha256=run.identity_sha256,
         pretraining_sha256=run.provenance["identity"].get("pretraining"),
     )
-    verdict = DIVERGED if summary is None else summary["verdict"]
+    verdict = (
+        DIVERGED
+        if summary is None
+        else judge_again(summary["verdict"], run.rows, summary["psnr_y_bicubic"])
+    )
     training = TrainingSummary(
         steps=run.rows[-1]["step"] if summary is None else summary["steps"],
         seconds=0.0 if summary is None else summary["seconds"],
@@ -127,6 +132,7 @@ def run_candidate(path: Path, book: Book | None = None) -> Candidate:
         budget=budget_of(run.provenance["identity"]),
         curves=curves(run.rows),
         components={} if summary is None else summary["components"],
+        num_images=None if summary is None else summary.get("num_images"),
     )
     return Candidate(
         target,

@@ -12,9 +12,9 @@ from statistics import fmean, linear_regression, pstdev
 from typing import Any
 
 from zoo.bench.records import Column, Curves
+from zoo.runs.verdicts import DIVERGED, HARDLY_LEARNED, UNSTABLE
 
-DIVERGED = "diverged"
-UNSTABLE = (DIVERGED, "mode-collapsed")
+NOT_STABLE = (*UNSTABLE, HARDLY_LEARNED)
 """The verdicts that every adversary can get, so that shares of runs compare across adversaries."""
 CRITIC_LOSS = "discriminator_total"
 CRITIC_PENALTY = "discriminator_penalty"
@@ -42,9 +42,10 @@ def measures(rows: Sequence[Mapping[str, Any]], *, verdict: str) -> dict[str, fl
     """Return what can be measured of a run's course; what its rows do not hold is left out.
 
     - `finite`: 0 if a row says that a value was not finite, else 1.
-    - `stable`: 0 if the run diverged, lost 6 dB of PSNR or collapsed, else 1. `critic-won` counts
-      as stable: Wasserstein's critic cannot get that verdict, since it is meant to win, and a
-      share that only one side can lose would not compare the sides.
+    - `stable`: 0 if the run diverged, lost 6 dB of PSNR, collapsed or hardly learned, else 1: what
+      does not move is no example of stability. `critic-won` counts as stable: Wasserstein's critic
+      cannot get that verdict, since it is meant to win, and a share that only one side can lose
+      would not compare the sides.
     - `psnr_variation`: standard deviation, in dB, of validation PSNR_Y about its own straight
       line over the second half of the stage. Without the line, progress would count as variation.
     - `gradient_variation`: standard deviation over mean of the norm of the adversary's gradient
@@ -61,7 +62,7 @@ def measures(rows: Sequence[Mapping[str, Any]], *, verdict: str) -> dict[str, fl
         verdict: the monitor's.
     """
     is_finite = not any(row["kind"] == DIVERGED for row in rows)
-    found = {"finite": float(is_finite), "stable": float(is_finite and verdict not in UNSTABLE)}
+    found = {"finite": float(is_finite), "stable": float(is_finite and verdict not in NOT_STABLE)}
     optional = {
         "psnr_variation": _late_variation(_validations(rows)),
         "gradient_variation": _relative_variation(rows),

@@ -70,6 +70,7 @@ class Evidence:
         seconds: training time of both sides.
         notes: what was left out.
         stand_ins: which other feature network a side was trained with than its loss is named for.
+        networks: by which feature networks the loss of one side alone compares.
     """
 
     claim: Claim
@@ -87,6 +88,7 @@ class Evidence:
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
     stand_ins: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
 
     @property
     def has_other_sign(self) -> bool:
@@ -121,6 +123,7 @@ def find_evidence(
         seconds=training_seconds(involved),
         command=command,
         stand_ins=tuple(stand_ins(involved)),
+        networks=_networks(sides),
     )
     others = tuple(not_recipes(records, recipes))
     evidence = replace(evidence, notes=others)
@@ -290,6 +293,24 @@ def _incomparable(claim: Claim, sides: Sequence[Sequence[Record]], key: str) -> 
 
 def _is_own_judge(record: Record, key: str) -> bool:
     return key in record.provenance.get("trained_against", {})
+
+
+def _networks(sides: Sequence[Sequence[Record]]) -> tuple[str, ...]:
+    """Return the feature networks of one side's losses that the other side's do without.
+
+    A claim on a perceptual loss is one on its network.
+    """
+    trained = [[r.training.components for r in side if r.training is not None] for side in sides]
+    named = [
+        {
+            f"{known['network']} ({known.get('layer', 'layer not stated')})"
+            for components in side
+            for known in components.values()
+            if "network" in known
+        }
+        for side in trained
+    ]
+    return tuple(sorted(named[0] ^ named[1])) if len(named) == 2 and all(trained) else ()
 
 
 def _other_start(claim: Claim, sides: Sequence[Sequence[Record]]) -> str:

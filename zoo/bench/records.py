@@ -150,11 +150,12 @@ class TrainingSummary(Part):
     Attributes:
         steps: generator updates.
         seconds: wall-clock time of the stage.
-        verdict: the monitor's (`stable`, `critic-won`, `mode-collapsed`, `diverged`).
+        verdict: the monitor's (`zoo.runs.verdicts.Verdict`).
         measures: one number a run by key, see `zoo.bench.dynamics`.
         budget: what must be alike for runs to be compared, see `zoo.bench.budget`.
         curves: values over time.
         components: provenance of its components' weights, random ones among them.
+        num_images: photographs it was trained on; None where its run does not say.
     """
 
     steps: int
@@ -164,6 +165,7 @@ class TrainingSummary(Part):
     budget: dict[str, str] = {}
     curves: Curves = Curves()
     components: dict[str, dict[str, str]] = {}
+    num_images: int | None = None
 
 
 class Picture(Part):

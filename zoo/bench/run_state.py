@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from zoo.bench.dynamics import DIVERGED
 from zoo.errors import ZooError
 from zoo.recipes.build import PLUGIN_SHA256, code_hashes
 from zoo.recipes.schema import RunSpec
@@ -19,6 +18,7 @@ from zoo.runs.changes import differences, shaping_of
 from zoo.runs.coherence import RecordedRun, read_run
 from zoo.runs.directory import RunDirectory, run_path
 from zoo.runs.places import find_place, is_extension
+from zoo.runs.verdicts import DIVERGED
 
 State = Literal["finished", "diverged", "begun", "missing", "other", "damaged"]
 TRAINABLE: tuple[State, ...] = ("begun", "missing")

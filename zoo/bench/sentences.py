@@ -71,7 +71,8 @@ def _precision(evidence: Evidence, effect: Interval) -> str:
         return "counted, not estimated"
     seeds = counted(effect.num_seeds, "seed")
     images = f", {counted(effect.num_images, 'image')}" if effect.num_images > 1 else ""
-    return f"95 % interval {_range(evidence, effect)}, {seeds}{images}"
+    features = f"; features of {' and '.join(evidence.networks)}" if evidence.networks else ""
+    return f"95 % interval {_range(evidence, effect)}, {seeds}{images}{features}"
 
 
 def _range(evidence: Evidence, effect: Interval) -> str:

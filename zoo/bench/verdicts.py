@@ -63,6 +63,8 @@ class ClaimResult:
         seconds: training time of all runs of both sides.
         notes: what was left out, and why.
         stand_ins: which other feature network a side was trained with than its loss is named for.
+        networks: by which feature networks the loss of one side alone compares.
+        command: what trains and scores both sides; the reason ends with it where that is missing.
     """
 
     claim: str
@@ -84,6 +86,8 @@ class ClaimResult:
     seconds: float
     notes: tuple[str, ...]
     stand_ins: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    command: str = ""
 
 
 def judge_claims(
@@ -210,6 +214,8 @@ def _result(
         seconds=evidence.seconds,
         notes=(*evidence.notes, *left_out),
         stand_ins=evidence.stand_ins,
+        networks=evidence.networks,
+        command=evidence.command,
     )
 
 

@@ -180,4 +180,4 @@ def _print_run(run: Run, *, as_json: bool) -> None:
         print_text(f"{name}: {', '.join(f'{k} {v}' for k, v in found.items() if k != 'sha256')}")
     print_text(f"run: {run.directory}")
     for picture in pictures:
-        print_text(f"picture (SR | HR | LR): {picture}")
+        print_text(f"picture (LR | bicubic | SR | HR): {picture}")

@@ -12,10 +12,12 @@ from zoo.bench.factorial import Effect, FactorialResult, effects
 from zoo.metrics import metric_key
 from zoo.recipes.book import Book
 from zoo.recipes.matrices import Matrix
+from zoo.report.commands import told
 from zoo.report.forest import forest
 from zoo.report.model import EffectRow, EffectTable, FactorialView
 from zoo.report.numbers import counted, listing, plain, signed
 from zoo.report.selection import Selection
+from zoo.runs.commands import bench_command
 
 METRICS = ("psnr-y", "lpips-alex", "lpips", "lite1-distance")
 """Fidelity, and what stands for perceived quality; those that are not available are left out."""
@@ -45,10 +47,25 @@ def factorial_views(
                 _effects(book.matrices[name], metric, selection, sources)
                 for metric in _available(selection)
             ],
+            bench_command([], selection.suite, selection.profile or "", sources, name),
         )
         for name, recipes in cells.items()
         if recipes & made & tried or recipes <= tried
     )
+
+
+def cell_names(book: Book, selection: Selection) -> dict[str, tuple[str, str]]:
+    """Return of each row that is but a cell of a factorial that factorial and the cell's levels."""
+    levels = {
+        c.recipe: ", ".join(c.levels.values()) for m in book.matrices.values() for c in m.cells
+    }
+    found = {}
+    for label, records in selection.groups.items():
+        recipe = records[0].target.recipe
+        entry = book.recipes.get(recipe or "")
+        if recipe is not None and entry is not None and entry.matrix is not None:
+            found[label] = (entry.matrix, label.replace(recipe, levels[recipe], 1))
+    return found
 
 
 def _available(selection: Selection) -> list[str]:
@@ -73,13 +90,13 @@ def _effects(
     )
 
 
-def _view(matrix: Matrix, results: Sequence[FactorialResult]) -> FactorialView:
+def _view(matrix: Matrix, results: Sequence[FactorialResult], command: str) -> FactorialView:
     return FactorialView(
         name=matrix.name,
         summary=f"{matrix.summary[:1].upper()}{matrix.summary[1:]}",
         factors=listing(list(matrix.factors)),
         tables=tuple(_table(result) for result in results if result.effects),
-        lacking=tuple(result.sentence for result in results if not result.effects),
+        lacking=tuple(told(result.sentence, command) for result in results if not result.effects),
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from zoo.report.model import Forest
 from zoo.report.numbers import signed
 
+STRETCH = math.asinh
+"""Places effects of any size on one axis: as they are near 0, by their ratios far from it."""
 _MARGIN = 0.08
 _CLOSEST_LABELS = 15.0
 

@@ -30,6 +30,7 @@ LOW_RESOLUTION = "Low resolution"
 GROUND_TRUTH = "Ground truth"
 CAPTION = ("psnr_y", "lpips_alex", "lpips", "lite1_distance", "haarpsi")
 MOST_IN_CAPTION = 2
+MOST_OPENING = 2
 DEFAULT_SIDE = 128
 THUMBNAIL, NARROW, WIDE = 128, 320, 384
 """Widths in CSS pixels that crops are enlarged up to: in the list and under the slider."""
@@ -55,7 +56,10 @@ class _RawExhibit:
 
 
 def gallery(
-    groups: Mapping[str, Sequence[Record]], root: Path, suite: Suite | None
+    groups: Mapping[str, Sequence[Record]],
+    root: Path,
+    suite: Suite | None,
+    best: Sequence[str] = (),
 ) -> Gallery | None:
     """Return the galleries, None where no picture was kept.
 
@@ -63,6 +67,7 @@ def gallery(
         groups: scored records by row, baselines first, seeds in order.
         root: folder of the records.
         suite: the suite with its images, None where they are not here.
+        best: the rows with the best scores, as they are shown; the first is compared at first.
     """
     wanted = _wanted(groups, suite)
     found = {key: _exhibits(key, crop, groups, root, suite) for key, crop in wanted.items()}
@@ -73,18 +78,27 @@ def gallery(
         shot.pixels for exhibits in found.values() for exhibit in exhibits for shot in exhibit.shots
     ]
     encode, how = _encoder(pixels)
-    images = tuple(_image(key, exhibits, wanted[key], encode) for key, exhibits in found.items())
+    images = [_image(key, exhibits, wanted[key], encode) for key, exhibits in found.items()]
+    note = f"Crops are embedded as {how}. Scores are of the whole image, as it was scored."
+    return laid_out(images, note, best)
+
+
+def laid_out(images: Sequence[GalleryImage], note: str, best: Sequence[str]) -> Gallery:
+    """Return galleries of some images, opened on the first method against the best one."""
     exhibits = [exhibit for image in images for exhibit in image.exhibits]
     names = tuple(dict.fromkeys(exhibit.name for exhibit in exhibits))
     seeds = {shot.seed for exhibit in exhibits for shot in exhibit.shots if shot.seed}
     methods = [name for name in names if name not in (LOW_RESOLUTION, GROUND_TRUTH)]
+    chosen = [name for name in best if name in methods] or methods[1:2]
+    opening = {LOW_RESOLUTION, methods[0], *chosen[:MOST_OPENING], GROUND_TRUTH}
     return Gallery(
         methods=names,
         seeds=tuple(sorted(seeds, key=int)),
         left=methods[0],
-        right=GROUND_TRUTH if GROUND_TRUTH in names else methods[-1],
-        note=f"Crops are embedded as {how}. Scores are of the whole image, as it was scored.",
-        images=images,
+        right=chosen[0] if chosen else names[-1],
+        note=note,
+        images=tuple(images),
+        opening=tuple(shown for shown in images[0].exhibits if shown.name in opening),
     )
 
 

@@ -1,45 +1,67 @@
-"""What the numbers say in a few sentences: the head of the page.
+"""What the numbers say in a few sentences, and how small or large what they rest on is.
 
-Not here: what they rest on (`zoo.report.facts`).
+Not here: verdicts (`zoo.report.claims`), the rest of what they rest on (`zoo.report.facts`).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from zoo.report.claims import TONES
-from zoo.report.model import Cell, ClaimCard, Row, ScoreTable
+from zoo.bench.records import Record
+from zoo.report.model import Cell, Row, ScoreTable
 from zoo.report.numbers import counted, listing, shown_name
 from zoo.report.selection import Selection
 
-_HEADLINES = ("psnr_y", "lpips_alex", "lpips")
-_MOST_NAMES = 3
+HEADLINES = ("lpips_alex", "lpips", "psnr_y")
+"""The scores whose best rows are named, the first of these by which pictures are chosen too."""
+_MOST_NAMES = 6
 
 
-def summary(
-    selection: Selection, tables: Sequence[ScoreTable], claims: Sequence[ClaimCard]
+def answers(tables: Sequence[ScoreTable]) -> tuple[str, ...]:
+    """Say what is the best of each headline score of the last table, and what is told from it."""
+    return tuple(sentence for table in tables[-1:] for sentence in _best(table))
+
+
+def best_rows(tables: Sequence[ScoreTable]) -> tuple[str, ...]:
+    """Return the rows with the best mean of a headline score in the last table, in its order."""
+    found = [
+        {row.full_name: None for row in table.rows if row.cells[number].is_best}
+        for table in tables[-1:]
+        for key in HEADLINES
+        for number, heading in enumerate(table.headings)
+        if heading.key == key
+    ]
+    return tuple(dict.fromkeys(name for names in found for name in names))
+
+
+def scope(
+    selection: Selection, tables: Sequence[ScoreTable], cells: Collection[str]
 ) -> tuple[str, ...]:
-    """Say in plain words what was compared, what came out on top, and which claims held."""
-    sentences = [_compared(selection, tables), _stand_ins(selection)]
-    sentences += [sentence for table in tables[-1:] for sentence in _best(table)]
-    if claims:
-        verdicts = Counter(claim.verdict for claim in claims)
-        words = listing([f"{verdicts[v]} {v}" for v in TONES if v in verdicts])
-        sentences.append(f"Of {counted(len(claims), 'documented claim')}: {words}.")
-    return tuple(sentence for sentence in sentences if sentence)
+    """Say how small or large the experiment was.
+
+    Args:
+        selection: the records.
+        tables: the scores.
+        cells: the rows that are but cells of a factorial.
+    """
+    runs = [record for record in selection.records if record.training is not None]
+    parts = [_compared(selection, tables, cells), _trained(runs), _networks(runs)]
+    return tuple(part for part in parts if part)
 
 
-def _compared(selection: Selection, tables: Sequence[ScoreTable]) -> str:
-    runs = [group for group in selection.groups.values() if group[0].target.kind == "run"]
-    others = [name for name, group in selection.groups.items() if group[0].target.kind != "run"]
-    subject = listing([shown_name(name) for name in others])
+def _compared(selection: Selection, tables: Sequence[ScoreTable], cells: Collection[str]) -> str:
+    groups = selection.groups
+    runs = {name: group for name, group in groups.items() if group[0].target.kind == "run"}
+    subject = listing([shown_name(name) for name in groups if name not in runs])
     if runs:
-        few, many = min(map(len, runs)), max(map(len, runs))
-        often = counted(few, "seed") if few == many else f"{few} to {many} seeds"
-        trained = f"{counted(len(runs), 'recipe')} trained with {often} each"
+        sizes = {len(group) for group in runs.values()}
+        often = _range(sizes, "seed")
+        made = len(cells & runs.keys())
+        trained = counted(len(runs) - made, "recipe")
+        trained += f" and {counted(made, 'further cell')} of a factorial" if made else ""
+        trained += f" trained with {often} each"
         trained += f" under the profile {selection.profile}" if selection.profile else ""
-        subject = f"{trained}, beside {subject}" if others else trained
+        subject = f"{trained}, beside {subject}" if subject else trained
     places = [f"{table.title} ({table.note})" for table in tables if len(table.datasets) == 1]
     if not subject or not places:
         return ""
@@ -47,43 +69,92 @@ def _compared(selection: Selection, tables: Sequence[ScoreTable]) -> str:
     return f"{subject}: enlarged {scale} times and scored on {listing(places)}."
 
 
-def _stand_ins(selection: Selection) -> str:
+def _trained(runs: Sequence[Record]) -> str:
+    """Say on how much the runs were trained, for how long, and how wide their generators are."""
+    trainings = [record.training for record in runs if record.training is not None]
+    budgets = [training.budget for training in trainings]
+    images = {t.num_images for t in trainings if t.num_images is not None}
+    steps = [
+        f"{_range(found, 'step')} {how}"
+        for key, how in (
+            ("content", "on content alone"),
+            ("adversarial", "against a discriminator"),
+        )
+        if (found := _numbers(budgets, f"{key} steps"))
+    ]
+    widths = {int(w) for r in runs if isinstance(w := r.target.generator.get("width"), int)}
+    sides = listing([f"{side}x{side}" for side in sorted(_numbers(budgets, "lr_patch_size"))])
+    batches = _numbers(budgets, "batch_size")
+    parts = [
+        f"trained on {_range(images, 'photograph')}"
+        if images
+        else "how many photographs were trained on is not recorded",
+        f"batches of {_range(batches, 'patch', 'patches')} of {sides} low-resolution pixels"
+        if batches
+        else "",
+        listing(steps),
+        f"generators {_range(widths, 'channel')} wide" if widths else "",
+    ]
+    text = "; ".join(part for part in parts if part)
+    return f"{text[:1].upper()}{text[1:]}." if runs else ""
+
+
+def _networks(runs: Iterable[Record]) -> str:
     """Say which feature network a perceptual loss used in place of the one it is named for."""
-    pairs = {pair: None for record in selection.records for pair in record.stand_ins.items()}
+    pairs = {pair: None for record in runs for pair in record.stand_ins.items()}
     said = [f"{network} in the place of {loss}" for loss, network in pairs]
     return f"The perceptual loss compares by {listing(said)}." if said else ""
+
+
+def _numbers(budgets: Iterable[Mapping[str, str]], key: str) -> set[int]:
+    return {int(budget[key]) for budget in budgets if budget.get(key, "").isdecimal()}
+
+
+def _range(numbers: Collection[int], noun: str, plural: str | None = None) -> str:
+    """Write one number, or the least and the most of several, with a noun."""
+    most = counted(max(numbers), noun, plural)
+    return most if len(numbers) == 1 else f"{min(numbers)} to {most}"
 
 
 def _best(table: ScoreTable) -> list[str]:
     """Say which mean is the best of each headline score, and which rows it does not stand out from.
 
-    A row without an interval, such as one of a single seed, is never named as the best.
+    A row without an interval, such as one of a single seed, is never named as the best; cells of a
+    factorial take no part.
     """
     where = "over the whole suite" if len(table.datasets) > 1 else f"on {table.title}"
     found = []
+    rows = [row for row in table.rows if not row.matrix]
     for number, heading in enumerate(table.headings):
         best = [row for row in table.rows if row.cells[number].is_best]
         ends = best[0].cells[number].ends if best else None
-        if heading.key not in _HEADLINES or ends is None:
+        if heading.key not in HEADLINES or ends is None:
             continue
         cell = best[0].cells[number]
         names = listing([row.name for row in best])
         interval = f"95 % interval {cell.interval}"
         unit = f" {heading.unit}" if heading.unit else ""
-        alike = [row for row in table.rows if row not in best and _reaches(row, number, ends)]
+        alike = _alike([row for row in rows if row not in best], number, cell)
         found.append(
             f"Best mean {heading.label} {where}: {cell.text}{unit} ({interval}), {names}; "
-            f"{_alike(alike, len(table.rows) - len(best))}."
+            f"{_told_apart(alike, len(rows) - len(best))}."
         )
     return found
 
 
-def _alike(rows: Sequence[Row], others: int) -> str:
+def _alike(rows: Sequence[Row], number: int, best: Cell) -> list[Row]:
+    """Return the rows whose interval meets the best one's, the nearest mean first."""
+    met = [row for row in rows if _reaches(row, number, best.ends or (0.0, 0.0))]
+    return sorted(met, key=lambda row: abs((row.cells[number].value or 0) - (best.value or 0)))
+
+
+def _told_apart(rows: Sequence[Row], others: int) -> str:
     if not rows:
         return "no other row's interval reaches it"
-    if len(rows) > _MOST_NAMES:
-        return f"{len(rows)} of the {others} other rows overlap it, so the order is not settled"
-    return f"not separated from {listing([row.name for row in rows])}"
+    names = [row.name for row in rows]
+    rest = len(names) - _MOST_NAMES
+    told = [*names[:_MOST_NAMES], f"{rest} more"] if rest > 1 else names
+    return f"not told apart from {listing(told)} ({len(names)} of {others} others)"
 
 
 def _reaches(row: Row, number: int, ends: tuple[float, float]) -> bool:

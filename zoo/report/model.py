@@ -22,6 +22,23 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """Words, and the command that they end with, if any."""
+
+    text: str
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many claims got a verdict."""
+
+    verdict: str
+    tone: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Heading:
     """A column of a table.
 
@@ -31,6 +48,7 @@ class Heading:
         unit: unit of its cells, prefix included.
         better: `higher`, `lower`, or `zero` where 0 is right.
         group: the group of columns it belongs to.
+        is_timed: whether it tells of the machine at that time as much as of a row; shown grey.
     """
 
     key: str
@@ -38,6 +56,7 @@ class Heading:
     unit: str
     better: str
     group: str
+    is_timed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +66,7 @@ class Cell:
     Attributes:
         text: the number as it is written.
         value: what it is sorted by; None where there is none.
-        interval: its interval over seeds as it is written.
+        interval: its interval over seeds as it is written; of a time, the least and the most.
         ends: the ends of this interval, None where there is none.
         is_best: whether it is marked as the best of its column.
     """
@@ -70,9 +89,22 @@ class SeedRow:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One recipe, file or function in a table."""
+    """One recipe, file or function in a table.
+
+    Attributes:
+        name: as the table shows it: of a cell of a factorial, its levels.
+        full_name: as commands and plots do.
+        matrix: the factorial it is a cell of, empty where of none.
+        mark: how it is drawn.
+        is_baseline: whether it was not trained.
+        note: how many seeds it has, or what it is.
+        cells: its numbers.
+        seeds: those of each seed.
+    """
 
     name: str
+    full_name: str
+    matrix: str
     mark: Mark
     is_baseline: bool
     note: str
@@ -89,7 +121,9 @@ class ScoreTable:
         note: how many images there are, or why there is nothing to show.
         groups: names of column groups with their number of columns.
         headings: the columns.
-        rows: baselines first.
+        rows: baselines first, cells of factorials last.
+        folds: each factorial with cells in it, and their number.
+        lacking: the columns without any value, and why.
         datasets: the datasets it is over.
     """
 
@@ -98,6 +132,8 @@ class ScoreTable:
     groups: tuple[tuple[str, int], ...]
     headings: tuple[Heading, ...]
     rows: tuple[Row, ...]
+    folds: tuple[tuple[str, int], ...]
+    lacking: tuple[str, ...]
     datasets: tuple[str, ...]
 
 
@@ -126,14 +162,32 @@ class Forest:
 
 @dataclass(frozen=True, slots=True)
 class ClaimCard:
-    """A claim and what the records say of it."""
+    """A claim and what the records say of it: a row, and a card that it opens to.
+
+    Attributes:
+        name, statement, source: as the registry has them.
+        verdict, tone: the verdict, and the class of its colour.
+        network: the feature network that the claim is about, empty where about none.
+        effect, interval: as they are written, empty where there is none.
+        seeds: how many it rests on.
+        bar: the effect on the axis that all rows share, in multiples of what matters.
+        told: the sentence to quote, and the command for what is missing.
+        forest: the effect on an axis of its own.
+        facts: further numbers.
+        notes: what was left out.
+    """
 
     name: str
     statement: str
     source: str
     verdict: str
     tone: str
-    sentence: str
+    network: str
+    effect: str
+    interval: str
+    seeds: int
+    bar: Forest | None
+    told: Told
     forest: Forest | None
     facts: tuple[Fact, ...]
     notes: tuple[str, ...]
@@ -235,7 +289,7 @@ class FactorialView:
     summary: str
     factors: str
     tables: tuple[EffectTable, ...]
-    lacking: tuple[str, ...]
+    lacking: tuple[Told, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +341,15 @@ class GalleryImage:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """All gallery images, and what can be chosen for them."""
+    """All gallery images, and what can be chosen for them.
+
+    Attributes:
+        methods, seeds: what can be chosen.
+        left, right: the methods under the slider at first.
+        note: how crops were embedded.
+        images: the gallery images.
+        opening: of the first one low resolution, baseline, best methods and ground truth.
+    """
 
     methods: tuple[str, ...]
     seeds: tuple[str, ...]
@@ -295,6 +357,7 @@ class Gallery:
     right: str
     note: str
     images: tuple[GalleryImage, ...]
+    opening: tuple[Exhibit, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,16 +383,19 @@ class Page:
     """Everything on the page, in its order."""
 
     title: str
-    summary: tuple[str, ...]
+    tally: tuple[Tally, ...]
+    answers: tuple[str, ...]
+    scope: str
     facts: tuple[Fact, ...]
     tables: tuple[ScoreTable, ...]
     glossary: tuple[Fact, ...]
     skipped: tuple[Fact, ...]
     failed: tuple[Fact, ...]
     claims: tuple[ClaimCard, ...]
-    untested: tuple[Fact, ...]
+    untested: tuple[tuple[str, Told], ...]
     plane: Plane | None
     curves: tuple[CurveCard, ...]
+    crossed: dict[str, str]
     factorials: tuple[FactorialView, ...]
     gallery: Gallery | None
     redo: Redo

@@ -19,15 +19,16 @@ from zoo.bench.suites import Suite
 from zoo.files import read_text, write_atomically
 from zoo.letters import visible
 from zoo.recipes.book import Book
-from zoo.report.claims import judged_claims
+from zoo.report.claims import judged_claims, tally
+from zoo.report.commands import pieces
 from zoo.report.curves import training_curves
-from zoo.report.factorials import factorial_views
+from zoo.report.factorials import cell_names, factorial_views
 from zoo.report.facts import failures, provenance
 from zoo.report.gallery import gallery
 from zoo.report.glossary import glossary
-from zoo.report.lead import summary
+from zoo.report.lead import answers, best_rows, scope
 from zoo.report.model import Page, Plane, ScoreTable
-from zoo.report.numbers import shown_name
+from zoo.report.numbers import listing, shown_name
 from zoo.report.palette import Mark, marks
 from zoo.report.plane import perception_distortion
 from zoo.report.redo import given_sources, redo
@@ -58,15 +59,18 @@ def build_page(
         sources: where recipes and components of the page came from, as options of its commands.
     """
     groups = selection.groups
-    shown = {n: g for n, g in groups.items() if not _is_made(book, g[0].target.recipe)}
+    cells = cell_names(book, selection)
+    shown = {name: group for name, group in groups.items() if name not in cells}
     given = options_in([*sources, *given_sources(selection.records)], SOURCES)
     asked = [*given, *(["--suite", suite_name] if suite_name else [])]
     claims, untested = judged_claims(book, selection, asked)
     drawn = marks(list(groups), selection.baselines)
-    tables = score_tables(selection, drawn)
+    tables = score_tables(selection, drawn, cells)
     return Page(
         title=f"Super-resolution on {shown_name(selection.suite)}",
-        summary=summary(selection, tables, claims),
+        tally=tally(claims),
+        answers=answers(tables),
+        scope=" ".join(scope(selection, tables, cells.keys())),
         facts=provenance(selection),
         tables=tables,
         glossary=glossary(tables),
@@ -76,8 +80,9 @@ def build_page(
         untested=untested,
         plane=_plane(shown, tables, drawn),
         curves=training_curves(shown, drawn),
+        crossed={name: listing(list(matrix.factors)) for name, matrix in book.matrices.items()},
         factorials=factorial_views(book, selection, asked),
-        gallery=gallery(shown, root, suite),
+        gallery=gallery(shown, root, suite, best_rows(tables)),
         redo=redo(selection, book, suite=suite_name, sources=given),
     )
 
@@ -91,6 +96,7 @@ def render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["pieces"] = pieces
     script, style = _part("page.js"), _part("page.css")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     text = environment.get_template("page.html.j2").render(
@@ -124,8 +130,3 @@ def _plane(
         return None
     last = tables[-1]
     return perception_distortion(groups, drawn, last.datasets, title=last.title)
-
-
-def _is_made(book: Book, recipe: str | None) -> bool:
-    """Tell whether a recipe is a cell of a factorial: too many to draw, and analysed as one."""
-    return recipe in book.recipes and book.recipes[recipe].matrix is not None

@@ -6,7 +6,8 @@ Not here: means and intervals (`zoo.bench.comparisons`), how values are written
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -26,6 +27,9 @@ COSTS = "Cost"
 _KINDS = {"baseline": "no training", "weights": "file of weights", "callable": "Python function"}
 _EMPTY = Cell("")
 _MOST_BEST = 2
+TIME = "ms_per_megapixel"
+_FIRST = ("psnr_y", "lpips_alex", "lpips", "dists", "niqe", "lite1_distance", "haarpsi")
+"""The columns that come first: fidelity, then perceived quality."""
 _NEVER_BEST = {metric_key(name) for name in PROBES}
 """What tells how a generator is built: without BatchNorm the gap is 0, and no achievement."""
 
@@ -39,12 +43,15 @@ class _Column:
     seeds: Mapping[str, tuple[Cell, ...]]
 
 
-def score_tables(selection: Selection, marks: Mapping[str, Mark]) -> tuple[ScoreTable, ...]:
+def score_tables(
+    selection: Selection, marks: Mapping[str, Mark], cells: Mapping[str, tuple[str, str]]
+) -> tuple[ScoreTable, ...]:
     """Return a table for each dataset that was scored, and the suite's mean where none is missing.
 
     Args:
         selection: the records and their comparison.
         marks: how each row is drawn.
+        cells: of each row that is a cell of a factorial that factorial and the cell's levels.
     """
     comparison = selection.comparison
     tables = []
@@ -57,7 +64,7 @@ def score_tables(selection: Selection, marks: Mapping[str, Mark]) -> tuple[Score
         images = counted(max(row.images for row in rows), "image")
         note = f"{len(datasets)} datasets count alike, {images}" if is_mean else images
         title = "Mean of the suite" if is_mean else shown_name(name)
-        tables.append(_table(title, note, datasets, rows, selection, marks))
+        tables.append(_table(title, note, datasets, rows, selection, marks, cells))
     return tuple(tables)
 
 
@@ -96,15 +103,20 @@ def _table(
     compared: Sequence[Compared],
     selection: Selection,
     marks: Mapping[str, Mark],
+    cells: Mapping[str, tuple[str, str]],
 ) -> ScoreTable:
-    groups = {row.label: selection.groups[row.label] for row in compared}
+    labels = sorted((row.label for row in compared), key=lambda label: label in cells)
+    groups = {label: selection.groups[label] for label in labels}
+    rivals = set(groups) - set(selection.baselines) - set(cells)
     columns = [
-        *_score_columns(compared, groups, selection.comparison, datasets),
-        *_cost_columns(compared, groups, selection),
+        *_score_columns(compared, groups, selection.comparison, datasets, rivals),
+        *_cost_columns(compared, groups, selection.comparison, rivals),
     ]
     rows = tuple(
         Row(
-            name=shown_name(label),
+            name=shown_name(cells[label][1] if label in cells else label),
+            full_name=shown_name(label),
+            matrix=cells[label][0] if label in cells else "",
             mark=marks[label],
             is_baseline=label in selection.baselines,
             note=_KINDS.get(records[0].target.kind) or counted(len(records), "seed"),
@@ -116,7 +128,33 @@ def _table(
     headings = tuple(column.heading for column in columns)
     names = list(dict.fromkeys(heading.group for heading in headings))
     counts = tuple((name, sum(heading.group == name for heading in headings)) for name in names)
-    return ScoreTable(title, note, counts, headings, rows, datasets)
+    folds = Counter(row.matrix for row in rows if row.matrix)
+    shown = {heading.key for heading in headings}
+    return ScoreTable(
+        title,
+        note,
+        counts,
+        headings,
+        rows,
+        tuple(folds.items()),
+        _lacking(selection.comparison, shown),
+        datasets,
+    )
+
+
+def _lacking(comparison: Comparison, shown: Container[str]) -> tuple[str, ...]:
+    """Return the scores without a value in any row, and why."""
+    columns = {key: comparison.columns[key] for key in comparison.score_keys if key not in shown}
+    return tuple(
+        f"{column.label} ({short_paths(column.unavailable or 'not of every image')})"
+        for column in columns.values()
+    )
+
+
+def _in_order(keys: Iterable[str]) -> list[str]:
+    """Return scores with fidelity first and perceived quality beside it, the others as they are."""
+    known = list(keys)
+    return sorted(known, key=lambda key: _FIRST.index(key) if key in _FIRST else len(_FIRST))
 
 
 def _score_columns(
@@ -124,49 +162,62 @@ def _score_columns(
     groups: Mapping[str, Sequence[Record]],
     comparison: Comparison,
     datasets: Sequence[str],
+    rivals: Container[str],
 ) -> list[_Column]:
-    """Return the columns that have a value in any row; why others have none is in the notes."""
+    """Return the columns that have a value in any row."""
     seeds = {
         label: [dataset_means(record, datasets) for record in records]
         for label, records in groups.items()
     }
     found = []
-    for key in comparison.score_keys:
+    for key in _in_order(comparison.score_keys):
         means = {row.label: row.scores[key] for row in compared if key in row.scores}
         if means:
             of_seeds = {label: [mean.get(key) for mean in every] for label, every in seeds.items()}
-            rivals = _rivals(groups, key)
-            found.append(_column(comparison, key, SCORES, means, of_seeds, rivals=rivals))
+            known = _rivals({n: rs for n, rs in groups.items() if n in rivals}, key)
+            found.append(_column(comparison, key, SCORES, means, of_seeds, rivals=known))
     return found
 
 
 def _cost_columns(
-    compared: Sequence[Compared], groups: Mapping[str, Sequence[Record]], selection: Selection
+    compared: Sequence[Compared],
+    groups: Mapping[str, Sequence[Record]],
+    comparison: Comparison,
+    rivals: Container[str],
 ) -> list[_Column]:
-    """Return the columns of the costs."""
+    """Return the columns of the costs; beside a time stand the least and the most of its seeds.
+
+    A time is of a machine that may have done other work too: it is nobody's achievement.
+    """
     found = []
-    rivals = {row.label for row in compared} - set(selection.baselines)
     for key in COST_KEYS:
+        seeds = {label: [r.cost.get(key) for r in rs] for label, rs in groups.items()}
         means = {row.label: Score(row.cost[key]) for row in compared if key in row.cost}
+        if key == TIME:
+            means = {label: _spread(score, seeds[label]) for label, score in means.items()}
         if means:
-            seeds = {label: [r.cost.get(key) for r in rs] for label, rs in groups.items()}
-            found.append(_column(selection.comparison, key, COSTS, means, seeds, rivals=rivals))
+            known = set() if key == TIME else {label for label in means if label in rivals}
+            found.append(_column(comparison, key, COSTS, means, seeds, rivals=known))
     return found
 
 
-def _rivals(groups: Mapping[str, Sequence[Record]], key: str) -> set[str]:
-    """Return the rows that may be the best of a score.
+def _spread(score: Score, seeds: Sequence[float | None]) -> Score:
+    known = [seed for seed in seeds if seed is not None]
+    return Score(score.mean, min(known), max(known)) if len(known) > 1 else score
 
-    Not a baseline; not what was trained against the score's own network; not a single seed beside
-    rows of several, whose luck is averaged out.
+
+def _rivals(groups: Mapping[str, Sequence[Record]], key: str) -> set[str]:
+    """Return those of some rows that may be the best of a score.
+
+    Not what was trained against the score's own network; not a single seed beside rows of several,
+    whose luck is averaged out.
     """
     if key in _NEVER_BEST:
         return set()
     found = {
         label: records
         for label, records in groups.items()
-        if records[0].target.kind != "baseline"
-        and not any(key in r.provenance.get("trained_against", {}) for r in records)
+        if not any(key in r.provenance.get("trained_against", {}) for r in records)
     }
     runs = {label: len(rs) for label, rs in found.items() if rs[0].target.kind == "run"}
     several = max(runs.values(), default=0) > 1
@@ -185,7 +236,7 @@ def _column(
     column = comparison.columns[key]
     writer = Writer(column, [score.mean for score in means.values()])
     direction = {True: "higher", False: "lower", None: "zero"}[column.higher_is_better]
-    heading = Heading(key, column.label, writer.unit, direction, group)
+    heading = Heading(key, column.label, writer.unit, direction, group, is_timed=key == TIME)
     competing = {label: score.mean for label, score in means.items() if label in rivals}
     best = _best(competing, direction, writer)
     return _Column(

@@ -84,7 +84,7 @@ class RunDirectory:
 
     @property
     def samples(self) -> Path:
-        """Folder of SR | HR | LR pictures."""
+        """Folder of LR | bicubic | SR | HR pictures."""
         return self.path / "samples"
 
     @property

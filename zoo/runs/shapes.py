@@ -126,6 +126,7 @@ class Summary(Shape):
     seconds: Annotated[Number, Field(ge=0)]
     pictures: list[str]
     components: Components
+    num_images: Count | None = None
     identity_sha256: Sha256
     files: dict[str, Any]
 

@@ -283,7 +283,7 @@ def _validation_trial(
         validator = Validator([path], scale=scale)
         validator.row(network, execution, step=0)
         validator.bicubic()
-        validator.write_triptychs(network, execution, folder / "pictures")
+        validator.write_pictures(network, execution, folder / "pictures")
 
     return validate
 

@@ -1,26 +1,19 @@
-"""Watches a run: nothing that is not finite gets on, and how stable the players were is judged.
+"""Watches a run: nothing that is not finite gets on.
 
-The verdicts and their rules are stated at `judge`. They are read from logged values alone, so
-that anyone can apply them to a `metrics.jsonl` again.
+Not here: the verdict on a run (`zoo.runs.verdicts`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import median
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from zoo.errors import DivergedError
 
-Verdict = Literal["stable", "critic-won", "mode-collapsed", "diverged"]
-DIVERGED: Verdict = "diverged"
-PSNR_DROP = 6.0
-CRITIC_LOSS_FLOOR = 0.02
-CONTRAST_FLOOR = 0.5
 _NEVER = 2**62
 
 
@@ -107,44 +100,3 @@ def _tensors(state: Any) -> Iterator[Tensor]:
     elif isinstance(state, list | tuple):
         for part in state:
             yield from _tensors(part)
-
-
-def judge(rows: Sequence[Mapping[str, Any]], *, bounded: bool = True) -> Verdict:
-    """Return the verdict on a run from its logged rows.
-
-    Args:
-        rows: of `metrics.jsonl`.
-        bounded: whether the discriminator's loss cannot go below 0 (`Adversary.bounded`).
-
-    `diverged`: the run met a value that is not finite (a row says so), or its last validation
-    PSNR is more than 6 dB below the first on the same images.
-    `mode-collapsed`: in the last quarter, the standard deviation of generated pixels has a median
-    below half that of real ones.
-    `critic-won`: the discriminator's loss, where it is bounded, has a median below 0.02 in the
-    last quarter: it tells real from fake with certainty. Objectives without a bound, Wasserstein's
-    among them, are not judged by it: their critic is meant to win.
-    The middle two need a discriminator in the rows. `stable`: none of these.
-    """
-    if any(row["kind"] == DIVERGED for row in rows):
-        return "diverged"
-    validations = [row for row in rows if row["kind"] == "validation"]
-    images = validations[-1]["validation"] if validations else None
-    psnr = [float(row["psnr_y"]) for row in validations if row["validation"] == images]
-    if len(psnr) > 1 and psnr[-1] < psnr[0] - PSNR_DROP:
-        return "diverged"
-    critic = _values(rows, "discriminator_total")
-    if not critic:
-        return "stable"
-    if median(_last_quarter(_values(rows, "sr_contrast"))) < CONTRAST_FLOOR:
-        return "mode-collapsed"
-    if bounded and median(_last_quarter(critic)) < CRITIC_LOSS_FLOOR:
-        return "critic-won"
-    return "stable"
-
-
-def _values(rows: Sequence[Mapping[str, Any]], key: str) -> list[float]:
-    return [float(row[key]) for row in rows if key in row]
-
-
-def _last_quarter(values: Sequence[float]) -> Sequence[float]:
-    return values[-max(1, len(values) // 4) :] if values else []

@@ -55,7 +55,7 @@ class Run:
 
     @property
     def pictures(self) -> list[Path]:
-        """The SR | HR | LR pictures of held-out images."""
+        """The LR | bicubic | SR | HR pictures of held-out images."""
         return [RunDirectory(self.directory).samples / name for name in self.summary["pictures"]]
 
     def generator(self) -> Generator:
@@ -280,7 +280,7 @@ def _finished(job: _Job) -> Mapping[str, Any]:
         seconds=summary["seconds"],
         bounded=is_bounded(job.spec.settings),
     )
-    scored["components"] = summary["components"]
+    scored |= {key: summary[key] for key in ("components", "num_images") if key in summary}
     return job.directory.write_summary(scored, job.hash)
 
 

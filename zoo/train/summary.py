@@ -16,7 +16,7 @@ from zoo.registry import ADVERSARIES
 from zoo.runs.checkpoint import load_latest
 from zoo.runs.device import Execution, choose_device, plan_execution
 from zoo.runs.directory import RunDirectory
-from zoo.train.monitor import judge
+from zoo.runs.verdicts import judge
 from zoo.train.validation import Validator, held_out_images
 
 
@@ -39,20 +39,21 @@ def summarise(
         execution: how it is executed.
         step: generator updates done.
         seconds: time they took.
-        bounded: whether the discriminator's loss is, see `zoo.train.monitor.judge`.
+        bounded: whether the discriminator's loss is, see `zoo.runs.verdicts.judge`.
     """
-    pictures = validator.write_triptychs(generator, execution, directory.samples)
+    pictures = validator.write_pictures(generator, execution, directory.samples)
     rows = directory.rows()
     last = [row for row in rows if row["kind"] == "validation"][-1]
     bicubic = validator.bicubic()
+    mean_bicubic = fmean(bicubic.values())
     return {
         "steps": step,
         "validation": last["validation"],
         "psnr_y": last["psnr_y"],
         "psnr_y_images": last["psnr_y_images"],
-        "psnr_y_bicubic": fmean(bicubic.values()),
+        "psnr_y_bicubic": mean_bicubic,
         "psnr_y_bicubic_images": bicubic,
-        "verdict": judge(rows, bounded=bounded),
+        "verdict": judge(rows, bounded=bounded, bicubic=mean_bicubic),
         "seconds": seconds,
         "pictures": [path.name for path in pictures],
     }

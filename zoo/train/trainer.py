@@ -28,8 +28,9 @@ from zoo.runs.checkpoint import (
 )
 from zoo.runs.device import peak_memory, reset_peak_memory
 from zoo.runs.directory import ROLLBACK, RunDirectory
+from zoo.runs.verdicts import DIVERGED
 from zoo.train.interrupts import Interrupted, StopRequest
-from zoo.train.monitor import DIVERGED, FiniteGuard
+from zoo.train.monitor import FiniteGuard
 from zoo.train.observer import Observer
 from zoo.train.step import (
     Batch,
@@ -332,4 +333,5 @@ class Trainer:
             bounded=players.adversary is None or players.adversary.bounded,
         )
         summary["components"] = self.stage.provenance
+        summary["num_images"] = self.stage.stream.store.num_images
         return self.directory.write_summary(summary, self.identity)

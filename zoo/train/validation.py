@@ -14,10 +14,10 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image as PillowImage
 from torch import Tensor, nn
 
 from zoo.data.images import hash_file, read_image, read_size, to_rgb, write_png
+from zoo.data.panels import NAMES, enlarged, side_by_side
 from zoo.data.resize import crop_to_multiple, downscale, upscale
 from zoo.data.sources import HELD_OUT, open_source, validation_images
 from zoo.data.stream import to_float
@@ -34,8 +34,7 @@ from zoo.upscaling.tiles import Upscaler
 Pixels = npt.NDArray[np.uint8]
 TILE = 512
 """Side, in low-resolution pixels, of what a network is given at once: at x4 DIV2K goes whole."""
-MAX_TRIPTYCHS = 3
-TRIPTYCH_GAP = 8
+MAX_PICTURES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +127,19 @@ class Validator:
                 raise DivergedError(f"{image.name} upscaled has NaN or infinite pixels")
             yield sr_image.mean(0, keepdim=True) if image.hr_image.ndim == 2 else sr_image
 
-    def write_triptychs(
+    def write_pictures(
         self, generator: nn.Module, execution: Execution, directory: Path
     ) -> list[Path]:
-        """Write SR | HR | LR pictures of the first images, as the article shows them."""
+        """Write LR | bicubic | SR | HR pictures of the first images, each part with its name."""
         directory.mkdir(parents=True, exist_ok=True)
-        chosen = self.images[:MAX_TRIPTYCHS]
+        chosen = self.images[:MAX_PICTURES]
         written = []
         for image, sr_image in zip(chosen, self.upscale(generator, execution, chosen), strict=True):
             path = directory / fitting_name(image.name, ".png")
-            write_png(path, triptych(_pixels(sr_image), image.hr_image, image.lr_image))
+            bicubic = upscale(image.lr_image, self.scale)
+            lr_image = enlarged(image.lr_image, self.scale)
+            pictures = (lr_image, bicubic, _pixels(sr_image), image.hr_image)
+            write_png(path, side_by_side(dict(zip(NAMES, pictures, strict=True))))
             written.append(path)
         return written
 
@@ -180,26 +182,6 @@ def held_out_images(data: Data, *, data_root: Path | None = None) -> tuple[Path,
     if data.validation != HELD_OUT:
         return validation_images(data.validation, data_root=data_root)
     return open_source(data.source, data_root=data_root).validation_paths
-
-
-def triptych(sr_image: Pixels, hr_image: Pixels, lr_image: Pixels) -> Pixels:
-    """Set SR, HR and LR side by side on white, LR enlarged by repeating pixels.
-
-    Args:
-        sr_image: `(H, W, 3)` RGB in 0..255.
-        hr_image: the same size.
-        lr_image: `(h, w, 3)`, a whole number of times smaller.
-
-    Returns:
-        `(H, 3 * W + 2 * gap, 3)`.
-    """
-    height, width = hr_image.shape[:2]
-    enlarged = PillowImage.fromarray(to_rgb(lr_image)).resize(
-        (width, height), PillowImage.Resampling.NEAREST
-    )
-    gap = np.full((height, TRIPTYCH_GAP, 3), 255, dtype=np.uint8)
-    panels = [to_rgb(sr_image), gap, to_rgb(hr_image), gap, np.asarray(enlarged)]
-    return np.concatenate(panels, axis=1)
 
 
 def unique_names(paths: Sequence[Path]) -> list[str]:

@@ -16,16 +16,23 @@ fold();
 
 // ------------------------------------------------------------------------------------- the tables
 
-function showSeeds(button, shown) {
-  button.setAttribute("aria-expanded", String(shown));
-  all("tr.seed", button.closest("tbody")).forEach((row) => { row.hidden = !shown; });
+// What a button opens: the rows below its own, or the cells of its factorial.
+function below(button) {
+  const { matrix } = button.dataset;
+  if (matrix === undefined) return all("tr.detail", button.closest("tbody"));
+  return all("tbody[data-matrix]", button.closest("table")).filter((body) => body.dataset.matrix === matrix);
 }
 
-all("button.seeds").forEach((button) => {
+function show(button, shown) {
+  button.setAttribute("aria-expanded", String(shown));
+  below(button).forEach((part) => { part.hidden = !shown; });
+}
+
+all("button.opens").forEach((button) => {
   button.disabled = false;
-  showSeeds(button, false);
+  show(button, false);
   button.addEventListener("click", () => {
-    showSeeds(button, button.getAttribute("aria-expanded") !== "true");
+    show(button, button.getAttribute("aria-expanded") !== "true");
   });
 });
 
@@ -45,11 +52,17 @@ function sortBy(heading, order) {
   const table = heading.closest("table");
   const column = heading.cellIndex;
   const sign = order === "descending" ? -1 : 1;
-  const bodies = [...table.tBodies];
+  const bodies = [...table.tBodies].filter((body) => body.querySelector("tr.row"));
   const bySize = heading.querySelector("button").dataset.by === "size";
   const keyed = bodies.map((body, place) => ({ body, place, key: sortKey(body, column, bySize) }));
   keyed.sort((a, b) => compare(a.key, b.key, sign) || a.place - b.place);
-  keyed.forEach(({ body }) => table.append(body));
+  const inOrder = (matrix) => keyed.filter(({ body }) => body.dataset.matrix === matrix)
+    .forEach(({ body }) => table.append(body));
+  inOrder(undefined);
+  all(".fold-row", table).forEach((head) => {
+    table.append(head);
+    inOrder(head.querySelector("button").dataset.matrix);
+  });
   all("th[aria-sort]", table).forEach((other) => {
     other.setAttribute("aria-sort", other === heading ? order : "none");
   });
@@ -108,8 +121,9 @@ function describe(picture) {
   cut.setAttribute("aria-valuetext", `${cut.value} % ${names[0]}, ${100 - cut.value} % ${names[1]}`);
 }
 
-function moveCut(picture) {
+function moveCut(picture, value) {
   const cut = picture.querySelector(".cut");
+  cut.value = value;
   picture.querySelector("img.left").style.clipPath = `inset(0 ${100 - cut.value}% 0 0)`;
   picture.querySelector(".handle").style.left = `${cut.value}%`;
   describe(picture);
@@ -133,18 +147,30 @@ function showPicture(picture) {
   all(".exhibits > li", picture).forEach((exhibit) => {
     const chosen = shotOf(exhibit);
     all("figure", exhibit).forEach((shot) => { shot.hidden = shot !== chosen; });
+    exhibit.setAttribute("aria-current", String(exhibit.dataset.name === right.selectedOptions[0].textContent));
   });
   showSide(picture, "left", left);
   showSide(picture, "right", right);
-  moveCut(picture);
+  moveCut(picture, picture.querySelector(".cut").value);
 }
 
-all(".picture").forEach((picture) => {
-  picture.querySelector(".cut").addEventListener("input", () => moveCut(picture));
+const pictures = all(".picture");
+pictures.forEach((picture) => {
+  const cut = picture.querySelector(".cut");
+  cut.addEventListener("input", () => pictures.forEach((other) => moveCut(other, cut.value)));
   showPicture(picture);
 });
+all("button.pick").forEach((button) => {
+  const { name } = button.closest("li").dataset;
+  button.disabled = false;
+  button.addEventListener("click", () => {
+    right.value = [...right.options].find((option) => option.textContent === name).value;
+    pictures.forEach(showPicture);
+    announce(`${name} is on the right`);
+  });
+});
 [left, right, seed].filter(Boolean).forEach((select) => {
-  select.addEventListener("change", () => all(".picture").forEach(showPicture));
+  select.addEventListener("change", () => pictures.forEach(showPicture));
 });
 
 // ----------------------------------------------------------------------------------- the commands
