@@ -159,7 +159,7 @@ def test_lpips_with_a_border_cut(records: dict[str, Record]) -> None:
     }
     text = " ".join(page("docs/metrics.md").split())
     alex, vgg = found["lpips_alex"], found["lpips"]
-    assert f"ours are {alex[0]} and {alex[1]}, and on VGG16 {vgg[0]} and {vgg[1]}" in text
+    assert f"our values are {alex[0]} and {alex[1]}, and on VGG16 {vgg[0]} and {vgg[1]}" in text
 
 
 def test_what_the_models_took_and_weigh() -> None:
@@ -168,7 +168,9 @@ def test_what_the_models_took_and_weigh() -> None:
     content, adversarial = (each.seconds / 60 for each in trained if each is not None)
     text = " ".join(page("docs/models.md").split())
     assert round(content / 60) == 1
-    assert f"an hour for the content model and {adversarial:.0f} minutes for its" in text
+    assert (
+        f"an hour for the content model, then {adversarial:.0f} minutes for the adversarial" in text
+    )
     sizes = {f"{file.stat().st_size / 1e6:.1f} MB each" for file in files}
     assert all(size in page("README.md") for size in sizes)
 

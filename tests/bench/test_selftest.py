@@ -24,7 +24,7 @@ from zoo.data.images import hash_pixels, read_image, to_rgb, write_png
 from zoo.data.pairs import KNOWN_SETS, KnownSet, Pair, find_pairs
 from zoo.data.resize import downscale, upscale
 from zoo.errors import IntegrityError
-from zoo.metrics import fidelity, protocol
+from zoo.metrics import protocol
 
 SCALE = 4
 Images = list[BenchImage]
@@ -152,9 +152,7 @@ def test_an_uncut_border_is_named(tiny: Images, monkeypatch: pytest.MonkeyPatch)
 
 def test_downsampling_before_ssim_is_named(tiny: Images, monkeypatch: pytest.MonkeyPatch) -> None:
     genuine = piq.ssim
-    monkeypatch.setattr(
-        fidelity.piq, "ssim", lambda *a, **k: genuine(*a, **{**k, "downsample": True})
-    )
+    monkeypatch.setattr(piq, "ssim", lambda *a, **k: genuine(*a, **{**k, "downsample": True}))
     assert link_of(tiny) == "SSIM downsampling"
 
 

@@ -139,7 +139,8 @@ def test_what_a_feature_network_costs() -> None:
         median(seconds[name]) for name in ("EfficientNet-Lite0, blocks.2", "VGG16, conv5_3")
     )
     assert round(vgg / lite) == 2
-    assert "VGG16 takes about twice as long as with EfficientNet-Lite0" in prose("docs/speed.md")
+    said = "VGG16 takes about twice as long as one with EfficientNet-Lite0"
+    assert said in prose("docs/speed.md")
 
 
 def protocol_table() -> dict[str, list[str]]:

@@ -119,12 +119,24 @@ def run_candidate(path: Path, book: Book | None = None) -> Candidate:
         identity_sha256=run.identity_sha256,
         pretraining_sha256=run.provenance["identity"].get("pretraining"),
     )
+    return Candidate(
+        target,
+        spec.settings.scale,
+        lambda: _run_generator(directory, spec, run.identity_sha256),
+        _training(run),
+        error=diverged,
+        place=str(path),
+    )
+
+
+def _training(run: RecordedRun) -> TrainingSummary:
+    summary = run.summary
     verdict = (
         DIVERGED
         if summary is None
         else judge_again(summary["verdict"], run.rows, summary["psnr_y_bicubic"])
     )
-    training = TrainingSummary(
+    return TrainingSummary(
         steps=run.rows[-1]["step"] if summary is None else summary["steps"],
         seconds=0.0 if summary is None else summary["seconds"],
         verdict=verdict,
@@ -133,14 +145,6 @@ def run_candidate(path: Path, book: Book | None = None) -> Candidate:
         curves=curves(run.rows),
         components={} if summary is None else summary["components"],
         num_images=None if summary is None else summary.get("num_images"),
-    )
-    return Candidate(
-        target,
-        spec.settings.scale,
-        lambda: _run_generator(directory, spec, run.identity_sha256),
-        training,
-        error=diverged,
-        place=str(path),
     )
 
 

@@ -1,7 +1,4 @@
-"""What a page shows, as plain values: the templates print these and compute nothing.
-
-Not here: where the values come from (the modules named after the sections).
-"""
+"""What a page shows, as plain values: the templates print these and compute nothing."""
 
 from __future__ import annotations
 
