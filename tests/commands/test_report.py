@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,11 @@ from zoo.bench.records import write_record
 Zoo = Callable[..., Result]
 
 
+def commands_of(text: str) -> set[str]:
+    """Return the commands of a page as they are copied from it."""
+    return {re.sub("<[^>]*>", "", code) for code in re.findall("<code>(.*?)</code>", text)}
+
+
 def test_it_writes_a_page_and_says_where(zoo: Zoo, tmp_path: Path) -> None:
     make_records(tmp_path / "runs" / "records", recipes=["bicubic", "rrdb"], pictures=False)
     done = zoo("report", "--run-root", tmp_path / "runs", "--suite", "samples-x4")
@@ -22,7 +28,7 @@ def test_it_writes_a_page_and_says_where(zoo: Zoo, tmp_path: Path) -> None:
     assert done.stdout.splitlines() == [f"report: {page}"]
     text = page.read_text(encoding="utf-8")
     assert "<h1>Super-resolution on samples-x4</h1>" in text
-    assert "<code>zoo report --suite samples-x4 --profile sweep</code>" in text
+    assert "zoo report --suite samples-x4 --profile sweep" in commands_of(text)
 
 
 def test_a_suite_of_a_file_is_asked_for_by_its_file(zoo: Zoo, tmp_path: Path) -> None:
@@ -31,8 +37,8 @@ def test_a_suite_of_a_file_is_asked_for_by_its_file(zoo: Zoo, tmp_path: Path) ->
     done = zoo("report", "--run-root", tmp_path / "runs", "--suite", suite)
     assert done.exit_code == 0
     text = (tmp_path / "runs" / "report" / "index.html").read_text(encoding="utf-8")
-    assert f"<code>zoo report --suite {suite}</code>" in text
-    assert f"<code>zoo bench bicubic --suite {suite}</code>" in text
+    wanted = {f"zoo report --suite {suite}", f"zoo bench bicubic --suite {suite}"}
+    assert wanted <= commands_of(text)
 
 
 def test_tables_for_papers_lie_beside_it(zoo: Zoo, tmp_path: Path) -> None:
