@@ -2,10 +2,10 @@
 
     python benchmarks/doc_pictures.py docs/images/models.png \
         srresnet-nobn-compact srgan-nobn-compact
-    python benchmarks/doc_pictures.py docs/images/demo.png \
-        runs/rrdb/demo/seed-0 runs/esrgan-wgangp/demo/seed-0
+    python benchmarks/doc_pictures.py demo.png runs/rrdb/demo/seed-0 runs/esrgan-wgangp/demo/seed-0
 
-Photographs and crops are those of the gallery of the suite `samples-x4` that are in colour.
+Photographs and crops are those of the gallery of the suite `samples-x4` that are in colour;
+`docs/images/demo.png` has the same columns and other crops.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ from zoo.registry import GENERATORS
 from zoo.runs.coherence import RecordedRun, read_run
 from zoo.runs.commands import recorded_sources, resume_command, train_command
 from zoo.runs.directory import RunDirectory
-from zoo.runs.verdicts import DIVERGED, judge_again
+from zoo.runs.verdicts import DIVERGED, Verdict, judge_again
 from zoo.weights.tensors import read_tensors
 
 Upscaler = Callable[[Tensor], Tensor]
@@ -119,24 +119,8 @@ def run_candidate(path: Path, book: Book | None = None) -> Candidate:
         identity_sha256=run.identity_sha256,
         pretraining_sha256=run.provenance["identity"].get("pretraining"),
     )
-    return Candidate(
-        target,
-        spec.settings.scale,
-        lambda: _run_generator(directory, spec, run.identity_sha256),
-        _training(run),
-        error=diverged,
-        place=str(path),
-    )
-
-
-def _training(run: RecordedRun) -> TrainingSummary:
-    summary = run.summary
-    verdict = (
-        DIVERGED
-        if summary is None
-        else judge_again(summary["verdict"], run.rows, summary["psnr_y_bicubic"])
-    )
-    return TrainingSummary(
+    verdict = _verdict(run)
+    training = TrainingSummary(
         steps=run.rows[-1]["step"] if summary is None else summary["steps"],
         seconds=0.0 if summary is None else summary["seconds"],
         verdict=verdict,
@@ -146,6 +130,21 @@ def _training(run: RecordedRun) -> TrainingSummary:
         components={} if summary is None else summary["components"],
         num_images=None if summary is None else summary.get("num_images"),
     )
+    return Candidate(
+        target,
+        spec.settings.scale,
+        lambda: _run_generator(directory, spec, run.identity_sha256),
+        training,
+        error=diverged,
+        place=str(path),
+    )
+
+
+def _verdict(run: RecordedRun) -> Verdict:
+    """Return the verdict on a run by the rules of now, of which its summary may not have known."""
+    if run.summary is None:
+        return DIVERGED
+    return judge_again(run.summary["verdict"], run.rows, run.summary["psnr_y_bicubic"])
 
 
 def weights_candidate(

@@ -165,8 +165,7 @@ class ClaimCard:
         name, statement, source: as the registry has them.
         verdict, tone: the verdict, and the class of its colour.
         network: the feature network that the claim is about, empty where about none.
-        effect, interval: as they are written, empty where there is none.
-        seeds: how many it rests on.
+        effect, interval, seeds: as they are written, empty where there is none.
         bar: the effect on the axis that all rows share, in multiples of what matters.
         told: the sentence to quote, and the command for what is missing.
         forest: the effect on an axis of its own.
@@ -343,8 +342,7 @@ class Gallery:
     Attributes:
         methods, seeds: what can be chosen.
         left, right: the methods under the slider at first.
-        note: how crops were embedded.
-        images: the gallery images.
+        note, images: how crops were embedded, and the images.
         opening: of the first one low resolution, baseline, best methods and ground truth.
     """
 
