@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
+
+from benchmarks.tables import as_table as _table
+from benchmarks.tables import spread_text as _spread
 
 MIB = 1 << 20
 GIGA = 1e9
@@ -165,14 +168,5 @@ def _ablation(document: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _spread(told: Mapping[str, float]) -> str:
-    return f"{told['median']:.2f} ({told['least']:.2f} to {told['most']:.2f})"
-
-
 def _values(values: Sequence[float]) -> str:
     return f"{median(values):.0f} ({min(values):.0f} to {max(values):.0f})"
-
-
-def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    cells = [heading, ["---"] * len(heading), *rows]
-    return [f"| {' | '.join(row)} |" for row in cells]
