@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     packages.add_site(options.site, options.basicsr)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
+    clock = "cpu" if options.cpu_time else "wall"
     if options.point is not None:
         way, file = options.point
         point = upscale.memory_point(way, Path(file), options.megapixels, options.tile)
@@ -44,16 +45,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     path = options.output / "peers.json"
     document: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     for part in options.parts or PARTS:
-        document[part] = _measure(part, options)
+        document[part] = _measure(part, options, clock)
         _write(document, options.output)
     print(as_markdown(document))
     return 0 if _all_alike(document.get("train", {})) else 1
 
 
-def _measure(part: str, options: argparse.Namespace) -> dict[str, Any]:
+def _measure(part: str, options: argparse.Namespace, clock: str) -> dict[str, Any]:
     if part == "train":
         return train.measure(
             options.task,
+            clock=clock,
             steps=options.steps,
             repeats=options.repeats,
             seconds=options.seconds,
@@ -62,12 +64,13 @@ def _measure(part: str, options: argparse.Namespace) -> dict[str, Any]:
     if part == "upscale":
         return upscale.measure(
             options.network,
+            clock=clock,
             megapixels=options.megapixels,
             tile=options.tile,
             repeats=options.repeats,
             site=options.site,
         )
-    return score.measure(options.images, count=options.count, repeats=options.repeats)
+    return score.measure(options.images, clock=clock, count=options.count, repeats=options.repeats)
 
 
 def _all_alike(part: dict[str, Any]) -> bool:
@@ -91,6 +94,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--site", type=Path, help="folder that the peers are installed in")
     parser.add_argument("--basicsr", type=Path, help="a checkout, in place of its package")
     parser.add_argument("--threads", type=int, help="of torch and onnxruntime; default: torch's")
+    parser.add_argument(
+        "--cpu-time",
+        action="store_true",
+        help="on a busy machine: time of the processor, not of the wall; with --threads 1",
+    )
     parser.add_argument("--repeats", type=int, default=5, help="turns; default 5")
     parser.add_argument("--output", type=Path, default=RESULTS, metavar="DIR")
     training = parser.add_argument_group("train")
@@ -116,7 +124,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--images", type=Path, nargs="+", default=[], metavar="DIR", help="folders of PNG files"
     )
     scoring.add_argument("--count", type=int, default=20, help="pictures at most; default 20")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.cpu_time and options.threads != 1:
+        parser.error("--cpu-time adds up all threads: it needs --threads 1")
+    return options
 
 
 if __name__ == "__main__":

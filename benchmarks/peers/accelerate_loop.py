@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch.utils.data import DataLoader
 
+from benchmarks.peers.machine import Clock
 from benchmarks.peers.objective import Objective, Setup, set_trainable
 from benchmarks.peers.tasks import BATCH_SIZE, Batch
 from benchmarks.speed.check import Weights, weights_of
@@ -75,9 +76,9 @@ class AccelerateLoop:
         self.average.update_parameters(self.accelerator.unwrap_model(self.generator))
         self.log = {name: term.item() for name, term in {**terms, "d": loss}.items()}
 
-    def block(self, steps: int) -> Block:
+    def block(self, steps: int, clock: Clock) -> Block:
         """Take steps and time them."""
-        return run_block(self, steps)
+        return run_block(self, steps, clock)
 
     def train(self, batches: Sequence[Batch]) -> dict[str, Weights]:
         """Train on batches and return the weights."""

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from basicsr.models import build_model
 from torch import Tensor, nn
 
+from benchmarks.peers.machine import Clock
 from benchmarks.peers.objective import Setup
 from benchmarks.peers.tasks import (
     BATCH_SIZE,
@@ -83,9 +84,9 @@ class BasicSRLoop:
         self.model.feed_data({"lq": lr_image, "gt": hr_image})
         self.model.optimize_parameters(self._step)
 
-    def block(self, steps: int) -> Block:
+    def block(self, steps: int, clock: Clock) -> Block:
         """Take steps and time them."""
-        return run_block(self, steps)
+        return run_block(self, steps, clock)
 
     def train(self, batches: Sequence[Batch]) -> dict[str, Weights]:
         """Train on batches and return the parameters under zoo's names."""

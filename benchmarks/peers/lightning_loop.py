@@ -7,7 +7,6 @@ out of the time. Logger, checkpoints and progress bar are off: no other loop has
 from __future__ import annotations
 
 import logging
-import time
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +15,7 @@ import lightning
 import torch
 from torch.utils.data import DataLoader
 
+from benchmarks.peers.machine import Clock
 from benchmarks.peers.objective import Objective, Setup
 from benchmarks.peers.tasks import BATCH_SIZE, Batch
 from benchmarks.speed.check import Weights, weights_of
@@ -54,14 +54,15 @@ class _Players(lightning.LightningModule):  # type: ignore[misc]  # it is untype
         self.log_dict({**terms, "d": loss}, prog_bar=True)
 
 
-class _Clock(lightning.Callback):  # type: ignore[misc]  # it is untyped
+class _Watch(lightning.Callback):  # type: ignore[misc]  # it is untyped
     """From the end of the last warm step to the end of the last step."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.ends: list[float] = []
+        self._clock = clock
 
     def on_train_batch_end(self, *_: Any) -> None:
-        self.ends.append(time.perf_counter())
+        self.ends.append(self._clock())
 
     @property
     def seconds(self) -> float:
@@ -82,12 +83,12 @@ class LightningLoop:
         self._batches = setup.batches
         self._precision = "bf16-mixed" if setup.bfloat16 else "32-true"
 
-    def block(self, steps: int) -> Block:
+    def block(self, steps: int, clock: Clock) -> Block:
         """Take steps and time them."""
         self.switches.apply()
-        clock, number = _Clock(), WARM_STEPS + steps
-        self._fit([self._batches[turn % len(self._batches)] for turn in range(number)], [clock])
-        return Block(steps * BATCH_SIZE, clock.seconds, 0.0, steps)
+        watch, number = _Watch(clock), WARM_STEPS + steps
+        self._fit([self._batches[turn % len(self._batches)] for turn in range(number)], [watch])
+        return Block(steps * BATCH_SIZE, watch.seconds, 0.0, steps)
 
     def train(self, batches: Sequence[Batch]) -> dict[str, Weights]:
         """Train on batches and return the weights."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,9 @@ import torch
 from benchmarks.peers.packages import found_version
 from zoo.runs.provenance import machine, revision, versions
 
+Clock = Callable[[], float]
+CLOCKS: Final[dict[str, Clock]] = {"wall": time.perf_counter, "cpu": time.process_time}
+"""What seconds are read from; `cpu` does not count while other processes have the processor."""
 FLAGS: Final = (
     "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16",
 )  # fmt: skip
@@ -37,13 +41,15 @@ def has_bfloat16_units(flags: Iterable[str]) -> bool:
     return not BFLOAT16_UNITS.isdisjoint(flags)
 
 
-def provenance(packages: Iterable[str]) -> dict[str, Any]:
+def provenance(packages: Iterable[str], clock: str) -> dict[str, Any]:
     """Return what a part of the page was measured with.
 
     Args:
         packages: the peers that took part.
+        clock: a key of `CLOCKS`.
     """
     return {
+        "clock": clock,
         "command": " ".join(["python -m benchmarks.peers", *sys.argv[1:]]),
         "machine": machine(),
         "flags": cpu_flags(),

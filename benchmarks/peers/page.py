@@ -13,6 +13,12 @@ AIMS: Final = {"float32": 1.3, "bfloat16": 2.4}
 """How many times as fast as each peer a step of zoo's is to be."""
 
 
+BUSY: Final = (
+    "Seconds are CPU time of one thread: other work was on the machine, and its share is not in "
+    "them."
+)
+
+
 def as_markdown(document: Mapping[str, Any]) -> str:
     """Return the page of a document that `benchmarks.peers` writes."""
     parts = (
@@ -46,6 +52,8 @@ def _provenance(part: Mapping[str, Any]) -> list[str]:
         ),
         "",
     ]
+    if part["clock"] == "cpu":
+        lines += [BUSY, ""]
     for package, reason in part["missing"].items():
         lines += [f"- {package}: {reason}."]
     return [*lines, ""] if part["missing"] else lines
@@ -194,7 +202,8 @@ def _score(part: Mapping[str, Any]) -> list[str]:
     return [
         (
             f"{part['images']} pictures ({part['source']}; {part['megapixels']:.1f} MP together), "
-            f"{part['repeats']} turns; PSNR and SSIM of the luma, LPIPS on VGG16."
+            f"{part['repeats']} turns; PSNR and SSIM of the luma, LPIPS on VGG16. "
+            "torchmetrics' SSIM counts windows over a mirrored border, too."
         ),
         "",
         *as_table(("", "images a second", "zoo is times as fast", *differences), cells),

@@ -19,7 +19,14 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.peers import machine, packages
 from benchmarks.peers.objective import Setup
 from benchmarks.peers.tasks import TASKS, Batch, Task, as_numbers, draw_batches, specify
-from benchmarks.speed.check import EXACT, Weights, compare, fresh_components, own_weights
+from benchmarks.speed.check import (
+    EXACT,
+    Weights,
+    compare,
+    fresh_components,
+    own_weights,
+    weights_of,
+)
 from benchmarks.speed.loops import WARM_STEPS, Block, StepBatches, Switches, ZooLoop, run_block
 from benchmarks.speed.measure import spread, take_turns
 from benchmarks.step_profile import operator_rows
@@ -35,6 +42,7 @@ CHECKED_SETTINGS: Final = (*EXACT, "discriminator.width=16")
 """A narrow discriminator: on a CPU a convolution in float64 takes many times as long."""
 LIMIT: Final = 1e-9
 """Largest difference of any weight that passes, in float64; a step moves weights by up to 1e-4."""
+ZOO: Final = "zoo"
 PLAYERS: Final = ("generator", "discriminator")
 NUM_OPERATORS: Final = 12
 BASICSR_DEPARTURES: Final = (
@@ -60,7 +68,7 @@ class PeerLoop(Protocol):
 
     device: torch.device
 
-    def block(self, steps: int) -> Block:
+    def block(self, steps: int, clock: machine.Clock) -> Block:
         """Take warm steps, then steps that are timed."""
 
     def train(self, batches: Sequence[Batch]) -> dict[str, Weights]:
@@ -144,24 +152,38 @@ def _reordered(
 class ZooTraining(ZooLoop):
     """zoo's training on the drawn batches, which it gets as 8-bit images, as its store has them."""
 
+    def train(self, batches: Sequence[Batch]) -> dict[str, Weights]:
+        """Train on batches of 8-bit images and return the weights."""
+        players = self.stage.players
+        for batch in batches:
+            self.step((to_device(batch, players.execution), []))
+        return weights_of(players.generator, players.ema.module, players.discriminator)
+
     def batches(self) -> Generator[StepBatches, None, None]:
         """Yield the batches, over and over."""
         execution = self.stage.players.execution
         for batch in cycle(draw_batches(NUM_BATCHES)):
             yield to_device(batch, execution), []
 
-    def block(self, steps: int) -> Block:
+    def block(self, steps: int, clock: machine.Clock) -> Block:
         """Take steps and time them."""
-        return run_block(self, steps)
+        return run_block(self, steps, clock)
 
 
 def measure(
-    names: Sequence[str], *, steps: int, repeats: int, seconds: float, settings: tuple[str, ...]
+    names: Sequence[str],
+    *,
+    clock: str,
+    steps: int,
+    repeats: int,
+    seconds: float,
+    settings: tuple[str, ...],
 ) -> dict[str, Any]:
     """Check and time every task.
 
     Args:
         names: keys of `TASKS`.
+        clock: a key of `CLOCKS`.
         steps: timed steps in a block.
         repeats: blocks of each loop.
         seconds: of a task in one precision, after which no further turn begins.
@@ -177,7 +199,7 @@ def measure(
     flags = machine.cpu_flags()
     precisions = ["float32", *(["bfloat16"] if machine.has_bfloat16_units(flags) else [])]
     used = dict.fromkeys(peer.package for peer in present.values())
-    document: dict[str, Any] = machine.provenance(used) | {
+    document: dict[str, Any] = machine.provenance(used, clock) | {
         "missing": missing,
         "bfloat16": "bfloat16" in precisions,
         "done": {name: peer.done for name, peer in present.items()},
@@ -188,11 +210,15 @@ def measure(
         task = TASKS[name]
         checks = check_task(task, present)
         same = {name: peer for name, peer in present.items() if checks[name]["passed"]}
-        rows = [
-            row
-            for precision in precisions
-            for row in _time(task, same, precision, steps, repeats, seconds, settings)
-        ]
+        run = partial(_timed_block, machine.CLOCKS[clock])
+        rows = []
+        for precision in precisions:
+            loops, execution = _open(task, same, precision, settings)
+            blocks = take_turns(loops, steps, repeats, seconds, run)
+            profiles = {name: _operators(loop) for name, loop in loops.items()}
+            del loops
+            gc.collect()
+            rows += _rows(same, precision, blocks, profiles, execution)
         document["tasks"][name] = {"title": task.title, "checks": checks, "rows": rows}
     return document
 
@@ -253,57 +279,61 @@ def verdict(
     }
 
 
-def _time(
-    task: Task,
-    present: Mapping[str, Peer],
-    precision: str,
-    steps: int,
-    repeats: int,
-    seconds: float,
-    settings: tuple[str, ...],
-) -> list[dict[str, Any]]:
-    """Time all loops in turns; where zoo's is bfloat16, each peer is as its users have it."""
+def _open(
+    task: Task, present: Mapping[str, Peer], precision: str, settings: tuple[str, ...]
+) -> tuple[dict[str, PeerLoop], dict[str, Any]]:
+    """Return zoo's loop and the peers', and how zoo's is executed.
+
+    Where zoo's is bfloat16, each peer is as its users have it.
+    """
     spec = specify(task, (f"runtime.precision={precision}", *settings))
     switches = Switches.now()
-    zoo_prepared = settle(spec, prepare(spec, CPU), CPU, begun=None)
-    loops: dict[str, PeerLoop | ZooTraining] = {"zoo": ZooTraining(spec, zoo_prepared)}
+    prepared = settle(spec, prepare(spec, CPU), CPU, begun=None)
+    loops: dict[str, PeerLoop] = {ZOO: ZooTraining(spec, prepared)}
     numbers = [as_numbers(batch) for batch in draw_batches(NUM_BATCHES)]
     for name, peer in present.items():
-        mixed = peer.mixed and precision == "bfloat16"
         components = build_components(spec.settings, seed=spec.seed)
+        mixed = peer.mixed and precision == "bfloat16"
         setup = Setup(
             components, spec.settings, numbers, switches, peer.channels_last, bfloat16=mixed
         )
         loops[name] = peer.open(setup, task)
-    blocks = take_turns(loops, steps, repeats, seconds, lambda loop, count: loop.block(count))
-    profiles = {name: _operators(loop) for name, loop in loops.items()}
-    execution = zoo_prepared.execution.describe()
-    del loops
-    gc.collect()
-    switches.apply()
+    return loops, prepared.execution.describe()
+
+
+def _timed_block(clock: machine.Clock, loop: PeerLoop, steps: int) -> Block:
+    return loop.block(steps, clock)
+
+
+def _rows(
+    present: Mapping[str, Peer],
+    precision: str,
+    blocks: Mapping[str, Sequence[Block]],
+    profiles: Mapping[str, Mapping[str, float]],
+    execution: Mapping[str, Any],
+) -> list[dict[str, Any]]:
     rows = []
-    for name, peer_blocks in blocks.items():
-        pairs = zip(blocks["zoo"], peer_blocks, strict=True)
-        is_mixed = name == "zoo" or (name in present and present[name].mixed)
+    for name, taken in blocks.items():
+        pairs = zip(blocks[ZOO], taken, strict=True)
         rows.append(
             {
                 "loop": name,
-                "precision": precision if is_mixed else "float32",
+                "precision": precision if name == ZOO or present[name].mixed else "float32",
                 "zoo_precision": precision,
-                "repeats": len(peer_blocks),
-                "images_per_second": spread([block.rate for block in peer_blocks]),
+                "repeats": len(taken),
+                "images_per_second": spread([block.rate for block in taken]),
                 "ratio": spread([own.rate / other.rate for own, other in pairs]),
                 "operators": profiles[name],
-                "execution": execution if name == "zoo" else None,
+                "execution": execution if name == ZOO else None,
             }
         )
     return rows
 
 
-def _operators(loop: PeerLoop | ZooTraining) -> dict[str, float]:
+def _operators(loop: PeerLoop) -> dict[str, float]:
     """Return the milliseconds a step of the operators that take longest, by their names."""
     with profile(activities=[ProfilerActivity.CPU], acc_events=True) as profiler:
-        block = loop.block(1)
+        block = loop.block(1, machine.CLOCKS["wall"])
     taken = block.steps + WARM_STEPS
     rows = operator_rows(profiler.key_averages(), on_gpu=False)
     return {row["name"]: row["microseconds"] / 1000 / taken for row in rows[:NUM_OPERATORS]}

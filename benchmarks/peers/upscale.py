@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,6 +133,7 @@ WAYS: Final[Mapping[str, Way]] = {
 def measure(
     names: Sequence[str],
     *,
+    clock: str,
     megapixels: float,
     tile: int,
     repeats: int,
@@ -143,6 +143,7 @@ def measure(
 
     Args:
         names: keys of `NETWORKS`.
+        clock: a key of `CLOCKS`.
         megapixels: of the picture that is upscaled.
         tile: side of realesrgan's tiles, in pixels of the picture.
         repeats: timed calls of each way.
@@ -154,7 +155,9 @@ def measure(
         if way.package and (reason := packages.why_missing(way.package)) is not None
     }
     present = {name: way for name, way in WAYS.items() if way.package not in missing}
-    document = machine.provenance([way.package for way in present.values() if way.package]) | {
+    document = machine.provenance(
+        dict.fromkeys(way.package for way in present.values() if way.package), clock
+    ) | {
         "missing": missing,
         "megapixels": megapixels,
         "tile": tile,
@@ -165,7 +168,14 @@ def measure(
     for name in names:
         with TemporaryDirectory() as folder:
             file = write_network(name, Path(folder))
-            found = time_ways(present, file, megapixels=megapixels, tile=tile, repeats=repeats)
+            found = time_ways(
+                present,
+                file,
+                clock=machine.CLOCKS[clock],
+                megapixels=megapixels,
+                tile=tile,
+                repeats=repeats,
+            )
             for way, row in found["rows"].items():
                 row["memory"] = _memory(way, file, megapixels, tile, site)
         document["networks"][name] = {"title": NETWORKS[name], **found}
@@ -189,13 +199,20 @@ def write_network(name: str, folder: Path) -> Path:
 
 
 def time_ways(
-    ways: Mapping[str, Way], file: Path, *, megapixels: float, tile: int, repeats: int
+    ways: Mapping[str, Way],
+    file: Path,
+    *,
+    clock: machine.Clock,
+    megapixels: float,
+    tile: int,
+    repeats: int,
 ) -> dict[str, Any]:
     """Time ways in turns; differences are in levels of 8 bits, from zoo's picture.
 
     Args:
         ways: by name, `zoo` among them.
         file: the model.
+        clock: what seconds are read from.
         megapixels: of the picture.
         tile: side of realesrgan's tiles.
         repeats: timed calls of each.
@@ -208,9 +225,9 @@ def time_ways(
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for repeat in range(repeats):
         for name in ways if repeat % 2 == 0 else reversed(list(ways)):
-            since = time.perf_counter()
+            since = clock()
             calls[name](picture)
-            seconds[name].append(time.perf_counter() - since)
+            seconds[name].append(clock() - since)
     size = results[ZOO].shape[0] * results[ZOO].shape[1] / 1e6
     return {
         "input": list(picture.shape[:2]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -165,7 +166,7 @@ class FakeLoop:
             self.loop.step(batch)
         return weights_of(self.loop.generator, self.loop.average, self.loop.discriminator)
 
-    def block(self, steps: int) -> Block:
+    def block(self, steps: int, _clock: machine.Clock) -> Block:
         return Block(2 * steps, 1.0, 0.0, steps)
 
 
@@ -222,7 +223,7 @@ def training_document(*, passed: bool, ratio: float) -> dict[str, Any]:
     }  # fmt: skip
     rows = [row | {"loop": "zoo", "execution": execution}, row | {"loop": "peer"}]
     return {
-        "train": machine.provenance([]) | {
+        "train": machine.provenance([], "cpu") | {
             "missing": {"lightning": "not installed"}, "bfloat16": False,
             "done": {"peer": "nothing"}, "steps": 1,
             "tasks": {"esrgan": {"title": "ESRGAN", "checks": {"peer": check}, "rows": rows}},
@@ -234,6 +235,7 @@ def test_a_page_names_what_is_missing_and_whether_the_aim_is_reached() -> None:
     page = as_markdown(training_document(passed=True, ratio=1.5))
     assert "- lightning: not installed." in page
     assert machine.NO_UNITS in page
+    assert "CPU time of one thread" in page
     assert "| peer | float32 | 1.50 (1.50 to 1.50) | 1.50 (1.50 to 1.50) | 1.3: reached |" in page
     assert "| peer | yes | 1.0e-12 | 1.0e-04 | 2.0e-04 |" in page
     assert "- peer: another order." in page
@@ -259,7 +261,9 @@ def test_ways_to_upscale_are_compared_in_levels(tmp_path: Path) -> None:
         return lambda picture: np.minimum(own(picture), 252) + np.uint8(3)
 
     ways = {"zoo": upscale.WAYS["zoo"], "brighter": upscale.Way("", "", brighter)}
-    found = upscale.time_ways(ways, file, megapixels=0.001, tile=64, repeats=2)
+    found = upscale.time_ways(
+        ways, file, clock=time.perf_counter, megapixels=0.001, tile=64, repeats=2
+    )
     assert found["rows"]["zoo"]["largest_difference"] == 0
     assert found["rows"]["zoo"]["ratio"]["values"] == [1, 1]
     assert found["rows"]["brighter"]["largest_difference"] == 3
@@ -284,9 +288,8 @@ def test_ways_to_score_take_turns_and_differences_are_the_largest() -> None:
 
         return call
 
-    seconds, scores = score.take_turns(
-        {"zoo": way("zoo", 1.0), "peer": way("peer", 1.5)}, [pair], 2
-    )
+    ways = {"zoo": way("zoo", 1.0), "peer": way("peer", 1.5)}
+    seconds, scores = score.take_turns(ways, [pair], 2, time.perf_counter)
     assert calls == ["zoo", "peer", "zoo", "peer", "peer", "zoo"]
     assert len(seconds["zoo"]) == 2
     assert score.largest_differences(scores["zoo"], scores["peer"]) == dict.fromkeys(
