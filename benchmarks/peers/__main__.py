@@ -42,10 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         point = upscale.memory_point(way, Path(file), options.megapixels, options.tile)
         print(json.dumps(point))
         return 0
-    path = options.output / "peers.json"
-    document: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     for part in options.parts or PARTS:
-        document[part] = _measure(part, options, clock)
+        measured = _measure(part, options, clock)
+        document = _read(options.output) | {part: measured}
         _write(document, options.output)
     print(as_markdown(document))
     return 0 if _all_alike(document.get("train", {})) else 1
@@ -70,13 +69,25 @@ def _measure(part: str, options: argparse.Namespace, clock: str) -> dict[str, An
             repeats=options.repeats,
             site=options.site,
         )
-    return score.measure(options.images, clock=clock, count=options.count, repeats=options.repeats)
+    return score.measure(
+        options.images,
+        clock=clock,
+        count=options.count,
+        side=options.side,
+        repeats=options.repeats,
+    )
 
 
 def _all_alike(part: dict[str, Any]) -> bool:
     """Tell whether every peer that trained took zoo's step."""
     checks = (check for task in part.get("tasks", {}).values() for check in task["checks"].values())
     return all(check["passed"] for check in checks)
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    path = folder / "peers.json"
+    document: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return document
 
 
 def _write(document: dict[str, Any], folder: Path) -> None:
@@ -124,6 +135,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--images", type=Path, nargs="+", default=[], metavar="DIR", help="folders of PNG files"
     )
     scoring.add_argument("--count", type=int, default=20, help="pictures at most; default 20")
+    scoring.add_argument(
+        "--side", type=int, default=500, help="of the squares that are cut where no folder is named"
+    )
     options = parser.parse_args(arguments)
     if options.cpu_time and options.threads != 1:
         parser.error("--cpu-time adds up all threads: it needs --threads 1")

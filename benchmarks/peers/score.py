@@ -152,13 +152,16 @@ WAYS: Final[Mapping[str, tuple[str, Callable[[], Score]]]] = {
 """The package that each way needs, and what opens it."""
 
 
-def measure(images: Sequence[Path], *, clock: str, count: int, repeats: int) -> dict[str, Any]:
+def measure(
+    images: Sequence[Path], *, clock: str, count: int, side: int, repeats: int
+) -> dict[str, Any]:
     """Time every way that is there.
 
     Args:
         images: folders of pictures; none for squares cut from scikit-image's photographs.
         clock: a key of `CLOCKS`.
         count: pictures at most.
+        side: of the squares, in pixels.
         repeats: passes over all pictures.
     """
     missing = dict(packages.REFUSED)
@@ -167,14 +170,14 @@ def measure(images: Sequence[Path], *, clock: str, count: int, repeats: int) -> 
             missing[package] = reason
     ways = {name: opened() for name, (package, opened) in WAYS.items() if package not in missing}
     with TemporaryDirectory() as folder:
-        pairs = read_pairs(images or [_cut(Path(folder), count)], count)
+        pairs = read_pairs(images or [_cut(Path(folder), count, side)], count)
     seconds, scores = take_turns(ways, pairs, repeats, machine.CLOCKS[clock])
     used = [package for package, _ in WAYS.values() if package and package not in missing]
     names = ", ".join(str(Path(*folder.parts[-2:])) for folder in images)
     return machine.provenance(used, clock) | {
         "missing": missing,
         "images": len(pairs),
-        "source": names or "squares cut from scikit-image's photographs",
+        "source": names or f"squares of {side} pixels cut from scikit-image's photographs",
         "megapixels": sum(pair.hr_image[..., 0].size for pair in pairs) / 1e6,
         "repeats": repeats,
         "rows": {
@@ -240,6 +243,6 @@ def read_pairs(folders: Sequence[Path], count: int) -> list[Pair]:
     return pairs
 
 
-def _cut(folder: Path, count: int) -> Path:
-    make_images(folder, count, 500)
+def _cut(folder: Path, count: int, side: int) -> Path:
+    make_images(folder, count, side)
     return folder / "Cut" / "HR"
