@@ -222,7 +222,7 @@ def _memory_in_a_fresh_process(model: str | None, megapixels: float, tile: str) 
 
 def answer_of(command: Sequence[str]) -> dict[str, Any]:
     """Run a script in a process of its own and return the JSON document it prints last."""
-    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603  our own
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603  our own
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 

@@ -25,6 +25,7 @@ def add_site(folder: Path | None, checkout: Path | None = None) -> None:
         folder: where `pip install --target` put the peers; None where they are installed.
         checkout: of BasicSR, to use in place of its package.
     """
+    shim_torchvision()
     if folder is not None:
         sys.path.append(str(folder.resolve()))
     if checkout is not None:
@@ -33,7 +34,6 @@ def add_site(folder: Path | None, checkout: Path | None = None) -> None:
 
 def why_missing(package: str) -> str | None:
     """Return why a peer cannot be used, in words; None where it can."""
-    shim_torchvision()
     try:
         importlib.import_module(package)
     except ModuleNotFoundError as error:
