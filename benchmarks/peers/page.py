@@ -9,6 +9,9 @@ from benchmarks.peers.machine import NO_UNITS
 from benchmarks.tables import as_table, spread_text
 
 MIB: Final = 1 << 20
+GIGA: Final = 1e9
+IMAGES: Final = 2
+"""In a batch."""
 AIMS: Final = {"float32": 1.3, "bfloat16": 2.4}
 """How many times as fast as each peer a step of zoo's is to be."""
 
@@ -65,7 +68,8 @@ def _train(part: Mapping[str, Any]) -> list[str]:
     for task in part["tasks"].values():
         lines += ["", f"### {task['title']}, batches of 2, 128x128", ""]
         lines += _speeds(task["rows"], part["steps"])
-        lines += ["", *_checks(task["checks"]), "", *_operators(task["rows"])]
+        lines += ["", *_checks(task["checks"]), ""]
+        lines += [_limit(task, part["matrix_rate"]), "", *_operators(task["rows"])]
     return lines
 
 
@@ -135,8 +139,11 @@ def _checks(checks: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def _operators(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return where a step's time goes; the profiler's own time is in it."""
-    lines = ["Where a step goes, by operator, in milliseconds of its own under torch.profiler:", ""]
-    loops = {f"{row['loop']}, {row['zoo_precision']}": row["operators"] for row in rows}
+    lines = [
+        "Where a step goes: shares of the longest operators in their sum, by torch.profiler.",
+        "",
+    ]
+    loops = {f"{row['loop']}, {row['zoo_precision']}": _shares(row["operators"]) for row in rows}
     totals: dict[str, float] = {}
     for operators in loops.values():
         for name, spent in operators.items():
@@ -145,11 +152,31 @@ def _operators(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     cells = [
         (
             f"`{name}`",
-            *(f"{spent[name]:.0f}" if name in spent else "" for spent in loops.values()),
+            *(f"{spent[name]:.1%}" if name in spent else "" for spent in loops.values()),
         )
         for name in longest
     ]
     return lines + as_table(("operator", *loops), cells)
+
+
+def _shares(operators: Mapping[str, float]) -> dict[str, float]:
+    total = sum(operators.values())
+    return {name: spent / total for name, spent in operators.items()}
+
+
+def _limit(task: Mapping[str, Any], matrix_rate: float) -> str:
+    """Return how near the processor's limit zoo's steps are, and what is not in convolutions."""
+    row = next(row for row in task["rows"] if row["loop"] == "zoo")
+    rate = row["images_per_second"]["median"] / IMAGES * task["operations"]
+    shares = _shares(row["operators"])
+    inside = sum(share for name, share in shares.items() if "convolution" in name)
+    return (
+        f"A step of zoo's has {task['operations'] / GIGA:.0f} GFLOP and does {rate / GIGA:.0f} "
+        f"GFLOP/s, {rate / matrix_rate:.0%} of a matrix product's {matrix_rate / GIGA:.0f}. "
+        f"Convolutions have {inside:.0%} of it: without all the rest it would be "
+        f"{1 / inside:.2f} times as fast, which bounds what a loop can gain with the same kernels "
+        "in the same precision."
+    )
 
 
 def _upscale(part: Mapping[str, Any]) -> list[str]:

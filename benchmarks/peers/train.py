@@ -30,6 +30,7 @@ from benchmarks.speed.check import (
 )
 from benchmarks.speed.loops import WARM_STEPS, Block, StepBatches, Switches, ZooLoop, run_block
 from benchmarks.speed.measure import spread, take_turns
+from benchmarks.speed.rates import OperationCounter
 from benchmarks.step_profile import operator_rows
 from zoo.recipes.build import build_components
 from zoo.recipes.schema import RunSpec
@@ -46,6 +47,7 @@ LIMIT: Final = 1e-9
 ZOO: Final = "zoo"
 PLAYERS: Final = ("generator", "discriminator")
 NUM_OPERATORS: Final = 12
+MATRIX_SIDE, MATRIX_REPEATS = 1024, 20
 BASICSR_DEPARTURES: Final = (
     "it updates the generator before the discriminator, which zoo updates first",
     (
@@ -205,6 +207,7 @@ def measure(
         "bfloat16": "bfloat16" in precisions,
         "done": {name: peer.done for name, peer in present.items()},
         "steps": steps,
+        "matrix_rate": matrix_rate(machine.CLOCKS[clock]),
         "tasks": {},
     }
     for name in names:
@@ -220,7 +223,12 @@ def measure(
             del loops
             gc.collect()
             rows += _rows(same, precision, blocks, profiles, execution)
-        document["tasks"][name] = {"title": task.title, "checks": checks, "rows": rows}
+        document["tasks"][name] = {
+            "title": task.title,
+            "operations": count_operations(task),
+            "checks": checks,
+            "rows": rows,
+        }
         told = ", ".join(f"{row['loop']} {row['ratio']['median']:.2f}" for row in rows)
         print(f"{task.title}: zoo is times as fast as {told}", file=sys.stderr, flush=True)
     return document
@@ -331,6 +339,27 @@ def _rows(
             }
         )
     return rows
+
+
+def count_operations(task: Task) -> int:
+    """Return the floating-point operations of a step of zoo's."""
+    spec = specify(task, ("runtime.compile=false", "runtime.tune=false"))
+    loop = ZooTraining(spec, settle(spec, prepare(spec, CPU), CPU, begun=None))
+    counter = OperationCounter()
+    with counter:
+        loop.step(next(loop.batches()))
+    return counter.total
+
+
+def matrix_rate(clock: machine.Clock) -> float:
+    """Return operations a second of a large matrix product: what convolutions can hope for."""
+    matrix = torch.randn(MATRIX_SIDE, MATRIX_SIDE)
+    seconds = []
+    for _ in range(MATRIX_REPEATS):
+        since = clock()
+        torch.mm(matrix, matrix)
+        seconds.append(clock() - since)
+    return 2 * MATRIX_SIDE**3 / min(seconds)
 
 
 def _operators(loop: PeerLoop) -> dict[str, float]:

@@ -219,14 +219,17 @@ def training_document(*, passed: bool, ratio: float) -> dict[str, Any]:
     execution = {"precision": "float32", "channels_last": True, "compile": False, "threads": 1}
     row = {
         "precision": "float32", "zoo_precision": "float32", "repeats": 3, "images_per_second": told,
-        "ratio": told, "operators": {"conv|fast": 12.0}, "execution": None,
+        "ratio": told, "operators": {"aten::convolution": 30.0, "aten::copy_": 10.0},
+        "execution": None,
     }  # fmt: skip
     rows = [row | {"loop": "zoo", "execution": execution}, row | {"loop": "peer"}]
     return {
         "train": machine.provenance([], "cpu") | {
             "missing": {"lightning": "not installed"}, "bfloat16": False,
             "done": {"peer": "nothing"}, "steps": 1,
-            "tasks": {"esrgan": {"title": "ESRGAN", "checks": {"peer": check}, "rows": rows}},
+            "matrix_rate": 4e9, "tasks": {"esrgan": {
+                "title": "ESRGAN", "operations": 4e9, "checks": {"peer": check}, "rows": rows,
+            }},
         }
     }  # fmt: skip
 
@@ -236,6 +239,9 @@ def test_a_page_names_what_is_missing_and_whether_the_aim_is_reached() -> None:
     assert "- lightning: not installed." in page
     assert machine.NO_UNITS in page
     assert "CPU time of one thread" in page
+    assert "4 GFLOP and does 3 GFLOP/s, 75% of a matrix product's 4" in page
+    assert "Convolutions have 75% of it: without all the rest it would be 1.33 times" in page
+    assert "| `aten::copy_` | 25.0% | 25.0% |" in page
     assert "| peer | float32 | 1.50 (1.50 to 1.50) | 1.50 (1.50 to 1.50) | 1.3: reached |" in page
     assert "| peer | yes | 1.0e-12 | 1.0e-04 | 2.0e-04 |" in page
     assert "- peer: another order." in page
