@@ -25,8 +25,8 @@ import torch
 
 import zoo
 from benchmarks.speed import script
-from benchmarks.speed.page import shown_spread, table
 from benchmarks.speed.precision import EMULATED, PRECISIONS, in_precision, measure_precision
+from benchmarks.tables import as_table, spread_text
 from zoo.bench.api import Request, run_benchmark
 from zoo.bench.records import Record
 from zoo.bench.samples import pair, scores_of
@@ -208,7 +208,7 @@ def _scores_in_words(document: Mapping[str, Any]) -> list[str]:
         "",
         "bfloat16 minus float32, paired by seed and image, with the 95 % interval.",
         "",
-        *table(("recipe", "metric", "float32", "bfloat16", "difference", "aim"), rows),
+        *as_table(("recipe", "metric", "float32", "bfloat16", "difference", "aim"), rows),
         "",
         *(["Verdicts on trainings that are not all stable:", "", *odd, ""] if odd else []),
     ]
@@ -224,8 +224,8 @@ def _speeds_in_words(document: Mapping[str, Any]) -> list[str]:
     rows = [
         (
             recipe,
-            *(shown_spread(told[name], 3) for name in ("float32", "bfloat16")),
-            shown_spread(told["ratio"]),
+            *(spread_text(told[name], 3) for name in ("float32", "bfloat16")),
+            spread_text(told["ratio"]),
             _speed_aim(told["ratio"]["median"]) if is_told else "not judged",
         )
         for recipe, told in speed.items()
@@ -236,7 +236,7 @@ def _speeds_in_words(document: Mapping[str, Any]) -> list[str]:
         *([] if is_told else [f"Emulated: {EMULATED}. The speeds below mean nothing.", ""]),
         caption,
         "",
-        *table(("recipe", "float32", "bfloat16", "ratio", "aim"), rows),
+        *as_table(("recipe", "float32", "bfloat16", "ratio", "aim"), rows),
     ]
 
 

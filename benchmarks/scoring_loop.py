@@ -46,7 +46,7 @@ def loop_scores(
     found = {}
     for hr_file, lr_file in files:
         hr_array, lr_array = (np.asarray(Image.open(file)) for file in (hr_file, lr_file))
-        sr_image = network(_tensor(lr_array).div(255.0).to(device)).clamp(0, 1).cpu()
+        sr_image = network(tensor(lr_array).div(255.0).to(device)).clamp(0, 1).cpu()
         sr_array = (sr_image[0].permute(1, 2, 0).numpy() * 255.0 + 0.5).astype(np.uint8)
         found[hr_file.stem] = _scores(sr_array, hr_array, lr_array, lite1)
     return found
@@ -57,8 +57,8 @@ def _scores(
 ) -> dict[str, float]:
     cut = slice(SCALE, -SCALE)
     arrays = [array[cut, cut] for array in (sr_array, hr_array)]
-    sr_y, hr_y = (_tensor(_luma(array)) for array in arrays)
-    sr, hr = (_tensor(array) for array in arrays)
+    sr_y, hr_y = (tensor(luma(array)) for array in arrays)
+    sr, hr = (tensor(array) for array in arrays)
     shrunk = downscale(sr_array, SCALE)
     return {
         "psnr-y": piq.psnr(sr_y.double(), hr_y.double(), data_range=255.0).item(),
@@ -69,22 +69,23 @@ def _scores(
         "ms-gmsd": piq.multi_scale_gmsd(sr, hr, data_range=255.0).item(),
         "lite1-distance": _lite1_distance(sr, hr, lite1),
         "lr-psnr": piq.psnr(
-            _tensor(shrunk).double(), _tensor(lr_array).double(), data_range=255.0
+            tensor(shrunk).double(), tensor(lr_array).double(), data_range=255.0
         ).item(),
-        "hf-energy": 10 * math.log10((_power(_luma(arrays[0])) + 1 / 12)
-                                     / (_power(_luma(arrays[1])) + 1 / 12)),
+        "hf-energy": 10 * math.log10((_power(luma(arrays[0])) + 1 / 12)
+                                     / (_power(luma(arrays[1])) + 1 / 12)),
     }  # fmt: skip
 
 
-def _tensor(array: np.ndarray) -> Tensor:
+def tensor(array: np.ndarray) -> Tensor:
     """Return `(1, C, H, W)` float32 in 0..255."""
     planes = array[:, :, None] if array.ndim == 2 else array
     return torch.from_numpy(planes.transpose(2, 0, 1).copy()).unsqueeze(0).float()
 
 
-def _luma(array: np.ndarray) -> np.ndarray:
-    luma = 16.0 + (array.astype(np.float64) @ (65.481, 128.553, 24.966)) / 255.0
-    return (luma + 0.5).astype(np.uint8)
+def luma(array: np.ndarray) -> np.ndarray:
+    """Return the BT.601 luma of `(H, W, 3)` or `(H, W)` uint8, rounded, 16..235."""
+    levels = 16.0 + (array.astype(np.float64) @ (65.481, 128.553, 24.966)) / 255.0
+    return (levels + 0.5).astype(np.uint8)
 
 
 def _lite1_distance(sr: Tensor, hr: Tensor, lite1: nn.Module) -> float:

@@ -73,7 +73,7 @@ def measure(spec: RunSpec, device: str, rows: int) -> dict[str, Any]:
         with profile(activities=activities, acc_events=True) as profiler:
             loop.step(batch)
             synchronise(loop.device)
-    found = _rows(profiler.key_averages(), on_gpu=on_gpu)
+    found = operator_rows(profiler.key_averages(), on_gpu=on_gpu)
     total = sum(row["microseconds"] for row in found)
     return {
         "device": torch.cuda.get_device_name(loop.device) if on_gpu else "cpu",
@@ -109,7 +109,7 @@ def markdown(document: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rows(events: Iterable[FunctionEventAvg], *, on_gpu: bool) -> list[dict[str, Any]]:
+def operator_rows(events: Iterable[FunctionEventAvg], *, on_gpu: bool) -> list[dict[str, Any]]:
     """Return what took time by itself, the longest first; on a GPU kernels, not their callers."""
     kind = "CUDA" if on_gpu else "CPU"
     spent: list[dict[str, Any]] = [

@@ -217,7 +217,12 @@ def _memory_cell(point: dict[str, Any]) -> str:
 def _memory_in_a_fresh_process(model: str | None, megapixels: float, tile: str) -> dict[str, Any]:
     command = [sys.executable, str(Path(__file__).resolve()), "--point", f"{megapixels},{tile}"]
     command += [] if model is None else ["--model", model]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603  itself
+    return answer_of(command)
+
+
+def answer_of(command: Sequence[str]) -> dict[str, Any]:
+    """Run a script in a process of its own and return the JSON document it prints last."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603  our own
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 

@@ -80,10 +80,10 @@ def check_family(
     with closing(step_batches(assemble_stage(spec, prepared), 0)) as batches:
         fed = list(itertools.islice(batches, num_steps))
     single, double = torch.float32, torch.float64
-    precise = _compare(_plain(spec, prepared, fed, double), _own(spec, prepared, fed, double))
+    precise = compare(_plain(spec, prepared, fed, double), own_weights(spec, prepared, fed, double))
     plain = _plain(spec, prepared, fed, single)
-    rounded = _compare(plain, _own(spec, prepared, fed, single))
-    control = _compare(plain, _plain(spec, prepared, fed, single, moved=True))
+    rounded = compare(plain, own_weights(spec, prepared, fed, single))
+    control = compare(plain, _plain(spec, prepared, fed, single, moved=True))
     return {
         "steps": num_steps,
         "limit": LIMIT,
@@ -94,11 +94,11 @@ def check_family(
     }
 
 
-def _own(
+def own_weights(
     spec: RunSpec, prepared: Prepared, fed: Sequence[StepBatches], dtype: torch.dtype
 ) -> dict[str, Weights]:
     """Train zoo's step and return the weights it ends with."""
-    stage = assemble_stage(spec, replace(prepared, components=_components(spec, dtype)))
+    stage = assemble_stage(spec, replace(prepared, components=fresh_components(spec, dtype)))
     players, execution = stage.players, prepared.execution
     for number, (own, extra) in enumerate(fed):
         torch.manual_seed(number)  # the penalty draws from it
@@ -106,7 +106,7 @@ def _own(
         set_learning_rates(players, factor)
         fresh = [_as(to_device(one, execution), dtype) for one in extra]
         training_step(players, _as(to_device(own, execution), dtype), fresh)
-    return _weights(players.generator, players.ema.module, players.discriminator)
+    return weights_of(players.generator, players.ema.module, players.discriminator)
 
 
 def _plain(
@@ -118,7 +118,7 @@ def _plain(
     moved: bool = False,
 ) -> dict[str, Weights]:
     """Train the plain loop and return the weights it ends with."""
-    device, components = prepared.execution.device, _components(spec, dtype)
+    device, components = prepared.execution.device, fresh_components(spec, dtype)
     if moved:
         _move(components)
     loop = Reference(components, spec.settings, num_steps=prepared.num_steps, device=device)
@@ -130,10 +130,10 @@ def _plain(
     for number, (own, extra) in enumerate(fed):
         torch.manual_seed(number)
         loop.step(placed(own), [placed(one) for one in extra])
-    return _weights(loop.generator, loop.average, loop.discriminator)
+    return weights_of(loop.generator, loop.average, loop.discriminator)
 
 
-def _components(spec: RunSpec, dtype: torch.dtype) -> Components:
+def fresh_components(spec: RunSpec, dtype: torch.dtype) -> Components:
     """Build the networks anew, with the same initial weights each time."""
     components = build_components(spec.settings, seed=spec.seed)
     for module in components.modules().values():
@@ -153,7 +153,7 @@ def _as(batch: Batch, dtype: torch.dtype) -> Batch:
     return batch[0].to(dtype), batch[1].to(dtype)
 
 
-def _weights(
+def weights_of(
     generator: nn.Module, average: nn.Module, discriminator: nn.Module | None
 ) -> dict[str, Weights]:
     """Return copies of all weights; of the average its parameters, which both loops average."""
@@ -166,7 +166,8 @@ def _weights(
     return found
 
 
-def _compare(first: dict[str, Weights], second: dict[str, Weights]) -> Difference:
+def compare(first: dict[str, Weights], second: dict[str, Weights]) -> Difference:
+    """Return how far the weights of the first are from those of the second, by network."""
     largest, where = {}, {}
     for network, weights in first.items():
         differences = {

@@ -7,7 +7,7 @@ same functions. Not here: the plain loop's step (`benchmarks.speed.reference`).
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -203,7 +203,7 @@ class Block:
         return self.images / self.seconds
 
 
-def run_block(loop: Loop, steps: int) -> Block:
+def run_block(loop: Loop, steps: int, clock: Callable[[], float] = time.perf_counter) -> Block:
     """Take steps with a loop and time them; its loading processes live as long as the block."""
     loop.switches.apply()
     waiting = 0.0
@@ -211,14 +211,14 @@ def run_block(loop: Loop, steps: int) -> Block:
         for _ in range(WARM_STEPS):
             loop.step(next(batches))
         synchronise(loop.device)
-        begun = time.perf_counter()
+        begun = clock()
         for _ in range(steps):
-            since = time.perf_counter()
+            since = clock()
             batch = next(batches)
-            waiting += time.perf_counter() - since
+            waiting += clock() - since
             loop.step(batch)
         synchronise(loop.device)
-        seconds = time.perf_counter() - begun
+        seconds = clock() - begun
     return Block(steps * loop.batch_size, seconds, waiting, steps)
 
 

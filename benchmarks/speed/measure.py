@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -82,7 +82,11 @@ def measure_family(
 
 
 def take_turns(
-    loops: Mapping[str, Loop], steps: int, repeats: int, seconds: float
+    loops: Mapping[str, Any],
+    steps: int,
+    repeats: int,
+    seconds: float,
+    run: Callable[[Any, int], Block] = run_block,
 ) -> dict[str, list[Block]]:
     """Return blocks of steps of each loop, taken in turns; turn about goes first.
 
@@ -91,6 +95,7 @@ def take_turns(
         steps: timed steps in a block.
         repeats: blocks of each loop.
         seconds: after which no further turn begins, once there are `FEWEST_PAIRS`.
+        run: takes the steps of a block with a loop and times them.
     """
     ends = time.perf_counter() + seconds
     blocks: dict[str, list[Block]] = {name: [] for name in loops}
@@ -98,7 +103,7 @@ def take_turns(
         if repeat >= FEWEST_PAIRS and time.perf_counter() > ends:
             break
         for name in loops if repeat % 2 == 0 else reversed(list(loops)):
-            blocks[name].append(run_block(loops[name], steps))
+            blocks[name].append(run(loops[name], steps))
             if loops[name].device.type == "cuda":
                 torch.cuda.empty_cache()  # another loop may need what this one keeps
     return blocks

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
 from benchmarks.speed.sizes import FAMILIES
+from benchmarks.tables import as_table, spread_text
 
 MIB = 1 << 20
 GIGA = 1e9
@@ -47,9 +48,9 @@ def _speeds(document: Mapping[str, Any]) -> list[str]:
     rows = [
         (
             family["title"],
-            shown_spread(family["reference"]["images_per_second"]),
-            shown_spread(family["zoo"]["images_per_second"]),
-            shown_spread(family["ratio"]),
+            spread_text(family["reference"]["images_per_second"]),
+            spread_text(family["zoo"]["images_per_second"]),
+            spread_text(family["ratio"]),
             _executed(family["execution"]),
         )
         for family in document["families"].values()
@@ -60,7 +61,7 @@ def _speeds(document: Mapping[str, Any]) -> list[str]:
     return [
         f"Median (least to most) of {counted} pairs of blocks of {first['steps']} steps.",
         "",
-        *table(("family", "plain loop", "zoo", "ratio", "zoo's execution"), rows),
+        *as_table(("family", "plain loop", "zoo", "ratio", "zoo's execution"), rows),
     ]
 
 
@@ -96,7 +97,7 @@ def _costs(document: Mapping[str, Any]) -> list[str]:
         "family", "loop", "waiting for data", "peak memory, MiB", "GFLOP/s", "of a matrix product",
         "of the best convolution", "of its own convolutions",
     )  # fmt: skip
-    return table(heading, rows)
+    return as_table(heading, rows)
 
 
 def _memory(memory: Mapping[str, int]) -> str:
@@ -109,7 +110,7 @@ def _rates(document: Mapping[str, Any]) -> list[str]:
     rates = document["rates"]
     names = list(next(iter(rates.values())))
     rows = [(name, *(f"{rates[kind][name] / GIGA:,.0f}" for kind in rates)) for name in names]
-    return table(("", *rates), rows)
+    return as_table(("", *rates), rows)
 
 
 def _data(document: Mapping[str, Any]) -> list[str]:
@@ -123,7 +124,7 @@ def _data(document: Mapping[str, Any]) -> list[str]:
     return [
         f"Patches of {data['lr_patch_size']} and {data['hr_patch_size']} pixels, one thread.",
         "",
-        *table(("", "crops a second", "ratio"), rows),
+        *as_table(("", "crops a second", "ratio"), rows),
     ]
 
 
@@ -141,7 +142,7 @@ def _check(document: Mapping[str, Any]) -> list[str]:
     return [
         f"Largest difference of any weight after {first['steps']} steps on the same batches.",
         "",
-        *table(
+        *as_table(
             (
                 "family",
                 "float64, zoo and plain loop",
@@ -160,14 +161,14 @@ def _ablation(document: Mapping[str, Any]) -> list[str]:
     rows = [
         (
             title,
-            *(shown_spread(ratios[title]) if title in ratios else "" for ratios in found.values()),
+            *(spread_text(ratios[title]) if title in ratios else "" for ratios in found.values()),
         )
         for title in titles
     ]
     return [
         "Images a second with it over those without it, all else in place: median (least to most).",
         "",
-        *table(("", *found), rows),
+        *as_table(("", *found), rows),
     ]
 
 
@@ -178,28 +179,16 @@ def _precision(document: Mapping[str, Any]) -> list[str]:
     rows = [
         (
             FAMILIES[family].title,
-            *(shown_spread(told[name]) for name in ("float32", "bfloat16", "ratio")),
+            *(spread_text(told[name]) for name in ("float32", "bfloat16", "ratio")),
         )
         for family, told in found.items()
     ]
     return [
         "Seconds a step, and how many times as fast bfloat16 is: median (least to most) of pairs.",
         "",
-        *table(("family", "float32", "bfloat16", "ratio"), rows),
+        *as_table(("family", "float32", "bfloat16", "ratio"), rows),
     ]
-
-
-def shown_spread(told: Mapping[str, float], digits: int = 2) -> str:
-    """Return the median of some values, and the least and the most of them."""
-    parts = (f"{told[name]:.{digits}f}" for name in ("median", "least", "most"))
-    return "{} ({} to {})".format(*parts)
 
 
 def _values(values: Sequence[float]) -> str:
     return f"{median(values):.0f} ({min(values):.0f} to {max(values):.0f})"
-
-
-def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return the lines of a table of Markdown."""
-    cells = [heading, ["---"] * len(heading), *rows]
-    return [f"| {' | '.join(row)} |" for row in cells]
