@@ -19,6 +19,7 @@ from benchmarks import (
     upscaling_speed,
     verdict_simulation,
 )
+from benchmarks.peers import page as peers
 from benchmarks.speed import page as speed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -30,6 +31,7 @@ OTHERS: dict[str, Callable[[dict[str, Any]], str]] = {
     "memory": memory_prediction.to_markdown,
     "scoring_speed": scoring_speed.markdown,
     "statistics": statistics_simulation.markdown,
+    "peers": peers.as_markdown,
     "upscaling_speed": upscaling_speed.as_markdown,
     "verdicts": verdict_simulation.markdown,
     "speed/feature-networks": feature_network_speed.markdown,
