@@ -258,7 +258,11 @@ def test_closed_forms_of_the_second_implementation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "psnr", "ssim"), [("Set5", 28.418, 0.8101), ("Set14", 25.993, 0.7023)]
+    ("name", "psnr", "ssim"),
+    [
+        ("Set5", 28.418, 0.8101),
+        pytest.param("Set14", 25.993, 0.7023, marks=pytest.mark.slow),
+    ],
 )
 def test_the_published_values_are_hit(
     shared_data: Path, name: str, psnr: float, ssim: float

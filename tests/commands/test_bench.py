@@ -309,6 +309,7 @@ def model_file(run_root: Path, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_model_by_its_name_its_folder_and_its_file(
     bench: Bench, model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,7 +24,7 @@ TOKENS = [
     *("name: vgg", "weight: 2", "extends: esrgan", "losses: 3", "generator: [1]", "profiles: null"),
 ]
 FUZZ = settings(
-    max_examples=40,
+    max_examples=20,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

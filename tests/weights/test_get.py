@@ -307,7 +307,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 @pytest.mark.parametrize(
     "second",
     [
-        pytest.param(FIRST, id="the same"),
+        pytest.param(FIRST, id="the same", marks=pytest.mark.slow),
         pytest.param(SECOND, id="another in the same file", marks=pytest.mark.slow),
     ],
 )
