@@ -142,10 +142,11 @@ def test_the_losses_written_out_are_zoo_s(name: str) -> None:
     for key, term in generator_terms(players, sr_image, hr_image).items():
         theirs = objective.generator_terms(discriminator, sr_image, hr_image)
         written = theirs["gan" if key == "adversarial" else key]
-        assert float(written) == pytest.approx(float(players.weights[key] * term), rel=1e-4)
+        ours = players.weights[key] * term
+        assert written.item() == pytest.approx(ours.item(), rel=1e-4)
     own = adversary.discriminator_loss(discriminator, hr_image, sr_image.detach())["total"]
     loss = objective.discriminator_loss(discriminator, hr_image, sr_image.detach())
-    assert float(loss) == pytest.approx(float(own), rel=1e-4)
+    assert loss.item() == pytest.approx(own.item(), rel=1e-4)
 
 
 class FakeLoop:
