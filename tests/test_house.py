@@ -19,14 +19,14 @@ VAGUE_NAMES = {"utils", "util", "helpers", "helper", "misc", "common", "tools"}
 
 LAYERS = [
     {"errors"},
-    {"files", "letters", "packages", "signals", "streams"},
+    {"files", "letters", "packages", "signals", "streams", "text"},
     {"registry", "plugins", "fingerprints"},
     {"apart"},
     {"generators", "discriminators", "adversaries", "losses", "metrics", "data"}
     | {"weights", "features"},
     {"recipes"},
-    {"runs"},
-    {"models"},
+    {"runs", "records"},
+    {"models", "compare", "cost"},
     {"train", "bench", "upscaling"},
     {"sweep", "report", "testing", "exchange", "scaffold"},
     {"api"},
@@ -215,7 +215,7 @@ def logic_strings(path: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.value
 
 
-MEASURING = {"metrics", "features", "bench", "report"}
+MEASURING = {"metrics", "features", "bench", "compare", "report"}
 """Parts that name metrics, some of which are called as a loss is."""
 
 

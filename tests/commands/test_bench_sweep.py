@@ -19,10 +19,10 @@ from typer.testing import Result
 import zoo as package
 from tests.running import ending_group, stop_group, wait_for_rows
 from tests.runs.made_up import begin_run, finish_run
-from zoo.bench.records import read_records
 from zoo.recipes.book import load_book
 from zoo.recipes.schema import RunSpec
 from zoo.recipes.variants import specify
+from zoo.records.record import read_records
 from zoo.runs.directory import RunDirectory, run_path
 from zoo.sweep.engine import Outcome, Settings, Status, _job
 from zoo.sweep.worker import run_job

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.report.synthetic import RECIPES, make_record, make_records
-from zoo.bench.records import Curves
-from zoo.bench.statistics import Interval
-from zoo.bench.verdicts import ClaimResult, Verdict
+from zoo.compare.statistics import Interval
+from zoo.compare.verdicts import ClaimResult, Verdict
+from zoo.records.record import Curves
 from zoo.report.claims import TONES, claim_cards
 from zoo.report.commands import pieces
 from zoo.report.curves import training_curves

@@ -1,4 +1,4 @@
-"""Measuring: what a generator is worth and what it costs. Imports nothing of training.
+"""Scoring: generators on suites, each result a record. Imports nothing of training.
 
 The package can be called: `zoo.bench("srresnet", profile="demo")` is `zoo.bench.api.bench`.
 """

@@ -30,9 +30,6 @@ from zoo.bench.candidates import (
 from zoo.bench.evaluate import Scorer
 from zoo.bench.judges import create_metrics
 from zoo.bench.naming import told_apart
-from zoo.bench.order import Order
-from zoo.bench.records import Record
-from zoo.bench.selection import narrowed
 from zoo.bench.selftest_lpips import METRIC
 from zoo.bench.session import (
     Asked,
@@ -44,7 +41,7 @@ from zoo.bench.session import (
     self_test,
 )
 from zoo.bench.suites import Suite, open_suite
-from zoo.bench.tables import summary
+from zoo.compare.tables import summary
 from zoo.errors import IntegrityError, PluginError, RecipeError, UnfitFileError
 from zoo.metrics import named_metrics
 from zoo.metrics.base import Metric
@@ -57,6 +54,9 @@ from zoo.recipes.resolve import resolve, written_settings
 from zoo.recipes.schema import ComponentSpec, Runtime
 from zoo.recipes.targets import sort_targets
 from zoo.recipes.tree import Leaves, component_name
+from zoo.records.order import Order
+from zoo.records.record import Record
+from zoo.records.selection import narrowed
 from zoo.registry import GENERATORS, METRICS
 from zoo.runs.commands import source_options
 from zoo.runs.device import choose_device, default_profile, plan_execution
@@ -200,7 +200,7 @@ def bench(
         plugins: Python files with components; they are executed.
 
     Returns:
-        As `zoo.bench.tables.summary`; `attrs["missing"]` lists the runs that are not there.
+        As `zoo.compare.tables.summary`; `attrs["missing"]` lists the runs that are not there.
 
     Raises:
         ZooError: see `run_benchmark`; also if a recipe of the book is wrong.

@@ -19,10 +19,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from zoo.bench.budget import budget_of
 from zoo.bench.dynamics import curves, measures
-from zoo.bench.records import Target, TrainingSummary
-from zoo.bench.run_state import changed_code, divergence
 from zoo.errors import DataError, PluginError, RecipeError, UnknownNameError, WeightsError
 from zoo.files import file_sha256
 from zoo.fingerprints import scoring_hash
@@ -37,10 +34,13 @@ from zoo.recipes.problems import raise_problems
 from zoo.recipes.reader import parse_document
 from zoo.recipes.schema import ComponentSpec, RecipeSettings, RunSpec
 from zoo.recipes.variants import run_name, shaping, with_variant
+from zoo.records.budget import budget_of
+from zoo.records.record import Target, TrainingSummary
 from zoo.registry import GENERATORS
 from zoo.runs.coherence import RecordedRun, read_run
 from zoo.runs.commands import recorded_sources, resume_command, train_command
 from zoo.runs.directory import RunDirectory
+from zoo.runs.run_state import changed_code, divergence
 from zoo.runs.verdicts import DIVERGED, Verdict, judge_again
 from zoo.weights.tensors import read_tensors
 

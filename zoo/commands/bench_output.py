@@ -11,10 +11,10 @@ from zoo.commands.output import Table, draws, note, print_rows, print_table, pri
 
 if TYPE_CHECKING:
     from zoo.bench.api import Request, Result
-    from zoo.bench.factorial import Effect
-    from zoo.bench.records import Record
     from zoo.bench.session import Missing
+    from zoo.compare.factorial import Effect
     from zoo.recipes.book import Book
+    from zoo.records.record import Record
     from zoo.sweep.plan import Measure, PlannedRun
 
 
@@ -30,7 +30,7 @@ def print_result(
     book: Book, result: Result, request: Request, form: Form, matrix: str | None
 ) -> None:
     """Print the rows of a benchmark; on a terminal also the verdicts they allow."""
-    from zoo.bench.selection import narrowed
+    from zoo.records.selection import narrowed
 
     form.show(book, narrowed(result.records, request.metrics))
     if form.name != "terminal":
@@ -78,7 +78,7 @@ def _duration(runs: Sequence[PlannedRun]) -> str:
 
 
 def _show_tables(book: Book, records: Sequence[Record]) -> None:
-    from zoo.bench.tables import terminal_tables
+    from zoo.compare.tables import terminal_tables
 
     console = stdout()
     width = console.width if draws(console) else None
@@ -90,25 +90,25 @@ def _show_tables(book: Book, records: Sequence[Record]) -> None:
 
 
 def _show_json(book: Book, records: Sequence[Record]) -> None:
-    from zoo.bench.tables import json_rows
+    from zoo.compare.tables import json_rows
 
     print_rows(json_rows(records, order=list(book.recipes)))
 
 
 def _show_csv(book: Book, records: Sequence[Record]) -> None:
-    from zoo.bench.formats import csv
+    from zoo.compare.formats import csv
 
     print_text(csv(records, order=list(book.recipes)))
 
 
 def _show_markdown(book: Book, records: Sequence[Record]) -> None:
-    from zoo.bench.formats import markdown
+    from zoo.compare.formats import markdown
 
     print_text(markdown(records, order=list(book.recipes)))
 
 
 def _show_latex(book: Book, records: Sequence[Record]) -> None:
-    from zoo.bench.formats import latex
+    from zoo.compare.formats import latex
 
     print_text(latex(records, order=list(book.recipes)))
 
@@ -127,7 +127,7 @@ FORMS = {
 
 def _print_claims(book: Book, result: Result, request: Request) -> None:
     """Print the verdict on each claim both of whose sides were asked for."""
-    from zoo.bench.verdicts import judge_claims, num_tested
+    from zoo.compare.verdicts import judge_claims, num_tested
 
     asked = {r.target.recipe for r in result.records if r.target.kind in ("run", "baseline")}
     claims = [claim for claim in book.claims.values() if asked >= set(claim.contrast.recipes)]
@@ -148,7 +148,7 @@ def _print_claims(book: Book, result: Result, request: Request) -> None:
 
 def _print_effects(book: Book, result: Result, request: Request, matrix: str) -> None:
     """Print main effects and two-way interactions of a factorial on each metric scored."""
-    from zoo.bench.factorial import effects
+    from zoo.compare.factorial import effects
     from zoo.metrics import metric_key
     from zoo.recipes.matrices import matrix_cells
 

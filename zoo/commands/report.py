@@ -97,7 +97,7 @@ def _write_tables(
     folder: Path, selection: Selection, order: list[str], wanted: tuple[bool, bool]
 ) -> None:
     """Write the tables of a page as Markdown, as LaTeX, as both or not at all."""
-    from zoo.bench.formats import latex, markdown
+    from zoo.compare.formats import latex, markdown
     from zoo.files import write_atomically
 
     forms = (("tables.md", markdown), ("tables.tex", latex))

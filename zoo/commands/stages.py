@@ -1,6 +1,6 @@
 """A resolved run as `zoo show` presents it: its stages, every value and origin, what it costs.
 
-Resolving is `zoo.recipes`' work, counting `zoo.bench.cost`'s.
+Resolving is `zoo.recipes`' work, counting `zoo.cost.measure`'s.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from zoo.bench.cost import Cost, measure_cost
 from zoo.commands.output import Table, value_text
+from zoo.cost.measure import Cost, measure_cost
 from zoo.recipes.checks import generator_arguments
 from zoo.recipes.problems import KeyPath, dotted
 from zoo.recipes.resolve import PRETRAINING, Resolved

@@ -19,8 +19,6 @@ from typing import Final, Literal, TypeGuard
 import torch
 from torch import Tensor
 
-from zoo.bench.records import Record
-from zoo.bench.run_state import divergence
 from zoo.data.images import read_image, to_rgb
 from zoo.data.sources import open_source
 from zoo.errors import DataError, IntegrityError, RecipeError
@@ -34,7 +32,9 @@ from zoo.models.file import SUFFIX, is_model_file, read_model, write_model
 from zoo.models.find import find_model
 from zoo.models.model import Model
 from zoo.models.store import CARD_FILE, MODEL_FILE, RECORDS_FOLDER
+from zoo.records.record import Record
 from zoo.runs.directory import RunDirectory
+from zoo.runs.run_state import divergence
 
 Format = Literal["safetensors", "onnx"]
 ONNX_FILE: Final = f"model{ONNX}"

@@ -9,8 +9,8 @@ import math
 import re
 from collections.abc import Sequence
 
-from zoo.bench.records import Column
 from zoo.letters import on_one_line
+from zoo.records.record import Column
 
 MINUS = "\N{MINUS SIGN}"
 MISSING = "\N{EN DASH}"

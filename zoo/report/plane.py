@@ -14,7 +14,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from zoo.bench.records import Column, Record
+from zoo.records.record import Column, Record
 from zoo.report.figures import drawing, to_svg
 from zoo.report.labels import LETTER_WIDTH, Box, place_labels
 from zoo.report.model import Plane, PlaneRow, Plot

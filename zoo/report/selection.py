@@ -1,7 +1,7 @@
 """Which records a page shows: one suite under one profile.
 
-Not here: which records may stand beside each other (`zoo.bench.selection`), means and intervals
-(`zoo.bench.comparisons`).
+Not here: which records may stand beside each other (`zoo.records.selection`), means and intervals
+(`zoo.compare.comparisons`).
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from zoo.bench.comparisons import Comparison, compare
-from zoo.bench.naming import named_by
-from zoo.bench.records import Record, find_records
-from zoo.bench.selection import comparable
+from zoo.compare.comparisons import Comparison, compare
 from zoo.errors import DataError
 from zoo.recipes.book import Book
+from zoo.records.naming import named_by
+from zoo.records.record import Record, find_records
+from zoo.records.selection import comparable
 
 logger = logging.getLogger(__name__)
 
