@@ -33,7 +33,7 @@ BACK = "training.on_divergence=rollback"
     ],
 )
 def test_a_run_is_extended_by_more_steps_and_by_going_back_alone(
-    old: tuple[str, ...], new: tuple[str, ...], expected: bool
+    old: tuple[str, ...], new: tuple[str, ...], *, expected: bool
 ) -> None:
     book = load_book()
     one, other = (
