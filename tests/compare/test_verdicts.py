@@ -357,7 +357,8 @@ def test_one_row_has_one_precision() -> None:
     newest = make_record(
         "new", 3, [30.0] * 6, training=single, provenance={"created": "2026-02-01"}
     )
-    kept, notes = comparable([*runs("new", 1.0, training=coarse), newest])
+    found = comparable([*runs("new", 1.0, training=coarse), newest])
+    kept, notes = list(found.records), found.notes
     assert kept == [newest]
     said = "trained with precision bfloat16 instead of float32 of the newest runs"
     assert f"left out: new seed 0, {said}" in notes["tiny"]

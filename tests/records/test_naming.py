@@ -112,13 +112,16 @@ def test_what_is_set_beside_a_budget_is_said_and_what_is_not_is_left_out(book: B
         settings = [f"training.steps={steps}"] if told and steps != 12 else []
         return scored(book, "srresnet", seed, *settings, training=training)
 
-    kept, notes = comparable([trained(0, 12), trained(0, 50)])
+    found = comparable([trained(0, 12), trained(0, 50)])
+    kept, notes = list(found.records), found.notes
     assert len(kept) == 2, "the name says it"
     assert notes["tiny"] == []
-    kept, notes = comparable([trained(0, 12), trained(1, 50, told=False)])
+    found = comparable([trained(0, 12), trained(1, 50, told=False)])
+    kept, notes = list(found.records), found.notes
     assert len(kept) == 1
     assert "content steps" in notes["tiny"][0]
-    kept, notes = comparable([trained(0, 12), trained(0, 12, "b")])
+    found = comparable([trained(0, 12), trained(0, 12, "b")])
+    kept, notes = list(found.records), found.notes
     assert len(kept) == 1, "one name is one making"
     assert "images" in notes["tiny"][0]
 
@@ -129,7 +132,8 @@ def test_runs_of_one_name_by_other_networks_are_not_one_row(key: str, book: Book
         training = {"components": {"vgg19": {key: value}}}
         return scored(book, "srgan", seed, training=training, provenance={"created": created})
 
-    kept, notes = comparable([trained(0, "old", "2026-01-01"), trained(1, "new", "2026-01-02")])
+    found = comparable([trained(0, "old", "2026-01-01"), trained(1, "new", "2026-01-02")])
+    kept, notes = list(found.records), found.notes
     assert [record.target.seed for record in kept] == [1]
     assert notes["tiny"] == [
         f'left out: srgan seed 0, not made as the newest of that name: vgg19 {key} "new" -> "old"'

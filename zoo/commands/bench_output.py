@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zoo.compare.factorial import Effect
     from zoo.recipes.book import Book
     from zoo.records.record import Record
+    from zoo.records.selection import Comparable
     from zoo.sweep.plan import Measure, PlannedRun
 
 
@@ -23,21 +24,23 @@ class Form:
     """A way to print results: its name, and what prints the rows."""
 
     name: str
-    show: Callable[[Book, Sequence[Record]], None]
+    show: Callable[[Book, Iterable[Record]], None]
 
 
 def print_result(
     book: Book, result: Result, request: Request, form: Form, matrix: str | None
 ) -> None:
     """Print the rows of a benchmark; on a terminal also the verdicts they allow."""
-    from zoo.records.selection import narrowed
+    from zoo.records.selection import comparable, narrowed
 
-    form.show(book, narrowed(result.records, request.metrics))
+    kept = comparable(result.records)
+    shown = narrowed(result.records, request.metrics) if request.metrics else kept
+    form.show(book, shown)
     if form.name != "terminal":
         return
-    _print_claims(book, result, request)
+    _print_claims(book, result, kept, request)
     if matrix is not None:
-        _print_effects(book, result, request, matrix)
+        _print_effects(book, result, kept, request, matrix)
 
 
 def print_plan(planned: Sequence[PlannedRun], measure: Measure) -> None:
@@ -77,7 +80,7 @@ def _duration(runs: Sequence[PlannedRun]) -> str:
     return text if len(known) == len(runs) else f"{text} and an unknown time"
 
 
-def _show_tables(book: Book, records: Sequence[Record]) -> None:
+def _show_tables(book: Book, records: Iterable[Record]) -> None:
     from zoo.compare.tables import terminal_tables
 
     console = stdout()
@@ -89,25 +92,25 @@ def _show_tables(book: Book, records: Sequence[Record]) -> None:
         print_text("")
 
 
-def _show_json(book: Book, records: Sequence[Record]) -> None:
+def _show_json(book: Book, records: Iterable[Record]) -> None:
     from zoo.compare.tables import json_rows
 
     print_rows(json_rows(records, order=list(book.recipes)))
 
 
-def _show_csv(book: Book, records: Sequence[Record]) -> None:
+def _show_csv(book: Book, records: Iterable[Record]) -> None:
     from zoo.compare.formats import csv
 
     print_text(csv(records, order=list(book.recipes)))
 
 
-def _show_markdown(book: Book, records: Sequence[Record]) -> None:
+def _show_markdown(book: Book, records: Iterable[Record]) -> None:
     from zoo.compare.formats import markdown
 
     print_text(markdown(records, order=list(book.recipes)))
 
 
-def _show_latex(book: Book, records: Sequence[Record]) -> None:
+def _show_latex(book: Book, records: Iterable[Record]) -> None:
     from zoo.compare.formats import latex
 
     print_text(latex(records, order=list(book.recipes)))
@@ -125,7 +128,7 @@ FORMS = {
 }
 
 
-def _print_claims(book: Book, result: Result, request: Request) -> None:
+def _print_claims(book: Book, result: Result, kept: Comparable, request: Request) -> None:
     """Print the verdict on each claim both of whose sides were asked for."""
     from zoo.compare.verdicts import judge_claims, num_tested
 
@@ -135,7 +138,7 @@ def _print_claims(book: Book, result: Result, request: Request) -> None:
         return
     judged = judge_claims(
         claims,
-        result.records,
+        kept,
         profile=request.profile,
         suite=result.suite.name,
         sources=request.asked_as,
@@ -146,7 +149,9 @@ def _print_claims(book: Book, result: Result, request: Request) -> None:
     print_table(Table(title, ("claim", "verdict", "found"), rows))
 
 
-def _print_effects(book: Book, result: Result, request: Request, matrix: str) -> None:
+def _print_effects(
+    book: Book, result: Result, kept: Comparable, request: Request, matrix: str
+) -> None:
     """Print main effects and two-way interactions of a factorial on each metric scored."""
     from zoo.compare.factorial import effects
     from zoo.metrics import metric_key
@@ -159,7 +164,7 @@ def _print_effects(book: Book, result: Result, request: Request, matrix: str) ->
             continue
         found = effects(
             matrix_cells(book, matrix),
-            result.records,
+            kept,
             metric,
             profile=request.profile,
             suite=result.suite.name,

@@ -103,5 +103,5 @@ def _write_tables(
     forms = (("tables.md", markdown), ("tables.tex", latex))
     for (name, write), is_wanted in zip(forms, wanted, strict=True):
         if is_wanted:
-            write_atomically(folder / name, write(selection.records, order=order).encode())
+            write_atomically(folder / name, write(selection.kept, order=order).encode())
             print_text(f"tables: {folder / name}")

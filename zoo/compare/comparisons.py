@@ -121,14 +121,14 @@ def compare(records: Iterable[Record], *, order: Sequence[str] = ()) -> list[Com
         records: of any suites, profiles, targets and times, in any order.
         order: names of targets in the order their rows have; others follow by name.
     """
-    kept, notes = comparable(records)
+    kept = comparable(records)
     found = []
     for suite in sorted({record.suite for record in kept}):
         of_suite = [record for record in kept if record.suite == suite]
         profiles = {record.target.profile for record in of_suite}
         for profile in sorted(profiles - {None}, key=str) or [None]:
             chosen = [record for record in of_suite if record.target.profile in (None, profile)]
-            found.append(_comparison(chosen, profile, order, notes.get(suite, [])))
+            found.append(_comparison(chosen, profile, order, kept.notes.get(suite, [])))
     return found
 
 

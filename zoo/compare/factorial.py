@@ -44,7 +44,7 @@ from zoo.recipes.claims import family_of
 from zoo.recipes.matrices import Cell
 from zoo.records.budget import mixed_precision
 from zoo.records.record import Column, Record
-from zoo.records.selection import comparable
+from zoo.records.selection import comparable_runs
 from zoo.runs.commands import bench_command
 
 
@@ -136,11 +136,7 @@ def effects(
         DataError: if the cells are no full factorial of two levels a factor.
     """
     factors = _factors(cells)
-    kept, said = comparable(
-        record
-        for record in records
-        if record.suite == suite and record.target.profile in (profile, None)
-    )
+    kept = comparable_runs(records, suite, profile)
     runs = {cell.recipe: of_recipe(kept, cell.recipe) for cell in cells}
     used = list(itertools.chain.from_iterable(runs.values()))
     column, paired, missing, unshared = _scored(cells, used, metric)
@@ -158,7 +154,7 @@ def effects(
         num_seeds=len(paired.seeds),
         num_images=len(paired.images),
         seconds=training_seconds(used),
-        notes=(*_failed(used), *unshared, *not_recipes(kept, runs), *said.get(suite, ())),
+        notes=(*_failed(used), *unshared, *not_recipes(kept, runs), *kept.notes.get(suite, ())),
         sentence=_sentence(column, found, paired, problem),
     )
 

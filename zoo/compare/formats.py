@@ -11,16 +11,16 @@ from dataclasses import replace
 import pandas as pd
 
 from zoo.compare.comparisons import compare
-from zoo.compare.tables import TEXTS, each_row, grids, summary
+from zoo.compare.tables import TEXTS, each_row, grids, summary_of
 from zoo.records.record import Record
 from zoo.text import escape_csv, escape_latex, latex_table, markdown_table
 
 
 def csv(records: Iterable[Record], *, order: Sequence[str] = ()) -> str:
     """Return `summary` as CSV with the columns `protocol` and `notes`; no cell is a formula."""
-    records = list(records)
-    frame = summary(records, order=order)
-    owners = [one for one, _ in each_row(compare(records, order=order))]
+    comparisons = compare(records, order=order)
+    frame = summary_of(comparisons)
+    owners = [one for one, _ in each_row(comparisons)]
     frame["protocol"] = [one.protocol for one in owners]
     frame["notes"] = [" | ".join(one.notes) for one in owners]
     for name in frame.columns.intersection([*TEXTS, "protocol", "notes"]):

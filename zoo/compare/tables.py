@@ -63,12 +63,14 @@ def dataframe(records: Iterable[Record]) -> pd.DataFrame:
     dataset one with its reason; both have no `image`.
     `attrs["notes"]` says what was left out because it cannot be compared.
     """
-    kept, notes = comparable(records)
-    keys = score_keys(kept)
+    kept = comparable(records)
+    keys = score_keys(kept.records)
     columns = [*TEXTS[:6], "seed", "image", "height", "width", *keys]
     columns += ["random_weights", "error", "skipped"]
     frame = pd.DataFrame([line for record in kept for line in _lines(record)], columns=columns)
-    frame.attrs["notes"] = [f"{suite}: {note}" for suite in notes for note in notes[suite]]
+    frame.attrs["notes"] = [
+        f"{suite}: {note}" for suite, notes in kept.notes.items() for note in notes
+    ]
     return _typed(frame)
 
 
@@ -81,7 +83,11 @@ def summary(records: Iterable[Record], *, order: Sequence[str] = ()) -> pd.DataF
     the components trained with such; `error`, `skipped`.
     `attrs["notes"]` and `attrs["protocol"]` have what the tables of text say below.
     """
-    comparisons = compare(records, order=order)
+    return summary_of(compare(records, order=order))
+
+
+def summary_of(comparisons: Sequence[Comparison]) -> pd.DataFrame:
+    """Return `summary` of comparisons."""
     keys = list(dict.fromkeys(key for one in comparisons for key in one.score_keys))
     ends = [f"{key}{end}" for key in keys for end in ("", "_low", "_high")]
     columns = ["target", "kind", "profile", "suite", "dataset", "seeds", "n", *ends]

@@ -32,7 +32,7 @@ from zoo.compare.sentences import counted, describe
 from zoo.compare.statistics import Interval, decidable, holm
 from zoo.recipes.claims import Claim
 from zoo.records.record import Record
-from zoo.records.selection import comparable
+from zoo.records.selection import comparable_runs
 
 Verdict = Literal["supported", "contradicted", "no effect shown", "not enough data"]
 LEVEL = 0.05
@@ -110,19 +110,15 @@ def judge_claims(
         suite: the only suite.
         sources: options of commands that say where recipes, components and data come from.
     """
-    kept, said = comparable(
-        record
-        for record in records
-        if record.suite == suite and record.target.profile in (profile, None)
-    )
+    kept = comparable_runs(records, suite, profile)
     found = [
-        find_evidence(claim, kept, profile=profile, suite=suite, sources=sources)
+        find_evidence(claim, kept.records, profile=profile, suite=suite, sources=sources)
         for claim in claims
     ]
     found = _decidable(found)
     tested = [index for index, evidence in enumerate(found) if _is_tested(evidence)]
     adjusted = dict(zip(tested, holm([_p_value(found[index]) for index in tested]), strict=True))
-    left_out = tuple(said.get(suite, ()))
+    left_out = tuple(kept.notes.get(suite, ()))
     return [
         _result(evidence, adjusted.get(index), len(tested), left_out)
         for index, evidence in enumerate(found)

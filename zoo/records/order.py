@@ -49,7 +49,7 @@ class Order:
             The same records, with their places.
         """
         shown, there = (
-            {record.key: record.scored for record in comparable(some)[0]}
+            {record.key: record.scored for record in comparable(some)}
             for some in (records, self._there())
         )
         if all(there.get(key) == scored for key, scored in shown.items()):

@@ -6,7 +6,8 @@ Not here: what is made of them (`zoo.compare.comparisons`).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.metrics import metric_key
@@ -20,13 +21,31 @@ _COMPONENT = ("weights", "sha256", "plugin_sha256")
 """What the provenance of a component says that shapes a run."""
 
 
-def comparable(records: Iterable[Record]) -> tuple[list[Record], dict[str, list[str]]]:
-    """Return the newest comparable records, and by suite what was left out.
+@dataclass(frozen=True, slots=True)
+class Comparable:
+    """Records that may stand beside each other; it takes the place of records wherever they go.
+
+    Attributes:
+        records: the newest of each target, seed, profile and suite, sorted by these.
+        notes: by suite what was left out, and why.
+    """
+
+    records: tuple[Record, ...]
+    notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.records)
+
+
+def comparable(records: Iterable[Record]) -> Comparable:
+    """Return the newest comparable records; what is chosen already is returned as it is.
 
     Kept is what follows the newest protocol among the records and was scored on the pixels of its
     suite's newest record, each target, seed and profile once. Scores by another network than the
     newest record's are removed from theirs.
     """
+    if isinstance(records, Comparable):
+        return records
     everything = sorted(records, key=age_of)
     version = max((record.protocol for record in everything), default=0)
     kept: list[Record] = []
@@ -40,7 +59,19 @@ def comparable(records: Iterable[Record]) -> tuple[list[Record], dict[str, list[
         notes[suite] = [f"left out: {text}; score again" for text in said if text[0] != "0"]
         alike = _same_budget(_same_making(same, notes[suite]), notes[suite])
         kept += _same_networks(newest(alike), notes[suite])
-    return kept, notes
+    return Comparable(tuple(kept), notes)
+
+
+def comparable_runs(records: Iterable[Record], suite: str, profile: str | None) -> Comparable:
+    """Return the comparable runs of one suite and profile, and what needs no profile."""
+    own = [
+        record
+        for record in records
+        if record.suite == suite and record.target.profile in (profile, None)
+    ]
+    if isinstance(records, Comparable):
+        return Comparable(tuple(own), records.notes)
+    return comparable(own)
 
 
 def _same_pixels(records: Sequence[Record]) -> list[Record]:

@@ -44,7 +44,7 @@ def judged_claims(
         return (), ()
     results = judge_claims(
         book.claims.values(),
-        selection.records,
+        selection.kept,
         profile=selection.profile,
         suite=selection.suite,
         sources=sources,

@@ -81,7 +81,7 @@ def _effects(
 ) -> FactorialResult:
     return effects(
         matrix.cells,
-        selection.records,
+        selection.kept,
         metric,
         profile=selection.profile or "",
         suite=selection.suite,
