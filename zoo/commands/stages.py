@@ -121,7 +121,7 @@ def _networks(run: Resolved) -> Iterator[Network]:
     settings = run.spec.settings
     lr_side = settings.data.lr_patch_size
     generator: type = REGISTRIES["generators"].get(settings.generator.name)
-    build = partial(generator, **generator_arguments(settings))
+    build = partial(generator, **generator_arguments(settings.generator, settings.scale))
     cost = measure_cost(build, height=lr_side, width=lr_side)
     yield Network("generator", settings.generator.name, cost)
     if settings.discriminator is not None:

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from zoo.errors import CheckpointError
-from zoo.recipes.build import build_generator
+from zoo.models.model import filled_generator
 from zoo.recipes.schema import RecipeSettings
 from zoo.registry import ADVERSARIES
 from zoo.runs.checkpoint import load_latest
@@ -82,9 +82,15 @@ def preview(
             raise CheckpointError(f"{path} has no checkpoint yet: there is nothing to show")
         settings = spec.settings
         execution = plan_execution(settings.runtime, choose_device(device))
-        generator = build_generator(settings, seed=spec.seed)
         weights, step = directory.read_weights()
-        generator.load_state_dict(weights)
+        generator = filled_generator(
+            settings.generator,
+            settings.scale,
+            weights,
+            place=str(directory.weights),
+            whose="this recipe's generator",
+            seed=spec.seed,
+        )
         images = held_out_images(settings.data, data_root=data_root)
         return summarise(
             directory,

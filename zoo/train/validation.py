@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
@@ -155,7 +156,8 @@ class _Tiled:
 
     @cached_property
     def _upscaler(self) -> Upscaler:
-        return Upscaler(cast("Generator", self._generator), device=self._device, wanted=TILE)
+        generator = cast("Generator", copy.deepcopy(self._generator))
+        return Upscaler(generator, device=self._device, wanted=TILE)
 
     def __call__(self, rgb: Tensor) -> Tensor:
         """Return `(3, H, W)` of `(1, 3, h, w)`, on the CPU; all NaN if a pixel is not finite."""
