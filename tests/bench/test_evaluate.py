@@ -157,7 +157,7 @@ def test_weights_that_do_not_fit_are_named(make_scorer: MakeScorer, tmp_path: Pa
     candidate = weights_of(tmp_path / "net.pt")
     wrong = weights_candidate(tmp_path / "net.pt", parse_generator("rrdb"), scale=4)
     assert make_scorer().score(candidate).target.weights_sha256
-    with pytest.raises(WeightsError, match=r"net\.pt does not fit generator RRDBNet"):
+    with pytest.raises(WeightsError, match=r"net\.pt does not fit generator 'rrdb'"):
         make_scorer().score(wrong)
 
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from torch import nn
 
-from zoo.errors import CheckpointError
-from zoo.models.model import filled_generator
 from zoo.recipes.schema import RecipeSettings
 from zoo.registry import ADVERSARIES
-from zoo.runs.checkpoint import load_latest
-from zoo.runs.device import Execution, choose_device, plan_execution
+from zoo.runs.device import Execution
 from zoo.runs.directory import RunDirectory
 from zoo.runs.verdicts import judge
-from zoo.train.validation import Validator, held_out_images
+from zoo.train.validation import Validator
 
 
 def summarise(
@@ -57,50 +52,6 @@ def summarise(
         "seconds": seconds,
         "pictures": [path.name for path in pictures],
     }
-
-
-def preview(
-    path: Path, *, device: str = "auto", data_root: Path | None = None
-) -> Mapping[str, Any]:
-    """Write the pictures of a run that is not finished and return its summary so far.
-
-    Nothing but `samples/` is written: the run goes on as if nobody had looked.
-
-    Args:
-        path: the run's directory.
-        device: where to upscale the held-out images.
-        data_root: folder of datasets, None for the default.
-
-    Raises:
-        CheckpointError: if the run has saved nothing yet.
-        MachineError: if the run is being written.
-    """
-    directory = RunDirectory(path)
-    with directory.lock():
-        spec, state = directory.spec(), load_latest(directory.checkpoints)
-        if spec is None or state is None:
-            raise CheckpointError(f"{path} has no checkpoint yet: there is nothing to show")
-        settings = spec.settings
-        execution = plan_execution(settings.runtime, choose_device(device))
-        weights, step = directory.read_weights()
-        generator = filled_generator(
-            settings.generator,
-            settings.scale,
-            weights,
-            place=str(directory.weights),
-            whose="this recipe's generator",
-            seed=spec.seed,
-        )
-        images = held_out_images(settings.data, data_root=data_root)
-        return summarise(
-            directory,
-            Validator(images, scale=settings.scale),
-            execution.place(generator),
-            execution,
-            step=step,
-            seconds=state["seconds"],
-            bounded=is_bounded(settings),
-        )
 
 
 def is_bounded(settings: RecipeSettings) -> bool:
