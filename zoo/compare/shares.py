@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import warnings
 
-from scipy import stats
-
 from zoo.compare.statistics import LEVEL, Interval
 from zoo.errors import DataError
 
@@ -54,6 +52,8 @@ def smallest_p_value(runs: int, others: int) -> float:
 
 
 def _wilson(hits: int, runs: int, *, level: float) -> tuple[float, float, float]:
+    from scipy import stats  # takes more than a second to import
+
     found = stats.binomtest(hits, runs).proportion_ci(confidence_level=level, method="wilson")
     return hits / runs, float(found.low), float(found.high)
 
@@ -62,6 +62,8 @@ def _boschloo(changed: tuple[int, int], reference: tuple[int, int]) -> float:
     hits = changed[0] + reference[0]
     if hits in (0, changed[1] + reference[1]):
         return 1.0  # all runs say the same, which the test does not take
+    from scipy import stats
+
     table = [
         [changed[0], reference[0]],
         [changed[1] - changed[0], reference[1] - reference[0]],
