@@ -20,7 +20,7 @@ VAGUE_NAMES = {"utils", "util", "helpers", "helper", "misc", "common", "tools"}
 LAYERS = [
     {"errors"},
     {"files", "letters", "packages", "signals", "streams", "text"},
-    {"registry", "plugins", "fingerprints"},
+    {"registry", "plugins", "fingerprints", "components"},
     {"apart"},
     {"generators", "discriminators", "adversaries", "losses", "metrics", "data"}
     | {"weights", "features"},
@@ -29,7 +29,7 @@ LAYERS = [
     {"models", "compare", "cost"},
     {"train", "bench", "upscaling"},
     {"sweep", "report", "testing", "exchange", "scaffold"},
-    {"api"},
+    {"api", "doctor"},
     {"commands", "cli", "__main__"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

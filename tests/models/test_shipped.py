@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.bench.api import bench
 from zoo.exchange.bundle import read_bundle
 from zoo.exchange.cards import card
 from zoo.exchange.records import records_in
@@ -16,6 +15,7 @@ from zoo.models.file import read_details
 from zoo.models.find import find_model
 from zoo.models.store import SHIPPED, default_model
 from zoo.records.record import Record
+from zoo.sweep.api import bench
 
 CONTENT, ADVERSARIAL = "srresnet-nobn-compact", "srgan-nobn-compact"
 NAMES = (CONTENT, ADVERSARIAL)

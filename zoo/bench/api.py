@@ -1,13 +1,13 @@
 """A benchmark from what is asked for to its records: the body of `zoo bench` and of `zoo.bench()`.
 
-Nothing is printed and nothing is trained here.
+Nothing is printed and nothing is trained here (`zoo.sweep.api`).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +58,6 @@ from zoo.records.order import Order
 from zoo.records.record import Record
 from zoo.records.selection import narrowed
 from zoo.registry import GENERATORS, METRICS
-from zoo.runs.commands import source_options
 from zoo.runs.device import choose_device, default_profile, plan_execution
 
 if TYPE_CHECKING:
@@ -167,68 +166,47 @@ def run_benchmark(book: Book, request: Request, tell: Tell | None = None) -> Res
     return Result(suite, order.bring_forward(records), asked.missing)
 
 
-def bench(
-    *targets: str | Path | Upscaler,
-    suite: str = "samples-x4",
-    profile: str | None = None,
-    seeds: int = 3,
-    generator: str | None = None,
-    data_root: str | Path | None = None,
-    run_root: str | Path = "runs",
-    records: str | Path | None = None,
-    device: str = "auto",
-    settings: Mapping[str, Any] | Sequence[str] = (),
-    metrics: str | Sequence[str] = (),
-    registry: Sequence[str | Path] = (),
-    plugins: Sequence[str | Path] = (),
-) -> DataFrame:
-    """Score runs, files of weights and callables; return a table with a row a dataset.
+def chosen(
+    profile: str | None,
+    device: str,
+    seeds: int,
+    settings: Mapping[str, Any] | Sequence[str],
+    metrics: str | Sequence[str],
+) -> dict[str, Any]:
+    """Return how a request is carried out, from the arguments of `zoo.bench`."""
+    return {
+        "profile": profile or default_profile(choose_device(device)),
+        "device": device,
+        "seeds": tuple(range(seeds)),
+        "settings": tuple(written_settings(settings)),
+        "metrics": tuple(named_metrics([metrics] if isinstance(metrics, str) else metrics)),
+    }
+
+
+def table_of(result: Result, metrics: Sequence[str]) -> DataFrame:
+    """Return `zoo.compare.tables.summary` of a benchmark; `attrs["missing"]` has what is not there.
 
     Args:
-        targets: recipes, run directories, models, files of weights, or callables as `Upscaler`.
-        suite: see `Request`, as for those below.
-        profile: by default the device's.
-        seeds: how many seeds of each recipe.
-        generator: what files of weights are for, as a recipe writes it, such as `rrdb`.
-        data_root: see `Request`.
-        run_root: see `Request`.
-        records: see `Request`.
-        device: see `Request`.
-        settings: by path, such as `{"generator.num_blocks": 8}`; or a list of `"path=value"`.
-        metrics: the scores to return, such as `("psnr-y", "perceptual")`; by default the suite's.
-        registry: files of recipes beside the built-in ones.
-        plugins: Python files with components; they are executed.
-
-    Returns:
-        As `zoo.compare.tables.summary`; `attrs["missing"]` lists the runs that are not there.
-
-    Raises:
-        ZooError: see `run_benchmark`; also if a recipe of the book is wrong.
+        result: the benchmark's.
+        metrics: whose scores to return; none returns all.
     """
-    book = _checked_book(registry, plugins)
-    asked = replace(
-        _targeted(book, targets, generator, source_options(registry, plugins, data_root)),
-        profile=profile or default_profile(choose_device(device)),
-        seeds=tuple(range(seeds)),
-        suite=suite,
-        **_places(data_root=data_root, run_root=run_root, records=records),
-        device=device,
-        settings=tuple(written_settings(settings)),
-        metrics=tuple(named_metrics([metrics] if isinstance(metrics, str) else metrics)),
-    )
-    return _table(run_benchmark(book, asked), asked.metrics)
+    frame = summary(narrowed(result.records, metrics))
+    frame.attrs["missing"] = [_told(run) for run in result.missing]
+    return frame
 
 
-def _places(**places: str | Path | None) -> dict[str, Any]:
+def as_paths(**places: str | Path | None) -> dict[str, Any]:
+    """Return the places that are given as paths."""
     return {name: None if place is None else Path(place) for name, place in places.items()}
 
 
-def _targeted(
+def targeted(
     book: Book,
     targets: Sequence[str | Path | Upscaler],
     generator: str | None,
     sources: tuple[str, ...],
 ) -> Request:
+    """Return a request of what is to be scored: recipes and files by name, and callables."""
     recipes, files = sort_targets(
         book, [str(one) for one in targets if not callable(one)], model_files()
     )
@@ -241,18 +219,13 @@ def _targeted(
     )
 
 
-def _checked_book(registry: Sequence[str | Path], plugins: Sequence[str | Path]) -> Book:
+def checked_book(registry: Sequence[str | Path], plugins: Sequence[str | Path]) -> Book:
+    """Load plugins and return the book of recipes, checked."""
     for plugin in plugins:
         load_plugin_file(plugin)
     book = load_book([Path(file) for file in registry])
     check_book(book)
     return book
-
-
-def _table(result: Result, metrics: Sequence[str]) -> DataFrame:
-    frame = summary(narrowed(result.records, metrics))
-    frame.attrs["missing"] = [_told(run) for run in result.missing]
-    return frame
 
 
 def _told(run: Missing) -> dict[str, str | int]:

@@ -1,6 +1,6 @@
-"""A resolved run as `zoo show` presents it: its stages, every value and origin, what it costs.
+"""A resolved run by stages: every value and where it was written, its networks and their cost.
 
-Resolving is `zoo.recipes`' work, counting `zoo.cost.measure`'s.
+Not here: resolving (`zoo.recipes`), counting (`zoo.cost.measure`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from zoo.commands.output import Table, value_text
 from zoo.cost.measure import Cost, measure_cost
 from zoo.recipes.checks import generator_arguments
 from zoo.recipes.problems import KeyPath, dotted
@@ -47,19 +46,6 @@ class Network:
             "macs_per_input_pixel": self.cost.macs_per_pixel,
         }
 
-    def cells(self) -> tuple[str, ...]:
-        """Return the network as a row of text."""
-        cost = self.cost
-        height, width = cost.input_shape[2:]
-        return (
-            f"{self.role} {self.name}",
-            f"{cost.parameters:,}",
-            f"{height}x{width}",
-            f"{cost.flops / 1e9:.3f}",
-            f"{cost.macs / 1e9:.3f}",
-            f"{cost.macs_per_pixel:,.0f}",
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -81,18 +67,6 @@ class Stage:
             ],
             "networks": [network.document() for network in self.networks],
         }
-
-    def tables(self) -> list[Table]:
-        """Return the stage as tables of its values and of its networks."""
-        values = [(row.path, value_text(row.value), row.origin) for row in self.settings]
-        return [
-            Table(f"{self.title}: {self.recipe}", ("setting", "value", "written in"), values),
-            Table(
-                "cost of one forward pass (convolutions and matrix products)",
-                ("network", "parameters", "input", "GFLOPs", "GMACs", "MACs per input pixel"),
-                [network.cells() for network in self.networks],
-            ),
-        ]
 
 
 def stages(run: Resolved) -> list[Stage]:

@@ -16,7 +16,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution,
 from pathlib import Path
 from typing import Any, Literal
 
-from zoo.commands.components import components
+from zoo.components import components
 from zoo.data.places import cache_dir, data_root
 from zoo.data.sources import BUILT_IN, dataset_names, open_source
 from zoo.errors import PluginError, ZooError

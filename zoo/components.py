@@ -1,4 +1,4 @@
-"""What the registries know of components, as commands show it: origin, health, parameters.
+"""What the registries know of components: origin, health, parameters.
 
 Nothing is imported unless it is asked for: a listing reads metadata alone.
 """
@@ -14,7 +14,6 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from zoo.commands.output import Table
 from zoo.errors import PluginError, UnknownNameError, plural
 from zoo.files import read_file
 from zoo.registry import REGISTRIES, Entry, constructor_parameters
@@ -59,11 +58,6 @@ class Description:
     def document(self) -> dict[str, Any]:
         """Return the description as JSON data."""
         return asdict(self)
-
-    def table(self) -> Table:
-        """Return the parameters as a table."""
-        rows = [(row.name, row.type, row.default) for row in self.parameters]
-        return Table("parameters", ("name", "type", "default"), rows)
 
 
 def components(folder: str, *, check: bool = False) -> list[Component]:
