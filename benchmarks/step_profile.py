@@ -95,10 +95,12 @@ def measure(spec: RunSpec, device: str, rows: int) -> dict[str, Any]:
 def markdown(document: Mapping[str, Any]) -> str:
     """Return the kernels as a table."""
     made = document["revision"] or {}
+    command = f"python -m benchmarks.step_profile --family {document['family']}"
     caption = (
-        f"`python -m benchmarks.step_profile`; {document['machine']}; torch "
-        f"{document['versions']['torch']}, {document['threads']} threads; commit "
-        f"{str(made.get('commit'))[:7]}{' and changes' if made.get('dirty') else ''}. One step of {document['family']} at size {document['size']} on {document['device']}, "
+        f"`{command} --size {document['size']}`; {document['device']}, {document['machine']}; "
+        f"torch {document['versions']['torch']}, {document['threads']} threads; commit "
+        f"{str(made.get('commit'))[:7]}{' and changes' if made.get('dirty') else ''}. "
+        f"One step of {document['family']} at size {document['size']} on {document['device']}, "
         f"batch {document['batch_size']}: {1000 * document['step_seconds']:.1f} ms; under the "
         f"profiler {1000 * document['busy_seconds']:.1f} ms in {document['kinds']} kinds."
     )
