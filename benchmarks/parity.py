@@ -28,13 +28,13 @@ from safetensors.torch import save_file
 from spandrel import MAIN_REGISTRY, ModelDescriptor, ModelLoader
 from torch import Tensor, nn
 
-from zoo.exchange.foreign import import_model
 from zoo.exchange.onnx import export_onnx
 from zoo.exchange.spandrel import install
 from zoo.files import write_atomically
 from zoo.generators.base import Generator
 from zoo.models.details import Details
 from zoo.models.file import write_model
+from zoo.models.foreign import import_model
 from zoo.models.model import Model
 from zoo.registry import GENERATORS
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from benchmarks.parity import SMALL, Row, difference, least_effect, main, random_network, table
-from zoo.exchange.trial import try_generator
 from zoo.generators.bicubic import Bicubic, bicubic_upscale
+from zoo.models.trial import try_generator
 
 
 class Lighter(Bicubic):

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.generators.test_all import NAMES
 from zoo.errors import MachineError, WeightsError
 from zoo.exchange import onnx as module
 from zoo.exchange.onnx import OnnxReport, export_onnx
@@ -90,7 +91,7 @@ def test_another_opset(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scale", [2, 3, 4])
-@pytest.mark.parametrize("name", GENERATORS.names())
+@pytest.mark.parametrize("name", NAMES)
 def test_every_built_in_generator(tmp_path: Path, name: str, scale: int) -> None:
     assert export_onnx(build(name, scale), tmp_path / "x.onnx").difference < 1e-4
 

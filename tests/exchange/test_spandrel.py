@@ -13,13 +13,13 @@ from spandrel import MAIN_REGISTRY, ArchRegistry, ModelDescriptor, ModelLoader
 
 from tests.exchange.networks import passing
 from zoo.errors import MachineError, WeightsError
-from zoo.exchange.foreign import import_model
 from zoo.exchange.spandrel import install, spandrel_problem
 from zoo.generators.base import Generator
 from zoo.generators.rrdb import RRDBNet
 from zoo.generators.srresnet import SRResNet
 from zoo.models.details import Details, Precision
 from zoo.models.file import read_model, write_model
+from zoo.models.foreign import import_model
 from zoo.models.model import Model
 
 

@@ -21,6 +21,7 @@ from zoo.bench.candidates import (
     baseline_candidate,
     callable_candidate,
     damaged_candidate,
+    foreign_candidate,
     lost_run,
     model_candidate,
     parse_generator,
@@ -42,7 +43,7 @@ from zoo.bench.session import (
 )
 from zoo.bench.suites import Suite, open_suite
 from zoo.compare.tables import summary
-from zoo.errors import IntegrityError, PluginError, RecipeError, UnfitFileError
+from zoo.errors import IntegrityError, PluginError, UnfitFileError, ZooError
 from zoo.metrics import named_metrics
 from zoo.metrics.base import Metric
 from zoo.models.file import is_model_file
@@ -308,12 +309,12 @@ def _from_file(book: Book, path: Path, generator: ComponentSpec | None, scale: i
             return model_candidate(path)
     except (IntegrityError, UnfitFileError) as error:
         return damaged_candidate(path, str(error), scale=scale)
-    if generator is None:
-        raise RecipeError(
-            f"{path}: say which generator these weights are for, as in --generator rrdb, or "
-            f"convert the file once with: zoo import {path}"
-        )
-    return weights_candidate(path, generator, scale=scale)
+    if generator is not None:
+        return weights_candidate(path, generator, scale=scale)
+    try:
+        return foreign_candidate(path)
+    except ZooError as error:
+        return damaged_candidate(path, str(error), scale=scale)
 
 
 def _headed(functions: Sequence[Upscaler]) -> dict[str, Upscaler]:

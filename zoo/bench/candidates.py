@@ -24,6 +24,7 @@ from zoo.files import file_sha256
 from zoo.fingerprints import scoring_hash
 from zoo.models.details import Details
 from zoo.models.file import read_details, read_model
+from zoo.models.foreign import read_foreign
 from zoo.models.model import filled_generator, has_other_code
 from zoo.plugins import require_registered
 from zoo.recipes.arguments import complaints
@@ -39,6 +40,7 @@ from zoo.registry import GENERATORS
 from zoo.runs.coherence import RecordedRun, read_run
 from zoo.runs.commands import recorded_sources, resume_command, train_command
 from zoo.runs.directory import RunDirectory
+from zoo.runs.provenance import identity_hash, package_version
 from zoo.runs.run_state import changed_code, divergence
 from zoo.runs.verdicts import DIVERGED, Verdict, judge_again
 from zoo.weights.tensors import read_tensors
@@ -200,6 +202,25 @@ def model_candidate(path: Path) -> Candidate:
     )
 
 
+def foreign_candidate(path: Path) -> Candidate:
+    """Return another tool's checkpoint as a candidate; it is read again when it is scored.
+
+    Raises:
+        ZooError: if it cannot be read, or nobody knows what it is.
+    """
+    foreign = read_foreign(path)
+    details = foreign.model.details
+    target = Target(
+        name=details.name,
+        kind="weights",
+        generator=details.generator,
+        code_sha256=_code(details.generator_name),
+        weights_sha256=foreign.model.sha256,
+        command=_bench_command(str(path)),
+    )
+    return Candidate(target, details.scale, lambda: read_foreign(path).build(), place=str(path))
+
+
 def lost_run(path: Path, reason: str, *, scale: int) -> Candidate:
     """Return a run directory whose files cannot be believed as a candidate: it costs its own row.
 
@@ -302,9 +323,20 @@ def _described(settings: RecipeSettings) -> dict[str, Any]:
 def _code(generator: str) -> str | None:
     """Return the hash of a generator's code as it is now; None where it cannot be had."""
     try:
-        return scoring_hash(GENERATORS.get(generator))
+        own = scoring_hash(GENERATORS.get(generator))
     except (UnknownNameError, PluginError):  # loading it says so
         return None
+    packages = packages_of(generator)
+    return identity_hash({"code": own, "packages": packages}) if packages else own
+
+
+def packages_of(generator: str) -> dict[str, str]:
+    """Return the versions of packages whose code computes a generator; none for zoo's own."""
+    try:
+        package = getattr(GENERATORS.get(generator), "package", None)
+    except (UnknownNameError, PluginError):  # loading it says so
+        return {}
+    return {} if package is None else {package: package_version(package)}
 
 
 def _has_other_code(details: Details) -> bool:

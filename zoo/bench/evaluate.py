@@ -25,7 +25,7 @@ import torch
 from torch import nn
 
 from zoo.bench.batches import decoded, most_pixels, plan_batches
-from zoo.bench.candidates import Candidate, Upscaler
+from zoo.bench.candidates import Candidate, Upscaler, packages_of
 from zoo.bench.forward import ALIKE, Forward, to_tensor
 from zoo.bench.judges import Judges, codes_of, columns_of
 from zoo.bench.pictures import PictureKeeper
@@ -243,6 +243,7 @@ class Scorer:
         conflicts = {
             key: trained_against(metric, components) for key, metric in self._metrics.items()
         }
+        provenance["versions"] |= packages_of(candidate.target.generator.get("name", ""))
         provenance["trained_against"] = {key: found for key, found in conflicts.items() if found}
         return Record(
             key=self.key(candidate),

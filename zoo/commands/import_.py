@@ -15,7 +15,7 @@ from zoo.plugins import load_plugin_file
 from zoo.recipes.reader import parse_scalar
 
 if TYPE_CHECKING:
-    from zoo.exchange.foreign import Imported
+    from zoo.models.foreign import Imported
 
 SUFFIX = ".safetensors"
 
@@ -85,8 +85,8 @@ def import_model(
     for path in plugin:
         load_plugin_file(path)
 
-    from zoo.exchange import foreign
     from zoo.exchange.export import folder_name
+    from zoo.models import foreign
     from zoo.models.file import write_model
 
     imported = foreign.import_model(

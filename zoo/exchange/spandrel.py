@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zoo.errors import MachineError, WeightsError
-from zoo.exchange.sizes import Sizes, Tensors, msrresnet_sizes, rrdb_sizes, srresnet_sizes
-from zoo.exchange.trial import smooth_image
 from zoo.generators.base import Generator
 from zoo.generators.bicubic import bicubic_upscale
 from zoo.generators.msrresnet import MSRResNet
 from zoo.generators.rrdb import RRDBNet
 from zoo.generators.srresnet import SRResNet
 from zoo.models.details import Details
+from zoo.models.sizes import Sizes, Tensors, msrresnet_sizes, rrdb_sizes, srresnet_sizes
+from zoo.models.trial import smooth_image
 from zoo.registry import GENERATORS, constructor_parameters
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ BUILTINS = {
     "edsr": "zoo.generators.edsr:EDSR",
     "msrresnet": "zoo.generators.msrresnet:MSRResNet",
     "rrdb": "zoo.generators.rrdb:RRDBNet",
+    "spandrel": "zoo.generators.spandrel:SpandrelNetwork",
     "srresnet": "zoo.generators.srresnet:SRResNet",
     "srresnet-tanh": "zoo.generators.srresnet_tanh:TanhSRResNet",
 }

@@ -20,12 +20,14 @@ from pydantic import (
 from zoo.errors import RecipeError
 from zoo.letters import on_one_line
 from zoo.recipes.explain import first_problem
-from zoo.recipes.schema import ComponentSpec, Scale
+from zoo.recipes.schema import ComponentSpec
 from zoo.runs.shapes import Sha256
 
 SCHEMA: Final = "zoo.model/1"
 Origin = Literal["trained", "imported", "interpolated", "fixed"]
 Precision = Literal["float32", "float16"]
+Scale = Annotated[int, Field(ge=1, le=16, strict=True)]
+"""Of other tools' networks too, some of which restore an image and leave its size."""
 _INERT = AfterValidator(on_one_line)
 Line = Annotated[str, _INERT]
 """Text that commands and cards show: a file from anywhere must not act on what shows it."""

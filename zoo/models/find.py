@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from zoo.errors import DataError, RecipeError, UnknownNameError, WeightsError
 from zoo.models.details import Details
-from zoo.models.file import SUFFIX, read_model
+from zoo.models.file import SUFFIX, is_model_file, read_model
+from zoo.models.foreign import read_foreign
 from zoo.models.model import Model
 from zoo.models.runs import model_of_run
 from zoo.models.store import MODEL_FILE, default_model, model_files
+from zoo.models.trial import try_generator
 from zoo.recipes.variants import JOINT
 from zoo.registry import GENERATORS
 from zoo.runs.directory import RunDirectory
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_SCALE = 4
 _FOREIGN = frozenset({".pth", ".pt", ".ckpt", ".bin"})
@@ -22,16 +27,17 @@ def find_model(what: str | Path | None = None, *, run_root: Path = Path("runs"))
     """Return the model that is meant.
 
     Args:
-        what: a run directory; a model file; a folder with `model.safetensors`; the name of a
-            shipped model, or `owner/name` of a pulled one; a recipe with exactly one finished run;
-            a generator that needs no training. None is the shipped default.
+        what: a run directory; a model file; a checkpoint of another tool; a folder with
+            `model.safetensors`; the name of a shipped model, or `owner/name` of a pulled one; a
+            recipe with exactly one finished run; a generator that needs no training. None is the
+            shipped default.
         run_root: folder of run directories, for recipes.
 
     Raises:
         UnknownNameError: if it is none of these.
         RecipeError: if it is a recipe with several finished runs.
         DataError: if it is a run that is not finished.
-        WeightsError: if it is a file of another tool.
+        WeightsError: if it is a file of another tool that cannot be read.
         IntegrityError: if the file is damaged.
     """
     files = model_files()
@@ -43,8 +49,19 @@ def find_model(what: str | Path | None = None, *, run_root: Path = Path("runs"))
     if path.is_dir():
         return _of_folder(path)
     if path.is_file():
-        return read_model(path)
+        return _of_file(path)
     return _of_name(name, run_root)
+
+
+def _of_file(path: Path) -> Model:
+    """Return a model file, or another tool's checkpoint as a model; that is tried on an image."""
+    if is_model_file(path):
+        return read_model(path)
+    foreign = read_foreign(path)
+    trial = try_generator(foreign.build())
+    if not trial.passed:
+        logger.warning("%s: %s", path, trial.problem)
+    return foreign.model
 
 
 def _of_folder(path: Path) -> Model:

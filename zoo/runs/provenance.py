@@ -26,12 +26,13 @@ def identity_hash(identity: Mapping[str, Any]) -> str:
 def versions() -> dict[str, str]:
     """Return the versions a run depends on."""
     packages = ("srgan-zoo", "timm", "piq", "numpy", "scipy", "pillow")
-    found = {package: _version(package) for package in packages}
+    found = {package: package_version(package) for package in packages}
     return {"python": platform.python_version(), "torch": torch.__version__, **found}
 
 
 @cache  # a distribution's metadata is parsed each time it is asked for
-def _version(package: str) -> str:
+def package_version(package: str) -> str:
+    """Return the version of an installed distribution, in words where there is none."""
     try:
         return version(package)
     except PackageNotFoundError:  # a checkout that is not installed, or a folder on PYTHONPATH

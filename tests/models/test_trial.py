@@ -1,16 +1,14 @@
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 
-from zoo.errors import WeightsError
-from zoo.exchange.trial import smooth_image, try_generator
 from zoo.generators.base import Generator
 from zoo.generators.bicubic import Bicubic, bicubic_upscale
+from zoo.models.trial import MIN_CORRELATION, SIDE, smooth_image, try_generator
 
 
 class Changed(Generator):
@@ -25,7 +23,7 @@ class Changed(Generator):
 
 
 def test_bicubic_agrees_with_itself() -> None:
-    trial = try_generator(Bicubic(), "bicubic")
+    trial = try_generator(Bicubic())
     assert trial.passed
     assert trial.correlation == pytest.approx(1.0)
     assert trial.difference == 0.0
@@ -46,8 +44,15 @@ def test_bicubic_agrees_with_itself() -> None:
     ids=["range", "bytes", "bgr", "residual", "mirrored", "infinite", "constant", "negative"],
 )
 def test_what_is_wrong_is_measured_and_named(change: Callable[[Tensor], Tensor], told: str) -> None:
-    with pytest.raises(WeightsError, match=re.escape(told)):
-        try_generator(Changed(change), "x.pth")
+    trial = try_generator(Changed(change))
+    assert not trial.passed
+    assert told in trial.problem
+
+
+def test_a_network_of_any_scale_is_judged_where_real_ones_pass_with_room() -> None:
+    """At 32 pixels a sound x2 network correlated by 0.83."""
+    assert SIDE == 64
+    assert MIN_CORRELATION == 0.9
 
 
 def test_the_image_shows_an_exchange_of_any_two_channels() -> None:

@@ -8,16 +8,16 @@ super-resolution network gives nearly what bicubic interpolation gives, so that 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from zoo.errors import WeightsError
 from zoo.generators.base import Generator
 from zoo.generators.bicubic import bicubic_upscale
 
-SIDE = 32
+SIDE = 64
+"""Real networks correlate by 0.96 and more at this size; at 32 pixels a sound x2 one by 0.83."""
 MIN_CORRELATION = 0.9
 MAX_DIFFERENCE = 0.15
 _MARGIN = 3
@@ -31,15 +31,29 @@ class Trial:
     Attributes:
         correlation: of the values, each channel with the same channel.
         difference: root mean square of the difference, of images in [0, 1].
+        guess: the usual reason of a failure, where the numbers show it; it begins with `; `.
+        is_finite: whether all values are.
     """
 
     correlation: float
     difference: float
+    guess: str = ""
+    is_finite: bool = True
 
     @property
     def passed(self) -> bool:
         """Whether the image is recognisable, in the right range and colours."""
-        return self.correlation >= MIN_CORRELATION and self.difference <= MAX_DIFFERENCE
+        near = self.correlation >= MIN_CORRELATION and self.difference <= MAX_DIFFERENCE
+        return near and self.is_finite
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with a network that has not passed, as a clause."""
+        return (
+            "its network does not enlarge a smooth test image: its output correlates with the "
+            f"bicubic one by {self.correlation:.3f} (at least {MIN_CORRELATION} is asked for) and "
+            f"differs from it by {self.difference:.3g} (at most {MAX_DIFFERENCE}){self.guess}"
+        )
 
 
 def smooth_image(side: int = SIDE) -> Tensor:
@@ -53,34 +67,26 @@ def smooth_image(side: int = SIDE) -> Tensor:
 
 
 @torch.no_grad()
-def try_generator(generator: Generator, origin: str) -> Trial:
+def try_generator(generator: Generator) -> Trial:
     """Enlarge a smooth image and compare it with the bicubic enlargement, borders left out.
 
     Args:
         generator: in evaluation mode, on the CPU.
-        origin: what to call it in an error.
-
-    Raises:
-        WeightsError: if the result is another image; the message says what was measured.
     """
     image, scale = smooth_image(), generator.scale
     inner = slice(_MARGIN * scale, -_MARGIN * scale)
     expected = bicubic_upscale(image, scale)[..., inner, inner]
     actual = generator(image)[..., inner, inner]
-    trial = _compare(actual, expected)
-    if not trial.passed:
-        raise WeightsError(
-            f"{origin} was read, but its network does not enlarge a smooth test image: its output "
-            f"correlates with the bicubic one by {trial.correlation:.3f} (at least "
-            f"{MIN_CORRELATION} is asked for) and differs from it by {trial.difference:.3g} (at "
-            f"most {MAX_DIFFERENCE}){_guess(actual, expected)}"
-        )
-    return trial
+    found = _compare(actual, expected)
+    if found.passed:
+        return found
+    return replace(found, guess=_guess(actual, expected))
 
 
 def _compare(actual: Tensor, expected: Tensor) -> Trial:
     difference = float((actual - expected).square().mean().sqrt())
-    return Trial(_correlation(actual, expected), difference)
+    is_finite = bool(actual.isfinite().all())
+    return Trial(_correlation(actual, expected), difference, is_finite=is_finite)
 
 
 def _correlation(first: Tensor, second: Tensor) -> float:

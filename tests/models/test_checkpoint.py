@@ -17,8 +17,8 @@ import torch
 from safetensors.torch import save_file
 
 from zoo.errors import WeightsError
-from zoo.exchange import checkpoint as module
-from zoo.exchange.checkpoint import read_checkpoint
+from zoo.models import checkpoint as module
+from zoo.models.checkpoint import read_checkpoint
 
 A, B = {"w": torch.tensor([1.0])}, {"w": torch.tensor([2.0])}
 
@@ -148,7 +148,7 @@ def test_a_pickled_network_is_refused(tmp_path: Path) -> None:
         ({"a": 1, "b": 2}, "no state dict of named tensors .it holds 'a', 'b'"),
         ([torch.zeros(1)], "holds a list, not named tensors"),
         ({}, "it holds nothing"),
-        ({"w": torch.tensor([1, 2])}, "w is of type torch.int64"),
+        ({"w": torch.tensor([1, 2], dtype=torch.int8)}, "w is of type torch.int8"),
         ({"w": torch.tensor([1j])}, "w is of type torch.complex64"),
         ({"w": torch.tensor([float("nan")])}, "w has values that are not finite"),
         ({"w": torch.zeros(2, device="meta")}, "w is sparse, nested, quantised or without values"),
@@ -237,6 +237,15 @@ def test_a_sequence_called_model_keeps_its_name(tmp_path: Path) -> None:
 def test_a_part_called_model_among_others_stays(tmp_path: Path) -> None:
     read = read_checkpoint(saved(tmp_path, {"model.a.w": A["w"], "tail.w": B["w"]}))
     assert read.tensors.keys() == {"model.a.w", "tail.w"}
+
+
+def test_indices_that_a_network_looks_up_are_kept_as_they_are(tmp_path: Path) -> None:
+    indices = {"index": torch.tensor([1, 2]), "mask": torch.tensor([True, False])}
+    read = read_checkpoint(saved(tmp_path, {**A, **indices}))
+    assert {name: read.tensors[name].dtype for name in indices} == {
+        "index": torch.int64,
+        "mask": torch.bool,
+    }
 
 
 def test_counters_of_thop_are_left_out(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 The layout is recognised by its names, the sizes are read from the shapes, every tensor is fitted by
 name and shape, and the network is tried on an image before it is believed. The layouts are in
-`zoo.exchange.layouts`, reading the file in `zoo.exchange.checkpoint`, the trial in
-`zoo.exchange.trial`.
+`zoo.models.layouts`, reading the file in `zoo.models.checkpoint`, the trial in
+`zoo.models.trial`.
 """
 
 from __future__ import annotations
@@ -17,23 +17,37 @@ from typing import Any
 import torch
 
 from zoo.errors import RecipeError, WeightsError
-from zoo.exchange.checkpoint import COUNTER, Checkpoint, read_checkpoint
-from zoo.exchange.layouts import LAYOUTS, Layout
-from zoo.exchange.sizes import Sizes
-from zoo.exchange.trial import Trial, try_generator
 from zoo.files import file_sha256
 from zoo.generators.base import Generator
+from zoo.generators.spandrel import SpandrelNetwork
+from zoo.models.checkpoint import COUNTER, Checkpoint, read_checkpoint
 from zoo.models.details import Details, described
 from zoo.models.file import is_model_file, read_model
+from zoo.models.layouts import LAYOUTS, Layout
 from zoo.models.model import Model
+from zoo.models.recognition import (
+    Recognised,
+    absent,
+    architecture_of,
+    is_installed,
+    recognise,
+    with_prefixes,
+)
+from zoo.models.sizes import Sizes
+from zoo.models.trial import Trial, smooth_image, try_generator
 from zoo.recipes.arguments import complaints
 from zoo.registry import GENERATORS, constructor_parameters
 from zoo.runs.directory import RunDirectory
 
 AUTO = "auto"
 OWN_NAMES = "the generator's own names"
+TRIAL = "trial"
+"""Key of `Details.source` with what the trial found of a network that was taken all the same."""
 _LISTED = 8
 _DIFFERENCES = 4
+_PROBE = 16
+_TOLERANCE = 1e-5
+"""How far zoo's output may be from spandrel's own, of values in [0, 1]; it should be 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +76,62 @@ class _Match:
     tensors: dict[str, torch.Tensor]
     notes: tuple[str, ...] = ()
     prefix: str = ""
+    recognised: Recognised | None = None
 
 
-def import_model(
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A checkpoint of another tool as a model; nothing was computed with it yet.
+
+    Attributes:
+        model: with `details.origin` "imported".
+        notes: what was chosen, left out or assumed, as sentences.
+        recognised: what spandrel says, where it recognised the file.
+    """
+
+    model: Model
+    notes: tuple[str, ...]
+    recognised: Recognised | None
+
+    def build(self) -> Generator:
+        """Return the network with its weights, which computes what spandrel's own call does.
+
+        Raises:
+            WeightsError: if it cannot be built, or computes something else.
+        """
+        generator = self.model.build()
+        if self.recognised is not None and isinstance(generator, SpandrelNetwork):
+            _require_same(generator, self.recognised, str(self.model.path))
+        return generator
+
+
+def import_model(path: Path, *, force: bool = False, **how: Any) -> Imported:
+    """Make a model of another tool's checkpoint, and try it on an image.
+
+    Args:
+        path: a PyTorch or safetensors file.
+        force: whether a network that fails the trial is taken all the same; what the trial found
+            is then kept in `details.source`.
+        how: see `read_foreign`.
+
+    Raises:
+        ZooError: see `read_foreign`.
+        WeightsError: if the network does not enlarge an image.
+    """
+    foreign = read_foreign(path, **how)
+    trial = try_generator(foreign.build())
+    notes, model = foreign.notes, foreign.model
+    if not trial.passed:
+        problem = f"{path} was read, but {trial.problem}"
+        if not (force and trial.is_finite):
+            raise WeightsError(problem)
+        notes = (*notes, f"{problem}; it is taken all the same, for --force was given")
+        source = model.details.source | {TRIAL: trial.problem}
+        model = replace(model, details=model.details.model_copy(update={"source": source}))
+    return Imported(model, trial, notes)
+
+
+def read_foreign(
     path: Path,
     *,
     generator: str = AUTO,
@@ -73,8 +140,11 @@ def import_model(
     scale: int | None = None,
     key: str | None = None,
     arguments: Mapping[str, Any] | None = None,
-) -> Imported:
-    """Make a model of another tool's checkpoint.
+    told: Mapping[str, str] | None = None,
+) -> Foreign:
+    """Read another tool's checkpoint as a model.
+
+    A layout of zoo's own is looked for first, then what spandrel recognises.
 
     Args:
         path: a PyTorch or safetensors file.
@@ -84,12 +154,13 @@ def import_model(
         scale: upscaling factor, needed only where the shapes leave it open.
         key: the entry of the file that holds the weights.
         arguments: constructor arguments that no shape tells, such as `interpolation_skip`.
+        told: what else is known of the weights, such as `author`; kept in `details.source`.
 
     Raises:
         UnknownNameError: if there is no such generator.
         RecipeError: if an argument is not one of the generator's.
-        WeightsError: if the file cannot be read, its layout is not known, its tensors do not fit,
-            or the network does not enlarge an image.
+        WeightsError: if the file cannot be read, its layout is not known, or its tensors do not
+            fit.
     """
     if is_model_file(path):
         read_model(path)  # one that is damaged or cut short says so
@@ -99,17 +170,43 @@ def import_model(
         raise WeightsError(f"{path} belongs to a run of zoo's: name {path.parent} instead")
     wanted = None if generator == AUTO else GENERATORS.get(generator)
     checkpoint = read_checkpoint(path, key=key)
-    match = _matched(path, checkpoint, wanted, generator, scale)
-    settings = {**match.arguments, **(arguments or {})}
-    _require_arguments(match.generator, settings)
-    match = replace(match, arguments=settings)
-    tensors = _fitted(path, match)
-    model = Model(_details(path, match, checkpoint.key, name, licence), tensors, path)
-    trial = try_generator(model.build(), str(path))
-    return Imported(model, trial, (*checkpoint.notes, *match.notes))
+    match = _matched(path, checkpoint, wanted, generator, scale, arguments or {})
+    details = _details(path, match, checkpoint.key, name, licence, told or {})
+    model = Model(details, match.tensors, path, details.source["sha256"])
+    return Foreign(model, (*checkpoint.notes, *match.notes), match.recognised)
 
 
 def _matched(
+    path: Path,
+    checkpoint: Checkpoint,
+    wanted: type[Generator] | None,
+    name: str,
+    scale: int | None,
+    arguments: Mapping[str, Any],
+) -> _Match:
+    """Return the checkpoint as one of ours, its tensors fitted; else as spandrel's.
+
+    Of a file that begins like one of ours and does not fit, what does not fit is said, unless
+    spandrel reads it.
+    """
+    if wanted is SpandrelNetwork:
+        return _by_spandrel(path, checkpoint, scale)
+    try:
+        match = _ours(path, checkpoint, wanted, name, scale)
+        settings = {**match.arguments, **arguments}
+        _require_arguments(match.generator, settings)
+        match = replace(match, arguments=settings)
+        return replace(match, tensors=_fitted(path, match))
+    except WeightsError as error:
+        if wanted is not None or arguments:
+            raise
+        found = _other(path, checkpoint, scale, error)
+        if found is None:
+            raise
+        return found
+
+
+def _ours(
     path: Path,
     checkpoint: Checkpoint,
     wanted: type[Generator] | None,
@@ -127,6 +224,51 @@ def _matched(
         known = ", ".join(str(value) for value in sorted(wanted.scales))
         raise RecipeError(f"generator {name!r} has no scale {chosen} (it has {known})")
     return _Match(OWN_NAMES, name, chosen, {}, checkpoint.tensors, prefix=checkpoint.prefix)
+
+
+def _other(
+    path: Path, checkpoint: Checkpoint, scale: int | None, ours: WeightsError
+) -> _Match | None:
+    """Return what spandrel makes of a file that is none of ours; None where that is no better.
+
+    Raises:
+        WeightsError: where spandrel would read the file, and is not installed or has no use for it.
+    """
+    architecture = architecture_of(checkpoint.tensors, checkpoint.prefix)
+    if architecture is None and not is_installed():
+        return None
+    if not is_installed():
+        raise WeightsError(f"{ours}. {absent(str(architecture))}")
+    try:
+        return _by_spandrel(path, checkpoint, scale)
+    except WeightsError as error:
+        begins_like_ours = any(checkpoint.tensors.keys() >= set(one.marks) for one in LAYOUTS)
+        if begins_like_ours or architecture is None:
+            return None
+        raise WeightsError(str(error)) from error
+
+
+def _by_spandrel(path: Path, checkpoint: Checkpoint, scale: int | None) -> _Match:
+    found = recognise(checkpoint.tensors, checkpoint.prefix, str(path))
+    if found is None:
+        raise WeightsError(f"{path}: spandrel knows no architecture with such tensors")
+    if scale not in (None, found.scale):
+        raise WeightsError(f"the shapes are those of x{found.scale}, not x{scale}")
+    name = _registered_name(SpandrelNetwork)
+    return _Match(found.title, name, found.scale, found.arguments, found.tensors, recognised=found)
+
+
+@torch.no_grad()
+def _require_same(generator: SpandrelNetwork, found: Recognised, place: str) -> None:
+    image = smooth_image(_PROBE)
+    image = image[:, :1] if generator.channels == 1 else image
+    image = generator.sizes.padded(image)
+    off = float((generator.run(image) - found.output(image)).abs().nan_to_num(0.0).max())
+    if off > _TOLERANCE:
+        raise WeightsError(
+            f"{place}: the network that was rebuilt from its arguments differs from spandrel's by "
+            f"up to {off:.2g} of values in [0, 1]: some argument leaves no trace in the record"
+        )
 
 
 def _by_layout(layout: Layout, checkpoint: Checkpoint, scale: int | None) -> _Match:
@@ -186,6 +328,11 @@ def _fitted(path: Path, match: _Match) -> dict[str, torch.Tensor]:
         for name, value in expected.items()
         if name in given and given[name].shape != value.shape
     ]
+    wrong += [
+        f"{name} is of type {given[name].dtype}, not of floating-point numbers"
+        for name, value in expected.items()
+        if name in given and value.is_floating_point() > given[name].is_floating_point()
+    ]
     if wrong:
         more = f"; and {len(wrong) - _DIFFERENCES} more" if len(wrong) > _DIFFERENCES else ""
         raise WeightsError(
@@ -200,23 +347,26 @@ def _named(match: _Match, expected: Mapping[str, torch.Tensor]) -> dict[str, tor
 
     A generator may well call a part of its own `model`.
     """
-    parts = [part for part in match.prefix.split(".") if part]
-    for kept in range(len(parts) + 1):
-        prefix = "".join(f"{part}." for part in parts[len(parts) - kept :])
-        given = {f"{prefix}{name}": value for name, value in match.tensors.items()}
+    for given in with_prefixes(match.tensors, match.prefix):
         if expected.keys() & given.keys():
             return given
     return dict(match.tensors)
 
 
 def _details(
-    path: Path, match: _Match, key: str | None, name: str | None, licence: str | None
+    path: Path,
+    match: _Match,
+    key: str | None,
+    name: str | None,
+    licence: str | None,
+    told: Mapping[str, str],
 ) -> Details:
     origin, role = GENERATORS.origin(match.generator), f"generator {match.generator}"
-    source = {"file": path.name, "sha256": file_sha256(path), "layout": match.title}
+    source = {"file": path.name, "sha256": file_sha256(path), "layout": match.title, **told}
+    called = match.arguments["architecture"] if match.recognised else match.generator
     return described(
         name=re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)[:128] if name is None else name,
-        summary=f"{match.generator} x{match.scale}, imported from {path.name}",
+        summary=f"{called} x{match.scale}, imported from {path.name}",
         generator={"name": match.generator, **match.arguments},
         scale=match.scale,
         origin="imported",

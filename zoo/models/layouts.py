@@ -1,7 +1,7 @@
 """The layouts of checkpoints that zoo can read: how a file is recognised, and its names in ours.
 
 Each layout is stated exactly: a file that has one key too many or too few is refused by
-`zoo.exchange.foreign`. Facts about other tools' files are from their public sources.
+`zoo.models.foreign`. Facts about other tools' files are from their public sources.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import torch
 
-from zoo.exchange.sizes import Sizes, Tensors, msrresnet_sizes, rrdb_sizes, srresnet_sizes
 from zoo.generators.base import Generator
 from zoo.generators.msrresnet import MSRResNet
 from zoo.generators.rrdb import RRDBNet
 from zoo.generators.srresnet import SRResNet
 from zoo.generators.srresnet_tanh import TanhSRResNet
+from zoo.models.sizes import Sizes, Tensors, msrresnet_sizes, rrdb_sizes, srresnet_sizes
 
 Rename = Callable[[Tensors], dict[str, torch.Tensor]]
 

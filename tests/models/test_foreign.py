@@ -14,11 +14,11 @@ from tests.exchange.made_up import make_model
 from tests.exchange.networks import passing
 from tests.runs.made_up import begin_run
 from zoo.errors import IntegrityError, RecipeError, WeightsError
-from zoo.exchange.foreign import Imported, import_model
-from zoo.exchange.layouts import LAYOUTS
 from zoo.files import file_sha256
 from zoo.generators.base import Generator
 from zoo.models.file import read_model, write_model
+from zoo.models.foreign import Imported, import_model
+from zoo.models.layouts import LAYOUTS
 from zoo.recipes.book import load_book
 from zoo.recipes.checks import complete
 from zoo.recipes.resolve import resolve

@@ -1,7 +1,7 @@
 """A checkpoint of another tool, read as data: its weights, whatever they are wrapped in.
 
 The file is hostile until shown otherwise: no code in it is run, and its size is known before it is
-read. What its keys mean is in `zoo.exchange.layouts`.
+read. What its keys mean is in `zoo.models.layouts`.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ COUNTER = "num_batches_tracked"
 """Ending of the name of an integer that batch norm keeps and no network computes with."""
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_INDICES = (torch.int64, torch.int32, torch.bool)
+"""Of buffers that a network looks up places with; no weights are of these types."""
 _LISTED = 6
 
 
@@ -205,6 +207,8 @@ def _tensor_problem(name: str, tensor: torch.Tensor) -> str | None:
         return "is sparse, nested, quantised or without values; save it as an ordinary tensor"
     if name.endswith(COUNTER):
         return None
+    if tensor.dtype in _INDICES:
+        return None
     if tensor.dtype not in _FLOATS:
         return f"is of type {tensor.dtype}; weights are floating-point numbers of 16 bits or more"
     if not bool(tensor.isfinite().all()):
@@ -244,7 +248,10 @@ def _floating(state: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
 
 def _as_float32(tensor: torch.Tensor) -> torch.Tensor:
     plain = tensor.detach()
-    plain = plain.to(torch.float32) if plain.is_floating_point() else plain.to(torch.int64)
+    if plain.is_floating_point():
+        plain = plain.to(torch.float32)
+    elif plain.dtype != torch.bool:
+        plain = plain.to(torch.int64)
     return plain.clone(memory_format=torch.contiguous_format)
 
 
