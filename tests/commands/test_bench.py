@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from safetensors.torch import save_file
 from typer.testing import Result
 
 import zoo as package
+from tests.exchange import networks
 from zoo.bench import selftest
 from zoo.data.images import read_image
 from zoo.data.resize import downscale
+from zoo.files import file_sha256
 from zoo.generators.bicubic import Bicubic
 from zoo.generators.srresnet import SRResNet
 from zoo.models.details import Details
@@ -24,7 +27,7 @@ from zoo.models.file import read_model, write_model
 from zoo.models.find import find_model
 from zoo.models.model import Model
 from zoo.models.store import MODEL_FILE, store_path
-from zoo.records.record import read_records
+from zoo.records.record import read_record, read_records
 
 Zoo = Callable[..., Result]
 Bench = Callable[..., Result]
@@ -282,10 +285,11 @@ def test_mistakes_end_with_status_2(
     assert "Traceback" not in result.stderr
 
 
-def test_weights_without_a_generator_say_how(bench: Bench, run_root: Path) -> None:
-    result = bench(run_root / "srresnet" / "smoke" / "seed-0" / "weights.safetensors")
-    assert result.exit_code == 2
-    assert "--generator rrdb" in result.stderr
+def test_weights_of_a_run_say_how(bench: Bench, run_root: Path) -> None:
+    run = run_root / "srresnet" / "smoke" / "seed-0"
+    result = bench(run / "weights.safetensors", "--json")
+    assert result.exit_code == 3
+    assert f"name {run} instead" in rows_of(result)[str(run / "weights.safetensors")]["error"]
 
 
 @pytest.mark.slow
@@ -353,9 +357,26 @@ def test_a_damaged_model_costs_its_row(bench: Bench, model_file: Path, place: in
     assert rows["srresnet"]["psnr_y"]["mean"] > 0
 
 
-def test_a_file_that_is_no_model_is_told_what_to_do(bench: Bench, tmp_path: Path) -> None:
+def test_a_file_that_nobody_knows_costs_its_row(bench: Bench, tmp_path: Path) -> None:
     foreign = tmp_path / "net.safetensors"
     save_file({"a": torch.zeros(2)}, foreign)
-    result = bench(foreign)
-    assert result.exit_code == 2
-    assert f"zoo import {foreign}" in result.stderr
+    result = bench(foreign, "--json")
+    assert result.exit_code == 3
+    rows = rows_of(result)
+    assert "the layout of" in rows[str(foreign)]["error"]
+    assert rows["bicubic"]["psnr_y"]["mean"] > 0
+
+
+def test_a_checkpoint_of_another_tool_is_scored_as_it_is(bench: Bench, tmp_path: Path) -> None:
+    """The record says by which version of spandrel."""
+    theirs = tmp_path / "theirs.pth"
+    torch.save({"params": networks.compact().state_dict()}, theirs)
+    result = bench(theirs, "--json")
+    assert result.exit_code == 0, result.stderr
+    rows = rows_of(result)
+    assert rows["theirs"]["psnr_y"]["mean"] > 10
+    (path,) = tmp_path.rglob("theirs-*.json")
+    record = read_record(path)
+    assert record.target.generator["architecture"] == "Compact"
+    assert record.target.weights_sha256 == file_sha256(theirs)
+    assert record.provenance["versions"]["spandrel"] == version("spandrel")

@@ -156,3 +156,35 @@ def test_what_is_no_checkpoint_ends_in_2_and_a_sentence(zoo: Zoo, tmp_path: Path
     assert (result.exit_code, result.stdout) == (2, "")
     assert "it is a pointer of Git LFS" in " ".join(result.stderr.split())
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_known_of_the_weights_is_kept_and_a_failed_trial_is_overruled(
+    zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    state = networks.compact().state_dict()
+    torch.save(
+        {name: 30 * value if value.ndim == 4 else value for name, value in state.items()}, "x.pth"
+    )
+    refused = zoo("import", "x.pth")
+    assert refused.exit_code == 2
+    assert "at least 0.9 is asked for" in refused.stderr
+    told = ("--author", "A. Nobody", "--source", "https://example.org/x", "--trained-as", "GAN")
+    result = zoo("import", "x.pth", "--force", *told, "--licence", "MIT License")
+    assert result.exit_code == 0
+    assert "taken all the same" in result.stderr
+    card = zoo("card", "x.safetensors").stdout
+    for text in ("license: mit", "A. Nobody", "https://example", "correlates with"):
+        assert text in card
+
+
+def test_a_file_is_shown_with_its_network(zoo: Zoo, tmp_path: Path) -> None:
+    path = tmp_path / "x.pth"
+    torch.save(networks.compact().state_dict(), path)
+    shown = json.loads(zoo("show", path, "--json").stdout)
+    assert shown["generator"]["architecture"] == "Compact"
+    assert shown["scale"] == 4
+    assert shown["network"]["parameters"] == sum(p.numel() for p in networks.compact().parameters())
+    assert shown["network"]["macs"] > 0
+    assert (shown["network"]["sizes"], shown["network"]["float16"]) == ("any", True)
+    assert "bfloat16" in zoo("show", path).stdout

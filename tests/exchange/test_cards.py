@@ -23,6 +23,7 @@ from tests.exchange.made_up import (
 )
 from zoo.errors import DataError
 from zoo.exchange.cards import card
+from zoo.exchange.front_matter import hub_licence
 from zoo.exchange.records import WEIGHTS_SHA256, evidence
 from zoo.exchange.usage import shown_command
 from zoo.models.details import Details
@@ -343,3 +344,24 @@ def test_details_survive_json_as_the_card_needs_them() -> None:
     details = make_details(training=make_training(adversarial=True))
     read = Details.model_validate(json.loads(details.model_dump_json(by_alias=True)))
     assert card(make_model(read)) == card(make_model(details))
+
+
+@pytest.mark.parametrize(
+    ("text", "identifier"),
+    [
+        ("MIT License", "mit"),
+        ("the MIT licence", "mit"),
+        ("Apache 2", "apache-2.0"),
+        ("Apache License, Version 2.0", "apache-2.0"),
+        ("GPLv3", "gpl-3.0"),
+        ("GNU General Public License v3.0", None),
+        ("BSD 3-Clause", "bsd-3-clause"),
+        ("CC BY-NC-SA 4.0", "cc-by-nc-sa-4.0"),
+        ("Creative Commons Attribution-NonCommercial 4.0 International", "cc-by-nc-4.0"),
+        ("CC0 1.0 Universal", "cc0-1.0"),
+        ("cc-by-nc-sa", None),
+        ("mine", None),
+    ],
+)
+def test_a_licence_as_people_write_it_is_the_hubs(text: str, identifier: str | None) -> None:
+    assert hub_licence(text) == identifier

@@ -11,6 +11,7 @@ import typer
 from zoo.commands.options import Json, Plugins
 from zoo.commands.output import note, print_json, print_text, value_text
 from zoo.errors import DataError, RecipeError
+from zoo.letters import on_one_line
 from zoo.plugins import load_plugin_file
 from zoo.recipes.reader import parse_scalar
 
@@ -58,7 +59,22 @@ Arguments = Annotated[
         help="An argument of the generator that no shape tells; may be repeated.",
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Write over a file that is there.")]
+Author = Annotated[
+    str | None, typer.Option("--author", metavar="TEXT", help="Who trained the weights.")
+]
+Source = Annotated[
+    str | None, typer.Option("--source", metavar="URL", help="Where the weights were published.")
+]
+TrainedAs = Annotated[
+    str | None,
+    typer.Option("--trained-as", metavar="TEXT", help="How they were trained: data, losses."),
+]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force", help="Write over a file that is there; take a network that fails the trial."
+    ),
+]
 
 
 def import_model(
@@ -68,6 +84,9 @@ def import_model(
     output: Output = None,
     name: Name = None,
     licence: Licence = None,
+    author: Author = None,
+    source: Source = None,
+    trained_as: TrainedAs = None,
     scale: Scale = None,
     key: Key = None,
     arguments: Arguments,
@@ -75,7 +94,7 @@ def import_model(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Make a model of an ESRGAN, MSRResNet, SRGAN or other checkpoint.
+    """Make a model of an ESRGAN, SRGAN or other checkpoint, with spandrel of any that it knows.
 
     Names tell the layout, shapes the sizes; the network is tried on an image before it is written.
     """
@@ -97,11 +116,18 @@ def import_model(
         scale=scale,
         key=key,
         arguments=settings,
+        told=_told(author=author, link=source, trained_as=trained_as),
+        force=force,
     )
     target = output or Path(f"{folder_name(imported.model.details.name)}{SUFFIX}")
     require_target(target, force=force, source=file)
     sha256 = write_model(target, imported.model)
     _report(imported, target, sha256, as_json=as_json)
+
+
+def _told(**known: str | None) -> dict[str, str]:
+    """Return what is known of the weights, as `Details.source` holds it."""
+    return {name: on_one_line(text) for name, text in known.items() if text is not None}
 
 
 def require_target(path: Path, *, force: bool, source: Path | None = None) -> None:

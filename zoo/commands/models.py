@@ -6,7 +6,7 @@ Their files are read as far as their descriptions: torch is not imported.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.commands.output import Table, print_json, print_table, print_text, value_text
 from zoo.errors import UnknownNameError, ZooError
@@ -15,6 +15,9 @@ from zoo.models.details import Details
 from zoo.models.file import read_details
 from zoo.models.store import is_repository, model_files
 from zoo.recipes.problems import dotted
+
+if TYPE_CHECKING:
+    from zoo.generators.base import Generator
 
 
 def model_rows() -> list[dict[str, Any]]:
@@ -55,6 +58,45 @@ def show_model(name: str, *, as_json: bool) -> None:
     print_text(f"{name}: {details.summary}")
     print_text(f"{_origin(name, details)}; {files[name]}\n")
     print_table(Table(f"model: {name}", ("value", "what"), _facts(details)))
+
+
+def show_file(path: Path, *, as_json: bool) -> None:
+    """Print what a model file, or a checkpoint of another tool, is and what its network costs.
+
+    Raises:
+        ZooError: if it cannot be read, or nobody knows what it is.
+    """
+    from zoo.cost.measure import SIDE, generator_cost
+    from zoo.models.find import find_model
+
+    model = find_model(path)
+    generator = model.build()
+    cost = generator_cost(generator, side=SIDE)
+    network = {"parameters": cost.parameters, "macs": cost.macs, "macs_side": SIDE}
+    network |= _asked(generator)
+    details = model.details
+    if as_json:
+        head = {"kind": "model", "name": details.name, "place": str(path), "network": network}
+        print_json("zoo.show/1", head | details.model_dump(mode="json", by_alias=True))
+        return
+    print_text(f"{details.name}: {details.summary}\n")
+    rows = [(dotted(("network", key)), value_text(value)) for key, value in network.items()]
+    print_table(Table(f"model: {path}", ("value", "what"), [*rows, *_facts(details)]))
+
+
+def _asked(generator: Generator) -> dict[str, Any]:
+    """Return what a network of another package says of itself, and asks of an image."""
+    from zoo.generators.spandrel import SpandrelNetwork
+
+    if not isinstance(generator, SpandrelNetwork):
+        return {}
+    return {
+        "purpose": generator.purpose,
+        "sizes": str(generator.sizes),
+        "channels": generator.channels,
+        "float16": generator.supports_half,
+        "bfloat16": generator.supports_bfloat16,
+    }
 
 
 def _row(name: str, path: Path) -> dict[str, Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zoo.bench.definitions import Definition, read_suite, suite_names
 from zoo.commands.list import KINDS, MODELS, SUITES
-from zoo.commands.models import show_model
+from zoo.commands.models import show_file, show_model
 from zoo.commands.options import (
     Json,
     Plugins,
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
 def show(
     kind_or_name: Annotated[
         str,
-        typer.Argument(metavar="NAME|KIND", help="A recipe; or a kind, and a name of that kind."),
+        typer.Argument(
+            metavar="NAME|KIND|FILE", help="A recipe, a file; or a kind and a name of it."
+        ),
     ],
     name_of_kind: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="A name of the kind.", show_default=False)
@@ -59,6 +62,9 @@ def show(
         show_settings(name_of_kind, as_json=as_json)
         return
     book = open_book(registry, plugin)
+    if name_of_kind is None and Path(kind_or_name).is_file():
+        show_file(Path(kind_or_name), as_json=as_json)
+        return
     kind, name = _find(book, kind_or_name, name_of_kind)
     if kind == "recipes":
         _show_recipe(book, name, profile, settings, as_json=as_json)

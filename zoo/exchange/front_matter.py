@@ -19,6 +19,20 @@ LIBRARY: Final = "zoo"
 TASK: Final = "image-to-image"
 _UNBROKEN: Final = 1_000_000
 _DATASET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+_WORDS = re.compile(r"cc0|[a-z]+|\d+(?:\.\d+)?")
+_SPELLINGS: Final = {
+    **dict.fromkeys(("license", "licence", "the", "version", "v", "gnu", "general", "public"), ""),
+    **dict.fromkeys(("international", "software", "commons", "universal"), ""),
+    "gplv": "gpl",
+    "lgplv": "lgpl",
+    "agplv": "agpl",
+    "creative": "cc",
+    "attribution": "by",
+    "noncommercial": "nc",
+    "sharealike": "sa",
+    "noderivatives": "nd",
+}
+"""Words of licences' names, as the hub's identifiers have them."""
 HUB_LICENCES: Final = frozenset(
     {
         *("afl-3.0", "agpl-3.0", "apache-2.0", "artistic-2.0", "bsd", "bsd-2-clause"),
@@ -54,11 +68,22 @@ def front_matter(details: Details, results: Sequence[SuiteResult]) -> str:
 def _licence(licence: str | None) -> dict[str, str]:
     if licence is None:
         return {}
-    identifier = licence.strip().casefold()
-    if identifier in HUB_LICENCES:
+    identifier = hub_licence(licence)
+    if identifier is not None:
         return {"license": identifier}
-    name = re.sub(r"[^a-z0-9.]+", "-", identifier).strip("-.")  # the hub asks for an identifier
+    name = re.sub(r"[^a-z0-9.]+", "-", licence.strip().casefold()).strip("-.")  # as the hub asks
     return {"license": "other", "license_name": name or "other"}
+
+
+def hub_licence(text: str) -> str | None:
+    """Return the hub's identifier of a licence as people write it; None where it has none.
+
+    `MIT License`, `Apache 2`, `GPLv3`, `BSD 3-Clause` and `CC BY-NC-SA 4.0` are such spellings.
+    """
+    words = [_SPELLINGS.get(word, word) for word in _WORDS.findall(text.casefold())]
+    identifier = "-".join(word for word in words if word)
+    found = [name for name in (identifier, f"{identifier}.0") if name in HUB_LICENCES]
+    return found[0] if found else None
 
 
 def _tags(details: Details) -> list[str]:

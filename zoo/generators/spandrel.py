@@ -33,6 +33,7 @@ INSTALL: Final = "pip install 'srgan-zoo[spandrel]'"
 MAX_SCALE: Final = 16
 LUMA: Final = (0.299, 0.587, 0.114)
 """ITU-R BT.601, of R, G and B in one range."""
+_LINES, _LENGTH = 2, 300
 _INNER: Final = "network."
 _OWN: Final = "zoo-"
 """How the identifiers of the architectures begin that zoo itself adds to spandrel's registry."""
@@ -126,8 +127,8 @@ class SpandrelNetwork(Generator):
         self.supports_bfloat16: bool = descriptor.supports_bfloat16
         self.channels: int = descriptor.input_channels
         self._call: Callable[[nn.Module, Tensor], Tensor] = call_of(descriptor)
-        self.register_state_dict_post_hook(_to_their_names)
-        self.register_load_state_dict_pre_hook(_to_our_names)
+        self.register_state_dict_post_hook(_to_their_names)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_to_our_names)  # type: ignore[no-untyped-call]
 
     def forward(self, lr_image: Tensor) -> Tensor:
         """Upscale `(N, 3, h, w)` RGB in [0, 1] to `(N, 3, scale * h, scale * w)`, not clamped."""
@@ -269,8 +270,10 @@ def _in_silence() -> Iterator[None]:
 
 
 def _line(error: Exception) -> str:
-    first = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+    """Return an exception on one line: of what torch says of weights the first two."""
+    lines = str(error).strip().splitlines()[:_LINES]
+    told = " ".join(line.strip() for line in lines)[:_LENGTH]
+    return f"{type(error).__name__}: {told}" if told else type(error).__name__
 
 
 def _to_their_names(
