@@ -177,14 +177,18 @@ def table(rows: list[Row]) -> str:
         "knows ([exchange](exchange.md#any-other-architecture)). For each network that spandrel",
         "publishes, random weights were saved as a `.pth`, imported with `--force` (random weights",
         "fail the trial), written as a model file and read again. `difference` is the largest",
-        "between zoo's output and spandrel's own call on the `.pth`, on one image of "
-        f"{SIDES[1]}x{SIDES[0]}",
+        (
+            "between zoo's output and spandrel's own call on the `.pth`, on one image of "
+            f"{SIDES[1]}x{SIDES[0]}"
+        ),
         "pixels in [0, 1]. `named` says whether zoo names the architecture without spandrel.",
         "`trains` says whether a step on two images gives finite gradients. Made by",
         "`python -m benchmarks.architectures`.",
         "",
-        "| architecture | network | generator | scale | parameters | size of an image | named | "
-        "difference | trains | seconds |",
+        (
+            "| architecture | network | generator | scale | parameters | size of an image | named | "
+            "difference | trains | seconds |"
+        ),
         "|---|---|---|---:|---:|---|---|---:|---|---:|",
     ]
     for row in rows:

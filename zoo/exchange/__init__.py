@@ -1,1 +1,1 @@
-"""Models coming and going: files of other tools, exports, cards, and the Hugging Face hub."""
+"""Models coming and going: exports, spandrel, cards, and the Hugging Face hub."""

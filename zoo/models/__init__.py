@@ -1,1 +1,1 @@
-"""Models: a generator with its weights and where they come from, as one file or one folder."""
+"""Models: a generator with its weights and where they come from; also files of other tools."""
