@@ -1,0 +1,166 @@
+"""What the site needs beside MkDocs: pages from outside docs/, an API reference, notebooks, drawings.
+
+Pages are written for GitHub: a link is relative to the file it is in. Here each link is followed to
+the file in the repository. A Markdown file or notebook becomes a page of the site, any other file a
+download, and the link is rewritten to lead there. A link to a folder leads to its README.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import griffe
+import mmdr
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+from pymdownx.slugs import slugify
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+DOCS = REPOSITORY / "docs"
+LINK = re.compile(r"(?<=\]\()[^)\s#:]+(?=[)#])")
+DRAWING = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+IMPORT = re.compile(r"^from (zoo\.[\w.]+) import ([\w, ]+)$", re.MULTILINE)
+FETCHED = re.compile(r'<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)="?(?:https?:)?//[^>]*>')
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Give headings the anchors that they have on GitHub."""
+    config.mdx_configs["toc"]["slugify"] = slugify(case="lower")
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the API reference, the notebooks, and every file that a page links to."""
+    texts: dict[Path, str] = {}
+    waiting = [REPOSITORY / "README.md", *DOCS.rglob("*.md"), *DOCS.glob("*.ipynb")]
+    while waiting:
+        path = waiting.pop()
+        if path not in texts:
+            texts[path] = _markdown(path)
+            waiting += [target for _, target in _links(texts[path], path)]
+    for path in texts:
+        _add(files, config, path)
+    files.append(File.generated(config, "api.md", content=_public_names()))
+    files.append(File.generated(config, "api-modules.md", content=_names_imported_in(texts.values())))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Let links lead to pages of the site, and draw what is written in Mermaid."""
+    path = _path(page.file)
+    for link, target in _links(markdown, path):
+        uri = posixpath.relpath(_uri(target), posixpath.dirname(page.file.src_uri))
+        markdown = re.sub(rf"(?<=\]\(){re.escape(link)}(?=[)#])", uri, markdown)
+    return DRAWING.sub(_drawing, markdown)
+
+
+def on_post_page(output: str, page: Page, **_: Any) -> str:
+    """Refuse a page that would load something from the network."""
+    if found := FETCHED.search(output):
+        raise PluginError(f"{page.file.src_uri} loads from the network: {found[0]}")
+    return output
+
+
+def _markdown(path: Path) -> str:
+    """Return a file as Markdown; what is neither Markdown nor a notebook has no text."""
+    if path.suffix == ".ipynb":
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        return "\n\n".join(part for cell in cells for part in _cell(cell))
+    return path.read_text(encoding="utf-8") if path.suffix == ".md" else ""
+
+
+def _cell(cell: dict[str, Any]) -> Iterator[str]:
+    """Yield a cell of a notebook as Markdown: its text or code, then its outputs."""
+    source = "".join(cell["source"])
+    yield source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```"
+    for output in cell.get("outputs", ()):
+        data = {kind: "".join(value) for kind, value in output.get("data", {}).items()}
+        if "image/png" in data:
+            yield f"![output](data:image/png;base64,{data['image/png'].strip()})"
+        elif "text/html" in data:
+            table = re.search(r"<thead>.*</tbody>", data["text/html"], re.DOTALL)
+            yield f"<table>{table[0]}</table>" if table else data["text/html"]
+        else:
+            text = data.get("text/plain", "".join(output.get("text", ())))
+            yield f"```text\n{text.rstrip()}\n```"
+
+
+def _links(markdown: str, path: Path) -> list[tuple[str, Path]]:
+    """Return the links of a file that lead to files of the repository, with their targets."""
+    found = []
+    for link in sorted({*LINK.findall(markdown)}):
+        target = (path.parent / link).resolve()
+        target = target / "README.md" if target.is_dir() else target
+        if target.is_file() and target.is_relative_to(REPOSITORY):
+            found.append((link, target))
+    return found
+
+
+def _uri(path: Path) -> str:
+    """Return the path of a file in the site: below docs/ where it is there, else as it is."""
+    inside = path.is_relative_to(DOCS)
+    return path.relative_to(DOCS if inside else REPOSITORY).as_posix().replace(".ipynb", ".md")
+
+
+def _path(file: File) -> Path:
+    """Return the file of the repository that a page is made from."""
+    inside = DOCS / file.src_uri
+    notebook = inside.with_suffix(".ipynb")
+    return next((path for path in (inside, notebook) if path.is_file()), REPOSITORY / file.src_uri)
+
+
+def _add(files: Files, config: MkDocsConfig, path: Path) -> None:
+    """Add a file of the repository to the site, unless MkDocs found it by itself."""
+    uri = _uri(path)
+    if files.get_file_from_path(uri) is not None:
+        return
+    if path.suffix == ".ipynb":
+        files.append(File.generated(config, uri, content=_markdown(path)))
+    else:
+        files.append(File.generated(config, uri, abs_src_path=str(path)))
+
+
+def _drawing(found: re.Match[str]) -> str:
+    """Return a drawing in Mermaid as SVG, so that no reader's browser has to fetch Mermaid."""
+    svg = mmdr.render(found[1]).svg()
+    return f'<div class="drawing">{svg}</div>'
+
+
+def _public_names() -> str:
+    """Return a page with each name of `zoo.__all__`, documented where it is defined."""
+    package = griffe.load("zoo", search_paths=[REPOSITORY], submodules=False)
+    parts = ["# Public names", "Import these from `zoo`; [a guide](python.md) shows them in use."]
+    for name in map(str, package.exports or ()):
+        target = getattr(package[name], "target_path", None)
+        if target is not None:  # all but __version__
+            parts.append(_entry(target, f"zoo.{name}", 2))
+    return "\n\n".join(parts)
+
+
+def _names_imported_in(texts: Iterable[str]) -> str:
+    """Return a page with each name that the documentation imports from a module of zoo."""
+    names = {
+        (module, name.strip())
+        for text in texts
+        for module, imported in IMPORT.findall(text)
+        for name in imported.split(",")
+    }
+    parts = ["# Names in modules", "The names that these pages import from modules of zoo."]
+    for module in sorted({module for module, _ in names}):
+        parts.append(f"## `{module}`")
+        parts += [_entry(f"{module}.{each}", each, 3) for of, each in sorted(names) if of == module]
+    return "\n\n".join(parts)
+
+
+def _entry(identifier: str, heading: str, level: int) -> str:
+    return (
+        f"::: {identifier}\n    options:\n      heading: {heading}\n"
+        f"      toc_label: {heading}\n      heading_level: {level}"
+    )
