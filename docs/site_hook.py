@@ -1,4 +1,4 @@
-"""What the site needs beside MkDocs: pages from outside docs/, an API reference, notebooks, drawings.
+"""What MkDocs lacks: pages from outside docs/, an API reference, notebooks and drawings.
 
 Pages are written for GitHub: a link is relative to the file it is in. Here each link is followed to
 the file in the repository. A Markdown file or notebook becomes a page of the site, any other file a
@@ -48,7 +48,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for path in texts:
         _add(files, config, path)
     files.append(File.generated(config, "api.md", content=_public_names()))
-    files.append(File.generated(config, "api-modules.md", content=_names_imported_in(texts.values())))
+    files.append(
+        File.generated(config, "api-modules.md", content=_names_imported_in(texts.values()))
+    )
     return files
 
 
@@ -111,9 +113,9 @@ def _uri(path: Path) -> str:
 
 def _path(file: File) -> Path:
     """Return the file of the repository that a page is made from."""
-    inside = DOCS / file.src_uri
-    notebook = inside.with_suffix(".ipynb")
-    return next((path for path in (inside, notebook) if path.is_file()), REPOSITORY / file.src_uri)
+    uri = Path(file.src_uri)
+    places = (DOCS / uri, (DOCS / uri).with_suffix(".ipynb"))
+    return next((path for path in places if path.is_file()), REPOSITORY / uri)
 
 
 def _add(files: Files, config: MkDocsConfig, path: Path) -> None:
