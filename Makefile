@@ -20,7 +20,7 @@ docs: .venv/.installed-docs
 
 # Run the tutorial and keep what it shows.
 tutorial: .venv/.installed-docs
-	$(BIN)/python docs/run_tutorial.py
+	$(BIN)/python docs/run_tutorial.py docs/tutorial.ipynb
 
 test: .venv/.installed-dev
 	$(PYTEST)
