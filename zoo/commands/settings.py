@@ -25,10 +25,10 @@ _INTRODUCTION = """\
 <!-- written by `python -m zoo.commands.settings` from zoo/recipes/schema.py -->
 # Settings
 
-All that a recipe or a profile may say beside its components, and that `--set NAME=VALUE` changes:
-`zoo train srgan --set training.learning_rate=5e-5`. `zoo show settings` prints this page,
-`zoo show RECIPE` every value of a recipe and where it was written. The arguments of components are
-theirs: `zoo show generator rrdb`.
+Recipes and profiles can contain these settings besides their components. `--set NAME=VALUE` changes them:
+`zoo train srgan --set training.learning_rate=5e-5`. `zoo show settings` prints this page; `zoo show RECIPE`
+prints every value of a recipe and where it was set; `zoo show generator rrdb` prints the arguments of a
+component.
 """
 
 
