@@ -25,9 +25,9 @@ from zoo.plugins import load_plugin_file, plugin_file_of
 
 _HERE = "ZOO_APART"
 TORCH_CRASHED = (
-    "a crash inside torch, where an error would do. A network that assigns to its own weights in "
-    "`forward`, as one does that re-parameterises itself in evaluation, can crash torch: compute "
-    "with the merged weights as plain tensors, such as `F.conv2d(image, weight, bias)`"
+    "a crash inside torch instead of an error. A network that assigns to its own weights in "
+    "`forward`, for example one that re-parameterises itself in evaluation, can crash torch: "
+    "compute with the merged weights as plain tensors, such as `F.conv2d(image, weight, bias)`"
 )
 """What is said where a tool of torch that reads code ended a process."""
 
@@ -69,8 +69,8 @@ def private_stdout() -> IO[str]:
 
 def ending(code: int) -> str:
     """Say how a process ended: `by SIGSEGV`, `with exit status 3`."""
-    how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit status {code}"
-    return how + ("; the machine may be short of memory" if code == -signal.SIGKILL else "")
+    how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+    return how + ("; the machine may have too little memory" if code == -signal.SIGKILL else "")
 
 
 def reference(component: type) -> str | None:

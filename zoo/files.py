@@ -45,7 +45,7 @@ MAX_NAME_BYTES = 255
 """Of a file's name, on every file system in common use."""
 _FULL = {
     errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
+    errno.EDQUOT: "the disk quota is exceeded",
     errno.EFBIG: "the file would exceed the size limit of this process",
 }
 _NAME_REFUSED = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
@@ -61,13 +61,13 @@ def require_file(path: Path, max_bytes: int = MAX_BYTES) -> None:
     """
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
-        raise _unfit(path, f"it is {kind}, not a file; put the file itself in its place")
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "not a regular file")
+        raise _unfit(path, f"it is {kind}, not a file; replace it by a regular file")
     if status.st_size > max_bytes:
         raise _unfit(
             path,
-            f"it has {status.st_size:,} bytes, more than the {max_bytes:,} that are read of such "
-            "a file; it is damaged or another file: put the right one in its place",
+            f"it has {status.st_size:,} bytes, more than the limit of {max_bytes:,} for such a "
+            "file; it is damaged or a different file: replace it by the right one",
         )
 
 
@@ -87,7 +87,7 @@ def read_file(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
     with open_file(path, max_bytes) as file:
         content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
-        raise _unfit(path, f"it grows while it is read, past {max_bytes:,} bytes")
+        raise _unfit(path, f"it grew beyond {max_bytes:,} bytes while zoo read it")
     return content
 
 
@@ -261,9 +261,11 @@ def sealed(document: Mapping[str, Any]) -> dict[str, Any]:
 def broken_seal(document: Mapping[str, Any]) -> str:
     """Say in words what is wrong with a document's digest of itself; empty where nothing is."""
     if SEAL not in document:
-        return "it has no digest of itself: an earlier version of zoo wrote it, or it was changed"
+        return (
+            "it has no digest of itself: an earlier version of zoo wrote it, or somebody changed it"
+        )
     if document[SEAL] != seal_of(document):
-        return "its digest is not that of its content: it was changed after it was written"
+        return "its digest does not match its content: it was changed after zoo wrote it"
     return ""
 
 
@@ -314,6 +316,6 @@ def _describe(path: Path, num_bytes: int, error: OSError) -> str:
         return f"cannot write {path}: {error.strerror}"
     free = shutil.disk_usage(path.parent).free
     return (
-        f"cannot write {path}: {reason}; it needs {num_bytes:,} bytes, {free:,} are free. What was "
-        "saved before is intact: make room and run the same command again"
+        f"cannot write {path}: {reason}; it needs {num_bytes:,} bytes, {free:,} are free. "
+        "Everything saved before is intact: free some space and run the same command again"
     )

@@ -63,10 +63,10 @@ def add_entry_points(registry: Registry[Any]) -> None:
     for entry_point in entry_points(group=registry.group):
         origin = Origin("package", _distribution(entry_point))
         if not NAME_PATTERN.match(entry_point.name):
-            registry.mark_broken(entry_point.name, origin, "its name is not kebab-case")
+            registry.mark_broken(entry_point.name, origin, "its name is not in kebab case")
             continue
         if not EntryPoint.pattern.match(entry_point.value):
-            cause = f"{entry_point.value!r} is not of the form module:Class"
+            cause = f"{entry_point.value!r} does not have the form module:Class"
             registry.mark_broken(entry_point.name, origin, cause)
             continue
         try:
@@ -157,12 +157,15 @@ def require_registered(folder: str, name: str, origin: str | None, of: object) -
         return
     kind, _, where = origin.partition(" ")
     remedy = {
-        "file": f"give that file with --plugin {shlex.quote(where)}",
+        "file": f"name this file with --plugin {shlex.quote(where)}",
         "package": f"install it: pip install {shlex.quote(where.replace(' ', '=='))}",
-    }.get(kind, "a script or notebook defined it: put it into a file and give that with --plugin")
+    }.get(
+        kind,
+        "it was defined in a script or notebook: put it into a file and name this with --plugin",
+    )
     raise PluginError(
-        f"unknown {registry.kind} {name!r}: {of} was made with the one of {origin}, which is "
-        f"not loaded; {remedy}"
+        f"unknown {registry.kind} {name!r}: {of} was made with the one from {origin}, which is not "
+        f"loaded; {remedy}"
     )
 
 
@@ -184,14 +187,14 @@ def _package_registry(entry_point: EntryPoint) -> PackageRegistry:
         spec = importlib.util.find_spec(package)  # of a top-level package it imports nothing
     except (ImportError, ValueError) as problem:
         cause = f"{type(problem).__name__}: {problem}"
-        return PackageRegistry(name, origin, error=f"cannot look for {package!r}: {cause}")
+        return PackageRegistry(name, origin, error=f"cannot search for {package!r}: {cause}")
     if spec is None:
-        return PackageRegistry(name, origin, error=f"there is no package {package!r}")
+        return PackageRegistry(name, origin, error=f"the package {package!r} does not exist")
     files = [Path(folder) / REGISTRY_FILE for folder in spec.submodule_search_locations or ()]
     file = next((file for file in files if file.is_file()), None)
     if file is None:
-        where = files[0].parent if files else "which is a module, not a package"
-        error = f"there is no {REGISTRY_FILE} in {package!r} ({where})"
+        where = files[0].parent if files else "it is a module, not a package"
+        error = f"{package!r} has no {REGISTRY_FILE} ({where})"
         return PackageRegistry(name, origin, error=error)
     return PackageRegistry(name, origin, file)
 

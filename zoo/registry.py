@@ -115,7 +115,7 @@ class Registry(Generic[T]):
         known = self._table().get(name)
         if known is not None and not _same_component(known, component):
             raise DuplicateNameError(
-                f"{self.kind} {name!r} of {origin} is already taken by {known.origin} "
+                f"{self.kind} {name!r} of {origin} is already used by {known.origin} "
                 f"({_place(known)}); register it under another name"
             )
         if known is None:
@@ -128,7 +128,7 @@ class Registry(Generic[T]):
         known = self._table().get(name)
         if known is not None:
             raise DuplicateNameError(
-                f"{self.kind} {name!r} of {origin} is already taken by {known.origin} "
+                f"{self.kind} {name!r} of {origin} is already used by {known.origin} "
                 f"({_place(known)})"
             )
         self._table()[name] = Entry(name, origin, target)
@@ -184,7 +184,7 @@ class Registry(Generic[T]):
         base = _import_target(self._base)
         if not NAME_PATTERN.match(name):
             raise PluginError(
-                f"{self.kind} name {name!r} is not kebab-case (lower-case letters, digits, '-')"
+                f"{self.kind} name {name!r} is not in kebab case (lower-case letters, digits, '-')"
             )
         if not (isinstance(component, type) and issubclass(component, base)):
             raise PluginError(
@@ -206,8 +206,8 @@ def constructor_parameters(component: Callable[..., object]) -> dict[str, inspec
         return dict(inspect.signature(component, eval_str=True).parameters)
     except Exception as error:  # an annotation may be any expression
         raise PluginError(
-            f"the annotations of {component!r} cannot be evaluated ({_one_line(error)}); recipes "
-            "are checked by them: import at run time what they name"
+            f"the annotations of {component!r} cannot be evaluated ({_one_line(error)}); zoo "
+            "checks recipes with them: import the annotated types at run time"
         ) from error
 
 
@@ -261,13 +261,15 @@ def _check_constructor(kind: str, name: str, component: type) -> None:
         if parameter.name in RESERVED:
             raise PluginError(
                 f"{kind} {name!r}: a parameter of {component.__name__} cannot be called "
-                f"{parameter.name!r}: a recipe writes the component's own {parameter.name} there"
+                f"{parameter.name!r}, because recipes use this key for the {parameter.name} of the "
+                "component itself"
             )
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             continue
         raise PluginError(
             f"{kind} {name!r}: parameter {parameter.name!r} of {component.__name__} must be "
-            "keyword-only (put a '*' first, no *args or **kwargs): recipes are checked by name"
+            "keyword-only (put a '*' before it; no *args or **kwargs), because recipes use "
+            "parameter names"
         )
 
 

@@ -1,6 +1,6 @@
-"""A resolved run as `zoo show` presents it: its stages, every value and origin, what it costs.
+"""A resolved run for `zoo show`: its stages, every value with its origin, and its cost.
 
-Resolving is `zoo.recipes`' work, counting `zoo.bench.cost`'s.
+`zoo.recipes` resolves the run; `zoo.bench.cost` counts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from zoo.registry import REGISTRIES
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One value of a run, and where it was written."""
+    """One value of a run, and where it is defined."""
 
     path: str
     value: Any
@@ -63,7 +63,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One training: content pretraining, or the stage that the recipe itself describes."""
+    """One training: content pretraining, or the recipe's own stage."""
 
     title: str
     recipe: str
@@ -86,7 +86,7 @@ class Stage:
         """Return the stage as tables of its values and of its networks."""
         values = [(row.path, value_text(row.value), row.origin) for row in self.settings]
         return [
-            Table(f"{self.title}: {self.recipe}", ("setting", "value", "written in"), values),
+            Table(f"{self.title}: {self.recipe}", ("setting", "value", "defined in"), values),
             Table(
                 "cost of one forward pass (convolutions and matrix products)",
                 ("network", "parameters", "input", "GFLOPs", "GMACs", "MACs per input pixel"),

@@ -42,7 +42,7 @@ class _Learned(Loss):
         require_same_shape(sr_image, hr_image)
         if min(sr_image.shape[-2:]) < self.min_side:
             raise ShapeError(
-                f"this loss needs images of {self.min_side}x{self.min_side} pixels, got "
+                f"this loss needs images of at least {self.min_side}x{self.min_side} pixels, got "
                 f"{tuple(sr_image.shape)}"
             )
         # unit vectors of features have too few digits in half precision

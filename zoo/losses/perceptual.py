@@ -206,7 +206,7 @@ def chosen_layers(layer: str, layers: Mapping[Any, float] | None) -> dict[str, f
     if layers is None:
         return {layer: 1.0}
     if not layers:
-        raise RecipeError(f"`layers` names no layer: write it as {{{layer}: 1}}, or leave it out")
+        raise RecipeError(f"`layers` is empty: write {{{layer}: 1}}, or omit it")
     return dict(layers)
 
 

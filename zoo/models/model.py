@@ -60,7 +60,7 @@ class Model:
         self._fill(generator)
         if has_other_code(self.details):
             logger.warning(
-                "%s: what it makes may differ", self._told("was trained with other code of")
+                "%s: its output may differ", self._told("was trained with other code of")
             )
         return generator.eval()
 
@@ -79,7 +79,9 @@ class Model:
             with torch.device("meta"), _at_most(most, self._told("has too few tensors for")):
                 sketch = build_generator(settings, seed=0)
         except (RuntimeError, ValueError, ArithmeticError):
-            logger.debug("%s: compared when it is built", self.path, exc_info=True)
+            logger.debug(
+                "%s: zoo compares the tensors when it builds the network", self.path, exc_info=True
+            )
             return  # a plugin whose constructor computes with values
         self._fill(sketch, assign=True)
 

@@ -27,11 +27,11 @@ def model_of_run(path: Path) -> Model:
     """
     run = read_run(path)
     if run is None:
-        raise DataError(f"{path} holds no run: it has no recipe.yaml and provenance.json")
+        raise DataError(f"{path} is not a run directory: it has no recipe.yaml and provenance.json")
     spec, provenance, directory = run.spec, run.provenance, run.directory
     if run.summary is None or not run.is_finished:
         resume = resume_command(spec, path, provenance)
-        raise DataError(f"{path} is not finished; go on with: {resume}")
+        raise DataError(f"{path} is not finished; resume it with: {resume}")
     tensors, _ = directory.read_weights(run.identity_sha256)
     session = provenance["sessions"][-1]
     details = described(

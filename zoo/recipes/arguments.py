@@ -91,7 +91,7 @@ def complaints(
     takes_scale = kind == "generators"
     for argument, value in arguments.items():
         if takes_scale and argument == SCALE:
-            message = "write `scale` in the recipe, beside `generator`"
+            message = "write `scale` in the recipe, next to `generator`"
             yield Complaint(argument, message, about_value=True)
         elif argument not in known:
             names = [other for other in known if not (takes_scale and other == SCALE)]
@@ -103,7 +103,10 @@ def complaints(
     if not partial:
         yield from _missing(name, known, {*arguments, SCALE} if takes_scale else {*arguments})
     if takes_scale and SCALE not in known:
-        yield Complaint("name", f"{name!r} is no generator: its constructor takes no `scale`")
+        yield Complaint(
+            "name",
+            f"{name!r} cannot be used as a generator: its constructor has no parameter `scale`",
+        )
 
 
 def _missing(name: str, known: Mapping[str, Parameter], given: set[str]) -> Iterator[Complaint]:
@@ -137,8 +140,8 @@ def _adapter(component: Callable[..., object], parameter: inspect.Parameter) -> 
         return TypeAdapter(annotation, config=_CONFIG)
     except PydanticSchemaGenerationError as error:
         raise PluginError(
-            f"{component.__qualname__}: the type of parameter {parameter.name!r} is not one that a "
-            f"recipe can hold: {annotation!r}"
+            f"{component.__qualname__}: a recipe cannot contain values of the type of parameter "
+            f"{parameter.name!r}: {annotation!r}"
         ) from error
     except PydanticUserError:  # a model or dataclass brings its own configuration
         return TypeAdapter(annotation)

@@ -159,7 +159,7 @@ def load_book(extra: Sequence[Path] = (), *, warn: bool = True) -> Book:
     packages = checked_packages()
     for package in packages:
         if package.error is not None and warn:
-            text = "the recipes %r of %s are left out: %s"
+            text = "excluded the recipes %r of %s: %s"
             logger.warning(text, package.name, package.origin, package.error)
     book = read_book([builtin_registry(), *sound_files(packages), *extra])
     book.packages = packages
@@ -270,7 +270,7 @@ def _check_document(document: Document) -> Iterable[Problem]:
     yield from document.problems
     data = document.data
     if not isinstance(data, dict):
-        message = "a registry is a mapping with `version: 1`, `recipes` and `profiles`"
+        message = "a registry must be a mapping with `version: 1`, `recipes` and `profiles`"
         yield Problem(document.place(()), (), message)
         return
     try:
@@ -346,9 +346,9 @@ def _check_parent(chain: list[Entry], parent: str, entries: dict[str, Entry]) ->
         loop = names[names.index(parent) :]
         first = loop.index(min(loop))
         loop = [*loop[first:], *loop[:first], loop[first]]
-        return _extends_problem(entries[loop[0]], f"`extends` goes round: {' -> '.join(loop)}")
+        return _extends_problem(entries[loop[0]], f"`extends` is circular: {' -> '.join(loop)}")
     if len(chain) > MAX_EXTENDS:
-        return _extends_problem(chain[0], f"`extends` goes more than {MAX_EXTENDS} levels deep")
+        return _extends_problem(chain[0], f"`extends` has more than {MAX_EXTENDS} levels")
     return None
 
 

@@ -168,11 +168,13 @@ def _metric_problems(claim: Claim) -> Iterator[Problem]:
             yield claim.problem(("metric",), message)
         return
     if family not in _KEYS:
-        message = f"{claim.metric!r} is no metric: write an image metric, cost.KEY or training.KEY"
+        message = (
+            f"{claim.metric!r} is not a metric: write an image metric, cost.KEY or training.KEY"
+        )
         yield claim.problem(("metric",), message)
     elif key not in _KEYS[family]:
         message = f"unknown {family} measure {key!r}{did_you_mean(key, _KEYS[family])}"
         yield claim.problem(("metric",), f"{message} (known: {', '.join(_KEYS[family])})")
     if claim.statistic == "image-spread":
-        message = f"{claim.metric!r} has one value a run, so no spread over images"
+        message = f"{claim.metric!r} has one value for each run, so it has no spread over images"
         yield claim.problem(("statistic",), message)

@@ -72,7 +72,10 @@ def explain(errors: Sequence[ErrorDetails]) -> str:
         last = first["loc"][-1]
         return f"value number {last + 1} is missing" if isinstance(last, int) else f"needs {last!r}"
     if first["type"] == "string_pattern_mismatch":
-        return f"{shown(first['input'])} is not a name (kebab-case: lower-case letters, digits, -)"
+        return (
+            f"{shown(first['input'])} is not a valid name (kebab case: lower-case letters, digits, "
+            "-)"
+        )
     if first["type"] == "value_error":
         return str(first.get("ctx", {}).get("error", first["msg"]))
     expectations = dict.fromkeys(_expectation(details) for details in errors)

@@ -129,7 +129,7 @@ def check_matrix(matrix: Matrix, recipes: Mapping[str, Entry]) -> Iterator[Probl
         yield from component_problems(leaves, below, prefix, matrix.document)
         yield from removal_problems(leaves, base)
         if component_name(below, (GENERATOR,)) is None and component_name(base, (GENERATOR,)):
-            yield matrix.problem(path, "a recipe needs a generator; name another one")
+            yield matrix.problem(path, "a recipe needs a generator; choose another base")
     yield from _factor_problems(matrix)
 
 
@@ -156,14 +156,16 @@ def _factor_problems(matrix: Matrix) -> Iterator[Problem]:
             for level in (first, second)
         )
         if one == other_one:
-            message = f"{first!r} and {second!r} say the same; a factor has two levels that differ"
+            message = f"{first!r} and {second!r} are the same; a factor needs two different levels"
             yield matrix.problem(("factors", factor), message)
     for factor, other in itertools.combinations(matrix.factors, 2):
         for path, leaf in matrix.written(other).items():
             for taken in matrix.written(factor):
                 shorter = min(len(path), len(taken))
                 if path[:shorter] == taken[:shorter]:
-                    message = f"factor {factor!r} sets this too; one setting belongs to one factor"
+                    message = (
+                        f"factor {factor!r} sets this too; a setting can belong to one factor only"
+                    )
                     yield Problem(leaf.place, leaf.path, message)
 
 
@@ -224,7 +226,7 @@ class _Expansion:
             message = f"the name of {what} {name!r} has more than {MAX_NAME} characters"
             self.problems.append(matrix.problem((), message))
         elif name in self.recipes:
-            message = f"the name of {what} {name!r} is that of a recipe in "
+            message = f"the name of {what} {name!r} is already the name of a recipe in "
             self.problems.append(matrix.problem((), message + str(self.recipes[name].place)))
         about = ", ".join(f"{factor} {level}" for factor, level in levels.items())
         summary = Leaf(f"{what} of {matrix.name}: {about}", matrix.place, matrix.path)

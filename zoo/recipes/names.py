@@ -97,7 +97,7 @@ def _check_pretrained(book: Book, recipe: Entry) -> Iterator[Problem]:
         hint = did_you_mean(name, book.recipes)
         yield Problem(leaf.place, leaf.path, f"unknown recipe {name!r}{hint}")
     elif book.recipes[name].reference(*PRETRAINED) is not None:
-        message = f"recipe {name!r} is itself pretrained; name one that trains from scratch"
+        message = f"recipe {name!r} itself has a pretraining; name one that trains from scratch"
         yield Problem(leaf.place, leaf.path, message)
 
 

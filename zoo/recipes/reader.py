@@ -61,7 +61,7 @@ class _PlainLoader(yaml.SafeLoader):
         if self.depth > MAX_DEPTH:
             raise yaml.MarkedYAMLError(None, None, f"more than {MAX_DEPTH} levels deep", mark)
         if event.anchor is not None:
-            message = "anchors and aliases are not used here; say it again, or use `extends`"
+            message = "anchors and aliases are not allowed here; repeat the text, or use `extends`"
             self.refused.append((mark.line + 1, message))
         elif tag is not None:
             self.refused.append((mark.line + 1, f"tag {tag!r} is not allowed: a registry is data"))
@@ -183,7 +183,7 @@ class _Builder:
         for key_node, value_node in node.value:
             place = Place(self.document.file, key_node.start_mark.line + 1)
             if not isinstance(key_node, yaml.ScalarNode) or key_node.value == "<<":
-                self._problem(place, path, "a key must be a plain word")
+                self._problem(place, path, "a key must be a plain scalar")
                 continue
             key = str(key_node.value)
             if key in result:

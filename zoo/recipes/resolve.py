@@ -114,8 +114,8 @@ def _as_yaml(path: str, value: Any) -> str:
         text = json.dumps(value, ensure_ascii=False, default=os.fspath)
     except (TypeError, ValueError) as error:
         raise RecipeError(
-            f"settings: {path}: a {type(value).__name__} cannot be written to a recipe; give a "
-            "number, a text, True, False, None or a list of them"
+            f"settings: {path}: a recipe cannot contain a {type(value).__name__}; use a number, a "
+            "text, True, False, None or a list of these"
         ) from error
     return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
@@ -132,12 +132,12 @@ def parse_settings(settings: Sequence[str]) -> Leaves:
         path: KeyPath = tuple(part.strip() for part in dotted_path.split("."))
         if not separator or not all(path) or path == (PRETRAINING,):
             raise RecipeError(
-                f"--set {setting}: write it as path=value, for example training.learning_rate=1e-4"
+                f"--set {setting}: write path=value, for example training.learning_rate=1e-4"
             )
         document = parse_document(text, f"--set {setting}")
         raise_problems(document.problems)
         if isinstance(document.data, dict):
-            raise RecipeError(f"--set {setting}: set one value at a time, by its full path")
+            raise RecipeError(f"--set {setting}: set one value at a time, with its full path")
         stage, stem = (path[:1], path[1:]) if path[0] == PRETRAINING else ((), path)
         leaf = Leaf(document.data, Place(f"--set {setting}"), stem)
         leaves = overlay(leaves, {(*stage, *expand_shorthand(stem, leaf.value)): leaf})

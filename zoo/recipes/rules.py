@@ -130,7 +130,7 @@ def _player_problems(resolved: Resolved) -> Iterator[Problem]:
         yield Problem(place, path, f"adversary {adversary.name!r} needs a `discriminator`")
     if settings.discriminator is not None and not has_objective:
         place, path = _written(resolved.leaves, ("discriminator", "name"))
-        message = "a discriminator without an adversary that uses it; set `discriminator: null`"
+        message = "no adversary uses the discriminator; set `discriminator: null`"
         yield Problem(place, path, message)
 
 
@@ -141,7 +141,7 @@ def _generator_problems(resolved: Resolved) -> Iterator[Problem]:
     terms = [*settings.losses.values(), settings.adversary]
     if generator.trainable and not any(term is not None and term.weight > 0 for term in terms):
         place, path = _written(resolved.leaves, ("generator", "name"))
-        yield Problem(place, path, "nothing to train with: no loss has a weight above 0")
+        yield Problem(place, path, "there is nothing to minimise: no loss has a weight above 0")
     if settings.scale not in generator.scales:
         place, path = _written(resolved.leaves, (SCALE,))
         known = ", ".join(str(scale) for scale in sorted(generator.scales))

@@ -91,7 +91,7 @@ class Training(Model):
     steps: PositiveInt | None = None
     """Length of the stage in steps."""
     epochs: PositiveFloat | None = None
-    """Length of the stage in epochs. An epoch has `data.patches_per_image` samples of each image."""
+    """Length of the stage in epochs, each of `data.patches_per_image` samples of every image."""
     learning_rate: PositiveFloat = 1e-4
     """Learning rate of the generator's optimizer, Adam. The adversary sets the discriminator's."""
     betas: Betas = (0.9, 0.999)
@@ -116,13 +116,13 @@ class Data(Model):
     """The training images, and how zoo draws patches from them."""
 
     source: str = "samples"
-    """Training images: `samples`, `div2k`, a folder, or the name of a dataset under the data root."""
+    """Training images: `samples`, `div2k`, a folder, or a dataset under the data root."""
     validation: str = "held-out"
-    """Validation images: `held-out` for the source's own held-out images, or a dataset or folder. In
-    the second case, training uses all other images of the source."""
+    """Validation images: `held-out` for the source's own held-out images, or a dataset or folder.
+    In the second case, training uses all other images of the source."""
     sampling: Literal["uniform", "fixed"] = "uniform"
-    """`uniform` draws a new crop each time. `fixed` draws `patches_per_image` positions in each image
-    once and uses each of them once per epoch, as the article does (docs/glossary.md)."""
+    """`uniform` draws a new crop each time. `fixed` draws `patches_per_image` positions in each
+    image once and uses each of them once per epoch, as the article does (docs/glossary.md)."""
     patches_per_image: PositiveInt = 19
     """Samples of each image in an epoch; for `fixed` also the number of positions."""
     weighting: Literal["uniform", "area", "texture"] = "uniform"
@@ -136,7 +136,7 @@ class Data(Model):
 
     @property
     def is_split_by_validation(self) -> bool:
-        """Whether the validation images determine the training images: part of a folder is held out."""
+        """Whether the validation images determine the training images: a folder is split."""
         return self.source not in BUILT_IN_SOURCES
 
 
@@ -144,8 +144,8 @@ class Runtime(Model):
     """How the same computation is executed. The device decides `auto`, and the run records it."""
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Precision of the networks. `bfloat16` is autocast; weights stay float32. `auto` is bfloat16 on
-    a GPU that supports it, and on a CPU with bfloat16 units if a measurement shows that it is
+    """Precision of the networks. `bfloat16` is autocast; weights stay float32. `auto` is bfloat16
+    on a GPU that supports it, and on a CPU with bfloat16 units if a measurement shows that it is
     faster."""
     channels_last: bool | Literal["auto"] = "auto"
     """Whether images are stored with the channels last in memory."""
@@ -163,8 +163,8 @@ class Runtime(Model):
     """Number of CPU threads for torch. `auto` is as many as the process may use, or fewer if a
     measurement shows that they are faster."""
     tune: bool | Literal["auto"] = "auto"
-    """Whether zoo measures steps on a CPU to choose layout, threads, precision and compilation, as far
-    as these are `auto`. `auto` measures for stages that are long enough to gain from it."""
+    """Whether zoo measures steps on a CPU to choose layout, threads, precision and compilation, as
+    far as these are `auto`. `auto` measures for stages that are long enough to gain from it."""
 
 
 class RecipeSettings(Model):

@@ -58,7 +58,7 @@ def is_extension(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 def why_not_extended(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     """Return a sentence that says why another length alone is refused; empty where more differs."""
     reason = _why_not(old, new) if _may_extend(old, new) else None
-    return f" A run can be made longer, but {reason}." if reason else ""
+    return f" A run can be extended, but {reason}." if reason else ""
 
 
 def session_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -90,14 +90,14 @@ def _may_extend(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 
 def _why_not(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
     if new[NUM_STEPS] < old[NUM_STEPS]:
-        return f"not shorter than the {old[NUM_STEPS]} steps it was begun with"
+        return f"it is not longer than the {old[NUM_STEPS]} steps it started with"
     if new[NUM_STEPS] == old[NUM_STEPS]:
         return None
     kind = old["settings"]["training"]["schedule"]["kind"]
     if kind != "constant":
         return (
-            f"its learning rates follow a {kind} schedule, a function of the whole length: "
-            "the steps that are done would have been others"
+            f"its learning rates follow a {kind} schedule, which depends on the total length: the "
+            "finished steps would have been different"
         )
     return None
 

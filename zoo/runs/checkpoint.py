@@ -95,13 +95,13 @@ def load_latest(directory: Path) -> dict[str, Any] | None:
         state = _read(path)
         if state is not None:
             if damaged:
-                logger.warning("%s is damaged; going on from %s", damaged[0], path.name)
+                logger.warning("%s is damaged; resuming from %s", damaged[0], path.name)
             return state
         damaged.append(path)
     if damaged:
         raise CheckpointError(
             f"every checkpoint in {directory} is damaged ({damaged[0].name}: its sha256 differs "
-            "from the one recorded beside it); start over with --fresh"
+            "from the recorded one); start again with --fresh"
         )
     return None
 
@@ -120,7 +120,7 @@ def _write(path: Path, content: memoryview) -> None:
         if not isinstance(error.__cause__, FileNotFoundError):
             raise
     if not path.exists():
-        logger.warning("%s was deleted while it was written: it is written again", path)
+        logger.warning("%s was deleted while zoo wrote it; zoo writes it again", path)
         write_hashed(path, content)
 
 
@@ -137,16 +137,18 @@ def _read(path: Path) -> dict[str, Any] | None:
         raise CheckpointError(_stranger(path))
     if state.get("format") != FORMAT:
         raise CheckpointError(
-            f"{path} has checkpoint format {state.get('format')}, this version of zoo reads "
-            f"{FORMAT}; finish the run with the version that began it, or start over with --fresh"
+            f"{path} has checkpoint format {state.get('format')}, but this version of zoo reads "
+            f"{FORMAT}; finish the run with the version that started it, or start again with "
+            "--fresh"
         )
     return state
 
 
 def _stranger(path: Path) -> str:
     return (
-        f"{path} was not written by zoo, though its hash was: it is no PyTorch file, or holds more "
-        "than tensors and plain values (a pickle can run code); start over with --fresh"
+        f"zoo did not write {path}, although its hash matches: it is not a PyTorch file, or it "
+        "contains more than tensors and plain values (a pickle can run code); start again with "
+        "--fresh"
     )
 
 

@@ -22,8 +22,8 @@ from zoo.recipes.schema import RunSpec
 from zoo.runs.changes import differences
 from zoo.runs.directory import FILES, METRICS, PROVENANCE, RECIPE, ROLLBACK, RunDirectory
 
-_FRESH = "put the file back as it was, or start over with --fresh"
-_TRAIN = "run the training's command again, which writes it as it was"
+_FRESH = "restore the file, or start again with --fresh"
+_TRAIN = "run the training command again, which writes it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,8 @@ def read_run(path: Path) -> RecordedRun | None:
         changed = changed_files(directory, summary)
         if changed:
             raise CheckpointError(
-                f"{path / changed[0]} is not what it was when the run ended: its sha256 is not the "
-                "one in summary.json; run the training's command again: it mends what it can"
+                f"{path / changed[0]} was changed after the run ended: its sha256 differs from the "
+                "one in summary.json; run the training command again: it repairs what it can"
             )
     return RecordedRun(directory, spec, provenance, directory.rows(), summary)
 
@@ -113,10 +113,10 @@ def mend(directory: RunDirectory, spec: RunSpec, summary: Mapping[str, Any]) -> 
             files[RECIPE] = print_of(path)  # names and cadences may be other ones now
         elif name != METRICS or not _is_cut(path, expected):
             raise CheckpointError(
-                f"{path} is not what it was when the run ended: its sha256 is not the one in "
-                f"summary.json, and nothing is left to make it from; {_FRESH}"
+                f"{path} was changed after the run ended: its sha256 differs from the one in "
+                f"summary.json, and zoo cannot restore it; {_FRESH}"
             )
-        mended.append(f"{path} was changed since the run ended; it is written as it was")
+        mended.append(f"{path} was changed after the run ended; zoo writes it again")
     if mended:
         directory.write_summary(summary, summary["identity_sha256"], files=files)
     return mended
@@ -160,8 +160,7 @@ def _check_recipe(path: Path, spec: RunSpec, identity: Mapping[str, Any]) -> Non
     found = differences(known, told)
     if found:
         raise CheckpointError(
-            f"{path} is not the recipe of this run, whose identity in {PROVENANCE} says otherwise: "
-            f"{found}; {_TRAIN}"
+            f"{path} does not match the identity of this run in {PROVENANCE}: {found}; {_TRAIN}"
         )
 
 

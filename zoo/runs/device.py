@@ -134,8 +134,8 @@ def choose_device(name: str = "auto") -> torch.device:
         available = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if available <= (device.index or 0):
             raise MachineError(
-                f"--device {name}: this machine has {available} usable CUDA devices "
-                f"(torch {torch.__version__}); try --device cpu, and see zoo doctor"
+                f"--device {name}: this machine has {available} usable CUDA devices (torch "
+                f"{torch.__version__}); use --device cpu, or run zoo doctor"
             )
     return device
 

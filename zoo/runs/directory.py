@@ -60,7 +60,7 @@ ROLLBACK = "rollback"
 """Kind of the row that says that a run went back; it is numbered from 1."""
 _LONGEST = 300
 _EARLIER = "earlier_identities"
-_NOTHING_LEFT = " It is finished and has no checkpoint left to go on from."
+_NOTHING_LEFT = " It is finished and has no checkpoint to continue from."
 
 
 def run_path(spec: RunSpec, root: Path) -> Path:
@@ -127,9 +127,9 @@ class RunDirectory:
         old = recorded["identity"]
         why_not = _NOTHING_LEFT if is_extension(old, identity) else why_not_extended(old, identity)
         raise RecipeError(
-            f"{self.path} was begun with other settings: {differences(old, identity)}.{why_not} "
-            "Go on with the old ones, keep both with another --run-root, or start over with "
-            "--fresh, which deletes the run that is there"
+            f"{self.path} was started with other settings: {differences(old, identity)}.{why_not} "
+            "Resume with the old settings, keep both with another --run-root, or start again with "
+            "--fresh, which deletes the existing run"
         )
 
     def extended_by(self, identity: Mapping[str, Any]) -> str:
@@ -221,11 +221,11 @@ class RunDirectory:
         path = self.path / PROVENANCE
         if not path.exists():
             return None
-        loaded = read_shaped(path, Provenance, "start over with --fresh")
+        loaded = read_shaped(path, Provenance, "start again with --fresh")
         if identity_hash(loaded["identity"]) != loaded["identity_sha256"]:
             raise CheckpointError(
-                f"{path} was changed: its identity is not the one whose sha256 is beside it; put "
-                "the file back as it was, or start over with --fresh"
+                f"{path} was changed: its identity does not match the recorded sha256; restore the "
+                "file, or start again with --fresh"
             )
         return loaded
 
@@ -244,8 +244,8 @@ class RunDirectory:
         except (OSError, ValueError, TypeError, RecursionError) as error:
             reason = " ".join(str(error).split())[:_LONGEST]
             raise CheckpointError(
-                f"{path} is damaged: {reason}; run the training's command again, which writes it "
-                "as it was"
+                f"{path} is damaged: {reason}; run the training command again, which writes it "
+                "again"
             ) from error
 
     def summary(self, identity: str | None = None) -> dict[str, Any] | None:
@@ -317,7 +317,7 @@ class RunDirectory:
         rows = [read_row(line) for line in read_file(path, MAX_LOG_BYTES).splitlines()]
         num_damaged = rows[:-1].count(None)
         if num_damaged:
-            logger.warning("%s: %d damaged lines are left out", path, num_damaged)
+            logger.warning("%s: skipped %d damaged lines", path, num_damaged)
         return [row for row in rows if row is not None]
 
     def drop_rows_after(self, step: int, *, rollbacks: int = 0) -> None:
@@ -361,26 +361,29 @@ class RunDirectory:
             tensors, owner, step = unpack(content)
         except ValueError as error:
             raise IntegrityError(
-                f"{self.weights} was not written by zoo, though its hash was; start that run over "
-                "with --fresh"
+                f"zoo did not write {self.weights}, although its hash matches; start that run "
+                "again with --fresh"
             ) from error
         if identity not in (None, owner):
             raise IntegrityError(
-                f"{self.weights} is of another run; use another --run-root; --fresh deletes it"
+                f"{self.weights} belongs to another run; use another --run-root; --fresh deletes it"
             )
         return tensors, step
 
     def _damage(self) -> str:
         return (
-            f"{self.weights} is missing or damaged: its sha256 is not the one recorded beside it; "
+            f"{self.weights} is missing or damaged: its sha256 differs from the recorded one; "
             f"{self._remedy()}"
         )
 
     def _remedy(self) -> str:
         """Say how a file that training writes at its end is made again."""
         if self.has_steps:
-            return "run the training's command again: it makes it from the last checkpoint"
-        return "no checkpoint is left to make it from: start that run over with --fresh"
+            return (
+                "run the training command again: it writes the weights again from the last "
+                "checkpoint"
+            )
+        return "there is no checkpoint to restore it from: start that run again with --fresh"
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:

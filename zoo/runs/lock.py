@@ -41,7 +41,7 @@ def locked(folder: Path, *, wait: Callable[[str], None] | None = None) -> Iterat
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout as error:
-        message = f"{folder} is being written by {_who(holder)}"
+        message = f"{_who(holder)} is writing to {folder}"
         if wait is None:
             raise MachineError(
                 f"{message}; wait for it, stop it, or choose another --seed or --run-root"

@@ -36,4 +36,4 @@ def unpack(content: bytes) -> tuple[dict[str, Tensor], str, int]:
         owner, step = metadata["identity_sha256"], int(metadata["step"])
         return safetensors.torch.load(content), owner, step
     except (LookupError, TypeError, RecursionError, SafetensorError) as error:
-        raise ValueError("no weights of a run") from error
+        raise ValueError("these are not the weights of a run") from error

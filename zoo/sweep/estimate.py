@@ -128,7 +128,7 @@ def _keep(path: Path, document: Mapping[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(document, indent=2).encode())
     except (MachineError, OSError) as error:  # an estimate is one all the same
-        logger.debug("%s is not kept: %s", path, error)
+        logger.debug("could not save %s: %s", path, error)
 
 
 def _measured(spec: RunSpec, run_root: Path) -> float | None:

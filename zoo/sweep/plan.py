@@ -121,7 +121,9 @@ def _expected(measure: Measure, spec: RunSpec) -> Sequence[float] | None:
         with staying():
             return measure(spec)
     except Exception as error:  # noqa: BLE001  it runs a recipe's code, which may raise anything
-        logger.warning("%s: no expected time: %s: %s", spec.recipe, type(error).__name__, error)
+        logger.warning(
+            "%s: could not estimate the time: %s: %s", spec.recipe, type(error).__name__, error
+        )
         return None
 
 

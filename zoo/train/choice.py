@@ -65,8 +65,8 @@ class Choice:
         is_emulated = self.way.bfloat16 and not has_bfloat16_units()
         return (
             f"{self.way} ({self.reason})"
-            + ("; this CPU has no units for bfloat16 and emulates it" if is_emulated else "")
-            + (f"; seconds a step: {times}" if times else "")
+            + ("; this CPU has no bfloat16 units and emulates bfloat16" if is_emulated else "")
+            + (f"; seconds per step: {times}" if times else "")
         )
 
     def document(self) -> dict[str, Any]:
@@ -82,13 +82,13 @@ class Choice:
 def why_not_measured(runtime: Runtime, execution: Execution, num_steps: int) -> str | None:
     """Return why a stage of so many steps is not measured, None where it is."""
     if execution.device.type != "cpu":
-        return "only a CPU is"
+        return "only CPUs are measured"
     if runtime.tune is False:
         return "runtime.tune is false"
     if execution.compile:
-        return "compilation was asked for"
+        return "runtime.compile is true"
     if len(ways(runtime, execution)) == 1 and not _may_try_bfloat16(runtime):
-        return "layout, threads and precision are settled"
+        return "layout, threads and precision are fixed"
     if runtime.tune == "auto" and num_steps < MIN_NUM_STEPS:
         return f"{num_steps} steps are too few to gain from it"
     return None
@@ -147,7 +147,7 @@ def choose(timer: StepTimer, num_steps: int) -> Choice:
         return Choice(planned_way(execution), "default", f"not measured: {why_not}")
     timings, cached = timer.timings(ways(runtime, execution))
     if not timings:
-        reason = "not measured: that is done when it is trained, or with runtime.tune=true"
+        reason = "not measured yet: measured when the run trains, or with runtime.tune=true"
         return Choice(planned_way(execution), "default", reason)
     default, (best, gain) = next(iter(timings)), fastest(timings)
     for name in _TRIED_LATER:
@@ -157,7 +157,7 @@ def choose(timer: StepTimer, num_steps: int) -> Choice:
             gain, cached, timings = gain * more, cached and also_cached, timings | both
     reason = f"chosen by measurement: {gain:.2f} times as fast as {default}"
     if best == default:
-        reason = f"the default: no other way was measured {MIN_GAIN} times as fast"
+        reason = f"the default: no alternative was measured to be {MIN_GAIN} times as fast"
     return Choice(
         best,
         "cached" if cached else "measured",
@@ -187,7 +187,7 @@ def _beside(timer: StepTimer, best: Way, known: Sequence[float], name: str) -> t
         return (both, cached) if both else ({best: list(known)}, True)
     except RuntimeError as error:  # of the other form: the very step ran without it just now
         first = str(error).partition("\n")[0]
-        timer.tell(f"{timer.spec.recipe}: a step fails as {other}, it stays {best}: {first}")
+        timer.tell(f"{timer.spec.recipe}: a step with {other} fails, so it stays {best}: {first}")
         return {best: list(known)}, True
 
 
@@ -225,7 +225,7 @@ def recorded_choice(
         seconds = dict(kept.get("seconds", {}))
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise CheckpointError(
-            "provenance.json of the run is damaged: it does not say how the run was executed; "
-            "start over with --fresh"
+            "provenance.json of the run is damaged: it does not record how the run was executed; "
+            "start again with --fresh"
         ) from error
-    return Choice(way, "recorded", "as the run was begun", tuple(sorted(free)), seconds)
+    return Choice(way, "recorded", "as at the start of the run", tuple(sorted(free)), seconds)

@@ -53,8 +53,8 @@ def check_compiler(execution: Execution) -> None:
     """
     if execution.compile and execution.device.type == "cpu" and not has_cpp_compiler():
         raise MachineError(
-            "networks are to be compiled, and no C++ compiler is on the path: install one, name it "
-            "in CXX, or train uncompiled beside this run with --set runtime.compile=false"
+            "networks are to be compiled, but zoo finds no C++ compiler: install one, name it in "
+            "CXX, or train without compilation in a second run with --set runtime.compile=false"
         )
 
 

@@ -55,7 +55,7 @@ class LineObserver(Observer):
         """Say what begins, or goes on."""
         self._stage, self._num_steps, self._numbers = f"{recipe} ({stage})", num_steps, {}
         self._begun = step, time.monotonic()
-        begins = f"goes on at step {step}" if step else "begins"
+        begins = f"resumes at step {step}" if step else "begins"
         self.notice(f"{self._stage} {begins}; {num_steps} steps in all")
 
     def logged(self, row: Mapping[str, Any]) -> None:

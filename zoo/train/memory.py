@@ -204,7 +204,10 @@ def _forecast_and_forget(
             image_sizes=validator.image_sizes(),
         )
     except torch.OutOfMemoryError:
-        logger.info("the trials of the forecast do not fit into the memory of %s", execution.device)
+        logger.info(
+            "the measurements for the memory prediction do not fit into the memory of %s",
+            execution.device,
+        )
         return None
     finally:
         del components

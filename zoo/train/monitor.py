@@ -62,13 +62,13 @@ class FiniteGuard:
             names = sorted(name for name, at in bad.items() if at == step)
             raise DivergedError(
                 f"{', '.join(names)} became NaN or infinite at step {step}; "
-                f"{self._recently(names)}nothing of it was saved"
+                f"{self._recently(names)}nothing from this step was saved"
             )
         parts = [name for name, part in (state or {}).items() if not _is_finite(part)]
         if parts:
             raise DivergedError(
-                f"NaN or infinite values in the state of {', '.join(parts)} though every loss was "
-                "finite; nothing of it was saved"
+                f"NaN or infinite values in the state of {', '.join(parts)} although every loss "
+                "was finite; nothing from this step was saved"
             )
 
     def _recently(self, names: Sequence[str]) -> str:

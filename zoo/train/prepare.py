@@ -205,7 +205,7 @@ def _open_stream(
 def _check_trainable(spec: RunSpec) -> None:
     if not GENERATORS.get(spec.settings.generator.name).trainable:
         raise RecipeError(
-            f"recipe {spec.recipe!r} has nothing to train: {spec.settings.generator.name!r} is a "
+            f"recipe {spec.recipe!r} needs no training: {spec.settings.generator.name!r} is a "
             "fixed method, used as a baseline"
         )
 
@@ -224,9 +224,9 @@ def _check_patches(components: Components, settings: RecipeSettings) -> None:
     for name, loss in components.losses.items():
         if side < loss.min_side:
             raise RecipeError(
-                f"loss {name!r} needs patches of {loss.min_side}x{loss.min_side} pixels, and "
+                f"loss {name!r} needs patches of {loss.min_side}x{loss.min_side} pixels, but "
                 f"data.lr_patch_size {data.lr_patch_size} at scale {settings.scale} gives "
-                f"{side}x{side}: raise data.lr_patch_size"
+                f"{side}x{side}: increase data.lr_patch_size"
             )
     discriminator: nn.Module | None = components.discriminator
     if discriminator is None:
@@ -240,7 +240,7 @@ def _check_patches(components: Components, settings: RecipeSettings) -> None:
     except (ValueError, RuntimeError) as error:
         name = settings.discriminator.name if settings.discriminator else ""
         raise RecipeError(
-            f"discriminator {name!r} cannot take batches of {data.batch_size} patches of "
+            f"discriminator {name!r} does not accept batches of {data.batch_size} patches of "
             f"{side}x{side} pixels: {error}. Change data.lr_patch_size, data.batch_size or the "
-            "discriminator's own settings"
+            "settings of the discriminator"
         ) from error

@@ -156,10 +156,10 @@ def _try(spec: RunSpec, prepared: Prepared, *, foretell_memory: bool) -> Rehears
         with closing(_timed_steps(stage)) as steps:
             seconds = list(steps)[-1]
     except torch.OutOfMemoryError as error:  # what was foretold is not lost with the step
-        peak = "" if forecast is None else f", {forecast.peak / 2**20:,.0f} MiB are foretold"
+        peak = "" if forecast is None else f", the prediction is {forecast.peak / 2**20:,.0f} MiB"
         raise MachineError(
             f"{spec.recipe}: a step of {spec.settings.data.batch_size} patches does not fit into "
-            f"the memory of {device}{peak}; take a smaller data.batch_size or data.lr_patch_size"
+            f"the memory of {device}{peak}; use a smaller data.batch_size or data.lr_patch_size"
         ) from error
     players = stage.players
     return Rehearsal(

@@ -104,7 +104,7 @@ def train(spec: RunSpec, options: Options) -> Run:
     if shorter is not None:
         inner, job = _plan(spec, prepared, options, directory, shorter.provenance())
         if shorter.extended_by(job.identity) and begin_as(directory, shorter):
-            options.observer.notice(f"{spec.recipe} begins with a copy of {shorter.path}")
+            options.observer.notice(f"{spec.recipe} starts with a copy of {shorter.path}")
         else:
             shorter = None
     if shorter is None:
@@ -225,13 +225,13 @@ def _fit(
             _load_weights(job.prepared, start)
         extended = directory.extended_by(job.identity)
         if extended:
-            observer.notice(f"{spec.recipe} goes on from what was begun here: {extended}")
+            observer.notice(f"{spec.recipe} extends the run that was started here: {extended}")
         for change in directory.begin_session(spec, job.identity, _session(job, options)):
             observer.notice(
-                f"{spec.recipe} goes on with another {change}: the last bits may differ"
+                f"{spec.recipe} resumes with another {change}: the last bits may differ"
             )
         for loss, network in stand_ins(job.prepared.components.provenance).items():
-            observer.notice(f"{spec.recipe}: {network} stands in for {loss}")
+            observer.notice(f"{spec.recipe}: {network} replaces {loss}")
         if choice is not None:
             observer.notice(f"{spec.recipe}: {choice.describe()}")
         trainer = Trainer(assemble_stage(spec, job.prepared), directory, observer, job.hash)

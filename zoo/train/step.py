@@ -197,7 +197,10 @@ def observe_terms(
     observed: dict[str, Tensor] = {}
     for name, term in terms.items():
         if not term.requires_grad:
-            raise RecipeError(f"the term {name!r} does not reach the generator: it has no gradient")
+            raise RecipeError(
+                f"the term {name!r} has no gradient at the generator; check that it is computed "
+                "from the generator's output without detach()"
+            )
         (gradient,) = torch.autograd.grad(players.weights[name] * term, sr_image, retain_graph=True)
         observed[f"gradient_{name}"] = at_least_float32(gradient).norm()
     contrast = at_least_float32(sr_image.detach()).std()

@@ -79,7 +79,7 @@ def preview(
     with directory.lock():
         spec, state = directory.spec(), load_latest(directory.checkpoints)
         if spec is None or state is None:
-            raise CheckpointError(f"{path} has no checkpoint yet: there is nothing to show")
+            raise CheckpointError(f"{path} has no checkpoint yet, so there is nothing to show")
         settings = spec.settings
         execution = plan_execution(settings.runtime, choose_device(device))
         generator = build_generator(settings, seed=spec.seed)

@@ -117,7 +117,7 @@ class StepTimer:
             try:
                 lock.acquire(timeout=0)
             except Timeout:
-                self.tell(f"{self.spec.recipe}: another process times such steps; waiting for it")
+                self.tell(f"{self.spec.recipe}: waiting for another process that times such steps")
                 lock.acquire()
         try:
             yield
@@ -150,15 +150,15 @@ class StepTimer:
         except (ValueError, LookupError, TypeError, RecursionError):
             timings = {}
         if not _is_whole(timings, ways):
-            self.tell(f"{path} is damaged: its times are not used")
+            self.tell(f"{path} is damaged: zoo ignores its times")
             return None
         return timings
 
     def _measure(self, ways: Sequence[Way]) -> Timings:
         num_steps = len(ways) * (1 + ROUNDS)
         self.tell(
-            f"{self.spec.recipe}: timing {len(ways)} ways to execute a step ({num_steps} steps "
-            "at most)"
+            f"{self.spec.recipe}: timing {len(ways)} ways to execute a step (at most {num_steps} "
+            "steps)"
         )
         try:
             return self._take_turns(ways)

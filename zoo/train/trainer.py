@@ -48,9 +48,9 @@ MAX_ROLLBACKS = 4
 """After so many a run that diverges again raises: it learns at a sixteenth of its rates by then."""
 _ADVICE = (
     "The same run would end there again: lower training.learning_rate or the adversary's weight "
-    "with --set, which makes another run beside this one"
+    "with --set, which starts a separate run"
 )
-_OR_GO_BACK = "; or go on from its last checkpoint with --set training.on_divergence=rollback"
+_OR_GO_BACK = "; or continue from its last checkpoint with --set training.on_divergence=rollback"
 
 
 @dataclass(slots=True)
@@ -118,8 +118,8 @@ class Trainer:
         if state is not None:
             if state.get("identity") not in {self.identity, *self.directory.identities()}:
                 raise CheckpointError(
-                    f"{self.directory.checkpoints} holds the state of another run; train under "
-                    "another --run-root, or start over with --fresh, which deletes it"
+                    f"{self.directory.checkpoints} contains the state of another run; train under "
+                    "another --run-root, or start again with --fresh, which deletes it"
                 )
             self._take_up(state)
             self._seconds, self.rollbacks = state["seconds"], state.get("rollbacks", 0)
@@ -155,8 +155,8 @@ class Trainer:
         """Write the weights of the checkpoint again, whatever is in their place; say a damage."""
         if not self.directory.has_whole_weights():
             self.observer.notice(
-                f"{self.directory.weights} is missing or damaged (its sha256 is not the recorded "
-                f"one); it is made again from the checkpoint of step {self.step}"
+                f"{self.directory.weights} is missing or damaged (its sha256 differs from the "
+                f"recorded one); zoo writes it again from the checkpoint of step {self.step}"
             )
         self._write_weights()
 
@@ -191,8 +191,8 @@ class Trainer:
         self.directory.sync_rows()
         self._write_state()
         self.observer.notice(
-            f"diverged at step {diverged_at}, back to step {self.step} with learning rates times "
-            f"{factor:g} (rollback {self.rollbacks} of {MAX_ROLLBACKS}): {message}"
+            f"diverged at step {diverged_at}, returned to step {self.step} with learning rates "
+            f"times {factor:g} (rollback {self.rollbacks} of {MAX_ROLLBACKS}): {message}"
         )
 
     def _train(self, stop: StopRequest) -> None:

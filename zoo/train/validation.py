@@ -124,7 +124,7 @@ class Validator:
                 with execution.scoring():
                     sr_image = generator(rgb.to(execution.device)).squeeze(0).cpu()
             if not bool(sr_image.isfinite().all()):
-                raise DivergedError(f"{image.name} upscaled has NaN or infinite pixels")
+                raise DivergedError(f"the upscaled {image.name} has NaN or infinite pixels")
             yield sr_image.mean(0, keepdim=True) if image.hr_image.ndim == 2 else sr_image
 
     def write_pictures(
@@ -198,7 +198,7 @@ def _load(path: Path, name: str, scale: int) -> ValidationImage:
     whole = read_image(path)
     height, width = (side - side % scale for side in whole.shape[:2])
     if min(height, width) <= 2 * scale:
-        raise DataError(f"{path}: {width}x{height} pixels are too few to validate x{scale} on")
+        raise DataError(f"{path}: {width}x{height} pixels are too few for a validation at x{scale}")
     hr_image = crop_to_multiple(whole, scale)
     return ValidationImage(name, downscale(hr_image, scale), hr_image)
 
