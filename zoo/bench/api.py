@@ -258,7 +258,7 @@ def _table(result: Result, metrics: Sequence[str]) -> DataFrame:
 def _told(run: Missing) -> dict[str, str | int]:
     """Say that a run is missing, and return what is known of it."""
     spec = run.spec
-    logger.warning("%s seed %d has no row: %s; %s", spec.recipe, spec.seed, run.reason, run.command)
+    logger.warning("no row for %s seed %d: %s; %s", spec.recipe, spec.seed, run.reason, run.command)
     return {
         "recipe": spec.recipe,
         "seed": spec.seed,
@@ -337,7 +337,7 @@ def _from_file(book: Book, path: Path, generator: ComponentSpec | None, scale: i
         return damaged_candidate(path, str(error), scale=scale)
     if generator is None:
         raise RecipeError(
-            f"{path}: say which generator these weights are for, as in --generator rrdb, or "
+            f"{path}: name the generator of these weights, for example --generator rrdb, or "
             f"convert the file once with: zoo import {path}"
         )
     return weights_candidate(path, generator, scale=scale)

@@ -48,8 +48,8 @@ def mixed_precision(records: Iterable[Record]) -> str:
         return ""
     told = ", ".join(f"{' and '.join(names)} in {one}" for one, names in found.items())
     return (
-        f"trained in different precision ({told}): train them in one, by "
-        "`runtime: {precision: float32}` in the profile"
+        f"trained in different precision ({told}): train them in one precision, with `runtime: "
+        "{precision: float32}` in the profile"
     )
 
 

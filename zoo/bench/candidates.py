@@ -46,7 +46,7 @@ from zoo.weights.tensors import read_tensors
 
 Upscaler = Callable[[Tensor], Tensor]
 """From `(N, 3, h, w)` RGB in [0, 1] to `(N, 3, H, W)`."""
-_OTHER_CODE = "was trained with other code of its generator: it is scored with the code at hand"
+_OTHER_CODE = "was trained with other code of its generator; zoo scores it with the current code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +105,13 @@ def run_candidate(path: Path, book: Book | None = None) -> Candidate:
     """
     run = read_run(path)
     if run is None:
-        raise DataError(f"{path} holds no run: it has no recipe.yaml and provenance.json")
+        raise DataError(f"{path} is not a run directory: it has no recipe.yaml and provenance.json")
     directory, summary = run.directory, run.summary
     spec = run.spec if book is None else with_variant(run.spec, book)
     diverged = divergence(directory)
     if not run.is_finished and diverged is None:
         resume = resume_command(spec, path, run.provenance)
-        raise DataError(f"{path} is not finished; go on with: {resume}")
+        raise DataError(f"{path} is not finished; resume it with: {resume}")
     _refuse_other_code(run)
     target = Target(
         **_run(spec, recorded_sources(run.provenance)),
@@ -162,7 +162,7 @@ def weights_candidate(
         WeightsError: if the file is missing; when it is loaded, if it does not fit.
     """
     if not path.is_file():
-        raise WeightsError(f"{path} is no file of weights")
+        raise WeightsError(f"{path} is not a weights file")
     settings = _settings(generator, scale)
     target = Target(
         name=name or path.stem,
@@ -325,8 +325,8 @@ def _refuse_other_code(run: RecordedRun) -> None:
     changed = changed_code(run.spec, run)
     if changed:
         raise PluginError(
-            f"{run.directory.path} was trained with other code of {', '.join(changed)}: bring the "
-            "file back as it was, or train the recipe again under another --run-root"
+            f"{run.directory.path} was trained with other code of {', '.join(changed)}: restore "
+            "the file, or train the recipe again under another --run-root"
         )
 
 
@@ -354,6 +354,7 @@ def _loaded(generator: nn.Module, weights: dict[str, torch.Tensor], path: Path) 
         first = " ".join(line.strip() for line in str(error).splitlines()[:2])
         raise WeightsError(
             f"{path} does not fit generator {type(generator).__name__}: {first}; name the right "
-            f"one, with its arguments, as in --generator '{{name: rrdb, num_blocks: 6}}'"
+            "generator with its arguments, for example --generator '{name: rrdb, num_blocks: "
+            "6}'"
         ) from error
     return generator.eval()

@@ -172,7 +172,7 @@ def _comparison(
     ]
     said += [f"{row.label} failed: {row.error}" for row in rows if row.error]
     said += [
-        f"{row.label} was trained elsewhere: its budget is not the profile's"
+        f"{row.label} was trained elsewhere: its training budget is not that of the profile"
         for row in rows
         if row.is_from_elsewhere
     ]
@@ -219,7 +219,7 @@ def _whole_suite(
             dataset = present.get(name)
             if dataset is None or dataset.skipped or not dataset.images:
                 whole = False
-                missing = f"{record.target.name} has no scores on it"
+                missing = f"{record.target.name} has no scores on this dataset"
                 reason = (dataset.skipped if dataset else None) or missing
                 notes.append(f"no mean of the suite: {name} was skipped: {reason}")
     return whole

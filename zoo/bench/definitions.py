@@ -133,7 +133,9 @@ def read_suite(spec: str) -> Definition:
         if isinstance(data, dict):
             problems += problems_of(error, SuiteFile, data, lambda at: (document.place(at), at))
         else:
-            message = "a suite is a mapping with `version: 1`, `summary`, `scale` and `datasets`"
+            message = (
+                "a suite must be a mapping with `version: 1`, `summary`, `scale` and `datasets`"
+            )
             problems.append(Problem(document.place(()), (), message))
     if content is not None:
         problems += _check_names(content, document)
@@ -145,9 +147,11 @@ def _find_file(spec: str) -> Path:
     if "/" in spec or spec.endswith((".yaml", ".yml")):
         path = from_home(spec)
         if not re.match(NAME, path.stem):
-            raise RecipeError(f"a suite is called as its file, and {path.stem!r} is not kebab-case")
+            raise RecipeError(
+                f"the name of a suite is its file name, and {path.stem!r} is not in kebab case"
+            )
         if path.stem in suite_names() and path.resolve().parent != suite_folder().resolve():
-            raise RecipeError(f"{path}: a suite called {path.stem!r} comes with zoo; rename yours")
+            raise RecipeError(f"{path}: zoo already has a suite called {path.stem!r}; rename yours")
         return path
     if spec not in suite_names():
         raise UnknownNameError("suite", spec, suite_names())
@@ -162,7 +166,7 @@ def _check_names(content: SuiteFile, document: Document) -> Iterable[Problem]:
 
     for index, name in enumerate(content.datasets):
         if name in content.datasets[:index]:
-            yield problem(("datasets", index), f"{name!r} is named twice")
+            yield problem(("datasets", index), f"{name!r} appears twice")
     known = METRICS.names()
     for index, name in enumerate(content.metrics or ()):
         if name not in known:

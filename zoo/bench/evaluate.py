@@ -151,7 +151,7 @@ class Scorer:
             return None
         reason = self._why_again(path)
         if reason is not None:
-            logger.warning("%s; it is made again", reason)
+            logger.warning("%s; zoo scores it again", reason)
             path.unlink()
             return None
         forget_failure(self.records, begun)
@@ -189,7 +189,7 @@ class Scorer:
             return record
         if candidate.scale != self.suite.scale:
             raise RecipeError(
-                f"{candidate.target.name} upscales x{candidate.scale}, suite {self.suite.name} "
+                f"{candidate.target.name} upscales x{candidate.scale}, but suite {self.suite.name} "
                 f"is x{self.suite.scale}"
             )
         upscale = candidate.load()
@@ -315,8 +315,8 @@ def _noticed(forward: Forward, candidate: Candidate) -> dict[str, list[str]]:
     drift = forward.drift()
     if drift > ALIKE:
         found.append(
-            f"is random: the same image came out up to {drift:.2g} off (of values in [0, 1]) when "
-            "it was upscaled again, so its scores are those of one draw"
+            f"is random: upscaling the same image twice gave a difference of up to {drift:.2g} "
+            "(for values in [0, 1]), so its scores are those of one draw"
         )
         logger.warning("%s %s", candidate.target.name, found[-1])
     return {REMARKS: found} if found else {}

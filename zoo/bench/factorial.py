@@ -229,7 +229,7 @@ def _factors(cells: Sequence[Cell]) -> dict[str, tuple[str, str]]:
         factors[name] = (levels[0], levels[1])
     combinations = {tuple(cell.levels.items()) for cell in cells}
     if not names or len(cells) != len(combinations) or len(cells) != 2 ** len(names):
-        raise DataError(f"{len(cells)} cells of {len(names)} factors are no full factorial")
+        raise DataError(f"{len(cells)} cells of {len(names)} factors are not a full factorial")
     return factors
 
 
@@ -239,7 +239,7 @@ def _problem(missing: Sequence[str], column: Column, paired: Paired, command: st
     if missing:
         return f"no {column.label} of {', '.join(missing)}: {command}"
     if not paired.images or not paired.seeds:
-        return f"the cells share no {'images' if paired.seeds else 'seeds'}: {command}"
+        return f"the cells have no {'images' if paired.seeds else 'seeds'} in common: {command}"
     return ""
 
 
@@ -295,9 +295,9 @@ def _sentence(column: Column, found: Sequence[Effect], paired: Paired, problem: 
     ends = [abs(end or 0.0) for one in open_ones for end in (one.interval.low, one.interval.high)]
     rest = f"may be up to {max(ends):.3g}{_unit(column)} either way" if ends else ""
     if not clear:
-        return f"No effect on {column.label} is clear ({basis}); any {rest}."
+        return f"No effect on {column.label} is significant ({basis}); any {rest}."
     parts = [_clause(effect, column) for effect in clear] + ([f"the others {rest}"] if rest else [])
-    return f"Clear effects on {column.label} ({basis}): {'; '.join(parts)}."
+    return f"Significant effects on {column.label} ({basis}): {'; '.join(parts)}."
 
 
 def _clause(effect: Effect, column: Column) -> str:

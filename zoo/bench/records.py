@@ -230,7 +230,7 @@ class Record(Part):
         judges = self.provenance.get("trained_against", {})
         named = {key for scores in self.scored.values() for key in scores}.union(self.cost, judges)
         if not named <= self.columns.keys():
-            raise ValueError(f"no column says what {min(named - self.columns.keys())!r} is")
+            raise ValueError(f"the record has no column for {min(named - self.columns.keys())!r}")
         return self
 
     @property
@@ -309,7 +309,7 @@ def read_record(path: Path) -> Record:
         raise DataError(f"cannot read the record {path}: {error.strerror}") from error
     faults = [fault for fault in (broken_seal(document), *_out_of_range(record)) if fault]
     if faults:
-        raise DataError(f"{path} cannot be believed: {'; '.join(faults)}; score it again")
+        raise DataError(f"{path} is not trustworthy: {'; '.join(faults)}; score it again")
     return record.model_copy(update={SEAL: None})
 
 
@@ -330,7 +330,7 @@ def read_records(root: Path, *, suite: str | None = None) -> list[Record]:
     """Read all records below a folder as `find_records` does; what is no record is logged."""
     found, damaged = find_records(root, suite=suite)
     for problem in damaged:
-        logger.warning("%s; left out", problem)
+        logger.warning("excluded: %s", problem)
     return found
 
 

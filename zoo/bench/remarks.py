@@ -45,7 +45,7 @@ def copies(hashes: Sequence[tuple[str, str]]) -> list[str]:
     for name, pixels in hashes:
         names.setdefault(pixels, []).append(name)
     return [
-        f"{' and '.join(alike)} are copies of one image: it counts {len(alike)} times"
+        f"{' and '.join(alike)} are copies of one image, which counts {len(alike)} times"
         for alike in names.values()
         if len(alike) > 1
     ]
@@ -58,7 +58,7 @@ def stand_ins(records: Sequence[Record]) -> list[str]:
         for loss, network in record.stand_ins.items():
             found.setdefault((loss, network), []).append(record.target.name)
     return [
-        f"{network} stands in for {loss} in {', '.join(dict.fromkeys(names))}"
+        f"{network} replaces {loss} in {', '.join(dict.fromkeys(names))}"
         for (loss, network), names in found.items()
     ]
 
@@ -69,7 +69,7 @@ def _precisions(records: Sequence[Record]) -> list[str]:
     if found.keys() <= {"float32"}:
         return []
     told = "; ".join(f"in {one}: {', '.join(names)}" for one, names in found.items())
-    return [f"trained {told}" + ("; no claim compares the two" if len(found) > 1 else "")]
+    return [f"trained {told}" + ("; no claim compares them" if len(found) > 1 else "")]
 
 
 def _own_judges(records: Sequence[Record]) -> list[str]:
@@ -80,7 +80,8 @@ def _own_judges(records: Sequence[Record]) -> list[str]:
             said = f"{record.target.name} (loss {', '.join(components)})"
             found.setdefault(record.columns[key].label, {})[said] = None
     return [
-        f"{label} says little of {', '.join(names)}: the loss compares by the same network"
+        f"{label} is not informative for {', '.join(names)}, because their loss uses the same "
+        "network"
         for label, names in found.items()
     ]
 
@@ -91,8 +92,8 @@ def _random_judges(records: Sequence[Record]) -> list[str]:
     for record in records:
         found.setdefault(record.target.name, []).extend(random_components(record))
     return [
-        f"{name} was trained with random weights in {', '.join(dict.fromkeys(components))}: it is "
-        "not the recipe with learned ones"
+        f"{name} was trained with random weights in {', '.join(dict.fromkeys(components))}, so it "
+        "is not the recipe with learned weights"
         for name, components in found.items()
         if components
     ]

@@ -59,7 +59,7 @@ def find_run(spec: RunSpec, run_root: Path) -> RunState:
         return _diverged_pretraining(spec.pretraining, run_root) or own
     except (ZooError, OSError, ValueError, LookupError, TypeError) as error:
         known = isinstance(error, ZooError)
-        text = str(error) if known else f"{path} is damaged; start over with --fresh ({error!r})"
+        text = str(error) if known else f"{path} is damaged; start again with --fresh ({error!r})"
         return RunState("damaged", reason=text)
 
 
@@ -86,7 +86,7 @@ def _state(spec: RunSpec, path: Path) -> RunState:
         return RunState("other", reason=f"{path} was trained with other code of {names}: {remedy}")
     if not is_same:
         extended = differences(shaping_of(recorded.spec), shaping_of(spec))
-        return RunState("begun", reason=f"to go on from what was trained here: {extended}")
+        return RunState("begun", reason=f"will extend the run that was trained here: {extended}")
     if recorded.is_finished:
         is_damaged = directory.has_steps and not directory.has_whole_weights()
         return RunState("finished", path, can_be_mended=is_damaged)
@@ -94,7 +94,7 @@ def _state(spec: RunSpec, path: Path) -> RunState:
         return RunState("begun", reason=f"{directory.weights} is missing")
     if divergence(directory) is not None:
         return RunState("diverged", path)
-    return RunState("begun", reason="begun, not finished")
+    return RunState("begun", reason="started, not finished")
 
 
 def changed_code(spec: RunSpec, recorded: RecordedRun) -> list[str]:

@@ -76,8 +76,8 @@ def not_recipes(records: Iterable[Record], recipes: Iterable[str] | None = None)
         if wanted is None or recipe in wanted:
             found.setdefault((target.name, recipe, target.profile), {})[target.seed or 0] = None
     return [
-        f"left out of claims and factorials: {name} ({_seeds(seeds)}), which is not {recipe} under "
-        f"profile {profile}"
+        f"excluded from claims and factorials: {name} ({_seeds(seeds)}), because it is not "
+        f"{recipe} under profile {profile}"
         for (name, recipe, profile), seeds in found.items()
     ]
 
@@ -127,11 +127,11 @@ def not_shared(sides: Sequence[Scores], paired: Paired) -> list[str]:
     lonely = sorted(everyone - set(paired.seeds))
     if lonely:
         seeds = ", ".join(map(str, lonely))
-        notes.append(f"seed {seeds} left out: not every recipe compared has it")
+        notes.append(f"seed {seeds} excluded: not every compared recipe has it")
     images = {image for side in sides for run in side.values() for image in run}
     if len(images) > len(paired.images):
         count = len(images) - len(paired.images)
-        notes.append(f"{count} of {len(images)} images left out: not every run has them")
+        notes.append(f"{count} of {len(images)} images excluded: not every run has them")
     return notes
 
 

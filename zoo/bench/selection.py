@@ -36,8 +36,8 @@ def comparable(records: Iterable[Record]) -> tuple[list[Record], dict[str, list[
         current = [record for record in of_suite if record.protocol == version]
         said = [f"{_count(len(of_suite) - len(current), 'record')} of another protocol version"]
         same = _same_pixels(current)
-        said.append(f"{_count(len(current) - len(same), 'record')} of other images of the suite")
-        notes[suite] = [f"left out: {text}; score again" for text in said if text[0] != "0"]
+        said.append(f"{_count(len(current) - len(same), 'record')} with other images of the suite")
+        notes[suite] = [f"excluded: {text}; score again" for text in said if text[0] != "0"]
         alike = _same_budget(_same_making(same, notes[suite]), notes[suite])
         kept += _same_networks(newest(alike), notes[suite])
     return kept, notes
@@ -60,7 +60,9 @@ def _same_making(records: Sequence[Record], notes: list[str]) -> list[Record]:
         first = reference.setdefault((target.name, target.kind, target.profile or ""), record)
         odd = _making_changes(first, record)
         if odd:
-            notes.append(f"left out: {_run(record)}, not made as the newest of that name: {odd}")
+            notes.append(
+                f"excluded: {_run(record)}, which differs from the newest run of that name: {odd}"
+            )
         else:
             kept.append(record)
     return kept
@@ -133,7 +135,7 @@ def _same_budget(records: Sequence[Record], notes: list[str]) -> list[Record]:
         odd = differences([record], alike)
         if odd:
             what = "; ".join(odd[record.target.name])
-            notes.append(f"left out: {_run(record)}, trained with {what} of the newest runs")
+            notes.append(f"excluded: {_run(record)}, trained with {what} of the newest runs")
         else:
             kept.append(record)
     return kept
@@ -162,8 +164,8 @@ def _same_networks(records: Sequence[Record], notes: list[str]) -> list[Record]:
         }
         other &= {key for scores in record.scored.values() for key in scores}
         notes.extend(
-            f"{record.columns[key].label} of {record.target.name} is of another network than the "
-            "newest record's; score again"
+            f"{record.columns[key].label} of {record.target.name} was computed with another "
+            "network than the newest record's; score again"
             for key in sorted(other)
         )
         kept.append(_without(record, other) if other else record)

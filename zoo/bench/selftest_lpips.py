@@ -63,9 +63,9 @@ def check_lpips(dataset: str, scale: int, images: Iterable[BenchImage], metric: 
     facts = ", ".join(f"{key} {value[:12]}" for key, value in metric.provenance().items())
     raise SelfTestError(
         f"self-test of {dataset} x{scale}: bicubic has {metric.label} {found:.4f} on whole images, "
-        f"published is {published:.4f} (tolerance {TOLERANCE:g}). Its PSNR is right, so the images "
-        f"are; what is off is the network, its weights or piq ({facts}). Get the weights again: "
-        f"rm {' '.join(files)} && zoo weights get {' '.join(metric.needs)}",
+        f"but the published value is {published:.4f} (tolerance {TOLERANCE:g}). Its PSNR is right, "
+        f"so the images are right; the cause is the network, its weights or piq ({facts}). Get the "
+        f"weights again: rm {' '.join(files)} && zoo weights get {' '.join(metric.needs)}",
         "LPIPS",
     )
 

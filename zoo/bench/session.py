@@ -90,7 +90,7 @@ def find_recipes(
         RecipeError: if there is no seed, or a recipe does not fit the profile.
     """
     if not seeds:
-        raise RecipeError("no seeds: at least one is scored")
+        raise RecipeError("the number of seeds must be at least 1")
     asked, failed = Asked(), failures or {}
     for recipe in recipes:
         first = specify(book, recipe, profile, seed=seeds[0], settings=settings)
@@ -196,7 +196,7 @@ def check_row(suite: Suite, record: Record) -> None:
         IntegrityError: if a published value is missed.
     """
     if record.error is not None:
-        raise DataError(f"the baseline {record.target.name} could not be scored: {record.error}")
+        raise DataError(f"could not score the baseline {record.target.name}: {record.error}")
     for dataset in suite.datasets:
         if dataset.skipped is None:
             scores = [record.scored[dataset.name, name] for name in dataset.names]
@@ -220,8 +220,8 @@ def _read(path: Path, spec: RunSpec, book: Book, sources: Sequence[str]) -> Cand
         logger.warning("%s: %s", path, error)
         return failed_candidate(spec, Failure(str(error)), sources)
     except Exception as error:  # what a damaged file of a run may raise is not foreseen
-        logger.exception("%s cannot be read", path)
-        reason = f"{path} cannot be read: {type(error).__name__}: {error}"
+        logger.exception("could not read %s", path)
+        reason = f"could not read {path}: {type(error).__name__}: {error}"
         return failed_candidate(spec, Failure(reason), sources)
 
 
@@ -254,7 +254,7 @@ def _score(candidate: Candidate, scorer: Scorer, order: Order) -> Record:
         logger.warning("%s: %s", candidate.target.name, error)
         record = scorer.failure(candidate, str(error))
     except Exception as error:  # a bug of one generator costs one row; its traceback is kept
-        logger.exception("%s could not be scored", candidate.target.name)
+        logger.exception("could not score %s", candidate.target.name)
         record = scorer.failure(candidate, f"{type(error).__name__}: {error}")
     record = order.placed(record)
     write_record(scorer.records, record)

@@ -36,7 +36,7 @@ def share_difference(
     """
     for hits, runs in (changed, reference):
         if not 0 <= hits <= runs or not runs:
-            raise DataError(f"{hits} of {runs} runs is no share")
+            raise DataError(f"{hits} of {runs} runs is not a valid share")
     (first, low, high), (second, low_other, high_other) = (
         _wilson(*side, level=level) for side in (changed, reference)
     )

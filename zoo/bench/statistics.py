@@ -159,7 +159,7 @@ def deviations(values: ArrayLike, *, axis: int) -> Floats:
     array = np.asarray(values, dtype=np.float64)
     count = array.shape[axis]
     if count < 2:
-        raise DataError("one value has no spread; a spread needs at least 2")
+        raise DataError("the spread of one value is undefined; it needs at least 2")
     middle = np.median(array, axis=axis, keepdims=True)
     return np.asarray(np.abs(array - middle) * (count / (count - 1)), dtype=np.float64)
 
@@ -192,7 +192,7 @@ def relative_difference(changed: ArrayLike, reference: ArrayLike) -> Floats:
     top, bottom = np.asarray(changed, dtype=np.float64), np.asarray(reference, dtype=np.float64)
     mean = bottom.mean()
     if mean == 0:
-        raise DataError("the reference is 0 on average, so nothing is a share of it")
+        raise DataError("the mean of the reference is 0, so there is no ratio")
     ratio = top.mean() / mean
     return np.asarray(ratio - 1 + (top - ratio * bottom) / mean, dtype=np.float64)
 
@@ -231,9 +231,11 @@ def decidable(smallest: Sequence[float], level: float) -> list[bool]:
 def _checked(values: ArrayLike) -> Floats:
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 2 or not array.size:
-        raise DataError(f"values must be [seed, image] and not empty, but have shape {array.shape}")
+        raise DataError(
+            f"values must be a non-empty array [seed, image], but have shape {array.shape}"
+        )
     if not np.isfinite(array).all():
-        raise DataError("values that are not finite have no mean; leave those runs out and say so")
+        raise DataError("values contain NaN or infinity; exclude those runs and report it")
     return array
 
 

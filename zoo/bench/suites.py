@@ -109,7 +109,7 @@ class SuiteDataset(Sequence[BenchImage]):
         image = load_image(self._pairs[index], self._scale)
         if (image.name, image.hr_sha256, image.lr_sha256) != self.hashes[index]:
             raise IntegrityError(
-                f"{self._pairs[index].hr_file} changed while it was being used; start again"
+                f"{self._pairs[index].hr_file} changed while zoo was using it; start again"
             )
         return image
 
@@ -177,7 +177,7 @@ def open_suite(
     datasets = _open_datasets(content, data_root, progress)
     if all(dataset.skipped for dataset in datasets):
         reasons = "; ".join(str(dataset.skipped) for dataset in datasets)
-        raise DataError(f"suite {definition.name}: none of its datasets can be used: {reasons}")
+        raise DataError(f"suite {definition.name}: zoo cannot use any of its datasets: {reasons}")
     for said in copies([(f"{d.name}/{name}", hr) for d in datasets for name, hr, _ in d.hashes]):
         logger.warning("suite %s: %s", definition.name, said)
     gallery = _resolve_gallery(definition, datasets)
@@ -206,8 +206,8 @@ def load_image(pair: Pair, scale: int) -> BenchImage:
     expected = (hr_image.shape[0] // scale, hr_image.shape[1] // scale, *hr_image.shape[2:])
     if lr_image.shape != expected:
         raise DataError(
-            f"{pair.lr_file} is {lr_image.shape}, and {pair.hr_file} at 1/{scale} is {expected}: "
-            "they are not of one image; remove the folder of the first, and zoo makes its own"
+            f"{pair.lr_file} is {lr_image.shape}, but {pair.hr_file} at 1/{scale} is {expected}: "
+            "they are not the same image; remove the folder of the LR file, and zoo makes its own"
         )
     return BenchImage(
         pair.name,
@@ -274,13 +274,14 @@ def _degradation(
     worst = max(differences, key=lambda name: differences[name].mean)
     told = (
         f"{dataset.name}: {len(differences)} of {len(dataset)} LR files are not their HR images "
-        f"made small by MATLAB's bicubic; most of all {worst!r}: {differences[worst].describe()}"
+        f"downscaled with MATLAB's bicubic; the largest difference is in {worst!r}: "
+        f"{differences[worst].describe()}"
     )
     if said == "bicubic":
         (folder,) = {pair.lr_file.parent for pair in pairs if pair.lr_file is not None}
         raise DataError(
-            f"{told}. The suite expects bicubic ones: remove {folder}, and zoo makes its own, or "
-            "score on them by a suite of yours with `degradation: given`"
+            f"{told}. The suite expects bicubic LR files: remove {folder}, and zoo makes its own, "
+            "or score with a suite of your own that has `degradation: given`"
         )
     return told
 

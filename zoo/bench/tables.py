@@ -211,7 +211,7 @@ def _fitted(comparison: Comparison, width: int | None) -> list[TableText]:
     scored = {key for row in comparison.rows for key in row.scores}
     hidden = [comparison.columns[k].label for k in comparison.score_keys if k in scored - shown]
     if hidden:
-        note = plain(f"not shown: {', '.join(hidden)}; --json and --csv have all")
+        note = plain(f"not shown: {', '.join(hidden)}; --json and --csv have all columns")
         tables[-1] = replace(tables[-1], notes=(*tables[-1].notes, note))
     return tables
 

@@ -149,10 +149,10 @@ def _undecidable(evidence: Evidence, num_claims: int) -> Evidence:
     needed = seeds_needed(evidence, LEVEL / num_claims)
     more = f"; at least {needed} are needed: {evidence.command} --seeds {needed}" if needed else ""
     problem = (
-        f"{counted(seeds, 'seed')} cannot decide it beside {num_claims - 1} other claims, since no "
-        f"outcome has a p-value below {evidence.smallest_p:.2g}{more}"
+        f"{counted(seeds, 'seed')} cannot decide it together with {num_claims - 1} other claims, "
+        f"because no outcome has a p-value below {evidence.smallest_p:.2g}{more}"
         if num_claims > 1
-        else f"{counted(seeds, 'seed')} cannot decide it, since no outcome has a p-value below "
+        else f"{counted(seeds, 'seed')} cannot decide it, because no outcome has a p-value below "
         f"{evidence.smallest_p:.2g}{more}"
     )
     return replace(evidence, problem=problem)

@@ -81,6 +81,6 @@ def require_small_tiles(path: Path, picture: PillowImage.Image) -> None:
     pixels = sides[0] * sides[1]
     if pixels > max(MAX_TILE_PIXELS, picture.width * picture.height):
         raise DataError(
-            f"cannot read image {path}: damaged (tiles of {sides[0]}x{sides[1]} pixels in a "
-            f"picture of {picture.width}x{picture.height})"
+            f"cannot read image {path}: damaged (tiles of {sides[0]}x{sides[1]} pixels in an image "
+            f"of {picture.width}x{picture.height})"
         )

@@ -81,7 +81,7 @@ _EDSR_URL = "https://cv.snu.ac.kr/research/EDSR"
 CATALOGUE: dict[str, Dataset] = {
     "div2k": Dataset(
         name="div2k",
-        description="DIV2K: 800 training and 100 validation photographs of about 2K pixels",
+        description="DIV2K: 800 training and 100 validation images of about 2K pixels",
         licence="academic research use only; the photographers keep their rights",
         homepage=f"{_DIV2K_URL}/",
         archives=(
@@ -106,7 +106,7 @@ CATALOGUE: dict[str, Dataset] = {
     # Its LR files are left out: ours are made from these images, bit for bit as MATLAB makes them.
     "benchmark": Dataset(
         name="benchmark",
-        description="Set5, Set14, BSD100 and Urban100: the images that papers score on",
+        description="Set5, Set14, BSD100 and Urban100, the test images of most papers",
         licence="research use, as published by the authors of each set",
         homepage="https://github.com/sanghyun-son/EDSR-PyTorch",
         archives=(

@@ -89,7 +89,7 @@ def read_deep(path: Path, header: PillowImage.Image) -> Deep:
     pixels = readers.get(str(header.format), _read_tiff)(path, header)
     # Of a TIFF Pillow tells the size as it is seen, not as it is stored.
     if sorted(pixels.shape[:2]) != sorted(header.size):
-        raise DataError(f"cannot read image {path}: its rows are not those its header tells of")
+        raise DataError(f"cannot read image {path}: its rows do not match its header")
     return pixels
 
 
@@ -114,13 +114,13 @@ def require_true_samples(path: Path, header: PillowImage.Image) -> None:
     misread = not plain if is_raw else header.mode in _WITH_ALPHA
     if in_planes and misread and not needs_deep_reader(header):
         raise DataError(
-            f"cannot read image {path}: a TIFF with a plane for each channel, of a kind that is "
-            "read wrongly; save it with the channels of a pixel together"
+            f"cannot read image {path}: this kind of TIFF, with a plane for each channel, would be "
+            "read wrongly; save it with interleaved channels"
         )
     if _SIGNED in tags.get(Base.SampleFormat, ()) and header.mode in ("L", "LA", "La"):
         raise DataError(
-            f"cannot read image {path}: levels below zero have no defined black; convert the file "
-            "to unsigned levels"
+            f"cannot read image {path}: negative levels have no defined black; convert the file to "
+            "unsigned levels"
         )
 
 
@@ -178,7 +178,7 @@ def _require_bounded(path: Path, deflated: Iterable[bytes], most: int) -> None:
             most -= len(inflater.decompress(piece[start : start + _SLICE]))
             if most < 0:
                 raise DataError(
-                    f"cannot read image {path}: damaged (it holds more than its pixels)"
+                    f"cannot read image {path}: damaged (it contains more data than its pixels)"
                 )
 
 
@@ -263,8 +263,8 @@ def _check_compression(path: Path, file: tifffile.TiffFile, page: Any) -> None:
             _require_bounded(path, [file.filehandle.read(size)], page.nbytes)
     elif compression not in _HARMLESS:
         raise DataError(
-            f"cannot read image {path}: 16 bits compressed by {compression.name}; save it deflated "
-            "or without compression"
+            f"cannot read image {path}: 16 bits compressed with {compression.name}; save it with "
+            "deflate or without compression"
         )
 
 

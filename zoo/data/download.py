@@ -77,8 +77,8 @@ class ResumingDownloader:
         if received != self._num_bytes and not (self._num_bytes is None and received <= MAX_BYTES):
             self._part.unlink(missing_ok=True)
             raise IntegrityError(
-                f"{url} has {received} bytes, not the {self._limit} it should have: it is "
-                "another file, or a page of its server; what came was removed"
+                f"{url} has {received} bytes instead of {self._limit}: it is another file, or an "
+                "error page of the server; zoo removed it"
             )
         self._part.replace(output_file)
 
@@ -101,7 +101,9 @@ class ResumingDownloader:
                 if attempt == self._attempts:
                     raise
                 reason = _reason(error)
-                logger.warning("%s broke off (%s); going on from where it was", url, reason)
+                logger.warning(
+                    "the download of %s was interrupted (%s); zoo resumes it", url, reason
+                )
             else:
                 return
             time.sleep(self._pause_seconds * 2 ** (attempt - 1))
@@ -120,7 +122,9 @@ class ResumingDownloader:
         ) as response:
             if response.status_code == HTTP_RANGE_REFUSED:
                 self._part.unlink(missing_ok=True)
-                raise requests.ConnectionError("the server refused to go on; starting again")
+                raise requests.ConnectionError(
+                    "the server cannot resume the download; zoo starts it again"
+                )
             response.raise_for_status()
             goes_on = response.status_code == HTTP_PARTIAL and response.headers.get(
                 "Content-Range", ""
@@ -138,8 +142,8 @@ class ResumingDownloader:
         """Take the size that a server states, before the first byte is written."""
         if announced is not None and announced > MAX_BYTES:
             raise IntegrityError(
-                f"{url} would be {announced / 1e9:.1f} GB by its server's word, and no more than "
-                f"{MAX_BYTES / 1e9:.1f} GB are taken on it: it is another file than zoo knows"
+                f"the server announces {announced / 1000000000.0:.1f} GB for {url}, more than the "
+                f"limit of {MAX_BYTES / 1000000000.0:.1f} GB: it is not the file that zoo expects"
             )
         if announced is not None:
             check_disk(self._part.parent, announced - self._received())
@@ -219,13 +223,13 @@ def _explaining(url: str, part: Path, known_hash: str | None) -> Iterator[None]:
         yield
     except requests.RequestException as error:
         raise MachineError(
-            f"cannot fetch {url}: {_reason(error)}. What has come is kept in {part}; the same "
-            "command goes on from there"
+            f"cannot download {url}: {_reason(error)}. The received part is in {part}; run the "
+            "same command again to resume"
         ) from error
     except ValueError as error:  # pooch's word for a wrong hash
         raise IntegrityError(
-            f"{url} is not the file it should be ({known_hash}): it was removed; try again, and if "
-            "that does not help, it has changed at its source"
+            f"{url} is not the expected file ({known_hash}), so zoo removed it; try again. If that "
+            "does not help, the file has changed at its source"
         ) from error
 
 
@@ -247,7 +251,7 @@ def part_name(name: str) -> str:
 def refuse_offline(url: str) -> None:
     """Raise a `MachineError` if the user has forbidden the network with `ZOO_OFFLINE`."""
     if os.environ.get("ZOO_OFFLINE", "0") not in ("", "0"):
-        raise MachineError(f"{url} is needed, and ZOO_OFFLINE forbids fetching it; unset it")
+        raise MachineError(f"zoo needs {url}, but ZOO_OFFLINE forbids downloads; unset it")
 
 
 def check_connection(url: str) -> None:
@@ -263,7 +267,7 @@ def check_connection(url: str) -> None:
         with open_session() as session:
             session.head(url, timeout=CONNECT_SECONDS, allow_redirects=True)
     except requests.RequestException as error:
-        raise MachineError(f"{url} cannot be reached ({type(error).__name__})") from error
+        raise MachineError(f"cannot reach {url} ({type(error).__name__})") from error
 
 
 def check_disk(folder: Path, num_bytes: int) -> None:
@@ -272,6 +276,7 @@ def check_disk(folder: Path, num_bytes: int) -> None:
     free = shutil.disk_usage(existing).free
     if free < num_bytes:
         raise MachineError(
-            f"{folder} needs {num_bytes / 1e9:.1f} GB and its disk has {free / 1e9:.1f} GB free; "
-            "make room, or name another data root with ZOO_DATA"
+            f"{folder} needs {num_bytes / 1000000000.0:.1f} GB, but its disk has only "
+            f"{free / 1000000000.0:.1f} GB free; free some space, or choose another data root with "
+            "ZOO_DATA"
         )

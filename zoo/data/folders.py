@@ -26,8 +26,8 @@ _LOW: Final = re.compile(
     re.IGNORECASE,
 )
 _ENLARGED: Final = re.compile(r"x[2-9]\Z", re.IGNORECASE)
-_BY_NAME: Final = "low-resolution by the folder's name"
-_BESIDE: Final = "beside the folder HR, from which alone images are taken"
+_BY_NAME: Final = "low-resolution images, by the name of the folder"
+_BESIDE: Final = "outside the folder HR, and zoo uses only HR"
 _OTHER_JPEG: Final = (".jfif", ".jif", ".jpe")
 Reasons = Counter[tuple[Path, str]]
 _Series = tuple[Path, str]
@@ -53,7 +53,9 @@ class Found:
         lines = _first([f"{at}: {_images(n)} taken" for at, n in taken.items()], "folders")
         *_, parent, name = ("", "", *self.top.resolve().parts)
         if _LOW.search(name) or (_ENLARGED.fullmatch(name) and _LOW.search(parent)):
-            lines.append(f"{self.top}: taken as ground truth, and named as low-resolution ones are")
+            lines.append(
+                f"{self.top}: zoo uses it as ground truth although its name means low resolution"
+            )
         return [*lines, *self.left_out_lines()]
 
     def left_out_lines(self) -> list[str]:
@@ -86,11 +88,11 @@ def find_images(directory: Path) -> Found:
     for low, high in _low_series(taken).items():
         files = [path for path in taken if _series(path) == low]
         taken = [path for path in taken if _series(path) != low]
-        reason = f"low-resolution: images of the same names in {high[0]} are larger"
+        reason = f"low-resolution: images with the same names in {high[0]} are larger"
         left_out[low[0], reason] += len(files)
     if not taken:
         told = "; ".join(["", *_first([f"{at}: {why}" for at, why in left_out], "reasons")])
-        raise DataError(f"no images in {top} (looked for {', '.join(sorted(SUFFIXES))}){told}")
+        raise DataError(f"no images in {top} (accepted: {', '.join(sorted(SUFFIXES))}){told}")
     return Found(top, tuple(taken), left_out)
 
 
@@ -122,11 +124,11 @@ def _reason(path: Path, top: Path) -> str | None:
     if path.name.startswith("."):
         return "hidden"
     if path.is_symlink() and not path.exists():
-        return "a link to nothing"
+        return "a broken link"
     if suffix in _OTHER_JPEG:
-        return f"suffix {suffix}: rename to .jpg what is JPEG"
+        return f"suffix {suffix}: rename JPEG files to .jpg"
     if not _is_image(path):
-        return f"suffix {suffix} is no picture's" if suffix else "no suffix"
+        return f"suffix {suffix} is not an image suffix" if suffix else "no suffix"
     if any(_LOW.search(part) for part in path.relative_to(top).parts[:-1]):
         return _BY_NAME
     return None if path.is_file() else "not a file"

@@ -217,9 +217,9 @@ def _reason(path: Path, error: BaseException) -> str:
         limit = f"{MAX_PIXELS / 1e6:g} million"
         return f"more pixels than the limit of {limit}; cut it into smaller images"
     if isinstance(error, MemoryError):
-        return "not enough memory to decode it, or a damaged file that asks for too much"
+        return "not enough memory to decode it, or the file is damaged and requests too much"
     if isinstance(error, UnidentifiedImageError):
-        return f"not an image, or a damaged one (formats read: {', '.join(FORMATS)})"
+        return f"not an image, or damaged (accepted formats: {', '.join(FORMATS)})"
     return f"damaged or unsupported ({error or type(error).__name__})"
 
 

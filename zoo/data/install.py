@@ -59,8 +59,8 @@ def installed_images(
     missing = [str(root / part.target) for part in dataset.parts if not _is_in_place(part, root)]
     if missing:
         raise DataError(
-            f"{dataset.name} is not complete: looked for {', '.join(missing)}. Get it with "
-            f"`zoo data get {dataset.name}`, or name another data root with ZOO_DATA"
+            f"{dataset.name} is not complete: searched for {', '.join(missing)}. Get it with `zoo "
+            f"data get {dataset.name}`, or choose another data root with ZOO_DATA"
         )
     return tuple(image for part in dataset.parts for image in list_images(root / part.target))
 
@@ -135,7 +135,7 @@ def verify_images(paths: Sequence[Path], progress: Progress | None = None) -> li
             if recorded is None:
                 read_image(path)
             elif hash_file(path) != recorded:
-                problems.append(f"{path} is not the file that was installed: its sha256 differs")
+                problems.append(f"{path} differs from the installed file: its sha256 is different")
         except DataError as error:
             problems.append(str(error))
         if progress is not None:
@@ -160,8 +160,8 @@ def _refuse_strangers(archive: Archive, root: Path) -> None:
         found = _count(folder) if folder.is_dir() else 0
         what = f"{found} images" if found else "files"
         raise DataError(
-            f"{folder} holds {what} that zoo did not put there, and the dataset has "
-            f"{part.num_images} images: move them away, or name another data root with ZOO_DATA"
+            f"{folder} contains {what} that zoo did not put there, and the dataset has "
+            f"{part.num_images} images: move them away, or choose another data root with ZOO_DATA"
         )
 
 

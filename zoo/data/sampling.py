@@ -229,6 +229,6 @@ def _check(plan: SamplingPlan, sizes: Integers, names: Sequence[str]) -> None:
         shown = ", ".join(f"{names[i]} ({sizes[i, 0]}x{sizes[i, 1]})" for i in small[:5])
         more = f" and {len(small) - 5} more" if len(small) > 5 else ""
         raise DataError(
-            f"at low resolution {len(small)} of {len(sizes)} images are smaller than the patch of "
-            f"{patch}x{patch} pixels: {shown}{more}; take a smaller patch or remove them"
+            f"at low resolution, {len(small)} of {len(sizes)} images are smaller than the patch of "
+            f"{patch}x{patch} pixels: {shown}{more}; use a smaller patch, or remove them"
         )

@@ -56,8 +56,8 @@ class Floor:
             return
         if self._num_bytes < FLOOR_BYTES * self._seconds:
             raise SlowServerError(
-                f"the server is too slow: {self._num_bytes:,} bytes came in {self._seconds:.0f} s, "
-                f"and less than {FLOOR_BYTES:,} a second are not waited for"
+                f"the server is too slow: {self._num_bytes:,} bytes in {self._seconds:.0f} s; the "
+                f"limit is {FLOOR_BYTES:,} bytes per second"
             )
         self._num_bytes, self._seconds = 0, 0.0
 

@@ -74,13 +74,13 @@ def read_bundle(folder: Path) -> Bundle:
     """
     path = folder / MODEL_FILE
     if not path.is_file():
-        raise WeightsError(f"{folder} is no model's folder: it has no {MODEL_FILE}")
+        raise WeightsError(f"{folder} is not a model folder: it has no {MODEL_FILE}")
     if not hash_path(path).is_file():
         raise WeightsError(f"{folder} has no {HASH_FILE}: export the model again")
     if read_hashed(path) is None:
         raise IntegrityError(
-            f"{path} is damaged or was replaced: its sha256 is not the one in {HASH_FILE}; fetch "
-            "or export it again"
+            f"{path} is damaged or was replaced: its sha256 differs from the one in {HASH_FILE}; "
+            "download or export it again"
         )
     return Bundle(folder, read_model(path), records_in(folder / RECORDS_FOLDER))
 
@@ -134,8 +134,8 @@ def require_free(paths: Sequence[Path], *, force: bool) -> None:
     there = [str(path) for path in paths if _is_there(path)]
     if there and not force:
         raise DataError(
-            f"{', '.join(there)} {'is' if len(there) == 1 else 'are'} there already; write "
-            "elsewhere with -o, or over it with --force"
+            f"{', '.join(there)} {'exists' if len(there) == 1 else 'exist'} already; write "
+            "elsewhere with -o, or overwrite with --force"
         )
 
 

@@ -135,8 +135,8 @@ def require_weights(model: Model) -> None:
     """
     if not model.tensors:
         raise DataError(
-            f"{model.details.name} is a fixed method without weights: there is nothing to export, "
-            "and no card of it"
+            f"{model.details.name} is a fixed method without weights: it cannot be exported and "
+            "has no card"
         )
 
 

@@ -101,7 +101,7 @@ def find_source(what: str | Path, *, run_root: Path = Path("runs")) -> Model:
     if path.is_dir() and not (path / MODEL_FILE).exists():
         message = divergence(RunDirectory(path))
         if message is not None:
-            raise DataError(f"{path} diverged, there is nothing in it to bring out: {message}")
+            raise DataError(f"{path} diverged, so it has no model to export: {message}")
     return find_model(what, run_root=run_root)
 
 
@@ -153,7 +153,9 @@ def export_file(
     """
     request = request or Request()
     if path.suffix not in (SUFFIX, ONNX):
-        raise RecipeError(f"{path}: a model is written as {SUFFIX} or {ONNX}, or into a folder")
+        raise RecipeError(
+            f"{path}: a model file ends in {SUFFIX} or {ONNX}; otherwise name a folder"
+        )
     beside = path.with_suffix(".md")
     require_free([path, beside], force=request.force)
     known = list(records)
@@ -189,8 +191,8 @@ def _write(model: Model, path: Path, request: Request) -> _Written:
     difference = _difference(model, written)
     if precision == "float32" and difference != 0:
         raise IntegrityError(
-            f"{path.name} was written, but its output differs from the source's by "
-            f"{difference:.3g}; nothing was kept"
+            f"the output of {path.name} differs from the source's by {difference:.3g}; zoo removed "
+            "it"
         )
     return _Written(written, path.stat().st_size, difference, _remarks(written.details))
 
@@ -204,7 +206,7 @@ def _write_onnx(model: Model, path: Path, request: Request) -> _Written:
     from zoo.exchange.onnx import export_model
 
     if request.half:
-        raise RecipeError("--half is for safetensors: an ONNX file is written in float32")
+        raise RecipeError("--half works only with safetensors: ONNX files are written in float32")
     details = _made_from(
         model, _changed(model, "float32", request)
     )  # it computes in what it stores

@@ -93,10 +93,10 @@ def import_model(
     """
     if is_model_file(path):
         read_model(path)  # one that is damaged or cut short says so
-        raise WeightsError(f"{path} is a model of zoo's already: use it as it is")
+        raise WeightsError(f"{path} is already a model of zoo: use it directly")
     run = RunDirectory(path.parent)
     if run.weights == path and run.provenance() is not None:
-        raise WeightsError(f"{path} belongs to a run of zoo's: name {path.parent} instead")
+        raise WeightsError(f"{path} belongs to a run of zoo: name {path.parent} instead")
     wanted = None if generator == AUTO else GENERATORS.get(generator)
     checkpoint = read_checkpoint(path, key=key)
     match = _matched(path, checkpoint, wanted, generator, scale)
@@ -148,10 +148,10 @@ def _scale(sizes: Sizes, asked: int | None) -> tuple[int, list[str]]:
     possible = sizes.scales or (sizes.scale,)
     if asked is not None and asked not in possible:
         told = " or ".join(f"x{one}" for one in possible)
-        raise WeightsError(f"the shapes are those of {told}, not x{asked}")
+        raise WeightsError(f"the shapes fit {told}, not x{asked}")
     if asked is None and len(possible) > 1:
         other = ", ".join(f"--scale {one}" for one in possible[1:])
-        return sizes.scale, [f"x{sizes.scale} is assumed; the shapes also fit {other}"]
+        return sizes.scale, [f"assumed x{sizes.scale}; the shapes also fit {other}"]
     return asked or sizes.scale, []
 
 
@@ -159,7 +159,7 @@ def _registered_name(generator: type[Generator]) -> str:
     for name, entry in GENERATORS.entries.items():
         if entry.component is generator:
             return name
-    raise WeightsError(f"{generator.__name__} is not registered; another plugin took its name")
+    raise WeightsError(f"{generator.__name__} is not registered; another plugin uses its name")
 
 
 def _require_arguments(name: str, arguments: Mapping[str, Any]) -> None:
@@ -235,7 +235,7 @@ def _unknown_layout(path: Path, checkpoint: Checkpoint, titles: list[str]) -> st
     names = list(checkpoint.tensors)
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return (
-        f"the layout of {path} is not known. It has {', '.join(names[:_LISTED])}{more}; known are: "
-        f"{'; '.join(titles)}. A file with the names of a registered generator itself is read with "
-        "--generator NAME"
+        f"zoo does not know the layout of {path}. It has {', '.join(names[:_LISTED])}{more}; known "
+        f"layouts: {'; '.join(titles)}. If the file uses the names of a registered generator, read "
+        "it with --generator NAME"
     )

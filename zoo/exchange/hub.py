@@ -148,8 +148,8 @@ def push(
         names = _names(there)
         if private and there.private is False:
             raise DataError(
-                f"{upload.repository} exists and is public, and --private was asked for; nothing "
-                "was sent. Make it private in its settings, or choose another name"
+                f"{upload.repository} exists and is public, but --private was given; nothing was "
+                "sent. Make it private in its settings, or choose another name"
             )
         if not force:
             _require_ours(upload, names)
@@ -167,8 +167,8 @@ def _require_ours(upload: Upload, names: Sequence[str]) -> None:
     others = [name for name in names if is_bundle_file(name)]
     if others and HASH_FILE not in names:
         raise DataError(
-            f"{upload.repository} has {', '.join(others)}, which zoo did not put there; nothing "
-            "was sent. Choose another name, or replace them with --force"
+            f"{upload.repository} has {', '.join(others)}, which zoo did not upload; nothing was "
+            "sent. Choose another name, or replace them with --force"
         )
 
 
@@ -189,7 +189,9 @@ def pull(repository: str, *, revision: str | None = None, force: bool = False) -
     """
     folder = store_path(repository)
     if is_bundle(folder) and not force:
-        raise DataError(f"{repository} is here already, in {folder}; fetch it anew with --force")
+        raise DataError(
+            f"{repository} is already installed in {folder}; download it again with --force"
+        )
     _require_network()
     from zoo.data.sessions import hub_with_floor
 
@@ -218,7 +220,9 @@ def _client() -> HfApi:
 
 def _require_network() -> None:
     if os.environ.get("ZOO_OFFLINE", "0") not in ("", "0"):
-        raise MachineError(f"{endpoint()} is needed, and ZOO_OFFLINE forbids asking it; unset it")
+        raise MachineError(
+            f"zoo needs {endpoint()}, but ZOO_OFFLINE forbids network access; unset it"
+        )
 
 
 def _names(info: Any) -> list[str]:
@@ -238,17 +242,19 @@ def _wanted(repository: str, info: Any) -> list[str]:
         raise WeightsError(f"{repository} has no {MODEL_FILE}{_foreign(_names(info))}")
     if HASH_FILE not in sizes:
         raise WeightsError(
-            f"{repository} has no {HASH_FILE}: it was not pushed by zoo; fetch its {MODEL_FILE} "
-            "with the hub's own client and convert it with `zoo import`"
+            f"{repository} has no {HASH_FILE}: zoo did not push it; download its {MODEL_FILE} with "
+            "the hub's own client and convert it with `zoo import`"
         )
     if sum(_is_record(name) for name in sizes) > MAX_RECORDS:
-        raise WeightsError(f"{repository} has more than {MAX_RECORDS} records; nothing was fetched")
+        raise WeightsError(
+            f"{repository} has more than {MAX_RECORDS} records; nothing was downloaded"
+        )
     for name, size in sizes.items():
         if not isinstance(size, int) or not 0 <= size <= size_limit(name):
             told = f"{size:,} bytes large" if isinstance(size, int) else "of unknown size"
             raise WeightsError(
-                f"{repository}: {name} is {told}, and at most {size_limit(name):,} bytes are "
-                "fetched; nothing was"
+                f"{repository}: {name} is {told}, but the limit is {size_limit(name):,} bytes; "
+                "nothing was downloaded"
             )
     return sorted(sizes)
 
@@ -256,9 +262,9 @@ def _wanted(repository: str, info: Any) -> list[str]:
 def _foreign(names: Sequence[str]) -> str:
     weights = [name for name in names if PurePosixPath(name).suffix in _FOREIGN][:3]
     if not weights:
-        return ": there is no model in it"
+        return ": it contains no model"
     return (
-        f", but {', '.join(weights)}, of another tool: fetch that with the hub's own client and "
+        f", but {', '.join(weights)} of another tool: download it with the hub's own client and "
         "convert it with `zoo import`"
     )
 
@@ -269,7 +275,7 @@ def _fetch(
     with explained(repository, endpoint(), "pulled"):
         path = Path(api.hf_hub_download(repository, name, revision=commit, local_dir=client_folder))
         if path.is_symlink() or path.stat().st_size > size_limit(name):
-            raise IntegrityError(f"{repository}: {name} is not what the hub announced")
+            raise IntegrityError(f"{repository}: {name} differs from what the hub announced")
         place.parent.mkdir(parents=True, exist_ok=True)
         path.replace(place)
 
@@ -278,11 +284,13 @@ def _verify(repository: str, folder: Path, announced: str | None) -> None:
     """Hold what was fetched against its hashes."""
     path = folder / MODEL_FILE
     if announced is not None and file_sha256(path) != announced:
-        raise IntegrityError(f"{repository}: {MODEL_FILE} is not the file the hub announced")
+        raise IntegrityError(
+            f"{repository}: {MODEL_FILE} differs from the file that the hub announced"
+        )
     if not is_model_file(path):
         raise WeightsError(
-            f"{repository}: {MODEL_FILE} is of another tool; fetch it with the hub's own client "
-            "and convert it with `zoo import`"
+            f"{repository}: {MODEL_FILE} was written by another tool; download it with the hub's "
+            "own client and convert it with `zoo import`"
         )
     try:
         read_bundle(folder)

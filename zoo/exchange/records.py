@@ -48,7 +48,7 @@ def records_in(folder: Path) -> list[Record]:
         try:
             found.append(read_record(path))
         except DataError as error:
-            logger.warning("%s; left out", error)
+            logger.warning("excluded: %s", error)
     return found
 
 
@@ -64,7 +64,7 @@ def records_for(model: Model, run_root: Path, folder: Path | None = None) -> lis
         DataError: if `folder` is given and is none.
     """
     if folder is not None and not folder.is_dir():
-        raise DataError(f"{folder} is no folder of records")
+        raise DataError(f"{folder} is not a folder of records")
     folders = [folder or run_root / RECORDS_FOLDER]
     path = model.path
     if path is not None:  # beside a file, or in the root of the run's own directory

@@ -135,10 +135,10 @@ def _scores(comparison: Comparison) -> list[Score]:
 
 def _seed(own: Record) -> str:
     if own.target.seed is None:
-        return "They are of one file of weights: there is no interval over seeds."
+        return "All scores are of one weights file, so there is no interval over seeds."
     return (
-        f"One training, seed {own.target.seed}: no interval over seeds. Another seed would have "
-        "other scores; how different they would be cannot be told from one."
+        f"One training, seed {own.target.seed}, so there is no interval over seeds. Another seed "
+        "would give other scores; one run does not show how different they would be."
     )
 
 
@@ -146,7 +146,4 @@ def _weights(model: Model, own: Record) -> str:
     if is_of_these_weights(own, model):
         return "These are the scores of this file."
     rounded = ", rounded to float16" if model.details.precision == "float16" else ""
-    return (
-        f"These are the scores of the weights this file was made from; it is a copy of "
-        f"them{rounded}."
-    )
+    return f"These are the scores of the weights from which this file was copied{rounded}."

@@ -121,15 +121,15 @@ def spandrel_problem(details: Details) -> str | None:
     lost = [key for key, value in family.published.items() if arguments[key] != value]
     if lost:
         told = ", ".join(f"{key} {arguments[key]:g}" for key in lost)
-        return f"spandrel would compute this model wrongly: {told} leaves no trace in its weights"
+        return f"spandrel would compute this model wrongly: its weights do not show {told}"
     if details.scale in family.mistaken:
         taken = family.mistaken[details.scale]
-        return f"spandrel would take this model for x{taken}: the shapes are the same"
+        return f"spandrel would read this model as x{taken}: the shapes are the same"
     foreign = [key for key, value in family.native.items() if arguments[key] != value]
     if family.native and not foreign:
         return None
-    why = f"for {', '.join(foreign)} it has no means" if foreign else "it has no such network"
-    return f"spandrel loads this model after `{SUPPORT}` only: {why}"
+    why = f"it does not support {', '.join(foreign)}" if foreign else "it has no such network"
+    return f"spandrel loads this model only after `{SUPPORT}`: {why}"
 
 
 def arguments_of(family: Family, tensors: Tensors) -> tuple[int, dict[str, Any]]:
@@ -171,9 +171,9 @@ def _has_skip(family: Family, sizes: Sizes, tensors: Tensors) -> bool:
     if _size(output) <= _MAX_DIFFERENCE:
         return True
     raise WeightsError(
-        f"cannot tell whether this {family.generator.__name__} has {SKIP}: on a smooth image its "
-        f"output is off the bicubic one by {_size(output - expected):.3g} without it and by "
-        f"{_size(output):.3g} with it; is it trained?"
+        f"cannot determine whether this {family.generator.__name__} has {SKIP}: on a smooth image, "
+        f"its output differs from bicubic by {_size(output - expected):.3g} without it and by "
+        f"{_size(output):.3g} with it; check that it is trained"
     )
 
 

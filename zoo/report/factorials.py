@@ -124,12 +124,12 @@ def _sentence(result: FactorialResult, decimals: int) -> str:
     if not clear:
         most = max(abs(end) for effect in result.effects for end in _ends(effect))
         bound = f"{plain(most, decimals)}{unit}"
-        corrected = f"No effect has a sure sign after correction for all {len(result.effects)}"
-        return f"{corrected}; by their intervals none is beyond {bound} either way."
+        corrected = f"No effect is significant after correction for all {len(result.effects)}"
+        return f"{corrected}; by their intervals, none exceeds {bound} in either direction."
     largest = max(clear, key=lambda effect: abs(effect.interval.estimate))
     size = f"{signed(largest.interval.estimate, decimals)}{unit}"
     having = "has" if len(clear) == 1 else "have"
-    start = f"{len(clear)} of {len(result.effects)} effects {having} a sure sign"
+    start = f"{len(clear)} of {len(result.effects)} effects {having} a significant sign"
     name = f"{'the largest' if len(clear) > 1 else 'it'} is {_name(largest)}, {size}"
     judged = _judged(result, largest)
     return f"{start}; {name}{f' ({judged})' if judged else ''}."

@@ -79,7 +79,7 @@ def gallery(
     ]
     encode, how = _encoder(pixels)
     images = [_image(key, exhibits, wanted[key], encode) for key, exhibits in found.items()]
-    note = f"Crops are embedded as {how}. Scores are of the whole image, as it was scored."
+    note = f"Crops are embedded as {how}. Scores are those of the whole image."
     return laid_out(images, note, best)
 
 
@@ -137,8 +137,8 @@ def _exhibits(
         return methods
     lr_image, hr_image = truth
     small = None if crop is None else tuple(value // suite.scale for value in crop)
-    lr_shot = _Raw("", _cut(lr_image, small, DEFAULT_SIDE // suite.scale), "what was upscaled")
-    hr_shot = _Raw("", _cut(hr_image, crop, DEFAULT_SIDE), "what all are scored against")
+    lr_shot = _Raw("", _cut(lr_image, small, DEFAULT_SIDE // suite.scale), "the input")
+    hr_shot = _Raw("", _cut(hr_image, crop, DEFAULT_SIDE), "the reference of all scores")
     first = _RawExhibit(LOW_RESOLUTION, f"1/{suite.scale} of the size", (lr_shot,))
     return [first, *methods, _RawExhibit(GROUND_TRUTH, "", (hr_shot,))]
 
@@ -153,7 +153,7 @@ def _shots(
             try:
                 pixels = _cut(_read(picture, record, root), crop, DEFAULT_SIDE)
             except (DataError, IntegrityError, OSError) as error:
-                logger.warning("%s; left out of the gallery", error)
+                logger.warning("%s; not in the gallery", error)
                 continue
             seed = "" if record.target.seed is None else str(record.target.seed)
             yield _Raw(seed, pixels, _caption(record, key))
@@ -167,7 +167,7 @@ def _read(picture: Picture, record: Record, root: Path) -> Image:
     if not path.is_file():
         raise DataError(f"{path} is missing")
     if file_sha256(path) != picture.sha256:
-        raise IntegrityError(f"{path} is not the picture that was kept: its hash differs")
+        raise IntegrityError(f"{path} is not the image that was stored: its hash differs")
     return read_image(path)
 
 
@@ -189,7 +189,11 @@ def _truth(
         if entry.name == key[1]
     }
     if scored != {(image.hr_sha256, image.lr_sha256)}:
-        logger.warning("%s of %s is not the image that was scored; shown without it", *key[::-1])
+        logger.warning(
+            "the gallery omits the LR and HR image of %s of %s, because it is not the image that "
+            "was scored",
+            *key[::-1],
+        )
         return None
     return image.lr_image, image.hr_image
 
@@ -206,7 +210,7 @@ def _cut(pixels: Image, crop: Sequence[int] | None, side: int) -> Image:
         crop = (x, y, side, side)
     x, y, crop_width, crop_height = crop
     if x >= width or y >= height:
-        raise DataError(f"the crop {list(crop)} is outside the picture, {width}x{height} pixels")
+        raise DataError(f"the crop {list(crop)} is outside the image of {width}x{height} pixels")
     return pixels[y : y + crop_height, x : x + crop_width]
 
 

@@ -66,7 +66,7 @@ def _compared(selection: Selection, tables: Sequence[ScoreTable], cells: Collect
     if not subject or not places:
         return ""
     scale = selection.records[0].scale
-    return f"{subject}: enlarged {scale} times and scored on {listing(places)}."
+    return f"{subject}: upscaled x{scale} and scored on {listing(places)}."
 
 
 def _trained(runs: Sequence[Record]) -> str:
@@ -77,7 +77,7 @@ def _trained(runs: Sequence[Record]) -> str:
     steps = [
         f"{_range(found, 'step')} {how}"
         for key, how in (
-            ("content", "on content alone"),
+            ("content", "on content losses only"),
             ("adversarial", "against a discriminator"),
         )
         if (found := _numbers(budgets, f"{key} steps"))
@@ -86,9 +86,9 @@ def _trained(runs: Sequence[Record]) -> str:
     sides = listing([f"{side}x{side}" for side in sorted(_numbers(budgets, "lr_patch_size"))])
     batches = _numbers(budgets, "batch_size")
     parts = [
-        f"trained on {_range(images, 'photograph')}"
+        f"trained on {_range(images, 'image')}"
         if images
-        else "how many photographs were trained on is not recorded",
+        else "the number of training images is not recorded",
         f"batches of {_range(batches, 'patch', 'patches')} of {sides} low-resolution pixels"
         if batches
         else "",
@@ -102,8 +102,8 @@ def _trained(runs: Sequence[Record]) -> str:
 def _networks(runs: Iterable[Record]) -> str:
     """Say which feature network a perceptual loss used in place of the one it is named for."""
     pairs = {pair: None for record in runs for pair in record.stand_ins.items()}
-    said = [f"{network} in the place of {loss}" for loss, network in pairs]
-    return f"The perceptual loss compares by {listing(said)}." if said else ""
+    said = [f"{network} instead of {loss}" for loss, network in pairs]
+    return f"The perceptual loss uses {listing(said)}." if said else ""
 
 
 def _numbers(budgets: Iterable[Mapping[str, str]], key: str) -> set[int]:
@@ -150,11 +150,11 @@ def _alike(rows: Sequence[Row], number: int, best: Cell) -> list[Row]:
 
 def _told_apart(rows: Sequence[Row], others: int) -> str:
     if not rows:
-        return "no other row's interval reaches it"
+        return "the interval of no other row overlaps"
     names = [row.name for row in rows]
     rest = len(names) - _MOST_NAMES
     told = [*names[:_MOST_NAMES], f"{rest} more"] if rest > 1 else names
-    return f"not told apart from {listing(told)} ({len(names)} of {others} others)"
+    return f"not significantly different from {listing(told)} ({len(names)} of {others} others)"
 
 
 def _reaches(row: Row, number: int, ends: tuple[float, float]) -> bool:

@@ -81,13 +81,13 @@ def select(
     """
     records, damaged = find_records(root, suite=suite)
     for problem in damaged:
-        logger.warning("%s; left out", problem)
+        logger.warning("excluded: %s", problem)
     records = records if book is None else named_by(book, records)
     if not records:
         of_suite = f" of suite {suite!r}" if suite else ""
         raise DataError(
-            f"no records{of_suite} in {root}; make them with: zoo bench --all, or say where they "
-            "are: --records DIR"
+            f"no records{of_suite} in {root}; create them with: zoo bench --all, or name their "
+            "folder: --records DIR"
         )
     found = compare(records, order=order)
     if suite is None:
@@ -98,8 +98,8 @@ def select(
         profile = _only(profiles, "profile", root) if profiles else None
     elif profile not in profiles:
         raise DataError(
-            f"no run of profile {profile!r} among the records of {suite} in {root} (there are: "
-            f"{', '.join(profiles) or 'none'})"
+            f"no run of profile {profile!r} among the records of {suite} in {root} (existing "
+            f"profiles: {', '.join(profiles) or 'none'})"
         )
     comparison = next(one for one in found if one.profile == profile)
     chosen = _selection(comparison, [record for record in records if record.suite == suite])
@@ -110,8 +110,8 @@ def _only(found: Sequence[str], kind: str, root: Path) -> str:
     names = sorted(set(found))
     if len(names) > 1:
         raise DataError(
-            f"{root} has records of {len(names)} {kind}s ({', '.join(names)}), which do not "
-            f"compare; choose one: --{kind} {names[0]}"
+            f"{root} has records of {len(names)} {kind}s ({', '.join(names)}), which cannot be "
+            f"compared; choose one: --{kind} {names[0]}"
         )
     return names[0]
 

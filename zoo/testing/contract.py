@@ -55,7 +55,7 @@ class Contract:
             try:
                 return self.component(**{**self.settings(), **changes})
             except WeightsError as error:
-                raise SkipTest(f"its weights are not here: {error}") from error
+                raise SkipTest(f"its weights are not installed: {error}") from error
 
     def first_use(self) -> None:
         """Build it and use it once: what fails here would fail in every check."""
@@ -110,7 +110,8 @@ def require_close(actual: Tensor, expected: Tensor, *, tolerance: float, what: s
     largest = max(1.0, float(expected.abs().max()))
     allowed = tolerance * largest
     require(
-        difference <= allowed, f"{what} differs by up to {difference:.2g}, allowed is {allowed:.2g}"
+        difference <= allowed,
+        f"{what} differs by up to {difference:.2g}; the limit is {allowed:.2g}",
     )
     of_what = f" of the largest value, {largest:.2g}" if largest > 1 else ""
     return f"largest difference {difference / largest:.1g}{of_what}"
@@ -129,9 +130,9 @@ def require_untouched(image: Tensor, before: Tensor, what: str) -> None:
 
 def _parameter_problems(parameter: Parameter, declared: inspect.Parameter) -> Iterator[str]:
     if declared.kind is not inspect.Parameter.KEYWORD_ONLY:
-        yield f"{parameter.name!r} is not keyword-only: put a '*' first"
+        yield f"{parameter.name!r} is not keyword-only: put a '*' before it"
     if declared.annotation is inspect.Parameter.empty:
-        yield f"{parameter.name!r} has no type: a recipe could write anything there"
+        yield f"{parameter.name!r} has no type annotation, so a recipe could contain any value"
     if parameter.required:
         return
     try:
@@ -142,4 +143,7 @@ def _parameter_problems(parameter: Parameter, declared: inspect.Parameter) -> It
         yield f"the default of {parameter.name!r}, {parameter.default!r}, is not of its type"
     else:
         if json.dumps(read) != json.dumps(parameter.default):
-            yield f"the default of {parameter.name!r} comes back from JSON as {read!r}"
+            yield (
+                f"the default of {parameter.name!r} becomes {read!r} after a round trip through "
+                "JSON"
+            )

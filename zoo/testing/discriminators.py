@@ -54,7 +54,9 @@ class DiscriminatorContract(NetworkContract):
         discriminator, image = self.network(), self.example().requires_grad_()
         (gradient,) = torch.autograd.grad(discriminator(image).double().sum(), image)
         reached = [bool(each.any()) for each in gradient]
-        require(all(reached), f"none reaches {reached.count(False)} of {len(reached)} images")
+        require(
+            all(reached), f"no gradient reaches {reached.count(False)} of {len(reached)} images"
+        )
 
     def test_gradient_penalty(self) -> None:
         """The gradient at the image can be differentiated again, as a gradient penalty does."""
@@ -63,7 +65,9 @@ class DiscriminatorContract(NetworkContract):
         require(gradient.requires_grad, "the gradient does not depend on the parameters")
         gradient.square().sum().backward()
         found = [p.grad for p in discriminator.parameters() if p.grad is not None]
-        require(found and any(bool(each.any()) for each in found), "it reaches no parameter")
+        require(
+            found and any(bool(each.any()) for each in found), "the gradient reaches no parameter"
+        )
         require(all(bool(each.isfinite().all()) for each in found), "it is not finite everywhere")
 
     def test_images_do_not_affect_each_other(self) -> None:
@@ -101,7 +105,7 @@ class DiscriminatorContract(NetworkContract):
                 refusal = str(error)
             else:
                 taken.append((height, width))
-        require(taken, f"it takes none of {_listed(self.sizes)}: {refusal}")
+        require(taken, f"it accepts none of {_listed(self.sizes)}: {refusal}")
         return taken
 
 

@@ -72,11 +72,11 @@ def _require_enlarged(generator: Generator, scale: int, height: int, width: int)
     sr_image = through(generator, images(2, 3, height, width), f" at scale {scale}")
     found, expected = tuple(sr_image.shape), (2, 3, scale * height, scale * width)
     training = " in training" if generator.training else ""
-    said = f"at scale {scale}{training}, (2, 3, {height}, {width}) came out as"
+    said = f"at scale {scale}{training}, the output for (2, 3, {height}, {width}) has shape"
     require(found == expected, f"{said} {found}, not {expected}")
     require(bool(sr_image.isfinite().all()), f"{said} values that are not finite")
 
 
 def _require_compiler() -> None:
     if not has_cpp_compiler():
-        raise SkipTest("torch.compile needs a C++ compiler, and there is none on the path")
+        raise SkipTest("torch.compile needs a C++ compiler, and none is on the PATH")

@@ -36,7 +36,7 @@ class LossContract(Contract):
         loss, sr_image, hr_image = self.build(), self.generated(), self.real()
         before = sr_image.clone(), hr_image.clone()
         value = loss(sr_image, hr_image)
-        require(isinstance(value, Tensor) and value.shape == (), "it is no scalar tensor")
+        require(isinstance(value, Tensor) and value.shape == (), "it is not a scalar tensor")
         require(bool(value.isfinite()), f"it is {float(value.detach())}")
         require_untouched(sr_image, before[0], "the generated image")
         require_untouched(hr_image, before[1], "the real image")
@@ -53,7 +53,9 @@ class LossContract(Contract):
         if gradient is None:
             raise AssertionError("no gradient reaches the generated images")
         reached = [bool(each.any()) for each in gradient]
-        require(all(reached), f"none reaches {reached.count(False)} of {len(reached)} images")
+        require(
+            all(reached), f"no gradient reaches {reached.count(False)} of {len(reached)} images"
+        )
         with torch.no_grad():
             step = STEP * gradient / gradient.square().mean().sqrt()
             later = loss(sr_image - step, self.real())
@@ -70,7 +72,7 @@ class LossContract(Contract):
         for name, value in values.items():
             no_less = value >= least - RELATIVE * abs(most)
             require(no_less, f"{name} costs {value:.3g}, the real image {least:.3g}")
-        require(most > least, f"everything costs {least:.3g}")
+        require(most > least, f"all of them cost {least:.3g}")
         self.measured = f"{least:.2g}; " + ", ".join(f"{n} {v:.2g}" for n, v in values.items())
 
     def test_mean_over_the_batch(self) -> None:
@@ -83,7 +85,9 @@ class LossContract(Contract):
             ]
         mean = sum(alone) / len(alone)
         fits = abs(together - mean) <= RELATIVE * max(abs(together), abs(mean))
-        require(fits, f"it is {together:.4g} for a batch, the mean of its images is {mean:.4g}")
+        require(
+            fits, f"it is {together:.4g} for a batch, but the mean over its images is {mean:.4g}"
+        )
 
     def test_same_images_give_the_same_value(self) -> None:
         """The same images give the same value to the last bit."""
@@ -96,14 +100,16 @@ class LossContract(Contract):
         """Parameters it holds are frozen, and it says where they came from."""
         loss: Loss = self.build()
         trained = [name for name, p in loss.named_parameters() if p.requires_grad]
-        require(not trained, f"{', '.join(trained[:3])} would be trained with the generator")
+        require(
+            not trained, f"{', '.join(trained[:3])} would be trained together with the generator"
+        )
         said = loss.provenance()
         text = all(isinstance(k, str) and isinstance(v, str) for k, v in said.items())
-        require(text, "provenance() holds more than text")
+        require(text, "provenance() contains values that are not text")
         held = sum(p.numel() for p in loss.parameters())
         told = not held or SOURCE in said
-        require(told, f"provenance() lacks {SOURCE!r}: where its {held:,} weights came from")
-        self.measured = said.get(SOURCE, "it holds none")
+        require(told, f"provenance() lacks {SOURCE!r}, the source of its {held:,} weights")
+        self.measured = said.get(SOURCE, "it has none")
 
     def test_bfloat16(self) -> None:
         """Under bfloat16 autocast it is float32 and finite, with a finite gradient."""

@@ -43,8 +43,8 @@ class MetricContract(Contract):
     def test_declared_facts(self) -> None:
         """Label, unit, direction, range and smallest side are declared and make sense."""
         metric = self.component
-        require(isinstance(metric.label, str), "`label` is no text")
-        require(isinstance(metric.unit, str), "`unit` is no text")
+        require(isinstance(metric.label, str), "`label` is not text")
+        require(isinstance(metric.unit, str), "`unit` is not text")
         known = metric.higher_is_better in (True, False, None)
         require(known, "`higher_is_better` is neither True, False nor None")
         limits = metric.value_range
@@ -75,7 +75,7 @@ class MetricContract(Contract):
         values = {name: metric.score(each) for name, each in self._degraded(same).items()}
         for name, value in values.items():
             better = _loss_of(self.component, value) < _loss_of(self.component, best) - 1e-6
-            require(not better, f"{name} scores {value:.4g}, the real image {best:.4g}")
+            require(not better, f"{name} scores {value:.4g}, but the real image scores {best:.4g}")
         self.measured = f"{best:.4g}; " + ", ".join(f"{n} {v:.4g}" for n, v in values.items())
 
     def test_range(self) -> None:

@@ -61,12 +61,12 @@ class NetworkContract(Contract):
             output = network(self.example())
             if not training and not output.requires_grad:
                 continue  # it re-parameterises itself in evaluation: a copy has no gradient
-            require(output.requires_grad, "no gradient flows through the output at all")
+            require(output.requires_grad, "the output has no gradient")
             (output.double() * images(*output.shape, seed=7)).sum().backward()
             found = set(_without_gradient(network))
             without = found if training else without & found
         names = sorted(without)
-        require(not names, f"{len(names)} of {total} get none: {_few(names)} ({_UNUSED})")
+        require(not names, f"{len(names)} of {total} have no gradient: {_few(names)} ({_UNUSED})")
         self.measured = f"{total} parameter tensors"
 
     def test_state_dict_round_trip(self) -> None:
@@ -81,7 +81,7 @@ class NetworkContract(Contract):
         second.load_state_dict(safetensors.torch.load(saved))
         image = self.example()
         same = torch.equal(self.output(first, image), self.output(second, image))
-        require(same, "the output differs: something that shapes it is not in the state dict")
+        require(same, "the output differs: something that affects it is not in the state dict")
         self.measured = f"{len(tensors)} tensors, {len(saved):,} bytes"
 
     def test_seed_decides_the_weights(self) -> None:
@@ -94,7 +94,9 @@ class NetworkContract(Contract):
         different = [
             name for name in states[0] if not torch.equal(states[0][name], states[1][name])
         ]
-        message = f"built twice under one seed, {_few(different)} differ; initialise with torch"
+        message = (
+            f"two networks built with one seed differ in {_few(different)}; initialise with torch"
+        )
         require(not different, message)
 
     def test_same_input_gives_the_same_output(self) -> None:
@@ -158,7 +160,7 @@ def through(network: nn.Module, image: Tensor, where: str = "") -> Tensor:
         mode = "training" if network.training else "evaluation"
         told = " ".join(f"{type(error).__name__}: {error}".split())
         raise AssertionError(
-            f"{len(image)} images of {size} pixels do not go through it in {mode}{where}: {told}"
+            f"{len(image)} images of {size} pixels fail in {mode}{where}: {told}"
         ) from error
     return result
 

@@ -110,8 +110,8 @@ def upscale(
     upscaler = open_upscaler(model, tile=tile, device=device)
     if scale is not None and scale != upscaler.scale:
         raise RecipeError(
-            f"this model enlarges {upscaler.scale} times, not {scale}: name another model, or "
-            "leave the scale out"
+            f"this model upscales x{upscaler.scale}, not x{scale}: choose another model, or omit "
+            "the scale"
         )
     return _enlarged(upscaler, image, keep_grey=keep_grey)
 
@@ -177,8 +177,8 @@ def _upscale_array(
     is_level = image.dtype in (np.uint8, np.uint16) or np.issubdtype(image.dtype, np.floating)
     if not (is_image and is_level) or 0 in image.shape:
         raise ShapeError(
-            "an image is (h, w, 3), (h, w, 1) or (h, w) of uint8, uint16 or floats in [0, 1], got "
-            f"{image.dtype} {image.shape}"
+            "an image must be (h, w, 3), (h, w, 1) or (h, w) of uint8, uint16 or floats in [0, "
+            f"1], got {image.dtype} {image.shape}"
         )
     if np.issubdtype(image.dtype, np.floating):
         _check_range(float(image.min()), float(image.max()))
@@ -190,11 +190,11 @@ def _upscale_array(
 def _upscale_tensor(upscaler: Upscaler, image: Tensor, *, keep_grey: bool) -> Tensor:
     if image.ndim not in (3, 4) or image.shape[-3] != 3 or not image.is_floating_point():
         raise ShapeError(
-            "a tensor is (3, h, w) or (N, 3, h, w), floats in [0, 1], got "
-            f"{image.dtype} {tuple(image.shape)}"
+            f"a tensor must be (3, h, w) or (N, 3, h, w) of floats in [0, 1], got {image.dtype} "
+            f"{tuple(image.shape)}"
         )
     if 0 in image.shape[-2:]:
-        raise ShapeError(f"an image has pixels, got {tuple(image.shape)}")
+        raise ShapeError(f"an image needs at least one pixel, got {tuple(image.shape)}")
     if len(image):
         _check_range(float(image.min()), float(image.max()))
     batch = image.detach().reshape(-1, *image.shape[-3:])
@@ -209,8 +209,8 @@ def _upscale_tensor(upscaler: Upscaler, image: Tensor, *, keep_grey: bool) -> Te
 def _check_range(least: float, most: float) -> None:
     if not (least >= 0 and most <= 1):  # so that not-a-numbers are found, too
         raise ShapeError(
-            f"floats of an image are in [0, 1], these from {least:g} to {most:g}: clamp them, or "
-            "divide by 255 if they are levels of 8 bits"
+            f"floats of an image must be in [0, 1], but these are from {least:g} to {most:g}: "
+            "clamp them, or divide by 255 if they are 8-bit levels"
         )
 
 

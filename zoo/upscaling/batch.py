@@ -113,7 +113,7 @@ def _upscale_file(
         return Outcome(job, "failed", f"{job.source}: {cause}")
     # Since the conflicts were looked for.
     if not overwrite and os.path.exists(job.target):  # noqa: PTH110  pathlib's raises for long names
-        return Outcome(job, "failed", f"{job.source}: {job.target} has come into being meanwhile")
+        return Outcome(job, "failed", f"{job.source}: {job.target} was created in the meantime")
     try:
         notes = (*enlarged.notes, *write_picture(job.target, enlarged))
     except DataError as error:

@@ -178,17 +178,17 @@ def _tags(picture: PillowImage.Image) -> tuple[tuple[str, ...], bytes | None, in
     try:
         return (), kept_exif(picture), orientation(picture)
     except ValueError as error:
-        return (f"{error}, left out",), None, 1
+        return (f"{error}, ignored",), None, 1
 
 
 def _converted(mode: str, profile: bytes | None) -> tuple[str, ...]:
-    dropped = "" if profile is None else ", its colour profile dropped"
+    dropped = "" if profile is None else ", without its colour profile"
     return (f"{mode} converted to RGB{dropped}",)
 
 
 def _first_of_many(picture: PillowImage.Image) -> tuple[str, ...]:
     several = bool(getattr(picture, "is_animated", False))  # counting may take minutes
-    return ("the first of several pictures in it",) if several else ()
+    return ("only the first of several images in it",) if several else ()
 
 
 def _is_lossless(path: Path, header: PillowImage.Image) -> bool:

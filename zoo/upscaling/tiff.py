@@ -51,7 +51,7 @@ def encode_tiff(
         DataError: if the picture has more bytes than a TIFF can address.
     """
     if pixels.nbytes > MAX_BYTES:
-        raise DataError(f"{pixels.nbytes:,} bytes of pixels are more than a TIFF holds")
+        raise DataError(f"{pixels.nbytes:,} bytes of pixels exceed the limit of a TIFF")
     channels = pixels.shape[2]
     tags = PillowImage.Exif()
     if exif is not None:

@@ -104,7 +104,7 @@ class Upscaler:
         bfloat16: bool | None = False,
     ) -> None:
         if tile is not None and tile < 0:
-            raise RecipeError(f"a tile has a side of 0 (no tiles) or more pixels, not {tile}")
+            raise RecipeError(f"the side of a tile is 0 (no tiles) or at least 1 pixel, not {tile}")
         self.device = device or torch.device("cpu")
         self.scale = generator.scale
         self.tile = tile
@@ -113,7 +113,9 @@ class Upscaler:
         self.num_parameters = sum(parameter.numel() for parameter in trained)
         self._is_free = bfloat16 is None
         way = Way(bfloat16=bool(bfloat16))
-        self.choice = Choice(way, "default" if bfloat16 is None else "asked for", "not measured")
+        self.choice = Choice(
+            way, "default" if bfloat16 is None else "from the command line", "not measured"
+        )
         self.num_left = 1
         self._execution = Execution(
             device=self.device,
@@ -181,7 +183,10 @@ class Upscaler:
     def _bears_bfloat16(self, image: Tensor, num_blocks: int) -> bool:
         share, most = difference(self._generator, image.to(self.device), num_blocks)
         if not is_near(share, most):
-            logger.info("a picture in float32: bfloat16 is up to %.2f/255 off", most / LEVEL)
+            logger.info(
+                "using float32 for an image: with bfloat16 it would differ by up to %.2f/255",
+                most / LEVEL,
+            )
         return is_near(share, most)
 
     def _attempt(self, image: Tensor, write: Write, advance: Advance | None) -> Tiling | None:
@@ -229,7 +234,7 @@ class Upscaler:
         advance: Advance | None,
     ) -> Tiling:
         gauge = SeamGauge(self.scale)
-        self._say_if_long("upscaling this picture", computed(tiles), len(tiles))
+        self._say_if_long("upscaling this image", computed(tiles), len(tiles))
         for number, (down, across) in enumerate(tiles, start=1):
             window = image[..., down.start : down.stop, across.start : across.stop]
             answer = self._answer(window)
@@ -292,7 +297,7 @@ class Upscaler:
         """Return the context that leaves no seam, found on the first picture that needs tiles."""
         if self._context is None:
             most = int(SEARCH_SHARE * image.shape[-2] * image.shape[-1])
-            self._say_if_long("looking for the context that the network needs, at most", most)
+            self._say_if_long("measuring the context that the network needs, at most", most)
             self._reach = reach(self._generator, self.scale, self.device)
             logger.debug("receptive field: %s pixels to each side", self._reach)
             self._set_context(self._found_context(image, most))
@@ -302,19 +307,19 @@ class Upscaler:
         self._context = found
         if found is None and self._whole is None:
             self._whole = (
-                "each pixel depends on the whole picture"
+                "each pixel depends on the whole image"
                 if self._reach is None
-                else "what it makes of a place depends on where in the picture that is"
+                else "its output at a position depends on the coordinates of that position"
             )
             self._context = CONTEXT_OF_THE_WHOLE
-            logger.warning("this network is run on whole pictures: %s", self._whole)
+            logger.warning("this network needs whole images: %s", self._whole)
 
     def _is_seamless(self, tiling: Tiling) -> bool:
         """Tell whether the seams are good enough, or no better ones can be had."""
         if self._whole is not None and tiling.num_tiles > 1:
             logger.warning(
-                "tiles show: at their seams the picture differs by up to %.2f/255, for %s and the "
-                "whole picture does not fit in memory",
+                "the tiles are visible: at their borders, the image differs by up to %.2f/255, "
+                "because %s and the whole image does not fit into memory",
                 tiling.seam / LEVEL,
                 self._whole,
             )
@@ -330,7 +335,8 @@ class Upscaler:
         """Take more context, where the blocks that were tried before did not show the need."""
         bound = aligned(self._reach or 0)
         logger.info(
-            "seams of %.2f/255 with a context of %d pixels: doing the picture again with more",
+            "seams of %.2f/255 with a context of %d pixels: upscaling the image again with more "
+            "context",
             tiling.seam / LEVEL,
             tiling.context,
         )
@@ -357,18 +363,18 @@ class Upscaler:
         height, width = image.shape[-2:]
         if self.tile == 0:
             raise MachineError(
-                f"{width}x{height} pixels do not fit in the memory of {self.device} at once; "
+                f"{width}x{height} pixels do not fit into the memory of {self.device} at once; "
                 "allow tiles (without --tile 0)"
             )
         least = smallest_side(self._context or 0)
         if self._tried <= least or self._limit == least:
             raise MachineError(
                 f"not enough memory on {self.device} for tiles of {self._tried} pixels, the "
-                "smallest this network can be cut into; free some memory or use a smaller network"
+                "smallest that this network allows; free some memory or use a smaller network"
             )
         self._limit = max(least, aligned(self._tried // 2))
         logger.warning(
-            "memory ran out with %d pixels a side; going on with tiles of %d",
+            "not enough memory for tiles of %d pixels; continuing with tiles of %d",
             self._tried,
             self._limit,
         )

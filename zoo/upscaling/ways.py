@@ -79,14 +79,14 @@ class Choice:
     """
 
     way: Way
-    source: Literal["default", "asked for", "measured"]
+    source: Literal["default", "from the command line", "measured"]
     reason: str
     seconds_per_megapixel: Mapping[str, float] = field(default_factory=dict)
 
     def describe(self) -> str:
         """Return the choice, its reason and what was measured in one line."""
         times = " | ".join(f"{way} {time:.3g}" for way, time in self.seconds_per_megapixel.items())
-        told = f"; seconds a megapixel of input: {times}" if times else ""
+        told = f"; seconds per megapixel of input: {times}" if times else ""
         return f"{self.way} ({self.reason}){told}"
 
     def document(self) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def choose(generator: nn.Module, image: Tensor, num_pixels: int) -> Choice:
         share, most = difference(generator, image)
         if not is_near(share, most):
             ways = [way for way in ways if not way.bfloat16]
-            remark = f"; not bfloat16, which is up to {most / LEVEL:.2f}/255 off"
+            remark = f"; not bfloat16, which differs by up to {most / LEVEL:.2f}/255"
     top, left = telling_blocks(image)[0]
     height, width = image.shape[-2:]
     top, left = max(0, min(top, height - side)), max(0, min(left, width - side))
@@ -125,7 +125,7 @@ def choose(generator: nn.Module, image: Tensor, num_pixels: int) -> Choice:
         gain, timings = gain * more, timings | compiled
     reason = f"chosen by measurement: {gain:.2f} times as fast as {Way()}"
     if best == Way():
-        reason = f"the default: no other way was measured {MIN_GAIN} times as fast"
+        reason = f"the default: no alternative was measured to be {MIN_GAIN} times as fast"
     seconds = {str(way): median(times) / size * 1e6 for way, times in timings.items()}
     return Choice(best, "measured", reason + remark, seconds)
 
@@ -169,7 +169,9 @@ def _beside_compiled(generator: nn.Module, eager: Way, window: Tensor) -> Timing
     try:
         return timed({way: way.place(generator) for way in ways}, window)
     except RuntimeError as error:  # of torch.compile: the very window was upscaled just now
-        logger.warning("torch.compile failed, it stays eager: %s", str(error).partition("\n")[0])
+        logger.warning(
+            "torch.compile failed; continuing without it: %s", str(error).partition("\n")[0]
+        )
         return {}
 
 

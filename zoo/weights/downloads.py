@@ -41,12 +41,12 @@ def alone(tell: Callable[[str], None]) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            tell(f"another process is fetching weights into {folder}; waiting until it is done")
+            tell(f"waiting for another process that downloads weights into {folder}")
             lock.acquire()
     except OSError as error:
         raise MachineError(
-            f"cannot write {folder}, the store of weights: {error.strerror}; make it a folder that "
-            "can be written, or name another place with ZOO_HOME"
+            f"cannot write {folder}, the store of weights: {error.strerror}; make it writable, or "
+            "choose another place with ZOO_HOME"
         ) from error
     try:
         yield
@@ -75,7 +75,7 @@ def logged(name: str) -> Progress:
         tenths = 10 * done // max(total, 1)
         if tenths > told:
             told = tenths
-            logger.info("fetching %s: %d %% of %.0f MB", name, 10 * tenths, total / 1e6)
+            logger.info("downloading %s: %d %% of %.0f MB", name, 10 * tenths, total / 1e6)
 
     return progress
 

@@ -116,11 +116,11 @@ class _Search:
     def failure(self) -> ZooError:
         """Return the error that lists every place asked and what each said."""
         if not (self.settings.index_url or self.settings.extra_index_urls):
-            self.notes.append("no-index is set, so no index was asked")
+            self.notes.append("no-index is set, so zoo used no index")
         told = "; ".join(self.notes)
         return (WeightsError, MachineError, IntegrityError, MachineError)[self.gravest](
-            f"{self.target.name} cannot be had where pip looks for files ('pip config list' shows "
-            f"its settings): {masked(told)}"
+            f"pip's index and search locations do not deliver {self.target.name} ('pip config "
+            f"list' shows the settings): {masked(told)}"
         )
 
     def _ask(self, place: str, page: str) -> Iterator[str]:
@@ -192,9 +192,11 @@ def _read_known(path: Path, sha256: str, num_bytes: int) -> bytes:
     try:
         content = read_file(path, num_bytes)
     except OSError as error:
-        raise MachineError(f"it cannot be read: {error.strerror}") from error
+        raise MachineError(f"zoo cannot read it: {error.strerror}") from error
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise IntegrityError(f"it is not the file of {num_bytes:,} bytes with the sha256 {sha256}")
+        raise IntegrityError(
+            f"it is not the expected file of {num_bytes:,} bytes with the sha256 {sha256}"
+        )
     return content
 
 

@@ -26,19 +26,19 @@ _LENGTH_BYTES = 8  # of the length at the head of a safetensors file
 _MAX_HEADER = 100_000_000  # bytes of that header, the format's own limit
 _TEXTS: Final = {
     b"version https://git-lfs": (
-        "it is a pointer of Git LFS, a few lines that stand for the file; fetch the file itself "
-        "with `git lfs pull`, or by the download button of the page"
+        "it is a Git LFS pointer instead of the file; get the file with `git lfs pull`, or with "
+        "the download button of the page"
     ),
     b"<": (  # HTML, or XML as servers answer
-        "it is a web page, not the file it links to; open it in a browser to see what it says, and "
-        "fetch the file by its download link"
+        "it is a web page instead of the file; open it in a browser, and download the file from "
+        "there"
     ),
     b"\x1f\x8b": "it is a gzip archive; unpack it first",
     b"7z\xbc\xaf": "it is a 7z archive; unpack it first",
     b"rar!": "it is a rar archive; unpack it first",
-    b"\x89hdf": "it is an HDF5 file, as Keras writes; save its tensors as .safetensors",
+    b"\x89hdf": "it is an HDF5 file of Keras; save its tensors as .safetensors",
 }
-_CUT = "it is cut short: its end is missing; fetch it again"
+_CUT = "it is truncated; download it again"
 _GLOBAL = re.compile(r"GLOBAL (\S+)")
 _PLAIN = "save a plain state_dict or a .safetensors file"
 
@@ -110,7 +110,7 @@ def what_it_is(path: Path) -> str | None:
     """
     head = _head(path)
     if not head:
-        return "it is empty, 0 bytes; fetch it again"
+        return "it is empty, 0 bytes; download it again"
     if is_safetensors(path):
         length = int.from_bytes(head[:_LENGTH_BYTES], "little")
         return _CUT if length + _LENGTH_BYTES > path.stat().st_size else None
@@ -143,16 +143,16 @@ def _reason(path: Path, error: Exception) -> str:
     named = _GLOBAL.search(str(error))
     if named is not None:
         return (
-            f"it holds more than tensors: it names {ascii(named[1])[1:-1][:80]}, and a pickled "
-            f"object can run code, so nothing in it was run; {_PLAIN}"
+            f"it contains more than tensors: it refers to {ascii(named[1])[1:-1][:80]}, and a "
+            f"pickled object can run code, so zoo ran nothing; {_PLAIN}"
         )
     head = _head(path)
     if head.isascii() and b"\0" not in head:
         line = head.strip().partition(b"\n")[0][:80].decode("ascii")
-        return f"it is text, not weights, and begins with {line!r}; fetch the file itself"
+        return f"it is text, not weights, and starts with {line!r}; download the file itself"
     return (
-        "it is damaged or cut short, no PyTorch file, or holds more than tensors (a pickled model "
-        f"can run code); {_PLAIN}"
+        "it is damaged or truncated, is not a PyTorch file, or contains more than tensors (a "
+        f"pickled model can run code); {_PLAIN}"
     )
 
 

@@ -62,9 +62,9 @@ def fetched(
         IntegrityError: if none gave them and one gave other bytes than it should.
         MachineError: if none gave them; the message has what each said.
     """
-    with_a_copy = f"with a copy from elsewhere: zoo weights add {entry.name} FILE"
+    with_a_copy = f"if you have a copy: zoo weights add {entry.name} FILE"
     if not entry.sources:
-        raise WeightsError(f"no source of {entry.name} is known to zoo; {with_a_copy}")
+        raise WeightsError(f"zoo knows no source of {entry.name}; {with_a_copy}")
     said: list[str] = []
     worst: type[ZooError] = MachineError
     for source in entry.sources:
@@ -79,7 +79,9 @@ def fetched(
             if isinstance(error, IntegrityError):
                 worst = IntegrityError
     told = "; ".join(said)
-    raise worst(f"no source gives the weights of {entry.name}: {told}. Try again, or {with_a_copy}")
+    raise worst(
+        f"no source delivers the weights of {entry.name}: {told}. Try again, or {with_a_copy}"
+    )
 
 
 def describe_source(source: Source) -> str:
@@ -150,7 +152,7 @@ def _verified(path: Path) -> str | None:
     except IntegrityError as error:
         path.unlink()
         raise IntegrityError(
-            "what came has another sha256 than its name says, and was removed"
+            "the sha256 of the download differs from the one in its name; zoo removed it"
         ) from error
 
 

@@ -221,7 +221,7 @@ def available(network: str, weights: str = "imagenet") -> tuple[bool, str]:
         return _package_available(entry)
     if weights != "imagenet":
         exists = Path(weights).is_file()
-        return exists, f"file {weights}" if exists else f"no file {weights}"
+        return exists, f"file {weights}" if exists else f"the file {weights} does not exist"
     stored = find(network)
     if stored is not None:
         return True, f"in the store, {stored}"
@@ -264,7 +264,7 @@ def load_parameters(name: str, group: str = "", *, fetch: bool = False) -> Loade
         verify(path)
     here, command = parameters_available(name, group)
     if not here:
-        missing = f"the {entry.summary}, are not on this machine: run '{command}'"
+        missing = f"the {entry.summary}, are not installed: run '{command}'"
         if not fetch:
             raise WeightsError(missing)
         _get_or_say(name, missing)
@@ -336,11 +336,11 @@ def _get_or_say(name: str, missing: str) -> Path:
 def _not_here(entry: FeatureNetworkEntry) -> str:
     """Say in one paragraph what is missing and the ways out."""
     return (
-        f"the ImageNet weights of {entry.name} are not on this machine, neither in the store "
+        f"the ImageNet weights of {entry.name} are not installed, neither in the store "
         f"{store_path(entry.name).parent} nor in the hub's cache: run 'zoo weights get "
-        f"{entry.name}', or with a copy from elsewhere 'zoo weights add {entry.name} FILE'; "
-        "without them, use the loss 'perceptual' on 'efficientnet-lite0', whose weights are an "
-        "installed package (for a loss vgg19: --set losses.vgg19.name=perceptual --set "
+        f"{entry.name}', or, if you have a copy, 'zoo weights add {entry.name} FILE'. Without "
+        "them, use the loss 'perceptual' on 'efficientnet-lite0', whose weights are an installed "
+        "package (for a loss vgg19: --set losses.vgg19.name=perceptual --set "
         "losses.vgg19.feature_scale=0.01), or another profile (docs/weights.md)"
     )
 
@@ -365,7 +365,7 @@ def _load_package(entry: FeatureNetworkEntry) -> LoadedWeights:
     actual = file_sha256(path)
     if actual != package.sha256:
         raise IntegrityError(
-            f"{path} is not the file zoo knows: its sha256 is {actual}, not {package.sha256}; "
+            f"{path} is not the expected file: its sha256 is {actual}, not {package.sha256}; "
             f"reinstall {package.distribution}"
         )
     tensors = fit_tensors_in_order(entry, read_tensors(path), str(path))
