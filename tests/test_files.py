@@ -202,7 +202,7 @@ def test_a_file_that_grows_while_it_is_read_is_refused(
 ) -> None:
     (tmp_path / "file").write_bytes(bytes(11))
     monkeypatch.setattr(files, "require_file", lambda *_: None)
-    with pytest.raises(UnfitFileError, match="grows while it is read, past 10 bytes"):
+    with pytest.raises(UnfitFileError, match="grew beyond 10 bytes while zoo read it"):
         read_file(tmp_path / "file", 10)
 
 

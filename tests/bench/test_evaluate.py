@@ -218,7 +218,7 @@ def test_a_score_by_the_network_that_was_trained_against_is_marked(
     record = scorer.score(replace(plain, training=training))
     assert record.provenance["trained_against"] == {"lite1_distance": ["perceptual"]}
     assert any(
-        "says little of plain (loss perceptual): the loss compares by the same" in n
+        "is not informative for plain (loss perceptual), because their loss uses the same" in n
         for n in compare([record])[0].notes
     )
     assert scorer.score(plain).provenance["trained_against"] == {}

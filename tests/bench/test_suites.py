@@ -187,7 +187,7 @@ def test_given_files_that_are_not_bicubic_are_said_or_refused(
     write(MINE + "degradation: bicubic\n")
     refused = open_suite("mine.yaml", data_root=root).datasets[0]
     assert not refused
-    assert f"{told}. The suite expects bicubic ones: remove {root}/Mine/LR_bicubic/X4" in (
+    assert f"{told}. The suite expects bicubic LR files: remove {root}/Mine/LR_bicubic/X4" in (
         refused.skipped or ""
     )
 
@@ -267,7 +267,7 @@ def test_images_beyond_the_memory_are_read_again(
     assert [image.hr_sha256 for image in other] == [hr for _, hr, _ in other.hashes]
     write_png(root / "Mine/HR/a.png", np.zeros((33, 46, 3), np.uint8))
     write_png(root / "Other/HR/d.png", np.zeros((24, 28), np.uint8))
-    with pytest.raises(IntegrityError, match="changed while it was being used"):
+    with pytest.raises(IntegrityError, match="changed while zoo was using it"):
         list(other)
 
 
@@ -284,7 +284,7 @@ def test_unknown_suites_and_files(write: Write, tmp_path: Path) -> None:
         read_suite("absent.yaml")
     with pytest.raises(RecipeError, match="'My Suite' is not kebab-case"):
         read_suite("./My Suite.yaml")
-    with pytest.raises(RecipeError, match="comes with zoo; rename yours"):
+    with pytest.raises(RecipeError, match="zoo already has a suite called"):
         read_suite(write(MINE, "samples-x4.yaml"))
     assert read_suite(str(suite_folder() / "samples-x4.yaml")).name == "samples-x4"
 
@@ -307,7 +307,7 @@ def test_names_are_checked_against_each_other(write: Write) -> None:
     )
     found = problems_of(write(text.replace("[4, 8,", "[4, 7,") + "metrics: [psnr-y, ssimy]\n"))
     assert [problem.split(" ", 1)[1] for problem in found] == [
-        "datasets.2: 'Mine' is named twice",
+        "datasets.2: 'Mine' appears twice",
         "gallery.0.crop: [4, 7, 12, 16] should be multiples of the scale, 4",
         "gallery.1.dataset: 'Othr' is not a dataset of this suite; did you mean 'Other'?",
         "metrics.1: unknown metric 'ssimy'; did you mean 'ssim-y'? (see: zoo list metrics)",

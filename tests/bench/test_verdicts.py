@@ -144,7 +144,7 @@ def test_corrected_p_values_decide_not_the_interval_alone() -> None:
     assert alone.p_value is not None
     assert together.p_value == pytest.approx(min(1.0, 30 * alone.p_value))
     assert (alone.verdict, together.verdict) == ("supported", "no effect shown")
-    assert "the corrected test does not" in together.reason
+    assert "the corrected test is not significant" in together.reason
 
 
 def test_a_missing_side_names_the_command_that_makes_it() -> None:
@@ -158,15 +158,15 @@ def test_a_missing_side_names_the_command_that_makes_it() -> None:
 def test_one_seed_is_never_enough() -> None:
     found = judge(runs("new", 5.0, num_seeds=1) + runs("old", 0.0))
     assert found.verdict == "not enough data"
-    assert "one seed says nothing of the next" in found.reason
-    assert found.notes == ("seed 1, 2 left out: not every recipe compared has it",)
+    assert "one seed is not enough" in found.reason
+    assert found.notes == ("seed 1, 2 excluded: not every compared recipe has it",)
 
 
 def test_common_seeds_are_compared_and_the_others_are_said() -> None:
     found = judge(runs("new", 1.0, num_seeds=5) + runs("old", 0.0))
     assert found.num_seeds == 3
     assert set(found.per_seed) == {0, 1, 2}
-    assert found.notes == ("seed 3, 4 left out: not every recipe compared has it",)
+    assert found.notes == ("seed 3, 4 excluded: not every compared recipe has it",)
 
 
 def test_runs_that_failed_are_left_out_of_scores_and_said() -> None:
@@ -252,7 +252,10 @@ def test_support_may_ask_for_the_sign_of_the_changed_side_itself() -> None:
     assert judge(below).verdict == "supported"
     found = judge(below, changed_is="positive")
     assert found.verdict == "no effect shown"
-    assert "PSNR-Y of new itself is not surely positive (95 % interval -0.1" in found.reason
+    assert (
+        "the sign of PSNR-Y of new itself is not certain to be positive (95 % interval -0.1"
+        in found.reason
+    )
 
 
 def test_a_metric_that_the_suite_does_not_list_is_said_to_be_so() -> None:
@@ -445,7 +448,7 @@ def test_a_score_by_a_network_that_a_side_was_trained_on_judges_nothing() -> Non
     conflict = {"created": "2026-01-01", "trained_against": {"psnr_y": ["vgg19"]}}
     found = judge(runs("new", 1.0, provenance=conflict) + runs("old", 0.0))
     assert found.verdict == "not enough data"
-    assert found.reason == "new was trained against the network that the score compares by"
+    assert found.reason == "new was trained against the network of this score"
 
 
 def test_a_network_that_stands_in_is_said_beside_the_verdict() -> None:

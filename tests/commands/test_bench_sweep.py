@@ -211,7 +211,7 @@ def test_a_stop_ends_with_its_own_status(bench: Bench, monkeypatch: pytest.Monke
     monkeypatch.setattr("zoo.sweep.estimate.Estimator", lambda _options: lambda _spec: [1.0])
     result = bench("edsr", "--seeds", "1", "--train")
     assert result.exit_code == 143
-    assert "saved; the same command goes on there" in result.stderr
+    assert "saved; run the same command again to resume" in result.stderr
     assert result.stdout == ""
 
 

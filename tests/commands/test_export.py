@@ -103,8 +103,8 @@ def test_damaged_weights_are_noticed(zoo: Zoo, run_root: Path) -> None:
     ("options", "message"),
     [
         (("-o", "net.pth"), ".safetensors or .onnx"),
-        (("-o", "net.onnx", "--format", "safetensors"), "leave one out"),
-        (("--records", "nowhere"), "no folder of records"),
+        (("-o", "net.onnx", "--format", "safetensors"), "omit one of them"),
+        (("--records", "nowhere"), "is not a folder of records"),
     ],
 )
 def test_wrong_options_are_told(

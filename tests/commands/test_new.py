@@ -80,7 +80,7 @@ def test_it_overwrites_nothing_unless_told_to(zoo: Zoo, here: Path) -> None:
     ("name", "message"),
     [
         ("MyNet", "is not kebab-case"),
-        ("torch", "a module 'torch' is installed already"),
+        ("torch", "a module 'torch' is already installed"),
         ("json", "a module of Python itself"),
         ("rrdb", "already taken by built-in"),
         ("srgan", "already taken by"),

@@ -62,7 +62,7 @@ def test_a_run_is_exported_on_its_way(zoo: Zoo, hub: Hub, run_root: Path) -> Non
     result = zoo("push", "srresnet-nobn", NAME, "--run-root", run_root, "--private", "--json")
     assert result.exit_code == 0
     assert hub.repositories[NAME].private
-    assert "no licence is recorded" not in result.stdout
+    assert "the model has no licence" not in result.stdout
     files = hub.repositories[NAME].commits[-1][2]
     assert b"zoo train srresnet-nobn" in files["README.md"] or b"began" in files["README.md"]
     assert json.loads(result.stdout)["files"].keys() == files.keys() - {".gitattributes"}

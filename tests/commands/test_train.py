@@ -54,7 +54,7 @@ def test_what_a_folder_has_and_how_many_images_are_used_is_said(zoo: Zoo, tmp_pa
             write_png(photos / folder / f"{number}.png", pixels)
     said = [
         f"{photos}/GT: 5 images taken",
-        f"{photos}/LQ: 5 left out: low-resolution by the folder's name",
+        f"{photos}/LQ: 5 left out: low-resolution images, by the name of the folder",
         "images: 4 to train on, 1 to validate on",
     ]
     command = (*SMOKE, "--data", photos, "--run-root", tmp_path)
@@ -77,7 +77,7 @@ def test_a_damaged_store_is_not_trained_on(zoo: Zoo, tmp_path: Path, private_hom
     data[::7] = bytes(len(data[::7]))
     store.write_bytes(data)
     result = zoo(*SMOKE, "--run-root", tmp_path / "again", "--json")
-    assert "hr.bin are not those that were stored; building it again" in result.stderr
+    assert "hr.bin differ from the stored ones; zoo builds it again" in result.stderr
     again = json.loads(result.stdout)
     assert again["summary"]["psnr_y_images"] == whole["summary"]["psnr_y_images"]
     quiet = zoo(*SMOKE, "--run-root", tmp_path / "third", "--json")
@@ -121,7 +121,7 @@ def test_ctrl_c_exits_130_with_the_way_on(
     assert len(asked) == 1
     assert result.exit_code == 130
     assert result.stdout == ""
-    assert "stopped by SIGINT at step 7, saved; go on with: zoo train srresnet" in result.stderr
+    assert "stopped by SIGINT at step 7, saved; resume with: zoo train srresnet" in result.stderr
 
 
 def test_the_way_on_does_not_start_over() -> None:
@@ -161,7 +161,7 @@ def test_a_dry_run_is_printed_a_row_a_stage(
     result = zoo("train", "srresnet", "--profile", "smoke", "--dry-run", "--device", "cpu")
     assert result.exit_code == 0, result.stderr
     assert "srresnet" in result.stdout
-    assert "peak memory: foretold" in result.stdout
+    assert "peak memory: predicted" in result.stdout
     assert "training images: on the host" in result.stdout
     assert "eager (not measured: 12 steps are too few to gain from it)" in result.stdout
     assert list(tmp_path.iterdir()) == []
@@ -177,7 +177,7 @@ def test_ways_to_execute_a_step_are_timed_and_shown(zoo: Zoo, tmp_path: Path) ->
     result = zoo(*tuned)
     assert result.exit_code == 0, result.stderr
     assert "srresnet: timing 2 ways to execute a step (12 steps at most)" in result.stderr
-    shown = result.stderr.partition("seconds a step: ")[2].splitlines()[0]
+    shown = result.stderr.partition("seconds per step: ")[2].splitlines()[0]
     assert [way.rpartition(" ")[0] for way in shown.split(" | ")] == [
         "float32, channels_last, 1 thread, eager",
         "float32, NCHW, 1 thread, eager",

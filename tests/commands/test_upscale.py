@@ -77,7 +77,7 @@ def test_a_folder_survives_what_cannot_be_read(zoo: Zoo, tmp_path: Path) -> None
         line = next(line for line in result.stderr.splitlines() if name in line)
         assert line.startswith("failed: ")
         assert cause in line
-    assert "2 of 5 pictures failed" in result.stderr
+    assert "2 of 5 images failed" in result.stderr
 
 
 def test_conflicts_are_told_before_any_work(zoo: Zoo, tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_a_stop_leaves_whole_files_and_goes_on(
     assert started.returncode == exit_code
     assert 0 < len(done) < 60
     assert all(path.suffix == ".png" and size_of(path) == (600, 600) for path in done)
-    assert "of 60 pictures done; the same command with --skip-existing goes on" in said
+    assert "of 60 images; run the same command with --skip-existing to resume" in said
     again = subprocess.run([*command, "--skip-existing"], env=environment, check=False)
     assert again.returncode == 0
     assert len(list(out.iterdir())) == 60

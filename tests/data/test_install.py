@@ -125,7 +125,7 @@ def test_verify_finds_changed_and_missing_files(dataset: Dataset, tmp_path: Path
     images[2].unlink()
     problems = verify_images(images)
     assert len(problems) == 2
-    assert "0001.png is not the file that was installed" in problems[0]
+    assert "0001.png differs from the installed file" in problems[0]
     assert "0002.png" in problems[1]
 
 

@@ -174,7 +174,7 @@ def test_pixels_that_changed_are_noticed_and_built_again(
     data = bytearray(path.read_bytes())
     change(data)
     path.write_bytes(data)
-    said = rf"{image}\.png in {kind}\.bin are not those that were stored"
+    said = rf"{image}\.png in {kind}\.bin differ from the stored ones"
     with pytest.raises(IntegrityError, match=said):
         PatchStore.open(store.directory).verify()
     with caplog.at_level(logging.WARNING):

@@ -206,7 +206,7 @@ def test_what_is_validated_on_is_not_trained_on(
     tmp_path: Path, make_images: Callable[..., list[Path]]
 ) -> None:
     folder = make_images(*[(8, 8)] * 4, folder="photos")[0].parent
-    with pytest.raises(DataError, match=r"nothing is left to train on, for data\.validation="):
+    with pytest.raises(DataError, match=r"no training images remain, because data\.validation="):
         open_source(str(folder), validation=str(folder))
     shared = tmp_path / "shared"
     shutil.copytree(folder, shared)
@@ -215,7 +215,7 @@ def test_what_is_validated_on_is_not_trained_on(
     source = open_source(str(folder), validation=str(shared))
     assert [path.name for path in source.training_paths] == ["000.png", "001.png"]
     assert source.found[-1] == (
-        f"{folder}: 2 left out of training: data.validation={shared} has them too"
+        f"{folder}: 2 not used for training, because data.validation={shared} contains them"
     )
     samples = open_source("samples", validation="samples")
     assert samples == open_source("samples")

@@ -42,7 +42,7 @@ class Hostile:
 def test_the_moving_average_is_preferred_and_that_is_said(tmp_path: Path) -> None:
     read = read_checkpoint(saved(tmp_path, {"params": A, "params_ema": B}))
     assert (read.key, read.tensors["w"].item()) == ("params_ema", 2.0)
-    assert read.notes == ("the weights under 'params_ema' were taken", "left out: params")
+    assert read.notes == ("used the weights under 'params_ema'", "left out: params")
 
 
 def test_a_key_chooses(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_of_a_combined_checkpoint_the_generator_is_kept(tmp_path: Path) -> None:
     path = saved(tmp_path, {"generator.w": A["w"], "discriminator.w": B["w"], "step": A["w"]})
     read = read_checkpoint(path)
     assert {name: value.item() for name, value in read.tensors.items()} == {"w": 1.0}
-    assert "2 tensors without that prefix were left out" in read.notes
+    assert "ignored 2 tensors without that prefix" in read.notes
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".ckpt", ".safetensors"])
@@ -146,7 +146,7 @@ def test_a_pickled_network_is_refused(tmp_path: Path) -> None:
     [
         ({"optimizers": [{"state": {}}], "iter": 5}, "the state of an optimizer, without weights"),
         ({"a": 1, "b": 2}, "no state dict of named tensors .it holds 'a', 'b'"),
-        ([torch.zeros(1)], "holds a list, not named tensors"),
+        ([torch.zeros(1)], "contains a list instead of named tensors"),
         ({}, "it holds nothing"),
         ({"w": torch.tensor([1, 2])}, "w is of type torch.int64"),
         ({"w": torch.tensor([1j])}, "w is of type torch.complex64"),
@@ -166,7 +166,7 @@ def test_what_is_no_weights_is_refused(tmp_path: Path, content: object, told: st
 def test_a_small_file_that_claims_a_huge_tensor(tmp_path: Path, number: int) -> None:
     path = saved(tmp_path, {"w": torch.zeros(1).expand(number)})
     assert path.stat().st_size < 2_000
-    with pytest.raises(WeightsError, match=f"claims tensors of {4 * number:,} bytes and holds 1,"):
+    with pytest.raises(WeightsError, match=f"describes tensors of {4 * number:,} bytes but has 1,"):
         read_checkpoint(path)
 
 
@@ -243,7 +243,7 @@ def test_counters_of_thop_are_left_out(tmp_path: Path) -> None:
     counters = {"total_ops": torch.zeros(1), "a.total_params": torch.zeros(1, dtype=torch.int64)}
     read = read_checkpoint(saved(tmp_path, {"model.a.w": A["w"], **counters}))
     assert read.tensors.keys() == {"a.w"}
-    assert "2 counters of thop were left out" in read.notes
+    assert "ignored 2 counters of thop" in read.notes
 
 
 def test_what_lies_among_the_weights_is_left_out_and_said(tmp_path: Path) -> None:

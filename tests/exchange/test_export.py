@@ -191,7 +191,7 @@ def test_onnx_is_written_with_its_card(tmp_path: Path, monkeypatch: pytest.Monke
     exec(code[1], names)  # noqa: S102  a reader would run it
     assert names["sr_image"].shape == (1, 3, 192, 256)
     assert 0 <= names["sr_image"].min() < names["sr_image"].max() <= 1
-    with pytest.raises(RecipeError, match="--half is for safetensors"):
+    with pytest.raises(RecipeError, match="--half works only with safetensors"):
         export_file(make_model(), tmp_path / "half.onnx", [], Request(half=True))
 
 
@@ -230,7 +230,7 @@ def test_records_are_looked_for_with_the_benchmarks_and_beside_the_model(tmp_pat
     model = read_model(done.weights)
     found = records_for(model, tmp_path / "runs")
     assert {record.suite for record in found} == {"small-x4", "other-x4"}
-    with pytest.raises(DataError, match="no folder of records"):
+    with pytest.raises(DataError, match="is not a folder of records"):
         records_for(model, tmp_path / "runs", tmp_path / "nowhere")
 
 

@@ -143,7 +143,7 @@ def test_what_was_asked_to_be_private_is_not_sent_to_a_public_place(hub: Hub, fo
     [
         (None, NAME, r"401.*HF_TOKEN"),
         ("wrong", NAME, r"401.*HF_TOKEN"),
-        ("secret", "else/net", r"forbids this with else/net \(403\).*no permission"),
+        ("secret", "else/net", r"refuses access to else/net \(403\).*do not have the permission"),
     ],
     ids=["no token", "unknown token", "another's"],
 )
@@ -186,7 +186,7 @@ def test_somebody_elses_commit_in_between_is_not_written_over(
         return found
 
     monkeypatch.setattr(HfApi, "model_info", then_it_changes)
-    with pytest.raises(WeightsError, match=r"changed by somebody else meanwhile \(412\)"):
+    with pytest.raises(WeightsError, match=r"at the same time \(412\)"):
         send(folder)
     assert hub.repositories[NAME].commits[-1][1] == "theirs"
 
@@ -322,13 +322,13 @@ def test_files_too_large_are_not_begun(hub: Hub, folder: Path, name: str, size: 
     send(folder)
     hub.repositories[NAME].sizes[name] = size
     hub.requests.clear()
-    with pytest.raises(WeightsError, match=f"{name} is .*bytes are fetched; nothing was"):
+    with pytest.raises(WeightsError, match=f"{name} is .*bytes; nothing was"):
         pull(NAME)
     assert hub.fetched() == set()
 
 
 def test_a_missing_repository_says_so(hub: Hub) -> None:
-    with pytest.raises(WeightsError, match=r"has no somebody/nothing for you \(404\)"):
+    with pytest.raises(WeightsError, match=r"has no somebody/nothing that you can access \(404\)"):
         pull("somebody/nothing")
 
 
@@ -437,7 +437,7 @@ def test_a_disk_that_takes_no_more_is_said_and_nothing_kept(hub: Hub, folder: Pa
 @pytest.mark.parametrize(
     ("number", "told"),
     [
-        (errno.ENOSPC, "the disk is full, make room; nothing was kept"),
+        (errno.ENOSPC, "the disk is full; free some space; nothing was kept"),
         (errno.EACCES, "Permission denied: place; nothing was kept"),
     ],
 )

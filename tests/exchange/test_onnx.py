@@ -146,11 +146,11 @@ class Broken(Unfree):
     [
         pytest.param(
             Frozen,
-            "Frozen cannot .* height or width is fixed while it is traced",
+            "Frozen cannot .* height or width becomes constant in the trace",
             marks=pytest.mark.slow,
         ),
-        (Padded, "Padded itself, before any export, cannot enlarge an image of 1x3x1x1"),
-        (Broken, "Broken makes values of 1x3x1x1 that are not finite"),
+        (Padded, "Padded itself, before the export, cannot upscale an image of 1x3x1x1"),
+        (Broken, "Broken gives NaN or infinite values for 1x3x1x1"),
     ],
 )
 def test_what_fails_when_it_is_run_is_refused_in_words(

@@ -172,7 +172,7 @@ def test_a_network_that_makes_no_image_is_refused(registry: ArchRegistry) -> Non
 @pytest.mark.parametrize(
     ("details", "told"),
     [
-        (details_of("rrdb", 3), "would take this model for x2"),
+        (details_of("rrdb", 3), "would read this model as x2"),
         (details_of("rrdb", 4, residual_scaling=0.1), "residual_scaling 0.1 leaves no trace"),
         (details_of("srresnet", 4, residual_scaling=0.5), "residual_scaling 0.5 leaves no trace"),
         (details_of("edsr", 4), "no architecture for generator 'edsr'"),

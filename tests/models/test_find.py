@@ -65,7 +65,7 @@ def test_an_installation_without_models_says_so(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "SHIPPED", home / "nothing")
-    with pytest.raises(WeightsError, match="comes without models"):
+    with pytest.raises(WeightsError, match="has no models"):
         find_model()
     (home / "nothing").mkdir()
     (home / "nothing" / "default.txt").write_text("lost\n")

@@ -194,7 +194,10 @@ recipes:
     assert "11: recipes.wrong.generator.table.a: 'b' should be a number" in text
     assert "'typed' needs 'needed'" in text
     assert "'typed' has no scale 4 (it has 2)" in text
-    assert "'scaleless' is no generator: its constructor takes no `scale`" in text
+    assert (
+        "'scaleless' cannot be used as a generator: its constructor has no parameter `scale`"
+        in text
+    )
     good = complete(resolve(read_book([mine]), "good", "p")).spec.settings.generator.arguments
     assert good == {
         "sizes": [1, 2],

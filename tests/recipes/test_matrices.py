@@ -290,7 +290,7 @@ KNOWN = "; known are: adversary, discriminator, generator, losses, scale, traini
         ),
         (
             "      kind: {a: {generator: null}, b: {}}",
-            f"11: {AT}.kind.a: a recipe needs a generator; name another one",
+            f"11: {AT}.kind.a: a recipe needs a generator; choose another base",
         ),
         (
             "      loss: {one: {}}",
@@ -302,7 +302,7 @@ KNOWN = "; known are: adversary, discriminator, generator, losses, scale, traini
         ),
         (
             "      loss: {a: {}, b: {}}",
-            f"11: {AT}.loss: 'a' and 'b' say the same; a factor has two levels that differ",
+            f"11: {AT}.loss: 'a' and 'b' are the same; a factor needs two different levels",
         ),
         (
             "      rate: {a: {}, b: {training: {learning_rate: -1}}}",

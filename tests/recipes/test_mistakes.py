@@ -46,7 +46,7 @@ recipes:
   parentless:
     extends: esrgann  #! unknown recipe 'esrgann'; did you mean 'esrgan'?
   ring-a:
-    extends: ring-b  #! `extends` goes round: ring-a -> ring-b -> ring-a
+    extends: ring-b  #! `extends` is circular: ring-a -> ring-b -> ring-a
   ring-b:
     extends: ring-a
   bad_name:  #! 'bad_name' is not a name

@@ -60,7 +60,9 @@ def test_a_winner_has_its_interval_and_the_rows_it_does_not_stand_out_from(
 
 def test_a_clear_winner_is_one(tmp_path: Path, book: Book) -> None:
     values = {"rrdb": [30.0, 30.01], "srresnet": [25.0, 25.01]}
-    assert best(page_of(tmp_path, book, values))[0].endswith("no other row's interval reaches it.")
+    assert best(page_of(tmp_path, book, values))[0].endswith(
+        "the interval of no other row overlaps."
+    )
 
 
 def test_a_single_seed_wins_nothing_beside_several(tmp_path: Path, book: Book) -> None:
@@ -132,7 +134,7 @@ def test_the_scope_says_how_small_it_was(tmp_path: Path, book: Book) -> None:
 
 def test_what_a_record_does_not_tell_of_the_scope_is_said(page: Page) -> None:
     assert page.scope.startswith("10 recipes and 12 further cells of a factorial trained with")
-    assert "How many photographs were trained on is not recorded." in page.scope
+    assert "The number of training images is not recorded." in page.scope
 
 
 def test_verdicts_are_counted(page: Page) -> None:

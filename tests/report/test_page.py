@@ -167,7 +167,7 @@ def test_a_feature_network_that_stands_in_is_said_at_the_head_and_on_its_claims(
     page: Page,
 ) -> None:
     network = "efficientnet-lite0 (blocks.2)"
-    assert page.scope.endswith(f"The perceptual loss compares by {network} in the place of vgg19.")
+    assert page.scope.endswith(f"The perceptual loss uses {network} instead of vgg19.")
     cards = {card.name: card for card in page.claims}
     for name, touched in (("perceptual-loss-fidelity", True), ("bn-removal-fidelity", False)):
         said = [fact for fact in cards[name].facts if fact.term == "Feature network"]

@@ -92,10 +92,14 @@ def contract(component: type[Adversary]) -> AdversaryContract:
     [
         (NoTotal, "losses_are_finite_scalars", "generator_loss lacks 'total'"),
         (NoLog, "losses_are_finite_scalars", "discriminator_loss lacks d_real, d_fake"),
-        (PerImage, "losses_are_finite_scalars", "generator_loss: 'total' is no scalar tensor"),
+        (PerImage, "losses_are_finite_scalars", "generator_loss: 'total' is not a scalar tensor"),
         (Overflows, "large_logits", "generator_loss: 'total' is inf for a batch of 2"),
-        (Detached, "generator_learns_from_its_images", "a generated image gets no gradient"),
-        (LearnsFromReal, "generator_learns_from_its_images", "the real images get a gradient"),
+        (
+            Detached,
+            "generator_learns_from_its_images",
+            "the gradient of a generated image is missing",
+        ),
+        (LearnsFromReal, "generator_learns_from_its_images", "the real images have a gradient"),
         (Frozen, "discriminator_learns_alone", "its gradient is zero everywhere"),
         (Rounded, "bfloat16", "generator_loss: total is not float32"),
         (Contradicts, "own_rules", "the rule about discriminator 'norm' forbids 'batch' instead"),

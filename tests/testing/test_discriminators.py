@@ -116,7 +116,7 @@ def test_an_image_without_a_gradient_is_found() -> None:
         def forward(self, image: Tensor) -> Tensor:
             return super().forward(torch.cat([image[:1], image[1:].detach()]))
 
-    with pytest.raises(AssertionError, match="none reaches 1 of 2 images"):
+    with pytest.raises(AssertionError, match="no gradient reaches 1 of 2 images"):
         contract(Halved).test_gradient_reaches_the_image()
 
 

@@ -86,7 +86,7 @@ def test_models_by_name_and_as_objects() -> None:
 
 def test_another_scale_than_the_one_expected_is_an_error() -> None:
     assert upscale(noise(3, 3), model=SAME, scale=2).shape[-1] == 6
-    with pytest.raises(RecipeError, match="enlarges 2 times, not 3"):
+    with pytest.raises(RecipeError, match="upscales x2, not x3"):
         upscale(noise(3, 3), model=SAME, scale=3)
 
 

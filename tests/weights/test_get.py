@@ -320,9 +320,7 @@ def test_two_processes_at_once(server: Index, folder: Path, second: str) -> None
     other = start(second)
     assert other.stderr is not None
     words = other.stderr.readline()
-    assert words == (
-        f"another process is fetching weights into {folder}; waiting until it is done\n"
-    )
+    assert words == (f"waiting for another process that downloads weights into {folder}\n")
     assert one.poll() is None
     assert other.poll() is None
     server.released.set()
@@ -406,7 +404,7 @@ def test_where_parameters_cannot_be_had_the_message_says_so_first(server: Index)
         store.load_parameters(FIRST, fetch=True)
     words = str(caught.value)
     assert words.startswith(
-        f"the numbers for tests, are not on this machine: run 'zoo weights get {FIRST}' (no source"
+        f"the numbers for tests, are not installed: run 'zoo weights get {FIRST}' (no source"
     )
     assert "does not have it" in words
     assert caught.value.exit_code == 2

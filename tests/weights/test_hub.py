@@ -136,7 +136,7 @@ def test_a_damaged_cache_is_noticed(server: Hub) -> None:
 def test_a_file_the_hub_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "FILE_NAME", "other.safetensors")
     with pytest.raises(
-        WeightsError, match=r"zoo weights add tiny FILE.*does not give someone/tiny"
+        WeightsError, match=r"zoo weights add tiny FILE.*does not deliver someone/tiny"
     ):
         store.load("tiny")
 
@@ -157,7 +157,7 @@ def test_a_hub_that_sends_a_byte_now_and_then_is_given_up(
     monkeypatch.setattr(sessions, "WINDOW_SECONDS", 0.2)
     before = constants.HF_HUB_DISABLE_XET, get_session().event_hooks["response"]
     server.is_slow = True
-    with pytest.raises(WeightsError, match=r"someone/tiny: the server is too slow: \d+ bytes came"):
+    with pytest.raises(WeightsError, match=r"someone/tiny: the server is too slow: \d+ bytes in"):
         store.load("tiny")
     assert (constants.HF_HUB_DISABLE_XET, get_session().event_hooks["response"]) == before
     server.is_slow = False

