@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
-from zoo.errors import DuplicateNameError, Leaving, PluginError, UnknownNameError, ZooError
+from zoo.errors import DuplicateNameError, Leaving, PluginError, UnknownNameError, ZooError, plural
 from zoo.fingerprints import OWN_PACKAGE, PLUGIN_FILE, is_of_session
 
 if TYPE_CHECKING:
@@ -273,6 +273,31 @@ def _check_constructor(kind: str, name: str, component: type) -> None:
         )
 
 
+_REGISTER = """Register the decorated {kind} class under a kebab-case name.
+
+Example:
+    >>> import zoo
+    >>> @zoo.register_{kind}("example-{kind}")
+    ... class Example(zoo.{base}):
+    ...     "My {kind}."
+    ...
+{methods}
+    >>> zoo.list("{plural}", "example-*")
+    ['example-{kind}']
+"""
+_METHODS = {
+    "generator": ("forward(self, lr_image)",),
+    "discriminator": ("forward(self, image)",),
+    "adversary": (
+        "discriminator_loss(self, discriminator, real, fake)",
+        "generator_loss(self, discriminator, real, fake)",
+    ),
+    "loss": ("forward(self, sr_image, hr_image)",),
+    "metric": ("__call__(self, sr_image, hr_image, *, scale)",),
+}
+"""The methods that the base class of each kind leaves to its subclasses."""
+
+
 def _decorator(registry: Registry[Any]) -> Callable[[str], Callable[[Any], Any]]:
     def register(name: str) -> Callable[[Any], Any]:
         def decorate(component: Any) -> Any:
@@ -281,7 +306,12 @@ def _decorator(registry: Registry[Any]) -> Callable[[str], Callable[[Any], Any]]
 
         return decorate
 
-    register.__doc__ = f"Register the decorated {registry.kind} class under a kebab-case name."
+    register.__doc__ = _REGISTER.format(
+        kind=registry.kind,
+        plural=plural(registry.kind),
+        base=registry.kind.capitalize(),
+        methods="\n".join(f"    ...     def {method}: ..." for method in _METHODS[registry.kind]),
+    )
     return register
 
 

@@ -45,7 +45,7 @@ def test_claims_say_over_how_many_they_were_corrected(capsys: pytest.CaptureFixt
     # seeds of the other side in another order, or nothing would vary
     sides += [record("srresnet", seed, 0.01 * seed) for seed in range(3)]
     out = printed(sides, capsys)
-    assert "claims under profile demo (p-values corrected for 1 claims tested together)" in out
+    assert "claims under profile demo (p-values corrected jointly; claims tested: 1)" in out
     assert "bn-removal-fidelity" in out
 
 

@@ -77,7 +77,7 @@ def test_nothing_is_overwritten_unasked(zoo: Zoo) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--alpha", "1.5"), "alpha is 1.5; it must be between 0 (all A) to 1 (all B)"),
+        (("--alpha", "1.5"), "alpha is 1.5; it must be between 0 (only A) and 1 (only B)"),
         (("--alpha", "nan"), "alpha is nan; it must be between 0"),
         (("--alpha", "some"), "--alpha 'some' is no number"),
         (("--alpha", "0,1", "-o", "x.safetensors"), "one file, for 2 alphas"),

@@ -81,9 +81,9 @@ def test_it_overwrites_nothing_unless_told_to(zoo: Zoo, here: Path) -> None:
     [
         ("MyNet", "is not kebab-case"),
         ("torch", "a module 'torch' is already installed"),
-        ("json", "a module of Python itself"),
-        ("rrdb", "already taken by built-in"),
-        ("srgan", "already taken by"),
+        ("json", "Python has a module"),
+        ("rrdb", "already used by built-in"),
+        ("srgan", "already defined in"),
     ],
 )
 def test_a_name_that_does_not_do_is_an_error_and_writes_nothing(

@@ -315,7 +315,7 @@ def test_an_interrupted_download_goes_on(zoo: Zoo, server: Index) -> None:
     publish(server, file(content, breaks=1, after=CHUNK_BYTES))
     result = zoo("weights", "get", FIRST)
     assert result.exit_code == 5
-    assert "the same command goes on from there" in one_line(result.stderr)
+    assert "run the same command again to resume" in one_line(result.stderr)
     zoo("weights", "get", "efficientnet-lite0")  # here already; its end clears downloads
     result = zoo("weights", "get", FIRST)
     assert result.exit_code == 0

@@ -169,7 +169,7 @@ def test_copies_of_one_image_are_said_to_be_one(
 
 
 def test_a_missing_directory(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no such directory"):
+    with pytest.raises(DataError, match="does not exist; --data needs a folder"):
         open_source(str(tmp_path / "none"))
 
 

@@ -82,7 +82,7 @@ def test_writing_what_the_adversary_forbids_is_an_error_with_its_reason(book: Bo
         run(book, "esrgan", "demo", *settings)
     assert str(caught.value) == (
         "--set discriminator.norm=batch: discriminator.norm: norm 'batch' cannot be used with "
-        "'wgan-gp': the gradient penalty is defined image by image and batch norm couples the "
+        "'wgan-gp': the gradient penalty is computed per image, and batch norm couples the "
         "images of a batch (Gulrajani et al. 2017, Sec. 4); use 'layer'"
     )
 

@@ -349,8 +349,8 @@ KNOWN = "; known are: adversary, discriminator, generator, losses, scale, traini
         (
             "      bad_name: {a: {}, b: {scale: 2}}",
             (
-                f"11: {AT}.bad_name: 'bad_name' is not a name "
-                "(kebab-case: lower-case letters, digits, -)"
+                f"11: {AT}.bad_name: 'bad_name' is not a valid name "
+                "(kebab case: lower-case letters, digits, -)"
             ),
         ),
     ],

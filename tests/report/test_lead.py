@@ -124,11 +124,11 @@ def test_the_scope_says_how_small_it_was(tmp_path: Path, book: Book) -> None:
         target = record.target.model_copy(update={"generator": {"name": "rrdb", "width": 16}})
         write_record(tmp_path, record.model_copy(update={"training": training, "target": target}))
     assert build_page(select(tmp_path), tmp_path, book=book).scope == (
-        "2 recipes trained with 1 seed each under the profile sweep: enlarged 4 times and scored "
-        "on samples (3 images) and samples-grey (2 images). Trained on 3 photographs; batches of 8 "
-        "patches of 16x16 low-resolution pixels; 400 steps on content alone and 120 steps against "
-        "a discriminator; generators 16 channels wide. The perceptual loss compares by "
-        "efficientnet-lite0 (blocks.2) in the place of vgg19."
+        "2 recipes trained with 1 seed each under the profile sweep: upscaled x4 and scored "
+        "on samples (3 images) and samples-grey (2 images). Trained on 3 images; batches of 8 "
+        "patches of 16x16 low-resolution pixels; 400 steps on content losses only and 120 steps "
+        "against a discriminator; generators 16 channels wide. The perceptual loss uses "
+        "efficientnet-lite0 (blocks.2) instead of vgg19."
     )
 
 

@@ -99,7 +99,7 @@ def test_a_size_that_does_not_go_through_is_named() -> None:
     contract = contract_of("generators", Windowed, {"side": 2})
     verdict = judged(contract, "test_images_of_any_size", "")
     assert verdict.detail.startswith(
-        "2 images of 1x1 pixels do not go through it in evaluation at scale 2: RuntimeError: "
+        "2 images of 1x1 pixels fail in evaluation at scale 2: RuntimeError: "
     )
     assert str(verdict.place).startswith("test_verdicts.py:")
 

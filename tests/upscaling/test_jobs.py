@@ -128,7 +128,9 @@ def test_outputs_that_are_there_are_all_named(tmp_path: Path) -> None:
     refuse_existing(jobs)
     for job in jobs:
         job.target.touch()
-    with pytest.raises(DataError, match=r"0-x4.png, .* and 3 more exist already: --force"):
+    with pytest.raises(
+        DataError, match=r"0-x4.png, .* and 3 more exist already: overwrite with --force"
+    ):
         refuse_existing(jobs)
 
 

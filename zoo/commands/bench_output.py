@@ -148,8 +148,8 @@ def _print_claims(book: Book, result: Result, request: Request) -> None:
     rows = [(one.claim, one.verdict, one.sentence) for one in judged]
     tested = num_tested(judged)
     title = (
-        f"claims under profile {request.profile} (p-values corrected for {tested} claims tested "
-        "together)"
+        f"claims under profile {request.profile} (p-values corrected jointly; "
+        f"claims tested: {tested})"
     )
     print_table(Table(title, ("claim", "verdict", "found"), rows))
 

@@ -1,4 +1,4 @@
-"""A model in memory: its description and its tensors, and how it becomes a network."""
+"""A model in memory: its description and its tensors, and how to build its network."""
 
 from __future__ import annotations
 
@@ -31,13 +31,20 @@ _MOST_REGISTERED = 4
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A generator's weights and what is known of them.
+    """A generator's weights and their description.
 
     Attributes:
-        details: what it is.
+        details: the description.
         tensors: the state dict of its generator; floating-point values in float32.
-        path: the file or run directory it was read from, None where it was made in memory.
-        sha256: of the file of weights, None where there is none.
+        path: the file or run directory it was read from; None if it was made in memory.
+        sha256: sha256 of the weights file; None if there is none.
+
+    Example:
+        >>> from zoo.models.find import find_model
+        >>> model = find_model("srresnet-nobn-compact")
+        >>> model.details.generator_name, model.details.scale
+        ('srresnet', 4)
+        >>> generator = model.build()
     """
 
     details: Details
@@ -46,12 +53,12 @@ class Model:
     sha256: str | None = None
 
     def build(self) -> Generator:
-        """Return its generator with its weights: in evaluation mode, float32, on the CPU.
+        """Return the generator with its weights: in evaluation mode, float32, on the CPU.
 
         Raises:
-            PluginError: if no generator has its name and the plugin is known that had.
+            PluginError: if no generator has its name, and the plugin that had it is known.
             UnknownNameError: if no generator has its name.
-            RecipeError: if an argument is not one of the generator's.
+            RecipeError: if the generator does not have an argument.
             WeightsError: if the tensors do not fit, or the generator cannot be built.
         """
         settings = self._settings()
@@ -73,7 +80,7 @@ class Model:
             raise WeightsError(f"{self._told('cannot be built into')}: {error}") from error
 
     def _require_fit(self, settings: RecipeSettings) -> None:
-        """Compare names and shapes without memory: a file may ask for a network of any size."""
+        """Compare names and shapes without memory: a file may describe a network of any size."""
         most = _MOST_REGISTERED * (len(self.tensors) + 1)
         try:
             with torch.device("meta"), _at_most(most, self._told("has too few tensors for")):
@@ -97,7 +104,7 @@ class Model:
         return f"{self.path or self.details.name} {what} generator {self.details.generator_name!r}"
 
     def _settings(self) -> RecipeSettings:
-        """Return the least that a generator is built from, its arguments checked."""
+        """Return the minimal settings that build a generator, with checked arguments."""
         arguments: dict[str, Any] = dict(self.details.generator)
         name = arguments.pop("name")
         origin = self.details.plugins.get(f"generator {name}")
@@ -116,7 +123,7 @@ class Model:
 
 
 def has_other_code(details: Details) -> bool:
-    """Tell whether a generator's plugin has changed since a model of it was trained.
+    """Whether a generator's plugin has changed since a model was trained.
 
     Raises:
         UnknownNameError: if no generator has its name.
@@ -129,7 +136,7 @@ def has_other_code(details: Details) -> bool:
 
 @contextmanager
 def _at_most(most: int, complaint: str) -> Iterator[None]:
-    """Stop a constructor that makes more parameters than there are tensors for."""
+    """Stop a constructor that makes more parameters than there are tensors."""
     count = 0
 
     def register(*_: object) -> None:

@@ -36,7 +36,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A finished run: its specification, its directory, its summary."""
+    """A finished run: its specification, its directory, its summary.
+
+    Example:
+        >>> import zoo
+        >>> from zoo.train.observer import Observer
+        >>> run = zoo.train("srresnet-nobn", profile="smoke", device="cpu", observer=Observer())
+        >>> run.summary["verdict"] in {"stable", "hardly-learned"}
+        True
+        >>> run.generator().scale
+        4
+    """
 
     spec: RunSpec
     directory: Path
@@ -44,10 +54,10 @@ class Run:
 
     @property
     def metrics(self) -> DataFrame:
-        """What was logged, a row a logged step and a row a validation.
+        """The logged rows: one for each logged step and each validation.
 
-        `kind` is `train` or `validation`, `step` the generator updates done; the other columns are
-        those of `metrics.jsonl` (docs/training.md), empty where a row has no such value.
+        `kind` is `train` or `validation`, `step` the number of generator updates. The other columns
+        are those of `metrics.jsonl` (docs/training.md), empty if a row has no such value.
         """
         import pandas as pd
 
@@ -55,7 +65,7 @@ class Run:
 
     @property
     def pictures(self) -> list[Path]:
-        """The LR | bicubic | SR | HR pictures of held-out images."""
+        """The sample images LR | bicubic | SR | HR of held-out images."""
         return [RunDirectory(self.directory).samples / name for name in self.summary["pictures"]]
 
     def generator(self) -> Generator:
@@ -86,15 +96,15 @@ class _Job:
 
 
 def train(spec: RunSpec, options: Options) -> Run:
-    """Train a recipe, its pretraining first where that is not done yet; resume what was begun.
+    """Train a recipe, after its pretraining if that is missing. Resumes an unfinished run.
 
     Args:
         spec: complete specification (see `zoo.recipes.checks.complete`).
-        options: where and on what.
+        options: where to write and on which device to train.
 
     Raises:
-        ZooError: if anything is wrong that the user can mend; before training wherever possible.
-        Interrupted: if Ctrl-C or one of `zoo.signals.ENDING` asked to stop; the state is saved.
+        ZooError: for an error that the user can correct; before training if possible.
+        Interrupted: if Ctrl-C or one of `zoo.signals.ENDING` stopped it; the state is saved.
     """
     prepared = prepare(spec, options)
     directory = RunDirectory(find_place(spec, options.run_root))
