@@ -1,4 +1,4 @@
-"""What every adversary promises: `AdversaryContract`."""
+"""The contract of adversaries: `AdversaryContract`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BATCHES = (1, 2, 5)
 
 
 class AdversaryContract(Contract):
-    """Both players' losses: dictionaries of scalars, each with gradients for its player alone."""
+    """The losses of both networks: dictionaries of scalars with gradients for one network each."""
 
     kind = "adversaries"
     component: type[Adversary]
@@ -30,11 +30,11 @@ class AdversaryContract(Contract):
             )
 
     def real(self, batch: int = 2) -> Tensor:
-        """Return `(N, 3, 8, 10)` images that stand for real ones."""
+        """Return `(N, 3, 8, 10)` images that serve as real ones."""
         return images(batch, 3, 8, 10, seed=1)
 
     def fake(self, batch: int = 2) -> Tensor:
-        """Return `(N, 3, 8, 10)` images that stand for generated ones."""
+        """Return `(N, 3, 8, 10)` images that serve as generated ones."""
         return images(batch, 3, 8, 10, seed=2)
 
     def test_losses_are_finite_scalars(self) -> None:
@@ -61,7 +61,7 @@ class AdversaryContract(Contract):
         require(fake.grad is None, "a gradient remains at the generated images")
 
     def test_generator_learns_from_its_images(self) -> None:
-        """The generator's loss has a gradient at every generated image, none at the real ones."""
+        """The generator's loss has a gradient at every generated image, none at real ones."""
         adversary, critic = self._second_player(), self.critic().requires_grad_(requires_grad=False)
         real, fake = self.real().requires_grad_(), self.fake().requires_grad_()
         adversary.generator_loss(critic, real, fake)["total"].backward()
@@ -70,7 +70,7 @@ class AdversaryContract(Contract):
         require(real.grad is None, "the real images have a gradient that nothing uses")
 
     def test_logits_of_patches(self) -> None:
-        """A discriminator that scores patches, `(N, 1, H', W')`, is taken too."""
+        """A discriminator that scores patches, `(N, 1, H', W')`, is accepted too."""
         adversary, critic = self._second_player(), nn.Conv2d(3, 1, 3, stride=2)
         _require_scalars(
             "discriminator_loss", adversary.discriminator_loss(critic, self.real(), self.fake()), 2
@@ -91,7 +91,7 @@ class AdversaryContract(Contract):
             require(not rounded, f"{said}: {', '.join(rounded)} is not float32")
 
     def test_large_logits(self) -> None:
-        """Logits of a thousand, of a discriminator that is sure, leave both losses finite."""
+        """Logits of a thousand, from a very certain discriminator, leave both losses finite."""
         adversary, critic = self._second_player(), self.critic()
         linear = critic[-1]  # type: ignore[index]
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""What every loss promises: `LossContract`."""
+"""The contract of losses: `LossContract`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from zoo.losses.base import SOURCE, Loss
 from zoo.testing.contract import Contract, images, require, require_untouched
 
 RELATIVE = 1e-3
-"""What rounding may change of a loss."""
+"""Relative change of a loss that rounding may cause."""
 STEP = 1e-3
-"""Root mean square of a step against the gradient, in parts of the range of an image."""
+"""Root mean square of a step against the gradient, relative to the range of an image."""
 
 
 class LossContract(Contract):
@@ -22,17 +22,17 @@ class LossContract(Contract):
     component: type[Loss]
 
     def real(self, batch: int = 2) -> Tensor:
-        """Return `(N, 3, 48, 40)` images that stand for real ones: smooth, in [0, 1]."""
+        """Return `(N, 3, 48, 40)` images that serve as real ones: smooth, in [0, 1]."""
         coarse = images(batch, 3, 6, 5, seed=1)
         return F.interpolate(coarse, size=(48, 40), mode="bilinear", align_corners=False)
 
     def generated(self, batch: int = 2) -> Tensor:
-        """Return images like the real ones, not equal to them."""
+        """Return images similar to the real ones, but not equal."""
         real = self.real(batch)
         return real + 0.05 * (images(*real.shape, seed=2) - 0.5)
 
     def test_finite_scalar(self) -> None:
-        """It is a finite scalar, and leaves both images as they were."""
+        """It is a finite scalar and does not change the images."""
         loss, sr_image, hr_image = self.build(), self.generated(), self.real()
         before = sr_image.clone(), hr_image.clone()
         value = loss(sr_image, hr_image)
@@ -45,7 +45,7 @@ class LossContract(Contract):
         )
 
     def test_generator_learns_from_it(self) -> None:
-        """A gradient reaches every generated image, and a step against it makes the loss less."""
+        """A gradient reaches every generated image, and a step against it reduces the loss."""
         loss, sr_image = self.build(), self.generated().requires_grad_()
         value = loss(sr_image, self.real())
         value.backward()
@@ -63,7 +63,7 @@ class LossContract(Contract):
         require(bool(later < value), f"it is {said}, {float(later):.4g} after it")
 
     def test_smallest_at_the_real_image(self) -> None:
-        """Nothing costs less than the real image itself: not noise, not blur, not a shift."""
+        """No image has a smaller loss than the real one: not noise, not blur, not a shift."""
         loss, hr_image = self.build(), self.real()
         with torch.no_grad():
             least = float(loss(hr_image, hr_image))
@@ -97,7 +97,7 @@ class LossContract(Contract):
         require(first == second, f"{first!r} and then {second!r}")
 
     def test_parameters_are_frozen(self) -> None:
-        """Parameters it holds are frozen, and it says where they came from."""
+        """Its parameters are frozen, and it states their source."""
         loss: Loss = self.build()
         trained = [name for name, p in loss.named_parameters() if p.requires_grad]
         require(

@@ -1,4 +1,4 @@
-"""What every metric promises: `MetricContract`."""
+"""The contract of metrics: `MetricContract`."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from zoo.testing.contract import Contract, images, require, require_untouched
 
 SCALE = 4
 SIDE = 96
-"""Side in pixels of the images most checks use; larger where the metric needs it."""
+"""Side in pixels of the images of most checks; larger if the metric needs it."""
 
 
 class MetricContract(Contract):
-    """A number for one image, with what it means declared."""
+    """A number for one image, with its meaning declared."""
 
     kind = "metrics"
     component: type[Metric]
 
     def build(self, *, seed: int = 0, **changes: Any) -> Metric:
-        """Build the metric; that it is not available here is a reason to skip."""
+        """Build the metric; skip the check if it is not available here."""
         metric: Metric = super().build(seed=seed, **changes)
         reason = metric.unavailable()
         if reason is not None:
@@ -58,7 +58,7 @@ class MetricContract(Contract):
         self.measured = f"{direction[metric.higher_is_better]}, {reach}{unit}"
 
     def test_finite_number(self) -> None:
-        """A score is a finite `float`, and both images stay as they were."""
+        """A score is a finite `float`, and both images keep their values."""
         metric, one = self.build(), self._noisy(self.comparison())
         before = one.sr_image.clone(), one.hr_image.clone()
         value = metric.score(one)
@@ -92,14 +92,14 @@ class MetricContract(Contract):
             )
 
     def test_smallest_image(self) -> None:
-        """An image of the smallest side it declares is scored, its border cut."""
+        """An image of the smallest declared side, after the border is cut, gets a score."""
         side = _least_side(self.component)
         value = self.build().score(self._noisy(self.comparison(side=side)))
         require(math.isfinite(value), f"a {side}x{side + SCALE} image scores {value}")
         self.measured = f"{side}x{side + SCALE} pixels at x{SCALE}"
 
     def test_same_images_give_the_same_score(self) -> None:
-        """The same images give the same score to the last bit, by a new instance too."""
+        """The same images give the same score to the last bit, also with a new instance."""
         one = self._noisy(self.comparison())
         first = self.build()
         values = [first.score(one), first.score(one), self.build().score(one)]
@@ -121,7 +121,7 @@ class MetricContract(Contract):
 
 
 def _loss_of(metric: type[Metric], value: float) -> float:
-    """Return a score turned so that less is better."""
+    """Return a score with its sign changed so that less is better."""
     if metric.higher_is_better is None:
         return abs(value)
     return -value if metric.higher_is_better else value
@@ -133,7 +133,7 @@ def _least_side(metric: type[Metric]) -> int:
 
 
 def _picture(height: int, width: int, seed: int) -> Tensor:
-    """Return a `(3, height, width)` image in [0, 1]: noise of several sizes added up."""
+    """Return a `(3, height, width)` image in [0, 1]: the sum of noise at several sizes."""
     total = torch.zeros(1, 3, height, width)
     for cell in (1, 4, 16, 64):
         shape = (1, 3, math.ceil(height / cell) + 1, math.ceil(width / cell) + 1)
