@@ -5,9 +5,10 @@
 #   benchmarks/gpu.sh DATA_DIR OUT_DIR [--minutes 9] [--device cuda] [--profile short] ...
 #
 # `measure`: the tests that need a GPU, training against a plain loop at the papers' sizes, the
-# kernels of one ESRGAN-WGAN-GP step, scoring against a per-image loop; all of it ends up in
-# OUT_DIR/gpu.json and OUT_DIR/gpu.md. A part that overruns is cut, and the page says so; the same
-# command does what is missing. See gpu_measure.py.
+# kernels of one ESRGAN-WGAN-GP step, scoring against a per-image loop; then what each optimisation
+# brings (precision, compilation, CUDA graphs, images on the device, ...) and what the networks of
+# perceptual losses cost. All of it ends up in OUT_DIR/gpu.json and OUT_DIR/gpu.md. A part that overruns is cut, and the page says so; the same
+# command does what is missing; --parts chooses. See gpu_measure.py.
 #
 # Otherwise, training. First the tests that need a GPU, then `srresnet-nobn`, `rrdb` and `esrgan-wgangp`
 # on the images of DATA_DIR, one after the other until the time is up, then further seeds (--seeds 3), and

@@ -5,8 +5,10 @@
 
 One process a part, each with a limit: the tests marked `gpu`; training against a plain loop
 (`benchmarks/speed`), family by family; the kernels of one ESRGAN-WGAN-GP step; scoring against a
-per-image loop. A part that overruns is stopped, and the page says so; the rest go on. What is done
-is kept in OUT_DIR/parts: the same command does what is missing, `--again` all of it.
+per-image loop; what each optimisation brings (precision, compilation, CUDA graphs, images on the
+device, ...), family by family; what the networks of perceptual losses cost. A part that overruns is
+stopped, and the page says so; the rest go on. What is done is kept in OUT_DIR/parts: the same
+command does what is missing, `--again` all of it.
 
 Only the standard library is imported, as in gpu_session.py. Exit status: 0 all done; 143 a part was
 stopped or not begun; 3 one failed; 2 usage.
@@ -42,6 +44,7 @@ from benchmarks.gpu_session import (
 
 FAMILIES = ("srresnet", "srgan", "esrgan", "esrgan-wgangp")
 SIZES = ("smoke", "tiny", "paper")
+KINDS = ("tests", "speed", "profile", "scoring", "ablation", "features")
 GRACE = 5.0
 """Seconds between telling a part to stop and killing it: it has nothing to save."""
 SCORING = {
@@ -57,7 +60,7 @@ class Part:
     """A measurement.
 
     Attributes:
-        name: of its log and result, and its heading.
+        name: of its log and result, and its heading; begins with one of `KINDS`.
         command: writes the result.
         result: a JSON file, or the tests' own report.
         seconds: the most it may take.
@@ -77,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     (options.out_dir / "parts").mkdir(parents=True, exist_ok=True)
     environment = stage_environment(options.wheels, options.out_dir / "packages")
     states = read_states(options)
-    for part in parts(options):
+    for part in wanted(options):
         if _is_done(states, part):
             print(f"{part.name}: done before", flush=True)
             continue
@@ -102,6 +105,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--size", choices=SIZES, default="paper")
     parser.add_argument("--device", default="cuda", help="cuda, cuda:1 or cpu; default cuda")
     parser.add_argument("--families", nargs="+", choices=FAMILIES, default=list(FAMILIES))
+    parser.add_argument("--parts", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--source", default="samples", help="training images; default samples")
     parser.add_argument(
         "--set", action="append", default=[], dest="settings", metavar="PATH=VALUE",
@@ -120,8 +124,17 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+def wanted(options: argparse.Namespace) -> Iterator[Part]:
+    """Yield the measurements of the kinds that are asked for."""
+    kinds = tuple(options.parts)
+    yield from (part for part in parts(options) if part.name.startswith(kinds))
+
+
 def parts(options: argparse.Namespace) -> Iterator[Part]:
-    """Yield the measurements in order; their limits add up to nine and a half minutes."""
+    """Yield the measurements in order; limits of the first ones add up to nine and a half minutes.
+
+    What each optimisation brings and what feature networks cost come last: for another call.
+    """
     place = options.out_dir / "parts"
     python, shared = sys.executable, ["--size", options.size, "--device", options.device]
     shared += ["--source", options.source]
@@ -144,6 +157,15 @@ def parts(options: argparse.Namespace) -> Iterator[Part]:
     command = [python, "-m", "benchmarks.scoring_speed", *SCORING[options.size]]
     command += ["--device", options.device, "--output", str(result)]
     yield Part("scoring", command, result, 60 * options.limit)
+    for family in options.families:
+        name = f"ablation-{family}"
+        command = [python, "-m", "benchmarks.speed", *shared, "--family", family, "--ablation"]
+        command += ["--seconds", "8", "--output", str(place), "--name", name]
+        yield Part(name, command, place / f"{name}.json", 240 * options.limit)
+    result = place / "features.json"
+    command = [python, "-m", "benchmarks.feature_network_speed", "--size", options.size]
+    command += ["--device", options.device, "--output", str(result)]
+    yield Part("features", command, result, 90 * options.limit)
 
 
 def read_states(options: argparse.Namespace) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from benchmarks.speed import script
 from benchmarks.speed.loops import ZooLoop, synchronise
 from benchmarks.speed.sizes import FAMILIES, SIZES, specify
 from zoo.recipes.schema import RunSpec
-from zoo.runs.provenance import machine, versions
+from zoo.runs.provenance import machine, revision, versions
 from zoo.train.prepare import Options, prepare, settle
 
 WARM_STEPS = 3
@@ -43,14 +43,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--set", action="append", default=[], metavar="PATH=VALUE", help="override a setting"
     )
     parser.add_argument("--rows", type=int, default=20, help="how many kernels; default 20")
-    parser.add_argument("--output", type=Path, help="a .json file")
+    parser.add_argument("--output", type=Path, help="a .json file; its page goes beside it")
     options = parser.parse_args(arguments)
     spec = specify(options.family, options.size, source=options.source, settings=options.set)
     about = {"family": options.family, "size": options.size, "settings": options.set}
     document = about | measure(spec, options.device, options.rows)
-    print(markdown(document))
+    text = markdown(document)
+    print(text)
     if options.output is not None:
         options.output.write_text(json.dumps(document, indent=2) + "\n")
+        options.output.with_suffix(".md").write_text(text)
 
 
 def measure(spec: RunSpec, device: str, rows: int) -> dict[str, Any]:
@@ -79,6 +81,8 @@ def measure(spec: RunSpec, device: str, rows: int) -> dict[str, Any]:
         "device": torch.cuda.get_device_name(loop.device) if on_gpu else "cpu",
         "machine": machine(),
         "versions": versions(),
+        "revision": revision(),
+        "threads": torch.get_num_threads(),
         "execution": prepared.execution.describe(),
         "batch_size": loop.batch_size,
         "step_seconds": seconds,
@@ -90,7 +94,12 @@ def measure(spec: RunSpec, device: str, rows: int) -> dict[str, Any]:
 
 def markdown(document: Mapping[str, Any]) -> str:
     """Return the kernels as a table."""
+    made = document["revision"] or {}
+    command = f"python -m benchmarks.step_profile --family {document['family']}"
     caption = (
+        f"`{command} --size {document['size']}`; {document['device']}, {document['machine']}; "
+        f"torch {document['versions']['torch']}, {document['threads']} threads; commit "
+        f"{str(made.get('commit'))[:7]}{' and changes' if made.get('dirty') else ''}. "
         f"One step of {document['family']} at size {document['size']} on {document['device']}, "
         f"batch {document['batch_size']}: {1000 * document['step_seconds']:.1f} ms; under the "
         f"profiler {1000 * document['busy_seconds']:.1f} ms in {document['kinds']} kinds."

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._inductor import config as inductor
 
 from benchmarks.speed.loops import (
     Batch,
@@ -45,12 +46,14 @@ class Optimisation:
         title: what it is called in tables.
         settings: that turn it off, where settings can.
         without: makes the loop that lacks it.
+        including: makes the loop that has it, where zoo's own does not.
         concerns: whether players have it; asked of those with it.
     """
 
     title: str
     settings: tuple[str, ...] = ()
     without: OpenLoop = ZooLoop
+    including: OpenLoop = ZooLoop
     concerns: Callable[[Players], bool] = lambda _players: True
 
 
@@ -106,6 +109,15 @@ class _TwoPasses(ZooLoop):
             setattr(network, "scores_images_apart", False)  # noqa: B010  a module, to mypy
 
 
+class _Graphs(ZooLoop):
+    """Replays compiled networks as CUDA graphs, which zoo does not do: is it worth doing?"""
+
+    def step(self, batches: StepBatches) -> dict[str, Tensor]:
+        torch.compiler.cudagraph_mark_step_begin()
+        with inductor.patch({"triton.cudagraphs": True}):
+            return super().step(batches)
+
+
 class _Unfrozen(ZooLoop):
     """Computes the discriminator's gradient in the generator's backward pass, and drops it."""
 
@@ -141,6 +153,10 @@ def _has_discriminator(players: Players) -> bool:
     return players.discriminator is not None
 
 
+def _is_compiled_for_a_gpu(players: Players) -> bool:
+    return players.execution.compile and players.execution.device.type == "cuda"
+
+
 def _scores_in_one_pass(players: Players) -> bool:
     return bool(getattr(players.discriminator, "scores_images_apart", False))
 
@@ -151,6 +167,7 @@ OPTIMISATIONS = (
     Optimisation("TensorFloat-32", ("runtime.tf32=false",)),
     Optimisation("channels_last", ("runtime.channels_last=false",)),
     Optimisation("compiled networks", ("runtime.compile=false",)),
+    Optimisation("CUDA graphs", including=_Graphs, concerns=_is_compiled_for_a_gpu),
     Optimisation("fused Adam", without=_PlainAdam),
     Optimisation("moving average in one call", without=_PlainAverage),
     Optimisation("losses not read", without=_ReadingLosses),
@@ -205,7 +222,7 @@ def _open_pair(
 ) -> Mapping[str, Loop] | None:
     """Return both loops, or None where the family or the device does not have the optimisation."""
     spec, spec_without = specify(()), specify(one.settings)
-    whole = ZooLoop(spec, _prepared(spec, options))
+    whole = one.including(spec, _prepared(spec, options))
     if not one.concerns(whole.stage.players):
         return None
     without = one.without(spec_without, _prepared(spec_without, options))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import gpu_measure
-from benchmarks.gpu_measure import Part, main, parse, parts
+from benchmarks.gpu_measure import FAMILIES, KINDS, Part, main, parse, parts
 from benchmarks.gpu_session import DONE, FAILED, GPU_TESTS, STOPPED
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "gpu.sh"
@@ -106,11 +106,16 @@ def test_the_same_command_does_what_is_missing(
     assert "done before" not in capsys.readouterr().out
 
 
-def test_all_limits_together_are_what_a_session_has(tmp_path: Path) -> None:
+def test_limits_of_the_first_parts_are_what_a_session_has(tmp_path: Path) -> None:
     options = parse([str(tmp_path)])
     chosen = list(parts(options))
-    assert sum(one.seconds for one in chosen) == 60 * options.minutes
-    assert [one.name for one in chosen[:2]] == ["tests", "speed-srresnet"]
+    names = [one.name for one in chosen]
+    first = chosen[: names.index("scoring") + 1]
+    assert sum(one.seconds for one in first) == 60 * options.minutes
+    assert names[:2] == ["tests", "speed-srresnet"]
+    assert all(name.startswith(KINDS) for name in names)
+    assert names[len(first) :] == [*(f"ablation-{family}" for family in FAMILIES), "features"]
+    assert all(one.seconds < 60 * options.minutes for one in chosen)
 
 
 def test_settings_reach_all_trainings_and_nothing_measured_otherwise_is_kept(
@@ -119,7 +124,7 @@ def test_settings_reach_all_trainings_and_nothing_measured_otherwise_is_kept(
     options = [str(tmp_path), "--set", "runtime.compile=true", "--set", "data.batch_size=4"]
     for one in parts(parse(options)):
         passed = "--set runtime.compile=true --set data.batch_size=4" in " ".join(one.command)
-        assert passed == one.name.startswith(("speed", "profile"))
+        assert passed == one.name.startswith(("speed", "profile", "ablation"))
     assert main([str(tmp_path)]) == DONE
     assert main(options) == DONE
     assert "done before" not in capsys.readouterr().out
@@ -149,17 +154,18 @@ def test_wrong_usage_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[
 @pytest.mark.slow
 def test_every_part_runs_on_the_cpu(tmp_path: Path) -> None:
     command = [SCRIPT, "measure", tmp_path, "--size", "smoke", "--device", "cpu"]
+    kinds = ("--parts", *(kind for kind in KINDS if kind != "ablation"))  # test_speed.py has that
     ended = subprocess.run(
-        [*map(str, command), "--families", "srresnet", "--limit", "3"],
+        [*map(str, command), "--families", "srresnet", "--limit", "3", *kinds],
         env={**os.environ, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
+        timeout=500,
     )
     assert ended.returncode == DONE, ended.stdout + ended.stderr
     found = document(tmp_path)
-    assert set(found["parts"]) == {"tests", "speed-srresnet", "profile", "scoring"}
+    assert set(found["parts"]) == {"tests", "speed-srresnet", "profile", "scoring", "features"}
     assert set(found["ratio"]) == {"srresnet"}
     rows = found["results"]["profile"]["rows"]
     assert isinstance(rows, list)
@@ -170,3 +176,4 @@ def test_every_part_runs_on_the_cpu(tmp_path: Path) -> None:
     assert "One step of esrgan-wgangp at size smoke on cpu" in page
     assert "| kernel | calls | ms | share |" in page
     assert "| bicubic |" in page
+    assert "| VGG16, conv5_3 | " in page

@@ -16,6 +16,7 @@ from benchmarks import (
     memory_prediction,
     scoring_speed,
     statistics_simulation,
+    step_profile,
     upscaling_speed,
     verdict_simulation,
 )
@@ -35,8 +36,11 @@ OTHERS: dict[str, Callable[[dict[str, Any]], str]] = {
     "upscaling_speed": upscaling_speed.as_markdown,
     "verdicts": verdict_simulation.markdown,
     "speed/feature-networks": feature_network_speed.markdown,
+    "speed/tiny-cpu-profile-esrgan-wgangp": step_profile.markdown,
+    "speed/tiny-cpu-profile-srgan": step_profile.markdown,
 }
 TESTED_ELSEWHERE = {"patch_store"}
+PROFILED = ("srgan", "esrgan-wgangp")
 
 
 def documents() -> list[str]:
@@ -126,6 +130,25 @@ def test_the_speed_of_training() -> None:
     small, large = (result(f"speed/{name}-cpu-data")["data"] for name in ("tiny", "paper"))
     crops = [f"{median(part['ratio']):.0f} at {part['hr_patch_size']}" for part in (small, large)]
     assert f"{crops[0]}x96; {crops[1]}x384" in text
+
+
+def test_where_a_step_spends_its_time() -> None:
+    profiles = {name: result(f"speed/tiny-cpu-profile-{name}") for name in PROFILED}
+
+    def share(name: str, *operators: str) -> str:
+        rows = profiles[name]["rows"]
+        parts = [row["share"] for row in rows if row["name"].startswith(operators)]
+        return f"{100 * sum(parts):.0f} %"
+
+    convolutions = ("aten::convolution_backward", "aten::mkldnn_convolution")
+    norms = ("aten::native_batch_norm",)
+    calls = {row["name"]: row["calls"] for row in profiles["esrgan-wgangp"]["rows"]}
+    text = prose("docs/speed.md")
+    srgan, wgan = (share(name, *convolutions) for name in PROFILED)
+    assert f"Convolutions take {srgan} of the SRGAN step and {wgan} of the WGAN-GP step" in text
+    assert f"batch normalisation takes {share('srgan', *norms)}" in text
+    assert f"PReLU's backward pass {share('srgan', 'aten::_prelu_kernel_backward')}" in text
+    assert f"{calls['aten::mul']:,} multiplications and {calls['aten::copy_']:,} copies" in text
 
 
 def test_the_memory_that_is_foretold() -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch._inductor import config as inductor
 
 from benchmarks.speed import ablation, precision, reference
 from benchmarks.speed.__main__ import main
@@ -225,6 +226,16 @@ def test_an_average_taken_tensor_by_tensor_is_the_same() -> None:
     assert all(torch.allclose(one[name], other[name]) for name in one if "num_batches" not in name)
 
 
+def test_cuda_graphs_are_asked_for_while_a_step_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(
+        ablation.ZooLoop, "step", lambda *_: asked.append(inductor.triton.cudagraphs)
+    )
+    ablation._Graphs.step(ablation._Graphs.__new__(ablation._Graphs), ((), []))
+    assert asked == [True]
+    assert not inductor.triton.cudagraphs
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("one", ablation.OPTIMISATIONS, ids=lambda one: one.title)
 def test_an_optimisation_is_taken_back(one: ablation.Optimisation) -> None:
@@ -232,7 +243,8 @@ def test_an_optimisation_is_taken_back(one: ablation.Optimisation) -> None:
         return specify("esrgan-wgangp", "smoke", settings=settings)
 
     loops = ablation._open_pair(one, specified, CPU)
-    if one.settings and one.title != "channels_last":  # the CPU has none of the others
+    only_on_a_gpu = bool(one.settings) and one.title != "channels_last"
+    if only_on_a_gpu or one.title == "CUDA graphs":
         assert loops is None
         return
     assert loops is not None

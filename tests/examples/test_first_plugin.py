@@ -1,4 +1,4 @@
-"""The five commands of docs/first-plugin.md, run as the page has them, from an empty folder."""
+"""The commands of docs/first-plugin.md, run as the page has them, from an empty folder."""
 
 from __future__ import annotations
 
@@ -10,15 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples.conftest import REPOSITORY
+from tests.test_docs_commands import run_blocks
 
-PAGE = REPOSITORY / "docs" / "first-plugin.md"
-BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def commands() -> list[str]:
-    """Return the lines of the page's first block of commands."""
-    return [str(line) for line in BLOCK.findall(PAGE.read_text(encoding="utf-8"))[0].splitlines()]
+BLOCKS = run_blocks("docs/first-plugin.md")
 
 
 def fingerprints(environment: Path) -> dict[str, str]:
@@ -37,7 +31,8 @@ def scored(table: str, name: str) -> bool:
 
 
 def test_there_are_five_commands_from_nothing_to_a_report() -> None:
-    assert [line.split()[1] for line in commands()] == ["new", "check", "train", "bench", "report"]
+    names = [line.split()[1] for line in BLOCKS[0].commands]
+    assert names == ["new", "check", "train", "bench", "report"]
 
 
 @pytest.mark.slow
@@ -56,8 +51,8 @@ def test_the_commands_of_the_page_run_from_an_empty_folder(
     }
     before = fingerprints(environment)
     assert before
-    printed = {}
-    for line in commands():
+    printed: dict[str, str] = {}
+    for line in (line for block in BLOCKS for line in block.commands):
         done = subprocess.run(
             ["bash", "-c", line],
             cwd=folder,
@@ -67,7 +62,7 @@ def test_the_commands_of_the_page_run_from_an_empty_folder(
             check=False,
         )
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
-        printed[line.split()[1]] = done.stdout
+        printed.setdefault(line.split()[1], done.stdout)
     assert fingerprints(environment) == before
     assert printed["new"].split() == ["my_net.py", "my_net.yaml", "test_my_net.py"]
     assert "FAILED" not in printed["check"]

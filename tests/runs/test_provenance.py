@@ -4,6 +4,7 @@ import importlib.metadata
 
 import pytest
 
+from zoo.runs import provenance
 from zoo.runs.provenance import versions
 
 
@@ -15,7 +16,8 @@ def test_a_checkout_that_is_not_installed_has_versions_too(monkeypatch: pytest.M
             raise importlib.metadata.PackageNotFoundError(package)
         return known(package)
 
-    monkeypatch.setattr("zoo.runs.provenance.version", version)
+    monkeypatch.setattr(provenance, "version", version)
+    monkeypatch.setattr(provenance, "_version", provenance._version.__wrapped__)
     found = versions()
     assert found["srgan-zoo"] == "not installed"
     assert found["timm"] == known("timm")

@@ -200,6 +200,26 @@ def test_tiles_follow_the_memory_there_is(monkeypatch: pytest.MonkeyPatch) -> No
     assert (small.num_tiles, large.num_tiles) == (1, 2)
 
 
+@pytest.mark.parametrize(
+    ("steps", "side", "is_whole"), [(120, 400, True), (120, 390, False), (4, 400, False)]
+)
+def test_what_sees_far_is_upscaled_whole_where_it_fits(
+    monkeypatch: pytest.MonkeyPatch, *, steps: int, side: int, is_whole: bool
+) -> None:
+    """Small tiles would save memory and compute much twice; the search for context takes long."""
+    searched = []
+
+    def find(*_: object) -> int:
+        searched.append(True)
+        return 16
+
+    monkeypatch.setattr(memory, "bytes_per_pixel", lambda *_: 1000.0)
+    monkeypatch.setattr(memory, "room_for_a_tile", lambda _: [400 * 240 * 1000, side**2 * 1000])
+    monkeypatch.setattr(tiles, "find_context", find)
+    _, tiling, _ = run(Upscaler(Blur(steps=steps)), noise(400, 400))
+    assert (tiling.num_tiles == 1, not searched) == (is_whole, is_whole)
+
+
 def test_a_tile_that_is_all_context_is_refused() -> None:
     with pytest.raises(RecipeError, match="use at least 64"):
         run(Upscaler(Blur(), tile=40), noise(100, 100))

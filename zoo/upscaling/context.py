@@ -40,29 +40,30 @@ MOST_PIXELS: Final = 1 << 40
 """More than any picture has."""
 
 
-def reach(network: Network, scale: int, device: torch.device) -> int | None:
+def reach(network: Network, scale: int, device: torch.device, most: int = MAX_REACH) -> int | None:
     """Return how many pixels of the input, at most, an output pixel depends on in one direction.
 
     Args:
         network: maps `(1, 3, h, w)` to `(1, 3, scale * h, scale * w)`.
         scale: upscaling factor.
         device: where the network is.
+        most: reach from which on the answer is None; saves the time of longer strips.
 
     Returns:
-        The reach in pixels, or None if it is more than `MAX_REACH` or the whole picture.
+        The reach in pixels, or None if it is more than `most` or the whole picture.
     """
-    across, side = _reach_along(network, scale, device, LEAST_LENGTH, turned=False)
+    across, side = _reach_along(network, scale, device, LEAST_LENGTH, most, turned=False)
     if across is None:
         return None
-    down, _ = _reach_along(network, scale, device, side, turned=True)
+    down, _ = _reach_along(network, scale, device, side, most, turned=True)
     return None if down is None else max(across, down)
 
 
 def _reach_along(
-    network: Network, scale: int, device: torch.device, side: int, *, turned: bool
+    network: Network, scale: int, device: torch.device, side: int, most: int, *, turned: bool
 ) -> tuple[int | None, int]:
     """Return the reach in one direction and the strip that showed it, from one of a length on."""
-    while side <= 2 * MAX_REACH:
+    while side <= max(2 * most, LEAST_LENGTH):
         strip = torch.full((1, 3, STRIP, side), 0.5, device=device)
         strip[..., side // 2] = torch.nan
         answer = network(strip.mT.contiguous() if turned else strip)

@@ -82,6 +82,10 @@ class Cost:
         """
         return self._pixels_in(room_for_a_tile(self._device)[-1], image)
 
+    def fits(self, image: Tensor) -> bool:
+        """Tell whether the whole picture may be upscaled at once."""
+        return self.most_pixels(image) >= image.shape[-2] * image.shape[-1]
+
     def tiles(self, image: Tensor, context: int) -> list[Tile]:
         """Return tiles that take no more memory than it takes to compute few pixels twice.
 

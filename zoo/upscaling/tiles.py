@@ -209,7 +209,7 @@ class Upscaler:
         longest = max(height, width)
         whole = squares(height, width, longest, 0)
         side = self._side(longest)
-        if side is None and len(self._cost.tiles(image, ALIGNMENT)) == 1:
+        if side is None and self._gains_nothing_from_tiles(image):
             return whole, 0
         if side is not None and side >= longest:
             return whole, 0
@@ -224,6 +224,19 @@ class Upscaler:
             return tiles, context
         self._tried = self._checked(side, context)
         return squares(height, width, self._tried, context), context
+
+    def _gains_nothing_from_tiles(self, image: Tensor) -> bool:
+        """Tell whether the whole picture fits, and small tiles would compute much of it twice."""
+        if len(self._cost.tiles(image, ALIGNMENT)) == 1:
+            return True
+        if self._context is not None or not self._cost.fits(image):
+            return False
+        # Of a network that sees further than this, tiles of any size would: the context that it
+        # needs is not looked for, which takes long.
+        enough = 2 * ALIGNMENT
+        while len(self._cost.tiles(image, enough)) > 1:
+            enough *= 2
+        return reach(self._generator, self.scale, self.device, enough) is None
 
     def _tiled(
         self,
