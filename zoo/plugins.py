@@ -38,8 +38,8 @@ class PackageRegistry:
     Attributes:
         name: what the package calls them.
         origin: the package.
-        file: its `registry.yaml`, None where it was not found.
-        error: why they cannot be used, None where nothing is known against them.
+        file: its `registry.yaml`, None if it was not found.
+        error: why they cannot be used, None if nothing is known against them.
     """
 
     name: str
@@ -49,7 +49,7 @@ class PackageRegistry:
 
 
 def plugins_disabled() -> bool:
-    """Tell whether `ZOO_DISABLE_PLUGINS=1` keeps installed plugins out."""
+    """Return whether `ZOO_DISABLE_PLUGINS=1` keeps installed plugins out."""
     return os.environ.get("ZOO_DISABLE_PLUGINS", "") not in ("", "0")
 
 
@@ -146,7 +146,7 @@ def require_registered(folder: str, name: str, origin: str | None, of: object) -
     Args:
         folder: key of `REGISTRIES`.
         name: of the component.
-        origin: where it came from then, as `str(Origin)`; None where nobody knows.
+        origin: where it came from then, as `str(Origin)`; None if it is unknown.
         of: what was made with it; it begins the explanation.
 
     Raises:

@@ -239,7 +239,7 @@ def _place(entry: Entry[Any]) -> str:
 
 
 def _same_component(entry: Entry[Any], component: type) -> bool:
-    """Tell whether an entry means this very class: its module is being imported, or again.
+    """Return whether an entry means this very class: its module is being imported, or again.
 
     An entry point may name its class by a package that only passes it on (`pkg:Net` for
     `pkg.nets:Net`).

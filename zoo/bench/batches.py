@@ -55,7 +55,7 @@ def decoded(images: Sequence[BenchImage], plan: Plan) -> Iterator[list[BenchImag
     """Yield the images of each batch, while threads decode those of the next.
 
     Args:
-        images: those in memory cost nothing here, others are decoded when they are asked for.
+        images: those in memory cost nothing here, others are decoded when they are requested.
         plan: numbers of images, batch by batch.
 
     Raises:

@@ -42,7 +42,7 @@ def trained_in(records: Iterable[Record]) -> dict[str, list[str]]:
 
 
 def mixed_precision(records: Iterable[Record]) -> str:
-    """Say why runs cannot be judged together where their precisions differ; empty where not."""
+    """Say why runs cannot be judged together where their precisions differ; empty if not."""
     found = trained_in(records)
     if len(found) < 2:
         return ""
@@ -54,7 +54,7 @@ def mixed_precision(records: Iterable[Record]) -> str:
 
 
 def differences(records: Iterable[Record], reference: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return, by target, where its budget is not the reference's; alike targets are left out.
+    """Return, by target, where its budget is not the reference's; alike targets are excluded.
 
     A key that one side lacks (the steps of the other kind of stage) is no difference.
     """

@@ -1,4 +1,4 @@
-"""What can be scored: a run, a baseline, a file of weights, a Python callable.
+"""What can be scored: a run, a baseline, a weights file, a Python callable.
 
 Each is a `Candidate`: what the record says of it, and how to get the network. Nothing is loaded
 before it is known that its record is missing.
@@ -57,7 +57,7 @@ class Candidate:
         target: what its record says it is.
         scale: its upscaling factor.
         load: returns the network or callable, on the CPU.
-        training: how it was trained, None where it was not.
+        training: how it was trained, None if it was not.
         error: why there is nothing to score; such a candidate becomes an error record.
         remark: what a reader of its scores must know, a phrase that follows its name.
         place: the file or directory it was read from, which names it where it cannot be read.
@@ -150,7 +150,7 @@ def _verdict(run: RecordedRun) -> Verdict:
 def weights_candidate(
     path: Path, generator: ComponentSpec, *, scale: int, name: str | None = None
 ) -> Candidate:
-    """Return a file of weights as a candidate.
+    """Return a weights file as a candidate.
 
     Args:
         path: `.safetensors`, or a PyTorch file of plain tensors.
@@ -307,7 +307,7 @@ def _settings(generator: ComponentSpec, scale: int) -> RecipeSettings:
 
 
 def _code(generator: str) -> str | None:
-    """Return the hash of a generator's code as it is now; None where it cannot be had."""
+    """Return the hash of a generator's code as it is now; None if it cannot be obtained."""
     try:
         return scoring_hash(GENERATORS.get(generator))
     except (UnknownNameError, PluginError):  # loading it says so

@@ -1,7 +1,7 @@
 """Which records stand beside each other, and what a row of theirs says.
 
 A comparison is one suite under one profile. Its rows share the protocol, the pixels of the suite
-and the networks behind its metrics; what does not is left out and said. Baselines and generators
+and the networks behind its metrics; what does not is excluded and said. Baselines and generators
 trained elsewhere have no profile and stand in every comparison of their suite.
 
 A cell is the mean over images of each seed, then over seeds. Its interval is Student's 95 % t
@@ -46,10 +46,10 @@ class Row:
     Attributes:
         target: name of the recipe, file or callable.
         kind: as in `zoo.bench.records.Target`.
-        profile: its profile; None where it has none.
+        profile: its profile; None if it has none.
         suite: name of the suite.
-        dataset: name of the dataset, `mean` for the suite's; None where none is known.
-        seeds: seeds scored; 0 where nothing was trained from a seed.
+        dataset: name of the dataset, `mean` for the suite's; None if none is known.
+        seeds: seeds scored; 0 if nothing was trained from a seed.
         images: images of the dataset, of all datasets in the mean.
         scores: by metric key; what is missing is not in it.
         cost: mean over seeds by cost key.
@@ -95,13 +95,13 @@ class Comparison:
 
     Attributes:
         suite: name of the suite.
-        profile: name of the profile, None where no run was scored.
+        profile: name of the profile, None if no run was scored.
         datasets: names of the suite's datasets, in its order.
         columns: what each score and cost means; scores first.
         score_keys: keys of `columns` that are scores of images.
         rows: by dataset in the suite's order, the mean last; baselines first.
         protocol: the protocol, networks and versions in one line.
-        notes: what is left out, missing or failed, and why.
+        notes: what is excluded, missing or failed, and why.
     """
 
     suite: str
@@ -210,7 +210,7 @@ def _columns(records: Sequence[Record], keys: Sequence[str]) -> dict[str, Column
 def _whole_suite(
     groups: Sequence[Sequence[Record]], datasets: Sequence[str], notes: list[str]
 ) -> bool:
-    """Tell whether the suite has a mean: every target that did not fail has every dataset."""
+    """Return whether the suite has a mean: every target that did not fail has every dataset."""
     scored = [record for group in groups for record in group if record.error is None]
     whole = bool(scored)
     for record in sorted(scored, key=lambda record: record.key):
@@ -234,7 +234,7 @@ def _rows(
     whole: bool,
     notes: list[str],
 ) -> list[Row]:
-    """Return the rows of one target: one a dataset, and the mean of a whole suite."""
+    """Return the rows of one target: one for each dataset, and the mean of a whole suite."""
     scored = [record for record in group if record.error is None]
     first = group[0].target
     failed = [record for record in group if record.error is not None]
@@ -270,7 +270,7 @@ def _rows(
 
 
 def _seed_means(parts: Sequence[DatasetScores], key: str, *, seeds: int) -> list[float] | None:
-    """Return the mean over images of each seed; None where an image or a seed lacks the score."""
+    """Return the mean over images of each seed; None if an image or a seed lacks the score."""
     names = {tuple(image.name for image in part.images) for part in parts}
     if not parts or len(parts) < seeds or len(names) > 1 or () in names:
         return None
@@ -288,7 +288,7 @@ def _lack(records: Sequence[Record], key: str) -> str:
 
 
 def _over_datasets(values: Sequence[list[float] | None]) -> list[float] | None:
-    """Return the unweighted mean over datasets of each seed; None where a dataset lacks it."""
+    """Return the unweighted mean over datasets of each seed; None if a dataset lacks it."""
     present = [of_dataset for of_dataset in values if of_dataset is not None]
     if len(present) < len(values):
         return None

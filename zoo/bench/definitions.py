@@ -1,6 +1,6 @@
 """Definitions of suites: what a suite's YAML file says, found by name or path, and checked.
 
-A suite names datasets, a scale, metrics and the pictures of the report. Files are read like the
+A suite names datasets, a scale, metrics and the images of the report. Files are read like the
 registry: mistakes are reported all at once, each with its line, and nothing in them can run code.
 
 Not here: the images (`zoo.bench.suites`).
@@ -47,12 +47,12 @@ Crop = Annotated[tuple[int, int, int, int], Strict(strict=False), AfterValidator
 
 
 class GalleryEntry(Model):
-    """A picture of the report.
+    """An image of the report.
 
     Attributes:
         dataset: a dataset of the suite.
         image: its name; in a file also its position in the dataset, counted from 1.
-        crop: x, y, width and height of the part that is shown enlarged, in HR pixels.
+        crop: x, y, width and height of the part that is shown upscaled, in HR pixels.
     """
 
     dataset: DatasetName
@@ -64,7 +64,7 @@ class SuiteFile(Model):
     """A suite as its file holds it.
 
     Attributes:
-        degradation: how LR files came about, where there are any. `bicubic`: they are the HR images
+        degradation: how LR files came about, if there are any. `bicubic`: they are the HR images
             made small by MATLAB's bicubic, and a dataset whose files are not is refused. `given`:
             they are used as they are, and a difference from that is said.
     """
@@ -94,7 +94,7 @@ class Definition:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Registered names of its metrics: those it names, else those that come with zoo."""
+        """Registered names of its metrics: those it names, else those that are included in zoo."""
         if self.content.metrics is not None:
             return self.content.metrics
         return tuple(name for name in BUILTINS if name not in ON_REQUEST)
@@ -108,7 +108,7 @@ def suite_folder() -> Path:
 
 
 def suite_names() -> list[str]:
-    """Return the names of the suites that come with zoo, sorted."""
+    """Return the names of the suites that are included in zoo, sorted."""
     return sorted(path.stem for path in suite_folder().glob("*.yaml"))
 
 

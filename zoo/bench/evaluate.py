@@ -112,11 +112,11 @@ class Scorer:
         }
 
     def metric(self, name: str) -> Metric | None:
-        """Return the metric of that name; None where it is not scored by, or cannot be computed."""
+        """Return the metric of that name; None if it is not scored by, or cannot be computed."""
         return self._metrics.get(metric_key(name))
 
     def key(self, candidate: Candidate) -> str:
-        """Return the hash of everything that shapes a candidate's record."""
+        """Return the hash of everything that affects a candidate's record."""
         target = candidate.target.model_dump(mode="json", exclude={"command", "name"})
         training = None if candidate.training is None else candidate.training.model_dump()
         return identity_hash(

@@ -60,15 +60,15 @@ class Evidence:
         unit: of the effect, empty for a share.
         is_share: whether the effect is a share of the reference or of the runs.
         is_counted: whether it is a count, which nothing is estimated of.
-        effect: changed minus reference; None where `problem` says why.
-        problem: why nothing can be tested and what to do; empty where it can.
+        effect: changed minus reference; None if `problem` says why.
+        problem: why nothing can be tested and what to do; empty if it can.
         command: what scores both sides again.
         smallest_p: the smallest p-value that so many runs could have.
         own: the changed side's own value, where the claim asks for its sign.
         shares: runs that say yes and all runs, of both sides, where the metric is yes or no.
         per_seed: the effect of each seed.
         seconds: training time of both sides.
-        notes: what was left out.
+        notes: what was excluded.
         stand_ins: which other feature network a side was trained with than its loss is named for.
         networks: by which feature networks the loss of one side alone compares.
     """

@@ -8,7 +8,7 @@ ch. 5):
 - the main effect of A is the mean of all cells with A at its second level, less that of the others:
   sum(a y) / 2^(k-1);
 - the interaction of A and B is half the difference of A's effects at the two levels of B:
-  sum(a b y) / 2^(k-1). It is 0 where both add up.
+  sum(a b y) / 2^(k-1). It is 0 if both add up.
 
 Every run serves every effect: 16 cells of 3 seeds say as much of each factor as a comparison of 24
 runs with 24 would. The p-values of a metric are corrected over its effects (Holm).
@@ -56,7 +56,7 @@ class Effect:
         factors: one name or two.
         levels: first and second level of each factor; the effect is second less first.
         interval: the effect with its interval over seeds and images.
-        p_value: corrected over the effects of the metric; None where nothing was tested.
+        p_value: corrected over the effects of the metric; None if nothing was tested.
         per_seed: the effect in each seed.
     """
 
@@ -82,18 +82,18 @@ class FactorialResult:
     """All effects of a factorial on one metric.
 
     Attributes:
-        metric: as it was asked for.
+        metric: as it was requested.
         label: the metric's name in tables.
         unit: of the effects.
-        higher_is_better: the metric's direction, None where neither is better.
+        higher_is_better: the metric's direction, None if neither is better.
         factors: first and second level of each factor.
         effects: main effects, then two-way interactions, in the order of the factors; empty
             where something is missing.
-        problem: what is missing and the command that makes it; empty where nothing is.
+        problem: what is missing and the command that makes it; empty if nothing is.
         num_seeds: seeds that all cells share.
         num_images: images that all cells share.
         seconds: training time of all cells.
-        notes: what was left out.
+        notes: what was excluded.
         sentence: the answer in one sentence.
     """
 

@@ -1,7 +1,7 @@
 """Records: one generator's per-image scores on one suite, with everything they depend on.
 
 A record is one JSON file, `<records>/<suite>/<target>-<key>.json`, with a digest of itself. Its key
-is a hash of everything that shapes its numbers (weights, code, suite pixels, protocol, metrics):
+is a hash of everything that affects its numbers (weights, code, suite pixels, protocol, metrics):
 work with a key that is there already is not done again, and a changed protocol has other keys.
 Nothing in it is changed afterwards but its place in the order of its folder. Tables, claims and the
 report are made from records alone.
@@ -52,9 +52,9 @@ class Column(Part):
 
     Attributes:
         label: heading of its column.
-        unit: unit of the value, empty where it has none.
-        higher_is_better: the direction; None where neither is better.
-        value_range: smallest and largest possible value, where there is one.
+        unit: unit of the value, empty if it has none.
+        higher_is_better: the direction; None if neither is better.
+        value_range: smallest and largest possible value, if there is one.
         unavailable: why it could not be computed here and what to do; its cells are empty.
         provenance: what it depends on beyond the protocol, hashes of weights among it.
     """
@@ -79,8 +79,8 @@ class Target(Part):
         seed: the seed of a run; None otherwise.
         generator: name and arguments of the generator, empty for a callable.
         code_sha256: of the code of the generator, as it was scored; None for a callable.
-        weights_sha256: of the file of weights.
-        identity_sha256: of everything that shaped a run.
+        weights_sha256: of the weights file.
+        identity_sha256: of everything that affected a run.
         pretraining_sha256: the identity of its pretraining, where it has one.
         command: how to make it again.
         variant: in what a run is not its recipe's under its profile, as `--set` writes it.
@@ -118,7 +118,7 @@ class DatasetScores(Part):
 
     Attributes:
         degradation: how its LR files differ from the HR images made small by MATLAB's bicubic, in
-            words; None where they do not, and where zoo made them.
+            words; None if they do not, and where zoo made them.
     """
 
     name: str
@@ -135,7 +135,7 @@ class Curves(Part):
         scores: validation scores by metric key (`psnr_y`, `haarpsi`), one for each step.
         train_steps: generator updates done at each logged training row.
         signals: logged training values by their key in `metrics.jsonl` (`discriminator_total`,
-            `gradient_adversarial`), one for each training row; None where a row lacks it.
+            `gradient_adversarial`), one for each training row; None if a row lacks it.
     """
 
     steps: tuple[int, ...] = ()
@@ -155,7 +155,7 @@ class TrainingSummary(Part):
         budget: what must be alike for runs to be compared, see `zoo.bench.budget`.
         curves: values over time.
         components: provenance of its components' weights, random ones among them.
-        num_images: photographs it was trained on; None where its run does not say.
+        num_images: images it was trained on; None if its run does not say.
     """
 
     steps: int
@@ -189,7 +189,7 @@ class Record(Part):
 
     Attributes:
         schema_name: which form of record this is.
-        key: hash of everything that shapes the numbers (`zoo.bench.evaluate.Scorer.key`).
+        key: hash of everything that affects the results (`zoo.bench.evaluate.Scorer.key`).
         protocol: version of the protocol the numbers follow.
         suite: name of the suite.
         suite_sha256: of the suite's definition and its images' pixels.
@@ -198,8 +198,8 @@ class Record(Part):
         columns: what each score and cost means, by key.
         datasets: scores by dataset and image, in the suite's order.
         cost: parameters, operations, memory and time, by key; see `zoo.bench.cost`.
-        training: how the run went, None where nothing was trained.
-        pictures: pictures kept for the report.
+        training: how the run went, None if nothing was trained.
+        pictures: images kept for the report.
         error: why scoring or training failed; such a record has no scores.
         provenance: device, versions, git revision, time, command and seconds of the scoring.
         order: where it stands among the records of its folder: microseconds since 1970 by the
@@ -257,7 +257,7 @@ def what_scored(provenance: Mapping[str, str]) -> dict[str, str]:
 
 
 def record_path(root: Path, record: Record) -> Path:
-    """Return where a record lies below a folder of records.
+    """Return where a record is below a folder of records.
 
     What failed has one place a target, for it is no result: it is replaced when it fails again, and
     goes when it is scored.

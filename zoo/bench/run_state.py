@@ -32,7 +32,7 @@ class RunState:
         state: `finished`: it can be scored; `diverged`: it or its pretraining met a value that is
             not finite, which is an end too; `begun` or `missing`: training makes it; `other`: a
             run with other settings is there; `damaged`: what is there cannot be read.
-        path: the run's directory; None where nothing is scored or told from it.
+        path: the run's directory; None if nothing is scored or told from it.
         reason: why it cannot be scored, and the remedy where training is none.
         can_be_mended: whether it is finished, but its weights are damaged and a checkpoint is there
             to make them from again.

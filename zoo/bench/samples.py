@@ -48,7 +48,7 @@ class Paired:
 def of_recipe(records: Iterable[Record], recipe: str) -> list[Record]:
     """Return the runs of a recipe, or its record where it needs no training.
 
-    A file of weights or a function may bear the name of a recipe; it is not that recipe. Nor is a
+    A weights file or a function may bear the name of a recipe; it is not that recipe. Nor is a
     run of it with other settings, whose name says so (`zoo.bench.naming`).
     """
     return [
@@ -60,7 +60,7 @@ def of_recipe(records: Iterable[Record], recipe: str) -> list[Record]:
 
 
 def not_recipes(records: Iterable[Record], recipes: Iterable[str] | None = None) -> list[str]:
-    """Say which runs are not their recipes' under their profiles, and so left out of what judges.
+    """Say which runs are not their recipes' under their profiles, and so excluded of what judges.
 
     Args:
         records: of any kind.
@@ -91,7 +91,7 @@ def scores_of(records: Iterable[Record], family: Family, key: str) -> Scores:
     """Return the scores of one recipe by seed and image; a run without any has no entry.
 
     Args:
-        records: of one recipe, at most one a seed.
+        records: of one recipe, at most one for each seed.
         family: what the number is measured of.
         key: its key in records.
     """
@@ -121,7 +121,7 @@ def pair(sides: Sequence[Scores]) -> Paired:
 
 
 def not_shared(sides: Sequence[Scores], paired: Paired) -> list[str]:
-    """Say which seeds and images are left out because not every recipe has them."""
+    """Say which seeds and images are excluded because not every recipe has them."""
     notes = []
     everyone = {seed for side in sides for seed in side if seed is not None}
     lonely = sorted(everyone - set(paired.seeds))

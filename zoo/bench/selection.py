@@ -17,11 +17,11 @@ from zoo.runs.changes import differences as changes
 from zoo.runs.changes import shaping_of
 
 _COMPONENT = ("weights", "sha256", "plugin_sha256")
-"""What the provenance of a component says that shapes a run."""
+"""What the provenance of a component says that affects a run."""
 
 
 def comparable(records: Iterable[Record]) -> tuple[list[Record], dict[str, list[str]]]:
-    """Return the newest comparable records, and by suite what was left out.
+    """Return the newest comparable records, and by suite what was excluded.
 
     Kept is what follows the newest protocol among the records and was scored on the pixels of its
     suite's newest record, each target, seed and profile once. Scores by another network than the
@@ -102,7 +102,7 @@ def _seedless(spec: Any) -> Any:
 
 
 def told_spec(target: Target) -> RunSpec | None:
-    """Return all that a run was told but its seed; None where its record does not say it."""
+    """Return all that a run was told but its seed; None if its record does not say it."""
     try:
         spec = RunSpec.model_validate_json(json.dumps(target.spec))
     except ValueError:  # an older record, or no specification

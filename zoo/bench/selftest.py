@@ -72,7 +72,7 @@ class SelfTestError(IntegrityError):
 
 
 def why_unchecked(dataset: str, scale: int) -> str | None:
-    """Return why a dataset has no published value to be held against, None where it has one."""
+    """Return why a dataset has no published value to be compared with, None if it has one."""
     if (dataset, scale) in PUBLISHED:
         return None
     if dataset in KNOWN_SETS:

@@ -21,7 +21,7 @@ def describe(
     Args:
         evidence: what was found.
         verdict: the verdict on it.
-        p_value: corrected, None where nothing was tested.
+        p_value: corrected, None if nothing was tested.
         num_tests: claims tested together.
     """
     effect = evidence.effect

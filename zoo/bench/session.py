@@ -1,7 +1,7 @@
-"""One benchmark: what is asked for, what can be scored of it, and the records of it.
+"""One benchmark: what is requested, what can be scored of it, and the records of it.
 
 Nothing is trained here. A run that is not there is listed with the command that makes it; one
-that fails becomes an error record, and the rest go on.
+that fails becomes an error record, and the rest continue.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ CHECKED = ("psnr_y", "ssim_y")
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A run that was asked for and is not there.
+    """A run that was requested and is not there.
 
     Attributes:
         spec: the run.
@@ -141,10 +141,10 @@ def self_test(suite: Suite, lpips: Metric | None = None) -> dict[str, str]:
 
     Args:
         suite: what is scored on.
-        lpips: LPIPS on AlexNet, to be tested too; None where it is not scored.
+        lpips: LPIPS on AlexNet, to be tested too; None if it is not scored.
 
     Returns:
-        For each dataset what came out, or why it has no published value to be held against.
+        For each dataset what came out, or why it has no published value to be compared with.
 
     Raises:
         IntegrityError: if a published value is missed; the message says which link is off.
@@ -174,7 +174,7 @@ def passed_before(baselines: Sequence[Candidate], scorer: Scorer) -> dict[str, s
     """Return what the self-test found when a baseline was scored with this very software.
 
     Empty where no baseline was, or where the software has changed since: versions, git revision, or
-    a checkout with uncommitted changes, of which nobody knows what they change.
+    a checkout with uncommitted changes, of which it is unknown what they change.
     """
     here, code = versions(), revision()
     if code is not None and code["dirty"]:

@@ -7,7 +7,7 @@ recipes is therefore an array `difference[seed, image]` with three sources of va
     variance = seed variance / S + image variance / I + residual variance / (S I).
 
 Three seeds are few. A percentile bootstrap over them holds the truth in some 86 % of all cases
-where it promises 95 %, so the bootstrap here gives the standard error, and a t distribution the
+where it guarantees 95 %, so the bootstrap here gives the standard error, and a t distribution the
 tails:
 
 1. Seeds and images are resampled independently with replacement (Owen, The pigeonhole bootstrap,
@@ -64,10 +64,10 @@ class Interval:
 
     Attributes:
         estimate: the mean.
-        low: lower end; None where the data allow no interval, as with one seed.
+        low: lower end; None if the data allow no interval, as with one seed.
         high: upper end, or None.
         level: probability with which such intervals hold the truth.
-        p_value: two-sided, of the hypothesis that the truth is 0; None where there is no test.
+        p_value: two-sided, of the hypothesis that the truth is 0; None if there is no test.
         num_seeds: seeds it rests on, of the side that has fewer.
         num_images: images it rests on, 1 for numbers of a whole run.
     """
@@ -214,7 +214,7 @@ def decidable(smallest: Sequence[float], level: float) -> list[bool]:
     """Return which of several tests could be decided at all beside the others (Tarone 1990).
 
     Few runs have few outcomes, and the smallest p-value among these may be too large for the
-    correction. Such a test is left out, so that it does not weaken the others. The smallest
+    correction. Such a test is excluded, so that it does not weaken the others. The smallest
     p-values depend on the number of runs alone, not on what these scored, so the level still holds.
 
     Args:

@@ -2,7 +2,7 @@
 
 Opening a suite finds its images, decodes each once, several at a time, and hashes its pixels, so
 that a damaged image is known before the first score: a dataset is scored whole or not at all, and
-the rest goes on.
+the rest continues.
 
 Not here: a suite's file (`zoo.bench.definitions`), where datasets lie (`zoo.data.pairs`), scoring
 (`zoo.bench.evaluate`), whether bicubic interpolation scores on the images what is published
@@ -46,7 +46,7 @@ class BenchImage:
         lr_image: `(H/scale, W/scale, 3)` or `(H/scale, W/scale)`, uint8.
         hr_sha256: of the shape and pixels of `hr_image`.
         lr_sha256: of the shape and pixels of `lr_image`.
-        lr_file: the file it was read from, None where zoo made it.
+        lr_file: the file it was read from, None if zoo made it.
     """
 
     name: str
@@ -58,13 +58,13 @@ class BenchImage:
 
 
 class SuiteDataset(Sequence[BenchImage]):
-    """A dataset of a suite: a sequence of its images, decoded as they are asked for.
+    """A dataset of a suite: a sequence of its images, decoded as they are requested.
 
     Attributes:
         name: the dataset's name.
-        skipped: why it has no images, None where it has.
+        skipped: why it has no images, None if it has.
         degradation: how its LR files differ from the HR images made small by MATLAB's bicubic, in
-            words; None where they do not, and where zoo made them.
+            words; None if they do not, and where zoo made them.
         names: the images' names, in order.
     """
 
@@ -116,12 +116,12 @@ class SuiteDataset(Sequence[BenchImage]):
 
 @dataclass(frozen=True, slots=True)
 class GalleryPicture:
-    """A picture of the report.
+    """An image of the report.
 
     Attributes:
         dataset: the dataset of the suite.
         image: the image's name in it.
-        crop: x, y, width and height of the part that is shown enlarged, in HR pixels.
+        crop: x, y, width and height of the part that is shown upscaled, in HR pixels.
     """
 
     dataset: str
@@ -138,9 +138,9 @@ class Suite:
         summary: one line.
         scale: upscaling factor.
         datasets: in the order of its file; one that is not usable is skipped, with its reason.
-        gallery: pictures of the report, of datasets that are not skipped.
+        gallery: images of the report, of datasets that are not skipped.
         metrics: registered names.
-        sha256: of all that shapes scores and pictures: scale, datasets, pixels, gallery.
+        sha256: of everything that affects scores and images: scale, datasets, pixels, gallery.
     """
 
     name: str
@@ -264,7 +264,7 @@ def _load_and_compare(pair: Pair, scale: int) -> tuple[BenchImage, Difference | 
 def _degradation(
     dataset: SuiteDataset, differences: Mapping[str, Difference], pairs: Sequence[Pair], said: str
 ) -> str | None:
-    """Say how a dataset's LR files differ from bicubic ones, None where they do not.
+    """Say how a dataset's LR files differ from bicubic ones, None if they do not.
 
     Raises:
         DataError: if they do, and the suite has said that they are bicubic.
@@ -289,7 +289,7 @@ def _degradation(
 def _resolve_gallery(
     definition: Definition, datasets: Iterable[SuiteDataset]
 ) -> tuple[GalleryPicture, ...]:
-    """Give each picture its name; check that it exists and has its crop."""
+    """Give each image its name; check that it exists and has its crop."""
     by_name = {dataset.name: dataset for dataset in datasets}
     problems, resolved = [], []
     for index, entry in enumerate(definition.content.gallery):
@@ -306,7 +306,7 @@ def _resolve_gallery(
 
 
 def _find_picture(entry: GalleryEntry, dataset: SuiteDataset) -> tuple[str, str]:
-    """Return the name of a picture and what is wrong with it, an empty string if nothing is."""
+    """Return the name of an image and what is wrong with it, an empty string if nothing is."""
     if isinstance(entry.image, int):
         if entry.image > len(dataset):
             return "", f"{dataset.name} has {len(dataset)} images, no number {entry.image}"

@@ -63,7 +63,7 @@ def dataframe(records: Iterable[Record]) -> pd.DataFrame:
     `width`, one float a metric key (NaN where missing), `random_weights` (components trained with
     such, by name), `error`, `skipped`. A failed record has one row with its `error`, a skipped
     dataset one with its reason; both have no `image`.
-    `attrs["notes"]` says what was left out because it cannot be compared.
+    `attrs["notes"]` says what was excluded because it cannot be compared.
     """
     kept, notes = comparable(records)
     keys = score_keys(kept)
@@ -79,7 +79,7 @@ def summary(records: Iterable[Record], *, order: Sequence[str] = ()) -> pd.DataF
 
     Columns: `target`, `kind`, `profile`, `suite`, `dataset`, `seeds`, `n` (images); for each
     metric key its mean and the ends of its interval over seeds (`psnr_y`, `psnr_y_low`,
-    `psnr_y_high`), NaN where there is none; a float for each cost key; `random_weights`, names of
+    `psnr_y_high`), NaN if there is none; a float for each cost key; `random_weights`, names of
     the components trained with such; `error`, `skipped`.
     `attrs["notes"]` and `attrs["protocol"]` have what the tables of text say below.
     """
@@ -105,7 +105,7 @@ def json_rows(records: Iterable[Record], *, order: Sequence[str] = ()) -> list[d
 def terminal_tables(
     records: Iterable[Record], *, order: Sequence[str] = (), width: int | None = None
 ) -> list[TableText]:
-    """Return tables for a terminal: one a dataset, the mean of a whole suite, and the costs.
+    """Return tables for a terminal: one for each dataset, the mean of a whole suite, and the costs.
 
     Args:
         records: what to show.
@@ -134,7 +134,7 @@ def grids(
     narrow: bool = False,
     noted: str = "last",
 ) -> list[Grid]:
-    """Return the tables of a comparison: one a dataset, the mean, the costs.
+    """Return the tables of a comparison: one for each dataset, the mean, the costs.
 
     Args:
         comparison: what to show.
@@ -217,7 +217,7 @@ def _fitted(comparison: Comparison, width: int | None) -> list[TableText]:
 
 
 def _fit(tables: Sequence[TableText], width: int) -> bool:
-    """Tell whether the tables of scores fit; nothing can be left out of that of costs."""
+    """Return whether the tables of scores fit; nothing can be excluded of that of costs."""
     return all(drawn_width(table) <= width for table in tables if table.columns[1:2] == ("seeds",))
 
 

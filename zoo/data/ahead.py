@@ -23,7 +23,7 @@ def ahead(
 ) -> Iterator[_Result]:
     """Yield the result of each item in order, while threads work on the next.
 
-    Beside the result at hand, no more than one a thread is made before it is asked for.
+    Beside the result at hand, no more than one a thread is made before it is requested.
 
     Args:
         work: called in a thread; what it raises is raised when its result is due.

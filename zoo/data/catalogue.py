@@ -25,12 +25,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """One file to fetch.
+    """One file to download.
 
     Attributes:
         url: where its publisher serves it.
         known_hash: `sha256:` or, where its publisher gives nothing better, `md5:` and digits.
-        num_bytes: its size; None where its publisher does not say, and only the hash decides.
+        num_bytes: its size; None if its publisher does not say, and only the hash decides.
         parts: the folders of images taken from it.
     """
 
@@ -52,7 +52,7 @@ class Dataset:
     Attributes:
         name: what `zoo data get` takes.
         description: one line.
-        licence: the rights, shown before anything is fetched.
+        licence: the rights, shown before anything is downloaded.
         homepage: where its authors describe it.
         archives: the files.
     """
@@ -65,7 +65,7 @@ class Dataset:
 
     @property
     def num_bytes(self) -> int | None:
-        """Size of all archives together, None where one is not known."""
+        """Size of all archives together, None if one is not known."""
         sizes = [archive.num_bytes for archive in self.archives if archive.num_bytes is not None]
         return sum(sizes) if len(sizes) == len(self.archives) else None
 

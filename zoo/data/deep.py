@@ -48,10 +48,10 @@ _HARMLESS: Final = (
 
 
 def needs_deep_reader(header: PillowImage.Image) -> bool:
-    """Tell whether a picture has more bits than Pillow would keep.
+    """Return whether an image has more bits than Pillow would keep.
 
     Args:
-        header: opened by Pillow and not loaded. Single-channel pictures it reads whole.
+        header: opened by Pillow and not loaded. Single-channel images it reads whole.
     """
     if header.format == "PPM":
         return _highest_of_pnm(header) > _MOST_OF_8_BITS
@@ -63,7 +63,7 @@ def needs_deep_reader(header: PillowImage.Image) -> bool:
 
 
 def is_cut_wrongly(header: PillowImage.Image) -> bool:
-    """Tell whether Pillow would take more than 8 bits wrongly, and not only cut them to 8.
+    """Return whether Pillow would take more than 8 bits wrongly, and not only cut them to 8.
 
     Args:
         header: opened by Pillow and not loaded.
@@ -83,7 +83,7 @@ def read_deep(path: Path, header: PillowImage.Image) -> Deep:
         is never multiplied into the colours.
 
     Raises:
-        DataError: if it is a TIFF of another kind, or less or more than the whole picture is there.
+        DataError: if it is a TIFF of another kind, or less or more than the whole image is there.
     """
     readers = {"PNG": _read_png, "PPM": _read_pnm}
     pixels = readers.get(str(header.format), _read_tiff)(path, header)
@@ -128,7 +128,7 @@ def deep_levels(piece: PillowImage.Image, picture: PillowImage.Image) -> Deep:
     """Return the levels of grey that Pillow holds in 16 bits, `(H, W)` in 0..65535.
 
     Args:
-        piece: a part of the picture, of a mode that begins with `I;16`.
+        piece: a part of the image, of a mode that begins with `I;16`.
         picture: the whole one as it was opened: of a TIFF it knows what its levels mean.
     """
     levels: Deep = np.asarray(piece).astype(np.uint16)
@@ -140,7 +140,7 @@ def deep_levels(piece: PillowImage.Image, picture: PillowImage.Image) -> Deep:
 
 
 def tiff_tags(picture: PillowImage.Image) -> Mapping[int, Any]:
-    """Return the tags of a TIFF as Pillow opened it, none of another picture."""
+    """Return the tags of a TIFF as Pillow opened it, none of another image."""
     tags: Mapping[int, Any] = getattr(picture, "tag_v2", {})
     return tags
 
@@ -168,7 +168,7 @@ def _highest_of_pnm(header: PillowImage.Image) -> int:
 
 
 def _require_bounded(path: Path, deflated: Iterable[bytes], most: int) -> None:
-    """Raise if a stream inflates to more bytes than its picture has, before they fill the memory.
+    """Raise if a stream inflates to more bytes than its image has, before they fill the memory.
 
     The readers below inflate a whole chunk at once, and 2 MB of one may hold 2 GB.
     """

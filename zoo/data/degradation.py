@@ -60,7 +60,7 @@ def difference(lr_image: Image, hr_image: Image, scale: int) -> Difference | Non
         scale: the factor.
 
     Returns:
-        None where they are the same up to rounding.
+        None if they are the same up to rounding.
     """
     own = downscale(hr_image, scale)
     distance = np.abs(lr_image.astype(np.int16) - own)

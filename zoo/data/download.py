@@ -63,7 +63,7 @@ class ResumingDownloader:
         self._session = session
 
     def __call__(self, url: str, output_file: str, _pooch: object) -> None:
-        """Fetch `url` and move it to `output_file` once it has the right size.
+        """Download `url` and move it to `output_file` once it has the right size.
 
         Raises:
             IntegrityError: if it has another size, or its server states one above `MAX_BYTES`.
@@ -158,7 +158,7 @@ class ResumingDownloader:
 
 
 def _announced_size(headers: Mapping[str, str], *, goes_on: bool) -> int | None:
-    """Return the size of the whole file as its server states it, None where it does not."""
+    """Return the size of the whole file as its server states it, None if it does not."""
     stated = headers.get("Content-Range", "") if goes_on else headers.get("Content-Length", "")
     digits = stated.rpartition("/")[2]
     return int(digits) if digits.isascii() and digits.isdigit() else None
@@ -175,15 +175,15 @@ def fetch(
     pause_seconds: float = 1.0,
     session: requests.Session | None = None,
 ) -> Path:
-    """Fetch one file into a folder; a file that is there and right is not fetched again.
+    """Download one file into a folder; a file that is there and right is not downloaded again.
 
     Args:
         url: where it is.
         folder: where it goes, under its own name.
-        known_hash: `sha256:` or `md5:` and hexadecimal digits; None where none is known, and the
+        known_hash: `sha256:` or `md5:` and hexadecimal digits; None if none is known, and the
             caller compares what comes with what is.
-        num_bytes: its size; None where only its hash is known, and its server states the size.
-        progress: called with (bytes there, bytes in all); the latter is 0 where nobody tells it.
+        num_bytes: its size; None if only its hash is known, and its server states the size.
+        progress: called with (bytes there, bytes in all); the latter is 0 if nobody tells it.
         attempts: how often to try again while the server breaks off.
         pause_seconds: waiting time before the second attempt; it doubles each time.
         session: sends the requests, with its certificates and proxies; None for a plain one.
@@ -244,7 +244,7 @@ def _reason(error: BaseException) -> BaseException:
 
 
 def part_name(name: str) -> str:
-    """Return the name of what has come of a file that is being fetched."""
+    """Return the name of what has come of a file that is being downloaded."""
     return fitting_name(name, ".part")
 
 

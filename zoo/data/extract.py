@@ -1,7 +1,7 @@
 """Unpacking archives that others made, so that nothing lands outside the folder meant for it.
 
 Entries with absolute names, `..`, links or devices are refused, and so are more entries or bytes
-than a dataset can have. Not here: fetching (`zoo.data.download`), placing (`zoo.data.install`).
+than a dataset can have. Not here: downloading (`zoo.data.download`), placing (`zoo.data.install`).
 """
 
 from __future__ import annotations

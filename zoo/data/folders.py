@@ -1,4 +1,4 @@
-"""Which files of a folder are taken as photographs, and which are left out and why.
+"""Which files of a folder are taken as images, and which are excluded and why.
 
 Folders of this field often hold each image twice, high and low resolution: `GT` and `LQ`, `HR` and
 `LR_bicubic/X4`. Low-resolution images are no ground truth. They are told by the name of a folder,
@@ -48,7 +48,7 @@ class Found:
     left_out: Reasons
 
     def lines(self) -> list[str]:
-        """Return what was taken and left out in words, a line a folder and reason."""
+        """Return what was taken and excluded in words, one line for each folder and reason."""
         taken = Counter(path.parent for path in self.taken)
         lines = _first([f"{at}: {_images(n)} taken" for at, n in taken.items()], "folders")
         *_, parent, name = ("", "", *self.top.resolve().parts)
@@ -59,13 +59,13 @@ class Found:
         return [*lines, *self.left_out_lines()]
 
     def left_out_lines(self) -> list[str]:
-        """Return what was left out in words, a line a folder and reason."""
+        """Return what was excluded in words, one line for each folder and reason."""
         lines = [f"{at}: {count} left out: {why}" for (at, why), count in self.left_out.items()]
         return _first(lines, "folders and reasons")
 
 
 def find_images(directory: Path) -> Found:
-    """Find the images of `directory/HR`, else all below `directory`, and say what is left out.
+    """Find the images of `directory/HR`, else all below `directory`, and say what is excluded.
 
     What is an image is told by the suffix. Hidden folders and links to folders are not entered.
 
@@ -159,7 +159,7 @@ def _low_series(paths: Sequence[Path]) -> dict[_Series, _Series]:
 
 
 def _all_smaller(pairs: Iterable[tuple[Path, Path | None]]) -> bool:
-    """Tell whether each first image is its second one made small by one whole factor."""
+    """Return whether each first image is its second one made small by one whole factor."""
     factors = set()
     for low, high in pairs:
         if high is None:

@@ -10,8 +10,8 @@ Pillow decodes (torchvision's decoder crashes the process on damaged files), beh
 - 16 bits become 8 by dropping the low byte (what Pillow itself does for 16-bit RGB); 9 to 15 bits
   are stretched to 16 first;
 - what Pillow would read wrongly is read by `zoo.data.deep`, or refused;
-- alpha is dropped and the stored colours kept: a photograph has no background to be laid on;
-- of an animation or a multi-page file the first picture is used.
+- alpha is dropped and the stored colours kept: an image has no background to be laid on;
+- of an animation or a multi-page file the first image is used.
 
 Not here: which files make a dataset (`zoo.data.sources`), resizing (`zoo.data.resize`).
 """
@@ -231,7 +231,7 @@ def open_checked(path: Path, max_pixels: int = MAX_PIXELS) -> PillowImage.Image:
         max_pixels: largest number of pixels accepted.
 
     Raises:
-        DataError: if the picture is larger, or the file is none or too long.
+        DataError: if the image is larger, or the file is none or too long.
         OSError: if it cannot be read.
     """
     require_file(path, MAX_BYTES)

@@ -43,7 +43,7 @@ def find_dataset(name: str) -> Dataset:
 
 
 def is_installed(archive: Archive, root: Path) -> bool:
-    """Tell whether all parts of an archive are in place, whoever placed them."""
+    """Return whether all parts of an archive are in place, whoever placed them."""
     return all(_is_in_place(part, root) for part in archive.parts)
 
 
@@ -74,14 +74,14 @@ def get_dataset(
     progress: Progress | None = None,
     pause_seconds: float = 1.0,
 ) -> tuple[Path, ...]:
-    """Fetch, unpack and place a dataset; parts that are in place are left alone.
+    """Download, unpack and place a dataset; parts that are in place are left alone.
 
     Args:
         dataset: what to get, see `find_dataset`.
         data_root: folder of datasets; by default `zoo.data.places.data_root()`.
         mirror: URL of a folder that serves the same files, to use instead of the publisher's.
         keep_archives: whether to keep the archives after unpacking.
-        progress: called with (bytes there, bytes in all) of the file being fetched.
+        progress: called with (bytes there, bytes in all) of the file being downloaded.
         pause_seconds: waiting time before a broken connection is tried again.
 
     Returns:
@@ -118,7 +118,7 @@ def get_dataset(
 
 
 def verify_images(paths: Sequence[Path], progress: Progress | None = None) -> list[str]:
-    """Check images against their manifest, or, where there is none, by decoding them.
+    """Check images against their manifest, or, if there is none, by decoding them.
 
     Args:
         paths: image files.
@@ -152,7 +152,7 @@ def _is_in_place(part: Part, root: Path) -> bool:
 
 
 def _refuse_strangers(archive: Archive, root: Path) -> None:
-    """Raise where files lie in the way that are not ours to replace, whatever they are."""
+    """Raise where files are in the way that are not ours to replace, whatever they are."""
     for part in archive.parts:
         folder = root / part.target
         if _is_in_place(part, root) or not _has_strangers(folder):
@@ -166,7 +166,7 @@ def _refuse_strangers(archive: Archive, root: Path) -> None:
 
 
 def _has_strangers(folder: Path) -> bool:
-    """Tell whether a folder has anything in it and no manifest of ours."""
+    """Return whether a folder has anything in it and no manifest of ours."""
     if not folder.is_dir():
         return folder.exists()
     return _read_manifest(folder) is None and any(folder.iterdir())

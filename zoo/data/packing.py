@@ -154,7 +154,7 @@ def _pairs(paths: Sequence[Path], scale: int) -> Iterator[Pair]:
 
 
 def _groups(paths: Sequence[Path], most: int) -> Iterator[list[Path]]:
-    """Yield as many images as fit into memory together: few of large photographs, at least one."""
+    """Yield as many images as fit into memory together: few of large images, at least one."""
     group: list[Path] = []
     pixels = 0
     for path in paths:

@@ -1,7 +1,7 @@
 """The datasets that are scored on: their high-resolution files, and low-resolution ones if any.
 
 A dataset is `<data root>/<Name>/HR/*`, or one of the two inside scikit-image's wheel (`samples`,
-`samples-grey`). Low-resolution files are used where a folder of them lies beside `HR`, under one of
+`samples-grey`). Low-resolution files are used where a folder of them is beside `HR`, under one of
 the names that the field gives it; else they are to be made from the high-resolution ones.
 
 Not here: decoding, checking sizes and hashing (`zoo.bench.suites`), datasets to train on
@@ -64,7 +64,7 @@ class Pair:
     Attributes:
         name: the high-resolution file's name without its suffix, unique in the dataset.
         hr_file: the high-resolution file.
-        lr_file: the low-resolution file, None where it is to be made.
+        lr_file: the low-resolution file, None if it is to be made.
     """
 
     name: str

@@ -1,11 +1,11 @@
 """Connections to servers that are given up where they are too slow: no download waits for ever.
 
-A server that goes on to send a byte now and then never meets a timeout between two reads. So what
+A server that continues to send a byte now and then never meets a timeout between two reads. So what
 comes is counted, headers included, and less than `FLOOR_BYTES` a second over `WINDOW_SECONDS` of
-waiting breaks the connection off. What zoo fetches itself and what the hub's client fetches for it
-is held to it alike.
+waiting breaks the connection off. What zoo downloads itself and what the hub's client downloads for
+it is held to it alike.
 
-Not here: what is fetched, and how often a connection is tried again (`zoo.data.download`).
+Not here: what is downloaded, and how often a connection is tried again (`zoo.data.download`).
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def open_session(adapter: HTTPAdapter | None = None) -> requests.Session:
 
 @contextmanager
 def hub_with_floor() -> Iterator[None]:
-    """Let what the hub's client fetches in the block have a floor too.
+    """Let what the hub's client downloads in the block have a floor too.
 
     Its Xet transfers, which go past its HTTP client, are off meanwhile.
     """

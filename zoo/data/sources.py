@@ -1,13 +1,13 @@
-"""Named sources of photographs, and the split into training and held-out images.
+"""Named sources of images, and the split into training and held-out images.
 
 A spec is one of
 
-- `samples`: photographs inside scikit-image's wheel, so that everything can be tried offline;
+- `samples`: images inside scikit-image's wheel, so that everything can be tried offline;
 - `div2k`: the field's training set, at its place under the data root;
 - `<Name>`: any dataset laid out as `<data root>/<Name>/HR/*`;
 - a directory: its images, or those of its `HR` folder.
 
-Not here: which files of a folder are images to train on (`zoo.data.folders`), fetching
+Not here: which files of a folder are images to train on (`zoo.data.folders`), downloading
 (`zoo.data.download`), decoding (`zoo.data.images`).
 """
 
@@ -40,7 +40,7 @@ HELD_OUT_MOST = 8
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Photographs to train on, and others held out to validate on.
+    """Images to train on, and others held out to validate on.
 
     Attributes:
         name: the spec it was opened by.
@@ -48,7 +48,8 @@ class Source:
         licence: the rights, as far as they are known.
         training_paths: image files in a fixed order.
         validation_paths: image files in a fixed order, none of them in training.
-        found: what was taken and left out, a line a folder and reason; empty of a built-in source.
+        found: what was taken and excluded, one line for each folder and reason; empty of a built-in
+            source.
     """
 
     name: str
@@ -96,7 +97,7 @@ def validation_images(
 
     Args:
         spec: a name or a directory, see the module; `Set5` means all five images, and
-            `samples-grey` the single-channel photographs inside scikit-image's wheel.
+            `samples-grey` the single-channel images inside scikit-image's wheel.
         data_root: folder of datasets; by default `zoo.data.places.data_root()`.
 
     Raises:
@@ -123,7 +124,7 @@ def dataset_names(root: Path) -> list[str]:
 
 
 def dataset_directory(name: str, root: Path) -> Path | None:
-    """Return the folder of a dataset under the data root, or None where it has none.
+    """Return the folder of a dataset under the data root, or None if it has none.
 
     Raises:
         DataError: if the name is not a plain name, so that it could leave the root.
@@ -206,7 +207,7 @@ def _validated_on(source: Source, spec: str, paths: tuple[Path, ...]) -> Source:
 
 
 def _sample_paths(names: Sequence[str]) -> tuple[Path, ...]:
-    """Find photographs inside scikit-image's wheel."""
+    """Find images inside scikit-image's wheel."""
     # find_spec does not import: skimage takes a second to import, and only its files are wanted.
     package = importlib.util.find_spec("skimage")
     if package is None or not package.submodule_search_locations:

@@ -1,7 +1,7 @@
 """A model's folder, as it is exported, pushed and pulled: model, hash, card and records.
 
 It has `model.safetensors`, `model.safetensors.sha256`, `README.md` and `records/*.json`, and
-nothing else in it is read, sent or fetched. Not here: making one from a run or a file
+nothing else in it is read, sent or downloaded. Not here: making one from a run or a file
 (`zoo.exchange.export`), the hub (`zoo.exchange.hub`).
 """
 
@@ -48,7 +48,7 @@ class Bundle:
 
 
 def is_bundle_file(name: str) -> bool:
-    """Tell whether a path within a folder or repository is one that a bundle has."""
+    """Return whether a path within a folder or repository is one that a bundle has."""
     folder, _, rest = name.rpartition("/")
     if folder == RECORDS_FOLDER:
         return _RECORD_NAME.match(rest) is not None
@@ -61,7 +61,7 @@ def size_limit(name: str) -> int:
 
 
 def is_bundle(path: Path) -> bool:
-    """Tell whether a path is a model's folder."""
+    """Return whether a path is a model's folder."""
     return (path / MODEL_FILE).is_file()
 
 
@@ -125,7 +125,7 @@ def staging(folder: Path) -> Iterator[Path]:
 
 
 def require_free(paths: Sequence[Path], *, force: bool) -> None:
-    """Refuse to write over files that are there.
+    """Refuse to overwrite files that are there.
 
     Raises:
         DataError: if one is there and `force` is not set.

@@ -58,7 +58,7 @@ class Checkpoint:
         tensors: by the names the file has, prefixes removed; float32 but for counters.
         prefix: what was removed from the beginning of every name.
         key: where in the file they were, None at its top.
-        notes: what was chosen or left out, as sentences.
+        notes: what was chosen or excluded, as sentences.
     """
 
     tensors: dict[str, torch.Tensor]
@@ -183,7 +183,7 @@ def _require_ordinary(path: Path, state: Mapping[str, torch.Tensor], num_bytes: 
     """Refuse tensors no network of ours can have, before anything is computed with them.
 
     A tensor may repeat a number of the file as often as it likes: a file of a kilobyte may claim
-    a terabyte, so what is claimed is held against what is there.
+    a terabyte, so what is claimed is compared with what is there.
     """
     if len(state) > MAX_TENSORS:
         raise WeightsError(
@@ -233,7 +233,7 @@ def _without_prefix(state: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Ten
 
 
 def _prefix(state: Mapping[str, torch.Tensor]) -> str:
-    """Return a prefix that is no part of the generator's own names, empty where there is none."""
+    """Return a prefix that is not part of the generator's own names, empty if there is none."""
     for prefix in (*COMMON, *OWNERS):
         rest = [name.removeprefix(prefix) for name in state if name.startswith(prefix)]
         numbered = any(name[:1].isdigit() for name in rest)  # parts of a sequence called `model`

@@ -1,6 +1,6 @@
 """Models brought out: as a folder with card and records, or as one file with its card beside it.
 
-What was written is read again and run, safetensors on a photograph and ONNX on noise of several
+What was written is read again and run, safetensors on an image and ONNX on noise of several
 sizes, before anything is put in its place;
 the largest difference from the source's output is part of the answer.
 
@@ -53,7 +53,7 @@ class Request:
         licence: of the weights; as it was where None.
         half: whether the numbers become float16.
         form: of the file in a folder.
-        force: whether files that are there may be written over.
+        force: whether files that are there may be overwritten.
     """
 
     name: str | None = None
@@ -73,7 +73,7 @@ class Exported:
         sha256: of the file with the weights.
         size: of that file in bytes.
         precision: of its numbers.
-        largest_difference: of its output from the source's, of values in 0..1: on a photograph,
+        largest_difference: of its output from the source's, of values in 0..1: on an image,
             of ONNX on noise of several sizes.
         records: how many records of the model's own came along.
         remarks: what others cannot do with it, as sentences.
@@ -93,7 +93,7 @@ def find_source(what: str | Path, *, run_root: Path = Path("runs")) -> Model:
     """Return the model that is meant, see `zoo.models.find.find_model`.
 
     Raises:
-        DataError: if it is a run that is not finished, with the command that goes on, or one that
+        DataError: if it is a run that is not finished, with the command that continues, or one that
             diverged: its weights are of no use.
         ZooError: as `find_model`.
     """
@@ -198,7 +198,7 @@ def _write(model: Model, path: Path, request: Request) -> _Written:
 
 
 def _is_model(path: Path | None) -> TypeGuard[Path]:
-    """Tell whether a model was read from a file of zoo's, which can be copied as it is."""
+    """Return whether a model was read from a file of zoo's, which can be copied as it is."""
     return path is not None and path.is_file() and is_model_file(path)
 
 
@@ -234,14 +234,14 @@ def _made_from(model: Model, details: Details) -> Details:
 
 
 def _difference(source: Model, written: Model) -> float:
-    """Return the largest difference of two models' outputs on a photograph, of values in 0..1."""
+    """Return the largest difference of two models' outputs on an image, of values in 0..1."""
     image = photograph()
     with torch.inference_mode():
         return float((source.build()(image) - written.build()(image)).abs().max())
 
 
 def photograph() -> Tensor:
-    """Return `(1, 3, 40, 56)` of a photograph that comes with zoo, RGB in [0, 1]."""
+    """Return `(1, 3, 40, 56)` of an image that is included in zoo, RGB in [0, 1]."""
     path = open_source(_SOURCE).validation_paths[0]
     pixels = to_rgb(read_image(path))[:_HEIGHT, :_WIDTH]
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / LEVELS

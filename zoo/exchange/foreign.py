@@ -43,7 +43,7 @@ class Imported:
     Attributes:
         model: with `details.origin` "imported".
         trial: what the network made of a test image.
-        notes: what was chosen, left out or assumed, as sentences.
+        notes: what was chosen, excluded or assumed, as sentences.
     """
 
     model: Model
@@ -89,7 +89,7 @@ def import_model(
         UnknownNameError: if there is no such generator.
         RecipeError: if an argument is not one of the generator's.
         WeightsError: if the file cannot be read, its layout is not known, its tensors do not fit,
-            or the network does not enlarge an image.
+            or the network does not upscale an image.
     """
     if is_model_file(path):
         read_model(path)  # one that is damaged or cut short says so

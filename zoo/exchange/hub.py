@@ -72,7 +72,7 @@ class Pulled:
         model: the model, read from where it is kept.
         folder: where that is.
         commit: of the repository.
-        files: names of what was fetched, in the repository.
+        files: names of what was downloaded, in the repository.
         left: names of what was not.
     """
 
@@ -133,7 +133,7 @@ def push(
         Where the commit can be seen, and the names of the records that it deletes.
 
     Raises:
-        DataError: if the repository exists and is public, and `private` was asked for; or it has
+        DataError: if the repository exists and is public, and `private` was requested; or it has
             a card or a model that zoo did not put there, and `force` is not set.
         WeightsError: if the hub refuses: no login, no permission, a card it does not take.
         MachineError: if it cannot be reached, or the connection breaks; nothing was committed.
@@ -173,7 +173,7 @@ def _require_ours(upload: Upload, names: Sequence[str]) -> None:
 
 
 def pull(repository: str, *, revision: str | None = None, force: bool = False) -> Pulled:
-    """Fetch a model from a hub and keep it where its name finds it.
+    """Download a model from a hub and keep it where its name finds it.
 
     Args:
         repository: `owner/name`.
@@ -281,7 +281,7 @@ def _fetch(
 
 
 def _verify(repository: str, folder: Path, announced: str | None) -> None:
-    """Hold what was fetched against its hashes."""
+    """Compare what was downloaded against its hashes."""
     path = folder / MODEL_FILE
     if announced is not None and file_sha256(path) != announced:
         raise IntegrityError(

@@ -40,7 +40,7 @@ def explained(repository: str, endpoint: str, done: str) -> Iterator[None]:
     """Turn what the hub's client raises into errors that say what to do.
 
     Args:
-        repository: what was asked for.
+        repository: what was requested.
         endpoint: whom.
         done: what would have been done, `pushed` or `pulled`.
 
@@ -91,7 +91,7 @@ def _explain(error: Exception, repository: str, endpoint: str, done: str) -> Zoo
 
 
 def _is_local(error: BaseException) -> TypeGuard[OSError]:
-    """Tell whether it is this machine's disk that failed, not the network."""
+    """Return whether it is this machine's disk that failed, not the network."""
     of_network: tuple[type[BaseException], ...] = (ConnectionError, TimeoutError, socket.gaierror)
     of_network += _connection_errors()
     if not isinstance(error, OSError) or isinstance(error, of_network):
@@ -129,7 +129,7 @@ def _login() -> str:
 
 
 def without_login(text: str) -> str:
-    """Return text with the name and password left out of the addresses in it."""
+    """Return text with the name and password excluded of the addresses in it."""
     return _LOGIN_IN_ADDRESS.sub("//", text)
 
 

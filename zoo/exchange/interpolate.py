@@ -43,7 +43,7 @@ def interpolate(first: Model, second: Model, alpha: float) -> Model:
 
 
 def trained_apart(first: Model, second: Model) -> bool:
-    """Tell whether two models are known to have no weights in common that they began from.
+    """Return whether two models are known to have no weights in common that they began from.
 
     False also where it is not known: of imported models, say.
     """

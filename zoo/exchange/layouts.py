@@ -32,7 +32,7 @@ class Layout:
         marks: names that a file in it has; the first layout that fits a file is taken.
         rename: from the file's names to ours.
         sizes: from tensors under our names to constructor arguments.
-        remark: what a user should know of files in it, empty where there is nothing.
+        remark: what a user should know of files in it, empty if there is nothing.
     """
 
     title: str

@@ -1,7 +1,7 @@
 """Which records are of a model, and which baselines stand beside them.
 
 A record belongs to a model by hash alone: of its file, of the file it was made from, or of
-everything that shaped its training. Names decide nothing.
+everything that affected its training. Names decide nothing.
 
 Not here: what is made of them (`zoo.exchange.results`).
 """
@@ -41,7 +41,7 @@ def earlier_weights(details: Details) -> list[str]:
 def records_in(folder: Path) -> list[Record]:
     """Read the records of a folder, flat as in a bundle or one folder a suite as `zoo bench`'s.
 
-    What is no record is logged and left out.
+    What is no record is logged and excluded.
     """
     found = read_records(folder)
     for path in sorted(folder.glob("*.json")):
@@ -99,7 +99,7 @@ def baselines_of(record: Record, records: Iterable[Record]) -> list[Record]:
 def evidence(model: Model, records: Sequence[Record]) -> list[Record]:
     """Return all records that say something of a model: its own, each followed by its baselines.
 
-    Their pictures are not among what travels with a model, so they are no longer named; nor are
+    Their images are not among what travels with a model, so they are no longer named; nor are
     the folders of the machine.
     """
     found = {
@@ -116,7 +116,7 @@ def _to_travel(record: Record) -> Record:
 
 
 def is_of_these_weights(record: Record, model: Model) -> bool:
-    """Tell whether a record was made with the very file, not with what it was made from."""
+    """Return whether a record was made with the very file, not with what it was made from."""
     return record.target.weights_sha256 is not None and (
         record.target.weights_sha256 == model.sha256
     )

@@ -41,12 +41,12 @@ class SuiteResult:
 
     Attributes:
         suite: name of the suite.
-        tables: GitHub's Markdown, one a dataset.
+        tables: GitHub's Markdown, one for each dataset.
         protocol: the protocol in a sentence.
         notes: what is missing and why.
         seed: what the numbers say of another training.
         weights: whether the file was scored, or what it was made from.
-        created: when it was scored; empty where unknown.
+        created: when it was scored; empty if unknown.
         scores: the model's own means.
     """
 

@@ -1,4 +1,4 @@
-"""Sizes of our generators, read from the shapes of their tensors: nobody is asked for them.
+"""Sizes of zoo's generators, inferred from the shapes of their tensors.
 
 The names are ours; what other tools call the same tensors is in `zoo.exchange.layouts`. What has no
 tensor (a skip, a scaling of residuals) cannot be read here and has the published value.

@@ -45,7 +45,7 @@ class Family:
         marks: names that a file of it has.
         sizes: from tensors to constructor arguments.
         published: values of arguments that leave no trace in a file: no other can be loaded.
-        native: what spandrel's own architecture for these names computes; empty where it has none.
+        native: what spandrel's own architecture for these names computes; empty if it has none.
         before: identifier of that architecture.
         mistaken: scales whose shapes are also those of another scale, for which they are taken.
     """
@@ -112,7 +112,7 @@ def install(registry: ArchRegistry | None = None) -> None:
 
 
 def spandrel_problem(details: Details) -> str | None:
-    """Return what stands between a model and spandrel, as a sentence; None where nothing does."""
+    """Return what stands between a model and spandrel, as a sentence; None if nothing does."""
     generator = GENERATORS.get(details.generator_name)
     family = next((one for one in FAMILIES if one.generator is generator), None)
     if family is None:
@@ -146,7 +146,7 @@ def arguments_of(family: Family, tensors: Tensors) -> tuple[int, dict[str, Any]]
 
 
 def is_native(family: Family, arguments: dict[str, Any]) -> bool:
-    """Tell whether spandrel's own architecture computes a network with these arguments."""
+    """Return whether spandrel's own architecture computes a network with these arguments."""
     return bool(family.native) and all(
         arguments[key] == value for key, value in family.native.items()
     )
@@ -154,7 +154,7 @@ def is_native(family: Family, arguments: dict[str, Any]) -> bool:
 
 @torch.no_grad()
 def _has_skip(family: Family, sizes: Sizes, tensors: Tensors) -> bool:
-    """Tell whether a bicubic image is to be added: without it, is the output one, or a residual?
+    """Return whether a bicubic image is to be added: without it, is the output one, or a residual?
 
     A skip has no tensor, and spandrel hands over no metadata.
     """

@@ -1,4 +1,4 @@
-"""A foreign network tried on an image whose enlargement is known: does it enlarge at all?
+"""A foreign network tried on an image whose enlargement is known: does it upscale at all?
 
 Weights that fit by name and shape may still be computed with wrongly: another range of values,
 another order of channels, a skip that left no trace in the file. On a smooth image every
@@ -54,7 +54,7 @@ def smooth_image(side: int = SIDE) -> Tensor:
 
 @torch.no_grad()
 def try_generator(generator: Generator, origin: str) -> Trial:
-    """Enlarge a smooth image and compare it with the bicubic enlargement, borders left out.
+    """Enlarge a smooth image and compare it with the bicubic enlargement, borders excluded.
 
     Args:
         generator: in evaluation mode, on the CPU.

@@ -56,7 +56,7 @@ def commands(details: Details, known_as: str, repository: str | None) -> str:
     Args:
         details: of the model.
         known_as: its file, name or run.
-        repository: where it is fetched from first, if from anywhere.
+        repository: where it is downloaded from first, if from anywhere.
     """
     lines = ["pip install srgan-zoo"]
     origin = generator_origin(details) or ""

@@ -110,10 +110,10 @@ def lpips_network(network: str, weights: str = "imagenet", *, fetch: bool = Fals
     Args:
         network: `vgg16` or `alexnet`.
         weights: of the trunk, see `zoo.weights.store`. With `random` ones every linear weight is 1.
-        fetch: whether weights that are not here are fetched.
+        fetch: whether weights that are not here are downloaded.
 
     Raises:
-        WeightsError: if they are not here and cannot be fetched.
+        WeightsError: if they are not here and cannot be downloaded.
         IntegrityError: if a file is not what it was.
     """
     if weights == "random":

@@ -74,7 +74,7 @@ class LPIPS(_Learned):
             weight is 1.
 
     Raises:
-        WeightsError: if the weights cannot be had; the message says how to get them.
+        WeightsError: if the weights cannot be obtained; the message says how to get them.
     """
 
     needs = ("vgg16", "lpips")
@@ -94,7 +94,7 @@ class DISTS(_Learned):
             are equal for all channels.
 
     Raises:
-        WeightsError: if the weights cannot be had; the message says how to get them.
+        WeightsError: if the weights cannot be obtained; the message says how to get them.
     """
 
     needs = ("vgg16", "dists")

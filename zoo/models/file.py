@@ -112,7 +112,7 @@ def read_details(path: Path) -> Details:
 
 
 def is_model_file(path: Path) -> bool:
-    """Tell whether a file is a safetensors file with a description by zoo in it.
+    """Return whether a file is a safetensors file with a description by zoo in it.
 
     Raises:
         UnfitFileError: if it is a pipe, a device, or far too large.
@@ -173,7 +173,7 @@ def _require_intact(path: Path) -> None:
 
 
 def _content(path: Path) -> bytes:
-    """Return a file's bytes, held against the sha256 beside it where there is one."""
+    """Return a file's bytes, compared with the sha256 beside it if there is one."""
     if not hash_path(path).exists():
         return read_file(path, MAX_BYTES)
     content = read_hashed(path)

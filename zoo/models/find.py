@@ -19,7 +19,7 @@ _FOREIGN = frozenset({".pth", ".pt", ".ckpt", ".bin"})
 
 
 def model_names() -> list[str]:
-    """Return the names of the models that come with zoo and of those that were pulled."""
+    """Return the names of the models that are included in zoo and of those that were pulled."""
     return list(model_files())
 
 
@@ -79,7 +79,7 @@ def _of_name(name: str, run_root: Path) -> Model:
 
 
 def _finished_runs(recipe: str, run_root: Path) -> list[Path]:
-    """Return the finished runs of a recipe; where there are none, those with other settings."""
+    """Return the finished runs of a recipe; if there are none, those with other settings."""
     if not recipe or Path(recipe).name != recipe:
         return []
     found = sorted((run_root / recipe).glob("*/seed-*"))

@@ -80,7 +80,7 @@ def _pretraining(spec: RunSpec, identity: str | None, sources: Sequence[str]) ->
 
 
 def _typed(words: list[str]) -> str | None:
-    """Return the command as it was typed, None where no `zoo train` was: a script, a sweep.
+    """Return the command as it was typed, None if no `zoo train` was: a script, a sweep.
 
     That it started over, which deletes a run, makes no other run.
     """

@@ -1,4 +1,4 @@
-"""Where models lie: those that come with zoo, and those that were pulled from a hub.
+"""Where models lie: those that are included in zoo, and those that were pulled from a hub.
 
 A model's folder has `model.safetensors`, its `.sha256`, `README.md` (the card) and `records/`.
 Nothing here imports torch.
@@ -48,7 +48,7 @@ def default_model() -> str:
 
 
 def is_repository(name: str) -> bool:
-    """Tell whether a name has the form of a repository on a hub, `owner/name`."""
+    """Return whether a name has the form of a repository on a hub, `owner/name`."""
     return _REPOSITORY.match(name) is not None and ".." not in name
 
 

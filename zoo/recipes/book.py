@@ -1,7 +1,7 @@
 """From registry files to a book of recipes, profiles, claims and matrices, read without torch.
 
 Files come from zoo itself, from installed packages, and from `--registry`. A package's file that is
-wrong is left out; a file that was named is an error.
+wrong is excluded; a file that was named is an error.
 
 Structure and types are checked here, names in `zoo.recipes.names`. Arguments of components are
 checked against their constructors in `zoo.recipes.checks`, for which the components are imported.
@@ -54,7 +54,7 @@ class Entry:
         document: the file it is written in.
         leaves: its values, those it inherits among them.
         own: the values written in the entry itself.
-        matrix: the matrix that a recipe was made for, None where an author wrote the recipe.
+        matrix: the matrix that a recipe was made for, None if an author wrote the recipe.
     """
 
     kind: Kind
@@ -89,7 +89,7 @@ class Entry:
         return self.reference(key) or ""
 
     def reference(self, key: str) -> str | None:
-        """Return the name in `extends` or `pretrained`, None where there is none."""
+        """Return the name in `extends` or `pretrained`, None if there is none."""
         leaf = self.leaves.get((key,))
         return leaf.value if leaf is not None and isinstance(leaf.value, str) else None
 
@@ -98,7 +98,7 @@ class Entry:
 class Book:
     """All that one or more registry files define; recipes made from matrices among the recipes.
 
-    `packages` are the files of installed packages, those that were left out among them.
+    `packages` are the files of installed packages, those that were excluded among them.
     """
 
     recipes: dict[str, Entry] = field(default_factory=dict)
@@ -147,11 +147,11 @@ def builtin_registry() -> Path:
 def load_book(extra: Sequence[Path] = (), *, warn: bool = True) -> Book:
     """Read the built-in registry, those of installed packages, and each file of `extra`.
 
-    They are checked together. A package's file that is wrong is left out, and said in a warning.
+    They are checked together. A package's file that is wrong is excluded, and said in a warning.
 
     Args:
         extra: files that were named, in this order.
-        warn: whether to log what is left out; not where it is shown.
+        warn: whether to log what is excluded; not where it is shown.
 
     Raises:
         RecipeError: with every problem of structure, type and name, each on a line of its own.
@@ -200,7 +200,7 @@ def sound_files(packages: Iterable[PackageRegistry]) -> list[Path]:
 
 
 def _error_of(packages: Sequence[PackageRegistry]) -> str | None:
-    """Return the first thing that is wrong with the registries of packages, None where nothing."""
+    """Return the first thing that is wrong with the registries of packages, None if nothing."""
     try:
         problems = in_order(survey([builtin_registry(), *sound_files(packages)])[1])
     except RecipeError as error:
@@ -237,7 +237,7 @@ def broken_paths(problems: Iterable[Problem]) -> set[KeyPath]:
 
 
 def is_sound(book: Book, entry: Entry, broken: set[KeyPath]) -> bool:
-    """Tell whether an entry, and all that it is made from, is unbroken.
+    """Return whether an entry, and all that it is made from, is unbroken.
 
     References that go round are broken, so this comes to an end.
 

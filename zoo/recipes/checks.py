@@ -53,7 +53,7 @@ def check_registry(extra: Sequence[Path] = (), *, builtin: bool = True) -> list[
 
     Args:
         extra: registry files.
-        builtin: whether the registry that comes with zoo, and those of installed packages that
+        builtin: whether the registry that is included in zoo, and those of installed packages that
             are sound, are read before them.
 
     Raises:

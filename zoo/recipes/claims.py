@@ -117,7 +117,7 @@ def family_of(metric: str) -> tuple[Family, str]:
 
 
 def read_claim(name: str, body: Any, document: Document) -> Claim | None:
-    """Return a claim of a registry file; None where its structure is wrong, reported elsewhere."""
+    """Return a claim of a registry file; None if its structure is wrong, reported elsewhere."""
     try:
         written = WrittenClaim.model_validate(body)
     except ValidationError:

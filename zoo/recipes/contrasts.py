@@ -20,7 +20,7 @@ from zoo.recipes.schema import RunSpec
 from zoo.recipes.tree import component_root, component_roots
 
 Runs = Callable[[str, str], RunSpec | None]
-"""From recipe and profile to the completed run; None where it has problems of its own."""
+"""From recipe and profile to the completed run; None if it has problems of its own."""
 PRETRAINING = "pretraining"
 ABSENT = object()
 """The value of a setting on the side that has no such setting."""

@@ -99,7 +99,7 @@ def matrix_cells(book: Book, name: str) -> list[Cell]:
 
 
 def read_matrix(name: str, body: Any, document: Document) -> Matrix | None:
-    """Return a matrix of a registry file; None where its structure is wrong, reported elsewhere."""
+    """Return a matrix of a registry file; None if its structure is wrong, reported elsewhere."""
     try:
         written = WrittenMatrix.model_validate(body)
     except ValidationError:
@@ -215,7 +215,7 @@ class _Expansion:
         return self._find_or_add(leaves, chosen, PRETRAINING, PRETRAINING)
 
     def _find_or_add(self, leaves: Leaves, levels: dict[str, str], what: str, *infix: str) -> str:
-        """Return the name of the recipe with these values, which is added where there is none."""
+        """Return the name of the recipe with these values, which is added if there is none."""
         identity = self._identity(leaves)
         for known, name in self.names:
             if known == identity:

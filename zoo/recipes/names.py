@@ -64,7 +64,7 @@ def component_problems(
 
 
 def unknown_component(root: KeyPath, name: Any) -> str | None:
-    """Say that no component of the kind at `root` has that name, None where one has."""
+    """Say that no component of the kind at `root` has that name, None if one has."""
     folder = registry_of(root)
     known = REGISTRIES[folder].names()
     if not isinstance(name, str) or name in known:

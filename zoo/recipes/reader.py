@@ -1,6 +1,6 @@
 """A strict YAML reader that remembers the line of every key.
 
-The subset is the YAML 1.2 core schema with what bites left out: `1e-4` is a number, `off` is a
+The subset is the YAML 1.2 core schema with what bites excluded: `1e-4` is a number, `off` is a
 string, and duplicate keys, anchors, aliases, merge keys and tags are errors. A registry is data:
 nothing in it can run code, and reading takes time linear in a size that is bounded.
 """
@@ -201,7 +201,7 @@ class _Builder:
 
 
 def _is_unicode(text: str) -> bool:
-    """Tell whether text can be written in UTF-8; an escape may make half a surrogate pair."""
+    """Return whether text can be written in UTF-8; an escape may make half a surrogate pair."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -71,7 +71,7 @@ def placed(complaint: Complaint, root: KeyPath, leaves: Leaves) -> Problem:
 def completed_arguments(
     part: Part, settings: RecipeSettings
 ) -> tuple[dict[str, Any], dict[str, Place]]:
-    """Return all arguments of a component, and the origin of those the recipe left out.
+    """Return all arguments of a component, and the origin of those the recipe excluded.
 
     A default that another component forbids gives way to the value that one asks for.
     """

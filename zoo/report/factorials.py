@@ -20,7 +20,7 @@ from zoo.report.selection import Selection
 from zoo.runs.commands import bench_command
 
 METRICS = ("psnr-y", "lpips-alex", "lpips", "lite1-distance")
-"""Fidelity, and what stands for perceived quality; those that are not available are left out."""
+"""Fidelity, and what stands for perceived quality; those that are not available are excluded."""
 _DIGITS = 2
 _MOST_DECIMALS = 6
 
@@ -136,7 +136,7 @@ def _sentence(result: FactorialResult, decimals: int) -> str:
 
 
 def _judged(result: FactorialResult, effect: Effect) -> str:
-    """Tell whether a change is clearly for better or worse; an interaction is neither."""
+    """Return whether a change is clearly for better or worse; an interaction is neither."""
     is_main = len(effect.factors) == 1
     if result.higher_is_better is None or not effect.is_clear or not is_main:
         return ""

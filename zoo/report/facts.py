@@ -43,7 +43,7 @@ def provenance(selection: Selection) -> tuple[Fact, ...]:
 
 
 def failures(selection: Selection) -> tuple[Fact, ...]:
-    """Return what failed instead of being scored, and what is no record and was left out."""
+    """Return what failed instead of being scored, and what is no record and was excluded."""
     failed = [(_target_name(record), str(record.error)) for record in selection.failed]
     failed += [("a damaged record", problem) for problem in selection.damaged]
     return tuple(Fact(name, short_paths(text), warning=True) for name, text in failed)

@@ -33,7 +33,7 @@ MOST_IN_CAPTION = 2
 MOST_OPENING = 2
 DEFAULT_SIDE = 128
 THUMBNAIL, NARROW, WIDE = 128, 320, 384
-"""Widths in CSS pixels that crops are enlarged up to: in the list and under the slider."""
+"""Widths in CSS pixels that crops are upscaled up to: in the list and under the slider."""
 BUDGET_BYTES = 4_500_000
 _QUALITIES = (None, 95, 90, 80, 70)
 Key = tuple[str, str]
@@ -61,12 +61,12 @@ def gallery(
     suite: Suite | None,
     best: Sequence[str] = (),
 ) -> Gallery | None:
-    """Return the galleries, None where no picture was kept.
+    """Return the galleries, None if no image was kept.
 
     Args:
         groups: scored records by row, baselines first, seeds in order.
         root: folder of the records.
-        suite: the suite with its images, None where they are not here.
+        suite: the suite with its images, None if they are not here.
         best: the rows with the best scores, as they are shown; the first is compared at first.
     """
     wanted = _wanted(groups, suite)
@@ -105,7 +105,7 @@ def laid_out(images: Sequence[GalleryImage], note: str, best: Sequence[str]) -> 
 def _wanted(
     groups: Mapping[str, Sequence[Record]], suite: Suite | None
 ) -> dict[Key, tuple[int, int, int, int] | None]:
-    """Return which pictures are shown and their crops, None for the middle of the picture."""
+    """Return which images are shown and their crops, None for the middle of the image."""
     if suite is not None and suite.gallery:
         return {(entry.dataset, entry.image): entry.crop for entry in suite.gallery}
     kept = (
@@ -160,7 +160,7 @@ def _shots(
 
 
 def _read(picture: Picture, record: Record, root: Path) -> Image:
-    """Read a kept picture, if it lies below the records and is the one that was kept."""
+    """Read a kept image, if it is below the records and is the one that was kept."""
     path = record_path(root, record).parent / picture.file
     if not path.resolve().is_relative_to(root.resolve()):
         raise DataError(f"{path} is outside the folder of records")
@@ -202,7 +202,7 @@ def _cut(pixels: Image, crop: Sequence[int] | None, side: int) -> Image:
     """Return a crop `[x, y, width, height]`, or the middle square.
 
     Raises:
-        DataError: if the crop is outside the picture.
+        DataError: if the crop is outside the image.
     """
     height, width = pixels.shape[:2]
     if crop is None:

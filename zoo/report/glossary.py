@@ -30,7 +30,7 @@ _ROOTS: tuple[type, ...] = (Metric, object)
 
 
 def glossary(tables: Sequence[ScoreTable]) -> tuple[Fact, ...]:
-    """Return what each column of the tables means, in their order; unknown ones are left out."""
+    """Return what each column of the tables means, in their order; unknown ones are excluded."""
     headings = {heading.key: heading for table in tables for heading in table.headings}
     meant = {key: (heading, _meaning(key)) for key, heading in headings.items()}
     return tuple(

@@ -13,7 +13,7 @@ from zoo.report.numbers import counted, listing, shown_name
 from zoo.report.selection import Selection
 
 HEADLINES = ("lpips_alex", "lpips", "psnr_y")
-"""The scores whose best rows are named, the first of these by which pictures are chosen too."""
+"""The scores whose best rows are named, the first of these by which images are chosen too."""
 _MOST_NAMES = 6
 
 
@@ -158,7 +158,7 @@ def _told_apart(rows: Sequence[Row], others: int) -> str:
 
 
 def _reaches(row: Row, number: int, ends: tuple[float, float]) -> bool:
-    """Tell whether a row's interval meets another; that of a single run is not known."""
+    """Return whether a row's interval meets another; that of a single run is not known."""
     cell: Cell = row.cells[number]
     if cell.value is None:
         return False

@@ -81,7 +81,7 @@ def skipped_datasets(comparison: Comparison) -> tuple[Fact, ...]:
 def dataset_means(record: Record, datasets: Sequence[str]) -> dict[str, float]:
     """Return a record's mean by metric key, over the images of each dataset and then over these.
 
-    A metric that misses on any image is left out.
+    A metric that misses on any image is excluded.
     """
     means: list[dict[str, float]] = []
     for dataset in record.datasets:

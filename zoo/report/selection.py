@@ -44,7 +44,7 @@ class Selection:
 
     @property
     def profile(self) -> str | None:
-        """Name of the profile of its runs, None where it has none."""
+        """Name of the profile of its runs, None if it has none."""
         return self.comparison.profile
 
     @property
@@ -66,12 +66,12 @@ def select(
     order: Sequence[str] = (),
     book: Book | None = None,
 ) -> Selection:
-    """Read the records of one suite and profile; what is no record is left out and logged.
+    """Read the records of one suite and profile; what is no record is excluded and logged.
 
     Args:
         root: folder of records.
-        suite: the suite; may be left out where there are records of one only.
-        profile: the profile; may be left out where there are runs of one only.
+        suite: the suite; may be excluded where there are records of one only.
+        profile: the profile; may be excluded where there are runs of one only.
         order: names of recipes in the order of their rows; others follow by name.
         book: names the runs by what it says of their recipes now; None leaves them as scored.
 

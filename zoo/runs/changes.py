@@ -1,4 +1,4 @@
-"""What differs between two beginnings of a run, in words, and whether one extends the other.
+"""What differs between two starts of a run, in words, and whether one extends the other.
 
 A run is extended by more steps, and by going back from what is not finite instead of ending there.
 
@@ -31,7 +31,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
 
 
 def shaping_of(spec: RunSpec) -> dict[str, Any]:
-    """Return what shapes a run, without how it is executed and how often it says so.
+    """Return what affects a run, without how it is executed and how often it says so.
 
     Nor is what a loss was not given: it may have learned that argument after a run was trained; nor
     what it is validated on, where that does not decide what it is trained on.
@@ -51,12 +51,12 @@ def shaping_of(spec: RunSpec) -> dict[str, Any]:
 
 
 def is_extension(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Tell whether a run of the new identity begins with the very steps of the old one."""
+    """Return whether a run of the new identity begins with the very steps of the old one."""
     return _may_extend(old, new) and _why_not(old, new) is None
 
 
 def why_not_extended(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """Return a sentence that says why another length alone is refused; empty where more differs."""
+    """Return a sentence that says why another length alone is refused; empty if more differs."""
     reason = _why_not(old, new) if _may_extend(old, new) else None
     return f" A run can be extended, but {reason}." if reason else ""
 
@@ -75,7 +75,7 @@ def session_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[s
 
 
 def _may_extend(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Tell whether two identities are alike but for the length and for going back, now wanted.
+    """Return whether two identities are alike but for the length and for going back, now wanted.
 
     A run that raises has no steps after a value that is not finite; up to there it takes those of
     one that goes back, whose setting alone is part of an identity.

@@ -1,8 +1,8 @@
-"""Checkpoints: everything a run needs to go on as if it had not been interrupted.
+"""Checkpoints: everything a run needs to continue as if it had not been interrupted.
 
 A checkpoint is one file of plain values and tensors, with its sha256 beside it, whole or absent
 (`zoo.files`); the last two are kept. Reading never runs code (`weights_only=True`) and never
-believes a file whose hash differs.
+trusts a file whose hash differs.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def seed_everything(seed: int) -> None:
 def save_checkpoint(directory: Path, step: int, state: Mapping[str, Any]) -> Path:
     """Write the checkpoint of a step and drop all but the last two up to it.
 
-    Later ones are damaged, or the run would have gone on from there: they are dropped too.
+    Later ones are damaged, or the run would have continued from there: they are dropped too.
 
     Args:
         directory: the run's `checkpoints` folder.
@@ -85,7 +85,7 @@ def save_checkpoint(directory: Path, step: int, state: Mapping[str, Any]) -> Pat
 
 
 def load_latest(directory: Path) -> dict[str, Any] | None:
-    """Return the newest checkpoint that is whole, None where there is none at all.
+    """Return the newest checkpoint that is whole, None if there is none at all.
 
     Raises:
         CheckpointError: if there are checkpoints and every one is damaged.
@@ -107,7 +107,7 @@ def load_latest(directory: Path) -> dict[str, Any] | None:
 
 
 def latest_step(directory: Path) -> int:
-    """Return the step of the newest checkpoint file, 0 where there is none."""
+    """Return the step of the newest checkpoint file, 0 if there is none."""
     found = _checkpoints(directory)
     return _step(found[0]) if found else 0
 

@@ -1,10 +1,10 @@
 """What a run's files say of each other, checked whenever they are read.
 
-`recipe.yaml` is held against the identity in `provenance.json`, the identity against its hash, the
+`recipe.yaml` is compared with the identity in `provenance.json`, the identity against its hash, the
 summary against the digest it has of itself, and all of them, with the rows of `metrics.jsonl`,
 against the digests in the summary. The first file that does not fit is named in the error.
 
-A run without a summary is not finished: its rows are not held against anything yet. Not here:
+A run without a summary is not finished: its rows are not compared with anything yet. Not here:
 single files (`zoo.runs.directory`), the weights, which have their sha256 beside them.
 """
 
@@ -31,11 +31,11 @@ class RecordedRun:
     """A run as its files tell it, which agree with each other.
 
     Attributes:
-        directory: where it lies.
+        directory: where it is.
         spec: what is trained.
         provenance: its identity and its sessions.
         rows: what was logged.
-        summary: of a finished run; None where it is not finished.
+        summary: of a finished run; None if it is not finished.
     """
 
     directory: RunDirectory
@@ -46,7 +46,7 @@ class RecordedRun:
 
     @property
     def identity_sha256(self) -> str:
-        """The hash of everything that shaped it."""
+        """The hash of everything that affected it."""
         return str(self.provenance["identity_sha256"])
 
     @property
@@ -56,7 +56,7 @@ class RecordedRun:
 
 
 def read_run(path: Path) -> RecordedRun | None:
-    """Read a run directory, each file held against the others; None where no run has begun.
+    """Read a run directory, each file compared with the others; None if no run has begun.
 
     Raises:
         CheckpointError: if a file is damaged, or says something else than another one; the message
@@ -90,14 +90,14 @@ def changed_files(directory: RunDirectory, summary: Mapping[str, Any]) -> list[s
 
 
 def mend(directory: RunDirectory, spec: RunSpec, summary: Mapping[str, Any]) -> list[str]:
-    """Bring the files of a finished run back to what its summary says; return what was mended.
+    """Bring the files of a finished run back to what its summary says; return what was repaired.
 
     Rows that were appended after the end are dropped, and a changed `recipe.yaml` is written again;
-    weights are made again from a checkpoint when the run goes on.
+    weights are made again from a checkpoint when the run continues.
 
     Args:
         directory: the run's; the caller holds its lock.
-        spec: what the run was begun with, or the same run under another name.
+        spec: what the run was started with, or the same run under another name.
         summary: the run's, or that of the shorter run which it extends.
 
     Raises:
@@ -136,8 +136,8 @@ def _is_cut(path: Path, expected: Mapping[str, Any] | None) -> bool:
 def _check_recipe(path: Path, spec: RunSpec, identity: Mapping[str, Any]) -> None:
     """Raise unless a recipe is that of an identity.
 
-    An identity has no names, places and cadences, and of a loss only what shapes its value: what it
-    does not have is not compared.
+    An identity has no names, places and cadences, and of a loss only what affects its value: what
+    it does not have is not compared.
     """
     recorded = identity.get("settings", {})
     settings = _narrowed(spec.settings.model_dump(mode="json"), recorded)

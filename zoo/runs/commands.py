@@ -39,7 +39,7 @@ def bench_command(
 ) -> str:
     """Return the command that trains what is missing of recipes, or of a matrix, and scores it.
 
-    A suite among the sources is how that suite is asked for: its file.
+    A suite among the sources is how that suite is requested: its file.
     """
     targets = recipes if matrix is None else ("--matrix", matrix)
     asked = [] if "--suite" in sources else ["--suite", suite]
@@ -99,7 +99,7 @@ def recorded_sources(provenance: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def resume_command(spec: RunSpec, path: Path, provenance: Mapping[str, Any]) -> str:
-    """Return the command that goes on with the run in a directory."""
+    """Return the command that continues with the run in a directory."""
     is_usual = len(path.parents) > 2 and path.parents[1].name == spec.recipe
     options = root_options(path.parents[2]) if is_usual else ()
     return train_command(spec, (*recorded_sources(provenance), *options))

@@ -141,7 +141,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def default_profile(device: torch.device) -> str:
-    """Return the profile a device gets when none is asked for."""
+    """Return the profile a device gets when none is requested."""
     return "paper" if device.type == "cuda" else "demo"
 
 
@@ -170,13 +170,13 @@ def plan_execution(runtime: Runtime, device: torch.device) -> Execution:
 
 
 def has_bfloat16_units() -> bool:
-    """Tell whether this CPU multiplies bfloat16 in hardware; one that does not, emulates it."""
+    """Return whether this CPU multiplies bfloat16 in hardware; one that does not, emulates it."""
     known = torch.cpu.get_capabilities()
     return any(known.get(name) for name in _BFLOAT16_UNITS)
 
 
 def has_cpp_compiler() -> bool:
-    """Tell whether a C++ compiler is on the path, as `torch.compile` needs one on a CPU."""
+    """Return whether a C++ compiler is on the path, as `torch.compile` needs one on a CPU."""
     names = (os.environ.get("CXX"), "g++", "clang++", "cl")
     return any(shutil.which(name) for name in names if name)
 
@@ -210,7 +210,7 @@ def peak_during(work: Callable[[], object], device: torch.device) -> int | None:
         device: of a GPU, what its allocator handed out; of a CPU, the resident memory.
 
     Returns:
-        The peak, what was there before included; None where the system cannot forget an earlier
+        The peak, what was there before included; None if the system cannot forget an earlier
         peak: none but Linux can, and some containers forbid it. `work` is done all the same.
     """
     if device.type == "cuda":
@@ -226,7 +226,7 @@ def peak_during(work: Callable[[], object], device: torch.device) -> int | None:
 
 
 def resident_memory() -> int:
-    """Return the resident memory of this process in bytes; 0 where the system does not tell."""
+    """Return the resident memory of this process in bytes; 0 if the system does not tell."""
     return _status_bytes("VmRSS") if _STATUS.exists() else 0
 
 

@@ -1,4 +1,4 @@
-"""A run's directory: what lies in it, who may write to it, and to which run it belongs.
+"""A run's directory: what is in it, who may write to it, and to which run it belongs.
 
 `runs/<recipe>/<profile>/seed-<n>/` holds `recipe.yaml` (every value resolved), `provenance.json`,
 `metrics.jsonl`, `checkpoints/`, `weights.safetensors`, `samples/` and, at the end, `summary.json`.
@@ -84,7 +84,7 @@ class RunDirectory:
 
     @property
     def samples(self) -> Path:
-        """Folder of LR | bicubic | SR | HR pictures."""
+        """Folder of LR | bicubic | SR | HR images."""
         return self.path / "samples"
 
     @property
@@ -133,7 +133,7 @@ class RunDirectory:
         )
 
     def extended_by(self, identity: Mapping[str, Any]) -> str:
-        """Return in words what an identity changes that goes on from the run here, or nothing."""
+        """Return in words what an identity changes that continues from the run here, or nothing."""
         recorded = self.provenance()
         if recorded is None or not self.may_be_extended:
             return ""
@@ -147,7 +147,7 @@ class RunDirectory:
 
         Args:
             spec: the complete specification.
-            identity: everything that shapes the numbers.
+            identity: everything that affects the results.
             session: this process's machine, versions and time.
 
         Returns:
@@ -178,7 +178,7 @@ class RunDirectory:
         return {recorded["identity_sha256"], *recorded.get(_EARLIER, ())}
 
     def belongs_to(self, identity: str) -> bool:
-        """Tell whether a run of this identity hash has begun here; a damaged record is no."""
+        """Return whether a run of this identity hash has begun here; a damaged record is no."""
         try:
             recorded = self.provenance()
         except CheckpointError:
@@ -213,7 +213,7 @@ class RunDirectory:
         return "begun" if self.has_steps else "empty"
 
     def provenance(self) -> dict[str, Any] | None:
-        """Return the recorded provenance, None where no run has begun.
+        """Return the recorded provenance, None if no run has begun.
 
         Raises:
             CheckpointError: if it is damaged, or its identity is not the one whose hash it has.
@@ -230,7 +230,7 @@ class RunDirectory:
         return loaded
 
     def spec(self) -> RunSpec | None:
-        """Return the specification a run was begun with, None where none has begun.
+        """Return the specification a run was started with, None if none has begun.
 
         Raises:
             CheckpointError: if the file is not what a run writes.
@@ -307,7 +307,7 @@ class RunDirectory:
         sync_file(self.path / METRICS)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the rows of `metrics.jsonl`; damaged lines are left out.
+        """Return the rows of `metrics.jsonl`; damaged lines are excluded.
 
         The last line may be torn by a kill; that another one is damaged is logged.
         """
@@ -341,7 +341,7 @@ class RunDirectory:
         write_hashed(self.weights, pack(state, metadata))
 
     def has_whole_weights(self) -> bool:
-        """Tell whether the weights are those whose sha256 is recorded beside them."""
+        """Return whether the weights are those whose sha256 is recorded beside them."""
         return read_hashed(self.weights) is not None
 
     def read_weights(self, identity: str | None = None) -> tuple[dict[str, Tensor], int]:

@@ -23,9 +23,9 @@ _EXECUTED = tuple(name for name in Runtime.model_fields if ("runtime", name) not
 
 
 def find_place(spec: RunSpec, root: Path) -> Path:
-    """Return the directory of a run: its own, or its recipe's, where this very run was begun.
+    """Return the directory of a run: its own, or its recipe's, where this very run was started.
 
-    That is where runs with other settings were begun before these had directories of their own.
+    That is where runs with other settings were started before these had directories of their own.
     """
     own, shared = run_path(spec, root), run_path(spec.model_copy(update={"variant": ()}), root)
     if own == shared or own.exists():
@@ -48,7 +48,7 @@ def find_shorter(spec: RunSpec, root: Path) -> RunDirectory | None:
 
 
 def begin_as(directory: RunDirectory, shorter: RunDirectory) -> bool:
-    """Copy a run into an empty directory, to be gone on with there; it stays as it is.
+    """Copy a run into an empty directory, to be continued there; it stays as it is.
 
     Returns:
         Whether that was done: not where another process is writing either.
@@ -71,9 +71,9 @@ def begin_as(directory: RunDirectory, shorter: RunDirectory) -> bool:
 
 
 def is_extension(old: RunSpec, new: RunSpec) -> bool:
-    """Tell by specifications whether a run goes on from another; the rules are training's.
+    """Return, from specifications, whether a run continues from another; the rules are training's.
 
-    Those compare identities, which nobody knows before data and weights are looked at
+    Those compare identities, which it is unknown before data and weights are looked at
     (`zoo.runs.changes`). Should they disagree, training says so and nothing is lost.
     """
     before, now = shaping_of(old), shaping_of(new)
@@ -94,7 +94,7 @@ def _is_same(recorded: RunSpec, spec: RunSpec) -> bool:
 
 
 def _recorded(directory: RunDirectory) -> RunSpec | None:
-    """Return the specification of what lies in a directory, None where it tells none."""
+    """Return the specification of what is in a directory, None if it tells none."""
     with suppress(CheckpointError):
         return directory.spec()
     return None

@@ -1,4 +1,4 @@
-"""With which code and versions something was made, and the hash of what shaped it."""
+"""With which code and versions something was made, and the hash of what affected it."""
 
 from __future__ import annotations
 

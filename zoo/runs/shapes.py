@@ -1,4 +1,4 @@
-"""What the JSON files of a run hold: the one place that says it, held against them when read.
+"""What the JSON files of a run hold: the one place that says it, compared with them when read.
 
 Only what somebody uses is named; what is beside it stays as it is. What was checked is returned as
 it was read, for hashes are made of it. Not here: reading the files (`zoo.runs.directory`), whether
@@ -53,7 +53,7 @@ class Settings(Shape):
 
 
 class IdentityExecution(Shape):
-    """How a run is executed, as far as it shapes the numbers."""
+    """How a run is executed, as far as it affects the results."""
 
     device: str
     precision: str
@@ -174,7 +174,7 @@ _ROWS: Final[dict[str, type[Row]]] = {
 
 
 def read_shaped(path: Path, shape: type[Shape], remedy: str) -> dict[str, Any]:
-    """Read a JSON file of a run and hold it against its shape.
+    """Read a JSON file of a run and compare it with its shape.
 
     Args:
         path: the file.
@@ -202,7 +202,7 @@ def require_shape(path: Path, document: object, shape: type[Shape], remedy: str)
 
 
 def read_row(line: bytes) -> dict[str, Any] | None:
-    """Return a row of `metrics.jsonl`, None where the line is none."""
+    """Return a row of `metrics.jsonl`, None if the line is none."""
     try:
         row: Any = json.loads(line)
         Row.model_validate(row)

@@ -29,7 +29,7 @@ def judge(
     Args:
         rows: of `metrics.jsonl`.
         bounded: whether the discriminator's loss cannot go below 0 (`Adversary.bounded`).
-        bicubic: PSNR_Y of bicubic interpolation on the images validated last, in dB; None where it
+        bicubic: PSNR_Y of bicubic interpolation on the images validated last, in dB; None if it
             is not known, and then nothing is `hardly-learned`.
 
     The first rule that holds gives the verdict:

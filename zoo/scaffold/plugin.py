@@ -34,7 +34,7 @@ class Plugin:
         names: what it is called.
         packaged: whether it is a package for pip, or a single file.
         files: their text by path, relative to the folder they go to.
-        trained: the recipe that trains it, None where a recipe cannot.
+        trained: the recipe that trains it, None if a recipe cannot.
         beside: the recipes to score it beside.
     """
 

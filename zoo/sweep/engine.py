@@ -1,8 +1,8 @@
 """Runs a sweep's jobs one after another in a process of their own.
 
-A job is plain JSON; what it leaves is a run directory, so that a sweep that was broken off goes on
-by being started again. One crash, an exhausted memory among them, costs one job: the process is
-started anew for the next.
+A job is plain JSON; what it leaves is a run directory, so that a sweep that was broken off
+continues by being started again. One crash, an exhausted memory among them, costs one job: the
+process is started anew for the next.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Outcome:
     Attributes:
         spec: the run.
         status: `finished`; `diverged`: a value was not finite; `failed`: anything else.
-        message: why it did not finish, empty where it did.
+        message: why it did not finish, empty if it did.
     """
 
     spec: RunSpec
@@ -67,7 +67,7 @@ def run_jobs(specs: Sequence[RunSpec], settings: Settings, observer: Observer) -
     Args:
         specs: the runs.
         settings: where and on what.
-        observer: hears of progress.
+        observer: receives progress events.
 
     Raises:
         Interrupted: if Ctrl-C or one of `zoo.signals.ENDING` asked to stop; the run at hand saved

@@ -48,7 +48,7 @@ class Estimator:
     def __call__(self, spec: RunSpec) -> list[float]:
         """Return the expected seconds of each stage, pretraining first.
 
-        The time of a finished run of the same recipe and profile is used where there is one;
+        The time of a finished run of the same recipe and profile is used if there is one;
         otherwise one real step is taken of a stage whose cost is not known yet.
         """
         stages = [spec] if spec.pretraining is None else [spec.pretraining, spec]
@@ -115,7 +115,7 @@ def _is_factor(value: object) -> bool:
 
 
 def _read(path: Path) -> float | None:
-    """Return the seconds that were kept; None where there are none, or they are damaged."""
+    """Return the seconds that were kept; None if there are none, or they are damaged."""
     try:
         seconds = float(json.loads(read_file(path))["step_seconds"])
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
@@ -132,7 +132,7 @@ def _keep(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def _measured(spec: RunSpec, run_root: Path) -> float | None:
-    """Return how long any seed of a recipe took, None where none is finished."""
+    """Return how long any seed of a recipe took, None if none is finished."""
     for path in sorted(run_path(spec, run_root).parent.glob("seed-*")):
         try:
             summary = RunDirectory(path).summary()

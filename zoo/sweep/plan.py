@@ -27,7 +27,7 @@ class PlannedRun:
         spec: the run.
         found: whether it is there already.
         brings_pretraining: whether it is pretrained first, as no run before it is.
-        seconds: expected time, of its pretraining too where it brings that; None where nothing is
+        seconds: expected time, of its pretraining too where it brings that; None if nothing is
             known, or nobody asked.
     """
 

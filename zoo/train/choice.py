@@ -1,6 +1,6 @@
 """How a stage is executed on a CPU: layout, threads, precision, compilation, by measurement.
 
-A choice is recorded with the run, which goes on with it.
+A choice is recorded with the run, which continues with it.
 
 Not here: what `auto` is without a measurement (`zoo.runs.device`), the measurement itself
 (`zoo.train.timing`).
@@ -47,7 +47,7 @@ class Choice:
     Attributes:
         way: what was chosen.
         source: `default`: nothing was measured; `measured`: just now; `cached`: by an earlier run;
-            `recorded`: the run was begun so.
+            `recorded`: the run was started so.
         reason: in words.
         free: what of the way the measurement was free to choose.
         seconds: median time of a step of each way that was measured.
@@ -80,7 +80,7 @@ class Choice:
 
 
 def why_not_measured(runtime: Runtime, execution: Execution, num_steps: int) -> str | None:
-    """Return why a stage of so many steps is not measured, None where it is."""
+    """Return why a stage of so many steps is not measured, None if it is."""
     if execution.device.type != "cpu":
         return "only CPUs are measured"
     if runtime.tune is False:
@@ -172,7 +172,7 @@ def _may_try_bfloat16(runtime: Runtime) -> bool:
 
 
 def _is_tried(name: str, runtime: Runtime, seconds: float) -> bool:
-    """Tell whether a form of a way is timed, for a stage that takes so long without it."""
+    """Return whether a form of a way is timed, for a stage that takes so long without it."""
     if name == "bfloat16":
         return _may_try_bfloat16(runtime)
     is_long = seconds > MIN_SECONDS_TO_COMPILE
@@ -201,13 +201,13 @@ def planned_way(execution: Execution) -> Way:
 def recorded_choice(
     provenance: Mapping[str, Any], runtime: Runtime, execution: Execution
 ) -> Choice:
-    """Return the choice that a run was begun with, of what is still free to choose.
+    """Return the choice that a run was started with, of what is still free to choose.
 
     Its threads are taken where nothing was measured, too: with others the last bits would differ.
 
     Args:
         provenance: what the run recorded.
-        runtime: settings of the session that goes on.
+        runtime: settings of the session that continues.
         execution: what is planned for it; all but the threads is taken from it where the run was
             begun without measuring.
 

@@ -21,7 +21,7 @@ from zoo.runs.device import Execution, has_cpp_compiler
 
 
 class CompiledCritic(nn.Module):
-    """A critic that is compiled for all but images whose own gradient is asked for.
+    """A critic that is compiled for all but images whose own gradient is requested.
 
     An image that requires a gradient and was computed from nothing is a penalty's: the gradient
     with respect to it is differentiated once more. Generated images come from a generator.

@@ -1,8 +1,8 @@
-"""What a run is: everything that shapes its numbers, and a hash of it.
+"""What a run is: everything that affects its numbers, and a hash of it.
 
 Two runs of one identity are the same run, whatever their recipes are called; a directory belongs to
-one identity; pretraining is shared by it. Names, the places data and weights lie in, and how often
-a run logs, validates and saves are no part of it. Versions of torch and the number of threads
+one identity; pretraining is shared by it. Names, the places data and weights are in, and how often
+a run logs, validates and saves are not part of it. Versions of torch and the number of threads
 change the last bits and are recorded beside it (`zoo.runs.directory`).
 """
 
@@ -25,12 +25,12 @@ EXECUTION = ("device", "precision", "channels_last", "compile", "tf32")
 
 
 def run_identity(spec: RunSpec, prepared: Prepared, pretraining: str | None) -> dict[str, Any]:
-    """Return everything that shapes the numbers of a run.
+    """Return everything that affects the results of a run.
 
     Args:
         spec: its complete specification.
         prepared: its data and components.
-        pretraining: hash of the identity of its pretraining, None where there is none.
+        pretraining: hash of the identity of its pretraining, None if there is none.
     """
     settings = spec.settings.model_dump(mode="json", exclude={"runtime"})
     for name in (*CADENCE, *LENGTH):
@@ -59,7 +59,7 @@ def run_identity(spec: RunSpec, prepared: Prepared, pretraining: str | None) -> 
 
 
 def _losses(settings: Mapping[str, Any], components: Components) -> dict[str, Any]:
-    """Return the settings of the losses there are, without those that shape nothing.
+    """Return the settings of the losses there are, without those that affect nothing.
 
     That is what only says where things lie, and later arguments that are not set.
     """

@@ -25,7 +25,7 @@ def tell_on_stderr(line: str) -> None:
 
 
 class LineObserver(Observer):
-    """Shows a run as plain lines, at most one in `SECONDS_BETWEEN_LINES` while it goes on.
+    """Shows a run as plain lines, at most one in `SECONDS_BETWEEN_LINES` while it continues.
 
     Args:
         tell: takes each line, without its end.
@@ -52,7 +52,7 @@ class LineObserver(Observer):
             self.notice(f"decoding images: {done} of {total}")
 
     def stage_started(self, recipe: str, stage: str, step: int, num_steps: int) -> None:
-        """Say what begins, or goes on."""
+        """Say what begins, or continues."""
         self._stage, self._num_steps, self._numbers = f"{recipe} ({stage})", num_steps, {}
         self._begun = step, time.monotonic()
         begins = f"resumes at step {step}" if step else "begins"
@@ -85,7 +85,7 @@ def describe(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Put logged numbers into words: the generator's terms, the discriminator's, the rest.
 
     Returns:
-        `(heading, values)` pairs; what was not logged is left out.
+        `(heading, values)` pairs; what was not logged is excluded.
     """
     generator = _terms(numbers, "loss_")
     critic = _terms(numbers, "discriminator_")

@@ -1,4 +1,4 @@
-"""How much memory a stage will need at most, foretold from smaller work of the same kind.
+"""How much memory a stage will need at most, predicted from smaller work of the same kind.
 
 Peaks grow linearly with the number of pixels once a network is in place: they are measured at two
 small sizes, with the real step and the real validation, and continued to the full size. Nothing
@@ -44,7 +44,7 @@ from zoo.upscaling.context import reach
 
 logger = logging.getLogger(__name__)
 MARGIN = 1.2
-"""What is kept free for a foretold peak: it may be a tenth off, and allocators lose some."""
+"""What is kept free for a predicted peak: it may be a tenth off, and allocators lose some."""
 SMALL_SHARE = 0.01
 """Of the free memory: images that take less lie on the device, and no forecast is waited for."""
 NUM_TRIAL_STEPS = 3
@@ -86,17 +86,17 @@ def forecast_memory(
     image_sizes: list[tuple[int, int]],
     images_left_out: int = 0,
 ) -> MemoryForecast | None:
-    """Foretell the peak memory of training.
+    """Predict the peak memory of training.
 
     Args:
         players: freshly assembled, on the device. The trial steps change them: throw them away.
         data: patch and batch size.
         scale: upscaling factor.
-        image_sizes: height and width of each held-out photograph, in high-resolution pixels.
+        image_sizes: height and width of each held-out image, in high-resolution pixels.
         images_left_out: bytes of training images that will lie on the device and do not yet.
 
     Returns:
-        The forecast; None where the system does not tell the peak of a piece of work (a CPU whose
+        The forecast; None if the system does not tell the peak of a piece of work (a CPU whose
         system is not Linux).
     """
     device = players.execution.device
@@ -165,13 +165,13 @@ def choose_store(
     paths: Sequence[Path],
     validator: Validator,
 ) -> Store:
-    """Decide where training images lie: on a GPU if they fit beside the foretold peak of training.
+    """Decide where training images lie: on a GPU if they fit beside the predicted peak of training.
 
     Args:
         spec: the run; where it has a pretraining, its later stage needs more.
-        execution: what is settled already; a place that was asked for stays.
+        execution: what is settled already; a place that was requested stays.
         paths: of the training images.
-        validator: has the held-out photographs.
+        validator: has the held-out images.
     """
     device, settings = execution.device, spec.settings
     if execution.store != "auto":
@@ -193,7 +193,7 @@ def choose_store(
 def _forecast_and_forget(
     spec: RunSpec, execution: Execution, validator: Validator
 ) -> MemoryForecast | None:
-    """Return the forecast of a stage built for it; None where not even the trials fit."""
+    """Return the forecast of a stage built for it; None if not even the trials fit."""
     settings = spec.settings
     components = build_components(settings, seed=spec.seed)
     try:
@@ -277,7 +277,7 @@ def _noise(batch_size: int, side: int, scale: int) -> tuple[Tensor, Tensor]:
 def _validation_trial(
     network: nn.Module, execution: Execution, folder: Path, scale: int, side: int
 ) -> Callable[[], None]:
-    """Return what validates on one image of noise as training does, bicubic and pictures too."""
+    """Return what validates on one image of noise as training does, bicubic and images too."""
     path = folder / f"{side}.png"
     shape = (side * scale, side * scale, 3)
     write_png(path, np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))

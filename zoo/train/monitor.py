@@ -79,7 +79,7 @@ class FiniteGuard:
 
 
 def _is_finite(state: Any) -> bool:
-    """Tell whether every tensor of a nested state is; waits for the device once."""
+    """Return whether every tensor of a nested state is; waits for the device once."""
     found = [
         tensor.isfinite().all()
         for tensor in _tensors(state)

@@ -17,7 +17,7 @@ class Observer:
         """Hear that `done` of `total` images are in the patch store."""
 
     def stage_started(self, recipe: str, stage: str, step: int, num_steps: int) -> None:
-        """Hear that a stage begins, or goes on from `step`.
+        """Hear that a stage begins, or continues from `step`.
 
         Args:
             recipe: name of the recipe being trained.

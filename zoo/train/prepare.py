@@ -40,8 +40,8 @@ class Options:
         run_root: folder of run directories.
         data_root: folder of datasets, None for the default.
         device: `auto`, `cpu`, `cuda` or `cuda:<n>`.
-        fresh: whether to delete the run's earlier state and start over.
-        observer: hears of progress.
+        fresh: whether to delete the run's earlier state and start again.
+        observer: receives progress events.
         sources: options of the command that say where recipes, components and data come from.
     """
 
@@ -149,9 +149,9 @@ def settle(
         spec: the stage.
         prepared: what it is trained with, as planned.
         options: where and on what.
-        begun: provenance of the run that it goes on with, whose choice is taken; None for a new
+        begun: provenance of the run that it continues with, whose choice is taken; None for a new
             run.
-        rehearsal: whether nothing is written, and measured only where that is asked for.
+        rehearsal: whether nothing is written, and measured only where that is requested.
     """
     planned, runtime = prepared.execution, spec.settings.runtime
     if planned.device.type != "cpu":

@@ -43,10 +43,10 @@ class Rehearsal:
         step_seconds: time of one step once warm, extra discriminator updates included.
         peak_memory: bytes in that step: allocated on a GPU, resident (with Python and torch) on a
             CPU.
-        forecast: of the stage's peak memory, made before the step; None where it was not asked for
+        forecast: of the stage's peak memory, made before the step; None if it was not asked for
             or the system does not tell what it is made from.
         generator_parameters: parameters of the generator.
-        discriminator_parameters: those of the discriminator, 0 where there is none.
+        discriminator_parameters: those of the discriminator, 0 if there is none.
         execution: device, precision, layout and threads.
         choice: how the execution was chosen; None on a GPU and where it was not asked for.
         source: the images to train and to validate on.
@@ -85,7 +85,7 @@ def rehearse(
             `runtime.tune=true`; else as planned. What is measured is not kept.
 
     Raises:
-        MachineError: if a GPU has too little memory for a step; says what was foretold.
+        MachineError: if a GPU has too little memory for a step; says what was predicted.
     """
     stages = [spec] if spec.pretraining is None else [spec.pretraining, spec]
     with tempfile.TemporaryDirectory(prefix="zoo-dry-run-") as folder:
@@ -122,7 +122,7 @@ def rehearse_stage(
 
 
 def _begun(spec: RunSpec, options: Options) -> Mapping[str, Any] | None:
-    """Return the provenance of the run that a stage would go on with, None where it would begin."""
+    """Return the provenance of the run that a stage would continue with, None if it would begin."""
     if options.fresh:
         return None
     try:

@@ -134,7 +134,7 @@ def _plan(
     directory: RunDirectory,
     begun: Mapping[str, Any] | None,
 ) -> tuple[_Job | None, _Job]:
-    """Return the stages of a run, which goes on from one of that provenance where there is one."""
+    """Return the stages of a run, which continues from one of that provenance if there is one."""
     inner: _Job | None = None
     if spec.pretraining is not None:
         inner_prepared = prepare_pretraining(spec.pretraining, prepared)
@@ -146,7 +146,7 @@ def _plan(
 
 
 def assemble_stage(spec: RunSpec, prepared: Prepared) -> Stage:
-    """Place both players on the device and join them with the data."""
+    """Place both networks on the device and join them with the data."""
     return Stage(
         players=assemble(prepared.components, spec.settings.training, prepared.execution),
         stream=prepared.stream,
@@ -254,7 +254,7 @@ def _fit(
 
 
 def _mend(job: _Job, observer: Observer) -> None:
-    """Hold a finished run's files against its summary, and mend what can be mended with a word.
+    """Hold a finished run's files against its summary, and repair what can be repaired with a word.
 
     Raises:
         CheckpointError: if a file was changed that nothing here can make again.

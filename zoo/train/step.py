@@ -27,7 +27,7 @@ ADVERSARIAL = "adversarial"
 
 @dataclass(slots=True)
 class Players:
-    """Both players with their optimizers, on the device, as one step needs them.
+    """Both networks with their optimizers, on the device, as one step needs them.
 
     Attributes:
         generate: the generator, or its compiled form; shares the parameters of `generator`.
@@ -121,7 +121,7 @@ def training_step(
     the generator's loss with its graph. Nothing here waits for the device.
 
     Args:
-        players: both players; updated in place.
+        players: both networks; updated in place.
         batch: `lr_image` `(N, 3, h, w)` and `hr_image` `(N, 3, H, W)`, RGB in [0, 1].
         extra_batches: fresh batches for the discriminator's updates before the last.
         observe: also measure the gradient of each weighted term at the generator's output.
@@ -157,7 +157,7 @@ def update_discriminator(players: Players, real: Tensor, fake: Tensor) -> dict[s
     """Update the discriminator once; all its terms go back in one backward pass.
 
     Args:
-        players: both players; only the discriminator changes.
+        players: both networks; only the discriminator changes.
         real: `(N, 3, H, W)` real images, RGB in [0, 1].
         fake: `(N, 3, H, W)` generated images, without a graph.
     """

@@ -1,4 +1,4 @@
-"""What a run has come to: scores, pictures and a verdict, at its end or as far as it got."""
+"""What a run has come to: scores, images and a verdict, at its end or as far as it got."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def summarise(
     seconds: float,
     bounded: bool,
 ) -> dict[str, Any]:
-    """Write a run's pictures and return its summary; the scores are those it logged last.
+    """Write a run's images and return its summary; the scores are those it logged last.
 
     Args:
         directory: the run's.
@@ -62,9 +62,9 @@ def summarise(
 def preview(
     path: Path, *, device: str = "auto", data_root: Path | None = None
 ) -> Mapping[str, Any]:
-    """Write the pictures of a run that is not finished and return its summary so far.
+    """Write the images of a run that is not finished and return its summary so far.
 
-    Nothing but `samples/` is written: the run goes on as if nobody had looked.
+    Nothing but `samples/` is written: the run continues as if nobody had looked.
 
     Args:
         path: the run's directory.
@@ -98,7 +98,7 @@ def preview(
 
 
 def is_bounded(settings: RecipeSettings) -> bool:
-    """Tell whether the discriminator's loss of a run cannot go below 0; so without one."""
+    """Return whether the discriminator's loss of a run cannot go below 0; so without one."""
     if settings.adversary is None:
         return True
     return ADVERSARIES.get(settings.adversary.name).bounded

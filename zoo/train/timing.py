@@ -33,7 +33,7 @@ from zoo.runs.turns import take_turns
 from zoo.train.step import Batch, Players, assemble, to_device, training_step
 
 ROUNDS: Final = 5
-"""Timed steps of each way, one a round; an untimed one comes before."""
+"""Timed steps of each way, one for each round; an untimed one comes before."""
 HOPELESS: Final = 1.5
 """A way whose first timed step takes this many times the default's is timed no more."""
 _FORMAT: Final = 3
@@ -73,7 +73,7 @@ class StepTimer:
         stream: its training batches; the first few are used, and none is used up.
         cache: folder of what can be made again.
         tell: hears of measurements and of damaged files.
-        rehearsal: whether nothing is written, and a measurement made only where it is asked for.
+        rehearsal: whether nothing is written, and a measurement made only where it is requested.
     """
 
     spec: RunSpec
@@ -201,7 +201,7 @@ def _network(way: Way) -> tuple[bool, bool]:
 
 
 def _is_whole(timings: Timings, ways: Sequence[Way]) -> bool:
-    """Tell whether times that were read are all that a measurement gives."""
+    """Return whether times that were read are all that a measurement gives."""
     if not timings or len(timings[ways[0]]) != ROUNDS:
         return False
     numbers = [each for times in timings.values() for each in times]

@@ -88,7 +88,7 @@ class Trainer:
     Args:
         stage: what to train.
         directory: where; the caller holds its lock.
-        observer: hears of progress.
+        observer: receives progress events.
         identity: hash of the run's identity, kept in everything that is saved.
     """
 
@@ -243,7 +243,7 @@ class Trainer:
         return factor * 0.5**self.rollbacks
 
     def _maintain(self) -> None:
-        """Validate and save where it is due; this time is left out of the speed that is logged."""
+        """Validate and save where it is due; this time is excluded of the speed that is logged."""
         training = self.stage.training
         since = time.perf_counter()
         if self._due(training.validate_every, self.step):
@@ -283,7 +283,7 @@ class Trainer:
         self._write_row(validator.row(players.ema.module, players.execution, step=self.step))
 
     def _is_validated(self) -> bool:
-        """Tell whether the images at hand were scored at this step."""
+        """Return whether the images at hand were scored at this step."""
         scored = [row for row in self.directory.rows() if row["kind"] == "validation"]
         here = (self.step, self.stage.validator.identity)
         return bool(scored) and (scored[-1]["step"], scored[-1]["validation"]) == here

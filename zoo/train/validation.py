@@ -1,4 +1,4 @@
-"""Validation during training: PSNR_Y on held-out images, and pictures to look at."""
+"""Validation during training: PSNR_Y on held-out images, and images to look at."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MAX_PICTURES = 3
 
 @dataclass(frozen=True, slots=True)
 class ValidationImage:
-    """A held-out photograph: its name, and both resolutions as uint8 `(H, W, 3)` or `(H, W)`."""
+    """A held-out image: its name, and both resolutions as uint8 `(H, W, 3)` or `(H, W)`."""
 
     name: str
     lr_image: Pixels
@@ -50,7 +50,7 @@ class Validator:
     """Scores a generator on whole images under the protocol of `zoo.metrics`.
 
     Args:
-        paths: the photographs; they are read when they are first needed.
+        paths: the images; they are read when they are first needed.
         scale: upscaling factor.
     """
 
@@ -61,7 +61,7 @@ class Validator:
 
     @cached_property
     def images(self) -> list[ValidationImage]:
-        """The photographs; a `DataError` names one that is too small for the scale."""
+        """The images; a `DataError` names one that is too small for the scale."""
         names = unique_names(self._paths)
         return [
             _load(path, name, self.scale) for path, name in zip(self._paths, names, strict=True)
@@ -74,7 +74,7 @@ class Validator:
         return hashlib.sha256(" ".join([str(self.scale), *hashes]).encode()).hexdigest()[:16]
 
     def image_sizes(self) -> list[tuple[int, int]]:
-        """Return height and width of each photograph, by its file's header alone."""
+        """Return height and width of each image, by its file's header alone."""
         return [read_size(path) for path in self._paths]
 
     def bicubic(self) -> dict[str, float]:
@@ -88,7 +88,7 @@ class Validator:
         """Score a generator and return the row of `metrics.jsonl` that says so.
 
         PSNR_Y is in it, and HaarPSI where every image is large enough and has one: over an
-        adversarial stage PSNR alone would not say whether pictures get better.
+        adversarial stage PSNR alone would not say whether images get better.
         """
         psnr_y: dict[str, float] = {}
         haarpsi: list[float] = []
@@ -130,7 +130,7 @@ class Validator:
     def write_pictures(
         self, generator: nn.Module, execution: Execution, directory: Path
     ) -> list[Path]:
-        """Write LR | bicubic | SR | HR pictures of the first images, each part with its name."""
+        """Write LR | bicubic | SR | HR images of the first images, each part with its name."""
         directory.mkdir(parents=True, exist_ok=True)
         chosen = self.images[:MAX_PICTURES]
         written = []
@@ -174,7 +174,7 @@ class _Tiled:
 
 
 def held_out_images(data: Data, *, data_root: Path | None = None) -> tuple[Path, ...]:
-    """Return the photographs a run is validated on: its source's own, or a named dataset's.
+    """Return the images a run is validated on: its source's own, or a named dataset's.
 
     Raises:
         DataError: if they are not there.
@@ -209,6 +209,6 @@ def _tensor(pixels: Pixels) -> Tensor:
 
 
 def _pixels(image: Tensor) -> Pixels:
-    """Round as the protocol does: the picture shows what was scored."""
+    """Round as the protocol does: the image shows what was scored."""
     pixels: Pixels = quantize(image).permute(1, 2, 0).numpy()
     return pixels if pixels.shape[2] == 3 else pixels[:, :, 0]

@@ -1,4 +1,4 @@
-"""Pictures into files: PNG, JPEG, WebP and TIFF, with depth, alpha, EXIF and colour profile.
+"""Images into files: PNG, JPEG, WebP and TIFF, with depth, alpha, EXIF and colour profile.
 
 Nothing a format cannot hold is lost in silence: alpha in a JPEG is an error, and 16 bits are
 rounded to 8 for JPEG and WebP with a note.
@@ -52,7 +52,7 @@ _ENCODER_ERRORS: Final = (
 
 
 def write_picture(path: Path, picture: Picture) -> tuple[str, ...]:
-    """Write a picture in the format its name says; a reader sees no file or the whole one.
+    """Write an image in the format its name says; a reader sees no file or the whole one.
 
     Args:
         path: ends in one of `SUFFIX_FORMATS`; its folder is made if need be.
@@ -62,7 +62,7 @@ def write_picture(path: Path, picture: Picture) -> tuple[str, ...]:
         What the format could not hold, each a phrase.
 
     Raises:
-        DataError: if the format cannot hold the picture at all, or the file system not its name.
+        DataError: if the format cannot hold the image at all, or the file system not its name.
         MachineError: if no file can be written there.
     """
     kind = SUFFIX_FORMATS[path.suffix.lower()]
@@ -99,7 +99,7 @@ def _write(path: Path, content: bytes | memoryview) -> None:
 
 
 def to_pillow(picture: Picture) -> PillowImage.Image:
-    """Return a picture as a Pillow image, its EXIF tags and colour profile in `info`.
+    """Return an image as a Pillow image, its EXIF tags and colour profile in `info`.
 
     16 bits in colour or with alpha are rounded to 8: Pillow has no mode for them.
     """

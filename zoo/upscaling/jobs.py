@@ -1,6 +1,6 @@
 """From what was named on the command line to pairs of files, all conflicts found before any work.
 
-Here names only: no picture is opened and torch is not imported. The work is done by
+Here names only: no image is opened and torch is not imported. The work is done by
 `zoo.upscaling.batch`.
 """
 
@@ -51,7 +51,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A picture to read and where to write it, larger."""
+    """An image to read and where to write it, larger."""
 
     source: Path
     target: Path
@@ -60,7 +60,7 @@ class Job:
 def find_inputs(words: Sequence[str], *, recursive: bool, output: Path | None = None) -> Inputs:
     """Find the files that are meant by files, folders and patterns.
 
-    Hidden files, and what lies below the output folder, are not looked for in folders.
+    Hidden files, and what is below the output folder, are not looked for in folders.
 
     Args:
         words: each a file, a folder, or a pattern with `*`, `?` or `[...]`; `**` is any folders.
@@ -98,7 +98,7 @@ def plan_jobs(
         scale: upscaling factor, for names.
 
     Returns:
-        The jobs, and the number of files left out because an earlier run made them.
+        The jobs, and the number of files excluded because an earlier run made them.
 
     Raises:
         RecipeError: if the output does not go with the inputs or the format.

@@ -1,11 +1,11 @@
-"""A generator made ready to upscale pictures of any size, whole or in tiles that leave no seam.
+"""A generator made ready to upscale images of any size, whole or in tiles that leave no seam.
 
-A picture that fits in memory is upscaled whole. Any other is cut into equal windows with as much
+An image that fits in memory is upscaled whole. Any other is cut into equal windows with as much
 context as the generator was found to need (`zoo.upscaling.context`); the step at every seam is
-measured, and the picture is done again with more context where it is too large. When memory runs
+measured, and the image is done again with more context where it is too large. When memory runs
 out all the same, tiles are halved.
 
-Not here: picture files (`zoo.upscaling.pictures`), other kinds of images (`zoo.upscaling.api`), the
+Not here: image files (`zoo.upscaling.pictures`), other kinds of images (`zoo.upscaling.api`), the
 choice of layout and precision (`zoo.upscaling.ways`).
 """
 
@@ -36,12 +36,12 @@ logger = logging.getLogger(__name__)
 
 SEAM_TOLERANCE: Final = LEVEL / 2
 CONTEXT_OF_THE_WHOLE: Final = 64
-"""Pixels around a tile of a generator that would need the whole picture, in want of memory."""
+"""Pixels around a tile of a generator that would need the whole image, in want of memory."""
 
 SEARCH_SHARE: Final = 0.1
-"""Of a picture's pixels, those that the search for the context may upscale."""
+"""Of an image's pixels, those that the search for the context may upscale."""
 WORTH_SAYING: Final = 30.0
-"""Seconds without any sign of progress from which it is said what goes on."""
+"""Seconds without any sign of progress from which it is said what continues."""
 
 Write = Callable[[Tensor, int, int], None]
 """Takes `(1, 3, H, W)` around [0, 1] and the row and column of the output where it belongs."""
@@ -50,13 +50,13 @@ Advance = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """How a picture was upscaled.
+    """How an image was upscaled.
 
     Attributes:
         num_tiles: 1 if it was upscaled whole.
         side: the longer side of what the network saw at once, in pixels of the input.
         context: pixels of the input that a tile sees beyond what it answers for.
-        seam: the largest step measured at a seam, of values in [0, 1]; 0 where there is none.
+        seam: the largest step measured at a seam, of values in [0, 1]; 0 if there is none.
         way: layout, precision and compilation.
     """
 
@@ -74,7 +74,7 @@ class Upscaler:
         generator: copied; the original stays where it is, in the mode it is in.
         device: where to run.
         tile: longest side in pixels of the input that the network sees at once; 0 for the whole
-            picture in any case, None for what memory allows.
+            image in any case, None for what memory allows.
         wanted: with `tile` of None, the longest side whatever memory allows; tiles are larger where
             the context asks for it.
         bfloat16: whether to compute in bfloat16, which is coarser than 8 bits in places; None lets
@@ -86,7 +86,7 @@ class Upscaler:
         scale: upscaling factor.
         tile: as given.
         choice: how it runs, and why.
-        num_left: pictures that are still to be upscaled, the next one included, all of about its
+        num_left: images that are still to be upscaled, the next one included, all of about its
             size: set by who knows.
         num_parameters: the generator's, those that are trained.
 
@@ -137,11 +137,11 @@ class Upscaler:
         self._cost = Cost(self._generator, self.device)
 
     def upscale(self, image: Tensor, write: Write, advance: Advance | None = None) -> Tiling:
-        """Upscale one picture, piece by piece.
+        """Upscale one image, piece by piece.
 
         Args:
             image: `(1, 3, h, w)`, RGB in [0, 1].
-            write: takes each piece; called again for the same places if the picture has to be
+            write: takes each piece; called again for the same places if the image has to be
                 done again.
             advance: told the tiles done and the tiles in all.
 
@@ -162,7 +162,7 @@ class Upscaler:
                     self._widen(tiling)
 
     def _settle(self, image: Tensor) -> None:
-        """Choose how to upscale, once there is enough to do, and whether this picture bears it."""
+        """Choose how to upscale, once there is enough to do, and whether this image bears it."""
         if not self._is_free:
             return
         size, chosen = image.shape[-2] * image.shape[-1], False
@@ -190,7 +190,7 @@ class Upscaler:
         return is_near(share, most)
 
     def _attempt(self, image: Tensor, write: Write, advance: Advance | None) -> Tiling | None:
-        """Upscale, or return None where memory ran out: by then all of it is given back."""
+        """Upscale, or return None if memory ran out: by then all of it is given back."""
         self._tried = max(image.shape[-2:])
         try:
             tiles, context = self._plan(image)
@@ -204,7 +204,7 @@ class Upscaler:
         return None
 
     def _plan(self, image: Tensor) -> tuple[list[Tile], int]:
-        """Return the tiles of a picture, one if it is upscaled whole, and their context."""
+        """Return the tiles of an image, one if it is upscaled whole, and their context."""
         height, width = image.shape[-2:]
         longest = max(height, width)
         whole = squares(height, width, longest, 0)
@@ -226,7 +226,7 @@ class Upscaler:
         return squares(height, width, self._tried, context), context
 
     def _gains_nothing_from_tiles(self, image: Tensor) -> bool:
-        """Tell whether the whole picture fits, and small tiles would compute much of it twice."""
+        """Return whether the whole image fits, and small tiles would compute much of it twice."""
         if len(self._cost.tiles(image, ALIGNMENT)) == 1:
             return True
         if self._context is not None or not self._cost.fits(image):
@@ -282,7 +282,7 @@ class Upscaler:
         return answer[..., rows, columns]
 
     def _side(self, longest: int) -> int | None:
-        """Return the longest side of a tile, None where memory decides."""
+        """Return the longest side of a tile, None if memory decides."""
         if self._limit is not None:
             return self._limit
         if self.tile is not None:
@@ -290,7 +290,7 @@ class Upscaler:
         return self._wanted
 
     def _say_if_long(self, what: str, num_pixels: int, num_pieces: int = 1) -> None:
-        """Say what goes on where nothing would be heard for long."""
+        """Say what continues where nothing would be heard for long."""
         measured = self.choice.seconds_per_megapixel.get(str(self.choice.way))
         rate = self._cost.seconds_per_pixel if measured is None else measured / 1e6
         if num_pixels * rate / num_pieces >= WORTH_SAYING:
@@ -307,7 +307,7 @@ class Upscaler:
         return max(side, least)
 
     def _needed_context(self, image: Tensor) -> int:
-        """Return the context that leaves no seam, found on the first picture that needs tiles."""
+        """Return the context that leaves no seam, found on the first image that needs tiles."""
         if self._context is None:
             most = int(SEARCH_SHARE * image.shape[-2] * image.shape[-1])
             self._say_if_long("measuring the context that the network needs, at most", most)
@@ -328,7 +328,7 @@ class Upscaler:
             logger.warning("this network needs whole images: %s", self._whole)
 
     def _is_seamless(self, tiling: Tiling) -> bool:
-        """Tell whether the seams are good enough, or no better ones can be had."""
+        """Return whether the seams are good enough, or no better ones can be obtained."""
         if self._whole is not None and tiling.num_tiles > 1:
             logger.warning(
                 "the tiles are visible: at their borders, the image differs by up to %.2f/255, "

@@ -1,7 +1,7 @@
 """By which of several ways a network is run: layout, precision and compilation, by measurement.
 
 All ways upscale the same window in turns. bfloat16 is one of them only on a device that multiplies
-in it, and only where blocks of the picture come out nearly as in float32.
+in it, and only where blocks of the image come out nearly as in float32.
 
 Not here: threads, which are those of the process; tiles (`zoo.upscaling.tiles`).
 """
@@ -30,13 +30,13 @@ logger = logging.getLogger(__name__)
 
 Network = Callable[[Tensor], Tensor]
 ROUNDS: Final = 3
-"""Timed windows of each way, one a round; an untimed one comes before."""
+"""Timed windows of each way, one for each round; an untimed one comes before."""
 SHARE: Final = 0.03
 """Of all pixels to be upscaled, those that the measurement may take."""
 MIN_SIDE: Final = 64
 MAX_SIDE: Final = 128
 COMPARED_SHARE: Final = 0.1
-"""Of a picture's pixels, those that are computed both ways at most; smaller pictures are not."""
+"""Of an image's pixels, those that are computed both ways at most; smaller images are not."""
 NEAR_SHARE: Final = 0.999
 """Share of pixels that bfloat16 may change by one level of 255 at most; none by more than two."""
 
@@ -69,7 +69,7 @@ Timings = dict[Way, list[float]]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """How pictures are upscaled, and why.
+    """How images are upscaled, and why.
 
     Attributes:
         way: what was chosen.
@@ -99,8 +99,8 @@ def choose(generator: nn.Module, image: Tensor, num_pixels: int) -> Choice:
 
     Args:
         generator: in float32, on its device, in evaluation mode.
-        image: `(1, 3, h, w)` in [0, 1] on the same device, the first picture.
-        num_pixels: of the input, of all pictures to be upscaled as far as one knows.
+        image: `(1, 3, h, w)` in [0, 1] on the same device, the first image.
+        num_pixels: of the input, of all images to be upscaled as far as one knows.
     """
     ways = candidates(image.device)
     side = window_side(num_pixels, len(ways))
@@ -183,14 +183,14 @@ def run(network: Network, window: Tensor, *, bfloat16: bool) -> Tensor:
 
 
 def blocks_to_compare(num_pixels: int) -> int:
-    """Return on how many blocks of a picture bfloat16 is compared in a tenth of its pixels."""
+    """Return on how many blocks of an image bfloat16 is compared in a tenth of its pixels."""
     return int(COMPARED_SHARE * num_pixels / (2 * MIN_SIDE**2))
 
 
 def difference(
     network: Network, image: Tensor, num_blocks: int | None = None
 ) -> tuple[float, float]:
-    """Compare bfloat16 with float32 on the blocks of a picture where most goes on.
+    """Compare bfloat16 with float32 on the blocks of an image with the most detail.
 
     Args:
         network: in float32.
@@ -208,7 +208,7 @@ def difference(
 
 
 def is_near(share: float, most: float) -> bool:
-    """Tell whether such a difference is one that nobody sees."""
+    """Return whether such a difference is one that nobody sees."""
     return share >= NEAR_SHARE and most <= 2 * LEVEL
 
 

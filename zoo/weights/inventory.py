@@ -21,12 +21,12 @@ class Held:
         name: of the weights.
         summary: what they are.
         here: whether they are on this machine.
-        num_bytes: size of the file that is here; None where none is.
+        num_bytes: size of the file that is here; None if none is.
         licence: of the weights.
-        origin: where the file came from; else where it can be fetched, how large it is there, and
-            what it is compared with.
-        verified: who vouches for the file that is here; empty where none is.
-        command: what gets them; empty where they are here.
+        origin: where the file came from; else where it can be downloaded, how large it is there,
+            and what it is compared with.
+        verified: who vouches for the file that is here; empty if none is.
+        command: what gets them; empty if they are here.
     """
 
     name: str

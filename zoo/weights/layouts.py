@@ -119,7 +119,7 @@ def _parameters(entry: ParametersEntry, data: object) -> dict[str, torch.Tensor]
 
 
 def _in_order(entry: ParametersEntry, values: Sequence[Any]) -> dict[str, torch.Tensor]:
-    """Return the values under the names of the group that they fit, nothing where there is none."""
+    """Return the values under the names of the group that they fit, nothing if there is none."""
     groups = [entry.group(name) for name in dict.fromkeys(map(_group_of, entry.shapes))]
     shapes = [tuple(getattr(value, "shape", ())) for value in values]
     for group in groups:

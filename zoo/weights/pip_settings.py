@@ -1,6 +1,6 @@
 """What pip is configured to do when it looks for files: the settings that a download must follow.
 
-pip is asked for its settings and for nothing else. What is done with them is in
+pip is requested its settings and for nothing else. What is done with them is in
 `zoo.weights.index`.
 """
 

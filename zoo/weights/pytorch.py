@@ -2,8 +2,9 @@
 
 `torch.load(weights_only=True)` calls nothing but what rebuilds tensors. Training scripts put other
 things beside the weights: a score as a number of numpy's, the options they were started with. For
-each of these a class of this module stands in, which keeps nothing, so that the weights can be had;
-anything else is refused by name. Not here: pickles of numpy arrays (`zoo.weights.pickles`).
+each of these a class of this module stands in, which keeps nothing, so that the weights can be
+obtained; anything else is refused by name. Not here: pickles of numpy arrays
+(`zoo.weights.pickles`).
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _PLAIN = "save a plain state_dict or a .safetensors file"
 
 
 class LeftOut:
-    """Stands in for what lies beside weights; it takes all it is given and keeps nothing."""
+    """Stands in for what is beside weights; it takes all it is given and keeps nothing."""
 
     def __new__(cls, *_: Any) -> Self:
         """Take the arguments of whatever it stands in for."""
@@ -69,12 +70,12 @@ _LEFT_OUT: Final = (
 
 
 def is_pytorch(path: Path) -> bool:
-    """Tell whether a file is one of `torch.save`, whatever its name."""
+    """Return whether a file is one of `torch.save`, whatever its name."""
     return _head(path).startswith(_PYTORCH)
 
 
 def is_safetensors(path: Path) -> bool:
-    """Tell whether a file begins as safetensors does, whatever its name: a length, then JSON."""
+    """Return whether a file begins as safetensors does, whatever its name: a length, then JSON."""
     head = _head(path)
     length = int.from_bytes(head[:_LENGTH_BYTES], "little")
     return head[_LENGTH_BYTES : _LENGTH_BYTES + 1] == b"{" and 1 < length <= _MAX_HEADER
@@ -103,7 +104,7 @@ def read_pytorch(path: Path) -> object:
 
 
 def what_it_is(path: Path) -> str | None:
-    """Say what a file is that holds no weights as it is, and what to do; None where nobody knows.
+    """Say what a file is that holds no weights as it is, and what to do; None if it is unknown.
 
     Raises:
         OSError: if the file cannot be read.

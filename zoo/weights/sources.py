@@ -49,12 +49,12 @@ def fetched(
     progress: Progress | None = None,
     tell: Callable[[str], None] = logger.info,
 ) -> Fetched:
-    """Fetch weights from the first source that gives them.
+    """Download weights from the first source that gives them.
 
     Args:
-        entry: what to fetch.
-        folder: where downloads lie; one that broke off goes on there.
-        progress: called with (bytes there, bytes in all) of the file being fetched.
+        entry: what to download.
+        folder: where downloads lie; one that broke off continues there.
+        progress: called with (bytes there, bytes in all) of the file being downloaded.
         tell: hears which source is asked, and why one gave nothing.
 
     Raises:

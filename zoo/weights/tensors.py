@@ -82,7 +82,7 @@ def state_dict(data: object, origin: str) -> dict[str, torch.Tensor]:
 
 
 def is_plain(value: object) -> bool:
-    """Tell whether a value is an ordinary tensor of real numbers, with memory behind it."""
+    """Return whether a value is an ordinary tensor of real numbers, with memory behind it."""
     import torch
 
     return (
@@ -94,7 +94,7 @@ def is_plain(value: object) -> bool:
 
 
 def read_data(path: Path) -> object:
-    """Read whatever a file of weights holds: no code in it is ever run.
+    """Read whatever a weights file holds: no code in it is ever run.
 
     safetensors and PyTorch's files are known by how they begin, whatever their name; else a pickle
     of numpy arrays is `.ckpt`, a file of numpy `.npz`, of MATLAB `.mat`.
@@ -157,7 +157,7 @@ def fit_tensors(
     """Return the tensors of `entry`'s network, each checked by name and shape.
 
     The classifier's tensors may be absent, in which case none are returned; those of another
-    layout of the same classifier (torchvision's VGG) are left out.
+    layout of the same classifier (torchvision's VGG) are excluded.
 
     Raises:
         WeightsError: if a tensor is missing, unknown, or of another shape.
@@ -226,7 +226,7 @@ class Origin:
         source: in words.
         sha256: of the file or files they came in.
         licence: of the weights.
-        verified: what the file was compared with, see `verified_by`; None where nobody vouched.
+        verified: what the file was compared with, see `verified_by`; None if nobody vouched.
     """
 
     source: str = ""
@@ -294,7 +294,7 @@ def verified_by(path: Path, sha256: str | None) -> str | None:
     Args:
         path: a file; publishers put the first digits of its sha256 into a name such as
             `vgg16-397923af.pth`.
-        sha256: a hash somebody vouches for, None where nobody does.
+        sha256: a hash somebody vouches for, None if nobody does.
 
     Raises:
         WeightsError: if there is no such file.
