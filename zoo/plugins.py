@@ -1,10 +1,10 @@
-"""Finding what lives outside this package: components and recipes of packages, and single files.
+"""Finds components and recipes outside this package: installed packages and single files.
 
-Installed packages announce components by entry points in the groups `zoo.generators`,
+Installed packages declare components as entry points in the groups `zoo.generators`,
 `zoo.discriminators`, `zoo.adversaries`, `zoo.losses` and `zoo.metrics`, and a file of recipes in
-the group `zoo.registries`. Their metadata is read; their code is not imported until a component is
-used. A file is executed only when it is named explicitly (`--plugin FILE`): a plugin is code you
-trust. Not here: what is in a file of recipes (`zoo.recipes.book`).
+the group `zoo.registries`. zoo reads their metadata and imports their code only when a component is
+used. It executes a file only if the user names it (`--plugin FILE`): load only code that you trust.
+Not here: the content of a file of recipes (`zoo.recipes.book`).
 """
 
 from __future__ import annotations

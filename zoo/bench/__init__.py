@@ -1,4 +1,4 @@
-"""Measuring: what a generator is worth and what it costs. Imports nothing of training.
+"""Scoring: the quality and the cost of a generator. Does not import training.
 
 The package can be called: `zoo.bench("srresnet", profile="demo")` is `zoo.bench.api.bench`.
 """

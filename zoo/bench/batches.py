@@ -1,4 +1,4 @@
-"""In which order and company images are scored, and how they are decoded before their turn.
+"""In which order and batches images are scored, and how they are decoded in advance.
 
 Not here: the images (`zoo.bench.suites`), running a network on them (`zoo.bench.forward`).
 """

@@ -1,10 +1,10 @@
-"""The budget of a run: what must be alike for two runs to be compared, whatever their recipes.
+"""The training budget: what must be equal before two runs can be compared.
 
-Runs of one profile have one budget unless somebody changed it by `--set`, trained on other images
-or on another device; a table or a claim never mixes such runs unnoticed.
+Runs of one profile have one budget, unless somebody changed it with `--set`, used other training
+images or another device. A table or a claim never mixes such runs without a note.
 
-Precision is what a CPU may choose for each stage by measurement (`zoo.train.choice`): a table shows
-recipes of either with a note, a row has one, and what judges refuses two.
+A CPU may choose the precision of each stage by measurement (`zoo.train.choice`). A table shows
+recipes of both precisions with a note, a row has one, and claims and factorials refuse two.
 """
 
 from __future__ import annotations

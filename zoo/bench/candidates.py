@@ -1,9 +1,9 @@
 """What can be scored: a run, a baseline, a weights file, a Python callable.
 
-Each is a `Candidate`: what the record says of it, and how to get the network. Nothing is loaded
-before it is known that its record is missing.
+Each is a `Candidate`: its description for the record, and how to get the network. Nothing is loaded
+before its record is known to be missing.
 
-Not here: scoring (`zoo.bench.evaluate`), training what is missing (`zoo.sweep`).
+Not here: scoring (`zoo.bench.evaluate`), training missing runs (`zoo.sweep`).
 """
 
 from __future__ import annotations

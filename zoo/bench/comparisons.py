@@ -1,15 +1,15 @@
-"""Which records stand beside each other, and what a row of theirs says.
+"""Which records share a table, and the content of its rows.
 
 A comparison is one suite under one profile. Its rows share the protocol, the pixels of the suite
-and the networks behind its metrics; what does not is excluded and said. Baselines and generators
-trained elsewhere have no profile and stand in every comparison of their suite.
+and the networks of its metrics; other records are excluded with a note. Baselines and generators
+trained elsewhere have no profile and are in every comparison of their suite.
 
-A cell is the mean over images of each seed, then over seeds. Its interval is Student's 95 % t
-interval of the seeds' means: where another seed would lead, on these images. One seed has none.
-A cell is empty, with the reason in the notes, where an image or a seed lacks the score: a mean
-over part of them would stand beside means over all.
+A cell is the mean over the images of each seed, then over seeds. Its interval is Student's 95 % t
+interval of the seeds' means: what another seed would give on these images. One seed has no
+interval. If an image or a seed lacks the score, the cell is empty, with the reason in the notes: a
+mean over some of them is not comparable with means over all.
 
-Not here: which records may be compared (`zoo.bench.selection`), how rows are laid out
+Not here: which records may be compared (`zoo.bench.selection`), the layout of rows
 (`zoo.bench.tables`), claims (`zoo.bench.verdicts`).
 """
 

@@ -1,7 +1,7 @@
-"""Definitions of suites: what a suite's YAML file says, found by name or path, and checked.
+"""Definitions of suites: YAML files, found by name or path, and checked.
 
 A suite names datasets, a scale, metrics and the images of the report. Files are read like the
-registry: mistakes are reported all at once, each with its line, and nothing in them can run code.
+registry: all mistakes are reported at once, each with its line, and a file cannot run code.
 
 Not here: the images (`zoo.bench.suites`).
 """

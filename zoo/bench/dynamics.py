@@ -1,6 +1,6 @@
-"""How a training went, in numbers one a run: from the rows of its `metrics.jsonl` and its verdict.
+"""The course of a training in one number per run, from its `metrics.jsonl` and its verdict.
 
-The verdict itself is the monitor's and read from the run's summary.
+The verdict itself comes from the run's summary.
 """
 
 from __future__ import annotations

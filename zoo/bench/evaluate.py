@@ -1,8 +1,7 @@
 """Scoring: from a candidate and a suite to a record.
 
-Images are upscaled and scored on the device, those of one size together where that pays, while
-threads decode the next. What is recorded is the same for an image alone and in company, but for the
-rounding of floats.
+Images are upscaled and scored on the device, in batches of one size if that is faster, while
+threads decode the next ones. Batching changes results only by float rounding.
 
 Not here: what is scored (`zoo.bench.candidates`), on what (`zoo.bench.suites`), in which batches
 (`zoo.bench.batches`), running a generator (`zoo.bench.forward`), the scores themselves

@@ -1,4 +1,4 @@
-"""What records hold for or against one claim: both sides' numbers, and what stands in the way.
+"""The evidence of records for one claim: the numbers of both sides, and what prevents a test.
 
 Not here: the verdict (`zoo.bench.verdicts`), its words (`zoo.bench.sentences`).
 """

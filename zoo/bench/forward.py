@@ -1,9 +1,9 @@
-"""Running what is scored: low-resolution images in, upscaled ones out, where they are scored.
+"""Runs a generator: low-resolution images in, upscaled images out, on the device that scores.
 
-Every generator sees the same bits: the protocol's low-resolution image as RGB in [0, 1]; of a grey
-image's result the mean of the three channels is returned. Networks run in true float32.
+Every generator gets the same bits: the protocol's low-resolution image as RGB in [0, 1]. For a grey
+image, the mean of the three output channels is returned. Networks run in true float32.
 
-Not here: which images go together (`zoo.bench.batches`), the scores (`zoo.bench.evaluate`).
+Not here: the batches (`zoo.bench.batches`), the scores (`zoo.bench.evaluate`).
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Records: one generator's per-image scores on one suite, with everything they depend on.
 
 A record is one JSON file, `<records>/<suite>/<target>-<key>.json`, with a digest of itself. Its key
-is a hash of everything that affects its numbers (weights, code, suite pixels, protocol, metrics):
-work with a key that is there already is not done again, and a changed protocol has other keys.
-Nothing in it is changed afterwards but its place in the order of its folder. Tables, claims and the
-report are made from records alone.
+is a hash of everything that affects its numbers (weights, code, suite pixels, protocol, metrics).
+If a record with the key exists, nothing is scored again; a changed protocol gives other keys. After
+it is written, only its counter within the folder changes. Tables, claims and the report use only
+records.
 
 Not here: how scores are computed (`zoo.bench.evaluate`), what they mean (`zoo.bench.verdicts`).
 """

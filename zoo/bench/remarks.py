@@ -1,4 +1,4 @@
-"""What a reader of scores must know of what was scored, as records tell it: notes of a table.
+"""Notes below a table: what a reader must know about the scored models.
 
 Not here: what may not be compared (`zoo.bench.selection`), what is missing
 (`zoo.bench.comparisons`).

@@ -1,7 +1,7 @@
-"""Whether the run of a specification is there: the one answer for scoring and for a sweep's plan.
+"""Whether the run of a specification exists: one answer for scoring and for a sweep's plan.
 
-Not here: a run as something to score (`zoo.bench.candidates`), what a sweep does about what is
-missing (`zoo.sweep`).
+Not here: a run as a candidate (`zoo.bench.candidates`), what a sweep does about missing runs
+(`zoo.sweep`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""From records to arrays: what the runs of a recipe scored, by seed and image.
+"""From records to arrays: the scores of a recipe's runs, by seed and image.
 
-Not here: which records may be compared (`zoo.bench.selection`), what is made of the arrays
+Not here: which records may be compared (`zoo.bench.selection`), statistics of the arrays
 (`zoo.bench.statistics`).
 """
 

@@ -1,4 +1,4 @@
-"""The mean of a score over seeds, with the interval in which another seed's would lie.
+"""The mean of a score over seeds, with the interval for another seed.
 
 Not here: where the means of the seeds come from (`zoo.bench.comparisons`), intervals over seeds and
 images of a difference (`zoo.bench.statistics`).

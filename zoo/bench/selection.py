@@ -1,6 +1,6 @@
-"""Which records may stand beside each other: one protocol, one suite, one network a metric.
+"""Which records are comparable: one protocol, one suite, one network per metric.
 
-Not here: what is made of them (`zoo.bench.comparisons`).
+Not here: the comparison itself (`zoo.bench.comparisons`).
 """
 
 from __future__ import annotations

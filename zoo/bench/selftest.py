@@ -1,9 +1,9 @@
-"""The self-test: bicubic interpolation must score what is published, or no table is printed.
+"""The self-test: bicubic interpolation must reproduce the published scores, or no table is printed.
 
-A missed value is traced to a link of the chain: the images are scored again by a second
-implementation (`zoo.bench.alternatives`), with one link changed at a time, until the numbers agree.
+If a value is missed, a second implementation (`zoo.bench.alternatives`) scores the images again,
+with one part of the computation changed at a time, until the numbers agree.
 
-Not here: the protocol itself (`zoo.metrics.protocol`), what a suite is (`zoo.bench.suites`).
+Not here: the protocol itself (`zoo.metrics.protocol`), suites (`zoo.bench.suites`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The self-test of LPIPS: bicubic interpolation must score what is published of it.
+"""The self-test of LPIPS: bicubic interpolation must reproduce the published value.
 
-Published are scores on AlexNet, of whole images: nothing is cut. Where bicubic's PSNR is right, the
-images are, and what is off is the network, its weights or piq.
+The published values are on AlexNet and whole images, without cutting the border. If bicubic's PSNR
+is right, the images are right, so the cause of an error is the network, its weights or piq.
 
 Not here: the self-test of PSNR and SSIM (`zoo.bench.selftest`).
 """

@@ -1,4 +1,4 @@
-"""A verdict in words: one sentence that may be quoted, with effect, interval and what is open.
+"""A verdict as one sentence for quotation, with effect, interval and open questions.
 
 Not here: the verdict itself (`zoo.bench.verdicts`).
 """

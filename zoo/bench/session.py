@@ -1,7 +1,7 @@
-"""One benchmark: what is requested, what can be scored of it, and the records of it.
+"""One benchmark: the request, the candidates, and their records.
 
-Nothing is trained here. A run that is not there is listed with the command that makes it; one
-that fails becomes an error record, and the rest continue.
+Nothing is trained here. A missing run is listed with the command that trains it. A failed run
+becomes an error record, and the others are scored.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Shares of runs, such as those that stayed finite: their difference, its interval and a test.
 
-Each run says yes or no, so there is nothing to average over images and nothing to resample: three
-runs that all say yes have no spread and still leave much open.
+Each run gives yes or no, so there is nothing to average over images and nothing to resample: three
+runs with "yes" have no spread, but they do not prove a share of 1.
 
 Not here: means (`zoo.bench.statistics`).
 """

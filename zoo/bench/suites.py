@@ -1,12 +1,11 @@
 """Suites: which images are scored, at which scale, and which of them are shown.
 
-Opening a suite finds its images, decodes each once, several at a time, and hashes its pixels, so
-that a damaged image is known before the first score: a dataset is scored whole or not at all, and
-the rest continues.
+Opening a suite finds its images, decodes each once, several in parallel, and hashes its pixels. So
+a damaged image is found before the first score. A dataset is scored completely or not at all; the
+others are not affected.
 
-Not here: a suite's file (`zoo.bench.definitions`), where datasets lie (`zoo.data.pairs`), scoring
-(`zoo.bench.evaluate`), whether bicubic interpolation scores on the images what is published
-(`zoo.bench.selftest`).
+Not here: a suite's file (`zoo.bench.definitions`), where datasets are (`zoo.data.pairs`), scoring
+(`zoo.bench.evaluate`), the comparison with published scores (`zoo.bench.selftest`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Tables of records: pandas, JSON, and text for a terminal.
 
-All say the same: one row a target, profile, suite and dataset, each score with its 95 % interval
-over seeds, and below them the protocol and what is missing. See `zoo.bench.comparisons` for what
-a row holds.
+All have the same content: one row for each target, profile, suite and dataset, each score with its
+95 % interval over seeds, then the protocol and what is missing. See `zoo.bench.comparisons` for the
+content of a row.
 
 Not here: CSV, Markdown and LaTeX (`zoo.bench.formats`), escapes and digits (`zoo.bench.text`),
 printing (`zoo.commands`).

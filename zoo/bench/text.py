@@ -1,7 +1,7 @@
-"""How tables of text are written: numbers, marks of the best, and hostile names made inert.
+"""Tables as text: numbers, marks of the best value, and escaping of names.
 
-A grid is one table, its cells not yet escaped. Each format escapes what it is read by: a terminal,
-Markdown (GitHub's), LaTeX, a spreadsheet.
+A grid is one table with unescaped cells. Each format escapes for its reader: a terminal, GitHub
+Markdown, LaTeX, a spreadsheet.
 
 Not here: which rows and columns a table has (`zoo.bench.tables`).
 """

@@ -1,6 +1,6 @@
-"""Images: finding, downloading, decoding, shrinking, storing and sampling them.
+"""Images: finding, downloading, decoding, downscaling, storing and sampling them.
 
-Nothing here imports torch except `zoo.data.stream`; nothing here trains or scores.
+Only `zoo.data.stream` imports torch. Nothing here trains or scores.
 """
 
 from __future__ import annotations

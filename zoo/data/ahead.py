@@ -1,6 +1,6 @@
-"""Work on a sequence in threads, ahead of whoever uses the results in order.
+"""Processes a sequence in threads, in advance of its use in order.
 
-Decoding and hashing let other threads run, so that images are ready when their turn comes. Not
+Decoding and hashing release the interpreter lock, so images are ready when they are needed. Not
 here: decoding (`zoo.data.images`), batches for training (`zoo.data.stream`).
 """
 

@@ -1,4 +1,4 @@
-"""The eight symmetries of the square, applied alike to a low- and a high-resolution patch.
+"""The eight symmetries of the square, applied equally to a low- and a high-resolution patch.
 
 Not here: which symmetry a sample gets (`zoo.data.sampling`).
 """

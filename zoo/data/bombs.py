@@ -1,6 +1,6 @@
-"""Small image files of few pixels that would fill the memory or never end, told before decoding.
+"""Detects small image files that would fill the memory or never finish, before decoding.
 
-A header's size says how large the result is, not what it costs. Not here: limits on the number of
+The header gives the size of the result, not the cost of decoding. Not here: limits on the number of
 pixels, and decoding (`zoo.data.images`).
 """
 

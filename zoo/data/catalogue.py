@@ -1,6 +1,6 @@
-"""Datasets that zoo can fetch: where they are, what they weigh, whose they are, what they become.
+"""Datasets that zoo can download: source, size, rights, and installed files.
 
-Facts only. Fetching is in `zoo.data.download`, unpacking and placing in `zoo.data.install`.
+Facts only. `zoo.data.download` downloads, `zoo.data.install` unpacks and installs.
 """
 
 from __future__ import annotations

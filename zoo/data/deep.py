@@ -1,7 +1,7 @@
-"""Pixels of more than 8 bits, which Pillow cuts to 8 or takes wrongly: pypng, tifffile and numpy.
+"""Pixels of more than 8 bits, which Pillow truncates or reads wrongly: pypng, tifffile and numpy.
 
-Arrays come out. A file's limits and metadata are the concern of the callers, which read its header
-with Pillow first. Not here: 8 bits (`zoo.data.images`), writing (`zoo.upscaling.encoding`).
+Returns arrays. Callers check a file's limits and metadata by its header first. Not here: 8 bits
+(`zoo.data.images`), writing (`zoo.upscaling.encoding`).
 """
 
 from __future__ import annotations

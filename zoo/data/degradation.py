@@ -1,6 +1,6 @@
-"""Whether a low-resolution image is its high-resolution image made small by MATLAB's bicubic.
+"""Whether a low-resolution image is its high-resolution image downscaled by MATLAB's bicubic.
 
-Not here: shrinking itself (`zoo.data.resize`), what a suite does about a difference
+Not here: the downscaling itself (`zoo.data.resize`), what a suite does about a difference
 (`zoo.bench.suites`).
 """
 

@@ -1,7 +1,8 @@
-"""Fetching one file: resumed where it broke off, checked against its size and hash.
+"""Downloads one file: resumable, checked by size and hash.
 
-pooch verifies and moves; its downloader is ours, because pooch's own starts from zero after each
-interruption. Not here: unpacking (`zoo.data.extract`), which files (`zoo.data.catalogue`).
+pooch verifies and moves the file. The downloader is zoo's own, because pooch's starts from zero
+after each interruption. Not here: unpacking (`zoo.data.extract`), which files
+(`zoo.data.catalogue`).
 """
 
 from __future__ import annotations

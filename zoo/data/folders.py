@@ -1,10 +1,10 @@
-"""Which files of a folder are taken as images, and which are excluded and why.
+"""Which files of a folder are used as images, and which are excluded and why.
 
-Folders of this field often hold each image twice, high and low resolution: `GT` and `LQ`, `HR` and
-`LR_bicubic/X4`. Low-resolution images are no ground truth. They are told by the name of a folder,
-or by another image of the same name that is a whole number of times larger.
+Folders in this field often contain each image twice, in high and low resolution: `GT` and `LQ`,
+`HR` and `LR_bicubic/X4`. Low-resolution images are not ground truth. They are recognised by the
+name of a folder, or by another image of the same name that is a whole number of times larger.
 
-Not here: named datasets and what is held out of them (`zoo.data.sources`).
+Not here: named datasets and their held-out images (`zoo.data.sources`).
 """
 
 from __future__ import annotations

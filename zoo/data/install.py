@@ -1,7 +1,7 @@
-"""`zoo data get` and `zoo data verify`: datasets of the catalogue, placed under the data root.
+"""`zoo data get` and `zoo data verify`: installs datasets of the catalogue under the data root.
 
-Each part of a dataset goes to its place in one move, with a manifest of its files' hashes beside
-it. Not here: the facts (`zoo.data.catalogue`), reading what is there (`zoo.data.sources`).
+Each part of a dataset is moved into place at once, with a manifest of its files' hashes. Not here:
+the facts (`zoo.data.catalogue`), reading installed datasets (`zoo.data.sources`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Building the files of a patch store: decode, cut, shrink, measure, pack, index.
+"""Builds the files of a patch store: decode, cut, downscale, measure, pack, index.
 
 Not here: opening, locking and replacing stores (`zoo.data.patches`).
 """

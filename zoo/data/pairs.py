@@ -1,10 +1,10 @@
-"""The datasets that are scored on: their high-resolution files, and low-resolution ones if any.
+"""Datasets for scoring: their high-resolution files, and low-resolution files if any.
 
 A dataset is `<data root>/<Name>/HR/*`, or one of the two inside scikit-image's wheel (`samples`,
-`samples-grey`). Low-resolution files are used where a folder of them is beside `HR`, under one of
-the names that the field gives it; else they are to be made from the high-resolution ones.
+`samples-grey`). If there is a folder of low-resolution files beside `HR`, with one of the usual
+names, it is used; otherwise they are computed from the high-resolution files.
 
-Not here: decoding, checking sizes and hashing (`zoo.bench.suites`), datasets to train on
+Not here: decoding, checking sizes and hashing (`zoo.bench.suites`), datasets for training
 (`zoo.data.sources`).
 """
 

@@ -1,9 +1,9 @@
-"""The patch store: training images decoded once, shrunk once, and mapped into memory ever after.
+"""The patch store: training images that are decoded and downscaled once, then memory-mapped.
 
 A store is a folder `<cache>/patches/<key>/` with the high- and low-resolution pixels of all images
-in two flat files and an index in JSON. Cropping from it costs a copy of the patch: a hundred times
-less than decoding a PNG. The key says what is inside (file hashes in order, scale, format), so a
-changed image makes another store, and a store never goes stale.
+in two flat files and an index in JSON. Cutting a patch costs one copy, a hundred times less than
+decoding a PNG. The key depends on the content (file hashes in order, scale, format), so a changed
+image gives another store, and a store is never outdated.
 
 Not here: which patches are drawn (`zoo.data.sampling`), tensors (`zoo.data.stream`).
 """

@@ -1,4 +1,4 @@
-"""Where zoo keeps things on this machine: its home, its data root, its patch stores.
+"""Zoo's folders on this machine: its home, its data root, its patch stores.
 
 Not here: run directories (the trainer's) and weights (`zoo.weights`).
 """

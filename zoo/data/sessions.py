@@ -1,11 +1,11 @@
-"""Connections to servers that are given up where they are too slow: no download waits for ever.
+"""Connections that are closed if the server is too slow, so that no download waits forever.
 
-A server that continues to send a byte now and then never meets a timeout between two reads. So what
-comes is counted, headers included, and less than `FLOOR_BYTES` a second over `WINDOW_SECONDS` of
-waiting breaks the connection off. What zoo downloads itself and what the hub's client downloads for
-it is held to it alike.
+A server that sends a byte now and then never causes a timeout between two reads. So zoo counts the
+received bytes, including headers, and closes a connection with less than `FLOOR_BYTES` per second
+over `WINDOW_SECONDS` of waiting. This applies to zoo's own downloads and to those of the hub's
+client.
 
-Not here: what is downloaded, and how often a connection is tried again (`zoo.data.download`).
+Not here: what is downloaded, and how often a connection is retried (`zoo.data.download`).
 """
 
 from __future__ import annotations

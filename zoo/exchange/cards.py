@@ -1,7 +1,7 @@
 """Model cards: what a model is, how it was trained and what it scores, in Markdown.
 
-Everything in a card is from the model's description, its tensors and its records; nothing is
-written by hand, and what is not known is said to be unknown. The words around the values are in
+The content of a card comes from the model's description, its tensors and its records. Nothing is
+written by hand, and unknown facts are stated as unknown. The text around the values is in
 `templates/card.md.j2`, where every value is escaped unless it was made as Markdown here.
 
 Not here: the YAML at its head (`zoo.exchange.front_matter`), its tables of scores

@@ -1,7 +1,7 @@
-"""A checkpoint of another tool, read as data: its weights, whatever they are wrapped in.
+"""Reads a checkpoint of another tool as data and finds its weights in any wrapping.
 
-The file is hostile until shown otherwise: no code in it is run, and its size is known before it is
-read. What its keys mean is in `zoo.exchange.layouts`.
+The file is not trusted: no code in it is run, and its size is checked before it is read. The
+meaning of its keys is in `zoo.exchange.layouts`.
 """
 
 from __future__ import annotations

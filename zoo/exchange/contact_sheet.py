@@ -1,6 +1,6 @@
-"""A contact sheet: one image upscaled by several models, side by side with labels, to look at.
+"""A contact sheet: one image upscaled by several models, side by side with labels.
 
-The middle of the image only: differences in texture are seen at full size or not at all.
+It shows only the middle of the image, because differences in texture are visible at full size only.
 """
 
 from __future__ import annotations

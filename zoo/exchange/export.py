@@ -1,10 +1,9 @@
-"""Models brought out: as a folder with card and records, or as one file with its card beside it.
+"""Exports a model: a folder with card and records, or one file with its card.
 
-What was written is read again and run, safetensors on an image and ONNX on noise of several
-sizes, before anything is put in its place;
-the largest difference from the source's output is part of the answer.
+The output is read again and run (safetensors on an image, ONNX on noise of several sizes) before it
+is moved into place. The largest difference from the source's output is part of the result.
 
-Not here: the layout of a folder (`zoo.exchange.bundle`), how a network becomes ONNX
+Not here: the layout of a folder (`zoo.exchange.bundle`), the conversion to ONNX
 (`zoo.exchange.onnx`).
 """
 

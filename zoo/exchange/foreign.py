@@ -1,8 +1,8 @@
-"""A checkpoint of another tool made a model of zoo's: `zoo import`.
+"""Converts a checkpoint of another tool to a model file: `zoo import`.
 
-The layout is recognised by its names, the sizes are read from the shapes, every tensor is fitted by
-name and shape, and the network is tried on an image before it is believed. The layouts are in
-`zoo.exchange.layouts`, reading the file in `zoo.exchange.checkpoint`, the trial in
+The names of the tensors determine the layout, and their shapes the sizes. Every tensor must fit by
+name and shape, and the network must upscale a test image. The layouts are in
+`zoo.exchange.layouts`, reading the file in `zoo.exchange.checkpoint`, the test in
 `zoo.exchange.trial`.
 """
 

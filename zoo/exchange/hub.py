@@ -1,10 +1,9 @@
-"""Models to and from the Hugging Face hub, or any server that speaks as it does (`HF_ENDPOINT`).
+"""Models to and from the Hugging Face hub, or a compatible server (`HF_ENDPOINT`).
 
-A push is one commit of a bundle. A pull takes the files a bundle has and nothing else, holds the
-model against its hash, and puts it where `owner/name` is found from then on, offline.
+A push is one commit of a bundle. A pull downloads only the files of a bundle, checks the model's
+hash, and stores it so that `owner/name` works offline.
 
-Not here: what a bundle is (`zoo.exchange.bundle`), what the client's errors mean
-(`zoo.exchange.hub_errors`).
+Not here: what a bundle is (`zoo.exchange.bundle`), the client's errors (`zoo.exchange.hub_errors`).
 """
 
 from __future__ import annotations

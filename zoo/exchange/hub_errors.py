@@ -1,6 +1,6 @@
-"""What the hub's client raises, said in one paragraph with what to do.
+"""Explains errors of the hub's client in one paragraph with a remedy.
 
-Not here: what is asked of the hub (`zoo.exchange.hub`).
+Not here: requests to the hub (`zoo.exchange.hub`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The layouts of checkpoints that zoo can read: how a file is recognised, and its names in ours.
+"""The checkpoint layouts that zoo can read: how a file is recognised, and zoo's names.
 
-Each layout is stated exactly: a file that has one key too many or too few is refused by
-`zoo.exchange.foreign`. Facts about other tools' files are from their public sources.
+Each layout is exact: `zoo.exchange.foreign` refuses a file with one key too many or too few. The
+facts about other tools' files come from their public sources.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A generator as an ONNX file, which is read back and run before it is believed.
+"""Exports a generator as an ONNX file, then reads it back and runs it.
 
-Height, width and batch size stay free. A model is exported in a process of its own: torch may end
-it by a segmentation fault. The extra `onnx` brings exporter and runtime.
+Height, width and batch size stay free. The export runs in its own process, because torch may end it
+with a segmentation fault. The extra `onnx` installs exporter and runtime.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Which records are of a model, and which baselines stand beside them.
+"""Which records belong to a model, and which baselines are shown with them.
 
-A record belongs to a model by hash alone: of its file, of the file it was made from, or of
-everything that affected its training. Names decide nothing.
+A record belongs to a model only by hash: of its file, of the file it was made from, or of
+everything that affected its training. Names do not count.
 
-Not here: what is made of them (`zoo.exchange.results`).
+Not here: the use of the records (`zoo.exchange.results`).
 """
 
 from __future__ import annotations

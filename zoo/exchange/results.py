@@ -1,6 +1,6 @@
-"""The scores of a model as its card shows them: a table a dataset, its baselines beside it.
+"""The scores of a model on its card: one table for each dataset, with baselines.
 
-Not here: which records are a model's (`zoo.exchange.records`), the card (`zoo.exchange.cards`).
+Not here: which records belong to a model (`zoo.exchange.records`), the card (`zoo.exchange.cards`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Support for spandrel, the loader behind many upscaling tools, and what it cannot load.
+"""Support for spandrel, the loader of many upscaling tools.
 
-spandrel reads RRDB files of ours as its ESRGAN. After `install()` it reads our other networks too:
-those are computed by our own classes. The extra `spandrel` brings the package; nothing imports it
-but `install`.
+spandrel reads zoo's RRDB files as its ESRGAN. After `install()` it also reads zoo's other networks,
+computed by zoo's own classes. The extra `spandrel` installs the package; only `install` imports it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A foreign network tried on an image whose enlargement is known: does it upscale at all?
+"""Tests an imported network on a smooth image: does it upscale at all?
 
-Weights that fit by name and shape may still be computed with wrongly: another range of values,
-another order of channels, a skip that left no trace in the file. On a smooth image every
-super-resolution network gives nearly what bicubic interpolation gives, so that shows.
+Weights that fit by name and shape may still be used wrongly: another range of values, another order
+of channels, a skip that is not visible in the file. On a smooth image, every super-resolution
+network gives nearly the same as bicubic interpolation, so such an error shows.
 """
 
 from __future__ import annotations

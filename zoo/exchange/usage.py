@@ -1,6 +1,6 @@
-"""The lines a card shows for using its file: commands of zoo's, and Python.
+"""The lines on a card that use its file: zoo's commands, and Python.
 
-They are code that a reader runs: file names in them are quoted, and tests run them.
+Readers run this code, so file names in it are quoted, and tests run it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""What a model file says of itself: the generator it is for, and where its weights come from.
+"""The description in a model file: its generator, and the origin of its weights.
 
-Read without torch. Not here: the tensors (`zoo.models.model`), the card made of this
-(`zoo.exchange.cards`).
+Read without torch. Not here: the tensors (`zoo.models.model`), the card (`zoo.exchange.cards`).
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Model files: safetensors whose metadata say what the tensors are.
+"""Model files: safetensors with a description in the metadata.
 
-The description is JSON under `zoo` in the metadata, which other loaders ignore; beside it is the
-hash of the tensors, so that a flipped bit is found also where the `.sha256` beside the file is
-lost. Not here: finding a model by its name (`zoo.models.find`), files of other tools
-(`zoo.exchange`).
+The description is JSON under the key `zoo`, which other loaders ignore. It contains the hash of the
+tensors, so a flipped bit is detected even without the `.sha256` file. Not here: finding a model by
+its name (`zoo.models.find`), files of other tools (`zoo.exchange`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From what a user names to a model: a name, a file, a folder, a run, or nothing at all."""
+"""Finds the model that a user names: by name, file, folder, run, or the default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a run directory to a model: its weights, and all that its provenance says of them."""
+"""Makes a model of a run directory: its weights, and the facts from its provenance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where models lie: those that are included in zoo, and those that were pulled from a hub.
+"""Where models are: the included ones, and those pulled from a hub.
 
 A model's folder has `model.safetensors`, its `.sha256`, `README.md` (the card) and `records/`.
 Nothing here imports torch.

@@ -1,7 +1,7 @@
-"""A component's arguments against its constructor's signature: names, types, what is missing.
+"""Checks a component's arguments against its constructor: names, types, missing ones.
 
-Values are checked as the JSON they are, strictly: a list fits a tuple, `3` fits a float, `"3"`
-does not. This imports the component, and so torch.
+Values are checked as JSON, strictly: a list fits a tuple, `3` fits a float, `"3"` does not. This
+imports the component, and so torch.
 """
 
 from __future__ import annotations

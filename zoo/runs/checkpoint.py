@@ -1,8 +1,8 @@
-"""Checkpoints: everything a run needs to continue as if it had not been interrupted.
+"""Checkpoints: everything a run needs to resume as if it had not been interrupted.
 
-A checkpoint is one file of plain values and tensors, with its sha256 beside it, whole or absent
-(`zoo.files`); the last two are kept. Reading never runs code (`weights_only=True`) and never
-trusts a file whose hash differs.
+A checkpoint is one file of plain values and tensors with a sha256 file, complete or absent
+(`zoo.files`); the last two are kept. Reading never runs code (`weights_only=True`), and a file with
+a wrong hash is never used.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NAME = re.compile(r"step-(\d{9})\.pt\Z")
 def random_state(device: torch.device) -> dict[str, Any]:
     """Return the state of every global random generator: torch's, the device's, Python's, numpy's.
 
-    Other GPUs are left alone: reading their state would wake each of them.
+    Other GPUs are not touched: reading their state would initialise them.
     """
     name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # noqa: NPY002
     return {
@@ -60,9 +60,10 @@ def seed_everything(seed: int) -> None:
 
 
 def save_checkpoint(directory: Path, step: int, state: Mapping[str, Any]) -> Path:
-    """Write the checkpoint of a step and drop all but the last two up to it.
+    """Write the checkpoint of a step and delete all but the last two.
 
-    Later ones are damaged, or the run would have continued from there: they are dropped too.
+    Checkpoints of later steps are deleted too: they are damaged, or the run would have resumed from
+    them.
 
     Args:
         directory: the run's `checkpoints` folder.
@@ -70,7 +71,7 @@ def save_checkpoint(directory: Path, step: int, state: Mapping[str, Any]) -> Pat
         state: tensors and plain values.
 
     Raises:
-        MachineError: if the disk is full; earlier checkpoints are untouched.
+        MachineError: if the disk is full; earlier checkpoints stay intact.
     """
     path = directory / f"step-{step:09d}.pt"
     buffer = io.BytesIO()
@@ -85,10 +86,10 @@ def save_checkpoint(directory: Path, step: int, state: Mapping[str, Any]) -> Pat
 
 
 def load_latest(directory: Path) -> dict[str, Any] | None:
-    """Return the newest checkpoint that is whole, None if there is none at all.
+    """Return the newest intact checkpoint, None if there are no checkpoints.
 
     Raises:
-        CheckpointError: if there are checkpoints and every one is damaged.
+        CheckpointError: if there are checkpoints, but all are damaged.
     """
     damaged: list[Path] = []
     for path in _checkpoints(directory):
@@ -113,7 +114,7 @@ def latest_step(directory: Path) -> int:
 
 
 def _write(path: Path, content: memoryview) -> None:
-    """Write a checkpoint; once more where its folder is deleted meanwhile, to make room perhaps."""
+    """Write a checkpoint; try again if its folder is deleted in the meantime."""
     try:
         write_hashed(path, content)
     except MachineError as error:

@@ -1,4 +1,4 @@
-"""Watches a run: nothing that is not finite gets on.
+"""Watches a run, so that no value that is not finite is saved.
 
 Not here: the verdict on a run (`zoo.runs.verdicts`).
 """
@@ -20,8 +20,8 @@ _NEVER = 2**62
 class FiniteGuard:
     """Remembers, on the device, the first step at which each value was not finite.
 
-    Checking a value on the host would wait for the device in every step; this waits only when
-    `check` is called, which the trainer does before it logs and before it writes anything.
+    Checking a value on the host would wait for the device in every step. This waits only in
+    `check`, which the trainer calls before it logs and before it writes anything.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class FiniteGuard:
         self._last_finite: dict[str, float] = {}
 
     def observe(self, step: int, values: Mapping[str, Tensor]) -> None:
-        """Note the values of a step."""
+        """Record the values of a step."""
         for name, value in values.items():
             if name not in self._first:
                 self._first[name] = torch.full((), _NEVER, dtype=torch.int64, device=value.device)
@@ -38,16 +38,16 @@ class FiniteGuard:
             torch.minimum(first, bad, out=first)
 
     def remember(self, values: Mapping[str, float]) -> None:
-        """Keep logged values, to show what they were before something went wrong."""
+        """Keep logged values, to report the last finite ones."""
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
         self._last_finite.update(finite)
 
     def forget(self) -> None:
-        """Begin anew: what was observed is undone."""
+        """Start again: the observed steps are undone."""
         self._first.clear()
 
     def check(self, state: Mapping[str, Any] | None = None) -> None:
-        """Raise if any value so far, or any tensor of a given state, is not finite.
+        """Raise an error if any value so far, or any tensor of a given state, is not finite.
 
         Args:
             state: state of each part of a run, by name: nested mappings and lists of tensors.

@@ -1,4 +1,4 @@
-"""One run from its specification to its results: pretraining where it is missing, then training."""
+"""One run from its specification to its results: pretraining if it is missing, then training."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One stage to train: what, with what, and where."""
+    """One stage to train: its specification, its data and components, its directory."""
 
     spec: RunSpec
     prepared: Prepared
@@ -89,7 +89,7 @@ class _Job:
 
     @property
     def state(self) -> State:
-        """How far the stage has come: only an empty one needs initial weights."""
+        """The state of the stage; only an empty one needs initial weights."""
         if self.directory.extended_by(self.identity):
             return "begun" if self.directory.has_steps else "empty"
         return self.directory.state(self.hash)
@@ -134,7 +134,7 @@ def _plan(
     directory: RunDirectory,
     begun: Mapping[str, Any] | None,
 ) -> tuple[_Job | None, _Job]:
-    """Return the stages of a run, which continues from one of that provenance if there is one."""
+    """Return the stages of a run, which resumes the run of this provenance if there is one."""
     inner: _Job | None = None
     if spec.pretraining is not None:
         inner_prepared = prepare_pretraining(spec.pretraining, prepared)
@@ -146,7 +146,7 @@ def _plan(
 
 
 def assemble_stage(spec: RunSpec, prepared: Prepared) -> Stage:
-    """Place both networks on the device and join them with the data."""
+    """Place both networks on the device and combine them with the data."""
     return Stage(
         players=assemble(prepared.components, spec.settings.training, prepared.execution),
         stream=prepared.stream,
@@ -163,15 +163,14 @@ def _pretraining_job(
 ) -> _Job:
     """Find the run of a pretraining under any recipe's name, or choose a directory for it.
 
-    Another measurement may have chosen another layout or precision for it, which makes another
-    identity. Such a run is taken if this stage would be measured too, or if the outer run started
-    from it.
+    Another measurement may have chosen another layout or precision, which gives another identity.
+    Such a run is used if this stage would be measured too, or if the outer run started from it.
 
     Args:
         spec: the pretraining.
         prepared: what it is trained with, as planned.
-        options: where and on what.
-        used: hash of the identity that the outer run started from, None if that has not begun.
+        options: where and on which device.
+        used: hash of the identity from which the outer run started, None if it has not started.
     """
 
     def job(settled: Prepared, directory: RunDirectory | None = None) -> _Job:
@@ -197,7 +196,7 @@ def _pretraining_job(
 
 
 def _free_directory(spec: RunSpec, identity: str, root: Path) -> RunDirectory:
-    """Return the recipe's usual directory, or, if a run is there, one named by the identity too."""
+    """Return the usual directory, or, if another run is there, one with the identity's hash."""
     usual = run_path(spec, root)
     if (usual / "provenance.json").exists():
         usual = usual.with_name(f"{usual.name}-{identity[:8]}")
@@ -212,13 +211,13 @@ def _fit(
     wait: bool = False,
     start: _Job | None = None,
 ) -> Mapping[str, Any]:
-    """Train one stage in its directory, or find that it is done.
+    """Train one stage in its directory, unless it is done.
 
     Args:
         job: the stage.
-        options: where and on what.
+        options: where and on which device.
         fresh: whether to delete its earlier state.
-        wait: whether to wait for another process that trains it, rather than give up.
+        wait: whether to wait for another process that trains it; otherwise an error.
         start: the stage whose generator it starts from.
     """
     spec, directory, observer = job.spec, job.directory, options.observer
@@ -254,10 +253,10 @@ def _fit(
 
 
 def _mend(job: _Job, observer: Observer) -> None:
-    """Hold a finished run's files against its summary, and repair what can be repaired with a word.
+    """Compare a finished run's files with its summary, restore what can be restored, and say so.
 
     Raises:
-        CheckpointError: if a file was changed that nothing here can make again.
+        CheckpointError: if a changed file cannot be restored.
     """
     directory = job.directory
     try:
@@ -273,7 +272,7 @@ def _mend(job: _Job, observer: Observer) -> None:
 
 
 def _finished(job: _Job) -> Mapping[str, Any]:
-    """Return the summary of a finished run; other validation images are scored first."""
+    """Return the summary of a finished run; score it first if the validation images changed."""
     validator, execution = job.prepared.validator, job.prepared.execution
     summary = job.directory.summary(job.hash) or {}
     if summary["validation"] == validator.identity:
@@ -295,7 +294,7 @@ def _finished(job: _Job) -> Mapping[str, Any]:
 
 
 def _load_weights(prepared: Prepared, source: _Job) -> int:
-    """Load the weights of a run, its pretraining's or its own; return the step they are of."""
+    """Load weights of a run, its pretraining's or its own; return their step."""
     weights, step = source.directory.read_weights(source.hash)
     try:
         prepared.components.generator.load_state_dict(weights)
@@ -308,7 +307,7 @@ def _load_weights(prepared: Prepared, source: _Job) -> int:
 
 
 def _session(job: _Job, options: Options) -> dict[str, Any]:
-    """Describe this process's part in a run, for its provenance."""
+    """Describe this process's work on a run, for its provenance."""
     execution, choice = job.prepared.execution, job.prepared.choice
     on_gpu = execution.device.type == "cuda"
     return {

@@ -1,4 +1,4 @@
-"""What a run has come to: scores, images and a verdict, at its end or as far as it got."""
+"""The results of a run so far: scores, sample images and a verdict."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def summarise(
     seconds: float,
     bounded: bool,
 ) -> dict[str, Any]:
-    """Write a run's images and return its summary; the scores are those it logged last.
+    """Write a run's sample images and return its summary with the last logged scores.
 
     Args:
         directory: the run's.
@@ -38,8 +38,8 @@ def summarise(
         generator: the moving average, on the device.
         execution: how it is executed.
         step: generator updates done.
-        seconds: time they took.
-        bounded: whether the discriminator's loss is, see `zoo.runs.verdicts.judge`.
+        seconds: time of the training.
+        bounded: whether the discriminator's loss is bounded, see `zoo.runs.verdicts.judge`.
     """
     pictures = validator.write_pictures(generator, execution, directory.samples)
     rows = directory.rows()
@@ -62,9 +62,9 @@ def summarise(
 def preview(
     path: Path, *, device: str = "auto", data_root: Path | None = None
 ) -> Mapping[str, Any]:
-    """Write the images of a run that is not finished and return its summary so far.
+    """Write the sample images of an unfinished run and return its summary so far.
 
-    Nothing but `samples/` is written: the run continues as if nobody had looked.
+    Only `samples/` is written, so the run can resume unchanged.
 
     Args:
         path: the run's directory.
@@ -73,7 +73,7 @@ def preview(
 
     Raises:
         CheckpointError: if the run has saved nothing yet.
-        MachineError: if the run is being written.
+        MachineError: if another process is writing the run.
     """
     directory = RunDirectory(path)
     with directory.lock():
@@ -98,7 +98,7 @@ def preview(
 
 
 def is_bounded(settings: RecipeSettings) -> bool:
-    """Return whether the discriminator's loss of a run cannot go below 0; so without one."""
+    """Return whether the discriminator's loss is bounded by 0; true without a discriminator."""
     if settings.adversary is None:
         return True
     return ADVERSARIES.get(settings.adversary.name).bounded

@@ -1,4 +1,4 @@
-"""Validation during training: PSNR_Y on held-out images, and images to look at."""
+"""Validation during training: PSNR_Y on held-out images, and sample images."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from zoo.upscaling.tiles import Upscaler
 
 Pixels = npt.NDArray[np.uint8]
 TILE = 512
-"""Side, in low-resolution pixels, of what a network is given at once: at x4 DIV2K goes whole."""
+"""Largest side, in low-resolution pixels, that a network gets whole; DIV2K at x4 fits."""
 MAX_PICTURES = 3
 
 
@@ -50,7 +50,7 @@ class Validator:
     """Scores a generator on whole images under the protocol of `zoo.metrics`.
 
     Args:
-        paths: the images; they are read when they are first needed.
+        paths: the images; read on first use.
         scale: upscaling factor.
     """
 
@@ -69,12 +69,12 @@ class Validator:
 
     @cached_property
     def identity(self) -> str:
-        """A hash of what is validated on: scores of other images are not compared with these."""
+        """A hash of the validation images: only scores of the same images are compared."""
         hashes = [hash_file(path) for path in self._paths]
         return hashlib.sha256(" ".join([str(self.scale), *hashes]).encode()).hexdigest()[:16]
 
     def image_sizes(self) -> list[tuple[int, int]]:
-        """Return height and width of each image, by its file's header alone."""
+        """Return height and width of each image, from the file headers only."""
         return [read_size(path) for path in self._paths]
 
     def bicubic(self) -> dict[str, float]:
@@ -85,10 +85,10 @@ class Validator:
         }
 
     def row(self, generator: nn.Module, execution: Execution, *, step: int) -> dict[str, Any]:
-        """Score a generator and return the row of `metrics.jsonl` that says so.
+        """Score a generator and return the validation row for `metrics.jsonl`.
 
-        PSNR_Y is in it, and HaarPSI where every image is large enough and has one: over an
-        adversarial stage PSNR alone would not say whether images get better.
+        It contains PSNR_Y, and HaarPSI if every image is large enough, because PSNR alone does not
+        show whether images improve in an adversarial stage.
         """
         psnr_y: dict[str, float] = {}
         haarpsi: list[float] = []
@@ -108,11 +108,11 @@ class Validator:
     ) -> Iterator[Tensor]:
         """Upscale images one by one, in float32: `(C, H, W)` around [0, 1], on the CPU.
 
-        Of a grey image's result, the mean of the three channels is taken. An image of more than
-        `TILE` squared low-resolution pixels goes through in tiles, as in `zoo.upscaling`.
+        For a grey image, the result is the mean of the three channels. An image of more than `TILE`
+        squared low-resolution pixels is upscaled in tiles, as in `zoo.upscaling`.
 
         Raises:
-            DivergedError: if a result is not finite: rounded to 8 bits it would pass for black.
+            DivergedError: if a result is not finite; rounded to 8 bits it would look black.
         """
         generator.eval()
         tiled = _Tiled(generator, execution.device)
@@ -130,7 +130,7 @@ class Validator:
     def write_pictures(
         self, generator: nn.Module, execution: Execution, directory: Path
     ) -> list[Path]:
-        """Write LR | bicubic | SR | HR images of the first images, each part with its name."""
+        """Write sample images LR | bicubic | SR | HR of the first images, each with its name."""
         directory.mkdir(parents=True, exist_ok=True)
         chosen = self.images[:MAX_PICTURES]
         written = []
@@ -148,7 +148,7 @@ class Validator:
 
 
 class _Tiled:
-    """Upscales large images; what is learnt of the network on the first serves the others."""
+    """Upscales large images; measurements on the first image serve the others."""
 
     def __init__(self, generator: nn.Module, device: torch.device) -> None:
         self._generator, self._device = generator, device
@@ -158,7 +158,7 @@ class _Tiled:
         return Upscaler(cast("Generator", self._generator), device=self._device, wanted=TILE)
 
     def __call__(self, rgb: Tensor) -> Tensor:
-        """Return `(3, H, W)` of `(1, 3, h, w)`, on the CPU; all NaN if a pixel is not finite."""
+        """Return `(3, H, W)` for `(1, 3, h, w)`, on the CPU; all NaN if a pixel is not finite."""
         height, width = (side * self._upscaler.scale for side in rgb.shape[-2:])
         whole = torch.empty(3, height, width)
 
@@ -174,10 +174,10 @@ class _Tiled:
 
 
 def held_out_images(data: Data, *, data_root: Path | None = None) -> tuple[Path, ...]:
-    """Return the images a run is validated on: its source's own, or a named dataset's.
+    """Return the validation images of a run: its source's own, or a named dataset's.
 
     Raises:
-        DataError: if they are not there.
+        DataError: if they do not exist.
     """
     if data.validation != HELD_OUT:
         return validation_images(data.validation, data_root=data_root)
@@ -185,7 +185,7 @@ def held_out_images(data: Data, *, data_root: Path | None = None) -> tuple[Path,
 
 
 def unique_names(paths: Sequence[Path]) -> list[str]:
-    """Name files by their stems, or by as much of their paths as it takes to tell all apart."""
+    """Name files by their stems, or by as much of their paths as is needed for unique names."""
     names = [path.stem for path in paths]
     for depth in range(2, max((len(path.parts) for path in paths), default=0) + 1):
         if len(set(names)) == len(names):
@@ -209,6 +209,6 @@ def _tensor(pixels: Pixels) -> Tensor:
 
 
 def _pixels(image: Tensor) -> Pixels:
-    """Round as the protocol does: the image shows what was scored."""
+    """Round as the protocol does, so that the image shows what was scored."""
     pixels: Pixels = quantize(image).permute(1, 2, 0).numpy()
     return pixels if pixels.shape[2] == 3 else pixels[:, :, 0]
