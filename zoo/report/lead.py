@@ -150,11 +150,11 @@ def _alike(rows: Sequence[Row], number: int, best: Cell) -> list[Row]:
 
 def _told_apart(rows: Sequence[Row], others: int) -> str:
     if not rows:
-        return "the interval of no other row overlaps"
+        return "no other interval overlaps with it"
     names = [row.name for row in rows]
     rest = len(names) - _MOST_NAMES
     told = [*names[:_MOST_NAMES], f"{rest} more"] if rest > 1 else names
-    return f"not significantly different from {listing(told)} ({len(names)} of {others} others)"
+    return f"its interval overlaps with that of {listing(told)} ({len(names)} of {others} others)"
 
 
 def _reaches(row: Row, number: int, ends: tuple[float, float]) -> bool:
