@@ -54,21 +54,21 @@ def test_a_winner_has_its_interval_and_the_rows_it_does_not_stand_out_from(
     (sentence,) = best(page_of(tmp_path, book, values))
     assert sentence == (
         "Best mean PSNR-Y over the whole suite: 28.10 dB (95 % interval 26.83 to 29.37), rrdb; "
-        "not told apart from srresnet (1 of 2 others)."
+        "its interval overlaps with that of srresnet (1 of 2 others)."
     )
 
 
 def test_a_clear_winner_is_one(tmp_path: Path, book: Book) -> None:
     values = {"rrdb": [30.0, 30.01], "srresnet": [25.0, 25.01]}
     assert best(page_of(tmp_path, book, values))[0].endswith(
-        "the interval of no other row overlaps."
+        "no other interval overlaps with it."
     )
 
 
 def test_a_single_seed_wins_nothing_beside_several(tmp_path: Path, book: Book) -> None:
     page = page_of(tmp_path, book, {"rrdb": [28.0, 28.2], "srresnet": [27.0, 27.1], "srgan": [40]})
     assert boxed(page, "psnr_y") == {"rrdb"}
-    assert "srgan" in best(page)[0].partition("not told apart from")[2]
+    assert "srgan" in best(page)[0].partition("overlaps with that of")[2]
 
 
 def test_single_seeds_alone_have_no_winner_in_the_lead(tmp_path: Path, book: Book) -> None:
