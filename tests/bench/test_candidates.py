@@ -40,7 +40,7 @@ def test_a_summary_without_weights_is_no_finished_run(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_run_is_said(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds no run"):
+    with pytest.raises(DataError, match="is not a run directory"):
         run_candidate(tmp_path)
 
 

@@ -82,7 +82,7 @@ def test_a_record_says_that_lr_files_are_not_bicubic(
     record = scorer.score(callable_candidate("bicubic", Bicubic(scale=4), scale=4))
     colour, grey = read_record(write_record(tmp_path, record)).datasets
     assert colour.degradation == suite.datasets[0].degradation
-    assert "2 of 2 LR files are not their HR images made small" in str(colour.degradation)
+    assert "2 of 2 LR files are not their HR images downscaled" in str(colour.degradation)
     assert grey.degradation is None
 
 

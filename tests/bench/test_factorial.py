@@ -218,7 +218,7 @@ def test_numbers_of_whole_runs_have_effects_too() -> None:
 
 
 def test_what_is_no_full_factorial_is_refused() -> None:
-    with pytest.raises(DataError, match="no full factorial"):
+    with pytest.raises(DataError, match="not a full factorial"):
         effects(CELLS[1:], [], "psnr-y", profile="demo", suite="tiny")
     with pytest.raises(DataError, match="effects need two of each"):
         effects(CELLS[:1], [], "psnr-y", profile="demo", suite="tiny")

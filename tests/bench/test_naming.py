@@ -54,7 +54,7 @@ def test_a_run_of_another_recipe_stands_by_its_recipe_in_the_order(book: Book) -
     names = ["srresnet", "srresnet training.learning_rate=0.5", "srresnet-nobn"]
     assert [row.label for row in found.rows] == names
     (note,) = [note for note in found.notes if "learning_rate" in note]
-    assert note.startswith("left out of claims and factorials: ")
+    assert note.startswith("excluded from claims and factorials: ")
     assert note.endswith("which is not srresnet under profile smoke")
 
 
@@ -133,7 +133,8 @@ def test_runs_of_one_name_by_other_networks_are_not_one_row(key: str, book: Book
     kept, notes = comparable([trained(0, "old", "2026-01-01"), trained(1, "new", "2026-01-02")])
     assert [record.target.seed for record in kept] == [1]
     assert notes["tiny"] == [
-        f'left out: srgan seed 0, not made as the newest of that name: vgg19 {key} "new" -> "old"'
+        "excluded: srgan seed 0, which differs from the newest run of that name: "
+        f'vgg19 {key} "new" -> "old"'
     ]
 
 

@@ -146,7 +146,7 @@ def test_a_score_out_of_its_range_is_named_with_the_digest(tmp_path: Path, score
     with pytest.raises(DataError) as caught:
         read_record(path)
     assert str(path) in str(caught.value)
-    assert "its digest is not that of its content" in str(caught.value)
+    assert "its digest does not match its content" in str(caught.value)
     assert f"PSNR-Y of set/x is {score:g}, outside of 0 to 80" in str(caught.value)
     assert read_records(tmp_path) == []
 
@@ -186,7 +186,7 @@ def test_whatever_is_changed_in_a_record_shows(
 ) -> None:
     path = write_record(tmp_path, make_record())
     changed(path, change)
-    with pytest.raises(DataError, match="its digest is not that of its content"):
+    with pytest.raises(DataError, match="its digest does not match its content"):
         read_record(path)
 
 

@@ -180,7 +180,7 @@ def test_given_files_that_are_not_bicubic_are_said_or_refused(
     write_lr_files(root, work)
     suite = open_suite("mine.yaml", data_root=root)
     told = suite.datasets[0].degradation or ""
-    assert told.startswith("Mine: 2 of 2 LR files are not their HR images made small by MATLAB's")
+    assert told.startswith("Mine: 2 of 2 LR files are not their HR images downscaled with MATLAB's")
     assert re.search(r"largest difference \d+ levels, mean \d+\.\d\d; ", told)
     assert said in told
     assert suite.datasets[1].degradation is None
@@ -231,7 +231,7 @@ def test_low_resolution_files_are_used_and_checked(write: Write, root: Path) -> 
         skipped = open_suite("mine.yaml", data_root=root).datasets[0].skipped
         assert skipped is not None
         assert "bx4.png" in skipped
-        assert "not of one image" in skipped
+        assert "not the same image" in skipped
 
 
 def test_an_absent_dataset_is_skipped_and_the_rest_goes_on(write: Write, root: Path) -> None:
@@ -243,7 +243,7 @@ def test_an_absent_dataset_is_skipped_and_the_rest_goes_on(write: Write, root: P
     assert (other.skipped, len(other)) == (None, 2)
     assert [picture.dataset for picture in suite.gallery] == ["Other"]
     shutil.rmtree(root / "Other")
-    with pytest.raises(DataError, match=r"can be used: Mine is .*; Other is"):
+    with pytest.raises(DataError, match=r"any of its datasets: Mine is .*; Other is"):
         open_suite("mine.yaml", data_root=root)
 
 
@@ -282,7 +282,7 @@ def test_unknown_suites_and_files(write: Write, tmp_path: Path) -> None:
         read_suite("sample-x4")
     with pytest.raises(RecipeError, match="cannot read"):
         read_suite("absent.yaml")
-    with pytest.raises(RecipeError, match="'My Suite' is not kebab-case"):
+    with pytest.raises(RecipeError, match="'My Suite' is not in kebab case"):
         read_suite("./My Suite.yaml")
     with pytest.raises(RecipeError, match="zoo already has a suite called"):
         read_suite(write(MINE, "samples-x4.yaml"))
@@ -320,8 +320,8 @@ def test_names_are_checked_against_each_other(write: Write) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "a suite is a mapping"),
-        ("- 1", "a suite is a mapping"),
+        ("", "a suite must be a mapping"),
+        ("- 1", "a suite must be a mapping"),
         (MINE.replace("[Mine, Other]", "[../Mine]"), "is not the name of a dataset"),
         (MINE.replace("[Mine, Other]", "[]"), "datasets"),
         (MINE.replace("[Mine, Other]", "&x [Mine, *x]"), "anchors and aliases"),

@@ -176,7 +176,7 @@ def test_runs_that_failed_are_left_out_of_scores_and_said() -> None:
     )
     found = judge(records)
     assert found.num_seeds == 2
-    assert "new seed 2 left out of PSNR-Y: diverged at step 7" in found.notes
+    assert "new seed 2 excluded from PSNR-Y: diverged at step 7" in found.notes
 
 
 def test_a_run_that_lost_its_psnr_stayed_finite() -> None:
@@ -211,7 +211,7 @@ def test_what_no_outcome_could_decide_takes_no_part_in_the_correction() -> None:
     assert score.p_value == alone.p_value
     assert {share.verdict, spread.verdict} == {"not enough data"}
     assert share.p_value is None
-    assert "3 seeds cannot decide it beside 2 other claims" in share.reason
+    assert "3 seeds cannot decide it together with 2 other claims" in share.reason
     assert "no outcome has a p-value below 0.031; at least 4 are needed" in share.reason
     assert "3 of 3 runs of new and 3 of 3 of old" in share.sentence
     assert "zoo bench new old --suite tiny --profile demo --train --seeds 4" in spread.reason
@@ -324,7 +324,7 @@ def test_settings_that_make_both_sides_one_run_leave_nothing_to_compare() -> Non
     records = runs("new", 1.0, identity="a" * 64) + runs("old", 1.0, identity="a" * 64)
     found = judge(records)
     assert found.verdict == "not enough data"
-    assert "one and the same run: they do not differ in losses" in found.reason
+    assert "the same run: they do not differ in losses" in found.reason
 
 
 def test_different_pretraining_is_not_compared_unless_the_generator_differs() -> None:
@@ -349,7 +349,7 @@ def test_runs_of_different_precision_are_not_judged_together() -> None:
     assert judge(costs, metric="cost.macs").effect is not None, "which no training changes"
     (table,) = compare(records)
     assert {row.target for row in table.rows} == {"new", "old"}
-    assert "trained in bfloat16: new; in float32: old; no claim compares the two" in table.notes
+    assert "trained in bfloat16: new; in float32: old; no claim compares them" in table.notes
     for both in (coarse, single):
         alike = runs("new", 1.0, training=both) + runs("old", 0.0, training=both)
         assert judge(alike).verdict == "supported"
@@ -458,5 +458,5 @@ def test_a_network_that_stands_in_is_said_beside_the_verdict() -> None:
         runs("new", 1.0, training={"components": components})
         + runs("old", 0.0, training={"components": named})
     )
-    assert found.stand_ins == ("vgg16 (conv5_3 before activation) stands in for vgg19 in new",)
+    assert found.stand_ins == ("vgg16 (conv5_3 before activation) replaces vgg19 in new",)
     assert judge(runs("new", 1.0) + runs("old", 0.0)).stand_ins == ()

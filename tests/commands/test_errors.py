@@ -30,7 +30,7 @@ MISTAKES = [
     (("train", "srresnet", "--profile", "smok"), "did you mean 'smoke'"),
     ((*SRRESNET, "--set", "training.step=5"), "did you mean 'steps'"),
     ((*SRRESNET, "--set", "training.learning_rate=fast"), "'fast' should be a number"),
-    ((*SRRESNET, "--set", "training.steps"), "write it as path=value"),
+    ((*SRRESNET, "--set", "training.steps"), "write path=value"),
     ((*SRRESNET, "--set", "generator.num_block=3"), "did you mean 'num_blocks'"),
     ((*SRRESNET, "--set", "generator.norm=bacth"), "did you mean 'batch'"),
     ((*SRRESNET, "--set", "generator=rrbd"), "did you mean 'rrdb'"),

@@ -28,7 +28,7 @@ def test_a_run_becomes_a_folder_of_its_name(zoo: Zoo, run_root: Path) -> None:
         f"card: {folder / 'README.md'}",
     ]
     assert "the largest difference from the source is 0 of values" in result.stderr
-    assert "no record is of this model" in result.stderr
+    assert "there are no records of this model" in result.stderr
     details = read_model(folder / "model.safetensors").details
     assert (details.origin, details.licence) == ("trained", "MIT")
 

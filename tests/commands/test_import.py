@@ -86,7 +86,7 @@ def test_the_file_that_is_read_is_never_replaced(zoo: Zoo, theirs: Path) -> None
     save_file(torch.load(theirs, weights_only=True), "theirs.safetensors")
     result = zoo("import", "theirs.safetensors", "--force")
     assert result.exit_code == 2
-    assert "is the file that is read" in result.stderr
+    assert "is the input file" in result.stderr
 
 
 @pytest.mark.parametrize(

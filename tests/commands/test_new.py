@@ -79,7 +79,7 @@ def test_it_overwrites_nothing_unless_told_to(zoo: Zoo, here: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("MyNet", "is not kebab-case"),
+        ("MyNet", "is not in kebab case"),
         ("torch", "a module 'torch' is already installed"),
         ("json", "Python has a module"),
         ("rrdb", "already used by built-in"),
@@ -103,9 +103,7 @@ def test_a_packages_module_may_be_called_as_another(zoo: Zoo, here: Path) -> Non
 def test_a_name_that_a_plugin_file_has_is_taken(zoo: Zoo, here: Path, plugin_file: Path) -> None:
     result = zoo("new", "generator", "plugged-net", "--plugin", plugin_file)
     assert result.exit_code == 2
-    assert (
-        f"'plugged-net' of plugged_net.py is already taken by file {plugin_file}" in result.stderr
-    )
+    assert f"'plugged-net' of plugged_net.py is already used by file {plugin_file}" in result.stderr
 
 
 def run_its_test(folder: Path, *options: str) -> str:

@@ -116,7 +116,7 @@ def test_a_push_says_what_it_deletes(zoo: Zoo, hub: Hub, folder: Path) -> None:
     assert "README.md, records/old.json, which zoo did not put there" in refused.stderr
     sent = zoo("push", folder, NAME, "--force")
     assert sent.exit_code == 0
-    assert "no longer the model's: records/old.json" in sent.stderr
+    assert "the model no longer has them: records/old.json" in sent.stderr
 
 
 def test_a_model_that_is_not_here_is_told(zoo: Zoo) -> None:

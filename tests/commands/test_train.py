@@ -55,7 +55,7 @@ def test_what_a_folder_has_and_how_many_images_are_used_is_said(zoo: Zoo, tmp_pa
     said = [
         f"{photos}/GT: 5 images taken",
         f"{photos}/LQ: 5 left out: low-resolution images, by the name of the folder",
-        "images: 4 to train on, 1 to validate on",
+        "images: 4 for training, 1 for validation",
     ]
     command = (*SMOKE, "--data", photos, "--run-root", tmp_path)
     dry = zoo(*command, "--dry-run", "--json")
@@ -65,7 +65,7 @@ def test_what_a_folder_has_and_how_many_images_are_used_is_said(zoo: Zoo, tmp_pa
     assert (document["training_images"], document["validation_images"]) == (4, 1)
     same = zoo(*command, "--set", f"data.validation={photos}")
     assert same.exit_code == 2
-    assert "nothing is left to train on" in same.stderr
+    assert "no training images remain" in same.stderr
 
 
 @pytest.mark.slow
@@ -81,7 +81,7 @@ def test_a_damaged_store_is_not_trained_on(zoo: Zoo, tmp_path: Path, private_hom
     again = json.loads(result.stdout)
     assert again["summary"]["psnr_y_images"] == whole["summary"]["psnr_y_images"]
     quiet = zoo(*SMOKE, "--run-root", tmp_path / "third", "--json")
-    assert "building it again" not in quiet.stderr
+    assert "zoo builds it again" not in quiet.stderr
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_ways_to_execute_a_step_are_timed_and_shown(zoo: Zoo, tmp_path: Path) ->
         tuned += ["--set", setting]
     result = zoo(*tuned)
     assert result.exit_code == 0, result.stderr
-    assert "srresnet: timing 2 ways to execute a step (12 steps at most)" in result.stderr
+    assert "srresnet: timing 2 ways to execute a step (at most 12 steps)" in result.stderr
     shown = result.stderr.partition("seconds per step: ")[2].splitlines()[0]
     assert [way.rpartition(" ")[0] for way in shown.split(" | ")] == [
         "float32, channels_last, 1 thread, eager",
@@ -195,7 +195,7 @@ def test_lines_come_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     for done in range(1, 21):
         observer.preparing(done, 20)
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "srgan (adversarial) goes on at step 4; 100 steps in all"
+    assert lines[0] == "srgan (adversarial) resumes at step 4; 100 steps in all"
     assert len(lines) == 1 + 10
 
 

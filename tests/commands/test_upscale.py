@@ -72,7 +72,7 @@ def test_a_folder_survives_what_cannot_be_read(zoo: Zoo, tmp_path: Path) -> None
     assert result.exit_code == 3
     written = sorted(path.relative_to(tmp_path) for path in (tmp_path / "out").rglob("*.*"))
     assert written == [Path(f"out/sub/{number}.png") for number in range(3)]
-    assert "left out: 1, not an image by its name" in result.stderr
+    assert "skipped: 1, without an image file name" in result.stderr
     for name, cause in (("corrupt.png", "not an image"), ("empty.jpg", "the file is empty")):
         line = next(line for line in result.stderr.splitlines() if name in line)
         assert line.startswith("failed: ")
@@ -150,7 +150,7 @@ def test_a_plugins_model_needs_its_plugin(zoo: Zoo, tmp_path: Path, plugin_file:
     write_model(model, Model(details.model_copy(update={"plugins": origin}), tensors))
     refused = zoo(*words)
     assert refused.exit_code == 2
-    assert f"give that file with --plugin {plugin_file}" in " ".join(refused.stderr.split())
+    assert f"name this file with --plugin {plugin_file}" in " ".join(refused.stderr.split())
     assert zoo(*words, "--plugin", plugin_file).exit_code == 0
     assert size_of(tmp_path / "a-x4.png") == (32, 24)
 

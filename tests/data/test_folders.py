@@ -69,7 +69,7 @@ def test_smaller_images_of_the_same_names_are_left_out(
     put(tmp_path / "photos" / folder, f"a{ending}", f"b{ending}", side=8)
     assert taken(tmp_path) == ["photos/a.png", "photos/b.png"]
     where = (tmp_path / "photos" / folder).resolve()
-    told = f"low-resolution: images of the same names in {tmp_path}/photos are larger"
+    told = f"low-resolution: images with the same names in {tmp_path}/photos are larger"
     assert find_images(tmp_path).left_out_lines() == [f"{where}: 2 left out: {told}"]
 
 

@@ -216,7 +216,7 @@ def test_the_benchmark_archive_is_checked_and_goes_on(server: Any, tmp_path: Pat
     get_dataset(dataset, data_root=tmp_path / "a", pause_seconds=0.0)
     assert server.requests == [None, "bytes=262144-"]
     server.files["benchmark.tar"] = server.files["benchmark.tar"][:-1] + b"x"
-    with pytest.raises(IntegrityError, match=r"not the file it should be \(md5:"):
+    with pytest.raises(IntegrityError, match=r"not the expected file \(md5:"):
         get_dataset(dataset, data_root=tmp_path / "b")
     assert not (tmp_path / "b/Set5").exists()
     assert list((tmp_path / "b/.downloads").iterdir()) == []

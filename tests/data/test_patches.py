@@ -138,7 +138,7 @@ def test_a_damaged_store_is_noticed_and_built_again(
         PatchStore.open(store.directory)
     with caplog.at_level(logging.WARNING):
         rebuilt = PatchStore.open_or_build(paths, 4, tmp_path / "cache")
-    assert "building it again" in caplog.text
+    assert "zoo builds it again" in caplog.text
     rebuilt.verify()
     assert rebuilt.data_hash == store.data_hash
 
@@ -179,7 +179,7 @@ def test_pixels_that_changed_are_noticed_and_built_again(
         PatchStore.open(store.directory).verify()
     with caplog.at_level(logging.WARNING):
         rebuilt = PatchStore.open_or_build(paths, 4, tmp_path / "cache")
-    assert re.search(f"{said}; building it again", caplog.text)
+    assert re.search(f"{said}; zoo builds it again", caplog.text)
     assert all(np.array_equal(rebuilt.hr(number), kept) for number, kept in enumerate(before))
     rebuilt.verify()
 
@@ -192,7 +192,7 @@ def test_a_store_of_other_images_is_built_again(
     shutil.copytree(store.directory, other.directory)
     with caplog.at_level(logging.WARNING):
         again = PatchStore.open_or_build(paths[::-1], 4, tmp_path / "cache")
-    assert "is of other images; building it again" in caplog.text
+    assert "belongs to other images; zoo builds it again" in caplog.text
     assert again.data_hash == other.data_hash != store.data_hash
 
 

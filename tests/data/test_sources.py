@@ -145,7 +145,7 @@ def test_names_do_not_leave_the_root(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "reason"), [([], "no images in"), ([(8, 8)], "one image is too few")]
+    ("sizes", "reason"), [([], "no images in"), ([(8, 8)], "one image is not enough")]
 )
 def test_too_few_images(
     tmp_path: Path,
@@ -192,7 +192,7 @@ def test_named_validation_leaves_all_images_to_train_on(
     photos = make_images(*[(8, 8)] * 30, folder="photos")
     others = make_images((8, 8), (8, 8), folder="root/Other/HR", seed=1)
     held_out = open_source(str(tmp_path / "photos"))
-    assert held_out.counts() == "images: 29 to train on, 1 to validate on"
+    assert held_out.counts() == "images: 29 for training, 1 for validation"
     named = open_source(str(tmp_path / "photos"), validation="Other", data_root=tmp_path / "root")
     assert named.training_paths == tuple(photos)
     assert named.validation_paths == tuple(others)

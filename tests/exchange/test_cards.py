@@ -75,7 +75,7 @@ def test_a_model_known_by_another_name_is_not_said_to_be_another_recipes_run() -
     record = make_record(recipe="srresnet-nobn", profile="tiny")
     text = card(make_model(), [record, make_baseline()])
     assert row(text, "small-net")[0] == "**31.00**"
-    assert "left out of claims" not in text
+    assert "excluded from claims" not in text
 
 
 def test_a_mean_of_datasets_is_said_to_be_one() -> None:

@@ -73,14 +73,14 @@ def test_float16_says_how_far_it_is_and_is_half_as_large(tmp_path: Path) -> None
     assert whole.size - half.size == pytest.approx(2 * sum(t.numel() for t in tensors), abs=64)
     text = half.card.read_text()
     assert "The numbers in the file are float16" in text
-    assert "a copy of them, rounded to float16" in text
+    assert "from which this file was copied, rounded to float16" in text
 
 
 def test_a_number_too_large_for_float16_is_refused_and_nothing_left(tmp_path: Path) -> None:
     model = make_model()
     name = next(iter(model.tensors))
     broken = replace(model, tensors=dict(model.tensors) | {name: model.tensors[name] + 1e6})
-    with pytest.raises(WeightsError, match="not finite in float16"):
+    with pytest.raises(WeightsError, match="NaN or infinite value in float16"):
         export_folder(broken, tmp_path / "net", [], Request(half=True))
     assert names_in(tmp_path) == set()
     assert not (tmp_path / "net").exists()
@@ -163,12 +163,12 @@ def test_a_file_leaves_the_records_of_its_folder_alone(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"net\.pth: a model is written as"):
+    with pytest.raises(RecipeError, match=r"net\.pth: a model file ends in"):
         export_file(make_model(), tmp_path / "net.pth", [])
 
 
 def test_a_fixed_method_has_nothing_to_export(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="nothing to export"):
+    with pytest.raises(DataError, match="cannot be exported"):
         export_folder(find_source("bicubic", run_root=tmp_path), tmp_path / "net", [])
 
 

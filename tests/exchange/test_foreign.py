@@ -208,7 +208,9 @@ def test_one_tensor_amiss_is_named(
 def test_real_esrgans_x2_is_refused_by_name(tmp_path: Path) -> None:
     state = dict(passing("rrdb", **SMALL_RRDB).state_dict())
     state["conv_first.weight"] = torch.zeros(8, 12, 3, 3)
-    with pytest.raises(WeightsError, match="folded into channels, as Real-ESRGAN's x2 does"):
+    with pytest.raises(
+        WeightsError, match="folds the image into channels, as Real-ESRGAN's x2 does"
+    ):
         import_model(saved(tmp_path, state))
 
 

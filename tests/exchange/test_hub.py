@@ -249,7 +249,7 @@ def test_bytes_that_change_on_the_way_are_noticed(hub: Hub, folder: Path) -> Non
     (key,) = hub.stored
     content = hub.stored[key]
     hub.stored[key] = content[:-1] + bytes([content[-1] ^ 1])
-    with pytest.raises(IntegrityError, match="not the file the hub announced"):
+    with pytest.raises(IntegrityError, match="differs from the file that the hub announced"):
         pull(NAME)
 
 
@@ -277,7 +277,7 @@ def test_an_older_revision_can_be_had(hub: Hub, folder: Path) -> None:
     send(folder)
     first = hub.repositories[NAME].commits[-1][0]
     hub.repositories[NAME].commit("emptied", {})
-    with pytest.raises(WeightsError, match="there is no model in it"):
+    with pytest.raises(WeightsError, match="it contains no model"):
         pull(NAME)
     assert pull(NAME, revision=first).commit == first
     with pytest.raises(WeightsError, match="no such revision"):
@@ -287,7 +287,7 @@ def test_an_older_revision_can_be_had(hub: Hub, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({}, "there is no model in it"),
+        ({}, "it contains no model"),
         ({"RRDB_x4.pth": b"x"}, r"RRDB_x4\.pth, of another tool.*zoo import"),
         ({"model.safetensors": b"x"}, r"no model\.safetensors\.sha256.*zoo import"),
     ],
@@ -334,9 +334,9 @@ def test_a_missing_repository_says_so(hub: Hub) -> None:
 
 @pytest.mark.parametrize("name", ["net", "a/b/c", "../x", "a/..", "/etc/x", "a/b\n", ""])
 def test_a_name_that_is_no_repository_asks_nobody(hub: Hub, folder: Path, name: str) -> None:
-    with pytest.raises(WeightsError, match="not the name of a repository"):
+    with pytest.raises(WeightsError, match="is not a repository name"):
         pull(name)
-    with pytest.raises(WeightsError, match="not the name of a repository"):
+    with pytest.raises(WeightsError, match="is not a repository name"):
         send(folder, name)
     assert hub.requests == []
 

@@ -174,7 +174,7 @@ def test_a_file_that_computes_something_else_is_not_written(
 
 def test_too_large_for_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MAX_BYTES", 1_000)
-    with pytest.raises(WeightsError, match="an ONNX file holds 1,000"):
+    with pytest.raises(WeightsError, match="the limit of an ONNX file is 1,000"):
         export_onnx(build("edsr", 2), tmp_path / "x.onnx")
 
 

@@ -103,7 +103,7 @@ def test_no_adversary_by_null_and_by_name_are_both_right(book: Book) -> None:
     assert run(book, "rrdb", "demo").spec.settings.adversary is None
     by_name = run(book, "rrdb", "demo", "adversary=none", "adversary.weight=0").spec.settings
     assert by_name.adversary is not None
-    with pytest.raises(RecipeError, match="a discriminator without an adversary"):
+    with pytest.raises(RecipeError, match="no adversary uses the discriminator"):
         run(book, "esrgan", "demo", "adversary=none")
 
 

@@ -323,7 +323,7 @@ KNOWN = "; known are: adversary, discriminator, generator, losses, scale, traini
             ),
             (
                 f"12: {AT}.kind.b.generator.width: factor 'width' sets this too; "
-                "one setting belongs to one factor"
+                "a setting can belong to one factor only"
             ),
         ),
         (
@@ -333,7 +333,7 @@ KNOWN = "; known are: adversary, discriminator, generator, losses, scale, traini
             ),
             (
                 f"12: {AT}.weight.a.losses.mse: factor 'loss' sets this too; "
-                "one setting belongs to one factor"
+                "a setting can belong to one factor only"
             ),
         ),
         (
@@ -377,7 +377,9 @@ def test_a_broken_base_is_reported_once(write: Write) -> None:
 
 def test_a_made_name_may_not_be_taken(write: Write) -> None:
     text = BASE.replace("  wide:", "  m-fast: {extends: base, scale: 2}\n  wide:")
-    message = "9: matrices.m: the name of cell 'm-fast' is that of a recipe in mine.yaml:4"
+    message = (
+        "9: matrices.m: the name of cell 'm-fast' is already the name of a recipe in mine.yaml:4"
+    )
     assert found(write, RATE, text) == [f"mine.yaml:{message}"]
 
 

@@ -92,7 +92,7 @@ recipes:
     adversary: vanilla  #! adversary 'vanilla' needs a `discriminator`
   lonely-discriminator:
     extends: sound
-    discriminator: vgg  #! a discriminator without an adversary that uses it
+    discriminator: vgg  #! no adversary uses the discriminator that uses it
   nothing-to-learn:
     generator: srresnet  #! nothing to train with: no loss has a weight above 0
   wrong-critic:

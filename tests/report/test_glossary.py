@@ -27,7 +27,7 @@ def test_every_column_is_explained(page: Page, text: str) -> None:
     meant = {fact.term: fact.text for fact in page.glossary}
     assert list(meant) == [heading.label for heading in page.tables[-1].headings]
     assert meant["HF energy"].startswith("Energy above the input's Nyquist frequency")
-    assert meant["HF energy"].endswith("0 is right.")
+    assert meant["HF energy"].endswith("0 is best.")
     assert "Peak signal-to-noise ratio" in meant["PSNR-Y"]
     assert "128 x 128" in next(words for term, words in meant.items() if term.startswith("MACs"))
     assert "What the columns mean" in text

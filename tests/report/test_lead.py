@@ -60,9 +60,7 @@ def test_a_winner_has_its_interval_and_the_rows_it_does_not_stand_out_from(
 
 def test_a_clear_winner_is_one(tmp_path: Path, book: Book) -> None:
     values = {"rrdb": [30.0, 30.01], "srresnet": [25.0, 25.01]}
-    assert best(page_of(tmp_path, book, values))[0].endswith(
-        "no other interval overlaps with it."
-    )
+    assert best(page_of(tmp_path, book, values))[0].endswith("no other interval overlaps with it.")
 
 
 def test_a_single_seed_wins_nothing_beside_several(tmp_path: Path, book: Book) -> None:

@@ -30,10 +30,10 @@ def test_names_are_kebab_case(name: str) -> None:
     [
         ("class", "keyword of Python"),
         ("none", "keyword of Python"),
-        ("3d-net", "begin with a digit"),
+        ("3d-net", "start with a digit"),
         ("exception", "hide Python's own"),
-        ("test-net", "pytest would take"),
-        ("conftest", "pytest would take"),
+        ("test-net", "pytest would collect"),
+        ("conftest", "pytest would collect"),
         ("n" * (MAX_NAME + 1), f"at most {MAX_NAME}"),
     ],
 )

@@ -154,7 +154,7 @@ def test_an_unknown_kind_is_an_error(book: Book) -> None:
 
 @pytest.mark.parametrize("name", ["edsr", "rrdb"])
 def test_a_component_that_is_there_is_refused_with_both_origins(book: Book, name: str) -> None:
-    with pytest.raises(DuplicateNameError, match=rf"of {name}\.py is already taken by built-in"):
+    with pytest.raises(DuplicateNameError, match=rf"of {name}\.py is already used by built-in"):
         new_plugin("generator", name, book)
 
 

@@ -171,13 +171,17 @@ def contract(component: type[Generator]) -> GeneratorContract:
 
 
 BROKEN = [
-    (SmallInTraining, "images_of_any_size", " in training, (2, 3, 16, 9) came out as (2, 3, "),
+    (
+        SmallInTraining,
+        "images_of_any_size",
+        " in training, the output for (2, 3, 16, 9) has shape (2, 3, ",
+    ),
     (
         WrongSize,
         "images_of_any_size",
         "at scale 2, the output for (2, 3, 1, 1) has shape (2, 3, 2, 1), not",
     ),
-    (NotFinite, "images_of_any_size", "(2, 3, 1, 1) came out as values that are not finite"),
+    (NotFinite, "images_of_any_size", "the output for (2, 3, 1, 1) has values that are not finite"),
     (
         Unused,
         "gradient_reaches_every_parameter",

@@ -86,8 +86,8 @@ def contract(component: type[Loss]) -> LossContract:
         (Constant, "smallest_at_the_real_image", "all of them cost 0"),
         (Summed, "mean_over_the_batch", "for a batch, but the mean over its images is"),
         (Random, "same_images_give_the_same_value", " and then "),
-        (Trained, "parameters_are_frozen", "weight would be trained with the generator"),
-        (Unsaid, "parameters_are_frozen", "lacks 'weights': where its 7 weights came from"),
+        (Trained, "parameters_are_frozen", "weight would be trained together with the generator"),
+        (Unsaid, "parameters_are_frozen", "lacks 'weights', the source of its 7 weights"),
     ],
 )
 def test_a_broken_promise_is_found(component: type[Loss], check: str, cause: str) -> None:

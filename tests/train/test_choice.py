@@ -279,7 +279,7 @@ def test_damaged_times_are_measured_anew(
     write_hashed(kept, damage.encode())
     choice = chosen(heard=heard)
     assert (choice.way, choice.source) == (NCHW, "measured")
-    assert heard.notices[0] == f"{kept} is damaged: its times are not used"
+    assert heard.notices[0] == f"{kept} is damaged: zoo ignores its times"
     assert kept.read_text() == whole
 
 
@@ -331,7 +331,7 @@ def test_times_that_were_edited_are_not_used(
     whole, heard = kept.read_bytes(), Notes()
     kept.write_bytes(whole.replace(b"0.5", b"2.5"))
     assert chosen(heard=heard).source == "measured"
-    assert heard.notices[0] == f"{kept} is damaged: its times are not used"
+    assert heard.notices[0] == f"{kept} is damaged: zoo ignores its times"
     write_hashed(kept, whole.replace(b'"batches": [', b'"batches": [ 7,'))  # of another step
     assert chosen().source == "measured"
     assert kept.read_bytes() == whole
@@ -400,7 +400,7 @@ def test_a_run_goes_on_as_it_was_begun(
     last = session(killed, 1)
     assert (last["choice"]["source"], last["choice"]["reason"]) == (
         "recorded",
-        "as the run was begun",
+        "as at the start of the run",
     )
     assert last["execution"]["threads"] == 1
     assert last["choice"]["seconds"] == session(killed, 0)["choice"]["seconds"]
@@ -433,7 +433,7 @@ def test_fewer_cores_than_a_run_was_begun_with_are_said(
         train(spec, make_options(observer=Stopper("content", 2, Kill())))
     torch.set_num_threads(1)
     run = train(spec, make_options(observer=heard))
-    change = "goes on with another number of threads (2 -> 1): the last bits may differ"
+    change = "resumes with another number of threads (2 -> 1): the last bits may differ"
     assert f"srresnet-nobn {change}" in heard.notices
     assert session(run, 1)["choice"]["way"] == {
         "channels_last": False,
@@ -747,7 +747,7 @@ def test_a_dry_run_leaves_the_measurement_to_a_long_run(
     (stage,) = rehearse(spec, make_options(), choose=True)
     assert stage.choice is not None
     assert (stage.choice.source, stage.choice.way) == ("default", PLANNED)
-    assert "that is done when it is trained" in stage.choice.reason
+    assert "measured when the run trains" in stage.choice.reason
     clock |= {**ALIKE, NCHW: 0.5}
     settle(spec, prepare(spec, make_options()), make_options(), begun=None)
     clock.clear()

@@ -91,7 +91,7 @@ def test_a_run_that_has_saved_nothing_yet_may_be_made_longer_too(
     run = train(longer, make_options("begun"))
     assert_same_bits(final_state(straight.directory), final_state(run.directory))
     shutil.rmtree(run.directory / "checkpoints")
-    with pytest.raises(RecipeError, match="no checkpoint left to go on from"):
+    with pytest.raises(RecipeError, match="no checkpoint to continue from"):
         train(longest, make_options("begun"))
     assert run.generator() is not None, "it is left as it is"
 

@@ -112,7 +112,7 @@ def test_floats_beyond_white_and_black_are_refused(value: float) -> None:
     image = np.full((4, 5, 3), 0.5, np.float32)
     image[1, 2, 0] = value
     for given in (image, torch.from_numpy(image).permute(2, 0, 1)):
-        with pytest.raises(ShapeError, match=r"floats of an image are in \[0, 1\]"):
+        with pytest.raises(ShapeError, match=r"floats of an image must be in \[0, 1\]"):
             upscale(given, model=SAME)
 
 

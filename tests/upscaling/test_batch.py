@@ -34,7 +34,7 @@ def test_a_picture_without_memory_for_it_costs_itself(jobs: list[Job]) -> None:
     upscaler = Upscaler(Greedy(most=1000, error=MemoryError()), tile=0)
     outcomes = list(upscale_files(upscaler, jobs))
     assert [outcome.status for outcome in outcomes] == ["done", "failed", "done"]
-    assert "1.png: 160x120 pixels do not fit in the memory" in (outcomes[1].error or "")
+    assert "1.png: 160x120 pixels do not fit into the memory" in (outcomes[1].error or "")
     assert all(outcome.seconds > 0 for outcome in outcomes)
 
 

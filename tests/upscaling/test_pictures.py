@@ -275,7 +275,7 @@ def test_a_bomb_is_refused_before_it_fills_the_memory(
         pair = b"".join(size.to_bytes(4, "little") for size in (len(content) - start, 1))
         content[counts.offset + 8 : counts.offset + 12] = len(content).to_bytes(4, "little")
         path.write_bytes(content + pair)
-    with pytest.raises(DataError, match="it holds more than its pixels"):
+    with pytest.raises(DataError, match="it contains more data than its pixels"):
         read_picture(path)
 
 

@@ -129,7 +129,7 @@ def test_a_link_or_device_in_a_tar_is_not_followed(tmp_path: Path, kind: bytes, 
         (entry("package-1.0/real", len(CONTENT)), CONTENT),
         (entry(MEMBER, kind=kind, linkname=link), b""),
     )
-    with pytest.raises(IntegrityError, match="it is no ordinary file"):
+    with pytest.raises(IntegrityError, match="it is not a regular file"):
         read(archive)
 
 
@@ -137,7 +137,7 @@ def test_a_link_or_device_in_a_tar_is_not_followed(tmp_path: Path, kind: bytes, 
 def test_a_link_or_device_in_a_wheel_is_not_followed(tmp_path: Path, mode: int) -> None:
     member = zipfile.ZipInfo(MEMBER)
     member.external_attr = mode << 16
-    with pytest.raises(IntegrityError, match="it is no ordinary file"):
+    with pytest.raises(IntegrityError, match="it is not a regular file"):
         read(make_zip(tmp_path, (member, b"/etc/passwd")))
 
 

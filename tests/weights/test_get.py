@@ -244,7 +244,7 @@ def test_an_interrupted_download_goes_on_at_the_next_call(
         monkeypatch.setitem(catalog.PARAMETERS, FIRST, small_entry(FIRST, source))
         monkeypatch.setattr("zoo.data.download.time.sleep", lambda _: None)
     server.answers[path] = one_chunk(content)
-    with pytest.raises(MachineError, match="goes on from there"):
+    with pytest.raises(MachineError, match="run the same command again to resume"):
         store.get(FIRST)
     part = folder / ".downloads" / f"{path.rpartition('/')[2]}.part"
     assert part.stat().st_size == CHUNK_BYTES

@@ -258,8 +258,11 @@ def test_whole_or_not(given: Path, alex: Path) -> None:
 @pytest.mark.parametrize(
     ("held", "message"),
     [
-        (made()[:4], r"does not hold the tensors of lpips: vgg16\.relu1_2 \(1, 64, 1, 1\), vgg16"),
-        (dict.fromkeys("abcde", torch.zeros(1)), "does not hold the tensors of lpips"),
+        (
+            made()[:4],
+            r"does not contain the tensors of lpips: vgg16\.relu1_2 \(1, 64, 1, 1\), vgg16",
+        ),
+        (dict.fromkeys("abcde", torch.zeros(1)), "does not contain the tensors of lpips"),
         (list(reversed(made())), r"\(1, 64, 1, 1\)"),
         ([1, 2, 3, 4, 5], r"\(1, 64, 1, 1\)"),
         ([value.squeeze() for value in made()], r"\(1, 64, 1, 1\)"),
@@ -338,9 +341,9 @@ def test_dists(tmp_path: Path) -> None:
     ("held", "message"),
     [
         (dists(1474), r"alpha of dists is \(1, 1474, 1, 1\), not \(1, 1475, 1, 1\)"),
-        ({"alpha": dists()["alpha"]}, "does not hold the tensors of dists"),
-        ({"gamma": dists()["alpha"]}, "does not hold the tensors of dists"),
-        (list(dists().values()), "does not hold"),  # of one shape: nothing tells which is which
+        ({"alpha": dists()["alpha"]}, "does not contain the tensors of dists"),
+        ({"gamma": dists()["alpha"]}, "does not contain the tensors of dists"),
+        (list(dists().values()), "does not contain"),  # of one shape: nothing tells which is which
         (dists() | {"beta": torch.full((1, 1475, 1, 1), float("inf"))}, "beta .* is not finite"),
     ],
 )
@@ -395,7 +398,7 @@ def test_niqe_as_published(
 def test_a_damaged_file_of_arrays(tmp_path: Path, suffix: str, content: bytes) -> None:
     path = tmp_path / f"weights{suffix}"
     path.write_bytes(content)
-    with pytest.raises(WeightsError, match=r"cannot read weights from .*it is no file of"):
+    with pytest.raises(WeightsError, match=r"cannot read weights from .*it is not a file of"):
         store.add("niqe", path)
     with pytest.raises(WeightsError, match="cannot read weights"):
         store.add("niqe", tmp_path / f"none{suffix}")
@@ -404,7 +407,7 @@ def test_a_damaged_file_of_arrays(tmp_path: Path, suffix: str, content: bytes) -
 def test_an_npz_with_a_pickle_inside_is_refused(tmp_path: Path) -> None:
     mark = tmp_path / "was-here"
     np.savez(tmp_path / "evil.npz", mu=np.array([Intruder(mark)], dtype=object), allow_pickle=True)
-    with pytest.raises(WeightsError, match="it is no file of numpy"):
+    with pytest.raises(WeightsError, match="it is not a file of numpy"):
         store.add("niqe", tmp_path / "evil.npz")
     assert not mark.exists()
 

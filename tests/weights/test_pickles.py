@@ -272,8 +272,8 @@ def test_an_array_whose_state_cannot_be(tmp_path: Path, state: tuple[Any, Any]) 
 def test_an_array_without_a_state(tmp_path: Path) -> None:
     make, arguments, _ = np.zeros(1).__reduce__()
     refused(tmp_path, pickle.dumps({"a": Call(make, *arguments)}, 4), "without content")
-    refused(tmp_path, pickle.dumps({"a": np.ndarray}, 4), "it holds a type")
-    refused(tmp_path, pickle.dumps({"a": np.dtype("f4")}, 4), "it holds a _Type")
+    refused(tmp_path, pickle.dumps({"a": np.ndarray}, 4), "it contains a type")
+    refused(tmp_path, pickle.dumps({"a": np.dtype("f4")}, 4), "it contains a _Type")
     for state in ((1, 2), "text", 7):
         held = {"a": Stated(make, arguments, state)}
         refused(tmp_path, pickle.dumps(held, 4), "a state that numpy does not write")
@@ -281,7 +281,7 @@ def test_an_array_without_a_state(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [b"bytes", {1, 2}, frozenset("a"), bytearray(b"x"), 1j])
 def test_other_values(tmp_path: Path, value: object) -> None:
-    refused(tmp_path, pickle.dumps({"a": value}, 5), "it holds a|it names")
+    refused(tmp_path, pickle.dumps({"a": value}, 5), "it contains a|it names")
 
 
 def test_what_is_outside_of_the_file(tmp_path: Path) -> None:

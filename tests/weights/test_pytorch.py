@@ -56,7 +56,7 @@ def test_weights_are_read_whatever_harmless_lies_beside_them(
 def test_what_stands_in_is_no_weight(tmp_path: Path) -> None:
     path = tmp_path / "net.pth"
     path.write_bytes(bytes_of({**WEIGHTS, "psnr": np.float64(28.5)}))
-    with pytest.raises(WeightsError, match="holds more than named tensors"):
+    with pytest.raises(WeightsError, match="contains more than named tensors"):
         read_tensors(path)
 
 
@@ -101,7 +101,7 @@ OTHERS = [
     (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "it is a web page"),
     (b"404: Not Found", "it is text, not weights, and starts with '404: Not Found'"),
     (bytes_of(WEIGHTS)[:-100], "it is truncated; download it again"),
-    (bytes_of(WEIGHTS, legacy=True)[:-100], "it is damaged or cut short"),
+    (bytes_of(WEIGHTS, legacy=True)[:-100], "it is damaged or truncated"),
     (save(WEIGHTS)[:40], "it is truncated"),
     (save(WEIGHTS)[:-40], "it is damaged or truncated: download it again"),
     (gzip.compress(bytes_of(WEIGHTS)), "it is a gzip archive; unpack it first"),
