@@ -33,13 +33,13 @@ REGISTRY_FILE = "registry.yaml"
 
 @dataclass(frozen=True, slots=True)
 class PackageRegistry:
-    """The recipes that an installed package brings.
+    """The recipes of an installed package.
 
     Attributes:
-        name: what the package calls them.
+        name: name of the entry point.
         origin: the package.
         file: its `registry.yaml`, None if it was not found.
-        error: why they cannot be used, None if nothing is known against them.
+        error: why they cannot be used, None if no problem is known.
     """
 
     name: str
@@ -49,14 +49,14 @@ class PackageRegistry:
 
 
 def plugins_disabled() -> bool:
-    """Return whether `ZOO_DISABLE_PLUGINS=1` keeps installed plugins out."""
+    """Return whether `ZOO_DISABLE_PLUGINS=1` disables installed plugins."""
     return os.environ.get("ZOO_DISABLE_PLUGINS", "") not in ("", "0")
 
 
 def add_entry_points(registry: Registry[Any]) -> None:
-    """Register the entry points of a registry's group by metadata alone, importing nothing.
+    """Register the entry points of a registry's group from their metadata, importing nothing.
 
-    A name that is malformed or taken breaks that one plugin only: it is listed as broken.
+    A malformed or duplicate name breaks only its own plugin, which is listed as broken.
     """
     if plugins_disabled():
         return
@@ -90,12 +90,12 @@ def package_registries() -> list[PackageRegistry]:
 def load_plugin_file(path: str | Path) -> ModuleType:
     """Execute a plugin file so that its decorators register its components.
 
-    A file already loaded is executed again only where it has changed, and its components are
-    replaced by the new ones. When the file fails, every registry is left as it was.
+    A loaded file is executed again only if it has changed; its new components replace the old ones.
+    If the file fails, every registry stays as it was.
 
     Raises:
-        PluginError: if it is no file that can be read, or fails; the message has the line.
-        DuplicateNameError: if it takes a name that is already taken.
+        PluginError: if the file cannot be read, or fails; the message has the line.
+        DuplicateNameError: if it uses a name that is already used.
     """
     path = from_home(path).resolve()
     if not path.exists():
@@ -141,16 +141,16 @@ def plugin_file_of(component: type) -> Path | None:
 
 
 def require_registered(folder: str, name: str, origin: str | None, of: object) -> None:
-    """Refuse what was made with a plugin that is not here, and say which plugin that was.
+    """Raise an error if a component's plugin is not loaded, and name the plugin.
 
     Args:
         folder: key of `REGISTRIES`.
         name: of the component.
-        origin: where it came from then, as `str(Origin)`; None if it is unknown.
-        of: what was made with it; it begins the explanation.
+        origin: where it came from, as `str(Origin)`; None if it is unknown.
+        of: what was made with it; the start of the explanation.
 
     Raises:
-        PluginError: if nothing has that name here, and the origin is known.
+        PluginError: if the name is unknown here and the origin is known.
     """
     registry = REGISTRIES[folder]
     if origin is None or name in registry.names():
@@ -170,7 +170,7 @@ def require_registered(folder: str, name: str, origin: str | None, of: object) -
 
 
 def _unload(name: str, earlier: ModuleType | None) -> None:
-    """Take a module away, or put the one back that was there before."""
+    """Remove a module, or restore the previous one of its name."""
     if earlier is None:
         del sys.modules[name]
     else:

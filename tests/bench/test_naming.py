@@ -133,8 +133,10 @@ def test_runs_of_one_name_by_other_networks_are_not_one_row(key: str, book: Book
     kept, notes = comparable([trained(0, "old", "2026-01-01"), trained(1, "new", "2026-01-02")])
     assert [record.target.seed for record in kept] == [1]
     assert notes["tiny"] == [
-        "excluded: srgan seed 0, which differs from the newest run of that name: "
-        f'vgg19 {key} "new" -> "old"'
+        (
+            "excluded: srgan seed 0, which differs from the newest run of that name: "
+            f'vgg19 {key} "new" -> "old"'
+        )
     ]
 
 

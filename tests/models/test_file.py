@@ -171,7 +171,7 @@ def test_a_description_that_makes_no_sense_is_told(
 ) -> None:
     path = tmp_path / "tiny.safetensors"
     write_model(path, tiny)
-    with pytest.raises(WeightsError, match=f"this version of zoo cannot read the description in"):
+    with pytest.raises(WeightsError, match="this version of zoo cannot read the description in"):
         read_model(rewritten(path, change))
 
 

@@ -23,7 +23,7 @@ from zoo.recipes.problems import all_of
 from zoo.registry import REGISTRIES, constructor_parameters
 
 SCALE = "scale"
-"""The one argument a generator shares with its recipe; it is written there."""
+"""The argument of a generator that the recipe sets outside the generator."""
 _CONFIG = ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False)
 
 
@@ -51,7 +51,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """What is wrong with a component's arguments: a sentence, and the argument it is about."""
+    """A mistake in a component's arguments: a sentence, and the argument."""
 
     argument: str
     message: str
@@ -74,16 +74,16 @@ def parameters(component: Callable[..., object]) -> dict[str, Parameter]:
 def complaints(
     kind: str, name: str, arguments: Mapping[str, Any], *, partial: bool = False
 ) -> Iterator[Complaint]:
-    """Yield what is wrong with the arguments of one component.
+    """Yield the mistakes in the arguments of one component.
 
     Args:
         kind: key of `REGISTRIES`.
         name: registered name of the component.
-        arguments: plain data, as a recipe holds it.
-        partial: whether another layer may still add the arguments that are missing.
+        arguments: plain data, as in a recipe.
+        partial: whether another layer may still add missing arguments.
 
     Raises:
-        PluginError: if the component cannot be imported or its signature not understood.
+        PluginError: if the component cannot be imported or its signature is invalid.
     """
     registry = REGISTRIES[kind]
     component: Any = registry.get(name)

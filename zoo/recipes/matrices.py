@@ -1,7 +1,7 @@
 """Matrices: full factorials, from one definition to a recipe for every combination of levels.
 
-Expansion works on what registries say and imports no torch. That cells which differ in one factor
-differ in nothing else is proved in `zoo.recipes.contrasts`, where all values are known.
+Expansion uses only the registry files, without torch. `zoo.recipes.contrasts`, where all values are
+known, proves that cells with one different factor have no other difference.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PRETRAINING = "pretraining"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One combination of levels: the recipe that has it, and the level of each factor."""
+    """One combination of levels: its recipe, and the level of each factor."""
 
     recipe: str
     levels: dict[str, str]
@@ -51,12 +51,12 @@ class Matrix:
     """A full factorial design.
 
     Attributes:
-        name: what it is called.
+        name: its name.
         summary: the question it answers.
-        base: the recipe over which the levels are laid.
+        base: the recipe that the levels change.
         factors: both levels of each factor, the reference level first.
         settings: what each level writes, by factor and level.
-        document: the file it is written in.
+        document: its file.
         cells: every combination, the last factor varying fastest.
     """
 
@@ -116,7 +116,7 @@ def read_matrix(name: str, body: Any, document: Document) -> Matrix | None:
 
 
 def check_matrix(matrix: Matrix, recipes: Mapping[str, Entry]) -> Iterator[Problem]:
-    """Yield what is wrong with a matrix before it is expanded: names, and factors that overlap."""
+    """Yield the problems of a matrix before it is expanded: names, and factors that overlap."""
     if matrix.base not in recipes:
         hint = did_you_mean(matrix.base, recipes)
         yield matrix.problem(("base",), f"unknown recipe {matrix.base!r}{hint}")
@@ -134,16 +134,16 @@ def check_matrix(matrix: Matrix, recipes: Mapping[str, Entry]) -> Iterator[Probl
 
 
 def expand(matrix: Matrix, book: Book) -> list[Problem]:
-    """Add the cells of a matrix to a book as recipes, and their pretraining where it has one.
+    """Add the cells of a matrix to a book as recipes, with their pretraining if they have one.
 
-    A cell whose values are those of a recipe in the book is that recipe.
+    If a recipe of the book has the values of a cell, it is that cell's recipe.
 
     Args:
-        matrix: one that `check_matrix` finds nothing wrong with, and whose base is sound.
-        book: where the cells are added, and the matrix is replaced by one that knows them.
+        matrix: one without problems in `check_matrix`, and whose base is valid.
+        book: receives the cells; its matrix is replaced by one that knows them.
 
     Returns:
-        At most one problem, for which the matrix stays without cells.
+        At most one problem; with a problem, the matrix stays without cells.
     """
     return _Expansion(matrix, book).run()
 
@@ -181,7 +181,7 @@ class _Expansion:
         self.names = [(self._identity(entry.leaves), name) for name, entry in self.recipes.items()]
 
     def run(self) -> list[Problem]:
-        """Add all cells; stop at the first whose name will not do."""
+        """Add all cells; stop at the first invalid name."""
         matrix, cells = self.matrix, []
         for names in itertools.product(*matrix.factors.values()):
             levels = dict(zip(matrix.factors, names, strict=True))
@@ -192,7 +192,7 @@ class _Expansion:
         return []
 
     def _cell(self, levels: dict[str, str]) -> str:
-        """Return the recipe of a cell: the base, with the levels over it all at once."""
+        """Return the recipe of a cell: the base with all levels applied."""
         top: Leaves = {}
         for choice in levels.items():
             top |= self.matrix.settings[choice]
@@ -243,7 +243,7 @@ class _Expansion:
         return name
 
     def _identity(self, leaves: Leaves) -> tuple[dict[str, Any], dict[str, Any] | None]:
-        """Return the values that tell recipes apart: its own, and those of its pretraining."""
+        """Return the values that distinguish recipes: its own, and those of its pretraining."""
         leaf = leaves.get(PRETRAINED)
         before = self.recipes.get(leaf.value) if leaf and isinstance(leaf.value, str) else None
         if before is None:
@@ -264,6 +264,6 @@ def _values(leaves: Leaves) -> dict[str, Any]:
 
 
 def _settings(leaves: Leaves) -> Leaves:
-    """Return what is trained: no summary, no source, no parent."""
+    """Return the training settings: no summary, no source, no parent."""
     known = {*RecipeSettings.model_fields, *PRETRAINED}
     return {path: leaf for path, leaf in leaves.items() if path[0] in known}

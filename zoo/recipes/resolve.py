@@ -1,7 +1,7 @@
 """From a recipe, a profile and `--set` options to the specification of a run.
 
-Layers, later ones win: recipe (with what it extends), profile, `--set`. Defaults of components
-are filled in by `zoo.recipes.checks`, which imports them; nothing here does.
+Later layers override earlier ones: recipe (with what it extends), profile, `--set`.
+`zoo.recipes.checks` imports components and fills in their defaults; nothing here does.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Resolved:
     pretraining: Resolved | None = None
 
     def origin(self, path: KeyPath) -> str:
-        """Return where the value at `path` was written; `default` where nobody wrote it."""
+        """Return where the value at `path` was written; `default` if it was not written."""
         leaf = self.leaves.get(path)
         return "default" if leaf is None else str(leaf.place)
 
@@ -92,10 +92,10 @@ def resolve(
 
 
 def written_settings(settings: Mapping[str, Any] | Sequence[str]) -> list[str]:
-    """Return settings as `path=value` texts, which a mapping from paths to values becomes.
+    """Return settings as `path=value` texts; accepts a mapping from paths to values.
 
     Raises:
-        RecipeError: if a value has no form in YAML.
+        RecipeError: if a value cannot be written in YAML.
     """
     if isinstance(settings, str):
         return [settings]
@@ -105,10 +105,10 @@ def written_settings(settings: Mapping[str, Any] | Sequence[str]) -> list[str]:
 
 
 def _as_yaml(path: str, value: Any) -> str:
-    """Write a value as JSON that YAML reads alike: letters beyond 16 bits whole, unseen as escapes.
+    """Write a value as JSON that YAML reads in the same way, with invisible characters as escapes.
 
     Raises:
-        RecipeError: if it cannot be.
+        RecipeError: if it cannot be written.
     """
     try:
         text = json.dumps(value, ensure_ascii=False, default=os.fspath)
@@ -172,7 +172,7 @@ def _layers(recipe: Entry, profile: Entry, own: Leaves) -> Leaves:
 
 
 def _check_names(own: Leaves) -> None:
-    """Refuse a `--set` that names a component there is none of."""
+    """Refuse a `--set` that names an unknown component."""
     named = ((root, own[*root, "name"]) for root in component_roots(own) if (*root, "name") in own)
     found = ((leaf, unknown_component(root, leaf.value)) for root, leaf in named)
     raise_problems(Problem(leaf.place, leaf.path, text) for leaf, text in found if text is not None)
