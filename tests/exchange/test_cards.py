@@ -68,7 +68,7 @@ def test_the_table_has_means_and_the_baseline_of_the_same_pixels() -> None:
     assert row(text, "bicubic") == ["28.50", "**0.0285**"]
     assert "**Set5: 2 images**" in text
     assert "Protocol 1, x4; images rounded to 8 bits" in text
-    assert "One training, seed 3: no interval over seeds" in text
+    assert "One training, seed 3, so there is no interval over seeds" in text
 
 
 def test_a_model_known_by_another_name_is_not_said_to_be_another_recipes_run() -> None:

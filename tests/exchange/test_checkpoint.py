@@ -42,7 +42,7 @@ class Hostile:
 def test_the_moving_average_is_preferred_and_that_is_said(tmp_path: Path) -> None:
     read = read_checkpoint(saved(tmp_path, {"params": A, "params_ema": B}))
     assert (read.key, read.tensors["w"].item()) == ("params_ema", 2.0)
-    assert read.notes == ("used the weights under 'params_ema'", "left out: params")
+    assert read.notes == ("used the weights under 'params_ema'", "ignored: params")
 
 
 def test_a_key_chooses(tmp_path: Path) -> None:
@@ -144,10 +144,10 @@ def test_a_pickled_network_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ({"optimizers": [{"state": {}}], "iter": 5}, "the state of an optimizer, without weights"),
-        ({"a": 1, "b": 2}, "no state dict of named tensors .it holds 'a', 'b'"),
+        ({"optimizers": [{"state": {}}], "iter": 5}, "the state of an optimizer without weights"),
+        ({"a": 1, "b": 2}, "no state dict of named tensors .it contains 'a', 'b'"),
         ([torch.zeros(1)], "contains a list instead of named tensors"),
-        ({}, "it holds nothing"),
+        ({}, "it contains nothing"),
         ({"w": torch.tensor([1, 2])}, "w is of type torch.int64"),
         ({"w": torch.tensor([1j])}, "w is of type torch.complex64"),
         ({"w": torch.tensor([float("nan")])}, "w has NaN or infinite values"),
@@ -172,7 +172,7 @@ def test_a_small_file_that_claims_a_huge_tensor(tmp_path: Path, number: int) -> 
 
 def test_too_many_tensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_TENSORS", 1)
-    with pytest.raises(WeightsError, match="holds 2 tensors"):
+    with pytest.raises(WeightsError, match="has 2 tensors"):
         read_checkpoint(saved(tmp_path, {"a": A["w"], "b": B["w"]}))
 
 

@@ -21,7 +21,7 @@ def test_one_name_makes_all_the_others() -> None:
     "name", ["", "MyNet", "my_net", "my--net", "-net", "net-", "my net", "../net", "né", "my-net\n"]
 )
 def test_names_are_kebab_case(name: str) -> None:
-    with pytest.raises(PluginError, match="kebab-case"):
+    with pytest.raises(PluginError, match="kebab case"):
         names_of(name)
 
 

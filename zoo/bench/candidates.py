@@ -73,7 +73,7 @@ class Candidate:
 
     @property
     def is_cacheable(self) -> bool:
-        """Whether the target says everything that shapes its scores; of a callable nobody knows."""
+        """Whether the target describes everything that affects its scores; a callable does not."""
         return self.target.kind != "callable"
 
 

@@ -101,7 +101,7 @@ class Definition:
 
 
 def suite_folder() -> Path:
-    """Return the folder of the suites that come with zoo, in the package or in the checkout."""
+    """Return the folder of the built-in suites, in the package or in the clone."""
     package = Path(zoo.__file__).parent
     inside = package / "suites"
     return inside if inside.is_dir() else package.parent / "benchmarks" / "suites"

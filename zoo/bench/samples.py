@@ -60,7 +60,7 @@ def of_recipe(records: Iterable[Record], recipe: str) -> list[Record]:
 
 
 def not_recipes(records: Iterable[Record], recipes: Iterable[str] | None = None) -> list[str]:
-    """Say which runs are not their recipes' under their profiles, and so excluded of what judges.
+    """Return notes on runs that are not their recipes' under their profiles, so not judged.
 
     Args:
         records: of any kind.

@@ -217,7 +217,7 @@ def _fitted(comparison: Comparison, width: int | None) -> list[TableText]:
 
 
 def _fit(tables: Sequence[TableText], width: int) -> bool:
-    """Return whether the tables of scores fit; nothing can be excluded of that of costs."""
+    """Return whether the tables of scores fit; the table of costs cannot be shortened."""
     return all(drawn_width(table) <= width for table in tables if table.columns[1:2] == ("seeds",))
 
 

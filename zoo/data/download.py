@@ -34,7 +34,7 @@ HTTP_RANGE_REFUSED = 416
 
 
 class ResumingDownloader:
-    """A pooch downloader that goes on where an earlier attempt stopped, in this process or another.
+    """A pooch downloader that resumes an earlier attempt, of this process or another.
 
     Args:
         part: file that collects the bytes; it stays when the attempt fails.

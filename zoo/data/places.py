@@ -42,7 +42,7 @@ def zoo_home() -> Path:
 
 
 def _is_usable(folder: Path) -> bool:
-    """Tell whether a folder is there or can be made; one that is there may be for reading only."""
+    """Return whether a folder exists or can be created; an existing one may be read-only."""
     if os.access(folder, os.F_OK):
         return True
     above = next((one for one in folder.parents if os.access(one, os.F_OK)), folder)

@@ -129,7 +129,7 @@ def _login() -> str:
 
 
 def without_login(text: str) -> str:
-    """Return text with the name and password excluded of the addresses in it."""
+    """Return text without the names and passwords in its addresses."""
     return _LOGIN_IN_ADDRESS.sub("//", text)
 
 

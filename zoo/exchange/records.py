@@ -41,7 +41,7 @@ def earlier_weights(details: Details) -> list[str]:
 def records_in(folder: Path) -> list[Record]:
     """Read the records of a folder, flat as in a bundle or one folder a suite as `zoo bench`'s.
 
-    What is no record is logged and excluded.
+    Other files are logged and excluded.
     """
     found = read_records(folder)
     for path in sorted(folder.glob("*.json")):

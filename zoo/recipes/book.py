@@ -138,7 +138,7 @@ class Book:
 
 
 def builtin_registry() -> Path:
-    """Return the registry that comes with zoo: inside the package, or at the checkout's root."""
+    """Return the built-in registry: inside the package, or at the clone's root."""
     package = Path(zoo.__file__).parent
     inside = package / "registry.yaml"
     return inside if inside.is_file() else package.parent / "registry.yaml"

@@ -51,7 +51,7 @@ def component_root(path: KeyPath) -> KeyPath | None:
 
 
 def component_roots(leaves: Leaves) -> list[KeyPath]:
-    """Return the path of every component that `leaves` say something of, removed ones excluded."""
+    """Return the path of every component that `leaves` mention, without removed ones."""
     roots = ((component_root(path), path) for path in leaves)
     return list(dict.fromkeys(root for root, path in roots if root is not None and root != path))
 

@@ -29,7 +29,7 @@ _NESTED: dict[str, type[Model]] = {"schedule": Schedule}
 
 @cache
 def written(model: type[Model]) -> type[Model]:
-    """Return the partial form of a model: every field may be excluded."""
+    """Return the partial form of a model: every field may be omitted."""
     fields: dict[str, Any] = {}
     for name, field in model.model_fields.items():
         annotation: Any = field.rebuild_annotation()

@@ -18,7 +18,7 @@ _MOST_NAMES = 6
 
 
 def answers(tables: Sequence[ScoreTable]) -> tuple[str, ...]:
-    """Say what is the best of each headline score of the last table, and what is told from it."""
+    """Return the best row of each headline score in the last table, with overlapping ones."""
     return tuple(sentence for table in tables[-1:] for sentence in _best(table))
 
 
@@ -37,12 +37,12 @@ def best_rows(tables: Sequence[ScoreTable]) -> tuple[str, ...]:
 def scope(
     selection: Selection, tables: Sequence[ScoreTable], cells: Collection[str]
 ) -> tuple[str, ...]:
-    """Say how small or large the experiment was.
+    """Describe the size of the experiment.
 
     Args:
         selection: the records.
         tables: the scores.
-        cells: the rows that are but cells of a factorial.
+        cells: the rows that are only cells of a factorial.
     """
     runs = [record for record in selection.records if record.training is not None]
     parts = [_compared(selection, tables, cells), _trained(runs), _networks(runs)]
@@ -70,7 +70,7 @@ def _compared(selection: Selection, tables: Sequence[ScoreTable], cells: Collect
 
 
 def _trained(runs: Sequence[Record]) -> str:
-    """Say on how much the runs were trained, for how long, and how wide their generators are."""
+    """Describe the training images, the length of the training and the width of generators."""
     trainings = [record.training for record in runs if record.training is not None]
     budgets = [training.budget for training in trainings]
     images = {t.num_images for t in trainings if t.num_images is not None}
@@ -100,7 +100,7 @@ def _trained(runs: Sequence[Record]) -> str:
 
 
 def _networks(runs: Iterable[Record]) -> str:
-    """Say which feature network a perceptual loss used in place of the one it is named for."""
+    """Describe which feature network replaced the one in a loss's name."""
     pairs = {pair: None for record in runs for pair in record.stand_ins.items()}
     said = [f"{network} instead of {loss}" for loss, network in pairs]
     return f"The perceptual loss uses {listing(said)}." if said else ""
@@ -117,7 +117,7 @@ def _range(numbers: Collection[int], noun: str, plural: str | None = None) -> st
 
 
 def _best(table: ScoreTable) -> list[str]:
-    """Say which mean is the best of each headline score, and which rows it does not stand out from.
+    """Describe the best mean of each headline score, and the rows with overlapping intervals.
 
     A row without an interval, such as one of a single seed, is never named as the best; cells of a
     factorial take no part.

@@ -1,4 +1,4 @@
-"""The tables of scores: one a dataset, the mean over the suite where it is whole, seeds apart.
+"""The tables of scores: one for each dataset, the mean of a whole suite, each seed.
 
 Not here: means and intervals (`zoo.bench.comparisons`), how values are written
 (`zoo.report.numbers`).

@@ -70,8 +70,8 @@ def select(
 
     Args:
         root: folder of records.
-        suite: the suite; may be excluded where there are records of one only.
-        profile: the profile; may be excluded where there are runs of one only.
+        suite: the suite; may be omitted if there are records of only one.
+        profile: the profile; may be omitted if there are runs of only one.
         order: names of recipes in the order of their rows; others follow by name.
         book: names the runs by what it says of their recipes now; None leaves them as scored.
 

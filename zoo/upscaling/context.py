@@ -85,7 +85,7 @@ def find_context(
     most: int = MOST_PIXELS,
     largest: int = MOST_PIXELS,
 ) -> int | None:
-    """Return the context in pixels with which the blocks of an image come out as in the whole.
+    """Return the context in pixels with which blocks of an image equal those of the whole.
 
     After the first comparison the block that changed most stands for all.
 

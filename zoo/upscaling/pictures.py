@@ -1,4 +1,4 @@
-"""Images of which everything is kept: depth, grey, alpha, EXIF, colour profile.
+"""Images with all their properties: depth, grey, alpha, EXIF, colour profile.
 
 `zoo.data.images` reads what networks are trained on: 8 bits, no alpha, no metadata. Here an image
 goes through and comes out as it was, only larger. Decoding has the same limits and the same errors.

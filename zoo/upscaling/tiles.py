@@ -41,7 +41,7 @@ CONTEXT_OF_THE_WHOLE: Final = 64
 SEARCH_SHARE: Final = 0.1
 """Of an image's pixels, those that the search for the context may upscale."""
 WORTH_SAYING: Final = 30.0
-"""Seconds without any sign of progress from which it is said what continues."""
+"""Seconds without progress after which a message names the work."""
 
 Write = Callable[[Tensor, int, int], None]
 """Takes `(1, 3, H, W)` around [0, 1] and the row and column of the output where it belongs."""
@@ -68,15 +68,15 @@ class Tiling:
 
 
 class Upscaler:
-    """A generator on its device, and what was learnt of it.
+    """A generator on its device, with the measurements of it.
 
     Args:
         generator: copied; the original stays where it is, in the mode it is in.
         device: where to run.
         tile: longest side in pixels of the input that the network sees at once; 0 for the whole
             image in any case, None for what memory allows.
-        wanted: with `tile` of None, the longest side whatever memory allows; tiles are larger where
-            the context asks for it.
+        wanted: if `tile` is None, the longest side whatever the memory; tiles are larger if the
+            context requires it.
         bfloat16: whether to compute in bfloat16, which is coarser than 8 bits in places; None lets
             a measurement choose precision, layout and compilation where there is enough to do, and
             compute in bfloat16 only what comes out nearly as in float32.
@@ -290,7 +290,7 @@ class Upscaler:
         return self._wanted
 
     def _say_if_long(self, what: str, num_pixels: int, num_pieces: int = 1) -> None:
-        """Say what continues where nothing would be heard for long."""
+        """Name the work if there would be no message for long."""
         measured = self.choice.seconds_per_megapixel.get(str(self.choice.way))
         rate = self._cost.seconds_per_pixel if measured is None else measured / 1e6
         if num_pixels * rate / num_pieces >= WORTH_SAYING:

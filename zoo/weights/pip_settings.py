@@ -1,7 +1,6 @@
-"""What pip is configured to do when it looks for files: the settings that a download must follow.
+"""The settings of pip that a download must follow.
 
-pip is requested its settings and for nothing else. What is done with them is in
-`zoo.weights.index`.
+zoo asks pip only for its settings. `zoo.weights.index` uses them.
 """
 
 from __future__ import annotations

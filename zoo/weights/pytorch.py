@@ -45,10 +45,10 @@ _PLAIN = "save a plain state_dict or a .safetensors file"
 
 
 class LeftOut:
-    """Stands in for what is beside weights; it takes all it is given and keeps nothing."""
+    """Replaces an object that is not a weight: it accepts all arguments and keeps nothing."""
 
     def __new__(cls, *_: Any) -> Self:
-        """Take the arguments of whatever it stands in for."""
+        """Accept the arguments of the replaced object."""
         return super().__new__(cls)
 
     def __init__(self, *_: Any) -> None:
@@ -82,7 +82,7 @@ def is_safetensors(path: Path) -> bool:
 
 
 def read_pytorch(path: Path) -> object:
-    """Read a file of `torch.save`; what is no data is `LeftOut` where it is known to be harmless.
+    """Read a file of `torch.save`; known harmless objects become `LeftOut`.
 
     Raises:
         WeightsError: if it is damaged, or holds objects; the message names them.
@@ -104,7 +104,7 @@ def read_pytorch(path: Path) -> object:
 
 
 def what_it_is(path: Path) -> str | None:
-    """Say what a file is that holds no weights as it is, and what to do; None if it is unknown.
+    """Describe a file that has no readable weights, and what to do; None if it is unknown.
 
     Raises:
         OSError: if the file cannot be read.

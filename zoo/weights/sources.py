@@ -55,7 +55,7 @@ def fetched(
         entry: what to download.
         folder: where downloads lie; one that broke off continues there.
         progress: called with (bytes there, bytes in all) of the file being downloaded.
-        tell: hears which source is asked, and why one gave nothing.
+        tell: receives messages on sources and their failures.
 
     Raises:
         WeightsError: if no source is known.
@@ -94,7 +94,7 @@ def describe_source(source: Source) -> str:
 
 
 def describe_check(source: Source) -> str:
-    """Say what a source's file is compared with, and its size where it is known."""
+    """Return what a source's file is compared with, and its size if known."""
     if isinstance(source, HubFile):
         return "hash announced by the hub"
     size = f"{source.num_bytes / 1e6:,.2f} MB"

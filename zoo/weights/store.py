@@ -117,7 +117,7 @@ def get(
     Args:
         name: a name of the catalogue, or of timm.
         progress: called with (bytes there, bytes in all) of the file being downloaded.
-        tell: hears which source is asked, and why one gave nothing.
+        tell: receives messages on sources and their failures.
 
     Raises:
         MachineError: if the store cannot be written; else see `zoo.weights.sources.fetched`.
@@ -136,7 +136,7 @@ def get(
 
 
 def is_whole(name: str) -> bool:
-    """Tell whether what the store has of `name`, if it has anything, is complete and undamaged."""
+    """Return whether the store's file of `name`, if there is one, is complete and intact."""
     path = store_path(name)
     try:
         if path.is_file():
@@ -324,7 +324,7 @@ def _imagenet_file(entry: FeatureNetworkEntry, *, fetch: bool) -> tuple[Path, st
 
 
 def _get_or_say(name: str, missing: str) -> Path:
-    """Download what is needed and not here; where that fails, say first what is missing."""
+    """Download missing weights; an error first names what is missing."""
     try:
         path = get(name, progress=logged(name))
     except (MachineError, WeightsError) as error:
@@ -334,7 +334,7 @@ def _get_or_say(name: str, missing: str) -> Path:
 
 
 def _not_here(entry: FeatureNetworkEntry) -> str:
-    """Say in one paragraph what is missing and the ways out."""
+    """Return one paragraph on what is missing and how to get it."""
     return (
         f"the ImageNet weights of {entry.name} are not installed, neither in the store "
         f"{store_path(entry.name).parent} nor in the hub's cache: run 'zoo weights get "
