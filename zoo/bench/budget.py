@@ -42,7 +42,7 @@ def trained_in(records: Iterable[Record]) -> dict[str, list[str]]:
 
 
 def mixed_precision(records: Iterable[Record]) -> str:
-    """Say why runs cannot be judged together where their precisions differ; empty if not."""
+    """Return why runs cannot be judged together where their precisions differ; empty if not."""
     found = trained_in(records)
     if len(found) < 2:
         return ""

@@ -280,7 +280,7 @@ def _seed_means(parts: Sequence[DatasetScores], key: str, *, seeds: int) -> list
 
 
 def _lack(records: Sequence[Record], key: str) -> str:
-    """Say why a target lacks a score that others have."""
+    """Return why a target lacks a score that others have."""
     columns = [record.columns[key] for record in records if key in record.columns]
     reasons = [column.unavailable for column in columns if column.unavailable]
     label = columns[0].label if columns else key

@@ -65,7 +65,7 @@ class SuiteFile(Model):
 
     Attributes:
         degradation: how LR files came about, if there are any. `bicubic`: they are the HR images
-            made small by MATLAB's bicubic, and a dataset whose files are not is refused. `given`:
+            downscaled by MATLAB's bicubic, and a dataset whose files are not is refused. `given`:
             they are used as they are, and a difference from that is said.
     """
 

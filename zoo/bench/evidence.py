@@ -316,7 +316,7 @@ def _networks(sides: Sequence[Sequence[Record]]) -> tuple[str, ...]:
 
 
 def _other_start(claim: Claim, sides: Sequence[Sequence[Record]]) -> str:
-    """Say which seeds started from other pretraining, where the contrast is not about that."""
+    """Return which seeds started from other pretraining, where the contrast is not about that."""
     if claim.contrast.field[:1] and claim.contrast.field[0] in STAGE_SECTIONS:
         return ""
     differing = ", ".join(map(str, other_start(*sides)))
@@ -334,7 +334,7 @@ def _machine(record: Record) -> str:
 
 
 def _left_out(sides: Sequence[Sequence[Record]], scores: Sequence[Scores], label: str) -> list[str]:
-    """Say which runs have no score, and why."""
+    """Return which runs have no score, and why."""
     found = []
     for side, scored in zip(sides, scores, strict=True):
         for record in side:

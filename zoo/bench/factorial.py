@@ -130,7 +130,7 @@ def effects(
         profile: the only profile whose runs are used.
         suite: the only suite.
         matrix: its name, for the command that makes what is missing.
-        sources: options of that command that say where recipes, components and data come from.
+        sources: command-line options for the sources of recipes, components and data.
 
     Raises:
         DataError: if the cells are no full factorial of two levels a factor.
@@ -193,7 +193,7 @@ def _other_starts(
     factors: Mapping[str, tuple[str, str]],
     runs: Mapping[str, Sequence[Record]],
 ) -> str:
-    """Say which seeds of cells that differ in one factor started from different pretraining.
+    """Return which seeds of cells that differ in one factor started from different pretraining.
 
     A factor of the generator changes the pretraining of every run, and is known by that.
     """
@@ -281,7 +281,7 @@ def _per_seed(array: Floats, paired: Paired) -> dict[int, float]:
 
 
 def _sentence(column: Column, found: Sequence[Effect], paired: Paired, problem: str) -> str:
-    """Say which effects are clear, largest first, and how much the others may still be."""
+    """Return which effects are clear, largest first, and how much the others may still be."""
     if problem:
         return f"The effects on {column.label} are unknown: {problem}."
     basis = counted(len(paired.seeds), "seed")

@@ -47,7 +47,7 @@ class Judges:
         self.lost: dict[str, str] = {}
 
     def score(self, comparison: Comparison, where: str) -> dict[str, float]:
-        """Score one image by each metric that can; a score that is no number is excluded.
+        """Score one image by each metric that can; a score that is not a number is excluded.
 
         Args:
             comparison: the image.

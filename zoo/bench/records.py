@@ -117,7 +117,7 @@ class DatasetScores(Part):
     """A dataset of the suite: its images' scores, or why it was skipped.
 
     Attributes:
-        degradation: how its LR files differ from the HR images made small by MATLAB's bicubic, in
+        degradation: how its LR files differ from the HR images downscaled by MATLAB's bicubic, in
             words; None if they do not, and where zoo made them.
     """
 
@@ -314,7 +314,7 @@ def read_record(path: Path) -> Record:
 
 
 def _out_of_range(record: Record) -> Iterator[str]:
-    """Say which numbers are none that their columns allow."""
+    """Return which numbers are none that their columns allow."""
     measured = {} if record.training is None else record.training.measures
     places = [("the run", measured), *((f"{a}/{b}", s) for (a, b), s in record.scored.items())]
     for where, scores in places:
@@ -327,7 +327,7 @@ def _out_of_range(record: Record) -> Iterator[str]:
 
 
 def read_records(root: Path, *, suite: str | None = None) -> list[Record]:
-    """Read all records below a folder as `find_records` does; what is no record is logged."""
+    """Read all records below a folder as `find_records` does; what is not a record is logged."""
     found, damaged = find_records(root, suite=suite)
     for problem in damaged:
         logger.warning("excluded: %s", problem)
@@ -353,7 +353,7 @@ def find_records(root: Path, *, suite: str | None = None) -> tuple[list[Record],
 def age_of(record: Record) -> tuple[int, str, str]:
     """Return what sorts the records of a folder, the oldest first.
 
-    Their time tells apart only those that nothing else does, such as those of two machines.
+    Their time distinguishes only those that nothing else does, such as those of two machines.
     """
     return record.order, str(record.provenance.get("created", "")), record.key
 
@@ -375,7 +375,7 @@ def _order(record: Record) -> tuple[Any, ...]:
 
 
 def _failed(target: Target) -> str:
-    """Return what a failure's file ends with; a long name is told apart by its hash."""
+    """Return what a failure's file ends with; a long name is distinguished by its hash."""
     if target.name == target.recipe or target.kind != "run":
         return "failed"
     return f"failed-{hashlib.sha256(target.name.encode()).hexdigest()[:KEY_DIGITS]}"

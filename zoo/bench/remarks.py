@@ -36,7 +36,7 @@ def remarks(records: Sequence[Record]) -> list[str]:
 
 
 def copies(hashes: Sequence[tuple[str, str]]) -> list[str]:
-    """Say which images of a suite have the same pixels: each counts as often as it is there.
+    """Return which images of a suite have the same pixels: each counts as often as it is there.
 
     Args:
         hashes: name and hash of the pixels of each image.
@@ -73,7 +73,7 @@ def _precisions(records: Sequence[Record]) -> list[str]:
 
 
 def _own_judges(records: Sequence[Record]) -> list[str]:
-    """Say which scores come from a network that the generator was trained against."""
+    """Return which scores come from a network that the generator was trained against."""
     found: dict[str, dict[str, None]] = {}
     for record in records:
         for key, components in record.provenance.get("trained_against", {}).items():
@@ -87,7 +87,7 @@ def _own_judges(records: Sequence[Record]) -> list[str]:
 
 
 def _random_judges(records: Sequence[Record]) -> list[str]:
-    """Say which recipes were trained with networks of random weights instead of learned ones."""
+    """Return which recipes were trained with networks of random weights instead of learned ones."""
     found: dict[str, list[str]] = {}
     for record in records:
         found.setdefault(record.target.name, []).extend(random_components(record))

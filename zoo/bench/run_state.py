@@ -26,7 +26,7 @@ TRAINABLE: tuple[State, ...] = ("begun", "missing")
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """What is in the place of a run.
+    """What is instead of a run.
 
     Attributes:
         state: `finished`: it can be scored; `diverged`: it or its pretraining met a value that is

@@ -19,7 +19,7 @@ Seed = int | None
 Image = tuple[str, str]
 """Names of a dataset and an image in it."""
 WHOLE_RUN: Image = ("", "")
-"""Stands in the place of an image for what is one number a run."""
+"""Replaces the image for a metric with one number per run."""
 COUNTED = ("parameters", "macs", "activation_memory")
 """Costs that are counted: the same for every run of a recipe, on every machine."""
 TIMED = ("peak_memory", "ms_per_megapixel")
@@ -121,7 +121,7 @@ def pair(sides: Sequence[Scores]) -> Paired:
 
 
 def not_shared(sides: Sequence[Scores], paired: Paired) -> list[str]:
-    """Say which seeds and images are excluded because not every recipe has them."""
+    """Return which seeds and images are excluded because not every recipe has them."""
     notes = []
     everyone = {seed for side in sides for seed in side if seed is not None}
     lonely = sorted(everyone - set(paired.seeds))

@@ -104,7 +104,7 @@ def score_bicubic(images: Iterable[BenchImage], scale: int) -> Scores:
 def check_bicubic(
     dataset: str, scale: int, psnr_y: float, ssim_y: float, images: Sequence[BenchImage]
 ) -> None:
-    """Hold a bicubic row against the published one; a dataset without one passes.
+    """Compare a bicubic row with the published one; a dataset without one passes.
 
     Args:
         dataset: the dataset's name.

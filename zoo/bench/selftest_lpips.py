@@ -39,7 +39,7 @@ compared."""
 
 
 def check_lpips(dataset: str, scale: int, images: Iterable[BenchImage], metric: Metric) -> str:
-    """Hold bicubic interpolation's LPIPS against the published value.
+    """Compare bicubic interpolation's LPIPS with the published value.
 
     Args:
         dataset: the dataset's name.

@@ -107,7 +107,7 @@ def _counted_reason(evidence: Evidence, verdict: str) -> str:
 def _open_reason(
     evidence: Evidence, effect: Interval, corrected: str, p_value: float | None
 ) -> str:
-    """Say what is excluded where no effect is shown, and what is not."""
+    """Return what is excluded where no effect is shown, and what is not."""
     claim, smallest = evidence.claim, _smallest(evidence)
     low, high = effect.low, effect.high
     if low is None or high is None:

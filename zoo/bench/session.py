@@ -81,10 +81,10 @@ def find_recipes(
         profile: the budget they are compared under.
         seeds: the seeds to score.
         run_root: folder of run directories.
-        settings: what is set beside recipe and profile, as `path=value`.
+        settings: what is set besides recipe and profile, as `path=value`.
         failures: why training failed, by recipe and seed; these become error records. So does a
             run that is there and cannot be read.
-        sources: options of the command that say where recipes, components and data come from.
+        sources: command-line options for the sources of recipes, components and data.
 
     Raises:
         RecipeError: if there is no seed, or a recipe does not fit the profile.
@@ -122,7 +122,7 @@ def score_all(
     Args:
         candidates: what to score.
         scorer: suite, metrics and device.
-        tell: hears the number done, the number in all, and what comes next.
+        tell: receives the number done, the total, and the next name.
         order: gives new records their places; None for one of this call.
     """
     records = []
@@ -137,7 +137,7 @@ def score_all(
 
 
 def self_test(suite: Suite, lpips: Metric | None = None) -> dict[str, str]:
-    """Hold bicubic interpolation, scored here and now, against what is published.
+    """Compare bicubic interpolation, scored here and now, with what is published.
 
     Args:
         suite: what is scored on.
@@ -174,7 +174,7 @@ def passed_before(baselines: Sequence[Candidate], scorer: Scorer) -> dict[str, s
     """Return what the self-test found when a baseline was scored with this very software.
 
     Empty where no baseline was, or where the software has changed since: versions, git revision, or
-    a checkout with uncommitted changes, of which it is unknown what they change.
+    a clone with uncommitted changes, of which it is unknown what they change.
     """
     here, code = versions(), revision()
     if code is not None and code["dirty"]:
@@ -189,7 +189,7 @@ def passed_before(baselines: Sequence[Candidate], scorer: Scorer) -> dict[str, s
 
 
 def check_row(suite: Suite, record: Record) -> None:
-    """Hold the row of bicubic interpolation against what is published: it was scored as all are.
+    """Compare the row of bicubic interpolation with what is published: it was scored as all are.
 
     Raises:
         DataError: if it could not be scored at all.
@@ -226,13 +226,13 @@ def _read(path: Path, spec: RunSpec, book: Book, sources: Sequence[str]) -> Cand
 
 
 def _missing(spec: RunSpec, found: RunState, run_root: Path, sources: Sequence[str]) -> Missing:
-    """Say what makes a run; where another one is in its place, what makes it beside that."""
+    """Return what makes a run; where another one is in its place, what makes it beside that."""
     root = run_root if found.can_be_trained else _free_root(spec, run_root)
     return Missing(spec, found.reason, train_command(spec, (*sources, *root_options(root))))
 
 
 def _free_root(spec: RunSpec, run_root: Path) -> Path:
-    """Return a folder of runs beside one, where nothing is in the place of a run."""
+    """Return a folder of runs beside one, if nothing is instead of a run."""
     numbered = (run_root.with_name(f"{run_root.name}-{number}") for number in itertools.count(2))
     return next(root for root in numbered if not run_path(spec, root).exists())
 

@@ -6,7 +6,7 @@ recipes is therefore an array `difference[seed, image]` with three sources of va
 
     variance = seed variance / S + image variance / I + residual variance / (S I).
 
-Three seeds are few. A percentile bootstrap over them holds the truth in some 86 % of all cases
+Three seeds are few. A percentile bootstrap over them contains the truth in some 86 % of all cases
 where it guarantees 95 %, so the bootstrap here gives the standard error, and a t distribution the
 tails:
 
@@ -66,10 +66,10 @@ class Interval:
         estimate: the mean.
         low: lower end; None if the data allow no interval, as with one seed.
         high: upper end, or None.
-        level: probability with which such intervals hold the truth.
+        level: probability with which such intervals contain the truth.
         p_value: two-sided, of the hypothesis that the truth is 0; None if there is no test.
-        num_seeds: seeds it rests on, of the side that has fewer.
-        num_images: images it rests on, 1 for numbers of a whole run.
+        num_seeds: seeds it is based on, of the side that has fewer.
+        num_images: images it is based on, 1 for numbers of a whole run.
     """
 
     estimate: float

@@ -62,7 +62,7 @@ class SuiteDataset(Sequence[BenchImage]):
     Attributes:
         name: the dataset's name.
         skipped: why it has no images, None if it has.
-        degradation: how its LR files differ from the HR images made small by MATLAB's bicubic, in
+        degradation: how its LR files differ from the HR images downscaled by MATLAB's bicubic, in
             words; None if they do not, and where zoo made them.
         names: the images' names, in order.
     """
@@ -263,7 +263,7 @@ def _load_and_compare(pair: Pair, scale: int) -> tuple[BenchImage, Difference | 
 def _degradation(
     dataset: SuiteDataset, differences: Mapping[str, Difference], pairs: Sequence[Pair], said: str
 ) -> str | None:
-    """Say how a dataset's LR files differ from bicubic ones, None if they do not.
+    """Return how a dataset's LR files differ from bicubic ones, None if they do not.
 
     Raises:
         DataError: if they do, and the suite has said that they are bicubic.

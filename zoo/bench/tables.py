@@ -97,7 +97,7 @@ def summary(records: Iterable[Record], *, order: Sequence[str] = ()) -> pd.DataF
 def json_rows(records: Iterable[Record], *, order: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Return the rows of `zoo bench --json`: no value in them is NaN or infinite.
 
-    A missing score is null; `low` and `high` are null where there are fewer than two seeds.
+    A missing score is null; `low` and `high` are null if there are fewer than two seeds.
     """
     return [_json_row(row, one.score_keys) for one, row in each_row(compare(records, order=order))]
 

@@ -108,7 +108,7 @@ def judge_claims(
         records: of any suite and profile; what needs no training has no profile.
         profile: the only profile whose runs are compared.
         suite: the only suite.
-        sources: options of commands that say where recipes, components and data come from.
+        sources: command-line options for the sources of recipes, components and data.
     """
     kept, said = comparable(
         record

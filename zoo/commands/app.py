@@ -177,7 +177,7 @@ def configure(
 
 
 def main() -> None:
-    """Run the program: the console script `zoo`, `python -m zoo`, and `cli.py` in a checkout."""
+    """Run the program: the console script `zoo`, `python -m zoo`, and `cli.py` in a clone."""
     try:
         app()
     finally:  # the kernel repeats it every second: not to change how the program ends

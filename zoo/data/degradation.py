@@ -24,7 +24,7 @@ MOST_SHIFT: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How far a low-resolution image is from its high-resolution image made small.
+    """How far a low-resolution image is from its high-resolution image downscaled.
 
     Attributes:
         largest: absolute difference of a pixel's channel, in 8-bit levels.

@@ -112,7 +112,7 @@ def estimate_store_bytes(paths: Sequence[Path], scale: int) -> int:
         scale: factor between high and low resolution.
 
     Raises:
-        DataError: if a file is no image.
+        DataError: if a file is not an image.
     """
     total = 0
     for path in paths:

@@ -38,9 +38,9 @@ class ResumingDownloader:
 
     Args:
         part: file that collects the bytes; it stays when the attempt fails.
-        num_bytes: size of the whole file; None to take its server's word for it, up to
+        num_bytes: size of the whole file; None to take the server's word for it, up to
             `MAX_BYTES`.
-        progress: called with (bytes there, bytes in all); the latter is 0 where nobody tells it.
+        progress: called with (bytes received, total bytes); the latter is 0 where nobody tells it.
         attempts: how often to try again while the server breaks off.
         pause_seconds: waiting time before the second attempt; it doubles each time.
         session: sends the requests, with its certificates and proxies; see `zoo.data.sessions`.
@@ -67,7 +67,7 @@ class ResumingDownloader:
         """Download `url` and move it to `output_file` once it has the right size.
 
         Raises:
-            IntegrityError: if it has another size, or its server states one above `MAX_BYTES`.
+            IntegrityError: if it has another size, or the server states one above `MAX_BYTES`.
             MachineError: if the disk has no room for what the server states.
         """
         refuse_offline(url)
@@ -159,7 +159,7 @@ class ResumingDownloader:
 
 
 def _announced_size(headers: Mapping[str, str], *, goes_on: bool) -> int | None:
-    """Return the size of the whole file as its server states it, None if it does not."""
+    """Return the size of the whole file as the server states it, None if it does not."""
     stated = headers.get("Content-Range", "") if goes_on else headers.get("Content-Length", "")
     digits = stated.rpartition("/")[2]
     return int(digits) if digits.isascii() and digits.isdigit() else None
@@ -183,8 +183,8 @@ def fetch(
         folder: where it goes, under its own name.
         known_hash: `sha256:` or `md5:` and hexadecimal digits; None if none is known, and the
             caller compares what comes with what is.
-        num_bytes: its size; None if only its hash is known, and its server states the size.
-        progress: called with (bytes there, bytes in all); the latter is 0 if nobody tells it.
+        num_bytes: its size; None if only its hash is known, and the server states the size.
+        progress: called with (bytes received, total bytes); the latter is 0 if nobody tells it.
         attempts: how often to try again while the server breaks off.
         pause_seconds: waiting time before the second attempt; it doubles each time.
         session: sends the requests, with its certificates and proxies; None for a plain one.

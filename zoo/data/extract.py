@@ -36,7 +36,7 @@ def extract(
     Nothing is written unless every entry passes.
 
     Args:
-        archive: the file, told apart by its content.
+        archive: the file, distinguished by its content.
         folder: where its entries go.
         max_entries: most files and folders accepted.
         max_bytes: most unpacked bytes accepted.

@@ -141,7 +141,7 @@ def _series(path: Path) -> _Series:
 
 
 def _low_series(paths: Sequence[Path]) -> dict[_Series, _Series]:
-    """Return each series of images that are other ones of the same names, made small; and those."""
+    """Return each series of images that are other ones of the same names, downscaled; and those."""
     series: dict[_Series, dict[str, Path]] = defaultdict(dict)
     holders: dict[str, list[_Series]] = defaultdict(list)
     for path in paths:
@@ -159,7 +159,7 @@ def _low_series(paths: Sequence[Path]) -> dict[_Series, _Series]:
 
 
 def _all_smaller(pairs: Iterable[tuple[Path, Path | None]]) -> bool:
-    """Return whether each first image is its second one made small by one whole factor."""
+    """Return whether each first image is its second one downscaled by one whole factor."""
     factors = set()
     for low, high in pairs:
         if high is None:

@@ -114,7 +114,7 @@ def write_png(path: str | os.PathLike[str], image: Image) -> None:
     """Write an image losslessly; a reader sees the old file or the whole new one.
 
     Args:
-        path: the file; its folder is made if need be.
+        path: the file; its folder is made if necessary.
         image: `(H, W, 3)` RGB or `(H, W)` in 0..255.
 
     Raises:

@@ -81,7 +81,7 @@ def get_dataset(
         data_root: folder of datasets; by default `zoo.data.places.data_root()`.
         mirror: URL of a folder that serves the same files, to use instead of the publisher's.
         keep_archives: whether to keep the archives after unpacking.
-        progress: called with (bytes there, bytes in all) of the file being downloaded.
+        progress: called with (bytes received, total bytes) of the file being downloaded.
         pause_seconds: waiting time before a broken connection is tried again.
 
     Returns:

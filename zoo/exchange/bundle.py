@@ -108,7 +108,7 @@ def record_file_name(record: Record) -> str:
 
 @contextmanager
 def staging(folder: Path) -> Iterator[Path]:
-    """Make a temporary folder in a folder, which is made if need be; removed at the end.
+    """Make a temporary folder in a folder, which is made if necessary; removed at the end.
 
     Raises:
         MachineError: if it cannot be made.
@@ -150,14 +150,14 @@ def _is_there(path: Path) -> bool:
 
 
 def install(staged: Path, folder: Path, *, replace_records: bool = True) -> None:
-    """Put what is complete in a staging folder in the place of what was there.
+    """Put what is complete in a staging folder instead of what was there.
 
     A model comes before its hash: between the two moves it counts as damaged, never as whole.
     What has no counterpart in the staging folder stays.
 
     Args:
         staged: the staging folder, on the same disk.
-        folder: where to; made if need be.
+        folder: where to; made if necessary.
         replace_records: whether the records that are there go: they are the former model's.
 
     Raises:

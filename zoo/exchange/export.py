@@ -116,7 +116,7 @@ def export_folder(
 
     Args:
         model: what to write.
-        folder: where to; made if need be.
+        folder: where to; made if necessary.
         records: any records; those of the model and its baselines come along.
         request: what changes on the way.
 
@@ -217,7 +217,7 @@ def _write_onnx(model: Model, path: Path, request: Request) -> _Written:
 
 
 def _changed(model: Model, precision: Precision, request: Request) -> Details:
-    """Return the details with what is asked to change, without the folders of the machine."""
+    """Return the details with what is asked to change, without this machine's folders."""
     asked = {"name": request.name, "licence": request.licence, "precision": precision}
     changes = {key: value for key, value in asked.items() if value is not None}
     return described(**{**dict(travelling(model.details)), **changes})

@@ -119,7 +119,7 @@ def push(
 ) -> tuple[str, list[str]]:
     """Send a bundle as one commit, on top of what was there when it was looked at.
 
-    The repository is made if need be. Records of a former push that are no longer the model's are
+    The repository is made if necessary. Records of a former push that are no longer the model's are
     deleted by the same commit.
 
     Args:

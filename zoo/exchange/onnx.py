@@ -86,7 +86,7 @@ def export_onnx(
 
     Args:
         generator: any generator; it is left as it was, its training mode included.
-        path: where to; its folder is made if need be.
+        path: where to; its folder is made if necessary.
         opset: version of the operators; by default the exporter's own.
         metadata: put into the file beside the scale, such as name, licence and sha256.
 
@@ -214,7 +214,7 @@ def _translated(
 
 
 def _inexpressible(generator: Generator, error: BaseException) -> WeightsError:
-    """Say why, by the beginning of the first error of a chain: torch wraps it in advice."""
+    """Return why, by the beginning of the first error of a chain: torch wraps it in advice."""
     first = error
     while first.__cause__ is not None:
         first = first.__cause__

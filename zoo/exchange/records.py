@@ -100,7 +100,7 @@ def evidence(model: Model, records: Sequence[Record]) -> list[Record]:
     """Return all records that say something of a model: its own, each followed by its baselines.
 
     Their images are not among what travels with a model, so they are no longer named; nor are
-    the folders of the machine.
+    this machine's folders.
     """
     found = {
         one.key: _to_travel(one)

@@ -62,7 +62,7 @@ class LPIPSNetwork(piq.LPIPS):  # type: ignore[misc]  # piq is untyped
 class DISTSNetwork(piq.DISTS):  # type: ignore[misc]  # piq is untyped
     """piq's DISTS on a trunk and weights that are given to it, at the size that images have.
 
-    K. Ding et al., TPAMI 2020, Eq. 7. piq shrinks images of more than 256 pixels first; the
+    K. Ding et al., TPAMI 2020, Eq. 7. piq downscales images of more than 256 pixels first; the
     authors' own class does not, and neither does this one.
 
     Args:

@@ -296,7 +296,7 @@ def fit_asymmetric(samples: Array) -> tuple[Array, Array, Array]:
     Returns:
         alpha in 0.2..10 in steps of 0.001, beta_l and beta_r in the samples' unit, `(n,)` each.
         The scale of a side without samples is NaN, and alpha is then 0.2: the published program
-        takes the first shape of all where it cannot tell them apart.
+        takes the first shape of all where it cannot distinguish them.
     """
     negative, positive = np.minimum(samples, 0.0), np.maximum(samples, 0.0)
     left, right = _root_mean_square(negative), _root_mean_square(positive)

@@ -42,7 +42,7 @@ class Pretraining(Part):
     Attributes:
         recipe: its recipe.
         identity_sha256: of everything that affected it.
-        command: what makes it again.
+        command: the command that reproduces it.
     """
 
     recipe: Line

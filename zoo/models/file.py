@@ -43,7 +43,7 @@ def write_model(path: Path, model: Model, *, precision: Precision = "float32") -
     """Write a model as one safetensors file, and its sha256 beside it.
 
     Args:
-        path: where to; its folder is made if need be.
+        path: where to; its folder is made if necessary.
         model: what to write.
         precision: of the numbers in the file; float16 halves its size and rounds each number to
             11 significant bits.

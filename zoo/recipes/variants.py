@@ -48,7 +48,7 @@ def specify(
         recipe: name of the recipe.
         profile: name of the profile.
         seed: seed of the run and of its pretraining.
-        settings: what is set beside recipe and profile, as `path=value`.
+        settings: what is set besides recipe and profile, as `path=value`.
 
     Raises:
         UnknownNameError: if there is no such recipe, profile or component.

@@ -35,7 +35,7 @@ def judged_claims(
     Args:
         book: has the claims.
         selection: the records of the page.
-        sources: options of commands that say where suite, recipes, components and data come from.
+        sources: command-line options for the sources of suite, recipes, components and data.
 
     Returns:
         A card for each claim whose recipes were tried, and for each other what it lacks.
@@ -72,7 +72,7 @@ def tally(cards: Sequence[ClaimCard]) -> tuple[Tally, ...]:
 
 
 def _multiples(result: ClaimResult) -> tuple[float, ...]:
-    """Return an effect and its interval's ends on the common axis; none where they are not known.
+    """Return an effect and its interval's ends on the common axis; none if they are unknown.
 
     They are in multiples of the smallest effect that matters, the claimed side upwards.
     """

@@ -35,7 +35,7 @@ def factorial_views(
     Args:
         book: has the factorials.
         selection: the records of the page.
-        sources: options of commands that say where suite, recipes, components and data come from.
+        sources: command-line options for the sources of suite, recipes, components and data.
     """
     tried = {record.target.recipe for record in selection.records}
     made = {name for name, entry in book.recipes.items() if entry.matrix is not None}

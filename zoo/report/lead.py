@@ -1,6 +1,6 @@
-"""What the numbers say in a few sentences, and how small or large what they rest on is.
+"""What the numbers say in a few sentences, and how small or large what they are based on is.
 
-Not here: verdicts (`zoo.report.claims`), the rest of what they rest on (`zoo.report.facts`).
+Not here: verdicts (`zoo.report.claims`), the rest of what they are based on (`zoo.report.facts`).
 """
 
 from __future__ import annotations

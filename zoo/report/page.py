@@ -56,7 +56,7 @@ def build_page(
         book: has the claims and factorials.
         suite: the suite with its images, None if they are not here.
         suite_name: how commands ask for the suite, a name or a file; its name where None.
-        sources: where recipes and components of the page came from, as options of its commands.
+        sources: command-line options for the sources of recipes and components.
     """
     groups = selection.groups
     cells = cell_names(book, selection)

@@ -66,7 +66,7 @@ def select(
     order: Sequence[str] = (),
     book: Book | None = None,
 ) -> Selection:
-    """Read the records of one suite and profile; what is no record is excluded and logged.
+    """Read the records of one suite and profile; what is not a record is excluded and logged.
 
     Args:
         root: folder of records.

@@ -2,7 +2,7 @@
 
 `runs/<recipe>/<profile>/seed-<n>/` holds `recipe.yaml` (every value resolved), `provenance.json`,
 `metrics.jsonl`, `checkpoints/`, `weights.safetensors`, `samples/` and, at the end, `summary.json`.
-Where something was set beside recipe and profile, `<profile>` is `<profile>+<path>=<value>`.
+Where something was set besides recipe and profile, `<profile>` is `<profile>+<path>=<value>`.
 """
 
 from __future__ import annotations

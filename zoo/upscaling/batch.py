@@ -78,7 +78,7 @@ def upscale_files(
     Args:
         upscaler: the network.
         jobs: what to read and where to write.
-        advance: told the steps done and the steps in all.
+        advance: called with the steps done and the total.
         overwrite: whether to overwrite what is there by then; else that image fails.
         keep_grey: see `zoo.upscaling.enlarging.enlarge`.
 

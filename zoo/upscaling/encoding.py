@@ -55,7 +55,7 @@ def write_picture(path: Path, picture: Picture) -> tuple[str, ...]:
     """Write an image in the format its name says; a reader sees no file or the whole one.
 
     Args:
-        path: ends in one of `SUFFIX_FORMATS`; its folder is made if need be.
+        path: ends in one of `SUFFIX_FORMATS`; its folder is made if necessary.
         picture: what to write.
 
     Returns:

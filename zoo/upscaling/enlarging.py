@@ -97,7 +97,7 @@ def enlarge(
     Args:
         upscaler: the network.
         pixels: `(h, w, 3)` or `(h, w)`, uint8, uint16, or floats in [0, 1].
-        advance: told the tiles done and the tiles in all.
+        advance: called with the tiles done and the total.
         keep_grey: whether RGB whose channels are equal comes back with equal channels.
 
     Returns:
@@ -124,7 +124,7 @@ def enlarge_picture(
     Args:
         upscaler: the network.
         picture: what to upscale.
-        advance: told the tiles done and the tiles in all.
+        advance: called with the tiles done and the total.
         keep_grey: see `enlarge`.
     """
     colours, alpha = picture.colours, picture.alpha

@@ -143,7 +143,7 @@ class Upscaler:
             image: `(1, 3, h, w)`, RGB in [0, 1].
             write: takes each piece; called again for the same places if the image has to be
                 done again.
-            advance: told the tiles done and the tiles in all.
+            advance: called with the tiles done and the total.
 
         Raises:
             MachineError: if the smallest tile does not fit in memory.

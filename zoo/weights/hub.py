@@ -30,7 +30,7 @@ def cached(repository: str | None) -> Path | None:
 
 
 def fetch(repository: str) -> Path:
-    """Return a repository's file from the hub's cache, downloading it first if need be.
+    """Return a repository's file from the hub's cache, downloading it first if necessary.
 
     Raises:
         WeightsError: if it is not there and cannot be obtained: offline, or the hub refuses.

@@ -57,7 +57,7 @@ def fetch_distribution(
         sha256: of the file.
         num_bytes: its size.
         folder: where it goes; a file that is there and right is not fetched again.
-        progress: called with (bytes there, bytes in all).
+        progress: called with (bytes received, total bytes).
         settings: where to look; None for those of pip.
 
     Raises:

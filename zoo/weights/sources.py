@@ -54,7 +54,7 @@ def fetched(
     Args:
         entry: what to download.
         folder: where downloads lie; one that broke off continues there.
-        progress: called with (bytes there, bytes in all) of the file being downloaded.
+        progress: called with (bytes received, total bytes) of the file being downloaded.
         tell: receives messages on sources and their failures.
 
     Raises:

@@ -116,7 +116,7 @@ def get(
 
     Args:
         name: a name of the catalogue, or of timm.
-        progress: called with (bytes there, bytes in all) of the file being downloaded.
+        progress: called with (bytes received, total bytes) of the file being downloaded.
         tell: receives messages on sources and their failures.
 
     Raises:

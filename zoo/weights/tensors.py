@@ -275,7 +275,7 @@ def stored_names(path: Path) -> list[str]:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Say in words that a stored file cannot be read."""
+    """Return in words that a stored file cannot be read."""
     from safetensors import SafetensorError
 
     try:
