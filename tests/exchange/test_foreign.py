@@ -119,7 +119,7 @@ def test_srgan_of_lornatang(tmp_path: Path, conv_name: str) -> None:
     imported = import_model(saved(tmp_path, checkpoint))
     assert imported.model.details.generator["name"] == "srresnet"
     assert any("clamps" in note for note in imported.notes)
-    assert any("left out: epoch, optimizer, state_dict" in note for note in imported.notes)
+    assert any("ignored: epoch, optimizer, state_dict" in note for note in imported.notes)
     expected = networks.lornatang(state, IMAGE, num_blocks=2, num_stages=2, conv_name=conv_name)
     assert_same(imported, expected)
 
@@ -153,7 +153,7 @@ def test_one_stage_is_two_unless_three_is_said(tmp_path: Path) -> None:
 
 def test_a_scale_the_shapes_rule_out_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path, passing("msrresnet", scale=2, width=6, num_blocks=1).state_dict())
-    with pytest.raises(WeightsError, match="those of x2, not x4"):
+    with pytest.raises(WeightsError, match="fit x2, not x4"):
         import_model(path, scale=4)
 
 
@@ -183,7 +183,7 @@ def test_an_unknown_layout_lists_what_was_found_and_what_is_known(tmp_path: Path
 
 def test_a_layout_of_another_generator_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path, passing("rrdb", **SMALL_RRDB).state_dict())
-    with pytest.raises(WeightsError, match="known are: MSRResNet"):
+    with pytest.raises(WeightsError, match="known layouts: MSRResNet"):
         import_model(path, generator="msrresnet")
 
 

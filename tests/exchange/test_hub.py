@@ -288,7 +288,7 @@ def test_an_older_revision_can_be_had(hub: Hub, folder: Path) -> None:
     ("files", "message"),
     [
         ({}, "it contains no model"),
-        ({"RRDB_x4.pth": b"x"}, r"RRDB_x4\.pth, of another tool.*zoo import"),
+        ({"RRDB_x4.pth": b"x"}, r"RRDB_x4\.pth of another tool.*zoo import"),
         ({"model.safetensors": b"x"}, r"no model\.safetensors\.sha256.*zoo import"),
     ],
 )
@@ -309,7 +309,7 @@ def test_foreign_weights_under_our_name_are_not_taken(hub: Hub, tmp_path: Path) 
     content = save({"weight": torch.zeros(2)})
     line = f"{hashlib.sha256(content).hexdigest()}  model.safetensors\n".encode()
     hub.add(NAME, {"model.safetensors": content, "model.safetensors.sha256": line})
-    with pytest.raises(WeightsError, match=r"of another tool.*zoo import"):
+    with pytest.raises(WeightsError, match=r"written by another tool.*zoo import"):
         pull(NAME)
     assert not store_path(NAME).exists()
 
@@ -377,7 +377,7 @@ def test_no_network_is_said_at_once(
 def test_what_zoo_did_not_put_there_is_replaced_only_by_force(hub: Hub, folder: Path) -> None:
     theirs = {"README.md": b"by hand", "model.safetensors": b"other", "notes.txt": b"x"}
     hub.add(NAME, theirs)
-    with pytest.raises(DataError, match=r"README\.md, model\.safetensors, which zoo did not put"):
+    with pytest.raises(DataError, match=r"README\.md, model\.safetensors, which zoo did not upload"):
         send(folder)
     assert files_on(hub) == theirs
     send(folder, force=True)

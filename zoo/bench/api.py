@@ -182,7 +182,9 @@ def bench(
     registry: Sequence[str | Path] = (),
     plugins: Sequence[str | Path] = (),
 ) -> DataFrame:
-    """Score runs, weights files and callables; return a table with one row for each dataset.
+    """Score runs, weights files and callables; return the table of `zoo.bench.tables.summary`.
+
+    Its `attrs["missing"]` lists the missing runs. Errors are those of `run_benchmark`.
 
     Args:
         targets: recipes, run directories, models, weights files, or callables as `Upscaler`.
@@ -194,23 +196,14 @@ def bench(
         run_root: see `Request`.
         records: see `Request`.
         device: see `Request`.
-        settings: a mapping of paths, such as `{"generator.num_blocks": 8}`, or a list of
-            `"path=value"`.
+        settings: such as `{"generator.num_blocks": 8}`, or a list of `"path=value"`.
         metrics: the scores to return, such as `("psnr-y", "perceptual")`; by default the suite's.
         registry: files of recipes, in addition to the built-in ones.
         plugins: Python files with components; zoo executes them.
 
-    Returns:
-        A table as from `zoo.bench.tables.summary`; `attrs["missing"]` lists the missing runs.
-
-    Raises:
-        ZooError: see `run_benchmark`; also if a recipe of the book is wrong.
-
     Example:
         >>> import zoo
         >>> table = zoo.bench("bicubic", metrics="psnr-y", device="cpu")
-        >>> table[["target", "dataset", "n"]].values.tolist()
-        [['bicubic', 'samples', 3], ['bicubic', 'samples-grey', 6], ['bicubic', 'mean', 9]]
     """
     book = _checked_book(registry, plugins)
     asked = replace(

@@ -35,26 +35,21 @@ def train(
     plugins: Sequence[str | Path] = (),
     observer: Observer | None = None,
 ) -> Run:
-    """Train a recipe, after its pretraining if that is missing. Resumes an unfinished run.
+    """Return the run of a recipe: finished, resumed or new, after its pretraining.
 
     Args:
         recipe: name of a recipe, see `zoo.list("recipes")`.
         profile: how much to train; by default `paper` on a CUDA GPU, otherwise `demo`.
         seed: random seed for weights, data order and pretraining.
         data: training images: `samples`, a dataset's name, or a folder.
-        settings: a mapping of paths, such as `{"generator.num_blocks": 8}`, or a list of
-            `"path=value"`.
+        settings: such as `{"generator.num_blocks": 8}`, or a list of `"path=value"`.
         data_root: folder of datasets; by default `$ZOO_DATA`, otherwise zoo's own.
         run_root: folder of runs.
         device: `auto`, `cpu`, `cuda` or `cuda:<n>`.
         fresh: delete the run's results and start again.
         registry: files of recipes, in addition to the built-in ones.
         plugins: Python files with components; zoo executes them.
-        observer: receives the events of the training; by default, progress lines go to standard
-            error. `Observer()` prints nothing.
-
-    Returns:
-        The new or existing run: `.metrics` is a DataFrame, `.generator()` the trained network.
+        observer: receives the events; by default, lines on stderr. `Observer()` prints nothing.
 
     Raises:
         ZooError: for an error that the caller can correct; before training if possible.
@@ -62,9 +57,7 @@ def train(
 
     Example:
         >>> import zoo
-        >>> from zoo.train.observer import Observer
-        >>> run = zoo.train("srresnet-nobn", profile="smoke", device="cpu", observer=Observer())
-        >>> run.directory.as_posix()
+        >>> zoo.train("srresnet-nobn", profile="smoke", device="cpu").directory.as_posix()
         'runs/srresnet-nobn/smoke/seed-0'
     """
     book = _checked_book(recipe, registry, plugins)

@@ -87,14 +87,11 @@ def upscale(
               floats in [0, 1]: returns an array of the same type and number of axes;
             - a tensor `(3, h, w)` or `(N, 3, h, w)`, RGB in [0, 1], of floats: returns a tensor of
               the same type on the same device, clamped to [0, 1].
-        model: None for the default model; a model's name, file, folder or run directory, see
-            `zoo.load`; a loaded model; or a generator, of which zoo uses a copy in evaluation mode.
+        model: as in `zoo.load`; or a loaded model, or a generator, which zoo copies.
         scale: the expected factor; an error if the model has another one.
-        tile: longest side of a tile in input pixels; 0 for the whole image, None to let the
-            available memory decide.
+        tile: longest side of a tile in input pixels; 0 for none, None to let the memory decide.
         device: `auto`, `cpu`, `cuda` or `cuda:1`.
-        keep_grey: whether an RGB image with equal channels returns with equal channels: as the
-            BT.601 luma of the network's output, which may have a tint.
+        keep_grey: whether equal channels stay equal: as BT.601 luma of the network's output.
 
     Returns:
         An image of the same type as `image`; a Pillow image for a path.
