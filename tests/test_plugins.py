@@ -405,7 +405,7 @@ def test_a_package_brings_recipes_and_profiles_without_being_imported(
     ("name", "cause"),
     [
         ("shards", "shards/registry.yaml:4: recipes.srresnet: recipe 'srresnet' is already "),
-        ("barren", "there is no registry.yaml in 'barren'"),
+        ("barren", "'barren' has no registry.yaml"),
         ("garbled", "garbled/registry.yaml:2: not YAML"),
         ("yonder", "recipe 'whole' is already defined in "),
         ("lost", "the package 'lost_elsewhere' does not exist"),

@@ -149,7 +149,7 @@ def test_what_is_no_upscaled_image_is_named(make_scorer: MakeScorer) -> None:
     scorer = make_scorer()
     with pytest.raises(ShapeError, match=r"expected \(1, 3, 64, 64\), the generator returned"):
         scorer.score(callable_candidate("same", lambda image: image, scale=4))
-    with pytest.raises(RecipeError, match=r"upscales x2, suite tiny is x4"):
+    with pytest.raises(RecipeError, match=r"upscales x2, but suite tiny is x4"):
         scorer.score(callable_candidate("half", Bicubic(scale=2), scale=2))
 
 

@@ -89,7 +89,7 @@ def test_runs_of_another_budget_are_left_out_and_named() -> None:
     kept, notes = comparable([short, long])
     assert [record.target.name for record in kept] == ["b"]
     assert notes["tiny"] == [
-        "left out: a seed 0, trained with content steps 400 instead of 800 of the newest runs"
+        "excluded: a seed 0, trained with content steps 400 instead of 800 of the newest runs"
     ]
     adversarial = TrainingSummary(
         steps=1, seconds=1.0, verdict="stable", budget={"adversarial steps": "120"}

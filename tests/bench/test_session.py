@@ -149,5 +149,5 @@ def test_a_failure_says_nothing_of_stability_unless_it_diverged(tmp_path: Path) 
 
 
 def test_no_seeds_are_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="at least one"):
+    with pytest.raises(RecipeError, match="at least 1"):
         find(tmp_path, "srresnet", seeds=0)

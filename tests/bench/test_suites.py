@@ -239,7 +239,7 @@ def test_an_absent_dataset_is_skipped_and_the_rest_goes_on(write: Write, root: P
     suite = open_suite(write(), data_root=root)
     mine, other = suite.datasets
     assert len(mine) == 0
-    assert f"looked for {root / 'Mine/HR'}" in str(mine.skipped)
+    assert f"searched for {root / 'Mine/HR'}" in str(mine.skipped)
     assert (other.skipped, len(other)) == (None, 2)
     assert [picture.dataset for picture in suite.gallery] == ["Other"]
     shutil.rmtree(root / "Other")

@@ -280,7 +280,7 @@ def test_another_protocol_and_other_images_are_left_out_and_said() -> None:
     ]
     assert {row["recipe"] for row in json_rows(records)} == {"net"}
     assert compare(records)[0].notes[:2] == (
-        "left out: 1 record of another protocol version; score again",
+        "excluded: 1 record of another protocol version; score again",
         "excluded: 1 record with other images of the suite; score again",
     )
     assert len(dataframe(records).attrs["notes"]) == 2
@@ -395,7 +395,9 @@ def test_rows_trained_with_random_weights_say_so_in_every_table() -> None:
     assert [row.dataset for row in marked] == ["Set5", "Set14", "mean"]
     assert {row.label for row in marked} == {"srgan (random weights)"}
     assert {row.label for row in comparison.rows} == {"srgan (random weights)", "net"}
-    note = "srgan was trained with random weights in perceptual: it is not the recipe with learned"
+    note = (
+        "srgan was trained with random weights in perceptual, so it is not the recipe with learned"
+    )
     assert sum(note in said for said in comparison.notes) == 1
     assert not any("trained elsewhere" in said for said in comparison.notes)
     for text in (markdown(records), latex(records)):
@@ -470,7 +472,9 @@ def test_a_terminal_of_100_columns_shows_what_matters_most() -> None:
     assert all(drawn_width(table) <= 100 for table in narrow)
     assert narrow[0].columns[2:4] == ("PSNR-Y ↑", "SSIM-Y ↑")
     assert "0.5000 ±0.0000" in narrow[0].rows[0]
-    assert re.fullmatch(r"not shown: .*mine; --json and --csv have all", narrow[-1].notes[-1])
+    assert re.fullmatch(
+        r"not shown: .*mine; --json and --csv have all columns", narrow[-1].notes[-1]
+    )
 
 
 @settings(deadline=None, max_examples=8)

@@ -95,7 +95,7 @@ def judge(records: Sequence[Record], **changes: Any) -> ClaimResult:
         (0.05, 0.001, "no effect shown", "an effect of 0.1 dB or more is excluded"),
         (0.0, 0.01, "no effect shown", "an effect of 0.1 dB or more is excluded"),
         (0.0, 2.0, "no effect shown", "an effect of 0.1 dB or more is not excluded"),
-        (0.085, 0.02, "no effect shown", "whether it reaches 0.1 dB is open"),
+        (0.085, 0.02, "no effect shown", "it is open whether it reaches 0.1 dB"),
     ],
 )
 def test_each_verdict(effect: float, noise: float, verdict: str, reason: str) -> None:
@@ -363,7 +363,7 @@ def test_one_row_has_one_precision() -> None:
     kept, notes = comparable([*runs("new", 1.0, training=coarse), newest])
     assert kept == [newest]
     said = "trained with precision bfloat16 instead of float32 of the newest runs"
-    assert f"left out: new seed 0, {said}" in notes["tiny"]
+    assert f"excluded: new seed 0, {said}" in notes["tiny"]
 
 
 def test_other_protocols_suites_and_profiles_are_left_out() -> None:

@@ -79,7 +79,7 @@ def test_the_page_judges_speed_where_there_are_units_alone() -> None:
     assert "1.50 (1.50 to 1.50) | 2x: **missed** |" in page
     assert "mean nothing" not in page
     emulated = as_markdown(document(has_units=False))
-    assert "no bfloat16 units and emulates bfloat16. The speeds below mean nothing." in emulated
+    assert "no units for bfloat16 and emulates it. The speeds below mean nothing." in emulated
     assert emulated.count("| not judged |") == 2
 
 

@@ -363,7 +363,7 @@ def test_emulated_bfloat16_is_not_measured(tmp_path: Path, monkeypatch: pytest.M
     options = ["--size", "smoke", "--device", "cpu", "--precision", "--output", str(tmp_path)]
     assert main(options) == 0
     page = (tmp_path / "smoke-cpu-precision.md").read_text()
-    told = "Not measured: this CPU has no bfloat16 units and emulates bfloat16."
+    told = "Not measured: this CPU has no units for bfloat16 and emulates it."
     assert page.endswith(f"## What bfloat16 brings\n\n{told}\n")
 
 

@@ -377,7 +377,9 @@ def test_no_network_is_said_at_once(
 def test_what_zoo_did_not_put_there_is_replaced_only_by_force(hub: Hub, folder: Path) -> None:
     theirs = {"README.md": b"by hand", "model.safetensors": b"other", "notes.txt": b"x"}
     hub.add(NAME, theirs)
-    with pytest.raises(DataError, match=r"README\.md, model\.safetensors, which zoo did not upload"):
+    with pytest.raises(
+        DataError, match=r"README\.md, model\.safetensors, which zoo did not upload"
+    ):
         send(folder)
     assert files_on(hub) == theirs
     send(folder, force=True)

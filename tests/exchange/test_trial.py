@@ -41,7 +41,7 @@ def test_bicubic_agrees_with_itself() -> None:
         (lambda image: image.flip(3), "the correlation of its output with bicubic is -"),
         (lambda image: image / 0, "it has NaN or infinite values"),
         (torch.ones_like, "the correlation of its output with bicubic is 0.000"),
-        (lambda image: 1 - image, "by -1.000"),
+        (lambda image: 1 - image, "is -1.000"),
     ],
     ids=["range", "bytes", "bgr", "residual", "mirrored", "infinite", "constant", "negative"],
 )

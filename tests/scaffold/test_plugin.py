@@ -159,7 +159,9 @@ def test_a_component_that_is_there_is_refused_with_both_origins(book: Book, name
 
 
 def test_a_recipe_that_is_there_is_refused_with_both_places(book: Book) -> None:
-    with pytest.raises(DuplicateNameError, match=r"of esrgan\.py .* defined in .*registry\.yaml:\d+"):
+    with pytest.raises(
+        DuplicateNameError, match=r"of esrgan\.py .* defined in .*registry\.yaml:\d+"
+    ):
         new_plugin("generator", "esrgan", book)
     new_plugin("metric", "esrgan", book)  # comes without a recipe
 

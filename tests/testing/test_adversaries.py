@@ -91,7 +91,11 @@ def contract(component: type[Adversary]) -> AdversaryContract:
     ("component", "check", "cause"),
     [
         (NoTotal, "losses_are_finite_scalars", "generator_loss lacks 'total'"),
-        (NoLog, "losses_are_finite_scalars", "discriminator_loss lacks d_real, d_fake"),
+        (
+            NoLog,
+            "losses_are_finite_scalars",
+            "discriminator_loss lacks the log entries d_real, d_fake",
+        ),
         (PerImage, "losses_are_finite_scalars", "generator_loss: 'total' is not a scalar tensor"),
         (Overflows, "large_logits", "generator_loss: 'total' is inf for a batch of 2"),
         (
@@ -102,7 +106,11 @@ def contract(component: type[Adversary]) -> AdversaryContract:
         (LearnsFromReal, "generator_learns_from_its_images", "the real images have a gradient"),
         (Frozen, "discriminator_learns_alone", "its gradient is zero everywhere"),
         (Rounded, "bfloat16", "generator_loss: total is not float32"),
-        (Contradicts, "own_rules", "the rule about discriminator 'norm' forbids 'batch' instead"),
+        (
+            Contradicts,
+            "own_rules",
+            "the rule about discriminator 'norm' also forbids its replacement 'batch'",
+        ),
     ],
 )
 def test_a_broken_promise_is_found(component: type[Adversary], check: str, cause: str) -> None:

@@ -174,12 +174,12 @@ BROKEN = [
     (
         SmallInTraining,
         "images_of_any_size",
-        " in training, the output for (2, 3, 16, 9) has shape (2, 3, ",
+        " in training, the output for (2, 3, 16, 9) has the shape (2, 3, ",
     ),
     (
         WrongSize,
         "images_of_any_size",
-        "at scale 2, the output for (2, 3, 1, 1) has shape (2, 3, 2, 1), not",
+        "at scale 2, the output for (2, 3, 1, 1) has the shape (2, 3, 2, 1), not",
     ),
     (NotFinite, "images_of_any_size", "the output for (2, 3, 1, 1) has values that are not finite"),
     (

@@ -72,8 +72,8 @@ def _require_enlarged(generator: Generator, scale: int, height: int, width: int)
     sr_image = through(generator, images(2, 3, height, width), f" at scale {scale}")
     found, expected = tuple(sr_image.shape), (2, 3, scale * height, scale * width)
     training = " in training" if generator.training else ""
-    said = f"at scale {scale}{training}, the output for (2, 3, {height}, {width}) has shape"
-    require(found == expected, f"{said} {found}, not {expected}")
+    said = f"at scale {scale}{training}, the output for (2, 3, {height}, {width}) has"
+    require(found == expected, f"{said} the shape {found}, not {expected}")
     require(bool(sr_image.isfinite().all()), f"{said} values that are not finite")
 
 
