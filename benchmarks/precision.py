@@ -28,13 +28,13 @@ from benchmarks.speed import script
 from benchmarks.speed.precision import EMULATED, PRECISIONS, in_precision, measure_precision
 from benchmarks.tables import as_table, spread_text
 from zoo.bench.api import Request, run_benchmark
-from zoo.bench.records import Record
-from zoo.bench.samples import pair, scores_of
-from zoo.bench.statistics import paired_interval
+from zoo.compare.samples import pair, scores_of
+from zoo.compare.statistics import paired_interval
 from zoo.files import write_atomically
 from zoo.recipes.book import Book, load_book
 from zoo.recipes.schema import RunSpec
 from zoo.recipes.variants import specify
+from zoo.records.record import Record
 from zoo.runs.device import has_bfloat16_units
 from zoo.runs.provenance import machine, revision, versions
 from zoo.train.prepare import Options

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from zoo.bench.records import Record, read_records, write_record
+from zoo.records.record import Record, read_records, write_record
 
 PUBLISHED: Final = Path(__file__).parent / "results" / "sweep" / "records"
 SHAPES: Final = ("recipes", "seeds")

@@ -39,12 +39,12 @@ from zoo.bench import evaluate
 from zoo.bench.candidates import callable_candidate
 from zoo.bench.evaluate import Scorer
 from zoo.bench.judges import create_metrics
-from zoo.bench.records import write_record
 from zoo.bench.suites import open_suite
 from zoo.data.images import Image, read_image, write_png
 from zoo.data.pairs import find_pairs
 from zoo.data.resize import downscale
 from zoo.recipes.schema import Runtime
+from zoo.records.record import write_record
 from zoo.registry import GENERATORS
 from zoo.runs.device import Execution, choose_device, plan_execution
 from zoo.runs.provenance import machine, versions

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from zoo.bench.records import SCHEMA, Record, read_record, record_bytes
 from zoo.errors import DataError
 from zoo.files import SEAL, write_atomically
+from zoo.records.record import SCHEMA, Record, read_record, record_bytes
 
 
 def seal(path: Path) -> bool:

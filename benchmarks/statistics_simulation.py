@@ -1,6 +1,6 @@
 """How often the intervals hold the truth, and how often verdicts are wrong, on simulated data.
 
-Draws differences of two recipes with known truth and asks `zoo.bench.statistics` about them:
+Draws differences of two recipes with known truth and asks `zoo.compare.statistics` about them:
 coverage of the 95 % interval, verdicts `supported` where there is no effect, and power. Writes
 `benchmarks/results/statistics.json` and `.md`. Run from the repository root:
 
@@ -24,8 +24,8 @@ import scipy
 import scipy.stats
 from numpy.typing import NDArray
 
-from zoo.bench.statistics import LEVEL, deviations, holm, paired_interval, unpaired_interval
-from zoo.bench.verdicts import verdict_of
+from zoo.compare.statistics import LEVEL, deviations, holm, paired_interval, unpaired_interval
+from zoo.compare.verdicts import verdict_of
 from zoo.files import write_atomically
 
 Floats = NDArray[np.float64]

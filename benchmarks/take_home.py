@@ -25,11 +25,17 @@ from PIL import Image
 from torch import Tensor
 
 from zoo.data.panels import panels_of, side_by_side
-from zoo.errors import ZooError
+from zoo.data.sources import HELD_OUT, open_source, validation_images
+from zoo.errors import CheckpointError, ZooError
 from zoo.files import in_order
+from zoo.models.model import filled_generator
+from zoo.recipes.schema import Data
+from zoo.runs.checkpoint import load_latest
+from zoo.runs.device import choose_device, plan_execution
 from zoo.runs.directory import RunDirectory
 from zoo.runs.verdicts import DIVERGED
-from zoo.train.summary import preview
+from zoo.train.summary import is_bounded, summarise
+from zoo.train.validation import Validator
 
 MOST_PICTURE_BYTES = 2**20
 MOST_FILE_BYTES = 16 * 2**20
@@ -123,6 +129,57 @@ def read_record(path: Path, *, device: str, data_root: Path | None) -> Record:
         images_per_second=speeds[len(speeds) // 2],
         memory_bytes=max((row["memory_bytes"] for row in training), default=0),
     )
+
+
+def preview(
+    path: Path, *, device: str = "auto", data_root: Path | None = None
+) -> Mapping[str, Any]:
+    """Write the pictures of a run that is not finished and return its summary so far.
+
+    Nothing but `samples/` is written: the run goes on as if nobody had looked.
+
+    Args:
+        path: the run's directory.
+        device: where to upscale the held-out images.
+        data_root: folder of datasets, None for the default.
+
+    Raises:
+        CheckpointError: if the run has saved nothing yet.
+        MachineError: if the run is being written.
+    """
+    directory = RunDirectory(path)
+    with directory.lock():
+        spec, state = directory.spec(), load_latest(directory.checkpoints)
+        if spec is None or state is None:
+            raise CheckpointError(f"{path} has no checkpoint yet: there is nothing to show")
+        settings = spec.settings
+        execution = plan_execution(settings.runtime, choose_device(device))
+        weights, step = directory.read_weights()
+        generator = filled_generator(
+            settings.generator,
+            settings.scale,
+            weights,
+            place=str(directory.weights),
+            whose="this recipe's generator",
+            seed=spec.seed,
+        )
+        images = _held_out(settings.data, data_root)
+        return summarise(
+            directory,
+            Validator(images, scale=settings.scale),
+            execution.place(generator),
+            execution,
+            step=step,
+            seconds=state["seconds"],
+            bounded=is_bounded(settings),
+        )
+
+
+def _held_out(data: Data, data_root: Path | None) -> tuple[Path, ...]:
+    """Return the photographs a run is validated on: its source's own, or a named dataset's."""
+    if data.validation != HELD_OUT:
+        return validation_images(data.validation, data_root=data_root)
+    return open_source(data.source, data_root=data_root).validation_paths
 
 
 def write_files(directory: RunDirectory, record: Record, folder: Path) -> None:

@@ -1,7 +1,7 @@
 """How often verdicts are wrong where no claim is true, over all kinds of claims of the registry.
 
 Draws both sides of every tested claim from one distribution, whose images and seeds lean to one
-side, and judges them as `zoo.bench.verdicts` does. Writes `benchmarks/results/verdicts.json` and
+side, and judges them as `zoo.compare.verdicts` does. Writes `benchmarks/results/verdicts.json` and
 `.md`. Coverage and power are in `statistics_simulation`. Run from the repository root:
 
     python -m benchmarks.verdict_simulation
@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.statistics_simulation import RATIOS, RESULTS, skewed
-from zoo.bench.samples import COUNTED, YES_OR_NO
-from zoo.bench.shares import share_difference, smallest_p_value
-from zoo.bench.statistics import (
+from zoo.compare.samples import COUNTED, YES_OR_NO
+from zoo.compare.shares import share_difference, smallest_p_value
+from zoo.compare.statistics import (
     Interval,
     decidable,
     deviations,
@@ -33,7 +33,7 @@ from zoo.bench.statistics import (
     smallest_spread_p_value,
     unpaired_interval,
 )
-from zoo.bench.verdicts import LEVEL, verdict_of
+from zoo.compare.verdicts import LEVEL, verdict_of
 from zoo.files import write_atomically
 from zoo.recipes.book import load_book
 from zoo.recipes.claims import Claim

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.bench.records import Record
 from zoo.data.images import read_image
 from zoo.data.sources import validation_images
 from zoo.exchange.records import records_in
 from zoo.metrics import metric_key
 from zoo.models.file import read_details
 from zoo.models.store import SHIPPED
+from zoo.records.record import Record
 from zoo.train.validation import Validator
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -19,17 +19,17 @@ VAGUE_NAMES = {"utils", "util", "helpers", "helper", "misc", "common", "tools"}
 
 LAYERS = [
     {"errors"},
-    {"files", "letters", "packages", "signals", "streams"},
-    {"registry", "plugins", "fingerprints"},
+    {"files", "letters", "packages", "signals", "streams", "text"},
+    {"registry", "plugins", "fingerprints", "components"},
     {"apart"},
     {"generators", "discriminators", "adversaries", "losses", "metrics", "data"}
     | {"weights", "features"},
     {"recipes"},
-    {"runs"},
-    {"models"},
+    {"runs", "records"},
+    {"models", "compare", "cost"},
     {"train", "bench", "upscaling"},
     {"sweep", "report", "testing", "exchange", "scaffold"},
-    {"api"},
+    {"api", "doctor"},
     {"commands", "cli", "__main__"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
@@ -196,6 +196,34 @@ def test_parts_of_one_layer_import_each_other_in_one_direction() -> None:
     assert mutual == set()
 
 
+FILLED = {
+    "zoo/models/model.py": "generators",
+    "zoo/train/trainer.py": "all parts of a training, from its checkpoint",
+    "zoo/features/network.py": "feature networks",
+    "zoo/exchange/spandrel.py": "networks of another library",
+    "zoo/testing/networks.py": "a contract",
+}
+"""Files that put weights into networks, and into which."""
+BUILT = {
+    "zoo/recipes/build.py": "what a run starts from",
+    "zoo/models/model.py": "what has weights",
+    "zoo/bench/candidates.py": "baselines, which have none",
+}
+"""Files that build generators, and for what."""
+
+
+def test_weights_become_a_network_by_one_door() -> None:
+    """`zoo.models.model` fills generators; nobody else builds one to fill it."""
+    calls: dict[str, set[str]] = {"load_state_dict": set(), "build_generator": set()}
+    for path in SOURCES:
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Call):
+                called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                calls.get(called, set()).add(name_of(path))
+    assert calls["load_state_dict"] == FILLED.keys()
+    assert calls["build_generator"] == BUILT.keys()
+
+
 def logic_strings(path: Path) -> Iterator[tuple[int, str]]:
     """Yield line and text of each string that is no docstring, annotation or register name."""
     tree = tree_of(path)
@@ -215,7 +243,7 @@ def logic_strings(path: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.value
 
 
-MEASURING = {"metrics", "features", "bench", "report"}
+MEASURING = {"metrics", "features", "bench", "compare", "report"}
 """Parts that name metrics, some of which are called as a loss is."""
 
 

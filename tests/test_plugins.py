@@ -309,7 +309,7 @@ profiles:
 """
 ALL_KINDS = """
 import json, logging, sys
-from zoo.commands.components import components
+from zoo.components import components
 from zoo.errors import ZooError
 from zoo.recipes.book import load_book
 from zoo.registry import REGISTRIES

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.bench.records import read_records
+from zoo.records.record import read_records
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -139,6 +139,7 @@ table = zoo.bench(
     run_root="runs",
     records="records",
     data_root="data",
+    train=True,
 )
 assert_type(table, pd.DataFrame)
 picture: Image.Image = zoo.upscale("photo.png")

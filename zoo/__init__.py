@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zoo.adversaries.base import Adversary
     from zoo.api import create, list, load  # noqa: A004  called as `zoo.list`
-    from zoo.bench.api import bench
     from zoo.discriminators.base import Discriminator
     from zoo.errors import ZooError
     from zoo.generators.base import Generator
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
         register_loss,
         register_metric,
     )
+    from zoo.sweep.api import bench
     from zoo.train.api import train
     from zoo.train.run import Run
     from zoo.upscaling.api import upscale

@@ -16,13 +16,12 @@ from tests.bench.test_evaluate import Unavailable, on_cpu, weights_of
 from tests.exchange.made_up import make_details, make_training
 from zoo.bench import evaluate, judges
 from zoo.bench.candidates import Upscaler, callable_candidate, damaged_candidate, model_candidate
-from zoo.bench.comparisons import compare
 from zoo.bench.conventions import other_convention
 from zoo.bench.evaluate import Scorer
 from zoo.bench.judges import create_metrics
-from zoo.bench.records import Record, read_record, read_records
 from zoo.bench.session import score_all
 from zoo.bench.suites import Suite, open_suite
+from zoo.compare.comparisons import compare
 from zoo.data.images import read_image, write_png
 from zoo.errors import Leaving, PluginError, ShapeError
 from zoo.generators.bicubic import Bicubic
@@ -31,6 +30,7 @@ from zoo.metrics.base import Metric
 from zoo.metrics.fidelity import PSNRY
 from zoo.models.file import write_model
 from zoo.models.model import Model
+from zoo.records.record import Record, read_record, read_records
 
 BICUBIC = Bicubic(scale=4)
 

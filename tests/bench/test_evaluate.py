@@ -14,11 +14,10 @@ from torch import Tensor
 
 from zoo.bench import evaluate
 from zoo.bench.candidates import Candidate, callable_candidate, parse_generator, weights_candidate
-from zoo.bench.comparisons import compare
 from zoo.bench.evaluate import Clock, Scorer
 from zoo.bench.judges import create_metrics
-from zoo.bench.records import TrainingSummary, read_record, read_records, write_record
 from zoo.bench.suites import Suite, open_suite
+from zoo.compare.comparisons import compare
 from zoo.data.images import read_image, write_png
 from zoo.data.resize import downscale
 from zoo.errors import DivergedError, RecipeError, ShapeError, WeightsError
@@ -28,6 +27,7 @@ from zoo.generators.srresnet import SRResNet
 from zoo.metrics.base import Metric
 from zoo.metrics.fidelity import PSNRY
 from zoo.recipes.schema import Runtime
+from zoo.records.record import TrainingSummary, read_record, read_records, write_record
 from zoo.runs.device import Execution, choose_device, plan_execution
 
 MakeScorer = Callable[..., Scorer]
@@ -157,7 +157,7 @@ def test_weights_that_do_not_fit_are_named(make_scorer: MakeScorer, tmp_path: Pa
     candidate = weights_of(tmp_path / "net.pt")
     wrong = weights_candidate(tmp_path / "net.pt", parse_generator("rrdb"), scale=4)
     assert make_scorer().score(candidate).target.weights_sha256
-    with pytest.raises(WeightsError, match=r"net\.pt does not fit generator RRDBNet"):
+    with pytest.raises(WeightsError, match=r"net\.pt does not fit generator 'rrdb'"):
         make_scorer().score(wrong)
 
 

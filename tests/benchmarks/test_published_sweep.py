@@ -10,10 +10,10 @@ from statistics import fmean
 import pytest
 from scipy.stats import spearmanr
 
-from zoo.bench.factorial import effects
-from zoo.bench.records import Record, read_records
-from zoo.bench.verdicts import ClaimResult, judge_claims, num_tested
+from zoo.compare.factorial import effects
+from zoo.compare.verdicts import ClaimResult, judge_claims, num_tested
 from zoo.recipes.book import load_book
+from zoo.records.record import Record, read_records
 
 SWEEP = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "sweep"
 README = SWEEP.parents[2] / "README.md"

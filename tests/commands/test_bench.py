@@ -15,7 +15,6 @@ from typer.testing import Result
 
 import zoo as package
 from zoo.bench import selftest
-from zoo.bench.records import read_records
 from zoo.data.images import read_image
 from zoo.data.resize import downscale
 from zoo.generators.bicubic import Bicubic
@@ -25,6 +24,7 @@ from zoo.models.file import read_model, write_model
 from zoo.models.find import find_model
 from zoo.models.model import Model
 from zoo.models.store import MODEL_FILE, store_path
+from zoo.records.record import read_records
 
 Zoo = Callable[..., Result]
 Bench = Callable[..., Result]

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import Result
 
 from tests.commands.conftest import Bench, Zoo
-from zoo.bench.records import Record, read_records, record_bytes, record_path
+from zoo.records.record import Record, read_records, record_bytes, record_path
 from zoo.report.selection import select
 
 PLUGIN = """

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from zoo.bench.records import Column, DatasetScores, ImageScores, Record, Target, TrainingSummary
 from zoo.commands.bench_output import FORMS, print_result
 from zoo.recipes.book import load_book
+from zoo.records.record import Column, DatasetScores, ImageScores, Record, Target, TrainingSummary
 
 HASH = "0" * 64
 

@@ -19,10 +19,10 @@ from typer.testing import Result
 import zoo as package
 from tests.running import ending_group, stop_group, wait_for_rows
 from tests.runs.made_up import begin_run, finish_run
-from zoo.bench.records import read_records
 from zoo.recipes.book import load_book
 from zoo.recipes.schema import RunSpec
 from zoo.recipes.variants import specify
+from zoo.records.record import read_records
 from zoo.runs.directory import RunDirectory, run_path
 from zoo.sweep.engine import Outcome, Settings, Status, _job
 from zoo.sweep.worker import run_job
@@ -69,7 +69,7 @@ def fates(monkeypatch: pytest.MonkeyPatch) -> Fates:
                 result = run_job(_job(spec, settings), Observer())
                 yield Outcome(spec, result["status"], result.get("message", ""))
 
-    monkeypatch.setattr("zoo.sweep.engine.run_jobs", jobs)
+    monkeypatch.setattr("zoo.sweep.api.run_jobs", jobs)
     monkeypatch.setattr("zoo.sweep.estimate.Estimator", lambda _options: lambda _spec: [1.0])
     return chosen
 
@@ -207,7 +207,7 @@ def test_a_stop_ends_with_its_own_status(bench: Bench, monkeypatch: pytest.Monke
     def jobs(*_arguments: object) -> Iterator[Outcome]:
         raise Interrupted(signal.SIGTERM, 5)
 
-    monkeypatch.setattr("zoo.sweep.engine.run_jobs", jobs)
+    monkeypatch.setattr("zoo.sweep.api.run_jobs", jobs)
     monkeypatch.setattr("zoo.sweep.estimate.Estimator", lambda _options: lambda _spec: [1.0])
     result = bench("edsr", "--seeds", "1", "--train")
     assert result.exit_code == 143
@@ -257,3 +257,32 @@ def test_python_hears_of_missing_runs(
     options = f"--data-root {data_root} --run-root {run_root}"
     assert missing["command"].endswith(f"--set training.learning_rate=0.5 {options}")
     assert missing["command"] in caplog.text
+
+
+def test_python_trains_what_is_missing(
+    bench: Bench, fates: Fates, data_root: Path, run_root: Path, tmp_path: Path
+) -> None:
+    bench("bicubic")  # writes the suite
+    fates["srresnet"] = ("failed", "no memory")
+    notes = []
+
+    class Notes(Observer):
+        def notice(self, message: str) -> None:
+            notes.append(message)
+
+    frame = package.bench(
+        "srresnet",
+        suite=str(tmp_path / "tiny.yaml"),
+        profile="smoke",
+        seeds=1,
+        settings=["training.learning_rate=0.5"],
+        data_root=data_root,
+        run_root=run_root,
+        device="cpu",
+        train=True,
+        observer=Notes(),
+    )
+    assert notes == ["1 of 1: srresnet seed 0 failed no memory"]
+    assert frame.attrs["missing"] == []
+    (error,) = set(frame.query("target != 'bicubic'")["error"])
+    assert "no memory" in error

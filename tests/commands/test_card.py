@@ -8,11 +8,11 @@ import pytest
 
 from tests.commands.conftest import Zoo
 from tests.exchange.made_up import make_baseline, make_details, make_model, make_record
-from zoo.bench.records import write_record
 from zoo.exchange.export import export_folder
 from zoo.files import file_sha256
 from zoo.models.file import write_model
 from zoo.models.store import store_path
+from zoo.records.record import write_record
 
 
 @pytest.fixture

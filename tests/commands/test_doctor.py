@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from zoo.commands import checkup
+from zoo import doctor
 from zoo.registry import GENERATORS, Origin
 
 Zoo = Callable[..., Result]
@@ -96,8 +96,8 @@ def test_a_broken_plugin_is_named_with_its_cause(zoo: Zoo) -> None:
 
 def test_a_missing_extra_is_named_with_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
     requires = ["torch>=2", "no-such-package>=1; extra == 'onnx'", "numpy; extra == 'track'"]
-    monkeypatch.setattr(checkup, "distribution", lambda _name: SimpleNamespace(requires=requires))
-    found = {finding.name: finding for finding in checkup._extras()}
+    monkeypatch.setattr(doctor, "distribution", lambda _name: SimpleNamespace(requires=requires))
+    found = {finding.name: finding for finding in doctor._extras()}
     assert found["onnx"].detail == "missing no-such-package; pip install 'srgan-zoo[onnx]'"
     assert found["track"].status == "ok"
 

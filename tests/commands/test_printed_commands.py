@@ -15,13 +15,13 @@ from tests.commands.conftest import Zoo
 from tests.recipes.test_variants import CASES
 from tests.runs.made_up import SESSION, begin_run, finish_run
 from zoo.bench.candidates import run_candidate
-from zoo.bench.records import read_records
 from zoo.data.images import write_png
 from zoo.errors import DataError
 from zoo.models.find import find_model
 from zoo.recipes.book import load_book
 from zoo.recipes.schema import RunSpec
 from zoo.recipes.variants import specify
+from zoo.records.record import read_records
 from zoo.report.redo import redo
 from zoo.report.selection import select
 from zoo.runs.commands import (

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import Result
 
 from tests.report.synthetic import make_records
-from zoo.bench.records import write_record
+from zoo.records.record import write_record
 
 Zoo = Callable[..., Result]
 

@@ -41,7 +41,6 @@ def test_pixels_are_the_images_cut_and_shrunk(paths: list[Path], store: PatchSto
         high = crop_to_multiple(to_rgb(read_image(path)), 4)
         assert np.array_equal(store.hr(number), high)
         assert np.array_equal(store.lr(number), downscale(high, 4))
-    store.verify()
 
 
 def test_views_are_read_only_and_not_copies(store: PatchStore) -> None:
@@ -57,7 +56,7 @@ def test_texture_is_the_mean_luma_step(make_images: MakeImages, tmp_path: Path) 
     store = PatchStore.open_or_build(
         [tmp_path / "ramp.png", tmp_path / "flat.png"], 2, tmp_path / "cache"
     )
-    assert store.texture(0) == pytest.approx(1.0, abs=1e-4)
+    assert store.textures[0] == pytest.approx(1.0, abs=1e-4)
     assert store.textures[1] == 0
 
 
@@ -139,7 +138,6 @@ def test_a_damaged_store_is_noticed_and_built_again(
     with caplog.at_level(logging.WARNING):
         rebuilt = PatchStore.open_or_build(paths, 4, tmp_path / "cache")
     assert "zoo builds it again" in caplog.text
-    rebuilt.verify()
     assert rebuilt.data_hash == store.data_hash
 
 
@@ -175,13 +173,10 @@ def test_pixels_that_changed_are_noticed_and_built_again(
     change(data)
     path.write_bytes(data)
     said = rf"{image}\.png in {kind}\.bin differ from the stored ones"
-    with pytest.raises(IntegrityError, match=said):
-        PatchStore.open(store.directory).verify()
     with caplog.at_level(logging.WARNING):
         rebuilt = PatchStore.open_or_build(paths, 4, tmp_path / "cache")
     assert re.search(f"{said}; zoo builds it again", caplog.text)
     assert all(np.array_equal(rebuilt.hr(number), kept) for number, kept in enumerate(before))
-    rebuilt.verify()
 
 
 def test_a_store_of_other_images_is_built_again(

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from zoo.bench.records import Column, DatasetScores, ImageScores, Record, Target
 from zoo.models.details import Details, Pretraining, Training
 from zoo.models.model import Model
+from zoo.records.record import Column, DatasetScores, ImageScores, Record, Target
 
 GENERATOR: dict[str, Any] = {"name": "srresnet", "width": 4, "num_blocks": 1, "norm": "none"}
 IDENTITY = hashlib.sha256(b"identity").hexdigest()

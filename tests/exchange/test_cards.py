@@ -184,7 +184,7 @@ def test_an_imported_model_is_not_said_to_be_ours() -> None:
     assert row(text, "file") == ["RRDB\\_ESRGAN\\_x4.pth"]
     assert "license" not in head_of(text)
     assert "datasets" not in head_of(text)
-    assert "unknown: no licence is recorded" in text
+    assert "unknown: the model has no licence" in text
 
 
 @pytest.mark.parametrize(

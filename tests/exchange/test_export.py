@@ -223,7 +223,7 @@ def test_names_of_folders_are_harmless(name: str, folder: str) -> None:
 
 
 def test_records_are_looked_for_with_the_benchmarks_and_beside_the_model(tmp_path: Path) -> None:
-    from zoo.bench.records import write_record
+    from zoo.records.record import write_record
 
     write_record(tmp_path / "runs" / "records", make_record())
     done = export_folder(make_model(), tmp_path / "net", [make_record(suite="other-x4")])
@@ -237,7 +237,7 @@ def test_records_are_looked_for_with_the_benchmarks_and_beside_the_model(tmp_pat
 def test_a_run_anywhere_has_its_roots_records_and_none_where_it_has_no_root(
     tmp_path: Path,
 ) -> None:
-    from zoo.bench.records import write_record
+    from zoo.records.record import write_record
 
     write_record(tmp_path / "mine" / "records", make_record())
     run = tmp_path / "mine" / "srresnet-nobn" / "tiny" / "seed-3"

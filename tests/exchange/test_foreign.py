@@ -14,7 +14,8 @@ from tests.exchange.made_up import make_model
 from tests.exchange.networks import passing
 from tests.runs.made_up import begin_run
 from zoo.errors import IntegrityError, RecipeError, WeightsError
-from zoo.exchange.foreign import Imported, import_model, known_layouts
+from zoo.exchange.foreign import Imported, import_model
+from zoo.exchange.layouts import LAYOUTS
 from zoo.files import file_sha256
 from zoo.generators.base import Generator
 from zoo.models.file import read_model, write_model
@@ -178,7 +179,7 @@ def test_an_unknown_layout_lists_what_was_found_and_what_is_known(tmp_path: Path
     told = str(caught.value)
     assert "layer0.weight, layer1.weight" in told
     assert "and 1 more" in told
-    assert all(title in told for title in known_layouts())
+    assert all(layout.title in told for layout in LAYOUTS)
 
 
 def test_a_layout_of_another_generator_is_refused(tmp_path: Path) -> None:

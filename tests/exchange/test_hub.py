@@ -17,7 +17,6 @@ import torch
 
 from tests.exchange.hub_server import Hub, logged_in
 from tests.exchange.made_up import digest, make_baseline, make_model, make_record
-from zoo.bench.records import record_bytes
 from zoo.data import sessions
 from zoo.errors import DataError, IntegrityError, MachineError, WeightsError, ZooError
 from zoo.exchange.bundle import read_bundle
@@ -26,6 +25,7 @@ from zoo.exchange.hub import Pulled, prepare, pull, push
 from zoo.exchange.hub_errors import explained
 from zoo.models.find import find_model
 from zoo.models.store import store_path
+from zoo.records.record import record_bytes
 
 NAME = "somebody/small-net"
 # huggingface_hub 2.4 uploads a large file in a way that its own HTTP library warns of

@@ -15,13 +15,13 @@ from tests.exchange.made_up import (
     make_record,
     make_training,
 )
-from zoo.bench.records import DatasetScores
 from zoo.exchange.bundle import read_bundle
 from zoo.exchange.export import Request, export_file, export_folder
 from zoo.exchange.hub import prepare
 from zoo.exchange.travel import travelling, without_folders
 from zoo.models.file import read_model
 from zoo.models.model import Model
+from zoo.records.record import DatasetScores
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from zoo.bench.cost import measure_cost
+from zoo.cost.measure import measure_cost
 from zoo.generators.edsr import EDSR, PlainResidualBlock
 from zoo.recipes.book import load_book
 from zoo.recipes.resolve import resolve

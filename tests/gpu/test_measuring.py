@@ -11,11 +11,11 @@ from torch import nn
 
 from zoo.bench import evaluate
 from zoo.bench.candidates import callable_candidate
-from zoo.bench.cost import COST_COLUMNS, measured_cost
 from zoo.bench.evaluate import Scorer
 from zoo.bench.judges import create_metrics
-from zoo.bench.memory import forward_peak_bytes
 from zoo.bench.suites import open_suite
+from zoo.cost.measure import COST_COLUMNS, measured_cost
+from zoo.cost.memory import forward_peak_bytes
 from zoo.data.images import write_png
 from zoo.data.resize import upscale
 from zoo.metrics.base import Comparison

@@ -41,7 +41,9 @@ def weights(run: Run) -> Mapping[str, Tensor]:
 
 
 def start(spec: RunSpec) -> Mapping[str, Tensor]:
-    return build_generator(spec.settings, seed=spec.seed).state_dict()
+    return build_generator(
+        spec.settings.generator, spec.settings.scale, seed=spec.seed
+    ).state_dict()
 
 
 @pytest.mark.slow

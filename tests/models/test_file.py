@@ -193,7 +193,7 @@ def test_a_generator_that_computes_when_it_is_made_is_compared_all_the_same(
         def __init__(self, *, scale: int = 2, width: int = 3) -> None:
             super().__init__(scale=scale)
             self.weight = nn.Parameter(torch.zeros(width))
-            self.sum = float(torch.arange(width).sum())  # nothing to sum on the meta device
+            self.sum = float(torch.arange(width).sum())
             if width > 5:
                 raise ValueError("at most 5")
 
@@ -209,6 +209,9 @@ def test_a_generator_that_computes_when_it_is_made_is_compared_all_the_same(
     wide = details.model_copy(update={"generator": {"name": "computing", "width": 6}})
     with pytest.raises(WeightsError, match="cannot be built into generator 'computing': at most"):
         Model(wide, {"weight": torch.ones(6)}).build()
+    vast = details.model_copy(update={"generator": {"name": "computing", "width": 10**12}})
+    with pytest.raises(WeightsError, match="too few tensors for generator 'computing'"):
+        Model(vast, {"weight": torch.ones(6)}).build()
 
 
 def test_a_plugin_that_changed_since_the_training_is_told(

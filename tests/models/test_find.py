@@ -11,8 +11,8 @@ from tests.models.conftest import make_model
 from zoo.errors import DataError, UnknownNameError, WeightsError
 from zoo.models import store
 from zoo.models.file import write_model
-from zoo.models.find import find_model, model_names
-from zoo.models.store import MODEL_FILE, store_path
+from zoo.models.find import find_model
+from zoo.models.store import MODEL_FILE, model_files, store_path
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def test_nothing_is_the_default() -> None:
 
 def test_a_shipped_and_a_pulled_model_have_names() -> None:
     write_model(store_path("someone/net") / MODEL_FILE, make_model("pulled"))
-    assert model_names() == ["plain", "tuned", "someone/net"]
+    assert list(model_files()) == ["plain", "tuned", "someone/net"]
     assert find_model("tuned").details.name == "tuned"
     assert find_model("someone/net").details.name == "pulled"
 

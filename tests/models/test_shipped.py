@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.bench.api import bench
-from zoo.bench.records import Record
 from zoo.exchange.bundle import read_bundle
 from zoo.exchange.cards import card
 from zoo.exchange.records import records_in
 from zoo.models.file import read_details
 from zoo.models.find import find_model
 from zoo.models.store import SHIPPED, default_model
+from zoo.records.record import Record
+from zoo.sweep.api import bench
 
 CONTENT, ADVERSARIAL = "srresnet-nobn-compact", "srgan-nobn-compact"
 NAMES = (CONTENT, ADVERSARIAL)

@@ -110,7 +110,8 @@ def test_no_adversary_by_null_and_by_name_are_both_right(book: Book) -> None:
 def test_a_scale_the_generator_lacks_is_refused(book: Book) -> None:
     with pytest.raises(RecipeError, match=r"--set scale=7: scale: 7 should be 2, 3, 4 or 8"):
         run(book, "rrdb", "demo", "scale=7")
-    assert generator_arguments(run(book, "rrdb", "demo", "scale=3").spec.settings)["scale"] == 3
+    settings = run(book, "rrdb", "demo", "scale=3").spec.settings
+    assert generator_arguments(settings.generator, settings.scale)["scale"] == 3
 
 
 def test_values_are_completed_as_the_constructor_declares_them(book: Book) -> None:

@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter
 
-from zoo.bench.cost import COST_COLUMNS
 from zoo.bench.dynamics import MEASURE_COLUMNS
 from zoo.bench.probes import STATISTICS_GAP_COLUMN, STATISTICS_GAP_KEY
-from zoo.bench.records import (
+from zoo.cost.measure import COST_COLUMNS
+from zoo.recipes.matrices import Cell
+from zoo.recipes.schema import RunSpec
+from zoo.recipes.variants import run_name, shaping
+from zoo.records.record import (
     Column,
     Curves,
     DatasetScores,
@@ -28,9 +31,6 @@ from zoo.bench.records import (
     record_path,
     write_record,
 )
-from zoo.recipes.matrices import Cell
-from zoo.recipes.schema import RunSpec
-from zoo.recipes.variants import run_name, shaping
 
 COLUMNS = {
     "psnr_y": Column(label="PSNR-Y", unit="dB", value_range=(0, 100)),

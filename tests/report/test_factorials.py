@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.report.synthetic import PROFILE, make_cells, make_record, make_records
-from zoo.bench.records import write_record
 from zoo.recipes.book import Book
 from zoo.recipes.matrices import Matrix
+from zoo.records.record import write_record
 from zoo.report.model import FactorialView, Page
 from zoo.report.numbers import MINUS
 from zoo.report.page import build_page, render

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.report.synthetic import make_record, make_records
-from zoo.bench.records import Record, write_record
 from zoo.recipes.book import Book
+from zoo.records.record import Record, write_record
 from zoo.report.facts import provenance
 from zoo.report.model import Fact
 from zoo.report.page import build_page

@@ -16,9 +16,9 @@ from PIL import Image
 
 import zoo.report.gallery as module
 from tests.report.synthetic import IMAGES, make_record, make_records, upscaled
-from zoo.bench.records import DatasetScores, ImageScores, Picture, Record, record_path
 from zoo.bench.suites import GalleryPicture, Suite, open_suite
 from zoo.data.images import write_png
+from zoo.records.record import DatasetScores, ImageScores, Picture, Record, record_path
 from zoo.report.gallery import GROUND_TRUTH, LOW_RESOLUTION, gallery
 from zoo.report.selection import select
 

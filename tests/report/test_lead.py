@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.report.synthetic import RECIPES, make_record, make_records
-from zoo.bench.records import Record, write_record
 from zoo.recipes.book import Book
+from zoo.records.record import Record, write_record
 from zoo.report.claims import TONES
 from zoo.report.model import Page
 from zoo.report.page import build_page

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from zoo.bench.cost import COST_COLUMNS
-from zoo.bench.records import Column
+from zoo.cost.measure import COST_COLUMNS
+from zoo.records.record import Column
 from zoo.report.numbers import (
     MINUS,
     Writer,

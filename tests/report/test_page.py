@@ -17,10 +17,10 @@ import pytest
 from pydantic import ValidationError
 
 from tests.report.synthetic import RECIPES, make_record, make_records
-from zoo.bench.records import DatasetScores, Record, write_record
 from zoo.errors import DataError
 from zoo.letters import UNSEEN
 from zoo.recipes.book import Book
+from zoo.records.record import DatasetScores, Record, write_record
 from zoo.report.model import ClaimCard, Page, Told
 from zoo.report.page import build_page, render, write_page
 from zoo.report.selection import select

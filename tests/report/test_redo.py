@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.report.synthetic import PROFILE, make_cells, make_record, make_records, told_by
-from zoo.bench.factorial import effects
-from zoo.bench.records import Record, Target, read_records, write_record
 from zoo.commands.app import app
+from zoo.compare.factorial import effects
 from zoo.recipes.book import Book
 from zoo.recipes.variants import specify
+from zoo.records.record import Record, Target, read_records, write_record
 from zoo.report.page import build_page, render
 from zoo.report.redo import redo
 from zoo.report.selection import select

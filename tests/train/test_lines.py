@@ -126,4 +126,4 @@ def test_packages_that_can_be_called_show_their_signatures(called: object, first
     shown = inspect.getdoc(called) or ""
     assert f"{called.__name__}({'*' if first == 'targets' else ''}{first}:" in shown
     assert "    Args:\n" in shown
-    assert "Training" in shown or "Scoring" in shown
+    assert shown.startswith(("Training: ", "Scoring: ")), "what the package is for comes first"

@@ -12,6 +12,7 @@ import torch
 import yaml
 from PIL import Image
 
+from benchmarks.take_home import preview
 from tests.train.bits import assert_same_bits, final_state, trainable_recipes
 from tests.train.conftest import MakeOptions, MakeSpec
 from tests.train.observers import Notes, Stopper
@@ -24,7 +25,6 @@ from zoo.train.interrupts import Interrupted
 from zoo.train.prepare import Options, count_steps, prepare
 from zoo.train.rehearsal import rehearse
 from zoo.train.run import Run, train
-from zoo.train.summary import preview
 
 
 class Kill(Exception):  # noqa: N818

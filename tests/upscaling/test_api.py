@@ -15,6 +15,7 @@ from zoo.errors import RecipeError, ShapeError, UnknownNameError
 from zoo.generators.bicubic import bicubic_upscale
 from zoo.generators.srresnet import SRResNet
 from zoo.models.find import find_model
+from zoo.registry import GENERATORS
 from zoo.upscaling import api
 from zoo.upscaling.api import open_upscaler, upscale
 from zoo.upscaling.pictures import Pixels
@@ -136,3 +137,28 @@ def test_grey_in_is_grey_out_for_every_kind_of_image(save: Callable[..., Path]) 
     assert torch.equal(grey[0], grey[2])
     assert torch.equal(other, upscale(coloured[0], model=network, keep_grey=False))
     assert not torch.equal(upscale(tensor, model=network, keep_grey=False)[0], grey[0])
+
+
+def test_the_generator_stays_as_it_is() -> None:
+    generator = SRResNet(width=4, num_blocks=1, scale=2).train()
+    before = [parameter.stride() for parameter in generator.parameters()]
+    upscale(noise(8, 8), model=generator)
+    assert generator.training
+    assert all(parameter.requires_grad for parameter in generator.parameters())
+    assert [parameter.stride() for parameter in generator.parameters()] == before
+
+
+def test_a_network_is_built_once_and_never_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, built = find_model(None), []
+    cls = GENERATORS.get(model.details.generator_name)
+    init = cls.__init__
+
+    def counted(self: torch.nn.Module, **arguments: object) -> None:
+        built.append(self)
+        init(self, **arguments)
+
+    monkeypatch.setattr(cls, "__init__", counted)
+    monkeypatch.setattr("copy.deepcopy", None)
+    api._kept.clear()
+    upscale(noise(8, 8), model=model)
+    assert len(built) == 1

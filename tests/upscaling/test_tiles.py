@@ -234,13 +234,6 @@ def test_damaged_weights_are_an_error() -> None:
         run(Upscaler(generator), noise(8, 8))
 
 
-def test_the_generator_stays_as_it_is() -> None:
-    generator = SRResNet(width=4, num_blocks=1).train()
-    run(Upscaler(generator), noise(8, 8))
-    assert generator.training
-    assert all(parameter.requires_grad for parameter in generator.parameters())
-
-
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (3, 2)])
 def test_tiny_pictures(size: tuple[int, int]) -> None:
     result, _, _ = run(Upscaler(SRResNet(width=4, num_blocks=1)), noise(*size))

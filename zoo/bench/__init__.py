@@ -1,10 +1,10 @@
-"""Scoring: the quality and the cost of a generator. Does not import training.
+"""Scoring: generators on suites, each result a record. Imports nothing of training.
 
-The package can be called: `zoo.bench("srresnet", profile="demo")` is `zoo.bench.api.bench`.
+The package can be called: `zoo.bench("srresnet", profile="demo")` is `zoo.sweep.api.bench`.
 """
 
 from __future__ import annotations
 
 from zoo.packages import make_callable
 
-make_callable(__name__, "zoo.bench.api:bench")
+make_callable(__name__, "zoo.sweep.api:bench")

@@ -1,13 +1,13 @@
 """A benchmark from the request to its records: used by `zoo bench` and `zoo.bench()`.
 
-This module prints nothing and trains nothing.
+Nothing is printed and nothing is trained here (`zoo.sweep.api`).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,9 +30,6 @@ from zoo.bench.candidates import (
 from zoo.bench.evaluate import Scorer
 from zoo.bench.judges import create_metrics
 from zoo.bench.naming import told_apart
-from zoo.bench.order import Order
-from zoo.bench.records import Record
-from zoo.bench.selection import narrowed
 from zoo.bench.selftest_lpips import METRIC
 from zoo.bench.session import (
     Asked,
@@ -44,7 +41,7 @@ from zoo.bench.session import (
     self_test,
 )
 from zoo.bench.suites import Suite, open_suite
-from zoo.bench.tables import summary
+from zoo.compare.tables import summary
 from zoo.errors import IntegrityError, PluginError, RecipeError, UnfitFileError
 from zoo.metrics import named_metrics
 from zoo.metrics.base import Metric
@@ -57,8 +54,10 @@ from zoo.recipes.resolve import resolve, written_settings
 from zoo.recipes.schema import ComponentSpec, Runtime
 from zoo.recipes.targets import sort_targets
 from zoo.recipes.tree import Leaves, component_name
+from zoo.records.order import Order
+from zoo.records.record import Record
+from zoo.records.selection import narrowed
 from zoo.registry import GENERATORS, METRICS
-from zoo.runs.commands import source_options
 from zoo.runs.device import choose_device, default_profile, plan_execution
 
 if TYPE_CHECKING:
@@ -167,68 +166,47 @@ def run_benchmark(book: Book, request: Request, tell: Tell | None = None) -> Res
     return Result(suite, order.bring_forward(records), asked.missing)
 
 
-def bench(
-    *targets: str | Path | Upscaler,
-    suite: str = "samples-x4",
-    profile: str | None = None,
-    seeds: int = 3,
-    generator: str | None = None,
-    data_root: str | Path | None = None,
-    run_root: str | Path = "runs",
-    records: str | Path | None = None,
-    device: str = "auto",
-    settings: Mapping[str, Any] | Sequence[str] = (),
-    metrics: str | Sequence[str] = (),
-    registry: Sequence[str | Path] = (),
-    plugins: Sequence[str | Path] = (),
-) -> DataFrame:
-    """Score runs, weights files and callables; return the table of `zoo.bench.tables.summary`.
+def chosen(
+    profile: str | None,
+    device: str,
+    seeds: int,
+    settings: Mapping[str, Any] | Sequence[str],
+    metrics: str | Sequence[str],
+) -> dict[str, Any]:
+    """Return how a request is carried out, from the arguments of `zoo.bench`."""
+    return {
+        "profile": profile or default_profile(choose_device(device)),
+        "device": device,
+        "seeds": tuple(range(seeds)),
+        "settings": tuple(written_settings(settings)),
+        "metrics": tuple(named_metrics([metrics] if isinstance(metrics, str) else metrics)),
+    }
 
-    Its `attrs["missing"]` lists the missing runs. Errors are those of `run_benchmark`.
+
+def table_of(result: Result, metrics: Sequence[str]) -> DataFrame:
+    """Return `zoo.compare.tables.summary` of a benchmark; `attrs["missing"]` has what is not there.
 
     Args:
-        targets: recipes, run directories, models, weights files, or callables as `Upscaler`.
-        suite: see `Request`.
-        profile: by default the device's.
-        seeds: number of seeds of each recipe.
-        generator: generator of the weights files, written as in a recipe, such as `rrdb`.
-        data_root: see `Request`.
-        run_root: see `Request`.
-        records: see `Request`.
-        device: see `Request`.
-        settings: such as `{"generator.num_blocks": 8}`, or a list of `"path=value"`.
-        metrics: the scores to return, such as `("psnr-y", "perceptual")`; by default the suite's.
-        registry: files of recipes, in addition to the built-in ones.
-        plugins: Python files with components; zoo executes them.
-
-    Example:
-        >>> import zoo
-        >>> table = zoo.bench("bicubic", metrics="psnr-y", device="cpu")
+        result: the benchmark's.
+        metrics: whose scores to return; none returns all.
     """
-    book = _checked_book(registry, plugins)
-    asked = replace(
-        _targeted(book, targets, generator, source_options(registry, plugins, data_root)),
-        profile=profile or default_profile(choose_device(device)),
-        seeds=tuple(range(seeds)),
-        suite=suite,
-        **_places(data_root=data_root, run_root=run_root, records=records),
-        device=device,
-        settings=tuple(written_settings(settings)),
-        metrics=tuple(named_metrics([metrics] if isinstance(metrics, str) else metrics)),
-    )
-    return _table(run_benchmark(book, asked), asked.metrics)
+    frame = summary(narrowed(result.records, metrics))
+    frame.attrs["missing"] = [_told(run) for run in result.missing]
+    return frame
 
 
-def _places(**places: str | Path | None) -> dict[str, Any]:
+def as_paths(**places: str | Path | None) -> dict[str, Any]:
+    """Return the places that are given as paths."""
     return {name: None if place is None else Path(place) for name, place in places.items()}
 
 
-def _targeted(
+def targeted(
     book: Book,
     targets: Sequence[str | Path | Upscaler],
     generator: str | None,
     sources: tuple[str, ...],
 ) -> Request:
+    """Return a request of what is to be scored: recipes and files by name, and callables."""
     recipes, files = sort_targets(
         book, [str(one) for one in targets if not callable(one)], model_files()
     )
@@ -241,18 +219,13 @@ def _targeted(
     )
 
 
-def _checked_book(registry: Sequence[str | Path], plugins: Sequence[str | Path]) -> Book:
+def checked_book(registry: Sequence[str | Path], plugins: Sequence[str | Path]) -> Book:
+    """Load plugins and return the book of recipes, checked."""
     for plugin in plugins:
         load_plugin_file(plugin)
     book = load_book([Path(file) for file in registry])
     check_book(book)
     return book
-
-
-def _table(result: Result, metrics: Sequence[str]) -> DataFrame:
-    frame = summary(narrowed(result.records, metrics))
-    frame.attrs["missing"] = [_told(run) for run in result.missing]
-    return frame
 
 
 def _told(run: Missing) -> dict[str, str | int]:

@@ -15,20 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from zoo.bench.budget import budget_of
 from zoo.bench.dynamics import curves, measures
-from zoo.bench.records import Target, TrainingSummary
-from zoo.bench.run_state import changed_code, divergence
 from zoo.errors import DataError, PluginError, RecipeError, UnknownNameError, WeightsError
 from zoo.files import file_sha256
 from zoo.fingerprints import scoring_hash
 from zoo.models.details import Details
 from zoo.models.file import read_details, read_model
-from zoo.models.model import has_other_code
+from zoo.models.model import filled_generator, has_other_code
 from zoo.plugins import require_registered
 from zoo.recipes.arguments import complaints
 from zoo.recipes.book import Book
@@ -37,10 +33,13 @@ from zoo.recipes.problems import raise_problems
 from zoo.recipes.reader import parse_document
 from zoo.recipes.schema import ComponentSpec, RecipeSettings, RunSpec
 from zoo.recipes.variants import run_name, shaping, with_variant
+from zoo.records.budget import budget_of
+from zoo.records.record import Target, TrainingSummary
 from zoo.registry import GENERATORS
 from zoo.runs.coherence import RecordedRun, read_run
 from zoo.runs.commands import recorded_sources, resume_command, train_command
 from zoo.runs.directory import RunDirectory
+from zoo.runs.run_state import changed_code, divergence
 from zoo.runs.verdicts import DIVERGED, Verdict, judge_again
 from zoo.weights.tensors import read_tensors
 
@@ -88,7 +87,8 @@ def baseline_candidate(spec: RunSpec) -> Candidate:
         code_sha256=_code(spec.settings.generator.name),
         command=_bench_command(spec.recipe),
     )
-    return Candidate(target, spec.settings.scale, lambda: build_generator(spec.settings, seed=0))
+    scale = spec.settings.scale
+    return Candidate(target, scale, lambda: build_generator(spec.settings.generator, scale, seed=0))
 
 
 def run_candidate(path: Path, book: Book | None = None) -> Candidate:
@@ -163,16 +163,15 @@ def weights_candidate(
     """
     if not path.is_file():
         raise WeightsError(f"{path} is not a weights file")
-    settings = _settings(generator, scale)
     target = Target(
         name=name or path.stem,
         kind="weights",
-        generator=_described(settings),
+        generator=generator.model_dump(mode="json"),
         code_sha256=_code(generator.name),
         weights_sha256=file_sha256(path),
         command=_bench_command(str(path), "--generator", json.dumps(generator.model_dump())),
     )
-    return Candidate(target, scale, lambda: _file_generator(path, settings))
+    return Candidate(target, scale, lambda: _file_generator(path, generator, scale))
 
 
 def model_candidate(path: Path) -> Candidate:
@@ -300,12 +299,6 @@ def _described(settings: RecipeSettings) -> dict[str, Any]:
     return settings.generator.model_dump(mode="json")
 
 
-def _settings(generator: ComponentSpec, scale: int) -> RecipeSettings:
-    return RecipeSettings.model_validate(
-        {"scale": scale, "generator": generator.model_dump(), "training": {"steps": 1}}
-    )
-
-
 def _code(generator: str) -> str | None:
     """Return the hash of a generator's code as it is now; None if it cannot be obtained."""
     try:
@@ -335,26 +328,27 @@ def _nothing() -> Upscaler:
 
 
 def _run_generator(directory: RunDirectory, spec: RunSpec, identity: str) -> nn.Module:
-    name = spec.settings.generator.name
+    generator = spec.settings.generator
     session = (directory.provenance() or {"sessions": [{"components": {}}]})["sessions"][-1]
-    origin = session["components"].get(f"generator {name}")
-    require_registered("generators", name, origin, directory.path)
+    origin = session["components"].get(f"generator {generator.name}")
+    require_registered("generators", generator.name, origin, directory.path)
     weights, _ = directory.read_weights(identity)
-    return _loaded(build_generator(spec.settings, seed=spec.seed), weights, directory.weights)
+    return filled_generator(
+        generator,
+        spec.settings.scale,
+        weights,
+        place=str(directory.weights),
+        whose=f"generator {generator.name!r}",
+        seed=spec.seed,
+    )
 
 
-def _file_generator(path: Path, settings: RecipeSettings) -> nn.Module:
-    return _loaded(build_generator(settings, seed=0), read_tensors(path), path)
-
-
-def _loaded(generator: nn.Module, weights: dict[str, torch.Tensor], path: Path) -> nn.Module:
+def _file_generator(path: Path, spec: ComponentSpec, scale: int) -> nn.Module:
+    tensors, whose = read_tensors(path), f"generator {spec.name!r}"
     try:
-        generator.load_state_dict(weights)
-    except RuntimeError as error:
-        first = " ".join(line.strip() for line in str(error).splitlines()[:2])
+        return filled_generator(spec, scale, tensors, place=str(path), whose=whose)
+    except WeightsError as error:
         raise WeightsError(
-            f"{path} does not fit generator {type(generator).__name__}: {first}; name the right "
-            "generator with its arguments, for example --generator '{name: rrdb, num_blocks: "
-            "6}'"
+            f"{error}; name the right one, with its arguments, as in --generator "
+            "'{name: rrdb, num_blocks: 6}'"
         ) from error
-    return generator.eval()

@@ -11,7 +11,7 @@ from itertools import pairwise
 from statistics import fmean, linear_regression, pstdev
 from typing import Any
 
-from zoo.bench.records import Column, Curves
+from zoo.records.record import Column, Curves
 from zoo.runs.verdicts import DIVERGED, HARDLY_LEARNED, UNSTABLE
 
 NOT_STABLE = (*UNSTABLE, HARDLY_LEARNED)

@@ -25,7 +25,6 @@ from torch import nn
 
 from zoo.bench.batches import decoded, most_pixels, plan_batches
 from zoo.bench.candidates import Candidate, Upscaler
-from zoo.bench.cost import measured_cost
 from zoo.bench.forward import ALIKE, Forward, to_tensor
 from zoo.bench.judges import Judges, codes_of, columns_of
 from zoo.bench.pictures import PictureKeeper
@@ -35,7 +34,15 @@ from zoo.bench.probes import (
     statistics_gap,
     with_batch_statistics,
 )
-from zoo.bench.records import (
+from zoo.bench.suites import BenchImage, Suite, SuiteDataset
+from zoo.cost.measure import measured_cost
+from zoo.errors import DataError, RecipeError
+from zoo.fingerprints import own_code
+from zoo.metrics import metric_key
+from zoo.metrics.base import Comparison, Metric
+from zoo.metrics.learned import trained_against
+from zoo.metrics.protocol import PROTOCOL_VERSION
+from zoo.records.record import (
     DatasetScores,
     ImageScores,
     Record,
@@ -44,14 +51,7 @@ from zoo.bench.records import (
     record_path,
     what_scored,
 )
-from zoo.bench.remarks import REMARKS
-from zoo.bench.suites import BenchImage, Suite, SuiteDataset
-from zoo.errors import DataError, RecipeError
-from zoo.fingerprints import own_code
-from zoo.metrics import metric_key
-from zoo.metrics.base import Comparison, Metric
-from zoo.metrics.learned import trained_against
-from zoo.metrics.protocol import PROTOCOL_VERSION
+from zoo.records.remarks import REMARKS
 from zoo.runs.device import Execution
 from zoo.runs.provenance import identity_hash, machine, revision, versions
 

@@ -12,14 +12,14 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 
-from zoo.bench.cost import COST_COLUMNS
 from zoo.bench.dynamics import MEASURE_COLUMNS
 from zoo.bench.probes import STATISTICS_GAP_COLUMN, STATISTICS_GAP_KEY
-from zoo.bench.records import Column, DatasetScores
+from zoo.cost.measure import COST_COLUMNS
 from zoo.errors import PluginError, ZooError, staying
 from zoo.fingerprints import code_hash, scoring_hash
 from zoo.metrics import is_in_range, metric_key
 from zoo.metrics.base import Comparison, Metric
+from zoo.records.record import Column, DatasetScores
 from zoo.registry import METRICS
 from zoo.runs.device import Execution
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from zoo.bench.records import Picture, Record, record_path
 from zoo.bench.suites import Suite
 from zoo.data.images import write_png
 from zoo.files import file_sha256, fitting_name
 from zoo.metrics.protocol import quantize
+from zoo.records.record import Picture, Record, record_path
 
 
 class PictureKeeper:

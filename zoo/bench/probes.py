@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from zoo.bench.records import Column
 from zoo.metrics import PROBES, metric_key
 from zoo.metrics.fidelity import PSNR_CAP, PSNRY
+from zoo.records.record import Column
 
 STATISTICS_GAP = "statistics-gap"
 STATISTICS_GAP_KEY = metric_key(STATISTICS_GAP)

@@ -20,9 +20,6 @@ from zoo.bench.candidates import (
     run_candidate,
 )
 from zoo.bench.evaluate import Scorer
-from zoo.bench.order import Order
-from zoo.bench.records import Record, Target, forget_failure, read_record, write_record
-from zoo.bench.run_state import RunState, find_run
 from zoo.bench.selftest import PUBLISHED, check_bicubic, score_bicubic, why_unchecked
 from zoo.bench.selftest_lpips import check_lpips
 from zoo.bench.suites import Suite
@@ -31,9 +28,12 @@ from zoo.metrics.base import Metric
 from zoo.recipes.book import Book
 from zoo.recipes.schema import RunSpec
 from zoo.recipes.variants import specify
+from zoo.records.order import Order
+from zoo.records.record import Record, Target, forget_failure, read_record, write_record
 from zoo.runs.commands import root_options, train_command
 from zoo.runs.directory import run_path
 from zoo.runs.provenance import revision, versions
+from zoo.runs.run_state import RunState, find_run
 
 logger = logging.getLogger(__name__)
 CHECKED = ("psnr_y", "ssim_y")

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, overload
 
 from zoo.bench.definitions import Definition, GalleryEntry, SuiteFile, read_suite
-from zoo.bench.remarks import copies
 from zoo.data import Progress
 from zoo.data.ahead import ahead, num_workers
 from zoo.data.degradation import Difference, difference
@@ -29,6 +28,7 @@ from zoo.data.pairs import Pair, find_pairs
 from zoo.data.resize import crop_to_multiple, downscale
 from zoo.errors import DataError, IntegrityError, did_you_mean
 from zoo.recipes.problems import KeyPath, Problem, raise_problems
+from zoo.records.remarks import copies
 
 logger = logging.getLogger(__name__)
 KEPT_BYTES = 256_000_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,9 +31,8 @@ from zoo.runs.commands import source_options
 
 if TYPE_CHECKING:
     from zoo.bench.api import Request, Result
-    from zoo.bench.candidates import Failure
     from zoo.recipes.book import Book
-    from zoo.recipes.schema import ComponentSpec, RunSpec
+    from zoo.recipes.schema import ComponentSpec
 
 SOME_FAILED = 3
 _FORM = "Output format (choose one)"
@@ -218,10 +217,10 @@ def _asked(
 
 def _run(book: Book, request: Request, sweep: Sweep, form: Form, matrix: str | None) -> None:
     if sweep.train or sweep.plan_only:
-        failures = _train_missing(_specs(book, request), request, sweep)
+        trained = _train_missing(book, request, sweep)
         if sweep.plan_only:
             return
-        request = replace(request, failures=failures)
+        request = trained
     result = _score(book, request)
     print_result(book, result, request, form, matrix)
     print_missing(result.missing)
@@ -236,47 +235,22 @@ def _score(book: Book, request: Request) -> Result:
         return run_benchmark(book, request, lambda done, total, _name: advance(done, total))
 
 
-def _specs(book: Book, request: Request) -> list[RunSpec]:
-    from zoo.bench.api import baseline_names
-    from zoo.sweep.plan import specs_of
-
-    fixed = baseline_names(book)
-    recipes = [name for name in request.recipes if name not in fixed]
-    return specs_of(book, recipes, request.profile, request.seeds, request.settings)
-
-
-def _train_missing(
-    specs: Sequence[RunSpec], request: Request, sweep: Sweep
-) -> dict[tuple[str, int], Failure]:
-    """Train the missing runs; return the reasons of failures by recipe and seed."""
-    from zoo.bench.candidates import Failure
+def _train_missing(book: Book, request: Request, sweep: Sweep) -> Request:
+    """Print the plan and, unless that is all, train the runs that are not there."""
     from zoo.commands.watch import watch
-    from zoo.sweep.engine import Settings, run_jobs
+    from zoo.sweep.api import plan_missing, with_trained
     from zoo.sweep.estimate import Estimator
-    from zoo.sweep.plan import plan_runs
     from zoo.train.interrupts import Interrupted
     from zoo.train.prepare import Options
 
-    settings = Settings(
-        request.run_root, request.data_root, request.device, sweep.plugins, request.sources
-    )
+    planned = plan_missing(book, request)
     options = Options(request.run_root, request.data_root, request.device)
-    planned = plan_runs(specs, request.run_root)
     print_plan(planned, Estimator(options))
-    to_train = [run.spec for run in planned if run.is_needed]
-    if sweep.plan_only or not to_train:
-        return {}
-    failures = {}
+    if sweep.plan_only or not any(run.is_needed for run in planned):
+        return request
     try:
         with watch() as observer:
-            for number, outcome in enumerate(run_jobs(to_train, settings, observer), start=1):
-                spec = outcome.spec
-                what = f"{number} of {len(to_train)}: {spec.recipe} seed {spec.seed}"
-                observer.notice(f"{what} {outcome.status} {outcome.message}".rstrip())
-                if outcome.status != "finished":
-                    diverged = outcome.status == "diverged"
-                    failures[spec.recipe, spec.seed] = Failure(outcome.message, diverged)
+            return with_trained(request, planned, observer, sweep.plugins)
     except Interrupted as stopped:
         note(f"{stopped}, saved; run the same command again to resume")
         raise typer.Exit(stopped.exit_code) from stopped
-    return failures

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -11,10 +11,11 @@ from zoo.commands.output import Table, draws, note, print_rows, print_table, pri
 
 if TYPE_CHECKING:
     from zoo.bench.api import Request, Result
-    from zoo.bench.factorial import Effect
-    from zoo.bench.records import Record
     from zoo.bench.session import Missing
+    from zoo.compare.factorial import Effect
     from zoo.recipes.book import Book
+    from zoo.records.record import Record
+    from zoo.records.selection import Comparable
     from zoo.sweep.plan import Measure, PlannedRun
 
 
@@ -23,21 +24,23 @@ class Form:
     """An output format: its name, and the function that prints the rows."""
 
     name: str
-    show: Callable[[Book, Sequence[Record]], None]
+    show: Callable[[Book, Iterable[Record]], None]
 
 
 def print_result(
     book: Book, result: Result, request: Request, form: Form, matrix: str | None
 ) -> None:
     """Print the rows of a benchmark; on a terminal also the verdicts on claims."""
-    from zoo.bench.selection import narrowed
+    from zoo.records.selection import comparable, narrowed
 
-    form.show(book, narrowed(result.records, request.metrics))
+    kept = comparable(result.records)
+    shown = narrowed(result.records, request.metrics) if request.metrics else kept
+    form.show(book, shown)
     if form.name != "terminal":
         return
-    _print_claims(book, result, request)
+    _print_claims(book, result, kept, request)
     if matrix is not None:
-        _print_effects(book, result, request, matrix)
+        _print_effects(book, result, kept, request, matrix)
 
 
 def print_plan(planned: Sequence[PlannedRun], measure: Measure) -> None:
@@ -82,8 +85,8 @@ def _duration(runs: Sequence[PlannedRun]) -> str:
     return text if len(known) == len(runs) else f"{text} and an unknown time"
 
 
-def _show_tables(book: Book, records: Sequence[Record]) -> None:
-    from zoo.bench.tables import terminal_tables
+def _show_tables(book: Book, records: Iterable[Record]) -> None:
+    from zoo.compare.tables import terminal_tables
 
     console = stdout()
     width = console.width if draws(console) else None
@@ -94,26 +97,26 @@ def _show_tables(book: Book, records: Sequence[Record]) -> None:
         print_text("")
 
 
-def _show_json(book: Book, records: Sequence[Record]) -> None:
-    from zoo.bench.tables import json_rows
+def _show_json(book: Book, records: Iterable[Record]) -> None:
+    from zoo.compare.tables import json_rows
 
     print_rows(json_rows(records, order=list(book.recipes)))
 
 
-def _show_csv(book: Book, records: Sequence[Record]) -> None:
-    from zoo.bench.formats import csv
+def _show_csv(book: Book, records: Iterable[Record]) -> None:
+    from zoo.compare.formats import csv
 
     print_text(csv(records, order=list(book.recipes)))
 
 
-def _show_markdown(book: Book, records: Sequence[Record]) -> None:
-    from zoo.bench.formats import markdown
+def _show_markdown(book: Book, records: Iterable[Record]) -> None:
+    from zoo.compare.formats import markdown
 
     print_text(markdown(records, order=list(book.recipes)))
 
 
-def _show_latex(book: Book, records: Sequence[Record]) -> None:
-    from zoo.bench.formats import latex
+def _show_latex(book: Book, records: Iterable[Record]) -> None:
+    from zoo.compare.formats import latex
 
     print_text(latex(records, order=list(book.recipes)))
 
@@ -130,9 +133,9 @@ FORMS = {
 }
 
 
-def _print_claims(book: Book, result: Result, request: Request) -> None:
+def _print_claims(book: Book, result: Result, kept: Comparable, request: Request) -> None:
     """Print the verdict on each claim whose two sides were requested."""
-    from zoo.bench.verdicts import judge_claims, num_tested
+    from zoo.compare.verdicts import judge_claims, num_tested
 
     asked = {r.target.recipe for r in result.records if r.target.kind in ("run", "baseline")}
     claims = [claim for claim in book.claims.values() if asked >= set(claim.contrast.recipes)]
@@ -140,7 +143,7 @@ def _print_claims(book: Book, result: Result, request: Request) -> None:
         return
     judged = judge_claims(
         claims,
-        result.records,
+        kept,
         profile=request.profile,
         suite=result.suite.name,
         sources=request.asked_as,
@@ -154,9 +157,11 @@ def _print_claims(book: Book, result: Result, request: Request) -> None:
     print_table(Table(title, ("claim", "verdict", "found"), rows))
 
 
-def _print_effects(book: Book, result: Result, request: Request, matrix: str) -> None:
+def _print_effects(
+    book: Book, result: Result, kept: Comparable, request: Request, matrix: str
+) -> None:
     """Print main effects and two-way interactions of a factorial for each scored metric."""
-    from zoo.bench.factorial import effects
+    from zoo.compare.factorial import effects
     from zoo.metrics import metric_key
     from zoo.recipes.matrices import matrix_cells
 
@@ -167,7 +172,7 @@ def _print_effects(book: Book, result: Result, request: Request, matrix: str) ->
             continue
         found = effects(
             matrix_cells(book, matrix),
-            result.records,
+            kept,
             metric,
             profile=request.profile,
             suite=result.suite.name,

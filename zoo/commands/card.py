@@ -43,27 +43,13 @@ def card(
     for path in plugin:
         load_plugin_file(path)
 
-    from zoo.exchange import cards
     from zoo.exchange.bundle import require_free
-    from zoo.exchange.export import find_source
-    from zoo.exchange.records import records_for
+    from zoo.exchange.export import card_of
     from zoo.files import write_atomically
-    from zoo.models.store import is_repository, model_files
-    from zoo.runs.directory import RunDirectory
 
     if output is not None:
         require_free([output], force=force)
-    model = find_source(what, run_root=run_root)
-    path = model.path or Path(what)  # of a fixed method, which has no card
-    is_file = path.is_file()
-    is_named = what in model_files() and not Path(what).exists()
-    text = cards.card(
-        model,
-        records_for(model, run_root, records),
-        file=(path if is_file else RunDirectory(path).weights).name,
-        repository=what if is_named and is_repository(what) else None,
-        known_as=what if is_named else None if is_file else str(path),
-    )
+    text = card_of(what, run_root=run_root, records=records)
     if output is None:
         print_text(text.rstrip("\n"))
     else:

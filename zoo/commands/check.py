@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.commands.components import folders_with, plural_kind
 from zoo.commands.options import Json, Plugins
 from zoo.commands.output import note, print_json, print_text
+from zoo.components import folders_with, plural_kind
 from zoo.errors import PluginError, RecipeError, UnknownNameError
 from zoo.files import from_home
 from zoo.plugins import load_plugin_file, plugin_file_of

@@ -19,7 +19,7 @@ def doctor(*, registry: Registries, plugin: Plugins, as_json: Json = False) -> N
 
     All mistakes of a registry are listed: structure, names, and arguments of components.
     """
-    from zoo.commands.checkup import examine
+    from zoo.doctor import examine
 
     for file in plugin:
         load_plugin_file(file)

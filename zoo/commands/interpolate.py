@@ -67,26 +67,21 @@ def interpolate(
 ) -> None:
     """Interpolate the weights of two models: (1 - alpha) A + alpha B (ESRGAN, Sec. 3.4)."""
     alphas = _parsed(alpha)
-    for path in plugin:
-        load_plugin_file(path)
-
+    for file in plugin:
+        load_plugin_file(file)
     from zoo.exchange import interpolate as interpolation
-    from zoo.exchange.bundle import require_free
     from zoo.models.file import write_model
     from zoo.models.find import find_model
 
     one, other = (find_model(name, run_root=run_root) for name in (first, second))
     mixed = [interpolation.interpolate(one, other, value) for value in alphas]
     targets = _targets(mixed, output)
-    picture = (
-        targets[0].with_name(fitting_name(sheet.stem, "-sheet.png")) if sheet is not None else None
-    )
     for target in targets:
         require_target(target, force=force)
-    if picture is not None:
-        require_free([picture], force=force)
-    if sheet is not None and picture is not None:
-        _write_sheet(picture, sheet, alphas, mixed)
+    picture = None
+    if sheet is not None:
+        picture = targets[0].with_name(fitting_name(sheet.stem, "-sheet.png"))
+        _write_sheet(picture, sheet, alphas, mixed, force=force)
     hashes = [write_model(target, model) for target, model in zip(targets, mixed, strict=True)]
     if as_json:
         _print_json(alphas, targets, hashes, picture)
@@ -97,8 +92,8 @@ def interpolate(
             "neither model was trained from the other, and they have no common origin: their mean "
             "is probably noise"
         )
-    for target in [*targets, *([picture] if picture is not None else [])]:
-        print_text(f"written: {target}")
+    for path in filter(None, [*targets, picture]):
+        print_text(f"written: {path}")
 
 
 def _parsed(texts: Sequence[str]) -> list[float]:
@@ -133,10 +128,12 @@ def _targets(models: Sequence[Model], output: Path | None) -> list[Path]:
 
 
 def _write_sheet(
-    path: Path, picture: Path, alphas: Sequence[float], models: Sequence[Model]
+    path: Path, picture: Path, alphas: Sequence[float], models: Sequence[Model], *, force: bool
 ) -> None:
+    from zoo.exchange.bundle import require_free
     from zoo.exchange.contact_sheet import write_contact_sheet
 
+    require_free([path], force=force)
     labels = [f"alpha {value:g}" for value in alphas]
     write_contact_sheet(path, picture, list(zip(labels, models, strict=True)))
 

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from zoo.bench.definitions import Definition, read_suite, suite_names
-from zoo.commands.components import components, plural_kind
 from zoo.commands.models import model_rows, models_table
 from zoo.commands.options import Json, Plugins, Registries, open_book
 from zoo.commands.output import Table, print_json, print_tables
+from zoo.components import components, plural_kind
 from zoo.plugins import PackageRegistry
 from zoo.recipes.book import Book, Entry
 from zoo.recipes.claims import Claim

@@ -102,11 +102,11 @@ def _write_tables(
     folder: Path, selection: Selection, order: list[str], wanted: tuple[bool, bool]
 ) -> None:
     """Write the tables of a page as Markdown, as LaTeX, as both or not at all."""
-    from zoo.bench.formats import latex, markdown
+    from zoo.compare.formats import latex, markdown
     from zoo.files import write_atomically
 
     forms = (("tables.md", markdown), ("tables.tex", latex))
     for (name, write), is_wanted in zip(forms, wanted, strict=True):
         if is_wanted:
-            write_atomically(folder / name, write(selection.records, order=order).encode())
+            write_atomically(folder / name, write(selection.kept, order=order).encode())
             print_text(f"tables: {folder / name}")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import zoo
-from zoo.commands.components import type_text
 from zoo.commands.output import Table, print_json, print_table, value_text
+from zoo.components import type_text
 from zoo.errors import UnknownNameError
 from zoo.recipes.schema import Model, RecipeSettings
 

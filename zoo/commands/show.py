@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zoo.bench.definitions import Definition, read_suite, suite_names
-from zoo.commands.components import describe, folders_with, plural_kind
 from zoo.commands.list import KINDS, MODELS, SUITES
 from zoo.commands.models import show_model
 from zoo.commands.options import (
@@ -23,6 +22,7 @@ from zoo.commands.options import (
 )
 from zoo.commands.output import Table, print_json, print_table, print_tables, print_text, value_text
 from zoo.commands.settings import SETTINGS, show_settings
+from zoo.components import describe, folders_with, plural_kind
 from zoo.errors import RecipeError, UnknownNameError
 from zoo.models.store import model_files
 from zoo.recipes.book import Book, Entry
@@ -30,6 +30,9 @@ from zoo.recipes.claims import GROUND_TRUTH, Claim
 from zoo.recipes.matrices import Matrix
 from zoo.recipes.problems import dotted
 from zoo.registry import REGISTRIES
+
+if TYPE_CHECKING:
+    from zoo.cost.stages import Network, Stage
 
 
 def show(
@@ -105,7 +108,7 @@ def _find(book: Book, name: str, name_of_kind: str | None) -> tuple[str, str]:
 def _show_recipe(
     book: Book, name: str, profile: str | None, settings: list[str], *, as_json: bool
 ) -> None:
-    from zoo.commands.stages import stages
+    from zoo.cost.stages import stages
     from zoo.recipes.checks import complete
     from zoo.recipes.resolve import resolve
 
@@ -119,7 +122,7 @@ def _show_recipe(
     print_text(f"{name}: {entry.text('summary')}")
     print_text(f"source: {entry.text('source') or 'none'}; defined in {entry.place}")
     print_text(f"profile: {chosen} ({reason})\n")
-    print_tables([table for stage in found for table in stage.tables()])
+    print_tables([table for stage in found for table in _stage_tables(stage)])
 
 
 def _show_profile(entry: Entry, *, as_json: bool) -> None:
@@ -197,7 +200,8 @@ def _show_component(folder: str, name: str, *, as_json: bool) -> None:
         return
     print_text(f"{description.kind} {name} ({description.origin})")
     print_text(f"{description.summary}\n")
-    print_table(description.table())
+    rows = [(row.name, row.type, row.default) for row in description.parameters]
+    print_table(Table("parameters", ("name", "type", "default"), rows))
 
 
 def _summary(entry: Entry) -> dict[str, Any]:
@@ -208,3 +212,29 @@ def _summary(entry: Entry) -> dict[str, Any]:
         "source": entry.text("source"),
         "place": str(entry.place),
     }
+
+
+def _stage_tables(stage: Stage) -> list[Table]:
+    """Return a stage as tables of its values and of its networks."""
+    values = [(row.path, value_text(row.value), row.origin) for row in stage.settings]
+    return [
+        Table(f"{stage.title}: {stage.recipe}", ("setting", "value", "defined in"), values),
+        Table(
+            "cost of one forward pass (convolutions and matrix products)",
+            ("network", "parameters", "input", "GFLOPs", "GMACs", "MACs per input pixel"),
+            [_network_cells(network) for network in stage.networks],
+        ),
+    ]
+
+
+def _network_cells(network: Network) -> tuple[str, ...]:
+    cost = network.cost
+    height, width = cost.input_shape[2:]
+    return (
+        f"{network.role} {network.name}",
+        f"{cost.parameters:,}",
+        f"{height}x{width}",
+        f"{cost.flops / 1e9:.3f}",
+        f"{cost.macs / 1e9:.3f}",
+        f"{cost.macs_per_pixel:,.0f}",
+    )

@@ -160,10 +160,6 @@ class PatchStore:
     def _starts(self, name: str) -> npt.NDArray[np.int64]:
         return np.array([entry[name] for entry in self._images], dtype=np.int64) // 3
 
-    def texture(self, index: int) -> float:
-        """Return the mean absolute luma gradient of an image, in 8-bit levels a pixel."""
-        return float(self._images[index]["texture"])
-
     def hr(self, index: int) -> Image:
         """Return a high-resolution image: a read-only view `(H, W, 3)` RGB in 0..255."""
         height, width = self._images[index]["lr_size"]
@@ -175,17 +171,17 @@ class PatchStore:
         height, width = self._images[index]["lr_size"]
         return _view(self._lr, self._images[index]["lr_offset"], (height, width, 3))
 
-    def verify(self, file_hashes: Sequence[str] | None = None) -> None:
+    def verify(self, file_hashes: Sequence[str]) -> None:
         """Read every pixel, several images at a time, and compare each with its recorded sha256.
 
         Args:
-            file_hashes: sha256 of the files the store must be of, in order; None for any.
+            file_hashes: sha256 of the files the store must be of, in order.
 
         Raises:
             IntegrityError: at the first image that differs.
         """
         stored = [entry["file_sha256"] for entry in self._images]
-        if file_hashes is not None and stored != list(file_hashes):
+        if stored != list(file_hashes):
             raise IntegrityError(f"the patch store {self.directory} belongs to other images")
         num_bytes = self._hr.nbytes + self._lr.nbytes
         if num_bytes > TOLD_BYTES:

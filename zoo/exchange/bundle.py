@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from zoo.bench.records import KEY_DIGITS, Record, record_bytes, record_path
 from zoo.errors import DataError, IntegrityError, MachineError, WeightsError
 from zoo.exchange.records import records_in
 from zoo.files import hash_path, read_hashed, write_atomically
 from zoo.models.file import read_model
 from zoo.models.model import Model
 from zoo.models.store import CARD_FILE, MODEL_FILE, RECORDS_FOLDER
+from zoo.records.record import KEY_DIGITS, Record, record_bytes, record_path
 
 HASH_FILE: Final = hash_path(Path(MODEL_FILE)).name
 HASH_SUFFIX: Final = Path(HASH_FILE).suffix

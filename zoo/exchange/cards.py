@@ -20,10 +20,8 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from zoo.bench.comparisons import COSTS_OF
-from zoo.bench.cost import Cost, generator_cost
-from zoo.bench.records import Record
-from zoo.bench.text import escape_markdown, plain
+from zoo.compare.comparisons import COSTS_OF
+from zoo.cost.measure import Cost, generator_cost
 from zoo.errors import DataError, ZooError
 from zoo.exchange.front_matter import front_matter
 from zoo.exchange.records import WEIGHTS_SHA256, earlier_weights, evidence
@@ -38,6 +36,8 @@ from zoo.exchange.usage import (
 from zoo.models.details import Details, Training
 from zoo.models.model import Model
 from zoo.models.store import MODEL_FILE
+from zoo.records.record import Record
+from zoo.text import escape_markdown, plain
 
 UNKNOWN: Final = "unknown"
 SMALL: Final = 2_000_000

@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 
-from zoo.bench.text import plain
 from zoo.errors import WeightsError
 from zoo.files import require_file
+from zoo.text import plain
 from zoo.weights.tensors import read_data
 
 WRAPPERS = (

@@ -18,22 +18,34 @@ from typing import Final, Literal, TypeGuard
 import torch
 from torch import Tensor
 
-from zoo.bench.records import Record
-from zoo.bench.run_state import divergence
 from zoo.data.images import read_image, to_rgb
 from zoo.data.sources import open_source
 from zoo.errors import DataError, IntegrityError, RecipeError
 from zoo.exchange.bundle import install, require_free, staging, write_records
 from zoo.exchange.cards import ONNX, card, require_weights
-from zoo.exchange.records import WEIGHTS_SHA256, earlier_weights, evidence, records_of
+from zoo.exchange.records import (
+    WEIGHTS_SHA256,
+    earlier_weights,
+    evidence,
+    records_for,
+    records_of,
+)
 from zoo.exchange.travel import travelling
 from zoo.files import MAX_BYTES, file_sha256, read_file, write_atomically, write_hashed
 from zoo.models.details import Details, Precision, described
 from zoo.models.file import SUFFIX, is_model_file, read_model, write_model
 from zoo.models.find import find_model
 from zoo.models.model import Model
-from zoo.models.store import CARD_FILE, MODEL_FILE, RECORDS_FOLDER
+from zoo.models.store import (
+    CARD_FILE,
+    MODEL_FILE,
+    RECORDS_FOLDER,
+    is_repository,
+    model_files,
+)
+from zoo.records.record import Record
 from zoo.runs.directory import RunDirectory
+from zoo.runs.run_state import divergence
 
 Format = Literal["safetensors", "onnx"]
 ONNX_FILE: Final = f"model{ONNX}"
@@ -86,6 +98,30 @@ class Exported:
     largest_difference: float
     records: int
     remarks: tuple[str, ...] = ()
+
+
+def card_of(what: str, *, run_root: Path = Path("runs"), records: Path | None = None) -> str:
+    """Return the card of what a user names, see `find_source` and `zoo.exchange.cards.card`.
+
+    Args:
+        what: a run, a model file, or the name of a model.
+        run_root: folder of run directories.
+        records: folder of records; None for those of the run root and of the model.
+
+    Raises:
+        ZooError: if there is no such model, or it has no weights.
+    """
+    model = find_source(what, run_root=run_root)
+    path = model.path or Path(what)  # of a fixed method, which has no card
+    is_file = path.is_file()
+    is_named = what in model_files() and not Path(what).exists()
+    return card(
+        model,
+        records_for(model, run_root, records),
+        file=(path if is_file else RunDirectory(path).weights).name,
+        repository=what if is_named and is_repository(what) else None,
+        known_as=what if is_named else None if is_file else str(path),
+    )
 
 
 def find_source(what: str | Path, *, run_root: Path = Path("runs")) -> Model:

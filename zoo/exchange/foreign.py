@@ -109,11 +109,6 @@ def import_model(
     return Imported(model, trial, (*checkpoint.notes, *match.notes))
 
 
-def known_layouts() -> list[str]:
-    """Return what layouts can be read, for people."""
-    return [layout.title for layout in LAYOUTS]
-
-
 def _matched(
     path: Path,
     checkpoint: Checkpoint,

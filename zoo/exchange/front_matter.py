@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import yaml
 
-from zoo.bench.text import plain
 from zoo.exchange.results import SuiteResult
 from zoo.models.details import Details
+from zoo.text import plain
 
 LIBRARY: Final = "zoo"
 TASK: Final = "image-to-image"

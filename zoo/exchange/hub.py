@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from zoo.bench.records import record_bytes
-from zoo.bench.text import plain
 from zoo.errors import DataError, IntegrityError, MachineError, WeightsError, ZooError
 from zoo.exchange.bundle import (
     HASH_FILE,
@@ -37,6 +35,8 @@ from zoo.files import file_sha256
 from zoo.models.file import is_model_file, read_model
 from zoo.models.model import Model
 from zoo.models.store import CARD_FILE, MODEL_FILE, RECORDS_FOLDER, store_path
+from zoo.records.record import record_bytes
+from zoo.text import plain
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final, TypeGuard
 
-from zoo.bench.text import plain
 from zoo.errors import MachineError, WeightsError, ZooError
+from zoo.text import plain
 
 _LOGIN: Final = (
     "log in with `hf auth login`, or set HF_TOKEN to a token with this permission "

@@ -24,7 +24,6 @@ import torch
 from torch import Tensor
 
 from zoo.apart import TORCH_CRASHED, CrashError, call_apart, found, reference
-from zoo.bench.text import plain
 from zoo.errors import MachineError, WeightsError
 from zoo.files import write_hashed
 from zoo.generators.base import Generator
@@ -33,6 +32,7 @@ from zoo.models.model import Model
 from zoo.models.store import MODEL_FILE
 from zoo.plugins import plugin_file_of
 from zoo.registry import GENERATORS
+from zoo.text import plain
 
 INPUT, OUTPUT = "lr_image", "sr_image"
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")

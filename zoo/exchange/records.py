@@ -14,12 +14,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from zoo.bench.records import Record, age_of, newest, read_record, read_records
 from zoo.errors import DataError
 from zoo.exchange.travel import without_folders
 from zoo.models.details import Details
 from zoo.models.model import Model
 from zoo.models.store import RECORDS_FOLDER
+from zoo.records.record import Record, age_of, newest, read_record, read_records
 
 WEIGHTS_SHA256: Final = "weights_sha256"
 """Key of `Details.source` with the hashes of the weights a file was made from, the latest first."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zoo.bench.comparisons import Comparison, Row, compare
-from zoo.bench.records import Record
-from zoo.bench.tables import shown_keys
-from zoo.bench.text import Cell, Grid, Heading, Mark, format_value, markdown_table, marks
+from zoo.compare.comparisons import Comparison, Row, compare
+from zoo.compare.digits import format_value, marks
+from zoo.compare.tables import shown_keys
 from zoo.exchange.records import baselines_of, is_of_these_weights, records_of
 from zoo.models.model import Model
+from zoo.records.record import Record
+from zoo.text import Cell, Grid, Heading, Mark, markdown_table
 
 
 @dataclass(frozen=True, slots=True)

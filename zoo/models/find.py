@@ -18,11 +18,6 @@ DEFAULT_SCALE = 4
 _FOREIGN = frozenset({".pth", ".pt", ".ckpt", ".bin"})
 
 
-def model_names() -> list[str]:
-    """Return the names of the models that are included in zoo and of those that were pulled."""
-    return list(model_files())
-
-
 def find_model(what: str | Path | None = None, *, run_root: Path = Path("runs")) -> Model:
     """Return the model that is meant.
 

@@ -55,11 +55,11 @@ class Components:
         return named | {f"loss {name}": loss for name, loss in self.losses.items()}
 
 
-def build_generator(settings: RecipeSettings, *, seed: int) -> Generator:
-    """Build the generator of a run with initial weights that depend only on the seed."""
-    cls = REGISTRIES["generators"].get(settings.generator.name)
+def build_generator(spec: ComponentSpec, scale: int, *, seed: int) -> Generator:
+    """Build a generator, its initial weights fixed by the seed alone."""
+    cls = REGISTRIES["generators"].get(spec.name)
     with _seeded(seed, _GENERATOR_SEED):
-        generator: Generator = cls(**generator_arguments(settings))
+        generator: Generator = cls(**generator_arguments(spec, scale))
     return generator
 
 
@@ -89,7 +89,7 @@ def build_components(settings: RecipeSettings, *, seed: int) -> Components:
     found = {name: dict(loss.provenance()) for name, loss in losses.items()}
     provenance = {name: value for name, value in found.items() if value}
     return Components(
-        generator=build_generator(settings, seed=seed),
+        generator=build_generator(settings.generator, settings.scale, seed=seed),
         losses=losses,
         weights={name: spec.weight for name, spec in specs.items()},
         discriminator=discriminator,

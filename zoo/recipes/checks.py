@@ -37,7 +37,7 @@ from zoo.recipes.problems import (
 )
 from zoo.recipes.resolve import Resolved, resolve
 from zoo.recipes.rules import completed_arguments, parts, placed, run_problems
-from zoo.recipes.schema import RecipeSettings, RunSpec
+from zoo.recipes.schema import ComponentSpec, RunSpec
 from zoo.recipes.tree import Leaf, arguments_at, component_name, component_roots
 from zoo.registry import REGISTRIES
 
@@ -128,9 +128,9 @@ def filled(resolved: Resolved) -> Resolved:
     return replace(resolved, spec=spec, leaves=leaves, pretraining=pretraining)
 
 
-def generator_arguments(settings: RecipeSettings) -> dict[str, Any]:
-    """Return the keyword arguments of the generator, the recipe's scale among them."""
-    return {**settings.generator.arguments, SCALE: settings.scale}
+def generator_arguments(spec: ComponentSpec, scale: int) -> dict[str, Any]:
+    """Return the keyword arguments of a generator, the recipe's scale among them."""
+    return {**spec.arguments, SCALE: scale}
 
 
 def _component_problems(book: Book, broken: set[KeyPath]) -> Iterator[Problem]:

@@ -1,6 +1,6 @@
 """Claims as rows of one table: what is said, what the records say of it, the effect to scale.
 
-Not here: the verdicts (`zoo.bench.verdicts`).
+Not here: the verdicts (`zoo.compare.verdicts`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from zoo.bench.verdicts import ClaimResult, Verdict, judge_claims
+from zoo.compare.verdicts import ClaimResult, Verdict, judge_claims
 from zoo.recipes.book import Book
 from zoo.report.commands import told
 from zoo.report.forest import STRETCH, forest
@@ -44,7 +44,7 @@ def judged_claims(
         return (), ()
     results = judge_claims(
         book.claims.values(),
-        selection.records,
+        selection.kept,
         profile=selection.profile,
         suite=selection.suite,
         sources=sources,

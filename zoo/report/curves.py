@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from zoo.bench.records import Column, Curves, Record
+from zoo.records.record import Column, Curves, Record
 from zoo.report.model import CurveCard, Plot
 from zoo.report.numbers import counted, listing, plain, seconds_text, shown_name
 from zoo.report.palette import Mark

@@ -1,6 +1,6 @@
 """Factorials as tables of effects: what each change did, and which changes depend on each other.
 
-Not here: the effects themselves (`zoo.bench.factorial`).
+Not here: the effects themselves (`zoo.compare.factorial`).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from zoo.bench.factorial import Effect, FactorialResult, effects
+from zoo.compare.factorial import Effect, FactorialResult, effects
 from zoo.metrics import metric_key
 from zoo.recipes.book import Book
 from zoo.recipes.matrices import Matrix
@@ -81,7 +81,7 @@ def _effects(
 ) -> FactorialResult:
     return effects(
         matrix.cells,
-        selection.records,
+        selection.kept,
         metric,
         profile=selection.profile or "",
         suite=selection.suite,

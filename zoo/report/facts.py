@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from zoo.bench.records import Record
+from zoo.records.record import Record
 from zoo.report.model import Fact
 from zoo.report.numbers import counted, listing, short_paths, shown_name
 from zoo.report.selection import Selection

@@ -69,7 +69,10 @@ def drawing(width: int, height: int) -> Iterator[tuple[Any, Any]]:
         size = (width / _POINTS_PER_INCH, height / _POINTS_PER_INCH)
         figure = Figure(figsize=size, dpi=_POINTS_PER_INCH, layout="constrained")
         FigureCanvasSVG(figure)
-        yield figure, figure.subplots()
+        axes = figure.subplots()
+        for patch in (figure.patch, axes.patch):
+            patch.set(facecolor="none", edgecolor="none")
+        yield figure, axes
 
 
 def to_svg(figure: Any, *, title: str, description: str, salt: str) -> Markup:
@@ -85,7 +88,8 @@ def to_svg(figure: Any, *, title: str, description: str, salt: str) -> Markup:
 
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": salt}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata=_NO_DATES)
+        # `savefig` would draw everything once more before, to no canvas
+        figure.canvas.print_svg(buffer, metadata=_NO_DATES)
     return Markup(_cut_down(buffer.getvalue(), title, description))  # noqa: S704  escaped there
 
 

@@ -17,11 +17,11 @@ from pathlib import Path
 
 from PIL import Image as PillowImage
 
-from zoo.bench.records import Picture, Record, record_path
 from zoo.bench.suites import Suite
 from zoo.data.images import Image, read_image
 from zoo.errors import DataError, IntegrityError
 from zoo.files import file_sha256
+from zoo.records.record import Picture, Record, record_path
 from zoo.report.model import Exhibit, Gallery, GalleryImage, Shot
 from zoo.report.numbers import Writer, counted, shown_name
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 
-from zoo.bench.cost import SIDE
+from zoo.cost.measure import SIDE
 from zoo.metrics.base import Metric
 from zoo.registry import METRICS
 from zoo.report.model import Fact, ScoreTable

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from zoo.bench.records import Record
+from zoo.records.record import Record
 from zoo.report.model import Cell, Row, ScoreTable
 from zoo.report.numbers import counted, listing, shown_name
 from zoo.report.selection import Selection

@@ -9,11 +9,10 @@ import math
 import re
 from collections.abc import Sequence
 
-from zoo.bench.records import Column
 from zoo.letters import on_one_line
+from zoo.records.record import Column
 
 MINUS = "\N{MINUS SIGN}"
-MISSING = "\N{EN DASH}"
 NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 _DECIMALS = {"dB": 2, "ms": 1, "s": 1, "": 4}
 _STEPS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))

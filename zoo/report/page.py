@@ -14,11 +14,11 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from zoo.bench.records import Record
 from zoo.bench.suites import Suite
 from zoo.files import read_text, write_atomically
 from zoo.letters import visible
 from zoo.recipes.book import Book
+from zoo.records.record import Record
 from zoo.report.claims import judged_claims, tally
 from zoo.report.commands import pieces
 from zoo.report.curves import training_curves

@@ -14,7 +14,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from zoo.bench.records import Column, Record
+from zoo.records.record import Column, Record
 from zoo.report.figures import drawing, to_svg
 from zoo.report.labels import LETTER_WIDTH, Box, place_labels
 from zoo.report.model import Plane, PlaneRow, Plot
@@ -138,7 +138,7 @@ def _draw(
         axes.set_ylabel(f"{_axis_label(y)}{_better(y, '→', '←')}")
         axes.margins(0.09, 0.1)
         axes.locator_params(nbins=5 if size[0] < 400 else 8)
-        figure.draw_without_rendering()
+        figure.get_layout_engine().execute(figure)
         figure.set_layout_engine("none")  # it is laid out: each further time takes as long
         _label(axes, points, texts)
         return to_svg(figure, title=title, description=description, salt=f"plane-{size[0]}")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 
-from zoo.bench.records import Record
 from zoo.recipes.book import Book
+from zoo.records.record import Record
 from zoo.report.model import Redo, RedoRow
 from zoo.report.numbers import listing, shown_name
 from zoo.report.selection import Selection

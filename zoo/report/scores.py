@@ -1,6 +1,6 @@
 """The tables of scores: one for each dataset, the mean of a whole suite, each seed.
 
-Not here: means and intervals (`zoo.bench.comparisons`), how values are written
+Not here: means and intervals (`zoo.compare.comparisons`), how values are written
 (`zoo.report.numbers`).
 """
 
@@ -11,12 +11,12 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from zoo.bench.comparisons import MEAN, Comparison
-from zoo.bench.comparisons import Row as Compared
-from zoo.bench.records import Record
-from zoo.bench.seed_means import Score
+from zoo.compare.comparisons import MEAN, Comparison
+from zoo.compare.comparisons import Row as Compared
+from zoo.compare.seed_means import Score
 from zoo.metrics import PROBES, metric_key
 from zoo.recipes.claims import COST_KEYS
+from zoo.records.record import Record
 from zoo.report.model import Cell, Fact, Heading, Row, ScoreTable, SeedRow
 from zoo.report.numbers import Writer, counted, seconds_text, short_paths, shown_name
 from zoo.report.palette import Mark

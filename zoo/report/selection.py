@@ -1,7 +1,7 @@
 """Which records a page shows: one suite under one profile.
 
-Not here: which records may stand beside each other (`zoo.bench.selection`), means and intervals
-(`zoo.bench.comparisons`).
+Not here: which records may stand beside each other (`zoo.records.selection`), means and intervals
+(`zoo.compare.comparisons`).
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from zoo.bench.comparisons import Comparison, compare
-from zoo.bench.naming import named_by
-from zoo.bench.records import Record, find_records
-from zoo.bench.selection import comparable
+from zoo.compare.comparisons import Comparison, compare
 from zoo.errors import DataError
 from zoo.recipes.book import Book
+from zoo.records.naming import named_by
+from zoo.records.record import Record, find_records
+from zoo.records.selection import Comparable, comparable, comparable_runs
 
 logger = logging.getLogger(__name__)
 
@@ -27,12 +27,14 @@ class Selection:
 
     Attributes:
         comparison: their means and intervals, and what a reader must know of them.
-        groups: the scored records by the label of their row, in the rows' order, seeds in order.
+        kept: its records, chosen to stand beside each other.
+        groups: the scored ones by the label of their row, in the rows' order, seeds in order.
         failed: the records that tell of a failure.
         damaged: which files are no records, and why.
     """
 
     comparison: Comparison
+    kept: Comparable
     groups: dict[str, list[Record]]
     failed: list[Record]
     damaged: tuple[str, ...] = ()
@@ -89,7 +91,8 @@ def select(
             f"no records{of_suite} in {root}; create them with: zoo bench --all, or name their "
             "folder: --records DIR"
         )
-    found = compare(records, order=order)
+    kept = comparable(records)
+    found = compare(kept, order=order)
     if suite is None:
         suite = _only([one.suite for one in found], "suite", root)
         found = [one for one in found if one.suite == suite]
@@ -102,7 +105,7 @@ def select(
             f"profiles: {', '.join(profiles) or 'none'})"
         )
     comparison = next(one for one in found if one.profile == profile)
-    chosen = _selection(comparison, [record for record in records if record.suite == suite])
+    chosen = _selection(comparison, comparable_runs(kept, suite, profile))
     return replace(chosen, damaged=tuple(damaged))
 
 
@@ -116,12 +119,7 @@ def _only(found: Sequence[str], kind: str, root: Path) -> str:
     return names[0]
 
 
-def _selection(comparison: Comparison, records: Sequence[Record]) -> Selection:
-    kept = [
-        record
-        for record in comparable(records)[0]
-        if record.target.profile in (None, comparison.profile)
-    ]
+def _selection(comparison: Comparison, kept: Comparable) -> Selection:
     by_target: dict[tuple[str, str], list[Record]] = {}
     for record in sorted(kept, key=lambda record: (record.target.seed or 0, record.key)):
         if record.error is None:
@@ -129,4 +127,7 @@ def _selection(comparison: Comparison, records: Sequence[Record]) -> Selection:
             by_target.setdefault((target.name, target.kind), []).append(record)
     labels = {(row.target, row.kind): row.label for row in comparison.rows}
     groups = {label: by_target[key] for key, label in labels.items() if key in by_target}
-    return Selection(comparison, groups, [record for record in kept if record.error is not None])
+    said = Comparable(kept.records)  # what was left out is told by the comparison, once
+    return Selection(
+        comparison, said, groups, [record for record in kept if record.error is not None]
+    )

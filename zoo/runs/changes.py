@@ -1,8 +1,9 @@
 """The differences between two runs in words, and whether one extends the other.
 
-A run is extended by more steps, or by `rollback` instead of `raise` on divergence.
-
-Not here: the content of a run's identity (`zoo.train.identity`).
+A run is extended by more steps, and by going back from what is not finite instead of ending there.
+The rule compares what is known of both: the identities that training makes once it has looked at
+data and weights (`zoo.train.identity`), or, before that, what their specifications say
+(`beginning_of`). Should the two disagree, training says so and nothing is lost.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from zoo.recipes.schema import RunSpec
 
 MAX_SHOWN = 6
-NUM_STEPS = "num_steps"
+NUM_STEPS, NUM_EPOCHS = "num_steps", "num_epochs"
 _ON_DIVERGENCE = "settings.training.on_divergence"
 
 
@@ -50,8 +51,23 @@ def shaping_of(spec: RunSpec) -> dict[str, Any]:
     return document | {"pretraining": inner}
 
 
+def beginning_of(spec: RunSpec) -> dict[str, Any]:
+    """Return what shapes a run, its length apart from its settings as an identity has it."""
+    document = shaping_of(spec)
+    training = document["settings"]["training"]
+    lengths = {NUM_STEPS: training.pop("steps"), NUM_EPOCHS: training.pop("epochs")}
+    if training["on_divergence"] == "raise":
+        del training["on_divergence"]
+    return document | {name: length for name, length in lengths.items() if length is not None}
+
+
 def is_extension(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Return whether a run of the new identity starts with exactly the steps of the old one."""
+    """Return whether a run of the new beginning starts with exactly the steps of the old one.
+
+    Args:
+        old: the identity of the run that is there, or `beginning_of` its specification.
+        new: the same of the run that is wanted.
+    """
     return _may_extend(old, new) and _why_not(old, new) is None
 
 
@@ -75,23 +91,25 @@ def session_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[s
 
 
 def _may_extend(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Return whether two identities differ only in the length and in rollback, now on.
+    """Return whether two beginnings differ only in the length and in rollback, now on.
 
     A run with `raise` has no steps after a value that is not finite. Until then its steps are those
     of a run with `rollback`; only the latter's setting is part of an identity.
     """
     before, now = dict(_flat(old)), dict(_flat(new))
-    if before == now or not (NUM_STEPS in before and NUM_STEPS in now):
+    name = _length_of(new)
+    if before == now or name not in before:
         return False
     if _ON_DIVERGENCE not in before:
         now.pop(_ON_DIVERGENCE, None)
-    return {**before, NUM_STEPS: now[NUM_STEPS]} == now
+    return {**before, name: now[name]} == now
 
 
 def _why_not(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
-    if new[NUM_STEPS] < old[NUM_STEPS]:
-        return f"it is not longer than the {old[NUM_STEPS]} steps it started with"
-    if new[NUM_STEPS] == old[NUM_STEPS]:
+    name = _length_of(new)
+    if new[name] < old[name]:
+        return f"it is not longer than the {old[name]} steps it started with"
+    if new[name] == old[name]:
         return None
     kind = old["settings"]["training"]["schedule"]["kind"]
     if kind != "constant":
@@ -100,6 +118,10 @@ def _why_not(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
             "finished steps would have been different"
         )
     return None
+
+
+def _length_of(beginning: Mapping[str, Any]) -> str:
+    return NUM_STEPS if NUM_STEPS in beginning else NUM_EPOCHS
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -14,9 +14,9 @@ from zoo.errors import CheckpointError, MachineError
 from zoo.files import read_file, write_atomically
 from zoo.recipes.schema import RunSpec, Runtime
 from zoo.recipes.variants import SHAPES_NOTHING
-from zoo.runs.changes import shaping_of
+from zoo.runs.changes import beginning_of, is_extension, shaping_of
 from zoo.runs.checkpoint import latest_step
-from zoo.runs.directory import PROVENANCE, ROLLBACK, RunDirectory, run_path
+from zoo.runs.directory import PROVENANCE, RunDirectory, run_path
 
 _EXECUTED = tuple(name for name in Runtime.model_fields if ("runtime", name) not in SHAPES_NOTHING)
 """Runtime settings that an identity depends on (`zoo.train.identity`)."""
@@ -36,13 +36,13 @@ def find_place(spec: RunSpec, root: Path) -> Path:
 
 def find_shorter(spec: RunSpec, root: Path) -> RunDirectory | None:
     """Return the longest existing run that this run would extend, if any."""
-    own = run_path(spec, root)
+    own, beginning = run_path(spec, root), beginning_of(spec)
     found = [
         directory
         for directory in map(RunDirectory, sorted(own.parents[1].glob(f"*/{own.name}")))
         if directory.path != own and directory.has_steps and directory.may_be_extended
         for recorded in [_recorded(directory)]
-        if recorded is not None and is_extension(recorded, spec)
+        if recorded is not None and is_extension(beginning_of(recorded), beginning)
     ]
     return max(found, key=lambda directory: latest_step(directory.checkpoints), default=None)
 
@@ -68,23 +68,6 @@ def begin_as(directory: RunDirectory, shorter: RunDirectory) -> bool:
         shutil.copytree(shorter.path, directory.path, ignore=ignored, dirs_exist_ok=True)
         write_atomically(directory.path / PROVENANCE, read_file(shorter.path / PROVENANCE))
     return True
-
-
-def is_extension(old: RunSpec, new: RunSpec) -> bool:
-    """Return, from specifications, whether a run extends another; the rules are training's.
-
-    Training compares identities, which need data and weights (`zoo.runs.changes`). If they
-    disagree, training reports it and nothing is lost.
-    """
-    before, now = shaping_of(old), shaping_of(new)
-    was, will = (document["settings"]["training"] for document in (before, now))
-    for name in ("steps", "epochs"):
-        first, then = was.pop(name), will.pop(name)
-        is_longer = None not in (first, then) and then > first
-        if first != then and not (is_longer and was["schedule"]["kind"] == "constant"):
-            return False
-    first, then = was.pop("on_divergence"), will.pop("on_divergence")
-    return before == now and then in (first, ROLLBACK)
 
 
 def _is_same(recorded: RunSpec, spec: RunSpec) -> bool:

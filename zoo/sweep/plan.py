@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from zoo.bench.run_state import RunState, State, find_run
 from zoo.errors import staying
 from zoo.recipes.book import Book
 from zoo.recipes.schema import RunSpec
 from zoo.recipes.variants import specify
+from zoo.runs.run_state import RunState, State, find_run
 
 logger = logging.getLogger(__name__)
 ENDS: tuple[State, ...] = ("finished", "diverged")

@@ -1,6 +1,6 @@
 """The cost of a generator compared with the reference, measured alternately in one process.
 
-Not here: how a cost is measured (`zoo.bench.cost`); a suite's table of costs.
+Not here: how a cost is measured (`zoo.cost.measure`); a suite's table of costs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import torch
 
-from zoo.bench.cost import measure_time, measured_cost
+from zoo.cost.measure import measure_time, measured_cost
 from zoo.generators import REFERENCE
 from zoo.generators.base import Generator
 from zoo.registry import REGISTRIES
@@ -32,7 +32,7 @@ class Beside:
     """One cost of a generator and of the reference.
 
     Attributes:
-        key: its name in `zoo.bench.cost`.
+        key: its name in `zoo.cost.measure`.
         label: description with the unit.
         own: the generator's figure, in that unit.
         reference: the reference's figure.

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zoo.errors import CheckpointError, WeightsError
+from zoo.errors import CheckpointError
 from zoo.generators.base import Generator
 from zoo.losses import stand_ins
+from zoo.models.model import fill
 from zoo.models.runs import model_of_run
 from zoo.recipes.build import component_origins
 from zoo.recipes.schema import RunSpec
@@ -296,13 +297,8 @@ def _finished(job: _Job) -> Mapping[str, Any]:
 def _load_weights(prepared: Prepared, source: _Job) -> int:
     """Load weights of a run, its pretraining's or its own; return their step."""
     weights, step = source.directory.read_weights(source.hash)
-    try:
-        prepared.components.generator.load_state_dict(weights)
-    except RuntimeError as error:
-        first = " ".join(line.strip() for line in str(error).splitlines()[:2])
-        raise WeightsError(
-            f"{source.directory.weights} does not fit this recipe's generator: {first}"
-        ) from error
+    place = str(source.directory.weights)
+    fill(prepared.components.generator, weights, place=place, whose="this recipe's generator")
     return step
 
 

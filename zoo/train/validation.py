@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,6 @@ from torch import Tensor, nn
 from zoo.data.images import hash_file, read_image, read_size, to_rgb, write_png
 from zoo.data.panels import NAMES, enlarged, side_by_side
 from zoo.data.resize import crop_to_multiple, downscale, upscale
-from zoo.data.sources import HELD_OUT, open_source, validation_images
 from zoo.data.stream import to_float
 from zoo.errors import DataError, DivergedError, WeightsError
 from zoo.files import fitting_name
@@ -27,7 +27,6 @@ from zoo.generators.base import Generator
 from zoo.metrics.fidelity import PSNRY
 from zoo.metrics.perceptual import HaarPSI
 from zoo.metrics.protocol import quantize
-from zoo.recipes.schema import Data
 from zoo.runs.device import Execution
 from zoo.upscaling.tiles import Upscaler
 
@@ -155,7 +154,8 @@ class _Tiled:
 
     @cached_property
     def _upscaler(self) -> Upscaler:
-        return Upscaler(cast("Generator", self._generator), device=self._device, wanted=TILE)
+        generator = cast("Generator", copy.deepcopy(self._generator))
+        return Upscaler(generator, device=self._device, wanted=TILE)
 
     def __call__(self, rgb: Tensor) -> Tensor:
         """Return `(3, H, W)` for `(1, 3, h, w)`, on the CPU; all NaN if a pixel is not finite."""
@@ -171,17 +171,6 @@ class _Tiled:
         except WeightsError:  # of a network that diverged the caller tells
             return whole.fill_(torch.nan)
         return whole
-
-
-def held_out_images(data: Data, *, data_root: Path | None = None) -> tuple[Path, ...]:
-    """Return the validation images of a run: its source's own, or a named dataset's.
-
-    Raises:
-        DataError: if they do not exist.
-    """
-    if data.validation != HELD_OUT:
-        return validation_images(data.validation, data_root=data_root)
-    return open_source(data.source, data_root=data_root).validation_paths
 
 
 def unique_names(paths: Sequence[Path]) -> list[str]:

@@ -6,6 +6,7 @@ Networks of named models are cached between calls. Not here: files and folders
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 from collections import OrderedDict
@@ -136,7 +137,8 @@ def open_upscaler(
     """
     chosen = choose_device(device)
     if isinstance(model, Generator):
-        return Upscaler(model, device=chosen, tile=tile, bfloat16=bfloat16)
+        own = copy.deepcopy(model)  # the one given stays where it is, in the mode it is in
+        return Upscaler(own, device=chosen, tile=tile, bfloat16=bfloat16)
     found = model if isinstance(model, Model) else find_model(model)
     if found.sha256 is None and found.tensors:  # made in memory: nothing tells two of them apart
         return Upscaler(found.build(), device=chosen, tile=tile, bfloat16=bfloat16)

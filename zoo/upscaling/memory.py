@@ -1,6 +1,6 @@
 """How much memory a tile may take, which tiles follow, and how to tell that there was too little.
 
-Not here: the peak of one forward pass, which is measured in `zoo.bench.memory`.
+Not here: the peak of one forward pass, which is measured in `zoo.cost.memory`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from zoo.bench.memory import forward_peak_bytes
+from zoo.cost.memory import forward_peak_bytes
 from zoo.files import read_text
 from zoo.generators.base import Generator
 from zoo.runs.device import give_back_free_memory

@@ -11,7 +11,6 @@ choice of layout and precision (`zoo.upscaling.ways`).
 
 from __future__ import annotations
 
-import copy
 import gc
 import logging
 import math
@@ -71,7 +70,7 @@ class Upscaler:
     """A generator on its device, with the measurements of it.
 
     Args:
-        generator: copied; the original stays where it is, in the mode it is in.
+        generator: taken over: it is moved, laid out anew and put in evaluation mode.
         device: where to run.
         tile: longest side in pixels of the input that the network sees at once; 0 for the whole
             image in any case, None for what memory allows.
@@ -125,7 +124,7 @@ class Upscaler:
             tf32=False,
             num_workers=0,
         )
-        self._generator = copy.deepcopy(generator).eval()
+        self._generator = generator.eval()
         self._execution.place(self._generator)
         self._network: Callable[[Tensor], Tensor] = self._generator  # in the layout chosen
         self._is_coarse = way.bfloat16  # the picture at hand

@@ -84,7 +84,7 @@ class Choice:
     seconds_per_megapixel: Mapping[str, float] = field(default_factory=dict)
 
     def describe(self) -> str:
-        """Return the choice, its reason and what was measured in one line."""
+        """Return the choice, its reason and the measured times in one line."""
         times = " | ".join(f"{way} {time:.3g}" for way, time in self.seconds_per_megapixel.items())
         told = f"; seconds per megapixel of input: {times}" if times else ""
         return f"{self.way} ({self.reason}){told}"

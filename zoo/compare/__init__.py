@@ -1,0 +1,1 @@
+"""Judging records: tables, statistics, the verdicts on claims and factorials."""

@@ -1,0 +1,123 @@
+"""The body of `zoo.bench()`: score, and train first what is missing where that is asked for.
+
+Not here: scoring (`zoo.bench`), printing (`zoo.commands`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.bench.api import (
+    Request,
+    as_paths,
+    baseline_names,
+    checked_book,
+    chosen,
+    run_benchmark,
+    table_of,
+    targeted,
+)
+from zoo.bench.candidates import Failure, Upscaler
+from zoo.recipes.book import Book
+from zoo.runs.commands import source_options
+from zoo.sweep.engine import Settings, run_jobs
+from zoo.sweep.plan import PlannedRun, plan_runs, specs_of
+from zoo.train.observer import Observer
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def bench(
+    *targets: str | Path | Upscaler,
+    suite: str = "samples-x4",
+    profile: str | None = None,
+    seeds: int = 3,
+    generator: str | None = None,
+    data_root: str | Path | None = None,
+    run_root: str | Path = "runs",
+    records: str | Path | None = None,
+    device: str = "auto",
+    settings: Mapping[str, Any] | Sequence[str] = (),
+    metrics: str | Sequence[str] = (),
+    registry: Sequence[str | Path] = (),
+    plugins: Sequence[str | Path] = (),
+    train: bool = False,
+    observer: Observer | None = None,
+) -> DataFrame:
+    """Score runs, files of weights and callables; return a table with a row a dataset.
+
+    Args:
+        targets: recipes, run directories, models, files of weights, or callables as `Upscaler`.
+        suite: see `zoo.bench.api.Request`, as for those below.
+        profile: by default the device's.
+        seeds: how many seeds of each recipe.
+        generator: what files of weights are for, as a recipe writes it, such as `rrdb`.
+        data_root: see `Request`.
+        run_root: see `Request`.
+        records: see `Request`.
+        device: see `Request`.
+        settings: by path, such as `{"generator.num_blocks": 8}`; or a list of `"path=value"`.
+        metrics: the scores to return, such as `("psnr-y", "perceptual")`; by default the suite's.
+        registry: files of recipes beside the built-in ones.
+        plugins: Python files with components; they are executed.
+        train: whether to train first the runs that are missing, in a process of their own.
+        observer: hears of the progress of that training.
+
+    Returns:
+        As `zoo.compare.tables.summary`; `attrs["missing"]` lists the runs that are not there.
+
+    Raises:
+        ZooError: see `run_benchmark`; also if a recipe of the book is wrong.
+    """
+    book = checked_book(registry, plugins)
+    asked = targeted(book, targets, generator, source_options(registry, plugins, data_root))
+    places = as_paths(data_root=data_root, run_root=run_root, records=records)
+    how = chosen(profile, device, seeds, settings, metrics)
+    request = replace(asked, suite=suite, **places, **how)
+    if train:
+        request = with_trained(request, plan_missing(book, request), observer, plugins)
+    return table_of(run_benchmark(book, request), request.metrics)
+
+
+def plan_missing(book: Book, request: Request) -> list[PlannedRun]:
+    """Say for each run of a benchmark, in training order, whether it is there."""
+    fixed = baseline_names(book)
+    recipes = [name for name in request.recipes if name not in fixed]
+    specs = specs_of(book, recipes, request.profile, request.seeds, request.settings)
+    return plan_runs(specs, request.run_root)
+
+
+def with_trained(
+    request: Request,
+    planned: Sequence[PlannedRun],
+    observer: Observer | None = None,
+    plugins: Sequence[str | Path] = (),
+) -> Request:
+    """Train what is missing; return the request with the reasons why some runs could not be.
+
+    Args:
+        request: what is scored afterwards.
+        planned: its runs, see `plan_missing`.
+        observer: hears of progress, and what came of each run.
+        plugins: files that the recipes need.
+
+    Raises:
+        Interrupted: if Ctrl-C or a signal asked to stop; the state of the run at hand is saved, and
+            the same call resumes it.
+    """
+    specs = [run.spec for run in planned if run.is_needed]
+    files = tuple(Path(file) for file in plugins)
+    settings = Settings(request.run_root, request.data_root, request.device, files, request.sources)
+    observer, failures = observer or Observer(), {}
+    for number, outcome in enumerate(run_jobs(specs, settings, observer), start=1):
+        spec = outcome.spec
+        what = f"{number} of {len(specs)}: {spec.recipe} seed {spec.seed}"
+        observer.notice(f"{what} {outcome.status} {outcome.message}".rstrip())
+        if outcome.status != "finished":
+            diverged = outcome.status == "diverged"
+            failures[spec.recipe, spec.seed] = Failure(outcome.message, diverged)
+    return replace(request, failures=failures)
