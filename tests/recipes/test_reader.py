@@ -137,7 +137,7 @@ def test_files_that_are_missing_large_or_binary_are_refused(tmp_path: Path) -> N
         read_document(tmp_path)
     large = tmp_path / "large.yaml"
     large.write_bytes(b"#" * (MAX_BYTES + 1))
-    with pytest.raises(RecipeError, match="more than the 256,000"):
+    with pytest.raises(RecipeError, match="more than the limit of 256,000"):
         read_document(large)
     large.write_bytes(b"a: \xff\n")
     with pytest.raises(RecipeError, match="not UTF-8"):
