@@ -14,7 +14,7 @@ import zoo
 
 SCRIPT = """
 import doctest, sys, zoo
-from zoo.bench.api import bench
+from zoo.sweep.api import bench
 from zoo.train.api import train
 
 own = {"bench": bench, "train": train}
