@@ -166,4 +166,4 @@ def test_a_page_says_what_a_claim_and_a_factorial_left_out(tmp_path: Path, book:
     records = [changed, *read_records(tmp_path)[1:]]
     found = effects(matrix.cells, records, "psnr-y", profile=PROFILE, suite="samples-x4")
     assert found.num_seeds == whole.num_seeds - 1
-    assert any(f"{update['name']} (seed 0), which is not" in note for note in found.notes)
+    assert any(f"{update['name']} (seed 0), because it is not" in note for note in found.notes)

@@ -34,7 +34,7 @@ def test_names_are_kebab_case(name: str) -> None:
         ("exception", "hide Python's own"),
         ("test-net", "pytest would collect"),
         ("conftest", "pytest would collect"),
-        ("n" * (MAX_NAME + 1), f"at most {MAX_NAME}"),
+        ("n" * (MAX_NAME + 1), f"the limit is {MAX_NAME}"),
     ],
 )
 def test_names_that_python_or_pytest_would_trip_over_are_refused(name: str, why: str) -> None:
