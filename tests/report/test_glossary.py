@@ -49,7 +49,7 @@ def test_zero_is_said_to_be_right_where_it_is(page: Page, text: str) -> None:
     better = {heading.key: heading.better for heading in page.tables[-1].headings}
     assert better["hf_energy"] == "zero"
     assert set(better.values()) == {"higher", "lower", "zero"}
-    assert text.count(", 0 is right</span>") == len(page.tables)
+    assert text.count(", 0 is best</span>") == len(page.tables)
 
 
 @pytest.mark.parametrize(

@@ -353,8 +353,8 @@ def test_a_place_far_away(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_size_that_the_file_does_not_have(tmp_path: Path) -> None:
-    refused(tmp_path, b"\x80\x04\x8e" + (1 << 50).to_bytes(8, "little") + b"abc.", "no plain")
-    refused(tmp_path, b"\x80\x04\x95" + (1 << 62).to_bytes(8, "little") + b"N.", "no plain")
+    refused(tmp_path, b"\x80\x04\x8e" + (1 << 50).to_bytes(8, "little") + b"abc.", "not a plain")
+    refused(tmp_path, b"\x80\x04\x95" + (1 << 62).to_bytes(8, "little") + b"N.", "not a plain")
 
 
 # --- what would stay after the file is read

@@ -52,7 +52,7 @@ class MetricContract(Contract):
         require(ordered, f"`value_range` is {limits!r}, not (smallest, largest) or None")
         sided = isinstance(metric.min_side, int) and metric.min_side >= 1
         require(sided, f"`min_side` is {metric.min_side!r}")
-        direction = {True: "higher is better", False: "lower is better", None: "0 is right"}
+        direction = {True: "higher is better", False: "lower is better", None: "0 is best"}
         reach = "no bound known" if limits is None else f"{limits[0]:g} to {limits[1]:g}"
         unit = f" {metric.unit}" if metric.unit else ""
         self.measured = f"{direction[metric.higher_is_better]}, {reach}{unit}"
