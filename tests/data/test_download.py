@@ -121,7 +121,7 @@ def test_what_a_server_announces_must_fit_on_the_disk(
     server.files[NAME] = CONTENT
     free = len(CONTENT) - MIB
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, free))
-    with pytest.raises(MachineError, match="make room"):
+    with pytest.raises(MachineError, match="free some space"):
         get(server, tmp_path, num_bytes=None)
     assert names(tmp_path) == []
     (tmp_path / f"{NAME}.part").write_bytes(CONTENT[:MIB])
@@ -193,7 +193,7 @@ def test_offline_means_no_request(
 def test_disk_space_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 50, 50))
     check_disk(tmp_path / "not" / "yet", 50)
-    with pytest.raises(MachineError, match="make room"):
+    with pytest.raises(MachineError, match="free some space"):
         check_disk(tmp_path, 51)
 
 

@@ -241,7 +241,7 @@ def test_images_that_zoo_did_not_place_are_never_replaced(server: Any, tmp_path:
 
     shutil.rmtree(tmp_path / "Set14")
     (own / "mine-5.png").write_bytes(png(5))
-    with pytest.raises(DataError, match="holds 6 images that zoo did not put there"):
+    with pytest.raises(DataError, match="contains 6 images that zoo did not put there"):
         get_dataset(dataset, data_root=tmp_path)
     assert len(list_images(own)) == 6
 
@@ -253,7 +253,7 @@ def test_files_that_are_no_images_are_never_removed(
     own = tmp_path / "Toy_train/HR" / name
     own.parent.mkdir(parents=True)
     own.write_text("mine")
-    with pytest.raises(DataError, match="holds files that zoo did not put there"):
+    with pytest.raises(DataError, match="contains files that zoo did not put there"):
         get_dataset(dataset, data_root=tmp_path)
     assert own.read_text() == "mine"
     assert server.requests == []
@@ -262,7 +262,7 @@ def test_files_that_are_no_images_are_never_removed(
 def test_a_file_in_the_place_of_a_folder(dataset: Dataset, tmp_path: Path) -> None:
     (tmp_path / "Toy_train").mkdir()
     (tmp_path / "Toy_train/HR").write_text("mine")
-    with pytest.raises(DataError, match="holds files"):
+    with pytest.raises(DataError, match="contains files"):
         get_dataset(dataset, data_root=tmp_path)
 
 

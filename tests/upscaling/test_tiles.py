@@ -167,8 +167,8 @@ def test_tiles_are_halved_until_they_fit(
     assert tiling.side <= 80
     said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert [message.split(";")[1] for message in said] == [
-        " continuing with tiles of  112",
-        " continuing with tiles of  64",
+        " continuing with tiles of 112",
+        " continuing with tiles of 64",
     ]
     caplog.clear()
     run(upscaler, image)

@@ -424,7 +424,7 @@ def test_where_a_network_cannot_be_had(
     if expected is WeightsError:
         assert "zoo weights get tiny" in str(caught.value)
         assert "zoo weights add tiny FILE" in str(caught.value)
-    with pytest.raises(WeightsError, match="are not on this machine") as caught:
+    with pytest.raises(WeightsError, match="are not installed") as caught:
         store.load("tiny", fetch=False)
     assert "nothing came" not in str(caught.value)
 

@@ -189,5 +189,5 @@ def test_networks_without_a_repository(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(CATALOG, "nowhere", nowhere)
     assert nowhere.hub_id is None
     assert hub.cached(nowhere.hub_id) is None
-    with pytest.raises(WeightsError, match="no source of nowhere is known"):
+    with pytest.raises(WeightsError, match="zoo knows no source of nowhere"):
         store.load("nowhere")

@@ -204,7 +204,7 @@ def test_a_store_of_an_earlier_version(tmp_path: Path, alex: Path) -> None:
 
 
 def test_missing_weights_say_how_to_get_them() -> None:
-    told = "the linear weights of LPIPS v0.1, for VGG16 and AlexNet, are not on this machine"
+    told = "the linear weights of LPIPS v0.1, for VGG16 and AlexNet, are not installed"
     for group in ("", "vgg16", "alexnet"):
         with pytest.raises(WeightsError, match=f"{told}: run 'zoo weights get lpips'"):
             store.load_parameters("lpips", group)
@@ -307,7 +307,7 @@ def test_a_file_with_another_hash_is_refused(given: Path) -> None:
     with pytest.raises(IntegrityError, match="not the file that you want") as caught:
         require_sha256(given, "0" * 64)
     assert caught.value.exit_code == 4
-    with pytest.raises(WeightsError, match="no file"):
+    with pytest.raises(WeightsError, match="does not exist"):
         require_sha256(given.with_name("absent"), "0" * 64)
     with pytest.raises(IntegrityError, match="not the file that you want"):
         store.add("lpips", given, sha256="0" * 64)

@@ -67,7 +67,9 @@ class Net(torch.nn.Module):
 def test_an_object_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "net.pth"
     path.write_bytes(bytes_of(Net()))
-    with pytest.raises(WeightsError, match=rf"it names {__name__}\.Net, and a pickled object can"):
+    with pytest.raises(
+        WeightsError, match=rf"it refers to {__name__}\.Net, and a pickled object can"
+    ):
         read_data(path)
 
 

