@@ -26,6 +26,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
 LINK = re.compile(r"(?<=\]\()[^)\s#:]+(?=[)#])")
 DRAWING = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MENTION = re.compile(r"`(zoo(?:\.\w+)+)(?:\(\))?`")
 IMPORT = re.compile(r"^from (zoo\.[\w.]+) import ([\w, ]+)$", re.MULTILINE)
 FETCHED = re.compile(r'<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)="?(?:https?:)?//[^>]*>')
 
@@ -49,7 +50,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         _add(files, config, path)
     files.append(File.generated(config, "api.md", content=_public_names()))
     files.append(
-        File.generated(config, "api-modules.md", content=_names_imported_in(texts.values()))
+        File.generated(config, "api-modules.md", content=_names_in_modules(texts.values()))
     )
     return files
 
@@ -146,19 +147,40 @@ def _public_names() -> str:
     return "\n\n".join(parts)
 
 
-def _names_imported_in(texts: Iterable[str]) -> str:
-    """Return a page with each name that the documentation imports from a module of zoo."""
-    names = {
-        (module, name.strip())
-        for text in texts
-        for module, imported in IMPORT.findall(text)
-        for name in imported.split(",")
+def _names_in_modules(texts: Iterable[str]) -> str:
+    """Return a page with each name in a module of zoo that the documentation imports or mentions."""
+    package = griffe.load("zoo", search_paths=[REPOSITORY])
+    found = {
+        name for text in texts for mention in _mentions(text) for name in _names(package, mention)
     }
-    parts = ["# Names in modules", "The names that these pages import from modules of zoo."]
-    for module in sorted({module for module, _ in names}):
+    modules = sorted({name.rpartition(".")[0] for name in found})
+    parts = [
+        "# Names in modules",
+        "The names in modules of zoo that these pages import or mention.",
+    ]
+    for module in modules:
         parts.append(f"## `{module}`")
-        parts += [_entry(f"{module}.{each}", each, 3) for of, each in sorted(names) if of == module]
+        own = sorted(name for name in found if name.rpartition(".")[0] == module)
+        parts += [_entry(name, name.rpartition(".")[2], 3) for name in own]
     return "\n\n".join(parts)
+
+
+def _mentions(text: str) -> Iterator[str]:
+    """Yield the dotted names of zoo that a text imports, or has as code."""
+    for module, names in IMPORT.findall(text):
+        yield from (f"{module}.{name.strip()}" for name in names.split(","))
+    yield from MENTION.findall(text)
+
+
+def _names(package: griffe.Object | griffe.Alias, mention: str) -> list[str]:
+    """Return the function or class that is mentioned, or all that a mentioned module exports."""
+    try:
+        found = package[mention.removeprefix("zoo.")]
+    except KeyError:  # a group of entry points, a module of the past
+        return []
+    if found.is_module:
+        return [f"{mention}.{name}" for name in map(str, found.exports or ())]
+    return [mention] if mention.count(".") > 1 else []
 
 
 def _entry(identifier: str, heading: str, level: int) -> str:

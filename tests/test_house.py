@@ -1,4 +1,4 @@
-"""The house rules of DESIGN sections 2 and 10, read from the source itself."""
+"""The house rules, read from the source itself: layers, sizes, names, imports."""
 
 from __future__ import annotations
 

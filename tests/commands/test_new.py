@@ -79,11 +79,11 @@ def test_it_overwrites_nothing_unless_told_to(zoo: Zoo, here: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("MyNet", "is not kebab-case"),
-        ("torch", "a module 'torch' is installed already"),
-        ("json", "a module of Python itself"),
-        ("rrdb", "already taken by built-in"),
-        ("srgan", "already taken by"),
+        ("MyNet", "is not in kebab case"),
+        ("torch", "a module 'torch' is already installed"),
+        ("json", "Python has a module"),
+        ("rrdb", "already used by built-in"),
+        ("srgan", "already defined in"),
     ],
 )
 def test_a_name_that_does_not_do_is_an_error_and_writes_nothing(
@@ -103,9 +103,7 @@ def test_a_packages_module_may_be_called_as_another(zoo: Zoo, here: Path) -> Non
 def test_a_name_that_a_plugin_file_has_is_taken(zoo: Zoo, here: Path, plugin_file: Path) -> None:
     result = zoo("new", "generator", "plugged-net", "--plugin", plugin_file)
     assert result.exit_code == 2
-    assert (
-        f"'plugged-net' of plugged_net.py is already taken by file {plugin_file}" in result.stderr
-    )
+    assert f"'plugged-net' of plugged_net.py is already used by file {plugin_file}" in result.stderr
 
 
 def run_its_test(folder: Path, *options: str) -> str:

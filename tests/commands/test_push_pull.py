@@ -62,7 +62,7 @@ def test_a_run_is_exported_on_its_way(zoo: Zoo, hub: Hub, run_root: Path) -> Non
     result = zoo("push", "srresnet-nobn", NAME, "--run-root", run_root, "--private", "--json")
     assert result.exit_code == 0
     assert hub.repositories[NAME].private
-    assert "no licence is recorded" not in result.stdout
+    assert "the model has no licence" not in result.stdout
     files = hub.repositories[NAME].commits[-1][2]
     assert b"zoo train srresnet-nobn" in files["README.md"] or b"began" in files["README.md"]
     assert json.loads(result.stdout)["files"].keys() == files.keys() - {".gitattributes"}
@@ -116,7 +116,7 @@ def test_a_push_says_what_it_deletes(zoo: Zoo, hub: Hub, folder: Path) -> None:
     assert "README.md, records/old.json, which zoo did not put there" in refused.stderr
     sent = zoo("push", folder, NAME, "--force")
     assert sent.exit_code == 0
-    assert "no longer the model's: records/old.json" in sent.stderr
+    assert "the model no longer has them: records/old.json" in sent.stderr
 
 
 def test_a_model_that_is_not_here_is_told(zoo: Zoo) -> None:

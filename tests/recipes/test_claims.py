@@ -171,7 +171,9 @@ def test_the_sign_of_the_changed_side_may_be_asked_for_of_a_mean(write: Write) -
     text = "version: 1\nclaims:\n" + claim_of(contrast)
     text += "    changed_is: positive\n"
     assert load_book([write(text)]).claim("mine").changed_is == "positive"
-    assert "`changed_is` is about a mean" in found(write(text + "    statistic: image-spread\n"))[0]
+    assert (
+        "`changed_is` refers to a mean" in found(write(text + "    statistic: image-spread\n"))[0]
+    )
 
 
 def test_the_ground_truth_may_be_the_reference(write: Write) -> None:

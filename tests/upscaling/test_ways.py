@@ -154,7 +154,7 @@ def test_compilation_is_tried_where_there_are_hours_to_do(
     assert choose(Blur(), noise(64, 64), hours // 4).way == DEFAULT
     choice = choose(Blur(), noise(64, 64), hours)
     assert choice.way == (DEFAULT if fails else Way(compile=True))
-    assert ("torch.compile failed, it stays eager: no compiler" in caplog.text) is fails
+    assert ("torch.compile failed; continuing without it: no compiler" in caplog.text) is fails
 
 
 @pytest.mark.slow
@@ -170,7 +170,7 @@ def test_a_compiled_network_upscales_alike() -> None:
 def test_a_choice_is_told_in_words_and_as_data() -> None:
     choice = Choice(DEFAULT, "measured", "the default", {str(DEFAULT): 12.34})
     assert choice.describe() == (
-        "channels_last, float32, eager (the default); seconds a megapixel of input: "
+        "channels_last, float32, eager (the default); seconds per megapixel of input: "
         "channels_last, float32, eager 12.3"
     )
     assert choice.document()["way"] == "channels_last, float32, eager"

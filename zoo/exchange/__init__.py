@@ -1,1 +1,1 @@
-"""Models coming and going: files of other tools, exports, cards, and the Hugging Face hub."""
+"""Import and export of models: files of other tools, exports, cards, and the Hugging Face hub."""

@@ -1,8 +1,8 @@
-"""A foreign network tried on an image whose enlargement is known: does it enlarge at all?
+"""Tests an imported network on a smooth image: does it upscale at all?
 
-Weights that fit by name and shape may still be computed with wrongly: another range of values,
-another order of channels, a skip that left no trace in the file. On a smooth image every
-super-resolution network gives nearly what bicubic interpolation gives, so that shows.
+Weights that fit by name and shape may still be used wrongly: another range of values, another order
+of channels, a skip that is not visible in the file. On a smooth image, every super-resolution
+network gives nearly the same as bicubic interpolation, so such an error shows.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def smooth_image(side: int = SIDE) -> Tensor:
 
 @torch.no_grad()
 def try_generator(generator: Generator, origin: str) -> Trial:
-    """Enlarge a smooth image and compare it with the bicubic enlargement, borders left out.
+    """Enlarge a smooth image and compare it with the bicubic enlargement, borders excluded.
 
     Args:
         generator: in evaluation mode, on the CPU.
@@ -70,10 +70,10 @@ def try_generator(generator: Generator, origin: str) -> Trial:
     trial = _compare(actual, expected)
     if not trial.passed:
         raise WeightsError(
-            f"{origin} was read, but its network does not enlarge a smooth test image: its output "
-            f"correlates with the bicubic one by {trial.correlation:.3f} (at least "
-            f"{MIN_CORRELATION} is asked for) and differs from it by {trial.difference:.3g} (at "
-            f"most {MAX_DIFFERENCE}){_guess(actual, expected)}"
+            f"{origin} was read, but its network does not upscale a smooth test image: the "
+            f"correlation of its output with bicubic is {trial.correlation:.3f} (minimum "
+            f"{MIN_CORRELATION}), and their difference is {trial.difference:.3g} (maximum "
+            f"{MAX_DIFFERENCE}){_guess(actual, expected)}"
         )
     return trial
 
@@ -95,11 +95,14 @@ def _correlation(first: Tensor, second: Tensor) -> float:
 def _guess(actual: Tensor, expected: Tensor) -> str:
     """Name the usual reason where the numbers show it."""
     if not bool(actual.isfinite().all()):
-        return "; values are not finite"
+        return "; it has NaN or infinite values"
     if _compare(actual.flip(1), expected).passed:
         return "; its channels are in the order BGR, not RGB"
     if _compare(actual + expected, expected).passed:
-        return "; it is a residual: give --set interpolation_skip=true if the generator has it"
+        return (
+            "; it is a residual: use --set interpolation_skip=true if the generator has this "
+            "argument"
+        )
     slope, offset = _line(actual, expected)
     if _correlation(actual, expected) >= MIN_CORRELATION:
         if abs(slope - 2) < _RANGE_TOLERANCE and abs(offset + 1) < _RANGE_TOLERANCE:

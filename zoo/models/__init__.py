@@ -1,1 +1,1 @@
-"""Models: a generator with its weights and where they come from, as one file or one folder."""
+"""Models: a generator with its weights and their origin, as one file or one folder."""
