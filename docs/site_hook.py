@@ -1,4 +1,4 @@
-"""What MkDocs lacks: pages from outside docs/, an API reference, notebooks and drawings.
+"""What MkDocs lacks: pages from outside docs/, an API reference, notebooks and diagrams.
 
 Pages are written for GitHub: a link is relative to the file it is in. Here each link is followed to
 the file in the repository. A Markdown file or notebook becomes a page of the site, any other file a
@@ -25,7 +25,7 @@ from pymdownx.slugs import slugify
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
 LINK = re.compile(r"(?<=\]\()[^)\s#:]+(?=[)#])")
-DRAWING = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+DIAGRAM = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MENTION = re.compile(r"`(zoo(?:\.\w+)+)(?:\(\))?`")
 IMPORT = re.compile(r"^from (zoo\.[\w.]+) import ([\w, ]+)$", re.MULTILINE)
 FETCHED = re.compile(r'<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)="?(?:https?:)?//[^>]*>')
@@ -56,12 +56,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Let links lead to pages of the site, and draw what is written in Mermaid."""
+    """Let links lead to pages of the site, and draw diagrams written in Mermaid."""
     path = _path(page.file)
     for link, target in _links(markdown, path):
         uri = posixpath.relpath(_uri(target), posixpath.dirname(page.file.src_uri))
         markdown = re.sub(rf"(?<=\]\(){re.escape(link)}(?=[)#])", uri, markdown)
-    return DRAWING.sub(_drawing, markdown)
+    return DIAGRAM.sub(_diagram, markdown)
 
 
 def on_post_page(output: str, page: Page, **_: Any) -> str:
@@ -130,29 +130,33 @@ def _add(files: Files, config: MkDocsConfig, path: Path) -> None:
         files.append(File.generated(config, uri, abs_src_path=str(path)))
 
 
-def _drawing(found: re.Match[str]) -> str:
-    """Return a drawing in Mermaid as SVG, so that no reader's browser has to fetch Mermaid."""
+def _diagram(found: re.Match[str]) -> str:
+    """Return a Mermaid diagram as SVG, so that no reader's browser has to fetch Mermaid."""
     svg = mmdr.render(found[1]).svg()
-    return f'<div class="drawing">{svg}</div>'
+    return f'<div class="diagram">{svg}</div>'
 
 
 def _public_names() -> str:
     """Return a page with each name of `zoo.__all__`, documented where it is defined."""
-    package = griffe.load("zoo", search_paths=[REPOSITORY], submodules=False)
     parts = ["# Public names", "Import these from `zoo`; [a guide](python.md) shows them in use."]
-    for name in map(str, package.exports or ()):
-        target = getattr(package[name], "target_path", None)
-        if target is not None:  # all but __version__
-            parts.append(_entry(target, f"zoo.{name}", 2))
+    parts += [_entry(home, f"zoo.{name}", 2) for name, home in _homes().items()]
     return "\n\n".join(parts)
 
 
+def _homes() -> dict[str, str]:
+    """Return where each name of `zoo.__all__` is defined, all but the version."""
+    package = griffe.load("zoo", search_paths=[REPOSITORY], submodules=False)
+    names = [str(name) for name in package.exports or () if str(name) != "__version__"]
+    return {name: package[name].target_path for name in names}
+
+
 def _names_in_modules(texts: Iterable[str]) -> str:
-    """Return a page with each name in a module of zoo that the documentation imports or mentions."""
+    """Return a page with each name in a module of zoo that the pages import or mention."""
     package = griffe.load("zoo", search_paths=[REPOSITORY])
     found = {
         name for text in texts for mention in _mentions(text) for name in _names(package, mention)
     }
+    found -= set(_homes().values())
     modules = sorted({name.rpartition(".")[0] for name in found})
     parts = [
         "# Names in modules",

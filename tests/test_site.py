@@ -104,7 +104,7 @@ def test_a_page_that_loads_from_the_network_is_refused(hook: ModuleType, loads: 
 
 
 @pytest.mark.slow
-def test_the_site_has_every_public_name_drawing_and_output(site: Path) -> None:
+def test_the_site_has_every_public_name_diagram_and_output(site: Path) -> None:
     reference = (site / "api.html").read_text()
     names = set(zoo.__all__) - {"__version__"}
     headings = re.findall(
