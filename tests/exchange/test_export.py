@@ -151,7 +151,7 @@ def test_a_file_has_its_hash_and_its_card_beside_it(tmp_path: Path) -> None:
     assert names_in(tmp_path) == {"net.safetensors", "net.safetensors.sha256", "net.md"}
     assert done.card == tmp_path / "net.md"
     assert "--model net.safetensors" in done.card.read_text()
-    with pytest.raises(DataError, match=r"net\.safetensors, .*net\.md are there already"):
+    with pytest.raises(DataError, match=r"net\.safetensors, .*net\.md exist already"):
         export_file(make_model(), tmp_path / "net.safetensors", [])
 
 
