@@ -146,7 +146,7 @@ def test_options_and_counters_beside_the_weights_are_no_hindrance(zoo: Zoo, thei
     result = zoo("import", theirs, "--licence", "apache-2.0")
     assert result.exit_code == 0, result.stderr
     assert "ignored 2 counters of thop" in result.stderr
-    assert "left out: best, options" in result.stderr
+    assert "ignored: best, options" in result.stderr
 
 
 def test_what_is_no_checkpoint_ends_in_2_and_a_sentence(zoo: Zoo, tmp_path: Path) -> None:
