@@ -60,7 +60,7 @@ def test_nothing_is_overwritten_unasked(zoo: Zoo, theirs: Path) -> None:
     Path("x.safetensors").write_text("precious")
     refused = zoo("import", theirs, "-o", "x.safetensors")
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert "x.safetensors is there already" in refused.stderr
+    assert "x.safetensors exists already" in refused.stderr
     assert Path("x.safetensors").read_text() == "precious"
     assert zoo("import", theirs, "-o", "x.safetensors", "--force").exit_code == 0
     assert read_model(Path("x.safetensors")).details.origin == "imported"
@@ -92,8 +92,8 @@ def test_the_file_that_is_read_is_never_replaced(zoo: Zoo, theirs: Path) -> None
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("-o", "x.pth"), "x.pth: a model file ends in .safetensors"),
-        (("--scale", "2"), "those of x4, not x2"),
+        (("-o", "x.pth"), "x.pth: the name of a model file must end in .safetensors"),
+        (("--scale", "2"), "the shapes fit x4, not x2"),
         (("--key", "params"), "no weights under 'params'"),
         (("--set", "width"), "write NAME=VALUE"),
         (("--set", "widht=3"), "unknown parameter 'widht'"),
@@ -146,7 +146,7 @@ def test_options_and_counters_beside_the_weights_are_no_hindrance(zoo: Zoo, thei
     result = zoo("import", theirs, "--licence", "apache-2.0")
     assert result.exit_code == 0, result.stderr
     assert "ignored 2 counters of thop" in result.stderr
-    assert "left out: best, options" in result.stderr
+    assert "ignored: best, options" in result.stderr
 
 
 def test_what_is_no_checkpoint_ends_in_2_and_a_sentence(zoo: Zoo, tmp_path: Path) -> None:

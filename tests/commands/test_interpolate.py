@@ -70,7 +70,7 @@ def test_nothing_is_overwritten_unasked(zoo: Zoo) -> None:
     assert zoo(*command).exit_code == 0
     refused = zoo(*command)
     assert refused.exit_code == 2
-    assert "is there already" in refused.stderr
+    assert "exists already" in refused.stderr
     assert zoo(*command, "--force").exit_code == 0
 
 

@@ -70,7 +70,7 @@ def test_it_overwrites_nothing_unless_told_to(zoo: Zoo, here: Path) -> None:
     (here / "my_net.yaml").write_text("mine")
     refused = zoo("new", "generator", "my-net")
     assert refused.exit_code == 2
-    assert "my_net.yaml is there already" in refused.stderr
+    assert "my_net.yaml is already there" in refused.stderr
     assert [path.name for path in here.iterdir()] == ["my_net.yaml"]
     assert zoo("new", "generator", "my-net", "--force").exit_code == 0
     assert "my-net" in (here / "my_net.yaml").read_text()

@@ -41,7 +41,7 @@ def test_a_model_goes_to_the_hub_and_comes_back(zoo: Zoo, hub: Hub, folder: Path
     assert message == "First"
     fetched = zoo("pull", NAME)
     assert fetched.exit_code == 0
-    assert fetched.stdout == f"pulled: {NAME} at {commit[:12]}, to {store_path(NAME)}\n"
+    assert fetched.stdout == f"pulled: {NAME} at {commit[:12]}, into {store_path(NAME)}\n"
     assert f"zoo upscale photo.png --model {NAME}" in fetched.stderr
     assert ".gitattributes" in fetched.stderr
 
@@ -49,7 +49,7 @@ def test_a_model_goes_to_the_hub_and_comes_back(zoo: Zoo, hub: Hub, folder: Path
 def test_a_dry_run_asks_nobody(zoo: Zoo, hub: Hub, folder: Path) -> None:
     result = zoo("push", folder, NAME, "--dry-run")
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[-1] == "nothing was sent: --dry-run"
+    assert result.stdout.splitlines()[-1] == "--dry-run: nothing was sent"
     assert result.stdout.count("records/") == 2
     document = json.loads(zoo("push", folder, NAME, "--dry-run", "--json").stdout)
     size = (folder / "model.safetensors").stat().st_size
@@ -113,7 +113,7 @@ def test_a_push_says_what_it_deletes(zoo: Zoo, hub: Hub, folder: Path) -> None:
     hub.add(NAME, {"README.md": b"by hand", "records/old.json": b"{}"})
     refused = zoo("push", folder, NAME)
     assert refused.exit_code == 2
-    assert "README.md, records/old.json, which zoo did not put there" in refused.stderr
+    assert "README.md, records/old.json, which zoo did not upload" in refused.stderr
     sent = zoo("push", folder, NAME, "--force")
     assert sent.exit_code == 0
     assert "the model no longer has them: records/old.json" in sent.stderr

@@ -33,7 +33,7 @@ def test_trains_and_prints_where_everything_is(zoo: Zoo, tmp_path: Path) -> None
     lines = result.stdout.splitlines()
     assert lines[0].startswith("PSNR_Y ")
     assert f"run: {directory}" in lines
-    pictures = [line.rpartition(": ")[2] for line in lines if line.startswith("picture")]
+    pictures = [line.rpartition(": ")[2] for line in lines if line.startswith("sample image")]
     assert pictures
     assert all(Path(picture).is_file() for picture in pictures)
     assert "srresnet (content) begins; 12 steps in all" in result.stderr

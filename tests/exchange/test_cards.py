@@ -109,9 +109,13 @@ def test_records_that_are_not_the_models_are_not_used(record: Any) -> None:
     ("details", "record", "said"),
     [
         ({}, {}, "These are the scores of this file."),
-        ({"source": {WEIGHTS_SHA256: WEIGHTS}}, {}, "a copy of them."),
+        ({"source": {WEIGHTS_SHA256: WEIGHTS}}, {}, "the weights from which this file was copied."),
         ({"source": {WEIGHTS_SHA256: WEIGHTS}, "precision": "float16"}, {}, "rounded to float16"),
-        ({}, {"weights_sha256": digest("a run's own file")}, "a copy of them."),
+        (
+            {},
+            {"weights_sha256": digest("a run's own file")},
+            "the weights from which this file was copied.",
+        ),
         (
             {"origin": "imported", "training": None, "source": {"sha256": digest("RRDB.pth")}},
             {"kind": "weights", "weights_sha256": digest("RRDB.pth")},
@@ -184,7 +188,7 @@ def test_an_imported_model_is_not_said_to_be_ours() -> None:
     assert row(text, "file") == ["RRDB\\_ESRGAN\\_x4.pth"]
     assert "license" not in head_of(text)
     assert "datasets" not in head_of(text)
-    assert "unknown: the model has no licence" in text
+    assert "unknown: no licence is recorded" in text
 
 
 @pytest.mark.parametrize(

@@ -250,4 +250,4 @@ def test_what_lies_among_the_weights_is_left_out_and_said(tmp_path: Path) -> Non
     content = {**A, "psnr": np.float64(28.1), "epoch": 3, "args": argparse.Namespace(scale=4)}
     read = read_checkpoint(saved(tmp_path, content))
     assert read.tensors.keys() == {"w"}
-    assert read.notes == ("left out: args, epoch, psnr",)
+    assert read.notes == ("ignored: args, epoch, psnr",)

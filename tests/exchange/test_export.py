@@ -151,7 +151,7 @@ def test_a_file_has_its_hash_and_its_card_beside_it(tmp_path: Path) -> None:
     assert names_in(tmp_path) == {"net.safetensors", "net.safetensors.sha256", "net.md"}
     assert done.card == tmp_path / "net.md"
     assert "--model net.safetensors" in done.card.read_text()
-    with pytest.raises(DataError, match=r"net\.safetensors, .*net\.md are there already"):
+    with pytest.raises(DataError, match=r"net\.safetensors, .*net\.md exist already"):
         export_file(make_model(), tmp_path / "net.safetensors", [])
 
 
@@ -163,7 +163,7 @@ def test_a_file_leaves_the_records_of_its_folder_alone(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"net\.pth: a model file ends in"):
+    with pytest.raises(RecipeError, match=r"net\.pth: the name of a model file must end in"):
         export_file(make_model(), tmp_path / "net.pth", [])
 
 

@@ -68,7 +68,7 @@ NOT_A_NAME = "is not a valid name (kebab case: lower-case letters, digits, -)"
 EMPTY_LOSS = (
     "an empty mapping has no meaning here; write a weight such as 1, or null to remove the loss"
 )
-NOT_A_REGISTRY = "a registry is a mapping with `version: 1`, `recipes` and `profiles`"
+NOT_A_REGISTRY = "a registry must be a mapping with `version: 1`, `recipes` and `profiles`"
 
 
 @pytest.mark.parametrize(
