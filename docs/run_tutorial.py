@@ -20,7 +20,7 @@ def executed(folder: Path) -> nbformat.NotebookNode:
     Args:
         folder: where it runs and what it writes into.
     """
-    notebook = nbformat.read(TUTORIAL, as_version=4)
+    notebook: nbformat.NotebookNode = nbformat.read(TUTORIAL, as_version=4)
     where = {"metadata": {"path": str(folder)}}
     NotebookClient(notebook, timeout=600, record_timing=False, resources=where).execute()
     for cell in notebook.cells:

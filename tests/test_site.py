@@ -111,6 +111,8 @@ def test_the_site_has_every_public_name_diagram_and_output(site: Path) -> None:
         r'<h2 id="[\w.]+" class="doc doc-heading">(.*?)</h2>', reference, re.DOTALL
     )
     assert {found[1] for each in headings if (found := re.search(r"zoo\.(\w+)", each))} == names
+    assert reference.count("Examples:") >= len(names)
+    assert "Register the decorated generator class" in reference
     assert "<svg" in (site / "architecture.html").read_text()
     tutorial = (site / "tutorial.html").read_text()
     assert tutorial.count('src="data:image/png') == 3

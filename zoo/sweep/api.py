@@ -54,14 +54,14 @@ def bench(
 
     Args:
         targets: recipes, run directories, models, weights files, or callables as `Upscaler`.
-        suite: see `zoo.bench.api.Request`.
+        suite: name of a suite, see `zoo.list("suites")`, or the path of a YAML file.
         profile: by default the device's.
         seeds: number of seeds of each recipe.
         generator: generator of the weights files, written as in a recipe, such as `rrdb`.
-        data_root: see `Request`.
-        run_root: see `Request`.
-        records: see `Request`.
-        device: see `Request`.
+        data_root: folder of datasets; by default `$ZOO_DATA`, otherwise zoo's own.
+        run_root: folder of runs.
+        records: folder of records; by default the one in `run_root`.
+        device: `auto`, `cpu`, `cuda` or `cuda:<n>`.
         settings: such as `{"generator.num_blocks": 8}`, or a list of `"path=value"`.
         metrics: the scores to return, such as `("psnr-y", "perceptual")`; by default the suite's.
         registry: files of recipes, in addition to the built-in ones.
