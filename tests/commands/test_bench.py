@@ -337,7 +337,7 @@ def test_a_model_of_another_scale_than_the_suite_costs_its_row(
     result = bench(twice, model_file, "--json")
     assert result.exit_code == 3
     rows = rows_of(result)
-    assert "twice upscales x2, suite tiny is x4" in rows["twice"]["error"]
+    assert "twice upscales x2, but suite tiny is x4" in rows["twice"]["error"]
     assert rows["srresnet-smoke"]["psnr_y"]["mean"] > 0
 
 

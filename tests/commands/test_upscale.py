@@ -120,7 +120,7 @@ def test_the_precision_can_be_asked_for(zoo: Zoo, tmp_path: Path) -> None:
     source = picture(tmp_path / "a.png")
     for word, precision in (("--bf16", "bfloat16"), ("--no-bf16", "float32")):
         told = json.loads(zoo("upscale", source, word, "--force", "--json", *BICUBIC).stdout)
-        assert told["choice"]["source"] == "asked for"
+        assert told["choice"]["source"] == "set by user"
         assert told["images"][0]["way"] == f"channels_last, {precision}, eager"
 
 

@@ -180,7 +180,7 @@ def test_in_and_out_of_inference_mode(metric: type[Metric], noisy: Pair) -> None
 @pytest.mark.parametrize("metric", LEARNED)
 def test_without_weights_it_says_what_to_run(metric: type[Metric], noisy: Pair) -> None:
     reason = metric().unavailable()
-    assert reason == f"its weights are not installed: zoo weights get {NEEDED[metric]}"
+    assert reason == f"its weights are not on this machine: zoo weights get {NEEDED[metric]}"
     assert metric().provenance() == {"network": NEEDED[metric].split()[0]}
     with pytest.raises(WeightsError, match=f"{metric.label}: its .* get {NEEDED[metric]}"):
         metric()(*noisy, scale=4)
@@ -201,7 +201,7 @@ def test_lpips_asks_no_source(
     with pytest.raises(WeightsError, match="vgg16 are not installed"):
         store.load("vgg16", fetch=False)
     monkeypatch.setattr(LPIPS, "unavailable", lambda _: None)  # gone between check and use
-    with pytest.raises(WeightsError, match="not on this machine"):
+    with pytest.raises(WeightsError, match="not installed"):
         LPIPS()(*noisy, scale=4)
 
 

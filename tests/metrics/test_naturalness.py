@@ -446,7 +446,7 @@ def test_without_parameters_it_says_how_to_get_them() -> None:
     """The home of a test is empty."""
     reason = NIQE().unavailable()
     assert reason is not None
-    assert reason.startswith("its parameters are not installed: ")
+    assert reason.startswith("its parameters are not on this machine: ")
     assert reason.endswith(store.parameters_available("niqe")[1])
     assert NIQE().provenance() == {}
     with pytest.raises(WeightsError):

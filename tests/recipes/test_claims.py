@@ -73,7 +73,7 @@ claims:
     source: me
     contrast: {changed: srresnet-nobn, reference: srresnet, field: generator.norm}
     metric: cost.mac  #! unknown cost measure 'mac'; did you mean 'macs'? (known: parameters, macs,
-    statistic: image-spread  #! 'cost.mac' has one value a run, so no spread over images
+    statistic: image-spread  #! 'cost.mac' has one value for each run, so it has no spread over
     direction: higher
     smallest_effect: 0.05
   unknown-training:
@@ -87,7 +87,7 @@ claims:
     statement: it helps
     source: me
     contrast: {changed: srresnet-nobn, reference: srresnet, field: generator.norm}
-    metric: price.macs  #! 'price.macs' is no metric: write an image metric, cost.KEY or
+    metric: price.macs  #! 'price.macs' is not a metric: write an image metric, cost.KEY or
     direction: higher
     smallest_effect: 0.05
   same-recipe:

@@ -323,7 +323,7 @@ def test_a_feature_network_that_stands_in_is_said_when_the_run_starts(
 ) -> None:
     notes = Notes()
     train(make_spec("srgan", small_validation), make_options(observer=notes))
-    said = [notice for notice in notes.notices if "stands in" in notice]
+    said = [notice for notice in notes.notices if "replaces" in notice]
     assert said == ["srgan: efficientnet-lite0 (blocks.2) replaces vgg19"]
 
 

@@ -97,7 +97,7 @@ def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
 
 def test_two_inputs_with_one_output_are_an_error(photos: Path) -> None:
     (photos / "a.jpg").touch()
-    with pytest.raises(DataError, match=r"one output: out/a.png \(from photos/a.jpg\), out/a.png"):
+    with pytest.raises(DataError, match=r"same output: out/a.png \(from photos/a.jpg\), out/a.png"):
         targets(photos, output="out", form="png")
     assert len(targets(photos, output="out")) == 4
 

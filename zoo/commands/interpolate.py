@@ -88,10 +88,7 @@ def interpolate(
         return
     note(f"(1 - alpha) {one.details.name} + alpha {other.details.name}")
     if interpolation.trained_apart(one, other):
-        note(
-            "neither model was trained from the other, and they have no common origin: their mean "
-            "is probably noise"
-        )
+        note("the models have no training in common: their mean is probably noise")
     for path in filter(None, [*targets, picture]):
         print_text(f"written: {path}")
 

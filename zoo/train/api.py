@@ -51,6 +51,9 @@ def train(
         plugins: Python files with components; zoo executes them.
         observer: receives the events; by default, lines on stderr. `Observer()` prints nothing.
 
+    Returns:
+        The run: `.metrics` is a DataFrame, `.generator()` returns the trained network.
+
     Raises:
         ZooError: for an error that the caller can correct; before training if possible.
         Interrupted: if Ctrl-C or one of `zoo.signals.ENDING` stopped it; the state is saved.

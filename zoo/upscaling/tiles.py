@@ -112,9 +112,7 @@ class Upscaler:
         self.num_parameters = sum(parameter.numel() for parameter in trained)
         self._is_free = bfloat16 is None
         way = Way(bfloat16=bool(bfloat16))
-        self.choice = Choice(
-            way, "default" if bfloat16 is None else "from the command line", "not measured"
-        )
+        self.choice = Choice(way, "default" if bfloat16 is None else "set by user", "not measured")
         self.num_left = 1
         self._execution = Execution(
             device=self.device,

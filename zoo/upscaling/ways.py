@@ -73,13 +73,13 @@ class Choice:
 
     Attributes:
         way: what was chosen.
-        source: `default`: nothing was measured so far; `asked for`; `measured`.
+        source: `default`: nothing was measured so far; `set by user`; `measured`.
         reason: in words.
         seconds_per_megapixel: of the input, the median of each way that was measured.
     """
 
     way: Way
-    source: Literal["default", "from the command line", "measured"]
+    source: Literal["default", "set by user", "measured"]
     reason: str
     seconds_per_megapixel: Mapping[str, float] = field(default_factory=dict)
 
