@@ -5,7 +5,7 @@ DEMO := esrgan-wgangp
 # A process a core with one thread each: tests are many and small.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal
 
-.PHONY: demo report test test-all test-gpu check schema format clean
+.PHONY: demo report docs tutorial test test-all test-gpu check schema format clean
 
 demo: .venv/.installed
 	$(BIN)/zoo train $(DEMO) --profile demo
@@ -13,6 +13,14 @@ demo: .venv/.installed
 # One page from the records of `zoo bench`; opens from disk.
 report: .venv/.installed
 	$(BIN)/zoo report
+
+# The site, in build/site; to search it: python3 -m http.server --directory build/site
+docs: .venv/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# Run the tutorial and keep what it shows.
+tutorial: .venv/.installed-docs
+	$(BIN)/python docs/run_tutorial.py docs/tutorial.ipynb
 
 test: .venv/.installed-dev
 	$(PYTEST)
@@ -52,4 +60,8 @@ clean:
 
 .venv/.installed-dev: pyproject.toml | .venv/bin/pip
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e '.[dev]'
+	touch .venv/.installed $@
+
+.venv/.installed-docs: pyproject.toml | .venv/bin/pip
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e '.[docs]'
 	touch .venv/.installed $@

@@ -186,7 +186,7 @@ def table(rows: list[Row]) -> str:
         "`python -m benchmarks.architectures`.",
         "",
         (
-            "| architecture | network | generator | scale | parameters | size of an image | named | "
+            "| architecture | network | generator | scale | parameters | image size | named | "
             "difference | trains | seconds |"
         ),
         "|---|---|---|---:|---:|---|---|---:|---|---:|",

@@ -57,6 +57,14 @@ def few_threads() -> None:
 
 
 @pytest.fixture(autouse=True)
+def few_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time networks for three passes: no test but those of timing itself needs a good figure."""
+    cost = sys.modules.get("zoo.cost.measure")
+    if cost is not None:
+        monkeypatch.setattr(cost, "ENOUGH_SECONDS", 0.0)
+
+
+@pytest.fixture(autouse=True)
 def no_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuse connections to anywhere but this machine, unless the test is marked `network`."""
     if request.node.get_closest_marker("network"):

@@ -69,13 +69,13 @@ def test_a_crash_is_an_error_that_names_the_signal(tmp_path: Path, number: signa
 def test_an_end_without_an_answer_is_one_too(tmp_path: Path, code: str) -> None:
     path = tmp_path / "ends.py"
     path.write_text(code)
-    with pytest.raises(CrashError, match=r"its process ended with exit status [03]"):
+    with pytest.raises(CrashError, match=r"its process ended with exit code [03]"):
         call_apart("builtins:print", {}, [path])
 
 
 def test_a_killed_process_may_have_had_too_little_memory() -> None:
-    assert "short of memory" in ending(-signal.SIGKILL)
-    assert ending(2) == "with exit status 2"
+    assert "too little memory" in ending(-signal.SIGKILL)
+    assert ending(2) == "with exit code 2"
 
 
 def test_a_process_that_cannot_be_started_is_the_machines_fault(

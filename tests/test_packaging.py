@@ -29,7 +29,9 @@ def normalised(name: str) -> str:
 def declared() -> set[str]:
     """Return what users install, the extras that are not for developers among it."""
     extras = PROJECT["project"]["optional-dependencies"]
-    optional = [line for name, lines in extras.items() if name != "dev" for line in lines]
+    optional = [
+        line for name, lines in extras.items() if name not in ("dev", "docs") for line in lines
+    ]
     return {
         normalised(re.split(r"[<>=!~;\[ ]", line)[0])
         for line in [*PROJECT["project"]["dependencies"], *optional]

@@ -96,8 +96,8 @@ def test_a_change_that_fails_leaves_what_was_loaded(write: Write) -> None:
         ("\nraise SystemExit(3)\n", 12, "SystemExit: 3"),
         ("\nimport acme_not_installed\n", 12, "ModuleNotFoundError: No module named"),
         ("\n@register_generator('two')\nclass Two: pass\n", 12, "does not derive from Generator"),
-        ("\n@register_generator('Bad')\nclass Two(Net): pass\n", 12, "is not kebab-case"),
-        ("\n@register_generator('rrdb')\nclass Two(Net): pass\n", 12, "already taken by built-in"),
+        ("\n@register_generator('Bad')\nclass Two(Net): pass\n", 12, "is not in kebab case"),
+        ("\n@register_generator('rrdb')\nclass Two(Net): pass\n", 12, "already used by built-in"),
     ],
 )
 def test_a_file_that_fails_half_way_leaves_everything_as_it_was(
@@ -143,7 +143,7 @@ def test_a_name_of_another_file_is_taken(write: Write, tmp_path: Path) -> None:
     load_plugin_file(write(net("mine")))
     other = tmp_path / "other.py"
     other.write_text(net("mine"))
-    with pytest.raises(DuplicateNameError, match=r"of file .*other.py is already taken by file"):
+    with pytest.raises(DuplicateNameError, match=r"of file .*other.py is already used by file"):
         load_plugin_file(other)
 
 
@@ -239,9 +239,9 @@ def test_a_package_may_decorate_its_class_and_pass_it_on(answer: dict[str, Any])
         ("acme-missing", "AttributeError: module 'acme.nets' has no attribute 'Nothing'"),
         ("acme-gone", "ModuleNotFoundError: No module named 'acme_gone'"),
         ("acme-wrong", "does not derive from Generator"),
-        ("Bad_Name", "its name is not kebab-case"),
-        ("acme-nonsense", "'!!!' is not of the form module:Class"),
-        ("rrdb@acme.nets", "'rrdb' of package acme 1.2 is already taken by built-in"),
+        ("Bad_Name", "its name is not in kebab case"),
+        ("acme-nonsense", "'!!!' does not have the form module:Class"),
+        ("rrdb@acme.nets", "'rrdb' of package acme 1.2 is already used by built-in"),
     ],
 )
 def test_a_broken_plugin_is_listed_and_says_why(
@@ -405,10 +405,10 @@ def test_a_package_brings_recipes_and_profiles_without_being_imported(
     ("name", "cause"),
     [
         ("shards", "shards/registry.yaml:4: recipes.srresnet: recipe 'srresnet' is already "),
-        ("barren", "there is no registry.yaml in 'barren'"),
+        ("barren", "'barren' has no registry.yaml"),
         ("garbled", "garbled/registry.yaml:2: not YAML"),
         ("yonder", "recipe 'whole' is already defined in "),
-        ("lost", "there is no package 'lost_elsewhere'"),
+        ("lost", "the package 'lost_elsewhere' does not exist"),
         ("in", "'lost.inner' is not the name of a top-level package"),
     ],
 )
@@ -439,15 +439,17 @@ def test_nothing_of_packages_is_there_where_they_are_kept_out(site: Path) -> Non
 @pytest.mark.parametrize(
     ("origin", "remedy"),
     [
-        ("file /home/me/my net.py", "give that file with --plugin '/home/me/my net.py'"),
+        ("file /home/me/my net.py", "name this file with --plugin '/home/me/my net.py'"),
         ("package zoo-span 0.1", "install it: pip install zoo-span==0.1"),
-        ("session __main__", "put it into a file and give that with --plugin"),
+        ("session __main__", "put it into a file and name this with --plugin"),
     ],
 )
 def test_what_a_missing_plugin_was_is_said(origin: str, remedy: str) -> None:
     with pytest.raises(PluginError) as caught:
         require_registered("generators", "safmn", origin, "runs/safmn")
-    told = f"unknown generator 'safmn': runs/safmn was made with the one of {origin}, which is not"
+    told = (
+        f"unknown generator 'safmn': runs/safmn was made with the one from {origin}, which is not"
+    )
     assert str(caught.value).startswith(told)
     assert remedy in str(caught.value)
     require_registered("generators", "srresnet", origin, "runs/x")

@@ -168,7 +168,7 @@ def test_a_plugin_trains_resumes_is_benched_claimed_and_reported(place: Place) -
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not (run / "summary.json").exists(), "it was killed before its end"
-    assert "acme-gan (adversarial) goes on at step" in place.zoo(*train)
+    assert "acme-gan (adversarial) resumes at step" in place.zoo(*train)
     assert json.loads((run / "summary.json").read_text())["steps"] == 600
 
     suite = place.folder / "small.yaml"

@@ -60,7 +60,7 @@ def test_a_duplicate_is_refused_with_both_origins_and_changes_nothing() -> None:
     message = str(caught.value)
     assert "generator 'rrdb' of package" in message
     assert __name__ in message
-    assert "already taken by built-in (zoo.generators.rrdb:RRDBNet)" in message
+    assert "already used by built-in (zoo.generators.rrdb:RRDBNet)" in message
     assert GENERATORS.snapshot() == before
 
 
@@ -86,10 +86,10 @@ class Unfinished(Generator):
 @pytest.mark.parametrize(
     ("name", "component", "message"),
     [
-        ("Bad_Name", Doubler, "'Bad_Name' is not kebab-case"),
-        ("", Doubler, "is not kebab-case"),
-        ("a-", Doubler, "is not kebab-case"),
-        ("a\n", Doubler, "is not kebab-case"),
+        ("Bad_Name", Doubler, "'Bad_Name' is not in kebab case"),
+        ("", Doubler, "is not in kebab case"),
+        ("a-", Doubler, "is not in kebab case"),
+        ("a\n", Doubler, "is not in kebab case"),
         ("wrong", int, "does not derive from Generator"),
         ("wrong", "Doubler", "does not derive from Generator"),
         ("wrong", Positional, "parameter 'width' of Positional must be keyword-only"),

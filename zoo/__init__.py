@@ -1,8 +1,8 @@
 """A plugin-based benchmark and model zoo for single-image super-resolution GANs.
 
-The names here are what a plugin is written with, and what a script or notebook needs: `zoo.list`,
-`zoo.create`, `zoo.load`, `zoo.train`, `zoo.bench`, `zoo.upscale`. Each is imported when it is first
-used: `import zoo` alone imports neither torch nor any component.
+These names are all that a plugin, a script or a notebook needs: `zoo.list`, `zoo.create`,
+`zoo.load`, `zoo.train`, `zoo.bench`, `zoo.upscale`, and the base classes and decorators of
+components. Each is imported on first use: `import zoo` alone imports neither torch nor a component.
 """
 
 from __future__ import annotations
@@ -94,12 +94,12 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> builtins.list[str]:
-    """List the public names, those not yet imported among them."""
+    """List the public names, including those not yet imported."""
     return sorted({*globals(), *__all__})
 
 
 def _version() -> str:
-    """Return the installed version, or that of the checkout zoo is imported from."""
+    """Return the installed version, or that of the clone from which zoo is imported."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:

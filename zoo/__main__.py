@@ -1,4 +1,4 @@
-"""Lets `python -m zoo train ...` run; the same program as `zoo`."""
+"""Lets `python -m zoo train ...` run the same program as `zoo`."""
 
 from zoo.commands.app import main
 

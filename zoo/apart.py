@@ -1,9 +1,9 @@
-"""A function called in a process of its own: what crashes there costs that call alone.
+"""Calls a function in its own process, so that a crash affects this call only.
 
-`torch.export` and compilers end a process by a segmentation fault where an exception would do. The
-caller's side starts `python -m zoo.apart`, hands it one JSON document and takes one back; plugin
-files that the call needs are executed there again. Not here: what is called that way, and the
-process that trains one job after another (`zoo.sweep.worker`), which is started alike.
+`torch.export` and compilers may end a process with a segmentation fault instead of an exception.
+The caller starts `python -m zoo.apart`, sends it one JSON document and receives one. The other
+process executes the needed plugin files again. Not here: who uses this, and the process that
+trains one job after another (`zoo.sweep.worker`), which starts in the same way.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from zoo.plugins import load_plugin_file, plugin_file_of
 
 _HERE = "ZOO_APART"
 TORCH_CRASHED = (
-    "a crash inside torch, where an error would do. A network that assigns to its own weights in "
-    "`forward`, as one does that re-parameterises itself in evaluation, can crash torch: compute "
-    "with the merged weights as plain tensors, such as `F.conv2d(image, weight, bias)`"
+    "a crash inside torch instead of an error. A network that assigns to its own weights in "
+    "`forward`, for example one that re-parameterises itself in evaluation, can crash torch: "
+    "compute with the merged weights as plain tensors, such as `F.conv2d(image, weight, bias)`"
 )
-"""What is said where a tool of torch that reads code ended a process."""
+"""Message for a crash of a torch tool that reads code."""
 
 
 class CrashError(ZooError):
-    """A process ended before it had a result; the message says how: `by SIGSEGV`."""
+    """A process ended without a result; the message says how: `by SIGSEGV`."""
 
 
 def is_apart() -> bool:
-    """Tell whether this process was started for one call: it needs no further one."""
+    """Whether this process was started for one call, so that it needs no further process."""
     return _HERE in os.environ
 
 
 def start_module(module: str, **environment: str) -> subprocess.Popen[str]:
-    """Start `python -m MODULE` with pipes for its input and output, and our places of modules."""
+    """Start `python -m MODULE` with pipes for input and output, and this process's module path."""
     paths = os.pathsep.join(path for path in sys.path if path)
     return subprocess.Popen(  # noqa: S603  the module is one of zoo's
         [sys.executable, "-m", module],
@@ -61,22 +61,22 @@ def pipes(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
 
 
 def private_stdout() -> IO[str]:
-    """Return this process's stdout for results; what anything else prints goes to stderr."""
+    """Return this process's stdout for results; other output goes to stderr."""
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return out
 
 
 def ending(code: int) -> str:
-    """Say how a process ended: `by SIGSEGV`, `with exit status 3`."""
-    how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit status {code}"
-    return how + ("; the machine may be short of memory" if code == -signal.SIGKILL else "")
+    """Return how a process ended: `by SIGSEGV`, `with exit code 3`."""
+    how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+    return how + ("; the machine may have too little memory" if code == -signal.SIGKILL else "")
 
 
 def reference(component: type) -> str | None:
-    """Return `module:name` of a class that another process can import, None of any other.
+    """Return `module:name` of a class that another process can import; None for others.
 
-    A class of a script, a notebook or a function is in this process alone.
+    Classes of a script, a notebook or a function exist only in this process.
     """
     module = sys.modules.get(component.__module__)
     named = "<locals>" not in component.__qualname__ and component.__module__ != "__main__"
@@ -85,7 +85,7 @@ def reference(component: type) -> str | None:
 
 
 def found(target: str) -> Any:
-    """Return what `reference` means, imported."""
+    """Import and return the class of a `reference`."""
     module, _, path = target.partition(":")
     value: Any = importlib.import_module(module)
     for name in path.split("."):
@@ -94,16 +94,16 @@ def found(target: str) -> Any:
 
 
 def call_apart(target: str, arguments: Mapping[str, Any], plugins: Sequence[Path] = ()) -> Any:
-    """Call a function of zoo's in a new process and return what it returns.
+    """Call a function of zoo in a new process and return its result.
 
     Args:
         target: `module:function`.
         arguments: by name; JSON, as is the result.
-        plugins: files to execute there first.
+        plugins: files that the process executes first.
 
     Raises:
-        CrashError: if the process ends before it has a result.
-        ZooError: whatever of these the function raises, by its class and message.
+        CrashError: if the process ends without a result.
+        ZooError: any `ZooError` of the function, with its class and message.
         RuntimeError: if it raises anything else; its traceback is on stderr.
     """
     job = {"target": target, "arguments": arguments, "plugins": [str(path) for path in plugins]}
@@ -123,7 +123,7 @@ def call_apart(target: str, arguments: Mapping[str, Any], plugins: Sequence[Path
 
 
 def answer(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Do what `call_apart` asks for: `{"result": ...}`, or `{"error": class, "message": ...}`."""
+    """Do a job of `call_apart`; return `{"result": ...}`, or `{"error": class, "message": ...}`."""
     try:
         for path in job["plugins"]:
             load_plugin_file(path)
@@ -136,7 +136,7 @@ def answer(job: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Answer the one job on stdin."""
+    """Do the one job on stdin."""
     out = private_stdout()
     json.dump(answer(json.load(sys.stdin)), out)
     out.flush()

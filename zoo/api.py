@@ -1,4 +1,4 @@
-"""What `import zoo` offers beside training, scoring and upscaling: names, networks, weights."""
+"""Functions of `import zoo` besides training, scoring and upscaling: names, networks, weights."""
 
 from __future__ import annotations
 
@@ -30,16 +30,21 @@ KINDS = (*_BOOK, "suites", "models", *REGISTRIES)
 def list(  # noqa: A001  called as `zoo.list`
     kind: str = "generators", pattern: str = "*", *, registry: Sequence[str | Path] = ()
 ) -> builtins.list[str]:
-    """Return the names of a kind, sorted; nothing is imported to find plugins.
+    """Return the sorted names of a kind. Nothing is imported to find plugins.
 
     Args:
         kind: `recipes`, `profiles`, `claims`, `matrices`, `suites`, `models`, `generators`,
-            `discriminators`, `adversaries`, `losses` or `metrics`; the singular will do.
+            `discriminators`, `adversaries`, `losses` or `metrics`, or one of these in the singular.
         pattern: a glob, such as `"*esr*"`.
-        registry: files of recipes beside the built-in ones.
+        registry: files of recipes, in addition to the built-in ones.
 
     Raises:
         UnknownNameError: if there is no such kind.
+
+    Example:
+        >>> import zoo
+        >>> zoo.list("recipes", "rrdb*")
+        ['rrdb', 'rrdb-beta1', 'rrdb-bn']
     """
     return sorted(name for name in _names(_kind(kind), registry) if fnmatchcase(name, pattern))
 
@@ -63,17 +68,24 @@ def create(
 def create(name: str, *, kind: str = "generators", **arguments: Any) -> Component:
     """Build a component with fresh weights, as `timm.create_model` does; by default a generator.
 
-    Its initial weights come from torch's global random state (`torch.manual_seed`).
+    The initial weights come from torch's global random state (`torch.manual_seed`).
 
     Args:
-        name: see `zoo.list(kind)`.
-        kind: name of the kind; the singular will do.
-        arguments: of its constructor, checked by name and type (`zoo show generator rrdb`).
+        name: a name from `zoo.list(kind)`.
+        kind: name of the kind, in singular or plural.
+        arguments: constructor arguments, checked by name and type (`zoo show generator rrdb`).
 
     Raises:
         UnknownNameError: if there is no such kind or component.
-        RecipeError: if an argument is unknown or has a wrong value; all of them are told.
-        PluginError: if the plugin it comes from cannot be imported.
+        RecipeError: if arguments are unknown or have wrong values; the message lists all of them.
+        PluginError: if the component's plugin cannot be imported.
+
+    Example:
+        >>> import zoo
+        >>> generator = zoo.create("srresnet", scale=2, width=8, num_blocks=1)
+        >>> generator.scale
+        2
+        >>> critic = zoo.create("vgg", kind="discriminators", norm="layer")
     """
     folder = _kind(kind)
     if folder not in REGISTRIES:
@@ -93,17 +105,26 @@ def load(
     run_root: str | Path = "runs",
     plugins: Sequence[str | Path] = (),
 ) -> Generator:
-    """Return a trained generator: in evaluation mode, float32, on the CPU.
+    """Return a trained generator in evaluation mode, float32, on the CPU.
 
     Args:
         what: a run directory, a model file or folder, the name of a model (`zoo.list("models")`),
             a recipe with exactly one finished run, or a method without weights (`bicubic`). None
-            is the model that comes with zoo.
+            is the default model.
         run_root: folder of runs, for recipes.
-        plugins: Python files with components; they are executed.
+        plugins: Python files with components; zoo executes them.
 
     Raises:
         ZooError: see `zoo.models.find.find_model`.
+
+    Example:
+        >>> import torch
+        >>> import zoo
+        >>> generator = zoo.load()
+        >>> with torch.inference_mode():
+        ...     sr_image = generator(torch.rand(1, 3, 12, 10)).clamp(0, 1)
+        >>> sr_image.shape
+        torch.Size([1, 3, 48, 40])
     """
     for plugin in plugins:
         load_plugin_file(plugin)

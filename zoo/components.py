@@ -1,6 +1,6 @@
 """What the registries know of components: origin, health, parameters.
 
-Nothing is imported unless it is asked for: a listing reads metadata alone.
+Listings read metadata only; nothing is imported unless requested.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Component:
     """A registered component.
 
     Attributes:
-        name: what recipes call it.
-        summary: the first paragraph of its docstring, empty where that cannot be found unimported.
+        name: its name in recipes.
+        summary: first paragraph of its docstring; empty if it cannot be read without an import.
         origin: where it comes from.
-        problem: why it cannot be used, None where nothing is known.
+        problem: why it cannot be used; None if no problem is known.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """All that is shown of one component."""
+    """The complete description of one component."""
 
     kind: str
     name: str
@@ -79,10 +79,10 @@ def components(folder: str, *, check: bool = False) -> list[Component]:
 
 
 def describe(folder: str, name: str) -> Description:
-    """Describe one component; imports it.
+    """Describe one component. This imports it.
 
     Raises:
-        UnknownNameError: if there is none of that name.
+        UnknownNameError: if there is no component of that name.
         PluginError: if it cannot be imported.
     """
     registry = REGISTRIES[folder]
@@ -93,12 +93,12 @@ def describe(folder: str, name: str) -> Description:
 
 
 def folders_with(name: str) -> list[str]:
-    """Return the kinds, by their plural names, that have a component called `name`."""
+    """Return the plural names of the kinds that have a component called `name`."""
     return [folder for folder, registry in REGISTRIES.items() if name in registry.names()]
 
 
 def plural_kind(kind: str, known: tuple[str, ...]) -> str:
-    """Return the plural name of a kind given in either number.
+    """Return the plural name of a kind, given in singular or plural.
 
     Raises:
         UnknownNameError: if there is no such kind.
@@ -114,7 +114,7 @@ def _first_paragraph(doc: str | None) -> str:
 
 
 def _summary(entry: Entry[Any]) -> str:
-    """Return a component's summary; of one that is not imported it is read from its source."""
+    """Return a component's summary, read from the source if it is not imported."""
     if entry.component is not None:
         return _first_paragraph(inspect.getdoc(entry.component))
     target = entry.target.value if isinstance(entry.target, EntryPoint) else entry.target or ""
@@ -131,7 +131,7 @@ def _summary(entry: Entry[Any]) -> str:
 
 
 def _source(module: str) -> Path | None:
-    """Return the file of a module, importing neither it nor what is around it."""
+    """Return the file of a module without importing it or its package."""
     top, *rest = module.split(".")
     spec = importlib.util.find_spec(top) if top.isidentifier() else None  # imports nothing
     if spec is None:
@@ -168,7 +168,7 @@ def _parameter(parameter: inspect.Parameter) -> Parameter:
 
 
 def type_text(annotation: Any) -> str:
-    """Write a type as a user reads it: `PositiveInt` is `int > 0`, a choice its values."""
+    """Write a type for users: `PositiveInt` as `int > 0`, a choice as its values."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return " ".join([type_text(arguments[0]), *_bounds(annotation.__metadata__)])

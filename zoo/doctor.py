@@ -1,7 +1,7 @@
-"""What `zoo doctor` looks at: the machine, the installation, what training needs. No network.
+"""The checks of `zoo doctor`: the machine, the installation, and what training needs. No network.
 
-Each function looks at one thing and returns findings. A finding fails only where no training can
-run at all; whatever merely limits the choice is a warning.
+Each function checks one thing and returns findings. A finding fails only if no training can run at
+all; everything else is a warning.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _EXTRA = re.compile(r"([A-Za-z0-9._-]+).*;.*\bextra\s*==\s*['\"]([A-Za-z0-9._-]+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at, and how it is."""
+    """One checked thing and its state."""
 
     section: str
     name: str
@@ -45,11 +45,11 @@ class Finding:
 
 
 def examine(run_root: Path, registries: Sequence[Path] = ()) -> list[Finding]:
-    """Look at everything, in the order it is printed.
+    """Run all checks, in the order in which they are printed.
 
     Args:
-        run_root: folder where runs would be written.
-        registries: files of recipes beside the built-in ones.
+        run_root: folder for runs.
+        registries: files of recipes, in addition to the built-in ones.
     """
     return [
         *_versions(),
@@ -86,7 +86,7 @@ def _devices() -> Iterator[Finding]:
         )
         yield Finding("devices", "cuda", "warning", f"no CUDA GPU found ({build})")
     if torch.backends.mps.is_available():
-        yield Finding("devices", "mps", "warning", "an Apple GPU; zoo does not train on it")
+        yield Finding("devices", "mps", "warning", "an Apple GPU; zoo cannot train on it")
 
 
 def _folders(run_root: Path) -> Iterator[Finding]:
@@ -111,15 +111,18 @@ def _data() -> Iterator[Finding]:
         except ZooError as error:
             yield Finding("data", name, "warning", str(error))
         else:
-            counts = f"{len(source.training_paths)} + {len(source.validation_paths)} held out"
+            counts = (
+                f"{len(source.training_paths)} training images, {len(source.validation_paths)} "
+                "held out"
+            )
             yield Finding("data", name, "ok", f"{counts}; {source.description}")
 
 
 def _weights() -> Iterator[Finding]:
-    """Look at the weights, at what metrics and losses lack of them, and at how to get it all."""
+    """Check the weights, which weights metrics and losses lack, and the command that gets them."""
     held = {row.name: row for row in held_weights()}
     for row in held.values():
-        detail = row.origin if row.here else f"not here; {row.command}"
+        detail = row.origin if row.here else f"not installed; {row.command}"
         yield Finding("weights", row.name, "ok" if row.here else "warning", detail)
     needed: dict[str, None] = {}
     for section, needs in (("metrics", _needs(METRICS)), ("losses", _needs(LOSSES))):
@@ -133,11 +136,11 @@ def _weights() -> Iterator[Finding]:
             yield Finding(section, name, "warning" if lacking or unknown else "ok", detail)
     if needed:
         command = f"zoo weights get {' '.join(needed)}"
-        yield Finding("weights", "all that is lacking", "warning", command)
+        yield Finding("weights", "everything that is missing", "warning", command)
 
 
 def _needs(registry: Registry[Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield each component that needs weights, and which; a broken plugin is told elsewhere."""
+    """Yield each component that needs weights, with these weights; skip broken plugins."""
     for name in registry.names():
         try:
             needs: tuple[str, ...] = registry.get(name).needs
@@ -168,7 +171,7 @@ def _registry(extra: Sequence[Path]) -> Iterator[Finding]:
 
 def _plugins() -> Iterator[Finding]:
     if plugins_disabled():
-        yield Finding("plugins", "all", "warning", "kept out by ZOO_DISABLE_PLUGINS")
+        yield Finding("plugins", "all", "warning", "disabled by ZOO_DISABLE_PLUGINS")
     for package in checked_packages():
         name = f"recipes {package.name}"
         if package.error is None:
@@ -193,7 +196,7 @@ def _extras() -> Iterator[Finding]:
         installed = distribution("srgan-zoo")
     except PackageNotFoundError:
         yield Finding(
-            "extras", "all", "warning", "unknown: zoo runs from a checkout, not installed"
+            "extras", "all", "warning", "unknown: zoo runs from a clone and is not installed"
         )
         return
     for extra, packages in sorted(_optional_packages(installed).items()):
@@ -228,7 +231,7 @@ def _nearest_existing(folder: Path) -> Path:
 
 
 def _writable(folder: Path) -> bool:
-    """Tell by writing: permission bits say nothing of read-only mounts and quotas."""
+    """Test by writing, because permission bits do not show read-only mounts and quotas."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             return True

@@ -1,7 +1,8 @@
-"""Every error a user of zoo can cause, in one tree.
+"""All errors that a user of zoo can cause, in one tree.
 
-A `ZooError` says what is wrong, where, and what to do; the command line prints it as one paragraph
-and leaves with `exit_code`. Anything else that reaches a user is a bug and keeps its traceback.
+A `ZooError` says what is wrong, where, and what to do. The command line prints it as one paragraph
+and exits with `exit_code`. Any other exception that reaches a user is a bug and shows its
+traceback.
 """
 
 from __future__ import annotations
@@ -14,7 +15,16 @@ from typing import ClassVar
 
 
 class ZooError(Exception):
-    """Base of all errors that are the user's to mend."""
+    """Base of all errors that the user can correct.
+
+    Example:
+        >>> import zoo
+        >>> try:
+        ...     zoo.create("rrbd")
+        ... except zoo.ZooError as error:
+        ...     print(error)
+        unknown generator 'rrbd'; did you mean 'rrdb'? (see: zoo list generators)
+    """
 
     exit_code: ClassVar[int] = 2
 
@@ -39,7 +49,7 @@ class UnknownNameError(ZooError, LookupError):
 
 
 class DuplicateNameError(ZooError):
-    """A name is already taken; the message shows where both come from."""
+    """A name is already used; the message shows where both definitions are."""
 
 
 class PluginError(ZooError):
@@ -47,7 +57,7 @@ class PluginError(ZooError):
 
 
 class ShapeError(ZooError, ValueError):
-    """An image or tensor has a shape the component does not take."""
+    """An image or tensor has a shape that the component does not accept."""
 
 
 class DataError(ZooError):
@@ -55,9 +65,9 @@ class DataError(ZooError):
 
 
 class UnfitFileError(DataError, OSError):
-    """A path is no file, or one far larger than what is expected there.
+    """A path is not a regular file, or is much larger than expected.
 
-    It is an `OSError` too: who says in words what a file system refuses says this in the same way.
+    It is an `OSError` too, so code that explains errors of the file system explains it as well.
     """
 
     def __str__(self) -> str:
@@ -69,7 +79,7 @@ class WeightsError(ZooError):
 
 
 class IntegrityError(ZooError):
-    """Bytes are not the bytes they should be: a hash differs or a file is torn."""
+    """The bytes of a file are wrong: its hash differs, or it is incomplete."""
 
     exit_code: ClassVar[int] = 4
 
@@ -79,28 +89,28 @@ class CheckpointError(IntegrityError):
 
 
 class MachineError(ZooError):
-    """The machine lacks what was asked for: a device, disk space, a network."""
+    """The machine lacks something: a device, disk space, a network."""
 
     exit_code: ClassVar[int] = 5
 
 
 class DivergedError(ZooError):
-    """Training met a value that is not finite."""
+    """A value in training became NaN or infinite."""
 
     exit_code: ClassVar[int] = 1
 
 
 class Leaving(SystemExit):
-    """A signal ends the program: what `staying` lets pass."""
+    """A signal ends the program; `staying` lets it pass."""
 
 
 @contextmanager
 def staying() -> Iterator[None]:
-    """Turn a program's end that foreign code asks for, `sys.exit()`, into an error that is said.
+    """Turn a `sys.exit()` in foreign code into an error with a message.
 
     Raises:
-        PluginError: says where that was. Without it a program ended so would look like one that
-            did its work: the exit code is the foreign code's, 0 by default.
+        PluginError: with the place of the call. Otherwise the program would end with the exit code
+            of the foreign code, 0 by default, as if it had done its work.
     """
     try:
         yield
@@ -124,7 +134,7 @@ def plural(kind: str) -> str:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name closest to `name`, or None when nothing is close."""
+    """Return the known name closest to `name`, or None if none is close."""
     candidates = list(known)
     folded = {candidate.casefold().replace("_", "-"): candidate for candidate in candidates}
     close = difflib.get_close_matches(name.casefold().replace("_", "-"), folded, n=1, cutoff=0.6)

@@ -1,10 +1,8 @@
-"""Files that are whole or absent, and files that know when they are damaged.
+"""Files that are complete or absent, and files that detect damage.
 
-What a run keeps is written through here. A reader, after any kill or power cut, finds the old
-content or the new one.
-
-All that is read is opened here too: a pipe is never waited for, a device never read, and no file
-fills the memory.
+A run writes its files with this module. After any kill or power failure, a reader finds the old
+content or the new one. zoo also opens all files here: it never waits for a pipe, never reads a
+device, and no file fills the memory.
 """
 
 from __future__ import annotations
@@ -26,11 +24,11 @@ from zoo.errors import MachineError, UnfitFileError
 
 TEMPORARY = ".tmp"
 MAX_BYTES = 4 * 2**30
-"""Of any file: weights and checkpoints."""
+"""Limit of any file: weights and checkpoints."""
 MAX_TEXT_BYTES = 64 * 2**20
-"""Of a file that is read as text: records, provenance, plugins."""
+"""Limit of a text file: records, provenance, plugins."""
 MAX_LOG_BYTES = 2**30
-"""Of a log that grows with a run."""
+"""Limit of a log that grows with a run."""
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",
@@ -39,13 +37,13 @@ _KINDS = {
     stat.S_IFBLK: "a device",
 }
 SEAL: Final = "digest_sha256"
-"""Key under which a JSON document keeps the digest of the rest of itself."""
+"""Key of a JSON document's digest of the rest of itself."""
 _HEADER_BYTES = 8
 MAX_NAME_BYTES = 255
-"""Of a file's name, on every file system in common use."""
+"""Limit of a file name on every file system in common use."""
 _FULL = {
     errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
+    errno.EDQUOT: "the disk quota is exceeded",
     errno.EFBIG: "the file would exceed the size limit of this process",
 }
 _NAME_REFUSED = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
@@ -53,46 +51,46 @@ _NOT_SUPPORTED = (errno.EINVAL, errno.ENOTSUP)
 
 
 def require_file(path: Path, max_bytes: int = MAX_BYTES) -> None:
-    """Check that a path is a file of at most so many bytes, for a library that opens it by name.
+    """Check that a path is a regular file within a size limit, for a library that opens it by name.
 
     Raises:
         UnfitFileError: if it is a pipe, a device, a folder, or larger.
-        OSError: if it is not there or may not be looked at.
+        OSError: if it does not exist or cannot be accessed.
     """
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
-        raise _unfit(path, f"it is {kind}, not a file; put the file itself in its place")
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "not a regular file")
+        raise _unfit(path, f"it is {kind}, not a file; replace it by a regular file")
     if status.st_size > max_bytes:
         raise _unfit(
             path,
-            f"it has {status.st_size:,} bytes, more than the {max_bytes:,} that are read of such "
-            "a file; it is damaged or another file: put the right one in its place",
+            f"it has {status.st_size:,} bytes, more than the limit of {max_bytes:,} for such a "
+            "file; it is damaged or a different file: replace it by the right one",
         )
 
 
 def open_file(path: Path, max_bytes: int = MAX_BYTES) -> BufferedReader:
-    """Open a file of at most so many bytes for reading.
+    """Open a file within a size limit for reading.
 
     Raises:
         UnfitFileError: if it is a pipe, a device, a folder, or larger.
-        OSError: if it is not there or may not be read.
+        OSError: if it does not exist or cannot be read.
     """
     require_file(path, max_bytes)
     return open(path, "rb", opener=_without_waiting)
 
 
 def read_file(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
-    """Return the bytes of a file of at most so many; errors as of `open_file`."""
+    """Return the bytes of a file within a size limit; errors as in `open_file`."""
     with open_file(path, max_bytes) as file:
         content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
-        raise _unfit(path, f"it grows while it is read, past {max_bytes:,} bytes")
+        raise _unfit(path, f"it grew beyond {max_bytes:,} bytes while zoo read it")
     return content
 
 
 def read_text(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> str:
-    """Return the text of a file in UTF-8; errors as of `open_file`, and UnicodeDecodeError."""
+    """Return the UTF-8 text of a file; errors as in `open_file`, and UnicodeDecodeError."""
     return read_file(path, max_bytes).decode("utf-8")
 
 
@@ -100,8 +98,8 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
     """Write a file under a temporary name, flush it to disk and rename it.
 
     Raises:
-        MachineError: if the disk is full or the folder cannot be written; the file as it was
-            before is intact.
+        MachineError: if the disk is full or the folder is not writable; an existing file stays
+            intact.
     """
     # Opened by name rather than by tempfile, which would ignore the umask of a shared folder.
     temporary = path.with_name(f".{secrets.token_hex(8)}{TEMPORARY}")  # short, for long names
@@ -122,8 +120,8 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
 def fitting_name(stem: str, ending: str) -> str:
     """Return `stem` and `ending` as a file name of at most `MAX_NAME_BYTES`.
 
-    A longer one is cut before its ending, and gets eight digits of the whole name's sha256: two
-    names that begin alike stay two.
+    A longer name is cut before its ending and gets eight digits of the full name's sha256, so that
+    two names with the same start stay different.
     """
     whole = os.fsencode(f"{stem}{ending}")
     if len(whole) <= MAX_NAME_BYTES:
@@ -134,26 +132,26 @@ def fitting_name(stem: str, ending: str) -> str:
 
 
 def is_bad_name(error: BaseException) -> bool:
-    """Tell whether a file could not be written for its name alone: others in its folder can be."""
+    """Whether a file could not be written only because of its name."""
     cause = error.__cause__
     return isinstance(cause, OSError) and cause.errno in _NAME_REFUSED
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append a line to a text file, which is made if it is absent.
+    """Append a line to a text file; create it if necessary.
 
     Raises:
-        MachineError: if the disk is full or the file cannot be written.
+        MachineError: if the disk is full or the file is not writable.
     """
     with explaining_refusals(path, len(line)), path.open("a", encoding="utf-8") as file:
         file.write(f"{line}\n")
 
 
 def sync_file(path: Path) -> None:
-    """Wait until what was written to a file is on disk.
+    """Wait until a file's content is on disk.
 
     Raises:
-        MachineError: if it cannot be.
+        MachineError: if that fails.
     """
     with explaining_refusals(path), path.open("a") as file:
         os.fsync(file.fileno())
@@ -161,14 +159,14 @@ def sync_file(path: Path) -> None:
 
 @contextlib.contextmanager
 def explaining_refusals(path: Path, num_bytes: int = 0) -> Iterator[None]:
-    """Turn what the file system refuses while something is written into words.
+    """Turn errors of the file system while writing into messages.
 
     Args:
         path: the file or folder.
-        num_bytes: what it takes.
+        num_bytes: bytes needed.
 
     Raises:
-        MachineError: if the disk is full or the path cannot be written.
+        MachineError: if the disk is full or the path is not writable.
     """
     try:
         yield
@@ -177,39 +175,39 @@ def explaining_refusals(path: Path, num_bytes: int = 0) -> Iterator[None]:
 
 
 def from_home(path: str | os.PathLike[str]) -> Path:
-    """Return a path with its `~` replaced; as it is where nobody knows that home."""
+    """Return a path with `~` replaced; unchanged if that home is unknown."""
     return Path(os.path.expanduser(path))  # noqa: PTH111  pathlib's raises where there is none
 
 
 def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file's bytes, in hexadecimal; errors as of `open_file`."""
+    """Return the sha256 of a file in hexadecimal; errors as in `open_file`."""
     with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def print_of(path: Path) -> dict[str, Any] | None:
-    """Return size and sha256 of a file, None where there is none; errors as of `open_file`."""
+    """Return size and sha256 of a file, None if it does not exist; errors as in `open_file`."""
     if not path.exists():
         return None
     return {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
 
 
 def hash_path(path: Path) -> Path:
-    """Return where the sha256 of a file is kept, in the format of `sha256sum`."""
+    """Return the path of a file's sha256, in the format of `sha256sum`."""
     return path.with_name(fitting_name(path.name, ".sha256"))
 
 
 def write_hashed(path: Path, content: bytes | memoryview) -> str:
-    """Write a file and its sha256 beside it so that a kill between the two does no harm.
+    """Write a file and its `.sha256` so that a kill between the two does no harm.
 
-    While a file is replaced, its `.sha256` lists the hashes of both contents. Its folder is made
-    if need be.
+    While a file is replaced, its `.sha256` lists the hashes of both contents. The folder is created
+    if necessary.
 
     Returns:
         The sha256.
 
     Raises:
-        MachineError: if the disk is full or the folder cannot be made or written.
+        MachineError: if the disk is full or the folder is not writable.
     """
     digest = hashlib.sha256(content).hexdigest()
     line = f"{digest}  {path.name}\n".encode()
@@ -225,11 +223,11 @@ def write_hashed(path: Path, content: bytes | memoryview) -> str:
 
 
 def read_hashed(path: Path) -> bytes | None:
-    """Return a file's content if its sha256 is one recorded beside it, else None.
+    """Return a file's content if its sha256 is a recorded one, else None.
 
     Raises:
-        UnfitFileError: if one of the two is no file, or far too large.
-        MachineError: if one of the two may not be read: nobody knows whether it is damaged.
+        UnfitFileError: if one of the two is not a regular file, or much too large.
+        MachineError: if one of the two cannot be read, so that damage cannot be checked.
     """
     try:
         content = read_file(path, MAX_BYTES)
@@ -244,33 +242,34 @@ def read_hashed(path: Path) -> bytes | None:
 
 
 def seal_of(document: Mapping[str, Any]) -> str:
-    """Return the sha256 of a JSON document's canonical form, without the seal it may have.
+    """Return the sha256 of a JSON document's canonical form, without its seal.
 
-    It tells a change from the content that was written; it is no signature, and who can write the
-    file can write another seal.
+    It detects changes. It is not a signature: whoever can write the file can write another seal.
     """
     content = {key: value for key, value in document.items() if key != SEAL}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def sealed(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a JSON document with a digest of itself in it."""
+    """Return a JSON document with a digest of itself."""
     return {**document, SEAL: seal_of(document)}
 
 
 def broken_seal(document: Mapping[str, Any]) -> str:
-    """Say in words what is wrong with a document's digest of itself; empty where nothing is."""
+    """Return what is wrong with a document's digest of itself; empty if nothing is."""
     if SEAL not in document:
-        return "it has no digest of itself: an earlier version of zoo wrote it, or it was changed"
+        return (
+            "it has no digest of itself: an earlier version of zoo wrote it, or somebody changed it"
+        )
     if document[SEAL] != seal_of(document):
-        return "its digest is not that of its content: it was changed after it was written"
+        return "its digest does not match its content: it was changed after zoo wrote it"
     return ""
 
 
 def in_order(content: bytes) -> bytes:
-    """Return a safetensors file with its metadata sorted: equal tensors have equal bytes.
+    """Return a safetensors file with sorted metadata, so that equal tensors have equal bytes.
 
-    The library writes metadata in an order that differs from one process to the next.
+    The library writes metadata in an order that differs between processes.
     """
     length = int.from_bytes(content[:_HEADER_BYTES], "little")
     header = json.loads(content[_HEADER_BYTES:][:length])
@@ -282,13 +281,13 @@ def in_order(content: bytes) -> bytes:
 
 
 def sweep_temporary_files(folder: Path) -> None:
-    """Remove what killed processes left half-written below a folder."""
+    """Remove partial files that killed processes left below a folder."""
     for path in folder.rglob(f".*{TEMPORARY}"):
         path.unlink(missing_ok=True)
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Open a file as `open` does; one that became a pipe since it was looked at gives nothing."""
+    """Open a file as `open` does, but do not wait if it has become a pipe."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
@@ -297,7 +296,7 @@ def _unfit(path: Path, reason: str) -> UnfitFileError:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename last through a power cut."""
+    """Make a rename durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -314,6 +313,6 @@ def _describe(path: Path, num_bytes: int, error: OSError) -> str:
         return f"cannot write {path}: {error.strerror}"
     free = shutil.disk_usage(path.parent).free
     return (
-        f"cannot write {path}: {reason}; it needs {num_bytes:,} bytes, {free:,} are free. What was "
-        "saved before is intact: make room and run the same command again"
+        f"cannot write {path}: {reason}; it needs {num_bytes:,} bytes, {free:,} are free. "
+        "Everything saved before is intact: free some space and run the same command again"
     )

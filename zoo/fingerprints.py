@@ -1,8 +1,8 @@
-"""What code a component is made of, as a hash: a run of other code is another run.
+"""The code of a component as a hash: a run with other code is another run.
 
-Zoo's own components have no part in that: a run's provenance has zoo's version and git revision. A
-score is kept and served again, so it depends on the code of zoo's own that made it too
-(`scoring_hash`). Not here: how plugins are found and executed (`zoo.plugins`).
+zoo's own components are not hashed: a run's provenance has zoo's version and git revision. But
+scores are cached, so they also depend on zoo's own code that computed them (`scoring_hash`). Not
+here: how plugins are found and executed (`zoo.plugins`).
 """
 
 from __future__ import annotations
@@ -34,12 +34,11 @@ _HOME: Final = Path(__file__).parent
 
 
 def code_hash(component: type) -> str | None:
-    """Return the sha256 of the code a component is made of, None for one of zoo's own.
+    """Return the sha256 of a component's code; None for zoo's own components.
 
-    Of a plugin file it is the hash of the file as it was executed, with those of the modules beside
-    it that it imports; of a package, or a module that was imported, of all its Python files; of a
-    class of a script or a notebook, of the class and of all it uses that is defined there too.
-    Other things that are imported are not looked at.
+    For a plugin file: the hash of the executed file and of the modules in its folder that it
+    imports. For a package or an imported module: all its Python files. For a class of a script or
+    notebook: the class and everything it uses that is defined there. Other imports are ignored.
     """
     module = sys.modules.get(component.__module__)
     known: str | None = getattr(module, PLUGIN_HASH, None)
@@ -57,10 +56,10 @@ def code_hash(component: type) -> str | None:
 
 
 def scoring_hash(component: type) -> str:
-    """Return the sha256 of all code that a component computes with: its own, and zoo's below it.
+    """Return the sha256 of all code that computes a component's result, zoo's included.
 
-    Of zoo's own modules it is the code without comments, docstrings and layout. Followed are the
-    imports of generators, metrics and feature networks among each other.
+    For zoo's own modules: the code without comments, docstrings and layout, following imports
+    between generators, metrics and feature networks.
     """
     modules = {each.__module__: sys.modules.get(each.__module__) for each in component.__mro__}
     files = [
@@ -72,12 +71,12 @@ def scoring_hash(component: type) -> str:
 
 
 def own_code(*files: str) -> str:
-    """Return the sha256 of the code in files of zoo's own, by their paths below it."""
+    """Return the sha256 of the code in zoo's own files, given by relative paths."""
     return _sha256("".join(f"{name} {_code_of(_HOME / name)}" for name in files).encode())
 
 
 def is_of_session(component: type) -> bool:
-    """Tell whether a class was defined in a script or a notebook, not in a module of its own."""
+    """Whether a class was defined in a script or a notebook, not in its own module."""
     module = sys.modules.get(component.__module__)
     imported = module is not None and getattr(module, "__file__", None) is not None
     return component.__module__ == "__main__" or not imported
@@ -88,7 +87,7 @@ def _sha256(content: bytes) -> str:
 
 
 def _files(folders: Iterable[str], file: str | None) -> Iterator[tuple[str, bytes]]:
-    """Yield path and content of the Python files of a package's folders, else of a module."""
+    """Yield path and content of the Python files of a package's folders, or of a module."""
     places = [Path(folder) for folder in folders]
     for folder in places:
         for path in filter(Path.is_file, folder.rglob("*.py")):
@@ -98,7 +97,7 @@ def _files(folders: Iterable[str], file: str | None) -> Iterator[tuple[str, byte
 
 
 def _followed(path: Path) -> set[str]:
-    """Return the computing files of zoo's own that a file is or imports, also by way of others."""
+    """Return zoo's own computing files among a file and its direct and indirect imports."""
     found: set[str] = set()
     waiting = [path]
     while waiting:
@@ -112,7 +111,7 @@ def _followed(path: Path) -> set[str]:
 
 
 def _imported(path: Path) -> list[Path]:
-    """Return the files of zoo's own that a file imports from."""
+    """Return zoo's own files that a file imports."""
     found = []
     for node in ast.walk(_parsed(path)):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -123,9 +122,9 @@ def _imported(path: Path) -> list[Path]:
 
 
 def _beside(file: Path) -> set[str]:
-    """Return the hash of each module in a plugin file's folder that it imports, in the end.
+    """Return the hash of each module in a plugin file's folder that it imports, also indirectly.
 
-    Whether it was imported by now does not matter: a function may do that when it is called.
+    Modules that are not imported yet count too, because a function may import them later.
     """
     found: dict[str, str] = {}
     waiting = [file]
@@ -150,7 +149,7 @@ def _imported_names(path: Path) -> Iterator[str]:
 
 
 def _module_in(folder: Path, name: str) -> ModuleSpec | None:
-    """Return what an import of a name finds, where that lies in a folder; None where elsewhere."""
+    """Return the module in a folder that an import finds; None if it is elsewhere."""
     both = (folder / f"{name}.py", folder / name / "__init__.py")
     places = [place for place in both if place.is_file()]
     if name == OWN_PACKAGE or not places:
@@ -170,7 +169,7 @@ def _digest(content: bytes) -> bytes:
 
 @cache
 def _code_of(path: Path) -> str:
-    """Return the code in a file as Python reads it, without docstrings."""
+    """Return the syntax tree of a file without docstrings."""
     tree = ast.parse(read_file(path))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
@@ -181,7 +180,7 @@ def _code_of(path: Path) -> str:
 
 
 def _parsed(path: Path) -> ast.Module:
-    """Return a file's syntax tree, an empty one where it has none: it was changed or is no code."""
+    """Return a file's syntax tree; an empty one if it is not readable or not Python."""
     try:
         return _tree(path, path.stat().st_mtime_ns)
     except (OSError, SyntaxError, ValueError):
@@ -194,9 +193,9 @@ def _tree(path: Path, _changed: int) -> ast.Module:
 
 
 class _Session:
-    """Writes down code that has no file of its own, each class and function once.
+    """Writes down code that has no file, each class and function once.
 
-    It is written as the interpreter has it: the source of a class is not to be had everywhere.
+    It uses the interpreter's objects, because the source of a class is not always available.
     """
 
     def __init__(self, home: str) -> None:
@@ -204,7 +203,7 @@ class _Session:
         self._seen: set[int] = set()
 
     def text(self, value: Any) -> str:
-        """Return what a value is made of, in an order that is always the same."""
+        """Return the content of a value in a deterministic order."""
         if isinstance(value, _PLAIN):
             return repr(value)
         if isinstance(value, tuple | list):

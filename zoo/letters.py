@@ -1,7 +1,7 @@
-"""Letters on their way out: none that acts on what shows it, none that an encoding cannot write.
+"""Makes text safe to print: no control characters, nothing that an encoding cannot represent.
 
-Names and messages come from files of others. An escape code would colour a terminal or clear it; a
-mark that turns the direction of writing would turn the line around it, on a page too.
+Names and messages come from other people's files. An escape code could colour or clear a terminal;
+a character that changes the writing direction could reverse the rest of a line or page.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ import re
 import unicodedata
 
 UNSEEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
-"""Categories of Unicode that are not seen: controls, directions, private ones, half letters."""
+"""Unicode categories of invisible characters: controls, directions, private use, surrogates."""
 STAND_INS = "zoo-stand-ins"
-"""Name of the error handler that writes what an encoding has not by what it has."""
+"""Name of the error handler that replaces characters that an encoding lacks."""
 _SUSPECT = re.compile(r"[^\n\t\x20-\x7e]")
 _WRITTEN_AS = {"±": "+/-", "↑": "^", "↓": "v", "…": "..."}
 
 
 def visible(text: str) -> str:
-    r"""Return text with control, direction and other unseen characters written out, as `\x1b`.
+    r"""Return text with control, direction and other invisible characters written as `\x1b`.
 
-    Line ends and tabs stay as they are.
+    Line ends and tabs are kept.
     """
     return _SUSPECT.sub(_written_out, text)
 
 
 def on_one_line(text: str) -> str:
-    """Return text as `visible` does, a space in the place of each line end."""
+    """Return text as `visible` does, with spaces instead of line ends."""
     return visible(" ".join(text.splitlines()))
 
 
@@ -39,10 +39,10 @@ def _written_out(found: re.Match[str]) -> str:
 
 
 def _stand_in(error: UnicodeError) -> tuple[str, int]:
-    """Write letters that an encoding has not: a sign by its like in ASCII, another by its number.
+    """Replace characters that an encoding lacks by similar ASCII ones or by their number.
 
     Raises:
-        UnicodeError: the given one, if it is not one of writing.
+        UnicodeError: the given one, if it is not an encoding error.
     """
     if not isinstance(error, UnicodeEncodeError):
         raise error

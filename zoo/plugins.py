@@ -1,10 +1,10 @@
-"""Finding what lives outside this package: components and recipes of packages, and single files.
+"""Finds components and recipes outside this package: installed packages and single files.
 
-Installed packages announce components by entry points in the groups `zoo.generators`,
+Installed packages declare components as entry points in the groups `zoo.generators`,
 `zoo.discriminators`, `zoo.adversaries`, `zoo.losses` and `zoo.metrics`, and a file of recipes in
-the group `zoo.registries`. Their metadata is read; their code is not imported until a component is
-used. A file is executed only when it is named explicitly (`--plugin FILE`): a plugin is code you
-trust. Not here: what is in a file of recipes (`zoo.recipes.book`).
+the group `zoo.registries`. zoo reads their metadata and imports their code only when a component is
+used. It executes a file only if the user names it (`--plugin FILE`): load only code that you trust.
+Not here: the content of a file of recipes (`zoo.recipes.book`).
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ REGISTRY_FILE = "registry.yaml"
 
 @dataclass(frozen=True, slots=True)
 class PackageRegistry:
-    """The recipes that an installed package brings.
+    """The recipes of an installed package.
 
     Attributes:
-        name: what the package calls them.
+        name: name of the entry point.
         origin: the package.
-        file: its `registry.yaml`, None where it was not found.
-        error: why they cannot be used, None where nothing is known against them.
+        file: its `registry.yaml`, None if it was not found.
+        error: why they cannot be used, None if no problem is known.
     """
 
     name: str
@@ -49,24 +49,24 @@ class PackageRegistry:
 
 
 def plugins_disabled() -> bool:
-    """Tell whether `ZOO_DISABLE_PLUGINS=1` keeps installed plugins out."""
+    """Return whether `ZOO_DISABLE_PLUGINS=1` disables installed plugins."""
     return os.environ.get("ZOO_DISABLE_PLUGINS", "") not in ("", "0")
 
 
 def add_entry_points(registry: Registry[Any]) -> None:
-    """Register the entry points of a registry's group by metadata alone, importing nothing.
+    """Register the entry points of a registry's group from their metadata, importing nothing.
 
-    A name that is malformed or taken breaks that one plugin only: it is listed as broken.
+    A malformed or duplicate name breaks only its own plugin, which is listed as broken.
     """
     if plugins_disabled():
         return
     for entry_point in entry_points(group=registry.group):
         origin = Origin("package", _distribution(entry_point))
         if not NAME_PATTERN.match(entry_point.name):
-            registry.mark_broken(entry_point.name, origin, "its name is not kebab-case")
+            registry.mark_broken(entry_point.name, origin, "its name is not in kebab case")
             continue
         if not EntryPoint.pattern.match(entry_point.value):
-            cause = f"{entry_point.value!r} is not of the form module:Class"
+            cause = f"{entry_point.value!r} does not have the form module:Class"
             registry.mark_broken(entry_point.name, origin, cause)
             continue
         try:
@@ -90,12 +90,12 @@ def package_registries() -> list[PackageRegistry]:
 def load_plugin_file(path: str | Path) -> ModuleType:
     """Execute a plugin file so that its decorators register its components.
 
-    A file already loaded is executed again only where it has changed, and its components are
-    replaced by the new ones. When the file fails, every registry is left as it was.
+    A loaded file is executed again only if it has changed; its new components replace the old ones.
+    If the file fails, every registry stays as it was.
 
     Raises:
-        PluginError: if it is no file that can be read, or fails; the message has the line.
-        DuplicateNameError: if it takes a name that is already taken.
+        PluginError: if the file cannot be read, or fails; the message has the line.
+        DuplicateNameError: if it uses a name that is already used.
     """
     path = from_home(path).resolve()
     if not path.exists():
@@ -141,33 +141,36 @@ def plugin_file_of(component: type) -> Path | None:
 
 
 def require_registered(folder: str, name: str, origin: str | None, of: object) -> None:
-    """Refuse what was made with a plugin that is not here, and say which plugin that was.
+    """Raise an error if a component's plugin is not loaded, and name the plugin.
 
     Args:
         folder: key of `REGISTRIES`.
         name: of the component.
-        origin: where it came from then, as `str(Origin)`; None where nobody knows.
-        of: what was made with it; it begins the explanation.
+        origin: where it came from, as `str(Origin)`; None if it is unknown.
+        of: what was made with it; the start of the explanation.
 
     Raises:
-        PluginError: if nothing has that name here, and the origin is known.
+        PluginError: if the name is unknown here and the origin is known.
     """
     registry = REGISTRIES[folder]
     if origin is None or name in registry.names():
         return
     kind, _, where = origin.partition(" ")
     remedy = {
-        "file": f"give that file with --plugin {shlex.quote(where)}",
+        "file": f"name this file with --plugin {shlex.quote(where)}",
         "package": f"install it: pip install {shlex.quote(where.replace(' ', '=='))}",
-    }.get(kind, "a script or notebook defined it: put it into a file and give that with --plugin")
+    }.get(
+        kind,
+        "it was defined in a script or notebook: put it into a file and name this with --plugin",
+    )
     raise PluginError(
-        f"unknown {registry.kind} {name!r}: {of} was made with the one of {origin}, which is "
-        f"not loaded; {remedy}"
+        f"unknown {registry.kind} {name!r}: {of} was made with the one from {origin}, which is not "
+        f"loaded; {remedy}"
     )
 
 
 def _unload(name: str, earlier: ModuleType | None) -> None:
-    """Take a module away, or put the one back that was there before."""
+    """Remove a module, or restore the previous one of its name."""
     if earlier is None:
         del sys.modules[name]
     else:
@@ -184,14 +187,14 @@ def _package_registry(entry_point: EntryPoint) -> PackageRegistry:
         spec = importlib.util.find_spec(package)  # of a top-level package it imports nothing
     except (ImportError, ValueError) as problem:
         cause = f"{type(problem).__name__}: {problem}"
-        return PackageRegistry(name, origin, error=f"cannot look for {package!r}: {cause}")
+        return PackageRegistry(name, origin, error=f"cannot search for {package!r}: {cause}")
     if spec is None:
-        return PackageRegistry(name, origin, error=f"there is no package {package!r}")
+        return PackageRegistry(name, origin, error=f"the package {package!r} does not exist")
     files = [Path(folder) / REGISTRY_FILE for folder in spec.submodule_search_locations or ()]
     file = next((file for file in files if file.is_file()), None)
     if file is None:
-        where = files[0].parent if files else "which is a module, not a package"
-        error = f"there is no {REGISTRY_FILE} in {package!r} ({where})"
+        where = files[0].parent if files else "it is a module, not a package"
+        error = f"{package!r} has no {REGISTRY_FILE} ({where})"
         return PackageRegistry(name, origin, error=error)
     return PackageRegistry(name, origin, file)
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
-from zoo.errors import DuplicateNameError, Leaving, PluginError, UnknownNameError, ZooError
+from zoo.errors import DuplicateNameError, Leaving, PluginError, UnknownNameError, ZooError, plural
 from zoo.fingerprints import OWN_PACKAGE, PLUGIN_FILE, is_of_session
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Registry(Generic[T]):
         known = self._table().get(name)
         if known is not None and not _same_component(known, component):
             raise DuplicateNameError(
-                f"{self.kind} {name!r} of {origin} is already taken by {known.origin} "
+                f"{self.kind} {name!r} of {origin} is already used by {known.origin} "
                 f"({_place(known)}); register it under another name"
             )
         if known is None:
@@ -128,7 +128,7 @@ class Registry(Generic[T]):
         known = self._table().get(name)
         if known is not None:
             raise DuplicateNameError(
-                f"{self.kind} {name!r} of {origin} is already taken by {known.origin} "
+                f"{self.kind} {name!r} of {origin} is already used by {known.origin} "
                 f"({_place(known)})"
             )
         self._table()[name] = Entry(name, origin, target)
@@ -184,7 +184,7 @@ class Registry(Generic[T]):
         base = _import_target(self._base)
         if not NAME_PATTERN.match(name):
             raise PluginError(
-                f"{self.kind} name {name!r} is not kebab-case (lower-case letters, digits, '-')"
+                f"{self.kind} name {name!r} is not in kebab case (lower-case letters, digits, '-')"
             )
         if not (isinstance(component, type) and issubclass(component, base)):
             raise PluginError(
@@ -206,8 +206,8 @@ def constructor_parameters(component: Callable[..., object]) -> dict[str, inspec
         return dict(inspect.signature(component, eval_str=True).parameters)
     except Exception as error:  # an annotation may be any expression
         raise PluginError(
-            f"the annotations of {component!r} cannot be evaluated ({_one_line(error)}); recipes "
-            "are checked by them: import at run time what they name"
+            f"the annotations of {component!r} cannot be evaluated ({_one_line(error)}); zoo "
+            "checks recipes with them: import the annotated types at run time"
         ) from error
 
 
@@ -239,7 +239,7 @@ def _place(entry: Entry[Any]) -> str:
 
 
 def _same_component(entry: Entry[Any], component: type) -> bool:
-    """Tell whether an entry means this very class: its module is being imported, or again.
+    """Return whether an entry means this very class: its module is being imported, or again.
 
     An entry point may name its class by a package that only passes it on (`pkg:Net` for
     `pkg.nets:Net`).
@@ -261,14 +261,41 @@ def _check_constructor(kind: str, name: str, component: type) -> None:
         if parameter.name in RESERVED:
             raise PluginError(
                 f"{kind} {name!r}: a parameter of {component.__name__} cannot be called "
-                f"{parameter.name!r}: a recipe writes the component's own {parameter.name} there"
+                f"{parameter.name!r}, because recipes use this key for the {parameter.name} of the "
+                "component itself"
             )
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             continue
         raise PluginError(
             f"{kind} {name!r}: parameter {parameter.name!r} of {component.__name__} must be "
-            "keyword-only (put a '*' first, no *args or **kwargs): recipes are checked by name"
+            "keyword-only (put a '*' before it; no *args or **kwargs), because recipes use "
+            "parameter names"
         )
+
+
+_REGISTER = """Register the decorated {kind} class under a kebab-case name.
+
+Example:
+    >>> import zoo
+    >>> @zoo.register_{kind}("example-{kind}")
+    ... class Example(zoo.{base}):
+    ...     "My {kind}."
+    ...
+{methods}
+    >>> zoo.list("{plural}", "example-*")
+    ['example-{kind}']
+"""
+_METHODS = {
+    "generator": ("forward(self, lr_image)",),
+    "discriminator": ("forward(self, image)",),
+    "adversary": (
+        "discriminator_loss(self, discriminator, real, fake)",
+        "generator_loss(self, discriminator, real, fake)",
+    ),
+    "loss": ("forward(self, sr_image, hr_image)",),
+    "metric": ("__call__(self, sr_image, hr_image, *, scale)",),
+}
+"""The methods that the base class of each kind leaves to its subclasses."""
 
 
 def _decorator(registry: Registry[Any]) -> Callable[[str], Callable[[Any], Any]]:
@@ -279,7 +306,12 @@ def _decorator(registry: Registry[Any]) -> Callable[[str], Callable[[Any], Any]]
 
         return decorate
 
-    register.__doc__ = f"Register the decorated {registry.kind} class under a kebab-case name."
+    register.__doc__ = _REGISTER.format(
+        kind=registry.kind,
+        plural=plural(registry.kind),
+        base=registry.kind.capitalize(),
+        methods="\n".join(f"    ...     def {method}: ..." for method in _METHODS[registry.kind]),
+    )
     return register
 
 

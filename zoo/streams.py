@@ -63,7 +63,7 @@ def lasting_streams() -> Iterator[Outlet | None]:
     """While entered, `sys.stdout` and `sys.stderr` take everything and raise nothing.
 
     Yields:
-        Standard output; None where the program was started without one.
+        Standard output; None if the program was started without one.
     """
     before = sys.stdout, sys.stderr
     handlers = [_with_stand_ins(stream) for stream in before]

@@ -1,7 +1,7 @@
 """Plain text and tables of it: hostile names made inert, grids written in four formats.
 
-A grid is one table, its cells not yet escaped. Each format escapes what it is read by: a terminal,
-Markdown (GitHub's), LaTeX, a spreadsheet.
+A grid is one table with unescaped cells. Each format escapes for its reader: a terminal, GitHub
+Markdown, LaTeX, a spreadsheet.
 
 Not here: which rows and columns a table has (`zoo.compare.tables`), in which digits and with which
 marks its numbers are written (`zoo.compare.digits`).

@@ -143,7 +143,7 @@ def verify(sample: Sample, folder: Path) -> str:
     if code:
         _require_named(code, output, [4], sample)
         return NAMED
-    return _judged("2 images are well" in output)
+    return _judged("all 2 images are intact" in output)
 
 
 def bench_hr(sample: Sample, folder: Path) -> str:

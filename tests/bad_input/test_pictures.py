@@ -60,7 +60,7 @@ def test_pixels_are_those_of_a_plain_decode_or_the_error_has_the_name(
         ("bomb.tif", "more pixels than the limit of 64 million"),
         ("bomb.png", "more pixels than the limit of 64 million"),
         ("bomb-in-a-frame.gif", "more pixels than the limit"),
-        ("tile-bomb.tif", "tiles of 20000x20000 pixels in a picture of 16x16"),
+        ("tile-bomb.tif", "tiles of 20000x20000 pixels in an image of 16x16"),
         ("scan-bomb.jpg", "a JPEG of more than 100 scans"),
         ("32-bit.tif", "convert the file to 8 or 16 bits"),
         ("empty.webp", "the file is empty"),

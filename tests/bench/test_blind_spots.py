@@ -71,8 +71,8 @@ def test_copies_of_an_image_are_named(
     write_png(data / "Grey" / "HR" / "1.png", read_image(folder / "1.png"))  # in another dataset
     suite = open_suite(str(tiny_suite), data_root=data)
     said = [
-        "Colour/0 and Colour/again are copies of one image: it counts 2 times",
-        "Colour/1 and Grey/1 are copies of one image: it counts 2 times",
+        "Colour/0 and Colour/again are copies of one image, which counts 2 times",
+        "Colour/1 and Grey/1 are copies of one image, which counts 2 times",
     ]
     assert all(f"suite tiny: {one}" in caplog.text for one in said)
     record = scored(suite, tmp_path, BICUBIC)
@@ -147,7 +147,9 @@ def test_a_random_generator_is_named(
 ) -> None:
     record = scored(suite, tmp_path, network)
     assert record.error is None
-    assert "net is random: the same image came out up to" in notes(record)
+    assert "net is random: upscaling the same image twice gave a difference of up to" in notes(
+        record
+    )
     assert "net is random" in caplog.text
 
 

@@ -35,12 +35,12 @@ def test_a_summary_without_weights_is_no_finished_run(tmp_path: Path) -> None:
     spec = complete(resolve(load_book(), "srresnet", "smoke", seed=0)).spec
     finish_run(directory, begin_run(directory, spec))
     directory.weights.unlink()
-    with pytest.raises(DataError, match="is not finished; go on with: zoo train srresnet"):
+    with pytest.raises(DataError, match="is not finished; resume it with: zoo train srresnet"):
         run_candidate(directory.path)
 
 
 def test_a_folder_without_a_run_is_said(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds no run"):
+    with pytest.raises(DataError, match="is not a run directory"):
         run_candidate(tmp_path)
 
 

@@ -82,7 +82,7 @@ def test_a_record_says_that_lr_files_are_not_bicubic(
     record = scorer.score(callable_candidate("bicubic", Bicubic(scale=4), scale=4))
     colour, grey = read_record(write_record(tmp_path, record)).datasets
     assert colour.degradation == suite.datasets[0].degradation
-    assert "2 of 2 LR files are not their HR images made small" in str(colour.degradation)
+    assert "2 of 2 LR files are not their HR images downscaled" in str(colour.degradation)
     assert grey.degradation is None
 
 
@@ -149,7 +149,7 @@ def test_what_is_no_upscaled_image_is_named(make_scorer: MakeScorer) -> None:
     scorer = make_scorer()
     with pytest.raises(ShapeError, match=r"expected \(1, 3, 64, 64\), the generator returned"):
         scorer.score(callable_candidate("same", lambda image: image, scale=4))
-    with pytest.raises(RecipeError, match=r"upscales x2, suite tiny is x4"):
+    with pytest.raises(RecipeError, match=r"upscales x2, but suite tiny is x4"):
         scorer.score(callable_candidate("half", Bicubic(scale=2), scale=2))
 
 
@@ -218,7 +218,7 @@ def test_a_score_by_the_network_that_was_trained_against_is_marked(
     record = scorer.score(replace(plain, training=training))
     assert record.provenance["trained_against"] == {"lite1_distance": ["perceptual"]}
     assert any(
-        "says little of plain (loss perceptual): the loss compares by the same" in n
+        "is not informative for plain (loss perceptual), because their loss uses the same" in n
         for n in compare([record])[0].notes
     )
     assert scorer.score(plain).provenance["trained_against"] == {}

@@ -92,7 +92,7 @@ def test_a_damaged_line_of_its_log_costs_its_row(begin: Begin, tmp_path: Path) -
     file.write_bytes(b"\xff\xfe")
     (found,) = find(tmp_path, "srresnet", seeds=1).candidates
     assert found.error is not None
-    assert found.error.startswith(f"{file} is not what it was when the run ended")
+    assert found.error.startswith(f"{file} was changed after the run ended")
 
 
 def test_a_run_without_weights_is_not_finished(begin: Begin, tmp_path: Path) -> None:
@@ -149,5 +149,5 @@ def test_a_failure_says_nothing_of_stability_unless_it_diverged(tmp_path: Path) 
 
 
 def test_no_seeds_are_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="at least one"):
+    with pytest.raises(RecipeError, match="at least 1"):
         find(tmp_path, "srresnet", seeds=0)

@@ -180,14 +180,14 @@ def test_given_files_that_are_not_bicubic_are_said_or_refused(
     write_lr_files(root, work)
     suite = open_suite("mine.yaml", data_root=root)
     told = suite.datasets[0].degradation or ""
-    assert told.startswith("Mine: 2 of 2 LR files are not their HR images made small by MATLAB's")
+    assert told.startswith("Mine: 2 of 2 LR files are not their HR images downscaled with MATLAB's")
     assert re.search(r"largest difference \d+ levels, mean \d+\.\d\d; ", told)
     assert said in told
     assert suite.datasets[1].degradation is None
     write(MINE + "degradation: bicubic\n")
     refused = open_suite("mine.yaml", data_root=root).datasets[0]
     assert not refused
-    assert f"{told}. The suite expects bicubic ones: remove {root}/Mine/LR_bicubic/X4" in (
+    assert f"{told}. The suite expects bicubic LR files: remove {root}/Mine/LR_bicubic/X4" in (
         refused.skipped or ""
     )
 
@@ -231,7 +231,7 @@ def test_low_resolution_files_are_used_and_checked(write: Write, root: Path) -> 
         skipped = open_suite("mine.yaml", data_root=root).datasets[0].skipped
         assert skipped is not None
         assert "bx4.png" in skipped
-        assert "not of one image" in skipped
+        assert "not the same image" in skipped
 
 
 def test_an_absent_dataset_is_skipped_and_the_rest_goes_on(write: Write, root: Path) -> None:
@@ -239,11 +239,11 @@ def test_an_absent_dataset_is_skipped_and_the_rest_goes_on(write: Write, root: P
     suite = open_suite(write(), data_root=root)
     mine, other = suite.datasets
     assert len(mine) == 0
-    assert f"looked for {root / 'Mine/HR'}" in str(mine.skipped)
+    assert f"searched for {root / 'Mine/HR'}" in str(mine.skipped)
     assert (other.skipped, len(other)) == (None, 2)
     assert [picture.dataset for picture in suite.gallery] == ["Other"]
     shutil.rmtree(root / "Other")
-    with pytest.raises(DataError, match=r"can be used: Mine is .*; Other is"):
+    with pytest.raises(DataError, match=r"any of its datasets: Mine is .*; Other is"):
         open_suite("mine.yaml", data_root=root)
 
 
@@ -267,7 +267,7 @@ def test_images_beyond_the_memory_are_read_again(
     assert [image.hr_sha256 for image in other] == [hr for _, hr, _ in other.hashes]
     write_png(root / "Mine/HR/a.png", np.zeros((33, 46, 3), np.uint8))
     write_png(root / "Other/HR/d.png", np.zeros((24, 28), np.uint8))
-    with pytest.raises(IntegrityError, match="changed while it was being used"):
+    with pytest.raises(IntegrityError, match="changed while zoo was using it"):
         list(other)
 
 
@@ -282,9 +282,9 @@ def test_unknown_suites_and_files(write: Write, tmp_path: Path) -> None:
         read_suite("sample-x4")
     with pytest.raises(RecipeError, match="cannot read"):
         read_suite("absent.yaml")
-    with pytest.raises(RecipeError, match="'My Suite' is not kebab-case"):
+    with pytest.raises(RecipeError, match="'My Suite' is not in kebab case"):
         read_suite("./My Suite.yaml")
-    with pytest.raises(RecipeError, match="comes with zoo; rename yours"):
+    with pytest.raises(RecipeError, match="zoo already has a suite called"):
         read_suite(write(MINE, "samples-x4.yaml"))
     assert read_suite(str(suite_folder() / "samples-x4.yaml")).name == "samples-x4"
 
@@ -307,7 +307,7 @@ def test_names_are_checked_against_each_other(write: Write) -> None:
     )
     found = problems_of(write(text.replace("[4, 8,", "[4, 7,") + "metrics: [psnr-y, ssimy]\n"))
     assert [problem.split(" ", 1)[1] for problem in found] == [
-        "datasets.2: 'Mine' is named twice",
+        "datasets.2: 'Mine' appears twice",
         "gallery.0.crop: [4, 7, 12, 16] should be multiples of the scale, 4",
         "gallery.1.dataset: 'Othr' is not a dataset of this suite; did you mean 'Other'?",
         "metrics.1: unknown metric 'ssimy'; did you mean 'ssim-y'? (see: zoo list metrics)",
@@ -320,8 +320,8 @@ def test_names_are_checked_against_each_other(write: Write) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "a suite is a mapping"),
-        ("- 1", "a suite is a mapping"),
+        ("", "a suite must be a mapping"),
+        ("- 1", "a suite must be a mapping"),
         (MINE.replace("[Mine, Other]", "[../Mine]"), "is not the name of a dataset"),
         (MINE.replace("[Mine, Other]", "[]"), "datasets"),
         (MINE.replace("[Mine, Other]", "&x [Mine, *x]"), "anchors and aliases"),

@@ -131,7 +131,7 @@ def test_a_session_whose_time_is_up_says_so_and_goes_on_where_it_stopped(
     subprocess.run(["tar", "-C", elsewhere, "-xf", out / "resume.tar"], check=True)
     second = session(photographs, elsewhere, "--minutes", "0.7", *options)
     assert second.returncode == STOPPED
-    assert f"goes on at step {reached}" in (elsewhere / "logs" / f"{RECIPES[0]}.txt").read_text()
+    assert f"resumes at step {reached}" in (elsewhere / "logs" / f"{RECIPES[0]}.txt").read_text()
     assert latest_step(elsewhere / run / "checkpoints") > reached
 
 

@@ -99,9 +99,9 @@ def test_the_error_rates_of_the_statistics() -> None:
     counted = coverages("coverage", iter(varied))
     assert f"{low:.1f} to {high:.1f} %; counted over {found['simulations']} simulations" in text
     assert f"each they are {counted[0]:.1f} to {counted[1]:.1f} %" in text
-    assert f"The interval used here holds it in {low:.0f} to {high:.0f} %" in text
+    assert f"The interval used here contains it in {low:.0f} to {high:.0f} %" in text
     lowest, highest = coverages("expected", iter(still))
-    assert f"it is cautious: {lowest:.0f} to {highest:.0f} %" in text
+    assert f"it is conservative: {lowest:.0f} to {highest:.0f} %" in text
     skewed = [r for r in found["coverage"] if r["shape"] == "skewed" and r["seeds"] == 3]
     worst = min(100 * row["coverage"] for row in skewed)
     assert f"skewed and there are 3 seeds and many images, expect about {worst:.0f} %" in text

@@ -63,7 +63,7 @@ def test_what_was_run_and_where(records: list[Record], text: str) -> None:
     assert {record.target.seed for record in trained} == {0, 1, 2}
     assert "seeds 0, 1 and 2" in text
     (images,) = {sum(len(part.images) for part in record.datasets) for record in records}
-    assert f"{images} photographs of `samples-x4`" in text
+    assert f"{images} images of `samples-x4`" in text
     (torch,) = {record.provenance["versions"]["torch"].partition("+")[0] for record in records}
     (day,) = {record.provenance["created"][:10] for record in records}
     (machine,) = {record.provenance["machine"] for record in records}
@@ -94,7 +94,7 @@ def test_the_factorial(records: list[Record], text: str) -> None:
     told = (
         ("lpips-alex", "perceptual", 3, "lowers LPIPS-Alex ({}, interval {} to {})"),
         ("psnr-y", "perceptual", 2, "costs PSNR ({} dB, {} to {})"),
-        ("psnr-y", "adversary", 2, "vanilla adversary ({} dB, {} to {})"),
+        ("psnr-y", "adversary", 2, "vanilla adversary also costs PSNR ({} dB, {} to {})"),
     )
     for metric, factor, decimals, sentence in told:
         found = effects(matrix.cells, records, metric, profile="sweep", suite="samples-x4")
@@ -153,7 +153,7 @@ def test_the_effects(judged: list[ClaimResult], text: str) -> None:
     spread = found["wgangp-variation"]
     assert spread.effect is not None
     assert spread.effect.within(spread.smallest_effect)
-    assert f"does not depend on the adversary by {spread.smallest_effect} dB" in text
+    assert f"depends on the adversary by less than {spread.smallest_effect} dB" in text
     gradient = found["wgangp-gradient"]
     assert gradient.effect is not None
     assert f"({-gradient.effect.estimate:.2f} of its mean less, p = {gradient.p_value:.3f}" in text
@@ -169,7 +169,7 @@ def test_lpips_falls_with_an_adversary_and_goes_its_own_way(
         for record in records
         if record.target.pretraining_sha256 in scored and record.target.pretraining_sha256
     }
-    assert f"the {len(begun)} recipes and cells whose content recipe was scored" in text
+    assert f"for all {len(begun)} recipes and cells whose content recipe was scored" in text
     assert all(lpips[name] < lpips[content] for name, content in begun.items())
     assert f"Over the {len(lpips)} recipes and cells" in text
     names = list(lpips)

@@ -113,7 +113,7 @@ def test_memory_that_runs_out_is_no_bug(
     result = zoo("list")
     assert result.exit_code == 5
     assert result.stderr.startswith("Error: not enough memory (")
-    assert "take smaller batches" in result.stderr
+    assert "use smaller batches" in result.stderr
 
 
 @pytest.mark.parametrize("error", [KeyError, RuntimeError])

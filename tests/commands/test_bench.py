@@ -165,7 +165,7 @@ def test_the_self_test_does_not_depend_on_the_metrics_or_on_old_records(
 def test_a_record_says_whether_its_dataset_was_self_tested(bench: Bench, run_root: Path) -> None:
     bench("bicubic")
     (record,) = read_records(run_root / "records")
-    assert record.provenance["self_test"]["Tiny"].startswith("not tested: Tiny is no public")
+    assert record.provenance["self_test"]["Tiny"].startswith("not tested: Tiny is not a public")
     assert "cores" in record.provenance["machine"]
 
 
@@ -270,7 +270,7 @@ def test_claims_of_what_was_scored_are_judged(bench: Bench) -> None:
     [
         ((), "nothing to score"),
         (("srresnte",), "did you mean 'srresnet'"),
-        (("runs/nowhere",), "there is no such run directory or file of weights"),
+        (("runs/nowhere",), "there is no run directory or weights file of this name"),
         (("--all", "--json", "--csv"), "choose one of --json, --csv"),
         (("--matrix", "esrgan-over-srgn"), "did you mean 'esrgan-over-srgan'"),
         (("srresnet", "--suite", "samples-x5"), "unknown suite"),
@@ -341,7 +341,7 @@ def test_a_model_of_another_scale_than_the_suite_costs_its_row(
     result = bench(twice, model_file, "--json")
     assert result.exit_code == 3
     rows = rows_of(result)
-    assert "twice upscales x2, suite tiny is x4" in rows["twice"]["error"]
+    assert "twice upscales x2, but suite tiny is x4" in rows["twice"]["error"]
     assert rows["srresnet-smoke"]["psnr_y"]["mean"] > 0
 
 

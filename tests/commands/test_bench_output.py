@@ -45,7 +45,7 @@ def test_claims_say_over_how_many_they_were_corrected(capsys: pytest.CaptureFixt
     # seeds of the other side in another order, or nothing would vary
     sides += [record("srresnet", seed, 0.01 * seed) for seed in range(3)]
     out = printed(sides, capsys)
-    assert "claims, profile demo (p-values corrected for 1 tested together)" in out
+    assert "claims under profile demo (p-values corrected jointly; claims tested: 1)" in out
     assert "bn-removal-fidelity" in out
 
 
@@ -53,4 +53,4 @@ def test_a_file_named_like_a_recipe_decides_no_claim(capsys: pytest.CaptureFixtu
     target = Target(name="srresnet", kind="weights")
     sides = [record("srresnet-nobn", seed, 1.0) for seed in range(3)]
     out = printed([*sides, record("srresnet", 0, 0.0, target=target, training=None)], capsys)
-    assert "claims, profile" not in out
+    assert "claims under profile" not in out

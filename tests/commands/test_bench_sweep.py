@@ -137,7 +137,7 @@ def test_a_run_with_other_settings_is_left_and_said(
     assert "1 runs: 0 finished, 0 to train" in result.stderr
     assert "keep it and train under another --run-root" in result.stderr
     assert f"--seed 0 --data-root {data_root} --run-root {run_root}-2" in result.stderr
-    assert "--fresh " not in result.stderr.partition("runs are not there")[2].partition("#")[0]
+    assert "--fresh " not in result.stderr.partition("runs are missing")[2].partition("#")[0]
     assert (run_root / "srresnet/smoke/seed-0/summary.json").read_bytes() == before
     assert bench("srresnet", "--seeds", "1").exit_code == 0, "nobody asked for its training"
 
@@ -211,7 +211,7 @@ def test_a_stop_ends_with_its_own_status(bench: Bench, monkeypatch: pytest.Monke
     monkeypatch.setattr("zoo.sweep.estimate.Estimator", lambda _options: lambda _spec: [1.0])
     result = bench("edsr", "--seeds", "1", "--train")
     assert result.exit_code == 143
-    assert "saved; the same command goes on there" in result.stderr
+    assert "saved; run the same command again to resume" in result.stderr
     assert result.stdout == ""
 
 

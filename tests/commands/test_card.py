@@ -28,7 +28,7 @@ def test_a_card_is_printed_whole(zoo: Zoo, model_file: Path) -> None:
     assert result.exit_code == 0
     assert result.stdout.startswith("---\nlibrary_name: zoo\n")
     assert "zoo upscale photo.png -o upscaled --model net.safetensors" in result.stdout
-    assert "There is no record of this model's scores" in result.stdout
+    assert "There is no record of this model's scores, so its quality" in result.stdout
     assert ("many words " * 30).strip() in result.stdout.splitlines()  # not wrapped, not cut
 
 

@@ -14,7 +14,7 @@ from zoo.testing import GeneratorContract
 from zoo.testing.beside import COMPARED
 
 Zoo = Callable[..., Result]
-HEADING = "  speed and memory beside srresnet at its defaults, and the ratio:"
+HEADING = "  speed and memory, compared with srresnet at its defaults, and the ratio:"
 
 PARTS = """
 import torch
@@ -57,7 +57,9 @@ def test_of_a_file_every_component_is_checked(zoo: Zoo, parts: Callable[..., Pat
     result = zoo("check", path)
     lines = result.stdout.splitlines()
     titles = [line for line in lines if not line.startswith(" ")]
-    assert titles == [f"{kind} far (file {path}), with its defaults" for kind in ("loss", "metric")]
+    assert titles == [
+        f"{kind} far (file {path}), with default arguments" for kind in ("loss", "metric")
+    ]
     assert {line.split()[0] for line in lines if line.startswith(" ")} == {"ok"}
     assert result.exit_code == 0
     assert result.stderr.splitlines()[-1] == "15 checks: 0 failed, 0 skipped"
@@ -102,9 +104,9 @@ def test_a_name_is_looked_up_and_may_need_its_kind(zoo: Zoo, parts: Callable[...
     path = parts()
     several = zoo("check", "far", "--plugin", path)
     assert several.exit_code == 2
-    assert "'far' is the name of several components (loss, metric): say --kind" in several.stderr
+    assert "'far' is the name of several components (loss, metric): add --kind" in several.stderr
     assert zoo("check", "far", "--plugin", path, "--kind", "loss").exit_code == 0
-    assert zoo("check", "mse").stdout.startswith("loss mse (built-in), with its defaults")
+    assert zoo("check", "mse").stdout.startswith("loss mse (built-in), with default arguments")
     unknown = zoo("check", "mze")
     assert unknown.exit_code == 2
     assert "unknown component 'mze'; did you mean 'mse'?" in unknown.stderr
@@ -113,7 +115,10 @@ def test_a_name_is_looked_up_and_may_need_its_kind(zoo: Zoo, parts: Callable[...
 @pytest.mark.parametrize(
     ("code", "cause"),
     [
-        ("x = 1\n", "registers no component; decorate its class, such as @register_generator"),
+        (
+            "x = 1\n",
+            "registers no component; decorate its class, for example with @register_generator",
+        ),
         ("import acme_absent\n", "failed: ModuleNotFoundError: No module named 'acme_absent'"),
     ],
 )

@@ -44,13 +44,13 @@ def test_knows_the_images_that_papers_score_on(zoo: Zoo, root: Path) -> None:
     (row,) = (row for row in rows if row["name"] == "benchmark")
     assert (row["here"], row["images"]) == (True, 219)
     result = zoo("data", "verify", "benchmark", "--data-root", root)
-    assert (result.exit_code, result.stdout) == (0, "benchmark: 219 images are well\n")
+    assert (result.exit_code, result.stdout) == (0, "benchmark: all 219 images are intact\n")
 
 
 def test_get_says_no_size_where_none_is_known(zoo: Zoo, root: Path) -> None:
     result = zoo("data", "get", "benchmark", "--data-root", root)
     assert result.exit_code == 2
-    assert "papers score on; from https://" in result.stderr
+    assert "of most papers; from https://" in result.stderr
 
 
 def test_one_damaged_image_costs_its_own_line(zoo: Zoo, root: Path) -> None:
@@ -66,14 +66,14 @@ def test_one_damaged_image_costs_its_own_line(zoo: Zoo, root: Path) -> None:
     assert f"no (no images in {root}/None/HR" in zoo("data", "list", "--data-root", root).stdout
     result = zoo("data", "verify", "Tiny", "--data-root", root)
     assert result.exit_code == 4
-    assert "Tiny: 2 of 5 images are bad: " in result.stderr
+    assert "Tiny: 2 of 5 images are damaged: " in result.stderr
     assert "hole.png: it has 300,000,000,000 bytes" in result.stderr
     assert "text.png: not an image" in result.stderr
 
 
 def test_verifies_a_dataset(zoo: Zoo, root: Path) -> None:
     result = zoo("data", "verify", "Tiny", "--data-root", root)
-    assert (result.exit_code, result.stdout) == (0, "Tiny: 3 images are well\n")
+    assert (result.exit_code, result.stdout) == (0, "Tiny: all 3 images are intact\n")
 
 
 def test_a_damaged_image_is_an_integrity_error(zoo: Zoo, root: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_damaged_image_is_an_integrity_error(zoo: Zoo, root: Path) -> None:
     whole.write_bytes(whole.read_bytes()[:60])
     result = zoo("data", "verify", "Tiny", "--data-root", root)
     assert result.exit_code == 4
-    assert "1 of 3 images are bad" in result.stderr
+    assert "1 of 3 images are damaged" in result.stderr
     assert str(whole) in result.stderr
 
 

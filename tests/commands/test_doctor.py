@@ -116,6 +116,6 @@ def test_what_metrics_and_losses_lack_has_one_command(
     assert found["metrics", "lite1-distance"]["status"] == "ok"
     assert found["losses", "dists"]["detail"] == "lacks vgg16, dists"
     assert ("metrics", "psnr-y") not in found, "it needs no weights"
-    command = found["weights", "all that is lacking"]["detail"].split()
+    command = found["weights", "everything that is missing"]["detail"].split()
     assert command[:3] == ["zoo", "weights", "get"]
     assert set(command[3:]) == {"vgg19", "vgg16", "alexnet", "lpips", "dists", "niqe"}

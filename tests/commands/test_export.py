@@ -28,7 +28,7 @@ def test_a_run_becomes_a_folder_of_its_name(zoo: Zoo, run_root: Path) -> None:
         f"card: {folder / 'README.md'}",
     ]
     assert "the largest difference from the source is 0 of values" in result.stderr
-    assert "no record is of this model" in result.stderr
+    assert "there are no records of this model" in result.stderr
     details = read_model(folder / "model.safetensors").details
     assert (details.origin, details.licence) == ("trained", "MIT")
 
@@ -103,8 +103,8 @@ def test_damaged_weights_are_noticed(zoo: Zoo, run_root: Path) -> None:
     ("options", "message"),
     [
         (("-o", "net.pth"), ".safetensors or .onnx"),
-        (("-o", "net.onnx", "--format", "safetensors"), "leave one out"),
-        (("--records", "nowhere"), "no folder of records"),
+        (("-o", "net.onnx", "--format", "safetensors"), "omit one of them"),
+        (("--records", "nowhere"), "is not a folder of records"),
     ],
 )
 def test_wrong_options_are_told(

@@ -70,17 +70,17 @@ def test_nothing_is_overwritten_unasked(zoo: Zoo) -> None:
     assert zoo(*command).exit_code == 0
     refused = zoo(*command)
     assert refused.exit_code == 2
-    assert "is there already" in refused.stderr
+    assert "exists already" in refused.stderr
     assert zoo(*command, "--force").exit_code == 0
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--alpha", "1.5"), "alpha is 1.5; it goes from 0 (all A) to 1 (all B)"),
-        (("--alpha", "nan"), "alpha is nan; it goes from 0"),
-        (("--alpha", "some"), "--alpha 'some' is no number"),
-        (("--alpha", "0,1", "-o", "x.safetensors"), "one file, for 2 alphas"),
+        (("--alpha", "1.5"), "alpha is 1.5; it must be between 0 (only A) and 1 (only B)"),
+        (("--alpha", "nan"), "alpha is nan; it must be between 0"),
+        (("--alpha", "some"), "--alpha 'some' is not a number"),
+        (("--alpha", "0,1", "-o", "x.safetensors"), "one file, but there are 2 alphas"),
         (("--alpha", "0.5", "--sheet", "absent.png"), "absent.png"),
     ],
     ids=" ".join,

@@ -70,7 +70,7 @@ def test_it_overwrites_nothing_unless_told_to(zoo: Zoo, here: Path) -> None:
     (here / "my_net.yaml").write_text("mine")
     refused = zoo("new", "generator", "my-net")
     assert refused.exit_code == 2
-    assert "my_net.yaml is there already" in refused.stderr
+    assert "my_net.yaml is already there" in refused.stderr
     assert [path.name for path in here.iterdir()] == ["my_net.yaml"]
     assert zoo("new", "generator", "my-net", "--force").exit_code == 0
     assert "my-net" in (here / "my_net.yaml").read_text()
@@ -79,11 +79,11 @@ def test_it_overwrites_nothing_unless_told_to(zoo: Zoo, here: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("MyNet", "is not kebab-case"),
-        ("torch", "a module 'torch' is installed already"),
-        ("json", "a module of Python itself"),
-        ("rrdb", "already taken by built-in"),
-        ("srgan", "already taken by"),
+        ("MyNet", "is not in kebab case"),
+        ("torch", "a module 'torch' is already installed"),
+        ("json", "Python has a module"),
+        ("rrdb", "already used by built-in"),
+        ("srgan", "already defined in"),
     ],
 )
 def test_a_name_that_does_not_do_is_an_error_and_writes_nothing(
@@ -103,9 +103,7 @@ def test_a_packages_module_may_be_called_as_another(zoo: Zoo, here: Path) -> Non
 def test_a_name_that_a_plugin_file_has_is_taken(zoo: Zoo, here: Path, plugin_file: Path) -> None:
     result = zoo("new", "generator", "plugged-net", "--plugin", plugin_file)
     assert result.exit_code == 2
-    assert (
-        f"'plugged-net' of plugged_net.py is already taken by file {plugin_file}" in result.stderr
-    )
+    assert f"'plugged-net' of plugged_net.py is already used by file {plugin_file}" in result.stderr
 
 
 def run_its_test(folder: Path, *options: str) -> str:

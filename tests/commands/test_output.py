@@ -110,8 +110,8 @@ def test_progress_of_bytes_says_the_total(capsys: pytest.CaptureFixture[str]) ->
     with progress("fetching", of_bytes=True) as report:
         for megabytes in (300, 301, 600):
             report(megabytes * 10**6, 0)
-    told = "the server does not say of how many"
-    lines = [f"fetching: {size} MB, {told}" for size in ("300.0", "600.0")]
+    told = "of an unknown total"
+    lines = [f"fetching: {size} MB {told}" for size in ("300.0", "600.0")]
     assert capsys.readouterr().err.splitlines() == lines
 
 

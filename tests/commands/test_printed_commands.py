@@ -199,7 +199,7 @@ def test_the_command_of_a_claim_trains_its_recipes(
     assert result.exit_code == 0, result.stderr
     said = " ".join(result.stdout.split())
     assert "not enough data" in said
-    assert "left out of claims and factorials: plain-net losses.mse.weight=2" in said
+    assert "excluded from claims and factorials: plain-net losses.mse.weight=2" in said
     command = said.partition("no record of plain-net: ")[2].partition(".py")[0]
     assert command.startswith("zoo bench plain-net other-net --profile smoke --train")
     words = shlex.split(command + ".py")

@@ -41,7 +41,7 @@ def test_a_model_goes_to_the_hub_and_comes_back(zoo: Zoo, hub: Hub, folder: Path
     assert message == "First"
     fetched = zoo("pull", NAME)
     assert fetched.exit_code == 0
-    assert fetched.stdout == f"pulled: {NAME} at {commit[:12]}, to {store_path(NAME)}\n"
+    assert fetched.stdout == f"pulled: {NAME} at {commit[:12]}, into {store_path(NAME)}\n"
     assert f"zoo upscale photo.png --model {NAME}" in fetched.stderr
     assert ".gitattributes" in fetched.stderr
 
@@ -49,7 +49,7 @@ def test_a_model_goes_to_the_hub_and_comes_back(zoo: Zoo, hub: Hub, folder: Path
 def test_a_dry_run_asks_nobody(zoo: Zoo, hub: Hub, folder: Path) -> None:
     result = zoo("push", folder, NAME, "--dry-run")
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[-1] == "nothing was sent: --dry-run"
+    assert result.stdout.splitlines()[-1] == "--dry-run: nothing was sent"
     assert result.stdout.count("records/") == 2
     document = json.loads(zoo("push", folder, NAME, "--dry-run", "--json").stdout)
     size = (folder / "model.safetensors").stat().st_size
@@ -62,7 +62,7 @@ def test_a_run_is_exported_on_its_way(zoo: Zoo, hub: Hub, run_root: Path) -> Non
     result = zoo("push", "srresnet-nobn", NAME, "--run-root", run_root, "--private", "--json")
     assert result.exit_code == 0
     assert hub.repositories[NAME].private
-    assert "no licence is recorded" not in result.stdout
+    assert "the model has no licence" not in result.stdout
     files = hub.repositories[NAME].commits[-1][2]
     assert b"zoo train srresnet-nobn" in files["README.md"] or b"began" in files["README.md"]
     assert json.loads(result.stdout)["files"].keys() == files.keys() - {".gitattributes"}
@@ -113,10 +113,10 @@ def test_a_push_says_what_it_deletes(zoo: Zoo, hub: Hub, folder: Path) -> None:
     hub.add(NAME, {"README.md": b"by hand", "records/old.json": b"{}"})
     refused = zoo("push", folder, NAME)
     assert refused.exit_code == 2
-    assert "README.md, records/old.json, which zoo did not put there" in refused.stderr
+    assert "README.md, records/old.json, which zoo did not upload" in refused.stderr
     sent = zoo("push", folder, NAME, "--force")
     assert sent.exit_code == 0
-    assert "no longer the model's: records/old.json" in sent.stderr
+    assert "the model no longer has them: records/old.json" in sent.stderr
 
 
 def test_a_model_that_is_not_here_is_told(zoo: Zoo) -> None:

@@ -61,7 +61,7 @@ def test_a_suite_whose_images_are_not_here_costs_pictures_only(
         write_record(root, record.model_copy(update={"suite": "elsewhere-x4"}))
     done = zoo("report", "--records", root, "--suite", "elsewhere-x4", "--output", tmp_path)
     assert done.exit_code == 0
-    assert "galleries without ground truth" in done.stderr
+    assert "the gallery has no ground truth" in done.stderr
     assert (tmp_path / "index.html").is_file()
 
 

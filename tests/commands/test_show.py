@@ -117,7 +117,7 @@ def test_a_profile_has_its_values_and_their_lines(zoo: Zoo) -> None:
 def test_settings_of_a_component_are_refused(zoo: Zoo) -> None:
     result = zoo("show", "generator", "rrdb", "--set", "width=3")
     assert result.exit_code == 2
-    assert "apply to recipes only" in result.stderr
+    assert "apply only to recipes" in result.stderr
 
 
 def test_a_plugin_shows_its_file(zoo: Zoo, plugin_file: Path) -> None:

@@ -213,7 +213,7 @@ def test_an_address_space_too_small_for_torch_is_told(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 5, done.stderr
-    assert "Error: torch does not fit in the address space" in done.stderr
+    assert "Error: torch does not fit into the address space" in done.stderr
     assert "1,024 MiB" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -33,7 +33,7 @@ def test_trains_and_prints_where_everything_is(zoo: Zoo, tmp_path: Path) -> None
     lines = result.stdout.splitlines()
     assert lines[0].startswith("PSNR_Y ")
     assert f"run: {directory}" in lines
-    pictures = [line.rpartition(": ")[2] for line in lines if line.startswith("picture")]
+    pictures = [line.rpartition(": ")[2] for line in lines if line.startswith("sample image")]
     assert pictures
     assert all(Path(picture).is_file() for picture in pictures)
     assert "srresnet (content) begins; 12 steps in all" in result.stderr
@@ -54,8 +54,8 @@ def test_what_a_folder_has_and_how_many_images_are_used_is_said(zoo: Zoo, tmp_pa
             write_png(photos / folder / f"{number}.png", pixels)
     said = [
         f"{photos}/GT: 5 images taken",
-        f"{photos}/LQ: 5 left out: low-resolution by the folder's name",
-        "images: 4 to train on, 1 to validate on",
+        f"{photos}/LQ: 5 left out: low-resolution images, by the name of the folder",
+        "images: 4 for training, 1 for validation",
     ]
     command = (*SMOKE, "--data", photos, "--run-root", tmp_path)
     dry = zoo(*command, "--dry-run", "--json")
@@ -65,7 +65,7 @@ def test_what_a_folder_has_and_how_many_images_are_used_is_said(zoo: Zoo, tmp_pa
     assert (document["training_images"], document["validation_images"]) == (4, 1)
     same = zoo(*command, "--set", f"data.validation={photos}")
     assert same.exit_code == 2
-    assert "nothing is left to train on" in same.stderr
+    assert "no training images remain" in same.stderr
 
 
 @pytest.mark.slow
@@ -77,11 +77,11 @@ def test_a_damaged_store_is_not_trained_on(zoo: Zoo, tmp_path: Path, private_hom
     data[::7] = bytes(len(data[::7]))
     store.write_bytes(data)
     result = zoo(*SMOKE, "--run-root", tmp_path / "again", "--json")
-    assert "hr.bin are not those that were stored; building it again" in result.stderr
+    assert "hr.bin differ from the stored ones; zoo builds it again" in result.stderr
     again = json.loads(result.stdout)
     assert again["summary"]["psnr_y_images"] == whole["summary"]["psnr_y_images"]
     quiet = zoo(*SMOKE, "--run-root", tmp_path / "third", "--json")
-    assert "building it again" not in quiet.stderr
+    assert "zoo builds it again" not in quiet.stderr
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_ctrl_c_exits_130_with_the_way_on(
     assert len(asked) == 1
     assert result.exit_code == 130
     assert result.stdout == ""
-    assert "stopped by SIGINT at step 7, saved; go on with: zoo train srresnet" in result.stderr
+    assert "stopped by SIGINT at step 7, saved; resume with: zoo train srresnet" in result.stderr
 
 
 def test_the_way_on_does_not_start_over() -> None:
@@ -161,7 +161,7 @@ def test_a_dry_run_is_printed_a_row_a_stage(
     result = zoo("train", "srresnet", "--profile", "smoke", "--dry-run", "--device", "cpu")
     assert result.exit_code == 0, result.stderr
     assert "srresnet" in result.stdout
-    assert "peak memory: foretold" in result.stdout
+    assert "peak memory: predicted" in result.stdout
     assert "training images: on the host" in result.stdout
     assert "eager (not measured: 12 steps are too few to gain from it)" in result.stdout
     assert list(tmp_path.iterdir()) == []
@@ -176,8 +176,8 @@ def test_ways_to_execute_a_step_are_timed_and_shown(zoo: Zoo, tmp_path: Path) ->
         tuned += ["--set", setting]
     result = zoo(*tuned)
     assert result.exit_code == 0, result.stderr
-    assert "srresnet: timing 2 ways to execute a step (12 steps at most)" in result.stderr
-    shown = result.stderr.partition("seconds a step: ")[2].splitlines()[0]
+    assert "srresnet: timing 2 ways to execute a step (at most 12 steps)" in result.stderr
+    shown = result.stderr.partition("seconds per step: ")[2].splitlines()[0]
     assert [way.rpartition(" ")[0] for way in shown.split(" | ")] == [
         "float32, channels_last, 1 thread, eager",
         "float32, NCHW, 1 thread, eager",
@@ -195,7 +195,7 @@ def test_lines_come_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     for done in range(1, 21):
         observer.preparing(done, 20)
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "srgan (adversarial) goes on at step 4; 100 steps in all"
+    assert lines[0] == "srgan (adversarial) resumes at step 4; 100 steps in all"
     assert len(lines) == 1 + 10
 
 

@@ -72,12 +72,12 @@ def test_a_folder_survives_what_cannot_be_read(zoo: Zoo, tmp_path: Path) -> None
     assert result.exit_code == 3
     written = sorted(path.relative_to(tmp_path) for path in (tmp_path / "out").rglob("*.*"))
     assert written == [Path(f"out/sub/{number}.png") for number in range(3)]
-    assert "left out: 1, not an image by its name" in result.stderr
+    assert "skipped: 1, without an image file name" in result.stderr
     for name, cause in (("corrupt.png", "not an image"), ("empty.jpg", "the file is empty")):
         line = next(line for line in result.stderr.splitlines() if name in line)
         assert line.startswith("failed: ")
         assert cause in line
-    assert "2 of 5 pictures failed" in result.stderr
+    assert "2 of 5 images failed" in result.stderr
 
 
 def test_conflicts_are_told_before_any_work(zoo: Zoo, tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_the_precision_can_be_asked_for(zoo: Zoo, tmp_path: Path) -> None:
     source = picture(tmp_path / "a.png")
     for word, precision in (("--bf16", "bfloat16"), ("--no-bf16", "float32")):
         told = json.loads(zoo("upscale", source, word, "--force", "--json", *BICUBIC).stdout)
-        assert told["choice"]["source"] == "asked for"
+        assert told["choice"]["source"] == "set by user"
         assert told["images"][0]["way"] == f"channels_last, {precision}, eager"
 
 
@@ -150,7 +150,7 @@ def test_a_plugins_model_needs_its_plugin(zoo: Zoo, tmp_path: Path, plugin_file:
     write_model(model, Model(details.model_copy(update={"plugins": origin}), tensors))
     refused = zoo(*words)
     assert refused.exit_code == 2
-    assert f"give that file with --plugin {plugin_file}" in " ".join(refused.stderr.split())
+    assert f"name this file with --plugin {plugin_file}" in " ".join(refused.stderr.split())
     assert zoo(*words, "--plugin", plugin_file).exit_code == 0
     assert size_of(tmp_path / "a-x4.png") == (32, 24)
 
@@ -205,7 +205,7 @@ def test_a_stop_leaves_whole_files_and_goes_on(
     assert started.returncode == exit_code
     assert 0 < len(done) < 60
     assert all(path.suffix == ".png" and size_of(path) == (600, 600) for path in done)
-    assert "of 60 pictures done; the same command with --skip-existing goes on" in said
+    assert "of 60 images; run the same command with --skip-existing to resume" in said
     again = subprocess.run([*command, "--skip-existing"], env=environment, check=False)
     assert again.returncode == 0
     assert len(list(out.iterdir())) == 60

@@ -117,7 +117,7 @@ def test_clear_effects_are_named_with_their_size_and_the_rest_is_bounded() -> No
     assert {name for name, one in found.items() if one.is_clear} == {"norm"}
     assert found["norm"].levels == (("batch", "none"),)
     assert set(found["norm"].per_seed) == {0, 1, 2}
-    assert "Clear effects on PSNR-Y (3 seeds, 4 images): norm none instead of batch +" in (
+    assert "Significant effects on PSNR-Y (3 seeds, 4 images): norm none instead of batch +" in (
         result.sentence
     )
     assert "better; the others may be up to" in result.sentence
@@ -155,7 +155,7 @@ def test_the_seeds_that_all_cells_have_are_used() -> None:
     records += [one for cell in CELLS[1:] for one in make_records(cell, 1.0, noise=0.1)]
     found = analyse(records)
     assert found.num_seeds == 2
-    assert "seed 2 left out: not every recipe compared has it" in found.notes
+    assert "seed 2 excluded: not every compared recipe has it" in found.notes
 
 
 def with_pretraining(records: list[Record], start: str) -> list[Record]:
@@ -218,7 +218,7 @@ def test_numbers_of_whole_runs_have_effects_too() -> None:
 
 
 def test_what_is_no_full_factorial_is_refused() -> None:
-    with pytest.raises(DataError, match="no full factorial"):
+    with pytest.raises(DataError, match="not a full factorial"):
         effects(CELLS[1:], [], "psnr-y", profile="demo", suite="tiny")
     with pytest.raises(DataError, match="effects need two of each"):
         effects(CELLS[:1], [], "psnr-y", profile="demo", suite="tiny")

@@ -182,7 +182,7 @@ def test_unpaired_means_are_welchs() -> None:
 def test_deviations_are_from_the_median_and_make_up_for_its_zero() -> None:
     assert deviations([1.0, 2.0, 6.0], axis=0).tolist() == [1.5, 0.0, 6.0]
     assert deviations([[0.0, 2.0], [5.0, 5.0]], axis=1).tolist() == [[2.0, 2.0], [0.0, 0.0]]
-    with pytest.raises(DataError, match="one value has no spread"):
+    with pytest.raises(DataError, match="the spread of one value is undefined"):
         deviations([[1.0]], axis=1)
 
 

@@ -186,7 +186,7 @@ def test_a_skipped_dataset_takes_the_mean_of_the_suite_and_says_why() -> None:
 
 def test_given_files_that_are_not_bicubic_have_a_footnote_in_every_form() -> None:
     record = make_record("one", 0, {"Set5": [29.0], "Set14": [30.0]})
-    told = "Set5: 1 of 5 LR files are not their HR images made small by MATLAB's bicubic"
+    told = "Set5: 1 of 5 LR files are not their HR images downscaled with MATLAB's bicubic"
     first, second = record.datasets
     datasets = (first.model_copy(update={"degradation": told}), second)
     records = [record.model_copy(update={"datasets": datasets})]
@@ -201,7 +201,7 @@ def test_given_files_that_are_not_bicubic_have_a_footnote_in_every_form() -> Non
 def test_a_target_without_a_dataset_takes_the_mean_from_all() -> None:
     records = [*three_seeds(), make_record("half", 0, {"Set5": [30.0]})]
     assert "mean" not in {row["dataset"] for row in json_rows(records)}
-    assert any("half has no scores on it" in note for note in compare(records)[0].notes)
+    assert any("half has no scores on this dataset" in note for note in compare(records)[0].notes)
 
 
 def test_a_dataset_that_one_seed_lacks_is_missing() -> None:
@@ -281,8 +281,8 @@ def test_another_protocol_and_other_images_are_left_out_and_said() -> None:
     ]
     assert {row["recipe"] for row in json_rows(records)} == {"net"}
     assert compare(records)[0].notes[:2] == (
-        "left out: 1 record of another protocol version; score again",
-        "left out: 1 record of other images of the suite; score again",
+        "excluded: 1 record of another protocol version; score again",
+        "excluded: 1 record with other images of the suite; score again",
     )
     assert len(dataframe(records).attrs["notes"]) == 2
 
@@ -298,7 +298,7 @@ def test_scores_by_another_network_are_not_compared() -> None:
     assert row_of(records, "net")["ssim_y"] is not None
     assert row_of(records, "old")["ssim_y"] is None
     (comparison,) = compare(records)
-    assert "Distance of old is of another network" in comparison.notes[0]
+    assert "Distance of old was computed with another network" in comparison.notes[0]
     assert f"Distance: sha256 {'a' * 12};" in comparison.protocol
 
 
@@ -396,7 +396,9 @@ def test_rows_trained_with_random_weights_say_so_in_every_table() -> None:
     assert [row.dataset for row in marked] == ["Set5", "Set14", "mean"]
     assert {row.label for row in marked} == {"srgan (random weights)"}
     assert {row.label for row in comparison.rows} == {"srgan (random weights)", "net"}
-    note = "srgan was trained with random weights in perceptual: it is not the recipe with learned"
+    note = (
+        "srgan was trained with random weights in perceptual, so it is not the recipe with learned"
+    )
     assert sum(note in said for said in comparison.notes) == 1
     assert not any("trained elsewhere" in said for said in comparison.notes)
     for text in (markdown(records), latex(records)):
@@ -471,7 +473,9 @@ def test_a_terminal_of_100_columns_shows_what_matters_most() -> None:
     assert all(drawn_width(table) <= 100 for table in narrow)
     assert narrow[0].columns[2:4] == ("PSNR-Y ↑", "SSIM-Y ↑")
     assert "0.5000 ±0.0000" in narrow[0].rows[0]
-    assert re.fullmatch(r"not shown: .*mine; --json and --csv have all", narrow[-1].notes[-1])
+    assert re.fullmatch(
+        r"not shown: .*mine; --json and --csv have all columns", narrow[-1].notes[-1]
+    )
 
 
 @settings(deadline=None, max_examples=8)

@@ -95,7 +95,7 @@ def judge(records: Sequence[Record], **changes: Any) -> ClaimResult:
         (0.05, 0.001, "no effect shown", "an effect of 0.1 dB or more is excluded"),
         (0.0, 0.01, "no effect shown", "an effect of 0.1 dB or more is excluded"),
         (0.0, 2.0, "no effect shown", "an effect of 0.1 dB or more is not excluded"),
-        (0.085, 0.02, "no effect shown", "whether it reaches 0.1 dB is open"),
+        (0.085, 0.02, "no effect shown", "it is open whether it reaches 0.1 dB"),
     ],
 )
 def test_each_verdict(effect: float, noise: float, verdict: str, reason: str) -> None:
@@ -144,7 +144,7 @@ def test_corrected_p_values_decide_not_the_interval_alone() -> None:
     assert alone.p_value is not None
     assert together.p_value == pytest.approx(min(1.0, 30 * alone.p_value))
     assert (alone.verdict, together.verdict) == ("supported", "no effect shown")
-    assert "the corrected test does not" in together.reason
+    assert "the corrected test is not significant" in together.reason
 
 
 def test_a_missing_side_names_the_command_that_makes_it() -> None:
@@ -158,15 +158,15 @@ def test_a_missing_side_names_the_command_that_makes_it() -> None:
 def test_one_seed_is_never_enough() -> None:
     found = judge(runs("new", 5.0, num_seeds=1) + runs("old", 0.0))
     assert found.verdict == "not enough data"
-    assert "one seed says nothing of the next" in found.reason
-    assert found.notes == ("seed 1, 2 left out: not every recipe compared has it",)
+    assert "one seed is not enough" in found.reason
+    assert found.notes == ("seed 1, 2 excluded: not every compared recipe has it",)
 
 
 def test_common_seeds_are_compared_and_the_others_are_said() -> None:
     found = judge(runs("new", 1.0, num_seeds=5) + runs("old", 0.0))
     assert found.num_seeds == 3
     assert set(found.per_seed) == {0, 1, 2}
-    assert found.notes == ("seed 3, 4 left out: not every recipe compared has it",)
+    assert found.notes == ("seed 3, 4 excluded: not every compared recipe has it",)
 
 
 def test_runs_that_failed_are_left_out_of_scores_and_said() -> None:
@@ -176,7 +176,7 @@ def test_runs_that_failed_are_left_out_of_scores_and_said() -> None:
     )
     found = judge(records)
     assert found.num_seeds == 2
-    assert "new seed 2 left out of PSNR-Y: diverged at step 7" in found.notes
+    assert "new seed 2 excluded from PSNR-Y: diverged at step 7" in found.notes
 
 
 def test_a_run_that_lost_its_psnr_stayed_finite() -> None:
@@ -211,7 +211,7 @@ def test_what_no_outcome_could_decide_takes_no_part_in_the_correction() -> None:
     assert score.p_value == alone.p_value
     assert {share.verdict, spread.verdict} == {"not enough data"}
     assert share.p_value is None
-    assert "3 seeds cannot decide it beside 2 other claims" in share.reason
+    assert "3 seeds cannot decide it together with 2 other claims" in share.reason
     assert "no outcome has a p-value below 0.031; at least 4 are needed" in share.reason
     assert "3 of 3 runs of new and 3 of 3 of old" in share.sentence
     assert "zoo bench new old --suite tiny --profile demo --train --seeds 4" in spread.reason
@@ -252,7 +252,10 @@ def test_support_may_ask_for_the_sign_of_the_changed_side_itself() -> None:
     assert judge(below).verdict == "supported"
     found = judge(below, changed_is="positive")
     assert found.verdict == "no effect shown"
-    assert "PSNR-Y of new itself is not surely positive (95 % interval -0.1" in found.reason
+    assert (
+        "the sign of PSNR-Y of new itself is not certain to be positive (95 % interval -0.1"
+        in found.reason
+    )
 
 
 def test_a_metric_that_the_suite_does_not_list_is_said_to_be_so() -> None:
@@ -321,7 +324,7 @@ def test_settings_that_make_both_sides_one_run_leave_nothing_to_compare() -> Non
     records = runs("new", 1.0, identity="a" * 64) + runs("old", 1.0, identity="a" * 64)
     found = judge(records)
     assert found.verdict == "not enough data"
-    assert "one and the same run: they do not differ in losses" in found.reason
+    assert "the same run: they do not differ in losses" in found.reason
 
 
 def test_different_pretraining_is_not_compared_unless_the_generator_differs() -> None:
@@ -346,7 +349,7 @@ def test_runs_of_different_precision_are_not_judged_together() -> None:
     assert judge(costs, metric="cost.macs").effect is not None, "which no training changes"
     (table,) = compare(records)
     assert {row.target for row in table.rows} == {"new", "old"}
-    assert "trained in bfloat16: new; in float32: old; no claim compares the two" in table.notes
+    assert "trained in bfloat16: new; in float32: old; no claim compares them" in table.notes
     for both in (coarse, single):
         alike = runs("new", 1.0, training=both) + runs("old", 0.0, training=both)
         assert judge(alike).verdict == "supported"
@@ -361,7 +364,7 @@ def test_one_row_has_one_precision() -> None:
     kept, notes = list(found.records), found.notes
     assert kept == [newest]
     said = "trained with precision bfloat16 instead of float32 of the newest runs"
-    assert f"left out: new seed 0, {said}" in notes["tiny"]
+    assert f"excluded: new seed 0, {said}" in notes["tiny"]
 
 
 def test_other_protocols_suites_and_profiles_are_left_out() -> None:
@@ -446,7 +449,7 @@ def test_a_score_by_a_network_that_a_side_was_trained_on_judges_nothing() -> Non
     conflict = {"created": "2026-01-01", "trained_against": {"psnr_y": ["vgg19"]}}
     found = judge(runs("new", 1.0, provenance=conflict) + runs("old", 0.0))
     assert found.verdict == "not enough data"
-    assert found.reason == "new was trained against the network that the score compares by"
+    assert found.reason == "new was trained against the network of this score"
 
 
 def test_a_network_that_stands_in_is_said_beside_the_verdict() -> None:
@@ -456,5 +459,5 @@ def test_a_network_that_stands_in_is_said_beside_the_verdict() -> None:
         runs("new", 1.0, training={"components": components})
         + runs("old", 0.0, training={"components": named})
     )
-    assert found.stand_ins == ("vgg16 (conv5_3 before activation) stands in for vgg19 in new",)
+    assert found.stand_ins == ("vgg16 (conv5_3 before activation) replaces vgg19 in new",)
     assert judge(runs("new", 1.0) + runs("old", 0.0)).stand_ins == ()

@@ -60,6 +60,11 @@ def test_the_paper_generator_has_its_published_size() -> None:
 CPU = torch.device("cpu")
 
 
+@pytest.fixture(autouse=True)
+def few_repeats() -> None:
+    """Measure as users do."""
+
+
 def small() -> nn.Module:
     network: nn.Module = GENERATORS.get("srresnet")(width=8, num_blocks=1, kernel_size=3)
     return network.train()

@@ -140,7 +140,7 @@ def test_the_pages_of_a_tiff_are_not_counted(tmp_path: Path) -> None:
     path = tmp_path / "x.tif"
     path.write_bytes(pages(300_000))
     begin = time.perf_counter()
-    assert read_picture(path).notes == ("the first of several pictures in it",)
+    assert read_picture(path).notes == ("only the first of several images in it",)
     assert read_image(path).shape == read_size(path) == (9, 8)
     assert time.perf_counter() - begin < 2
 
@@ -160,7 +160,7 @@ def test_the_frames_of_no_format_are_counted(
     for kind in ImageFile.ImageFile.__subclasses__():
         if isinstance(vars(kind).get("n_frames"), property):
             monkeypatch.setattr(kind, "n_frames", property(counted))
-    assert read_picture(path).notes == ("the first of several pictures in it",)
+    assert read_picture(path).notes == ("only the first of several images in it",)
 
 
 def test_a_sparse_picture_is_refused_by_its_size_before_it_is_hashed(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from zoo.data.images import write_png
 from zoo.data.sources import open_source
 from zoo.errors import DataError
 
-NAMED = "low-resolution by the folder's name"
+NAMED = "low-resolution images, by the name of the folder"
 
 
 def put(folder: Path, *names: str, side: int = 16) -> None:
@@ -69,7 +69,7 @@ def test_smaller_images_of_the_same_names_are_left_out(
     put(tmp_path / "photos" / folder, f"a{ending}", f"b{ending}", side=8)
     assert taken(tmp_path) == ["photos/a.png", "photos/b.png"]
     where = (tmp_path / "photos" / folder).resolve()
-    told = f"low-resolution: images of the same names in {tmp_path}/photos are larger"
+    told = f"low-resolution: images with the same names in {tmp_path}/photos are larger"
     assert find_images(tmp_path).left_out_lines() == [f"{where}: 2 left out: {told}"]
 
 
@@ -104,11 +104,11 @@ def test_links_and_other_files_are_left_out_and_said(tmp_path: Path) -> None:
         [
             f"{top}/inner/linked: 1 left out: a link to a folder: name that folder itself",
             f"{top}/inner/loop: 1 left out: a link to a folder: name that folder itself",
-            f"{top}: 1 left out: a link to nothing",
+            f"{top}: 1 left out: a broken link",
             f"{top}: 1 left out: hidden",
             f"{top}: 1 left out: not a file",
-            f"{top}: 2 left out: suffix .jfif: rename to .jpg what is JPEG",
-            f"{top}: 1 left out: suffix .txt is no picture's",
+            f"{top}: 2 left out: suffix .jfif: rename JPEG files to .jpg",
+            f"{top}: 1 left out: suffix .txt is not an image suffix",
             f"{top}: 1 left out: no suffix",
         ]
     )
@@ -123,7 +123,7 @@ def test_what_lies_beside_hr_is_said(tmp_path: Path) -> None:
     put(tmp_path, "c")
     found = find_images(tmp_path)
     assert taken(tmp_path) == ["HR/a.png", "HR/b.png"]
-    beside = "beside the folder HR, from which alone images are taken"
+    beside = "outside the folder HR, and zoo uses only HR"
     assert sorted(found.left_out_lines()) == [
         f"{tmp_path}/LR_bicubic/X4: 2 left out: {beside}",
         f"{tmp_path}: 1 left out: {beside}",
@@ -135,7 +135,7 @@ def test_a_folder_that_is_low_resolution_itself_is_taken_with_a_word(tmp_path: P
     put(folder, "1x4", "2x4")
     assert find_images(folder).lines() == [
         f"{folder}: 2 images taken",
-        f"{folder}: taken as ground truth, and named as low-resolution ones are",
+        f"{folder}: zoo uses it as ground truth although its name means low resolution",
     ]
 
 

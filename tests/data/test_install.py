@@ -125,7 +125,7 @@ def test_verify_finds_changed_and_missing_files(dataset: Dataset, tmp_path: Path
     images[2].unlink()
     problems = verify_images(images)
     assert len(problems) == 2
-    assert "0001.png is not the file that was installed" in problems[0]
+    assert "0001.png differs from the installed file" in problems[0]
     assert "0002.png" in problems[1]
 
 
@@ -216,7 +216,7 @@ def test_the_benchmark_archive_is_checked_and_goes_on(server: Any, tmp_path: Pat
     get_dataset(dataset, data_root=tmp_path / "a", pause_seconds=0.0)
     assert server.requests == [None, "bytes=262144-"]
     server.files["benchmark.tar"] = server.files["benchmark.tar"][:-1] + b"x"
-    with pytest.raises(IntegrityError, match=r"not the file it should be \(md5:"):
+    with pytest.raises(IntegrityError, match=r"not the expected file \(md5:"):
         get_dataset(dataset, data_root=tmp_path / "b")
     assert not (tmp_path / "b/Set5").exists()
     assert list((tmp_path / "b/.downloads").iterdir()) == []
@@ -241,7 +241,7 @@ def test_images_that_zoo_did_not_place_are_never_replaced(server: Any, tmp_path:
 
     shutil.rmtree(tmp_path / "Set14")
     (own / "mine-5.png").write_bytes(png(5))
-    with pytest.raises(DataError, match="holds 6 images that zoo did not put there"):
+    with pytest.raises(DataError, match="contains 6 images that zoo did not put there"):
         get_dataset(dataset, data_root=tmp_path)
     assert len(list_images(own)) == 6
 
@@ -253,7 +253,7 @@ def test_files_that_are_no_images_are_never_removed(
     own = tmp_path / "Toy_train/HR" / name
     own.parent.mkdir(parents=True)
     own.write_text("mine")
-    with pytest.raises(DataError, match="holds files that zoo did not put there"):
+    with pytest.raises(DataError, match="contains files that zoo did not put there"):
         get_dataset(dataset, data_root=tmp_path)
     assert own.read_text() == "mine"
     assert server.requests == []
@@ -262,7 +262,7 @@ def test_files_that_are_no_images_are_never_removed(
 def test_a_file_in_the_place_of_a_folder(dataset: Dataset, tmp_path: Path) -> None:
     (tmp_path / "Toy_train").mkdir()
     (tmp_path / "Toy_train/HR").write_text("mine")
-    with pytest.raises(DataError, match="holds files"):
+    with pytest.raises(DataError, match="contains files"):
         get_dataset(dataset, data_root=tmp_path)
 
 

@@ -71,7 +71,7 @@ def test_known_sets_may_go_by_another_name_and_must_be_complete(tmp_path: Path) 
     pairs = find_pairs("DIV2K_valid", 4, data_root=tmp_path)
     assert {pair.lr_file.name for pair in pairs if pair.lr_file} >= {"801x4.png", "900x4.png"}
     put(tmp_path / "Set5/HR", "baby")
-    with pytest.raises(DataError, match=r"Set5 has 5 images and .* has 1; get it with"):
+    with pytest.raises(DataError, match=r"Set5 has 5 images, but .* has 1; get it with"):
         find_pairs("Set5", 4, data_root=tmp_path)
 
 
@@ -79,7 +79,7 @@ def test_known_sets_may_go_by_another_name_and_must_be_complete(tmp_path: Path) 
 def test_an_absent_set_says_where_and_how(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         find_pairs(name, 4, data_root=tmp_path)
-    assert f"looked for {tmp_path / name / 'HR'}" in str(caught.value)
+    assert f"searched for {tmp_path / name / 'HR'}" in str(caught.value)
     assert KNOWN_SETS[name].how_to_get in str(caught.value)
 
 

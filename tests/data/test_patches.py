@@ -137,7 +137,7 @@ def test_a_damaged_store_is_noticed_and_built_again(
         PatchStore.open(store.directory)
     with caplog.at_level(logging.WARNING):
         rebuilt = PatchStore.open_or_build(paths, 4, tmp_path / "cache")
-    assert "building it again" in caplog.text
+    assert "zoo builds it again" in caplog.text
     assert rebuilt.data_hash == store.data_hash
 
 
@@ -172,10 +172,10 @@ def test_pixels_that_changed_are_noticed_and_built_again(
     data = bytearray(path.read_bytes())
     change(data)
     path.write_bytes(data)
-    said = rf"{image}\.png in {kind}\.bin are not those that were stored"
+    said = rf"{image}\.png in {kind}\.bin differ from the stored ones"
     with caplog.at_level(logging.WARNING):
         rebuilt = PatchStore.open_or_build(paths, 4, tmp_path / "cache")
-    assert re.search(f"{said}; building it again", caplog.text)
+    assert re.search(f"{said}; zoo builds it again", caplog.text)
     assert all(np.array_equal(rebuilt.hr(number), kept) for number, kept in enumerate(before))
 
 
@@ -187,7 +187,7 @@ def test_a_store_of_other_images_is_built_again(
     shutil.copytree(store.directory, other.directory)
     with caplog.at_level(logging.WARNING):
         again = PatchStore.open_or_build(paths[::-1], 4, tmp_path / "cache")
-    assert "is of other images; building it again" in caplog.text
+    assert "belongs to other images; zoo builds it again" in caplog.text
     assert again.data_hash == other.data_hash != store.data_hash
 
 

@@ -202,14 +202,14 @@ def test_twelve_bits_reach_white_in_both_readers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        (Kind(photometric=BLACK_IS_ZERO, bits=8, signed=True), "levels below zero have no defined"),
+        (Kind(photometric=BLACK_IS_ZERO, bits=8, signed=True), "negative levels have no defined"),
         (
             Kind(photometric=RGB, bits=8, planar=2, fill_order=2),
-            "a plane for each channel, of a kind that is read wrongly",
+            "with a plane for each channel, would be read wrongly",
         ),
         (
             Kind(photometric=BLACK_IS_ZERO, bits=8, extras=(2,), planar=2, compression=DEFLATE),
-            "a plane for each channel, of a kind that is read wrongly",
+            "with a plane for each channel, would be read wrongly",
         ),
         (Kind(photometric=CMYK, bits=16, planar=2), "convert the file to 8 or 16 bits, grey"),
     ],

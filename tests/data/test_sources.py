@@ -145,7 +145,7 @@ def test_names_do_not_leave_the_root(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "reason"), [([], "no images in"), ([(8, 8)], "one image is too few")]
+    ("sizes", "reason"), [([], "no images in"), ([(8, 8)], "one image is not enough")]
 )
 def test_too_few_images(
     tmp_path: Path,
@@ -169,7 +169,7 @@ def test_copies_of_one_image_are_said_to_be_one(
 
 
 def test_a_missing_directory(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no such directory"):
+    with pytest.raises(DataError, match="does not exist; --data needs a folder"):
         open_source(str(tmp_path / "none"))
 
 
@@ -192,7 +192,7 @@ def test_named_validation_leaves_all_images_to_train_on(
     photos = make_images(*[(8, 8)] * 30, folder="photos")
     others = make_images((8, 8), (8, 8), folder="root/Other/HR", seed=1)
     held_out = open_source(str(tmp_path / "photos"))
-    assert held_out.counts() == "images: 29 to train on, 1 to validate on"
+    assert held_out.counts() == "images: 29 for training, 1 for validation"
     named = open_source(str(tmp_path / "photos"), validation="Other", data_root=tmp_path / "root")
     assert named.training_paths == tuple(photos)
     assert named.validation_paths == tuple(others)
@@ -206,7 +206,7 @@ def test_what_is_validated_on_is_not_trained_on(
     tmp_path: Path, make_images: Callable[..., list[Path]]
 ) -> None:
     folder = make_images(*[(8, 8)] * 4, folder="photos")[0].parent
-    with pytest.raises(DataError, match=r"nothing is left to train on, for data\.validation="):
+    with pytest.raises(DataError, match=r"no training images remain, because data\.validation="):
         open_source(str(folder), validation=str(folder))
     shared = tmp_path / "shared"
     shutil.copytree(folder, shared)
@@ -215,7 +215,7 @@ def test_what_is_validated_on_is_not_trained_on(
     source = open_source(str(folder), validation=str(shared))
     assert [path.name for path in source.training_paths] == ["000.png", "001.png"]
     assert source.found[-1] == (
-        f"{folder}: 2 left out of training: data.validation={shared} has them too"
+        f"{folder}: 2 not used for training, because data.validation={shared} contains them"
     )
     samples = open_source("samples", validation="samples")
     assert samples == open_source("samples")

@@ -78,7 +78,7 @@ def test_images_of_a_batch_are_scored_independently(norm: DiscriminatorNorm) -> 
 def test_flatten_head_takes_its_patch_size_alone(patch_size: int) -> None:
     discriminator = VGGDiscriminator(width=4, head="flatten", patch_size=patch_size, hidden=8)
     assert discriminator(torch.rand(2, 3, patch_size, patch_size)).shape == (2, 1)
-    with pytest.raises(ShapeError, match=f"{patch_size}x{patch_size} images, not 32x48"):
+    with pytest.raises(ShapeError, match=f"images of {patch_size}x{patch_size}, not 32x48"):
         discriminator(torch.rand(2, 3, 32, 48))
 
 

@@ -71,7 +71,7 @@ def test_a_model_without_its_hash_is_no_bundle(tmp_path: Path) -> None:
     (tmp_path / "net" / "model.safetensors.sha256").unlink()
     with pytest.raises(WeightsError, match=r"has no model\.safetensors\.sha256"):
         read_bundle(tmp_path / "net")
-    with pytest.raises(WeightsError, match="no model's folder"):
+    with pytest.raises(WeightsError, match="is not a model folder"):
         read_bundle(tmp_path)
 
 

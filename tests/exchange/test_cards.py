@@ -69,14 +69,14 @@ def test_the_table_has_means_and_the_baseline_of_the_same_pixels() -> None:
     assert row(text, "bicubic") == ["28.50", "**0.0285**"]
     assert "**Set5: 2 images**" in text
     assert "Protocol 1, x4; images rounded to 8 bits" in text
-    assert "One training, seed 3: no interval over seeds" in text
+    assert "One training, seed 3, so there is no interval over seeds" in text
 
 
 def test_a_model_known_by_another_name_is_not_said_to_be_another_recipes_run() -> None:
     record = make_record(recipe="srresnet-nobn", profile="tiny")
     text = card(make_model(), [record, make_baseline()])
     assert row(text, "small-net")[0] == "**31.00**"
-    assert "left out of claims" not in text
+    assert "excluded from claims" not in text
 
 
 def test_a_mean_of_datasets_is_said_to_be_one() -> None:
@@ -102,7 +102,7 @@ def test_a_mean_of_datasets_is_said_to_be_one() -> None:
 )
 def test_records_that_are_not_the_models_are_not_used(record: Any) -> None:
     text = card(make_model(), [record])
-    assert "There is no record of this model's scores" in text
+    assert "There is no record of this model's scores, so its quality" in text
     assert "model-index" not in head_of(text)
 
 
@@ -110,9 +110,13 @@ def test_records_that_are_not_the_models_are_not_used(record: Any) -> None:
     ("details", "record", "said"),
     [
         ({}, {}, "These are the scores of this file."),
-        ({"source": {WEIGHTS_SHA256: WEIGHTS}}, {}, "a copy of them."),
+        ({"source": {WEIGHTS_SHA256: WEIGHTS}}, {}, "the weights from which this file was copied."),
         ({"source": {WEIGHTS_SHA256: WEIGHTS}, "precision": "float16"}, {}, "rounded to float16"),
-        ({}, {"weights_sha256": digest("a run's own file")}, "a copy of them."),
+        (
+            {},
+            {"weights_sha256": digest("a run's own file")},
+            "the weights from which this file was copied.",
+        ),
         (
             {"origin": "imported", "training": None, "source": {"sha256": digest("RRDB.pth")}},
             {"kind": "weights", "weights_sha256": digest("RRDB.pth")},
@@ -138,7 +142,7 @@ def test_an_interpolated_models_parents_have_no_share_in_its_scores() -> None:
     assert "There is no record" in text
     assert row(text, "alpha") == ["0.2"]
     assert row(text, "a\\_sha256") == [WEIGHTS]
-    assert "Whether an adversary shaped it is unknown" in text
+    assert "Whether an adversary was used in its training is unknown" in text
 
 
 def test_only_the_newest_record_of_a_suite_is_shown() -> None:
@@ -158,7 +162,7 @@ def test_a_trained_models_card_says_how() -> None:
     assert digest("vgg19") in row(text, "weights of vgg19")[0]
     assert digest("pretraining") in text
     assert "it invents detail" in text
-    assert "not for forensic, medical" in text
+    assert "do not use it for forensic, medical" in text
     assert IDENTITY in text.partition("## Provenance")[2]
 
 
@@ -185,7 +189,7 @@ def test_an_imported_model_is_not_said_to_be_ours() -> None:
     assert row(text, "file") == ["RRDB\\_ESRGAN\\_x4.pth"]
     assert "license" not in head_of(text)
     assert "datasets" not in head_of(text)
-    assert "unknown: nobody said under which licence" in text
+    assert "unknown: no licence is recorded" in text
 
 
 @pytest.mark.parametrize(

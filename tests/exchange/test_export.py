@@ -73,14 +73,14 @@ def test_float16_says_how_far_it_is_and_is_half_as_large(tmp_path: Path) -> None
     assert whole.size - half.size == pytest.approx(2 * sum(t.numel() for t in tensors), abs=64)
     text = half.card.read_text()
     assert "The numbers in the file are float16" in text
-    assert "a copy of them, rounded to float16" in text
+    assert "from which this file was copied, rounded to float16" in text
 
 
 def test_a_number_too_large_for_float16_is_refused_and_nothing_left(tmp_path: Path) -> None:
     model = make_model()
     name = next(iter(model.tensors))
     broken = replace(model, tensors=dict(model.tensors) | {name: model.tensors[name] + 1e6})
-    with pytest.raises(WeightsError, match="not finite in float16"):
+    with pytest.raises(WeightsError, match="NaN or infinite value in float16"):
         export_folder(broken, tmp_path / "net", [], Request(half=True))
     assert names_in(tmp_path) == set()
     assert not (tmp_path / "net").exists()
@@ -95,7 +95,7 @@ def test_what_is_not_what_was_meant_is_not_kept(
         return write_model(path, replace(model, tensors=other), **options)
 
     monkeypatch.setattr(exchange_export, "write_model", damaged)
-    with pytest.raises(IntegrityError, match=r"differs from the source's by .*nothing was kept"):
+    with pytest.raises(IntegrityError, match=r"differs from the source's by .*zoo removed it"):
         export_folder(make_model(), tmp_path / "net", [])
     assert names_in(tmp_path) == set()
 
@@ -136,7 +136,7 @@ def test_nothing_is_written_over_without_force(tmp_path: Path, there: str) -> No
     (folder / there).parent.mkdir(parents=True)
     (folder / there).write_text("mine")
     (folder / "notes.txt").write_text("mine")
-    with pytest.raises(DataError, match=r"is there already.*--force"):
+    with pytest.raises(DataError, match=r"exists already.*--force"):
         export_folder(make_model(), folder, [])
     assert names_in(folder) == {there, "notes.txt"}
     assert (folder / there).read_text() == "mine"
@@ -151,7 +151,7 @@ def test_a_file_has_its_hash_and_its_card_beside_it(tmp_path: Path) -> None:
     assert names_in(tmp_path) == {"net.safetensors", "net.safetensors.sha256", "net.md"}
     assert done.card == tmp_path / "net.md"
     assert "--model net.safetensors" in done.card.read_text()
-    with pytest.raises(DataError, match=r"net\.safetensors, .*net\.md are there already"):
+    with pytest.raises(DataError, match=r"net\.safetensors, .*net\.md exist already"):
         export_file(make_model(), tmp_path / "net.safetensors", [])
 
 
@@ -163,12 +163,12 @@ def test_a_file_leaves_the_records_of_its_folder_alone(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"net\.pth: a model is written as"):
+    with pytest.raises(RecipeError, match=r"net\.pth: the name of a model file must end in"):
         export_file(make_model(), tmp_path / "net.pth", [])
 
 
 def test_a_fixed_method_has_nothing_to_export(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="nothing to export"):
+    with pytest.raises(DataError, match="cannot be exported"):
         export_folder(find_source("bicubic", run_root=tmp_path), tmp_path / "net", [])
 
 
@@ -191,7 +191,7 @@ def test_onnx_is_written_with_its_card(tmp_path: Path, monkeypatch: pytest.Monke
     exec(code[1], names)  # noqa: S102  a reader would run it
     assert names["sr_image"].shape == (1, 3, 192, 256)
     assert 0 <= names["sr_image"].min() < names["sr_image"].max() <= 1
-    with pytest.raises(RecipeError, match="--half is for safetensors"):
+    with pytest.raises(RecipeError, match="--half works only with safetensors"):
         export_file(make_model(), tmp_path / "half.onnx", [], Request(half=True))
 
 
@@ -230,7 +230,7 @@ def test_records_are_looked_for_with_the_benchmarks_and_beside_the_model(tmp_pat
     model = read_model(done.weights)
     found = records_for(model, tmp_path / "runs")
     assert {record.suite for record in found} == {"small-x4", "other-x4"}
-    with pytest.raises(DataError, match="no folder of records"):
+    with pytest.raises(DataError, match="is not a folder of records"):
         records_for(model, tmp_path / "runs", tmp_path / "nowhere")
 
 

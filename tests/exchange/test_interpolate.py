@@ -78,7 +78,7 @@ def test_two_licences_make_none() -> None:
 
 @pytest.mark.parametrize("alpha", [-0.1, 1.1, math.nan, math.inf])
 def test_alpha_goes_from_0_to_1(alpha: float) -> None:
-    with pytest.raises(RecipeError, match="it goes from 0"):
+    with pytest.raises(RecipeError, match="it must be between 0"):
         interpolate(model("a", weights(1.0)), model("b", weights(2.0)), alpha)
 
 
@@ -97,7 +97,7 @@ def test_different_networks_are_refused_with_the_difference(second: Model, told:
 
 
 def test_methods_without_weights_are_refused() -> None:
-    with pytest.raises(WeightsError, match="no weights to mix"):
+    with pytest.raises(WeightsError, match="no weights to interpolate"):
         interpolate(model("a", {}), model("b", {}), 0.5)
 
 

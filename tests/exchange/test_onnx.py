@@ -147,11 +147,11 @@ class Broken(Unfree):
     [
         pytest.param(
             Frozen,
-            "Frozen cannot .* height or width is fixed while it is traced",
+            "Frozen cannot .* height or width becomes constant in the trace",
             marks=pytest.mark.slow,
         ),
-        (Padded, "Padded itself, before any export, cannot enlarge an image of 1x3x1x1"),
-        (Broken, "Broken makes values of 1x3x1x1 that are not finite"),
+        (Padded, "Padded itself, before the export, cannot upscale an image of 1x3x1x1"),
+        (Broken, "Broken gives NaN or infinite values for 1x3x1x1"),
     ],
 )
 def test_what_fails_when_it_is_run_is_refused_in_words(
@@ -175,7 +175,7 @@ def test_a_file_that_computes_something_else_is_not_written(
 
 def test_too_large_for_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MAX_BYTES", 1_000)
-    with pytest.raises(WeightsError, match="an ONNX file holds 1,000"):
+    with pytest.raises(WeightsError, match="the limit of an ONNX file is 1,000"):
         export_onnx(build("edsr", 2), tmp_path / "x.onnx")
 
 

@@ -165,16 +165,24 @@ def test_a_network_that_makes_no_image_is_refused(registry: ArchRegistry) -> Non
     network = passing("srresnet", width=6, num_blocks=1)
     with torch.no_grad():
         network.tail.bias.add_(3)
-    with pytest.raises(WeightsError, match="cannot tell whether this SRResNet has interpolation_"):
+    with pytest.raises(
+        WeightsError, match="cannot determine whether this SRResNet has interpolation_"
+    ):
         ModelLoader(registry=registry).load_from_state_dict(network.state_dict())
 
 
 @pytest.mark.parametrize(
     ("details", "told"),
     [
-        (details_of("rrdb", 3), "would take this model for x2"),
-        (details_of("rrdb", 4, residual_scaling=0.1), "residual_scaling 0.1 leaves no trace"),
-        (details_of("srresnet", 4, residual_scaling=0.5), "residual_scaling 0.5 leaves no trace"),
+        (details_of("rrdb", 3), "would read this model as x2"),
+        (
+            details_of("rrdb", 4, residual_scaling=0.1),
+            "its weights do not show residual_scaling 0.1",
+        ),
+        (
+            details_of("srresnet", 4, residual_scaling=0.5),
+            "its weights do not show residual_scaling 0.5",
+        ),
         (details_of("edsr", 4), "no architecture for generator 'edsr'"),
         (details_of("bicubic", 4), "no architecture for generator 'bicubic'"),
     ],

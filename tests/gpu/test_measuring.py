@@ -30,7 +30,7 @@ FLOAT = 4
 def test_scores_are_the_same_on_every_device(device: torch.device, name: str) -> None:
     metric = METRICS.get(name)()
     if metric.unavailable() is not None:
-        pytest.skip("its weights are not here")
+        pytest.skip("its weights are not installed")
     generator = torch.Generator().manual_seed(0)
     hr_image = torch.rand(3, 64, 72, generator=generator)
     sr_image = hr_image + 0.1 * torch.randn(hr_image.shape, generator=generator)

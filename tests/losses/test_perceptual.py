@@ -220,9 +220,9 @@ def test_provenance_names_every_layer(
         (VGG19, {"layers": {"conv5_4": 1, "con1_2": 1}}, "'con1_2'; did you mean 'conv1_2'"),
         (VGG16, {"layers": REAL_ESRGAN}, "vgg16 has no layer 'conv3_4'; did you mean 'conv3_3'"),
         (Perceptual, {"layers": {"block.2": 1}}, "no layer 'block.2'; did you mean 'blocks.2'"),
-        (VGG19, {"layers": {}}, "`layers` names no layer: write it as {conv5_4: 1}, or leave it"),
-        (VGG16, {"layers": {}}, "`layers` names no layer: write it as {conv5_3: 1}, or leave it"),
-        (Perceptual, {"layers": {}}, "`layers` names no layer: write it as {blocks.2: 1}, or"),
+        (VGG19, {"layers": {}}, "`layers` is empty: write {conv5_4: 1}, or omit it"),
+        (VGG16, {"layers": {}}, "`layers` is empty: write {conv5_3: 1}, or omit it"),
+        (Perceptual, {"layers": {}}, "`layers` is empty: write {blocks.2: 1}, or"),
     ],
 )
 def test_layers_that_there_are_not(

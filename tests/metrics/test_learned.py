@@ -198,10 +198,10 @@ def test_lpips_asks_no_source(
         store.add("lpips", linear_file)
     with pytest.raises(WeightsError, match="zoo weights get vgg16"):
         LPIPS()(*noisy, scale=4)
-    with pytest.raises(WeightsError, match="vgg16 are not on this machine"):
+    with pytest.raises(WeightsError, match="vgg16 are not installed"):
         store.load("vgg16", fetch=False)
     monkeypatch.setattr(LPIPS, "unavailable", lambda _: None)  # gone between check and use
-    with pytest.raises(WeightsError, match="not on this machine"):
+    with pytest.raises(WeightsError, match="not installed"):
         LPIPS()(*noisy, scale=4)
 
 

@@ -62,7 +62,7 @@ def test_float16_halves_the_file_and_is_computed_with_in_float32(
 
 def test_a_number_too_large_for_float16_is_refused(tiny: Model, tmp_path: Path) -> None:
     tensors = dict(tiny.tensors) | {"tail.bias": torch.tensor([1e6, 0.0, 0.0])}
-    with pytest.raises(WeightsError, match=r"tail.bias has a number that is not finite in float16"):
+    with pytest.raises(WeightsError, match=r"tail.bias has a NaN or infinite value in float16"):
         write_model(tmp_path / "x.safetensors", Model(tiny.details, tensors), precision="float16")
     assert list(tmp_path.iterdir()) == []
 
@@ -171,7 +171,7 @@ def test_a_description_that_makes_no_sense_is_told(
 ) -> None:
     path = tmp_path / "tiny.safetensors"
     write_model(path, tiny)
-    with pytest.raises(WeightsError, match=f"not of this version of zoo: {told}"):
+    with pytest.raises(WeightsError, match="this version of zoo cannot read the description in"):
         read_model(rewritten(path, change))
 
 

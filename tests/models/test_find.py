@@ -57,7 +57,7 @@ def test_a_method_without_weights() -> None:
 def test_what_is_not_there() -> None:
     with pytest.raises(UnknownNameError, match=r"did you mean 'plain'.*zoo list models"):
         find_model("plian")
-    with pytest.raises(WeightsError, match=r"there is no file net.safetensors"):
+    with pytest.raises(WeightsError, match=r"the file net.safetensors does not exist"):
         find_model("net.safetensors")
 
 
@@ -65,17 +65,19 @@ def test_an_installation_without_models_says_so(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "SHIPPED", home / "nothing")
-    with pytest.raises(WeightsError, match="comes without models"):
+    with pytest.raises(WeightsError, match="has no models"):
         find_model()
     (home / "nothing").mkdir()
     (home / "nothing" / "default.txt").write_text("lost\n")
-    with pytest.raises(WeightsError, match=r"lost/model.safetensors: this installation comes"):
+    with pytest.raises(
+        WeightsError, match=r"lost/model.safetensors does not exist: this installation"
+    ):
         find_model()
 
 
 @pytest.mark.parametrize("name", ["..", "a/..", "../a", "a/b/c", "/etc/a", "a b/c", ""])
 def test_a_repository_cannot_climb_out(name: str) -> None:
-    with pytest.raises(WeightsError, match="not the name of a repository"):
+    with pytest.raises(WeightsError, match="is not a repository name"):
         store_path(name)
 
 

@@ -78,13 +78,13 @@ def test_a_network_that_fails_the_trial_is_taken_where_it_is_asked_for(tmp_path:
     tensors = state()
     tensors = {name: 30 * value if value.ndim == 4 else value for name, value in tensors.items()}
     path = saved(tmp_path, tensors)
-    with pytest.raises(WeightsError, match="does not enlarge a smooth test image"):
+    with pytest.raises(WeightsError, match="does not upscale a smooth test image"):
         import_model(path)
     forced = import_model(path, force=True)
-    assert "correlates with the bicubic one by" in forced.model.details.source[TRIAL]
+    assert "the correlation of its output with bicubic" in forced.model.details.source[TRIAL]
     assert any("--force" in note for note in forced.notes)
     nothing = {name: torch.full_like(value, 3e38) for name, value in tensors.items()}
-    with pytest.raises(WeightsError, match="not finite"):
+    with pytest.raises(WeightsError, match="NaN or infinite"):
         import_model(saved(tmp_path, nothing), force=True)
 
 
@@ -124,10 +124,10 @@ def far_layer(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         (halved, "theirs.pth"),
         (cut_shape, "size mismatch"),
         (as_integers, "body.2.weight is of type torch.int64"),
-        (not_finite, "not finite: these weights are broken"),
+        (not_finite, "NaN or infinite values"),
         (far_layer, "a number above 9999"),
         (lambda _: {"optimizers": [{"state": {}}], "iter": 5}, "the state of an optimizer"),
-        (lambda _: {}, "it holds nothing"),
+        (lambda _: {}, "it contains nothing"),
     ],
 )
 def test_a_broken_file_is_refused_with_what_was_found(
@@ -141,7 +141,7 @@ def test_a_broken_file_is_refused_with_what_was_found(
 def test_a_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path, state())
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(WeightsError, match="cut short"):
+    with pytest.raises(WeightsError, match="truncated"):
         read_foreign(path)
 
 

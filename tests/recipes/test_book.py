@@ -64,9 +64,11 @@ def test_unknown_names_are_asked_for_with_a_suggestion(book: Book) -> None:
         book.profile("dmeo")
 
 
-NOT_A_NAME = "is not a name (kebab-case: lower-case letters, digits, -)"
-EMPTY_LOSS = "an empty mapping says nothing; write the weight: 1, or null for no loss"
-NOT_A_REGISTRY = "a registry is a mapping with `version: 1`, `recipes` and `profiles`"
+NOT_A_NAME = "is not a valid name (kebab case: lower-case letters, digits, -)"
+EMPTY_LOSS = (
+    "an empty mapping has no meaning here; write a weight such as 1, or null to remove the loss"
+)
+NOT_A_REGISTRY = "a registry must be a mapping with `version: 1`, `recipes` and `profiles`"
 
 
 @pytest.mark.parametrize(
@@ -110,10 +112,10 @@ def test_what_is_unusual_but_right(write: Write, text: str) -> None:
         ("recipes: {1.5: {generator: rrdb}}", f"2: recipes.1.5: '1.5' {NOT_A_NAME}"),
         ("recipes: {a: {extends: [b]}}", "2: recipes.a.extends: ['b'] should be text"),
         ("recipes: {a: {extends: b}}", "2: recipes.a.extends: unknown recipe 'b'"),
-        ("recipes: {a: {extends: a}}", "2: recipes.a.extends: `extends` goes round: a -> a"),
+        ("recipes: {a: {extends: a}}", "2: recipes.a.extends: `extends` is circular: a -> a"),
         (
             "profiles: {c: {extends: b}, b: {extends: a}, a: {extends: b}}",
-            "2: profiles.a.extends: `extends` goes round: a -> b -> a",
+            "2: profiles.a.extends: `extends` is circular: a -> b -> a",
         ),
         (
             "recipes: {a: {generator: rrdb, losses: {mse: {}}}}",
@@ -149,7 +151,7 @@ def test_what_is_unusual_but_right(write: Write, text: str) -> None:
         ),
         (
             "profiles: {p: {content: {steps: 1, epochs: 1}}}",
-            "2: profiles.p.content: `steps` and `epochs` are two ways to say one length; keep one",
+            "2: profiles.p.content: `steps` and `epochs` both set the length; keep one of them",
         ),
         (
             'recipes: {"\\e[31m": {generator: rrdb}}',
@@ -165,8 +167,8 @@ def test_extends_has_a_greatest_depth(write: Write) -> None:
     links = "".join(f"  r{n}: {{extends: r{n - 1}}}\n" for n in range(1, 11))
     text = "version: 1\nrecipes:\n  r0: {generator: rrdb}\n" + links
     assert found(write(text)) == [
-        "mine.yaml:12: recipes.r9.extends: `extends` goes more than 8 levels deep",
-        "mine.yaml:13: recipes.r10.extends: `extends` goes more than 8 levels deep",
+        "mine.yaml:12: recipes.r9.extends: `extends` has more than 8 levels",
+        "mine.yaml:13: recipes.r10.extends: `extends` has more than 8 levels",
     ]
 
 

@@ -82,7 +82,7 @@ def test_writing_what_the_adversary_forbids_is_an_error_with_its_reason(book: Bo
         run(book, "esrgan", "demo", *settings)
     assert str(caught.value) == (
         "--set discriminator.norm=batch: discriminator.norm: norm 'batch' cannot be used with "
-        "'wgan-gp': the gradient penalty is defined image by image and batch norm couples the "
+        "'wgan-gp': the gradient penalty is computed per image, and batch norm couples the "
         "images of a batch (Gulrajani et al. 2017, Sec. 4); use 'layer'"
     )
 
@@ -103,7 +103,7 @@ def test_no_adversary_by_null_and_by_name_are_both_right(book: Book) -> None:
     assert run(book, "rrdb", "demo").spec.settings.adversary is None
     by_name = run(book, "rrdb", "demo", "adversary=none", "adversary.weight=0").spec.settings
     assert by_name.adversary is not None
-    with pytest.raises(RecipeError, match="a discriminator without an adversary"):
+    with pytest.raises(RecipeError, match="no adversary uses the discriminator"):
         run(book, "esrgan", "demo", "adversary=none")
 
 
@@ -195,7 +195,10 @@ recipes:
     assert "11: recipes.wrong.generator.table.a: 'b' should be a number" in text
     assert "'typed' needs 'needed'" in text
     assert "'typed' has no scale 4 (it has 2)" in text
-    assert "'scaleless' is no generator: its constructor takes no `scale`" in text
+    assert (
+        "'scaleless' cannot be used as a generator: its constructor has no parameter `scale`"
+        in text
+    )
     good = complete(resolve(read_book([mine]), "good", "p")).spec.settings.generator.arguments
     assert good == {
         "sizes": [1, 2],

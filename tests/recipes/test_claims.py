@@ -73,7 +73,7 @@ claims:
     source: me
     contrast: {changed: srresnet-nobn, reference: srresnet, field: generator.norm}
     metric: cost.mac  #! unknown cost measure 'mac'; did you mean 'macs'? (known: parameters, macs,
-    statistic: image-spread  #! 'cost.mac' has one value a run, so no spread over images
+    statistic: image-spread  #! 'cost.mac' has one value for each run, so it has no spread over
     direction: higher
     smallest_effect: 0.05
   unknown-training:
@@ -87,7 +87,7 @@ claims:
     statement: it helps
     source: me
     contrast: {changed: srresnet-nobn, reference: srresnet, field: generator.norm}
-    metric: price.macs  #! 'price.macs' is no metric: write an image metric, cost.KEY or
+    metric: price.macs  #! 'price.macs' is not a metric: write an image metric, cost.KEY or
     direction: higher
     smallest_effect: 0.05
   same-recipe:
@@ -171,7 +171,9 @@ def test_the_sign_of_the_changed_side_may_be_asked_for_of_a_mean(write: Write) -
     text = "version: 1\nclaims:\n" + claim_of(contrast)
     text += "    changed_is: positive\n"
     assert load_book([write(text)]).claim("mine").changed_is == "positive"
-    assert "`changed_is` is about a mean" in found(write(text + "    statistic: image-spread\n"))[0]
+    assert (
+        "`changed_is` refers to a mean" in found(write(text + "    statistic: image-spread\n"))[0]
+    )
 
 
 def test_the_ground_truth_may_be_the_reference(write: Write) -> None:

@@ -290,7 +290,7 @@ KNOWN = "; known are: adversary, discriminator, generator, losses, scale, traini
         ),
         (
             "      kind: {a: {generator: null}, b: {}}",
-            f"11: {AT}.kind.a: a recipe needs a generator; name another one",
+            f"11: {AT}.kind.a: a recipe needs a generator; choose another base",
         ),
         (
             "      loss: {one: {}}",
@@ -302,7 +302,7 @@ KNOWN = "; known are: adversary, discriminator, generator, losses, scale, traini
         ),
         (
             "      loss: {a: {}, b: {}}",
-            f"11: {AT}.loss: 'a' and 'b' say the same; a factor has two levels that differ",
+            f"11: {AT}.loss: 'a' and 'b' are the same; a factor needs two different levels",
         ),
         (
             "      rate: {a: {}, b: {training: {learning_rate: -1}}}",
@@ -323,7 +323,7 @@ KNOWN = "; known are: adversary, discriminator, generator, losses, scale, traini
             ),
             (
                 f"12: {AT}.kind.b.generator.width: factor 'width' sets this too; "
-                "one setting belongs to one factor"
+                "a setting can belong to one factor only"
             ),
         ),
         (
@@ -333,7 +333,7 @@ KNOWN = "; known are: adversary, discriminator, generator, losses, scale, traini
             ),
             (
                 f"12: {AT}.weight.a.losses.mse: factor 'loss' sets this too; "
-                "one setting belongs to one factor"
+                "a setting can belong to one factor only"
             ),
         ),
         (
@@ -349,8 +349,8 @@ KNOWN = "; known are: adversary, discriminator, generator, losses, scale, traini
         (
             "      bad_name: {a: {}, b: {scale: 2}}",
             (
-                f"11: {AT}.bad_name: 'bad_name' is not a name "
-                "(kebab-case: lower-case letters, digits, -)"
+                f"11: {AT}.bad_name: 'bad_name' is not a valid name "
+                "(kebab case: lower-case letters, digits, -)"
             ),
         ),
     ],
@@ -377,7 +377,9 @@ def test_a_broken_base_is_reported_once(write: Write) -> None:
 
 def test_a_made_name_may_not_be_taken(write: Write) -> None:
     text = BASE.replace("  wide:", "  m-fast: {extends: base, scale: 2}\n  wide:")
-    message = "9: matrices.m: the name of cell 'm-fast' is that of a recipe in mine.yaml:4"
+    message = (
+        "9: matrices.m: the name of cell 'm-fast' is already the name of a recipe in mine.yaml:4"
+    )
     assert found(write, RATE, text) == [f"mine.yaml:{message}"]
 
 

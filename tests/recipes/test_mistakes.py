@@ -46,10 +46,10 @@ recipes:
   parentless:
     extends: esrgann  #! unknown recipe 'esrgann'; did you mean 'esrgan'?
   ring-a:
-    extends: ring-b  #! `extends` goes round: ring-a -> ring-b -> ring-a
+    extends: ring-b  #! `extends` is circular: ring-a -> ring-b -> ring-a
   ring-b:
     extends: ring-a
-  bad_name:  #! 'bad_name' is not a name
+  bad_name:  #! 'bad_name' is not a valid name
     generator: rrdb
     losses: {l1: 1}
   no-generator:  #! 'generator' is missing
@@ -66,7 +66,7 @@ recipes:
   yaml-features:
     generator: rrdb
     summary: !!python/object/apply:os.system [ls]  #! is not allowed: a registry is data
-    source: &anchor text  #! anchors and aliases are not used here
+    source: &anchor text  #! anchors and aliases are not allowed here
     losses: {l1: 1}
   wrong-parameter:
     generator: {name: rrdb, num_block: 4}  #! recipes.wrong-parameter.generator: unknown parameter 'num_block' of 'rrdb'; did you mean 'num_blocks'? (see: zoo show generator rrdb)
@@ -81,7 +81,7 @@ recipes:
       width: 64.5  #! .generator.width: 64.5 should be a whole number
       num_blocks: 0  #! .generator.num_blocks: 0 should be greater than 0
       residual_scaling: big  #! .generator.residual_scaling: 'big' should be a number
-      scale: 2  #! write `scale` in the recipe, beside `generator`
+      scale: 2  #! write `scale` in the recipe, next to `generator`
     losses: {l1: 1}
   forbidden-norm:
     extends: sound
@@ -92,9 +92,9 @@ recipes:
     adversary: vanilla  #! adversary 'vanilla' needs a `discriminator`
   lonely-discriminator:
     extends: sound
-    discriminator: vgg  #! a discriminator without an adversary that uses it
+    discriminator: vgg  #! no adversary uses the discriminator
   nothing-to-learn:
-    generator: srresnet  #! nothing to train with: no loss has a weight above 0
+    generator: srresnet  #! there is nothing to minimise: no loss has a weight above 0
   wrong-critic:
     extends: sound
     discriminator: vgg
@@ -108,7 +108,7 @@ recipes:
 profiles:
   bad-budget:
     data: {lr_patchsize: 24}  #! unknown key 'lr_patchsize'; did you mean 'lr_patch_size'?
-    content: {steps: 10, epochs: 1}  #! two ways to say one length
+    content: {steps: 10, epochs: 1}  #! both set the length
     runtime: {precision: float16}  #! 'float16' should be 'auto', 'float32' or 'bfloat16'
     overrides:
       generator: {}  #! unknown key 'generator'; did you mean 'generators'?

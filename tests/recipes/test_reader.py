@@ -73,8 +73,8 @@ def test_every_key_and_item_has_its_line() -> None:
         ("a: !env HOME\n", 1, "tag '!env' is not allowed"),
         ("a: !!str 12\n", 1, "is not allowed"),
         ("a: &x 1\nb: 2\n", 1, "anchors and aliases"),
-        ("a: {<<: {b: 1}}\n", 1, "plain word"),
-        ("? [a, b]\n: 1\n", 1, "plain word"),
+        ("a: {<<: {b: 1}}\n", 1, "plain scalar"),
+        ("? [a, b]\n: 1\n", 1, "plain scalar"),
         ("a: 1e999\n", 1, "too large"),
         ('a: "\\ud800"\n', 1, "not Unicode"),
     ],
@@ -137,7 +137,7 @@ def test_files_that_are_missing_large_or_binary_are_refused(tmp_path: Path) -> N
         read_document(tmp_path)
     large = tmp_path / "large.yaml"
     large.write_bytes(b"#" * (MAX_BYTES + 1))
-    with pytest.raises(RecipeError, match="more than the 256,000"):
+    with pytest.raises(RecipeError, match="more than the limit of 256,000"):
         read_document(large)
     large.write_bytes(b"a: \xff\n")
     with pytest.raises(RecipeError, match="not UTF-8"):

@@ -113,7 +113,7 @@ def test_later_settings_win(book: Book) -> None:
     assert value(run(book, "rrdb", "demo", "scale=2", "scale=3"), "scale") == 3
 
 
-FORM = "write it as path=value, for example training.learning_rate=1e-4"
+FORM = "write path=value, for example training.learning_rate=1e-4"
 KINDS = "'constant', 'step' or 'cosine'"
 
 
@@ -138,7 +138,7 @@ KINDS = "'constant', 'step' or 'cosine'"
         ("=3", FORM),
         ("a..b=3", FORM),
         ("pretraining=null", FORM),
-        ("training={steps: 3}", "set one value at a time, by its full path"),
+        ("training={steps: 3}", "set one value at a time, with its full path"),
     ],
 )
 def test_settings_that_are_wrong_say_so(book: Book, setting: str, message: str) -> None:

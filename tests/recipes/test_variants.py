@@ -31,7 +31,7 @@ CASES = {
     ),
     "one loss less and one more": ("esrgan", ["losses.vgg19=null", "losses.mse=2"]),
     "a loss by another name": ("esrgan", ["losses.pixel.name=mse", "losses.pixel.weight=2"]),
-    "no second player": ("esrgan", ["adversary=null", "discriminator=null"]),
+    "it has no discriminator": ("esrgan", ["adversary=null", "discriminator=null"]),
     "the stage before": ("esrgan", ["pretraining.training.learning_rate=3e-4"]),
     "how it is executed": ("srresnet", ["runtime.compile=true", "runtime.threads=3"]),
 }

@@ -53,8 +53,8 @@ def test_a_run_of_another_recipe_stands_by_its_recipe_in_the_order(book: Book) -
     names = ["srresnet", "srresnet training.learning_rate=0.5", "srresnet-nobn"]
     assert [row.label for row in found.rows] == names
     (note,) = [note for note in found.notes if "learning_rate" in note]
-    assert note.startswith("left out of claims and factorials: ")
-    assert note.endswith("which is not srresnet under profile smoke")
+    assert note.startswith("excluded from claims and factorials: ")
+    assert note.endswith("because it is not srresnet under profile smoke")
 
 
 def test_a_claim_is_judged_by_runs_of_its_recipes_alone(book: Book) -> None:
@@ -70,7 +70,7 @@ def test_a_claim_is_judged_by_runs_of_its_recipes_alone(book: Book) -> None:
     assert found.verdict == "not enough data"
     assert found.reason.startswith("no record of srresnet-nobn: zoo bench srresnet-nobn srresnet")
     (note,) = found.notes
-    assert "srresnet-nobn training.learning_rate=0.5 (seeds 0, 1, 2, 3), which is not" in note
+    assert "srresnet-nobn training.learning_rate=0.5 (seeds 0, 1, 2, 3), because it is not" in note
     own = [scored(book, SIDES[0], seed) for seed in range(4)]
     alone = judge(*own, *reference)
     beside = judge(*other, *own, *reference)
@@ -136,7 +136,10 @@ def test_runs_of_one_name_by_other_networks_are_not_one_row(key: str, book: Book
     kept, notes = list(found.records), found.notes
     assert [record.target.seed for record in kept] == [1]
     assert notes["tiny"] == [
-        f'left out: srgan seed 0, not made as the newest of that name: vgg19 {key} "new" -> "old"'
+        (
+            "excluded: srgan seed 0, which differs from the newest run of that name: "
+            f'vgg19 {key} "new" -> "old"'
+        )
     ]
 
 

@@ -90,7 +90,7 @@ def test_runs_of_another_budget_are_left_out_and_named() -> None:
     kept, notes = list(found.records), found.notes
     assert [record.target.name for record in kept] == ["b"]
     assert notes["tiny"] == [
-        "left out: a seed 0, trained with content steps 400 instead of 800 of the newest runs"
+        "excluded: a seed 0, trained with content steps 400 instead of 800 of the newest runs"
     ]
     adversarial = TrainingSummary(
         steps=1, seconds=1.0, verdict="stable", budget={"adversarial steps": "120"}
@@ -147,7 +147,7 @@ def test_a_score_out_of_its_range_is_named_with_the_digest(tmp_path: Path, score
     with pytest.raises(DataError) as caught:
         read_record(path)
     assert str(path) in str(caught.value)
-    assert "its digest is not that of its content" in str(caught.value)
+    assert "its digest does not match its content" in str(caught.value)
     assert f"PSNR-Y of set/x is {score:g}, outside of 0 to 80" in str(caught.value)
     assert read_records(tmp_path) == []
 
@@ -187,7 +187,7 @@ def test_whatever_is_changed_in_a_record_shows(
 ) -> None:
     path = write_record(tmp_path, make_record())
     changed(path, change)
-    with pytest.raises(DataError, match="its digest is not that of its content"):
+    with pytest.raises(DataError, match="its digest does not match its content"):
         read_record(path)
 
 

@@ -209,7 +209,7 @@ def test_a_card_says_effect_seeds_and_cost() -> None:
     facts = {fact.term: fact.text for fact in card.facts}
     assert (card.effect, card.interval, card.seeds) == ("+0.120 dB", "+0.070 to +0.170", 3)
     assert facts["Claimed, at least"] == "+0.050 dB or beyond"
-    assert facts["Rests on"] == "3 seeds, 5 images"
+    assert facts["Based on"] == "3 seeds, 5 images"
     assert facts["By seed"] == "0: +0.100, 1: +0.200"
     assert facts["Training"] == "10 min in all"
     assert card.forest

@@ -74,7 +74,9 @@ def test_a_whole_factorial_lacks_nothing(tmp_path: Path, book: Book, matrix: Mat
 def test_a_factorial_says_in_short_what_is_clear(page: Page) -> None:
     for table in page.factorials[0].tables:
         clear = [effect for effect in table.effects if effect.is_clear]
-        assert table.sentence.startswith(f"{len(clear)} of 10 effects have a sure sign; the larg")
+        assert table.sentence.startswith(
+            f"{len(clear)} of 10 effects have a significant sign; the larg"
+        )
         largest = max(clear, key=lambda effect: float(effect.estimate.replace(MINUS, "-")) ** 2)
         assert f"is {largest.name}, {largest.estimate}" in table.sentence
         sign = -1 if table.note.startswith("lower") else 1
@@ -93,6 +95,6 @@ def test_without_a_clear_effect_it_says_how_large_they_may_be(
         for seed, recipe in enumerate(recipes):
             write_record(tmp_path, make_record(recipe, seed, name=cell.recipe))
     (view,) = views(tmp_path, book)
-    start = "No effect has a sure sign after correction for all 10; by their intervals none is"
+    start = "No effect is significant after correction for all 10; by their intervals, none exceeds"
     assert view.tables[0].sentence.startswith(start)
     assert not any(effect.judged for effect in view.tables[0].effects)

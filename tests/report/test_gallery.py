@@ -197,4 +197,4 @@ def test_a_crop_outside_the_picture_is_left_out(
     far = replace(suite, gallery=(GalleryPicture("samples", name, (400, 0, 64, 64)),))
     with caplog.at_level(logging.WARNING, logger="zoo"):
         assert gallery(select(tmp_path).groups, tmp_path, far) is None
-    assert "outside the picture" in caplog.text
+    assert "outside the image" in caplog.text

@@ -27,7 +27,7 @@ def test_every_column_is_explained(page: Page, text: str) -> None:
     meant = {fact.term: fact.text for fact in page.glossary}
     assert list(meant) == [heading.label for heading in page.tables[-1].headings]
     assert meant["HF energy"].startswith("Energy above the input's Nyquist frequency")
-    assert meant["HF energy"].endswith("0 is right.")
+    assert meant["HF energy"].endswith("0 is best.")
     assert "Peak signal-to-noise ratio" in meant["PSNR-Y"]
     assert "128 x 128" in next(words for term, words in meant.items() if term.startswith("MACs"))
     assert "What the columns mean" in text
@@ -49,7 +49,7 @@ def test_zero_is_said_to_be_right_where_it_is(page: Page, text: str) -> None:
     better = {heading.key: heading.better for heading in page.tables[-1].headings}
     assert better["hf_energy"] == "zero"
     assert set(better.values()) == {"higher", "lower", "zero"}
-    assert text.count(", 0 is right</span>") == len(page.tables)
+    assert text.count(", 0 is best</span>") == len(page.tables)
 
 
 @pytest.mark.parametrize(

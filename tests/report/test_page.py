@@ -167,13 +167,13 @@ def test_a_feature_network_that_stands_in_is_said_at_the_head_and_on_its_claims(
     page: Page,
 ) -> None:
     network = "efficientnet-lite0 (blocks.2)"
-    assert page.scope.endswith(f"The perceptual loss compares by {network} in the place of vgg19.")
+    assert page.scope.endswith(f"The perceptual loss uses {network} instead of vgg19.")
     cards = {card.name: card for card in page.claims}
     for name, touched in (("perceptual-loss-fidelity", True), ("bn-removal-fidelity", False)):
         said = [fact for fact in cards[name].facts if fact.term == "Feature network"]
         assert bool(said) is touched
-        assert all(f"{network} stands in for vgg19" in fact.text for fact in said)
-    assert sum(f"{network} stands in for vgg19" in fact.text for fact in page.facts) == 1
+        assert all(f"{network} replaces vgg19" in fact.text for fact in said)
+    assert sum(f"{network} replaces vgg19" in fact.text for fact in page.facts) == 1
 
 
 def test_a_claim_on_the_perceptual_loss_names_its_network(page: Page) -> None:

@@ -144,9 +144,11 @@ def test_runs_with_other_settings_have_commands_and_rows_of_their_own(
     assert {label: len(commands) for label, commands in rows.items()} == {"rrdb": 2, name: 2}
     assert all("--set losses.l1.weight=2" in command for command in rows[name])
     assert page.redo.report.endswith(ending)
-    notes = [fact.text for fact in page.facts if "left out of claims" in fact.text]
+    notes = [fact.text for fact in page.facts if "excluded from claims" in fact.text]
     (note,) = notes
-    assert note.startswith(f"left out of claims and factorials: {name} (seeds 0, 1), which is not ")
+    assert note.startswith(
+        f"excluded from claims and factorials: {name} (seeds 0, 1), because it is not "
+    )
     assert note.endswith(" rrdb under profile demo")
     assert name in render(page)
 
@@ -164,4 +166,4 @@ def test_a_page_says_what_a_claim_and_a_factorial_left_out(tmp_path: Path, book:
     records = [changed, *read_records(tmp_path)[1:]]
     found = effects(matrix.cells, records, "psnr-y", profile=PROFILE, suite="samples-x4")
     assert found.num_seeds == whole.num_seeds - 1
-    assert any(f"{update['name']} (seed 0), which is not" in note for note in found.notes)
+    assert any(f"{update['name']} (seed 0), because it is not" in note for note in found.notes)

@@ -156,7 +156,7 @@ def test_training_mends_the_recipe_of_a_finished_run(edit: str, spec: RunSpec, r
     damaged(run, edit)
     done, heard = again(spec, root)
     assert (run / "recipe.yaml").read_bytes() == before
-    assert any("recipe.yaml was changed since the run ended" in line for line in heard)
+    assert any("recipe.yaml was changed after the run ended" in line for line in heard)
     assert any("is already trained" in line for line in heard), "not a step was done again"
     assert read_run(done.directory) is not None
 
@@ -195,7 +195,7 @@ def test_a_summary_without_a_digest_is_not_believed_and_made_again(
     assert done.summary["psnr_y"] < 40
     file.write_text(json.dumps(earlier))
     shutil.rmtree(run / "checkpoints")
-    with pytest.raises(CheckpointError, match=r"no checkpoint is left .* --fresh"):
+    with pytest.raises(CheckpointError, match=r"there is no checkpoint.* --fresh"):
         again(spec, root)
 
 
@@ -266,5 +266,5 @@ def test_an_identity_with_its_hash_changed_is_no_other_run(run: Path) -> None:
     summary = json.loads((run / "summary.json").read_text())
     summary["identity_sha256"] = document["identity_sha256"]
     (run / "summary.json").write_text(json.dumps(sealed(summary)))
-    with pytest.raises(CheckpointError, match=r"(recipe\.yaml|provenance\.json) is not what"):
+    with pytest.raises(CheckpointError, match=r"(recipe\.yaml|provenance\.json) was changed"):
         read_run(run)

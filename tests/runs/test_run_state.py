@@ -113,7 +113,7 @@ def test_a_run_that_only_goes_on_is_trained(
     found = find_run(new, tmp_path)
     assert (found.state, found.can_be_trained) == (state, state == "begun")
     if state == "begun":
-        assert "to go on from what was trained here: settings.training." in found.reason
+        assert "will extend the run that was trained here: settings.training." in found.reason
     (directory.checkpoints / "step-000000012.pt").unlink()
     assert find_run(new, tmp_path).state == "other", "what is finished would be lost"
     assert find_run(old, tmp_path).state == "finished"

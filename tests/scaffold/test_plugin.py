@@ -154,12 +154,14 @@ def test_an_unknown_kind_is_an_error(book: Book) -> None:
 
 @pytest.mark.parametrize("name", ["edsr", "rrdb"])
 def test_a_component_that_is_there_is_refused_with_both_origins(book: Book, name: str) -> None:
-    with pytest.raises(DuplicateNameError, match=rf"of {name}\.py is already taken by built-in"):
+    with pytest.raises(DuplicateNameError, match=rf"of {name}\.py is already used by built-in"):
         new_plugin("generator", name, book)
 
 
 def test_a_recipe_that_is_there_is_refused_with_both_places(book: Book) -> None:
-    with pytest.raises(DuplicateNameError, match=r"of esrgan\.py .* taken by .*registry\.yaml:\d+"):
+    with pytest.raises(
+        DuplicateNameError, match=r"of esrgan\.py .* defined in .*registry\.yaml:\d+"
+    ):
         new_plugin("generator", "esrgan", book)
     new_plugin("metric", "esrgan", book)  # comes without a recipe
 

@@ -34,14 +34,14 @@ def test_nothing_is_overwritten_and_all_in_the_way_is_named(tmp_path: Path) -> N
     (tmp_path / "a.py").write_text("mine\n")
     (tmp_path / "c.yaml").write_text("mine\n")
     before = contents(tmp_path)
-    with pytest.raises(PluginError, match=r"a\.py, .*c\.yaml are there already.*--force"):
+    with pytest.raises(PluginError, match=r"a\.py, .*c\.yaml are already there.*--force"):
         write_all(tmp_path, FILES)
     assert contents(tmp_path) == before
 
 
 def test_a_dangling_link_is_in_the_way_too(tmp_path: Path) -> None:
     (tmp_path / "a.py").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(PluginError, match="is there already"):
+    with pytest.raises(PluginError, match="is already there"):
         write_all(tmp_path, FILES)
 
 

@@ -79,7 +79,9 @@ def test_one_crash_costs_one_run(make_spec: MakeSpec, tmp_path: Path) -> None:
     listener = Listener()
     outcomes = list(run_jobs([good[0], fatal, good[1]], settings, listener))
     assert [outcome.status for outcome in outcomes] == ["finished", "failed", "finished"]
-    assert outcomes[1].message.startswith("its process ended by SIGKILL; the machine may be short")
+    assert outcomes[1].message.startswith(
+        "its process ended by SIGKILL; the machine may have too little"
+    )
     assert listener.finished == [run_path(spec, tmp_path / "runs") for spec in good]
     assert any(row["kind"] == "train" for row in listener.rows)
 

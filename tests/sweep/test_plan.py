@@ -94,7 +94,7 @@ def test_a_damaged_run_costs_no_other_run_its_plan(make_spec: MakeSpec, tmp_path
     planned = plan_runs([make_spec("srresnet", seed=seed) for seed in range(3)], tmp_path)
     assert [run.state for run in planned] == ["damaged", "damaged", "missing"]
     assert "--fresh" in planned[0].found.reason
-    assert "training's command again" in planned[1].found.reason
+    assert "training command again" in planned[1].found.reason
 
 
 def test_a_recipe_whose_time_cannot_be_told_is_planned_all_the_same(
@@ -113,7 +113,7 @@ def test_a_recipe_whose_time_cannot_be_told_is_planned_all_the_same(
         ("srresnet", 1): (True, None),
         ("srresnet-nobn", 0): (True, 5.0),
     }
-    assert caplog.messages == ["srresnet: no expected time: RuntimeError: a bug of mine"]
+    assert caplog.messages == ["srresnet: could not estimate the time: RuntimeError: a bug of mine"]
 
 
 def test_shared_pretraining_is_counted_once(make_spec: MakeSpec, tmp_path: Path) -> None:

@@ -91,14 +91,26 @@ def contract(component: type[Adversary]) -> AdversaryContract:
     ("component", "check", "cause"),
     [
         (NoTotal, "losses_are_finite_scalars", "generator_loss lacks 'total'"),
-        (NoLog, "losses_are_finite_scalars", "discriminator_loss lacks d_real, d_fake"),
-        (PerImage, "losses_are_finite_scalars", "generator_loss: 'total' is no scalar tensor"),
+        (
+            NoLog,
+            "losses_are_finite_scalars",
+            "discriminator_loss lacks the log entries d_real, d_fake",
+        ),
+        (PerImage, "losses_are_finite_scalars", "generator_loss: 'total' is not a scalar tensor"),
         (Overflows, "large_logits", "generator_loss: 'total' is inf for a batch of 2"),
-        (Detached, "generator_learns_from_its_images", "a generated image gets no gradient"),
-        (LearnsFromReal, "generator_learns_from_its_images", "the real images get a gradient"),
+        (
+            Detached,
+            "generator_learns_from_its_images",
+            "the gradient of a generated image is missing",
+        ),
+        (LearnsFromReal, "generator_learns_from_its_images", "the real images have a gradient"),
         (Frozen, "discriminator_learns_alone", "its gradient is zero everywhere"),
         (Rounded, "bfloat16", "generator_loss: total is not float32"),
-        (Contradicts, "own_rules", "the rule about discriminator 'norm' forbids 'batch' instead"),
+        (
+            Contradicts,
+            "own_rules",
+            "the rule about discriminator 'norm' also forbids its replacement 'batch'",
+        ),
     ],
 )
 def test_a_broken_promise_is_found(component: type[Adversary], check: str, cause: str) -> None:
@@ -117,5 +129,5 @@ def test_its_own_refusal_comes_through() -> None:
 
 
 def test_without_a_second_player_there_is_less_to_promise() -> None:
-    with pytest.raises(SkipTest, match="no second player"):
+    with pytest.raises(SkipTest, match="it has no discriminator"):
         contract(ADVERSARIES.get("none")).test_discriminator_learns_alone()

@@ -185,7 +185,7 @@ def test_a_network_that_torch_crashes_on_costs_its_line_and_its_export(tmp_path:
             name="x", generator={"name": "merged-in-place"}, scale=2, origin="imported"
         )
         model = Model(details, crashing(scale=2).state_dict())
-        with pytest.raises(WeightsError, match="ended by SIGSEGV while InPlace was translated"):
+        with pytest.raises(WeightsError, match="ended by SIGSEGV while zoo translated InPlace"):
             export_folder(model, tmp_path / "net", [], Request(form="onnx"))
         assert not (tmp_path / "net").exists()
         details = details.model_copy(update={"generator": {"name": "merged-as-tensors"}})

@@ -93,7 +93,7 @@ def test_some_sizes_may_be_refused_not_all() -> None:
     found = contract(Picky)
     found.test_logits_of_any_size()
     assert found.measured == "takes 32x32; refuses 24x40"
-    with pytest.raises(AssertionError, match="it takes none of 24x40: 32 pixels wide, please"):
+    with pytest.raises(AssertionError, match="it accepts none of 24x40: 32 pixels wide, please"):
         contract(Picky, sizes=((24, 40),)).test_logits_of_any_size()
 
 
@@ -116,7 +116,7 @@ def test_an_image_without_a_gradient_is_found() -> None:
         def forward(self, image: Tensor) -> Tensor:
             return super().forward(torch.cat([image[:1], image[1:].detach()]))
 
-    with pytest.raises(AssertionError, match="none reaches 1 of 2 images"):
+    with pytest.raises(AssertionError, match="no gradient reaches 1 of 2 images"):
         contract(Halved).test_gradient_reaches_the_image()
 
 

@@ -171,12 +171,28 @@ def contract(component: type[Generator]) -> GeneratorContract:
 
 
 BROKEN = [
-    (SmallInTraining, "images_of_any_size", " in training, (2, 3, 16, 9) came out as (2, 3, "),
-    (WrongSize, "images_of_any_size", "at scale 2, (2, 3, 1, 1) came out as (2, 3, 2, 1), not"),
-    (NotFinite, "images_of_any_size", "(2, 3, 1, 1) came out as values that are not finite"),
-    (Unused, "gradient_reaches_every_parameter", "2 of 6 get none: extra.bias, extra.weight"),
-    (Detached, "gradient_reaches_every_parameter", "2 of 4 get none: head.bias, head.weight"),
-    (Silent, "gradient_reaches_every_parameter", "no gradient flows through the output at all"),
+    (
+        SmallInTraining,
+        "images_of_any_size",
+        " in training, the output for (2, 3, 16, 9) has the shape (2, 3, ",
+    ),
+    (
+        WrongSize,
+        "images_of_any_size",
+        "at scale 2, the output for (2, 3, 1, 1) has the shape (2, 3, 2, 1), not",
+    ),
+    (NotFinite, "images_of_any_size", "the output for (2, 3, 1, 1) has values that are not finite"),
+    (
+        Unused,
+        "gradient_reaches_every_parameter",
+        "2 of 6 have no gradient: extra.bias, extra.weight",
+    ),
+    (
+        Detached,
+        "gradient_reaches_every_parameter",
+        "2 of 4 have no gradient: head.bias, head.weight",
+    ),
+    (Silent, "gradient_reaches_every_parameter", "the output has no gradient"),
     (InPlace, "input_is_left_alone", "the input is changed in place"),
     (SetsTheSeed, "random_numbers_are_left_to_others", "building it sets the global seed of torch"),
     (
@@ -184,14 +200,18 @@ BROKEN = [
         "random_numbers_are_left_to_others",
         "running it sets the global seed of NumPy",
     ),
-    (DrawsElsewhere, "seed_decides_the_weights", "built twice under one seed, tail.weight differ"),
+    (
+        DrawsElsewhere,
+        "seed_decides_the_weights",
+        "two networks built with one seed differ in tail.weight",
+    ),
     (Random, "same_input_gives_the_same_output", "two passes over one image differ"),
-    (Forgets, "state_dict_round_trip", "something that shapes it is not in the state dict"),
+    (Forgets, "state_dict_round_trip", "something that affects it is not in the state dict"),
     (Tied, "state_dict_round_trip", "cannot be saved as safetensors: Some tensors share memory"),
     (Coupled, "images_do_not_affect_each_other", "an image differs by up to"),
-    (Layout, "channels_last", "the output differs by up to 1, allowed is"),
+    (Layout, "channels_last", "the output differs by up to 1; the limit is"),
     (Rounds, "bfloat16", "the output differs by up to"),
-    (Untyped, "constructor", "'width' has no type: a recipe could write anything there"),
+    (Untyped, "constructor", "'width' has no type annotation, so a recipe could contain any value"),
     (Untyped, "constructor", "the default of 'when', frozenset(), cannot be written as JSON"),
     (OtherDefault, "constructor", "the default of 'sizes', (1.5,), is not of its type"),
 ]
@@ -245,6 +265,6 @@ def test_without_the_extra_nothing_is_exported(monkeypatch: pytest.MonkeyPatch) 
 def test_sizes_that_are_fixed_while_tracing_are_found() -> None:
     contract(Sound).test_onnx()
     with pytest.raises(
-        AssertionError, match=r"fixed while it is traced; compute with `image\.shap"
+        AssertionError, match=r"becomes constant in the trace; compute with `image\.shap"
     ):
         contract(NumPySizes).test_onnx()

@@ -78,16 +78,16 @@ def contract(component: type[Loss]) -> LossContract:
 @pytest.mark.parametrize(
     ("component", "check", "cause"),
     [
-        (PerPixel, "finite_scalar", "it is no scalar tensor"),
+        (PerPixel, "finite_scalar", "it is not a scalar tensor"),
         (InPlace, "finite_scalar", "the real image is changed in place"),
-        (Detached, "generator_learns_from_it", "none reaches 1 of 2 images"),
+        (Detached, "generator_learns_from_it", "no gradient reaches 1 of 2 images"),
         (Backwards, "generator_learns_from_it", "before a step against the gradient"),
         (Rewards, "smallest_at_the_real_image", "noise costs -0.0"),
-        (Constant, "smallest_at_the_real_image", "everything costs 0"),
-        (Summed, "mean_over_the_batch", "for a batch, the mean of its images is"),
+        (Constant, "smallest_at_the_real_image", "all of them cost 0"),
+        (Summed, "mean_over_the_batch", "for a batch, but the mean over its images is"),
         (Random, "same_images_give_the_same_value", " and then "),
-        (Trained, "parameters_are_frozen", "weight would be trained with the generator"),
-        (Unsaid, "parameters_are_frozen", "lacks 'weights': where its 7 weights came from"),
+        (Trained, "parameters_are_frozen", "weight would be trained together with the generator"),
+        (Unsaid, "parameters_are_frozen", "lacks 'weights', the source of its 7 weights"),
     ],
 )
 def test_a_broken_promise_is_found(component: type[Loss], check: str, cause: str) -> None:

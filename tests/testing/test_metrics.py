@@ -77,7 +77,7 @@ def test_a_sound_metric_keeps_every_promise(check: str) -> None:
 @pytest.mark.parametrize(
     ("component", "check", "cause"),
     [
-        (WrongWay, "best_at_the_real_image", "the real image 0"),
+        (WrongWay, "best_at_the_real_image", "the real image scores 0"),
         (Unbounded, "range", "outside 0 to 0.01"),
         (Backwards, "declared_facts", "`value_range` is (1.0, 0.0), not (smallest, largest)"),
         (Tensorial, "finite_number", "it is a Tensor, not a float"),

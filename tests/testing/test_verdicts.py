@@ -90,7 +90,7 @@ def test_a_network_that_does_not_take_an_image_is_told_once_with_its_size() -> N
     (only,) = run_contract(contract_of("generators", Windowed, {}))
     assert (only.status, only.says) == ("FAILED", "It can be built and used here.")
     assert only.detail.startswith(
-        "2 images of 12x10 pixels do not go through it in training: RuntimeError: shape '[2, 3, 1, "
+        "2 images of 12x10 pixels fail in training: RuntimeError: shape '[2, 3, 1, "
     )
     assert str(only.place).startswith("test_verdicts.py:")
 
@@ -99,7 +99,7 @@ def test_a_size_that_does_not_go_through_is_named() -> None:
     contract = contract_of("generators", Windowed, {"side": 2})
     verdict = judged(contract, "test_images_of_any_size", "")
     assert verdict.detail.startswith(
-        "2 images of 1x1 pixels do not go through it in evaluation at scale 2: RuntimeError: "
+        "2 images of 1x1 pixels fail in evaluation at scale 2: RuntimeError: "
     )
     assert str(verdict.place).startswith("test_verdicts.py:")
 
@@ -134,7 +134,7 @@ def test_what_cannot_be_built_is_checked_no_further() -> None:
 def test_missing_weights_are_a_reason_to_skip() -> None:
     (only,) = verdicts(weights="gone").values()
     assert only.status == "skipped"
-    assert only.detail == "its weights are not here: no weights: run 'zoo weights add'"
+    assert only.detail == "its weights are not installed: no weights: run 'zoo weights add'"
 
 
 @pytest.mark.parametrize("ending", [SkipTest("not here"), SystemExit(3)])

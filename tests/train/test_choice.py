@@ -200,11 +200,11 @@ def test_what_a_setting_or_the_environment_settles_is_not_varied(
         ({}, MIN_NUM_STEPS - 1, "1499 steps are too few to gain from it"),
         ({"tune": True}, 1, None),
         ({"tune": False}, 10**6, "runtime.tune is false"),
-        ({"compile": True}, 10**6, "compilation was asked for"),
+        ({"compile": True}, 10**6, "runtime.compile is true"),
         (
             {"channels_last": False, "threads": 1},
             10**6,
-            "layout, threads and precision are settled",
+            "layout, threads and precision are fixed",
         ),
     ],
 )
@@ -216,7 +216,7 @@ def test_only_what_gains_from_it_is_measured(
 
 def test_a_gpu_is_not_measured() -> None:
     execution = replace(planned(), device=torch.device("cuda"))
-    assert why_not_measured(Runtime(tune=True), execution, 10**6) == "only a CPU is"
+    assert why_not_measured(Runtime(tune=True), execution, 10**6) == "only CPUs are measured"
 
 
 def test_a_short_run_is_executed_as_planned_and_says_why(
@@ -279,7 +279,7 @@ def test_damaged_times_are_measured_anew(
     write_hashed(kept, damage.encode())
     choice = chosen(heard=heard)
     assert (choice.way, choice.source) == (NCHW, "measured")
-    assert heard.notices[0] == f"{kept} is damaged: its times are not used"
+    assert heard.notices[0] == f"{kept} is damaged: zoo ignores its times"
     assert kept.read_text() == whole
 
 
@@ -299,7 +299,7 @@ def test_what_another_process_measures_is_waited_for_in_words(
     heard = Holder()
     lock.acquire()
     assert chosen(heard=heard).source == "cached"
-    assert heard.notices == ["srresnet-nobn: another process times such steps; waiting for it"]
+    assert heard.notices == ["srresnet-nobn: waiting for another process that times such steps"]
 
 
 def test_a_cache_that_cannot_be_written_is_named(
@@ -331,7 +331,7 @@ def test_times_that_were_edited_are_not_used(
     whole, heard = kept.read_bytes(), Notes()
     kept.write_bytes(whole.replace(b"0.5", b"2.5"))
     assert chosen(heard=heard).source == "measured"
-    assert heard.notices[0] == f"{kept} is damaged: its times are not used"
+    assert heard.notices[0] == f"{kept} is damaged: zoo ignores its times"
     write_hashed(kept, whole.replace(b'"batches": [', b'"batches": [ 7,'))  # of another step
     assert chosen().source == "measured"
     assert kept.read_bytes() == whole
@@ -400,7 +400,7 @@ def test_a_run_goes_on_as_it_was_begun(
     last = session(killed, 1)
     assert (last["choice"]["source"], last["choice"]["reason"]) == (
         "recorded",
-        "as the run was begun",
+        "as at the start of the run",
     )
     assert last["execution"]["threads"] == 1
     assert last["choice"]["seconds"] == session(killed, 0)["choice"]["seconds"]
@@ -433,7 +433,7 @@ def test_fewer_cores_than_a_run_was_begun_with_are_said(
         train(spec, make_options(observer=Stopper("content", 2, Kill())))
     torch.set_num_threads(1)
     run = train(spec, make_options(observer=heard))
-    change = "goes on with another number of threads (2 -> 1): the last bits may differ"
+    change = "resumes with another number of threads (2 -> 1): the last bits may differ"
     assert f"srresnet-nobn {change}" in heard.notices
     assert session(run, 1)["choice"]["way"] == {
         "channels_last": False,
@@ -488,7 +488,7 @@ def test_a_run_begun_before_there_were_choices_goes_on_as_planned() -> None:
     old: dict[str, Any] = {"sessions": [{"execution": {"threads": 2}}]}
     choice = recorded_choice(old, Runtime(tune=True), planned())
     assert choice.apply(planned()) == planned()
-    assert choice.describe() == f"{PLANNED} (as the run was begun)"
+    assert choice.describe() == f"{PLANNED} (as at the start of the run)"
 
 
 @pytest.mark.parametrize("record", [[], {"free": ["threads"]}, {"free": ["threads"], "way": 1}])
@@ -542,7 +542,7 @@ def test_what_does_not_compile_stays_eager_and_says_so(
     choice = chosen(num_steps=10_000, heard=heard)
     assert (choice.way, len(choice.seconds)) == (HALF, 4)
     compiled = replace(HALF, compile=True)
-    told = f"srresnet-nobn: a step fails as {compiled}, it stays {HALF}: no headers"
+    told = f"srresnet-nobn: a step with {compiled} fails, so it stays {HALF}: no headers"
     assert heard.notices == [told]
 
 
@@ -560,7 +560,9 @@ def test_bfloat16_is_tried_beside_the_best_way_and_kept_for_compilation(
     del table[coarse]
     heard = Notes()
     assert chosen(heard=heard).way == HALF
-    assert heard.notices[0].startswith(f"srresnet-nobn: a step fails as {coarse}, it stays {HALF}")
+    assert heard.notices[0].startswith(
+        f"srresnet-nobn: a step with {coarse} fails, so it stays {HALF}"
+    )
 
 
 @pytest.mark.parametrize(("seconds", "taken"), [(0.96, False), (0.94, True)])
@@ -592,12 +594,12 @@ def test_a_precision_of_a_setting_is_not_varied(
     assert "bfloat16" not in found.free
     settled = {"precision": precision, "channels_last": True, "threads": 2}
     why = why_not_measured(Runtime(**settled), planned(**settled), 10**6)
-    assert why == "layout, threads and precision are settled"
+    assert why == "layout, threads and precision are fixed"
 
 
 def test_emulation_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     choice = Choice(replace(PLANNED, bfloat16=True), "default", "why")
-    assert "(why); this CPU has no units for bfloat16 and emulates it" in choice.describe()
+    assert "(why); this CPU has no bfloat16 units and emulates bfloat16" in choice.describe()
     monkeypatch.setattr(choosing, "has_bfloat16_units", lambda: True)
     assert choice.describe() == "bfloat16, channels_last, 2 threads, eager (why)"
 
@@ -631,7 +633,7 @@ def test_a_recorded_precision_is_taken_where_no_setting_says_otherwise() -> None
     settled = Runtime(precision="float32")
     assert not recorded_choice(begun, settled, planned()).apply(planned()).bfloat16
     del record["way"]["bfloat16"]
-    with pytest.raises(CheckpointError, match="does not say how the run was executed"):
+    with pytest.raises(CheckpointError, match="does not record how the run was executed"):
         recorded_choice(begun, Runtime(), planned())
 
 
@@ -669,7 +671,10 @@ def test_a_run_keeps_the_precision_that_was_measured(
     assert_same_bits(final_state(straight.directory), final_state(killed.directory))
     assert any(f"{coarse} (chosen by measurement: 2.00 times" in line for line in heard.notices)
     assert shown.choice is not None
-    assert f"{coarse} (as the run was begun); this CPU has no units" in shown.choice.describe()
+    assert (
+        f"{coarse} (as at the start of the run); this CPU has no bfloat16 units"
+        in shown.choice.describe()
+    )
     provenance = RunDirectory(killed.directory).provenance()
     assert provenance is not None
     assert provenance["identity"]["execution"]["precision"] == "bfloat16"
@@ -742,7 +747,7 @@ def test_a_dry_run_leaves_the_measurement_to_a_long_run(
     (stage,) = rehearse(spec, make_options(), choose=True)
     assert stage.choice is not None
     assert (stage.choice.source, stage.choice.way) == ("default", PLANNED)
-    assert "that is done when it is trained" in stage.choice.reason
+    assert "measured when the run trains" in stage.choice.reason
     clock |= {**ALIKE, NCHW: 0.5}
     settle(spec, prepare(spec, make_options()), make_options(), begun=None)
     clock.clear()

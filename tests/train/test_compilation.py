@@ -140,7 +140,7 @@ def test_a_run_that_was_begun_compiled_goes_on_compiled(
     monkeypatch.delattr(StepTimer, "timings")  # any further measurement fails
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(compilation, "has_cpp_compiler", lambda: False)
-        with pytest.raises(MachineError, match=r"no C\+\+ compiler is on the path"):
+        with pytest.raises(MachineError, match=r"zoo finds no C\+\+ compiler"):
             train(spec, make_options("killed"))
         assert train(spec, make_options("straight")).summary == straight.summary
     killed = train(spec, make_options("killed"))

@@ -165,5 +165,5 @@ def test_an_image_that_is_not_finite_is_no_score(small_validation: str) -> None:
 
     images = sorted(Path(small_validation.partition("=")[2]).iterdir())
     execution = plan_execution(Runtime(), torch.device("cpu"))
-    with pytest.raises(DivergedError, match="noise upscaled has NaN or infinite pixels"):
+    with pytest.raises(DivergedError, match="the upscaled noise has NaN or infinite pixels"):
         Validator(images, scale=4).row(Overflow(), execution, step=3)

@@ -51,7 +51,7 @@ def test_a_longer_run_ends_in_the_bits_of_one_that_was_as_long_from_the_start(
         for path in (straight.directory, run.directory)
     ]
     assert hashes[0] == hashes[1]
-    with pytest.raises(RecipeError, match="not shorter than the 16 steps"):
+    with pytest.raises(RecipeError, match="not longer than the 16 steps"):
         train(make_spec(*SETTINGS), make_options("extended"))
 
 
@@ -91,7 +91,7 @@ def test_a_run_that_has_saved_nothing_yet_may_be_made_longer_too(
     run = train(longer, make_options("begun"))
     assert_same_bits(final_state(straight.directory), final_state(run.directory))
     shutil.rmtree(run.directory / "checkpoints")
-    with pytest.raises(RecipeError, match="no checkpoint left to go on from"):
+    with pytest.raises(RecipeError, match="no checkpoint to continue from"):
         train(longest, make_options("begun"))
     assert run.generator() is not None, "it is left as it is"
 

@@ -93,9 +93,9 @@ def test_settings_are_a_mapping_a_list_or_one() -> None:
     assert written_settings(["a=1", "b=2"]) == ["a=1", "b=2"]
     assert written_settings("a=1") == ["a=1"]
     assert written_settings({}) == written_settings(()) == []
-    with pytest.raises(RecipeError, match=r"settings: a\.b: a object cannot be written"):
+    with pytest.raises(RecipeError, match=r"settings: a\.b: a recipe cannot contain a object"):
         written_settings({"a.b": object()})
-    with pytest.raises(RecipeError, match="one value at a time, by its full path"):
+    with pytest.raises(RecipeError, match="one value at a time, with its full path"):
         parse_settings(written_settings({"generator": {"width": 8}}))
 
 

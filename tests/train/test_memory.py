@@ -76,7 +76,9 @@ def test_a_step_that_does_not_fit_takes_no_forecast_with_it(
     forecast = MemoryForecast(begin=1, step=3 * MIB, validation=2, checkpoint=1)
     monkeypatch.setattr(rehearsal, "forecast_memory", lambda *_, **__: forecast)
     monkeypatch.setattr(rehearsal, "training_step", full)
-    told = "srresnet: a step of 2 patches does not fit .* cpu, 3 MiB are foretold; take a smaller"
+    told = (
+        "srresnet: a step of 2 patches does not fit .* cpu, the prediction is 3 MiB; use a smaller"
+    )
     with pytest.raises(MachineError, match=told):
         rehearse(make_spec("srresnet"), make_options(), foretell_memory=True)
 

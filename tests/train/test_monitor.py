@@ -41,7 +41,7 @@ def test_finite_values_pass() -> None:
 
 def test_a_state_that_is_not_finite_is_found_without_a_bad_loss() -> None:
     moments = {"state": {0: {"exp_avg_sq": torch.tensor([1.0, math.inf])}}}
-    with pytest.raises(DivergedError, match="state of discriminator_optimizer though"):
+    with pytest.raises(DivergedError, match="state of discriminator_optimizer although"):
         FiniteGuard().check({"ema": torch.ones(3), "discriminator_optimizer": moments})
 
 

@@ -282,7 +282,7 @@ def test_a_value_that_is_not_finite_stops_the_run_and_reaches_no_file(
 def test_a_fixed_method_has_nothing_to_train(
     make_spec: MakeSpec, make_options: MakeOptions
 ) -> None:
-    with pytest.raises(RecipeError, match="nothing to train"):
+    with pytest.raises(RecipeError, match="needs no training"):
         train(make_spec("bicubic"), make_options())
 
 
@@ -323,8 +323,8 @@ def test_a_feature_network_that_stands_in_is_said_when_the_run_starts(
 ) -> None:
     notes = Notes()
     train(make_spec("srgan", small_validation), make_options(observer=notes))
-    said = [notice for notice in notes.notices if "stands in" in notice]
-    assert said == ["srgan: efficientnet-lite0 (blocks.2) stands in for vgg19"]
+    said = [notice for notice in notes.notices if "replaces" in notice]
+    assert said == ["srgan: efficientnet-lite0 (blocks.2) replaces vgg19"]
 
 
 def test_images_are_counted_at_the_start(
@@ -335,10 +335,10 @@ def test_images_are_counted_at_the_start(
         noise = np.random.default_rng(number).integers(0, 256, (64, 64, 3), np.uint8)
         write_png(photos / f"{number}.png", noise)
     (photos / "dead.png").symlink_to(photos / "nothing.png")
-    found = [f"{photos}: 5 images taken", f"{photos}: 1 left out: a link to nothing"]
+    found = [f"{photos}: 5 images taken", f"{photos}: 1 left out: a broken link"]
     for validation, counts in (
-        ("held-out", "images: 4 to train on, 1 to validate on"),
-        ("samples", "images: 5 to train on, 3 to validate on"),
+        ("held-out", "images: 4 for training, 1 for validation"),
+        ("samples", "images: 5 for training, 3 for validation"),
     ):
         heard = Notes()
         given = (f"data.source={photos}", f"data.validation={validation}")

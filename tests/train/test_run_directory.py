@@ -91,7 +91,7 @@ def test_a_damaged_row_costs_itself_alone(
     train(spec, make_options())
     found = [row["step"] for row in directory.rows() if row["kind"] == "train"]
     assert found == [2, 3, 4, 5, 6], "not the first; the checkpoint is of step 4"
-    assert "metrics.jsonl: 1 damaged lines are left out" in caplog.text
+    assert "metrics.jsonl: skipped 1 damaged lines" in caplog.text
 
 
 def test_a_finished_run_is_never_trained_again_without_its_checkpoints(
@@ -166,20 +166,20 @@ def test_a_run_root_that_is_a_file_is_told(make_spec: MakeSpec, tmp_path: Path) 
         ("discriminator.head=flatten", "discriminator.patch_size=96"),
         ("data.lr_patch_size=4", "data.batch_size=1"),
     ],
-    ids=["head of another size", "one value a channel"],
+    ids=["head of another size", "a single value per channel"],
 )
 def test_a_discriminator_that_cannot_take_the_patches_is_found_before_pretraining(
     make_spec: MakeSpec, make_options: MakeOptions, settings: tuple[str, ...]
 ) -> None:
     notes, spec = Notes(), make_spec("srgan", "losses.vgg19=null", *settings)
-    with pytest.raises(RecipeError, match="cannot take batches of"):
+    with pytest.raises(RecipeError, match="does not accept batches of"):
         train(spec, make_options(observer=notes))
     assert notes.started == []
 
 
 def test_what_diverged_says_so_in_its_rows(make_spec: MakeSpec, make_options: MakeOptions) -> None:
     spec, options = make_spec("srresnet-nobn", "training.learning_rate=1e30"), make_options()
-    with pytest.raises(DivergedError, match="beside this one"):
+    with pytest.raises(DivergedError, match="starts a separate run"):
         train(spec, options)
     rows = RunDirectory(run_path(spec, options.run_root)).rows()
     assert rows[-1]["kind"] == "diverged"
@@ -198,17 +198,17 @@ def test_damaged_weights_are_made_again_from_the_checkpoint(
     whole, _ = directory.read_weights()
     content[len(content) // 3] ^= 4
     directory.weights.write_bytes(content)
-    with pytest.raises(IntegrityError, match="run the training's command again"):
+    with pytest.raises(IntegrityError, match="run the training command again"):
         directory.read_weights()
     again = train(spec, make_options(observer=notes))
     assert_same_bits(directory.read_weights()[0], whole)
     assert told_of(again.summary) == told_of(summary)
-    assert any("made again from the checkpoint of step 12" in line for line in heard)
+    assert any("writes it again from the checkpoint of step 12" in line for line in heard)
     assert not any(row["kind"] == "train" for row in notes.rows), "nothing was trained again"
 
     directory.weights.write_bytes(content)
     shutil.rmtree(directory.checkpoints)
-    with pytest.raises(IntegrityError, match="no checkpoint is left"):
+    with pytest.raises(IntegrityError, match="there is no checkpoint to restore it from"):
         train(spec, make_options())
 
 

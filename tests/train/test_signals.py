@@ -60,7 +60,7 @@ def test_a_signal_to_the_whole_group_saves_and_leaves_nobody_behind(
         os.killpg(process.pid, number)
         _, told = process.communicate(timeout=60)
     assert process.returncode == code, told
-    assert "saved; go on with: python cli.py train srgan-wgangp" in told
+    assert "saved; resume with: python cli.py train srgan-wgangp" in told
     assert list(directory.checkpoints.glob("*.pt"))
     with pytest.raises(ProcessLookupError):  # no process is left in the group
         os.killpg(process.pid, 0)

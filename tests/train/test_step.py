@@ -113,7 +113,7 @@ def test_a_term_that_does_not_reach_the_generator_is_an_error(make_spec: MakeSpe
     players = make_players(make_spec, "srresnet-nobn")
     players.losses["detached"] = Detached()
     players.weights["detached"] = 1.0
-    with pytest.raises(RecipeError, match="'detached' does not reach the generator"):
+    with pytest.raises(RecipeError, match="'detached' has no gradient at the generator"):
         training_step(players, make_batch(), observe=True)
 
 

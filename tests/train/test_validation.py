@@ -104,7 +104,7 @@ def test_tiles_that_are_not_finite_are_no_score(
 
     monkeypatch.setattr(validation, "TILE", 64)
     validator = Validator([photograph(tmp_path / "x.png", 400, 400)], scale=SCALE)
-    with pytest.raises(DivergedError, match="x upscaled has NaN or infinite pixels"):
+    with pytest.raises(DivergedError, match="the upscaled x has NaN or infinite pixels"):
         validator.row(Overflow(scale=SCALE), execution, step=3)
 
 

@@ -36,7 +36,7 @@ class Tinted(Generator):
 
 
 class Pooled(Generator):
-    """Takes the mean of the whole picture away."""
+    """Takes the mean of the whole image away."""
 
     def __init__(self, *, scale: int = SCALE) -> None:
         super().__init__(scale=scale)

@@ -87,7 +87,7 @@ def test_models_by_name_and_as_objects() -> None:
 
 def test_another_scale_than_the_one_expected_is_an_error() -> None:
     assert upscale(noise(3, 3), model=SAME, scale=2).shape[-1] == 6
-    with pytest.raises(RecipeError, match="enlarges 2 times, not 3"):
+    with pytest.raises(RecipeError, match="upscales x2, not x3"):
         upscale(noise(3, 3), model=SAME, scale=3)
 
 
@@ -113,7 +113,7 @@ def test_floats_beyond_white_and_black_are_refused(value: float) -> None:
     image = np.full((4, 5, 3), 0.5, np.float32)
     image[1, 2, 0] = value
     for given in (image, torch.from_numpy(image).permute(2, 0, 1)):
-        with pytest.raises(ShapeError, match=r"floats of an image are in \[0, 1\]"):
+        with pytest.raises(ShapeError, match=r"floats of an image must be in \[0, 1\]"):
             upscale(given, model=SAME)
 
 

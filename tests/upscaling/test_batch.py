@@ -34,7 +34,7 @@ def test_a_picture_without_memory_for_it_costs_itself(jobs: list[Job]) -> None:
     upscaler = Upscaler(Greedy(most=1000, error=MemoryError()), tile=0)
     outcomes = list(upscale_files(upscaler, jobs))
     assert [outcome.status for outcome in outcomes] == ["done", "failed", "done"]
-    assert "1.png: 160x120 pixels do not fit in the memory" in (outcomes[1].error or "")
+    assert "1.png: 160x120 pixels do not fit into the memory" in (outcomes[1].error or "")
     assert all(outcome.seconds > 0 for outcome in outcomes)
 
 
@@ -65,7 +65,7 @@ def test_a_name_that_the_file_system_refuses_costs_its_picture(
     assert existing(jobs) == []
     outcomes = list(upscale_files(Upscaler(Blur()), jobs))
     assert [outcome.status for outcome in outcomes] == ["done", "failed", "done"]
-    assert "File name too long: name it otherwise" in (outcomes[1].error or "")
+    assert "File name too long: choose another name" in (outcomes[1].error or "")
 
 
 def test_what_came_into_being_meanwhile_is_left_alone(jobs: list[Job]) -> None:
@@ -74,7 +74,7 @@ def test_what_came_into_being_meanwhile_is_left_alone(jobs: list[Job]) -> None:
     jobs[1].target.write_text("mine")
     second = next(going)
     assert second.status == "failed"
-    assert "out/1.png has come into being meanwhile" in (second.error or "")
+    assert "out/1.png was created in the meantime" in (second.error or "")
     assert jobs[1].target.read_text() == "mine"
     again = list(upscale_files(Upscaler(Blur()), jobs, overwrite=True))
     assert [outcome.status for outcome in again] == ["done"] * 3

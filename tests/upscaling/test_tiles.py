@@ -128,7 +128,7 @@ def test_a_seam_that_shows_ends_the_attempt(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    ("generator", "why"), [(Pooled(), "the whole picture"), (Placed(), "where in the picture")]
+    ("generator", "why"), [(Pooled(), "the whole image"), (Placed(), "coordinates of that")]
 )
 def test_what_needs_the_whole_picture_gets_it_and_says_so(
     generator: Generator, why: str, caplog: pytest.LogCaptureFixture
@@ -167,8 +167,8 @@ def test_tiles_are_halved_until_they_fit(
     assert tiling.side <= 80
     said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert [message.split(";")[1] for message in said] == [
-        " going on with tiles of 112",
-        " going on with tiles of 64",
+        " continuing with tiles of 112",
+        " continuing with tiles of 64",
     ]
     caplog.clear()
     run(upscaler, image)
@@ -271,4 +271,4 @@ def test_memory_that_really_runs_out() -> None:
         [sys.executable, "-c", LIMITED], capture_output=True, text=True, check=True
     )
     assert int(done.stdout) > 1
-    assert "memory ran out" in done.stderr
+    assert "not enough memory" in done.stderr

@@ -81,7 +81,7 @@ def test_each_picture_is_asked(caplog: pytest.LogCaptureFixture) -> None:
     used = [upscaler.upscale(each, lambda *_: None).way.bfloat16 for each in pictures]
     assert used == [True, False, True, False], "the last is too small to be compared"
     assert caplog.text.count("upscaling in channels_last, bfloat16, eager") == 1
-    assert "3.00/255 off" in caplog.text
+    assert "up to 3.00/255" in caplog.text
 
 
 def test_a_picture_within_both_limits_is_near() -> None:
@@ -119,7 +119,7 @@ def test_nothing_is_measured_unless_it_is_wanted(monkeypatch: pytest.MonkeyPatch
         upscaler = Upscaler(Blur(), bfloat16=wish)
         upscaler.num_left = 10_000
         assert upscaler.upscale(noise(64, 64), lambda *_: None).way == Way(bfloat16=wish)
-        assert upscaler.choice.source == "asked for"
+        assert upscaler.choice.source == "set by user"
 
 
 @torch.inference_mode()
@@ -154,7 +154,7 @@ def test_compilation_is_tried_where_there_are_hours_to_do(
     assert choose(Blur(), noise(64, 64), hours // 4).way == DEFAULT
     choice = choose(Blur(), noise(64, 64), hours)
     assert choice.way == (DEFAULT if fails else Way(compile=True))
-    assert ("torch.compile failed, it stays eager: no compiler" in caplog.text) is fails
+    assert ("torch.compile failed; continuing without it: no compiler" in caplog.text) is fails
 
 
 @pytest.mark.slow
@@ -170,7 +170,7 @@ def test_a_compiled_network_upscales_alike() -> None:
 def test_a_choice_is_told_in_words_and_as_data() -> None:
     choice = Choice(DEFAULT, "measured", "the default", {str(DEFAULT): 12.34})
     assert choice.describe() == (
-        "channels_last, float32, eager (the default); seconds a megapixel of input: "
+        "channels_last, float32, eager (the default); seconds per megapixel of input: "
         "channels_last, float32, eager 12.3"
     )
     assert choice.document()["way"] == "channels_last, float32, eager"

@@ -244,7 +244,7 @@ def test_an_interrupted_download_goes_on_at_the_next_call(
         monkeypatch.setitem(catalog.PARAMETERS, FIRST, small_entry(FIRST, source))
         monkeypatch.setattr("zoo.data.download.time.sleep", lambda _: None)
     server.answers[path] = one_chunk(content)
-    with pytest.raises(MachineError, match="goes on from there"):
+    with pytest.raises(MachineError, match="run the same command again to resume"):
         store.get(FIRST)
     part = folder / ".downloads" / f"{path.rpartition('/')[2]}.part"
     assert part.stat().st_size == CHUNK_BYTES
@@ -320,9 +320,7 @@ def test_two_processes_at_once(server: Index, folder: Path, second: str) -> None
     other = start(second)
     assert other.stderr is not None
     words = other.stderr.readline()
-    assert words == (
-        f"another process is fetching weights into {folder}; waiting until it is done\n"
-    )
+    assert words == (f"waiting for another process that downloads weights into {folder}\n")
     assert one.poll() is None
     assert other.poll() is None
     server.released.set()
@@ -406,7 +404,7 @@ def test_where_parameters_cannot_be_had_the_message_says_so_first(server: Index)
         store.load_parameters(FIRST, fetch=True)
     words = str(caught.value)
     assert words.startswith(
-        f"the numbers for tests, are not on this machine: run 'zoo weights get {FIRST}' (no source"
+        f"the numbers for tests, are not installed: run 'zoo weights get {FIRST}' (no source"
     )
     assert "does not have it" in words
     assert caught.value.exit_code == 2
@@ -426,7 +424,7 @@ def test_where_a_network_cannot_be_had(
     if expected is WeightsError:
         assert "zoo weights get tiny" in str(caught.value)
         assert "zoo weights add tiny FILE" in str(caught.value)
-    with pytest.raises(WeightsError, match="are not on this machine") as caught:
+    with pytest.raises(WeightsError, match="are not installed") as caught:
         store.load("tiny", fetch=False)
     assert "nothing came" not in str(caught.value)
 

@@ -204,7 +204,7 @@ def test_a_store_of_an_earlier_version(tmp_path: Path, alex: Path) -> None:
 
 
 def test_missing_weights_say_how_to_get_them() -> None:
-    told = "the linear weights of LPIPS v0.1, for VGG16 and AlexNet, are not on this machine"
+    told = "the linear weights of LPIPS v0.1, for VGG16 and AlexNet, are not installed"
     for group in ("", "vgg16", "alexnet"):
         with pytest.raises(WeightsError, match=f"{told}: run 'zoo weights get lpips'"):
             store.load_parameters("lpips", group)
@@ -258,17 +258,23 @@ def test_whole_or_not(given: Path, alex: Path) -> None:
 @pytest.mark.parametrize(
     ("held", "message"),
     [
-        (made()[:4], r"does not hold the tensors of lpips: vgg16\.relu1_2 \(1, 64, 1, 1\), vgg16"),
-        (dict.fromkeys("abcde", torch.zeros(1)), "does not hold the tensors of lpips"),
+        (
+            made()[:4],
+            r"does not contain the tensors of lpips: vgg16\.relu1_2 \(1, 64, 1, 1\), vgg16",
+        ),
+        (dict.fromkeys("abcde", torch.zeros(1)), "does not contain the tensors of lpips"),
         (list(reversed(made())), r"\(1, 64, 1, 1\)"),
         ([1, 2, 3, 4, 5], r"\(1, 64, 1, 1\)"),
         ([value.squeeze() for value in made()], r"\(1, 64, 1, 1\)"),
-        (made(sign=-1.0), r"vgg16\.relu1_2 of lpips is never negative"),
-        (made("alexnet", sign=-1.0), r"alexnet\.relu1 of lpips is never negative"),
-        ([*made()[:4], made()[4] - 0.5], r"vgg16\.relu5_3 of lpips is never negative"),
+        (made(sign=-1.0), r"vgg16\.relu1_2 of lpips has negative values"),
+        (made("alexnet", sign=-1.0), r"alexnet\.relu1 of lpips has negative values"),
+        ([*made()[:4], made()[4] - 0.5], r"vgg16\.relu5_3 of lpips has negative values"),
         ([value * float("nan") for value in made()], "is not finite"),
         ([value / 0 for value in made()], "is not finite"),
-        ([value.to(torch.complex64) for value in made()], "holds more than|no plain floats"),
+        (
+            [value.to(torch.complex64) for value in made()],
+            "contains more than|not contain plain floats",
+        ),
     ],
 )
 def test_what_cannot_be_lpips_weights_is_not_stored(
@@ -298,12 +304,12 @@ def test_a_pickle_with_code_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_a_file_with_another_hash_is_refused(given: Path) -> None:
     require_sha256(given, file_sha256(given).upper())
-    with pytest.raises(IntegrityError, match="not the file you mean") as caught:
+    with pytest.raises(IntegrityError, match="not the file that you want") as caught:
         require_sha256(given, "0" * 64)
     assert caught.value.exit_code == 4
-    with pytest.raises(WeightsError, match="no file"):
+    with pytest.raises(WeightsError, match="does not exist"):
         require_sha256(given.with_name("absent"), "0" * 64)
-    with pytest.raises(IntegrityError, match="not the file you mean"):
+    with pytest.raises(IntegrityError, match="not the file that you want"):
         store.add("lpips", given, sha256="0" * 64)
     assert store.find("lpips") is None
 
@@ -335,9 +341,9 @@ def test_dists(tmp_path: Path) -> None:
     ("held", "message"),
     [
         (dists(1474), r"alpha of dists is \(1, 1474, 1, 1\), not \(1, 1475, 1, 1\)"),
-        ({"alpha": dists()["alpha"]}, "does not hold the tensors of dists"),
-        ({"gamma": dists()["alpha"]}, "does not hold the tensors of dists"),
-        (list(dists().values()), "does not hold"),  # of one shape: nothing tells which is which
+        ({"alpha": dists()["alpha"]}, "does not contain the tensors of dists"),
+        ({"gamma": dists()["alpha"]}, "does not contain the tensors of dists"),
+        (list(dists().values()), "does not contain"),  # of one shape: nothing tells which is which
         (dists() | {"beta": torch.full((1, 1475, 1, 1), float("inf"))}, "beta .* is not finite"),
     ],
 )
@@ -392,7 +398,7 @@ def test_niqe_as_published(
 def test_a_damaged_file_of_arrays(tmp_path: Path, suffix: str, content: bytes) -> None:
     path = tmp_path / f"weights{suffix}"
     path.write_bytes(content)
-    with pytest.raises(WeightsError, match=r"cannot read weights from .*it is no file of"):
+    with pytest.raises(WeightsError, match=r"cannot read weights from .*it is not a file of"):
         store.add("niqe", path)
     with pytest.raises(WeightsError, match="cannot read weights"):
         store.add("niqe", tmp_path / f"none{suffix}")
@@ -401,7 +407,7 @@ def test_a_damaged_file_of_arrays(tmp_path: Path, suffix: str, content: bytes) -
 def test_an_npz_with_a_pickle_inside_is_refused(tmp_path: Path) -> None:
     mark = tmp_path / "was-here"
     np.savez(tmp_path / "evil.npz", mu=np.array([Intruder(mark)], dtype=object), allow_pickle=True)
-    with pytest.raises(WeightsError, match="it is no file of numpy"):
+    with pytest.raises(WeightsError, match="it is not a file of numpy"):
         store.add("niqe", tmp_path / "evil.npz")
     assert not mark.exists()
 
@@ -412,7 +418,7 @@ def test_an_npz_with_a_pickle_inside_is_refused(tmp_path: Path) -> None:
         ({"mu": np.zeros(35)}, r"mu of niqe is \(35,\), not \(36,\)"),
         ({"cov": np.zeros(36 * 36)}, r"cov of niqe is \(1296,\), not \(36, 36\)"),
         ({"cov": np.full((36, 36), np.nan)}, "cov of niqe is not finite"),
-        ({"mu": np.array(["x"] * 36)}, "mu of niqe holds no plain floats"),
+        ({"mu": np.array(["x"] * 36)}, "mu of niqe does not contain plain floats"),
     ],
 )
 def test_what_cannot_be_niqe(tmp_path: Path, changes: dict[str, Any], message: str) -> None:

@@ -266,22 +266,22 @@ def test_the_state_of_an_array(tmp_path: Path) -> None:
     ids=repr,
 )
 def test_an_array_whose_state_cannot_be(tmp_path: Path, state: tuple[Any, Any]) -> None:
-    refused(tmp_path, stated(*state), "no plain pickle of float arrays")
+    refused(tmp_path, stated(*state), "not a plain pickle of float arrays")
 
 
 def test_an_array_without_a_state(tmp_path: Path) -> None:
     make, arguments, _ = np.zeros(1).__reduce__()
     refused(tmp_path, pickle.dumps({"a": Call(make, *arguments)}, 4), "without content")
-    refused(tmp_path, pickle.dumps({"a": np.ndarray}, 4), "it holds a type")
-    refused(tmp_path, pickle.dumps({"a": np.dtype("f4")}, 4), "it holds a _Type")
+    refused(tmp_path, pickle.dumps({"a": np.ndarray}, 4), "it contains a type")
+    refused(tmp_path, pickle.dumps({"a": np.dtype("f4")}, 4), "it contains a _Type")
     for state in ((1, 2), "text", 7):
         held = {"a": Stated(make, arguments, state)}
-        refused(tmp_path, pickle.dumps(held, 4), "another state than numpy writes")
+        refused(tmp_path, pickle.dumps(held, 4), "a state that numpy does not write")
 
 
 @pytest.mark.parametrize("value", [b"bytes", {1, 2}, frozenset("a"), bytearray(b"x"), 1j])
 def test_other_values(tmp_path: Path, value: object) -> None:
-    refused(tmp_path, pickle.dumps({"a": value}, 5), "it holds a|it names")
+    refused(tmp_path, pickle.dumps({"a": value}, 5), "it contains a|it names")
 
 
 def test_what_is_outside_of_the_file(tmp_path: Path) -> None:
@@ -306,7 +306,7 @@ def test_a_torn_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"not a pickle", b"\x80\x63.", b"PK\x03", b".", b"N", b"0."])
 def test_no_pickle(tmp_path: Path, content: bytes) -> None:
-    refused(tmp_path, content, "no plain pickle")
+    refused(tmp_path, content, "not a plain pickle")
 
 
 def test_flipped_bits_never_crash(tmp_path: Path) -> None:
@@ -353,8 +353,8 @@ def test_a_place_far_away(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_size_that_the_file_does_not_have(tmp_path: Path) -> None:
-    refused(tmp_path, b"\x80\x04\x8e" + (1 << 50).to_bytes(8, "little") + b"abc.", "no plain")
-    refused(tmp_path, b"\x80\x04\x95" + (1 << 62).to_bytes(8, "little") + b"N.", "no plain")
+    refused(tmp_path, b"\x80\x04\x8e" + (1 << 50).to_bytes(8, "little") + b"abc.", "not a plain")
+    refused(tmp_path, b"\x80\x04\x95" + (1 << 62).to_bytes(8, "little") + b"N.", "not a plain")
 
 
 # --- what would stay after the file is read
@@ -366,7 +366,7 @@ def test_a_pickle_leaves_nothing_behind(tmp_path: Path) -> None:
     for module, name in pickles._ALLOWED:
         named = f"c{module}\n{name}\n".encode()
         for state in (b"}X\x01\x00\x00\x00aK\x01s", b"N}X\x01\x00\x00\x00aK\x01s\x86"):
-            refused(tmp_path, b"\x80\x02" + named + state + b"b.", "no plain pickle")
+            refused(tmp_path, b"\x80\x02" + named + state + b"b.", "not a plain pickle")
     assert {stand_in: dict(vars(stand_in)) for stand_in in before} == before
 
 

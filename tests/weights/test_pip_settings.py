@@ -102,7 +102,7 @@ def test_a_timeout_that_is_none_is_the_default(monkeypatch: pytest.MonkeyPatch, 
 
 def test_a_value_that_pip_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_TIMEOUT", "soon")
-    with pytest.raises(MachineError, match=r"correct what it names: .*soon"):
+    with pytest.raises(MachineError, match=r"correct this: .*soon"):
         pip_settings()
 
 
@@ -127,7 +127,7 @@ def test_a_damaged_configuration_is_named(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_python_that_cannot_be_run_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/no/such/python")
-    with pytest.raises(MachineError, match="cannot ask pip"):
+    with pytest.raises(MachineError, match="cannot read the settings of pip"):
         pip_settings()
 
 

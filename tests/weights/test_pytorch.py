@@ -56,7 +56,7 @@ def test_weights_are_read_whatever_harmless_lies_beside_them(
 def test_what_stands_in_is_no_weight(tmp_path: Path) -> None:
     path = tmp_path / "net.pth"
     path.write_bytes(bytes_of({**WEIGHTS, "psnr": np.float64(28.5)}))
-    with pytest.raises(WeightsError, match="holds more than named tensors"):
+    with pytest.raises(WeightsError, match="contains more than named tensors"):
         read_tensors(path)
 
 
@@ -67,7 +67,9 @@ class Net(torch.nn.Module):
 def test_an_object_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "net.pth"
     path.write_bytes(bytes_of(Net()))
-    with pytest.raises(WeightsError, match=rf"it names {__name__}\.Net, and a pickled object can"):
+    with pytest.raises(
+        WeightsError, match=rf"it refers to {__name__}\.Net, and a pickled object can"
+    ):
         read_data(path)
 
 
@@ -93,22 +95,22 @@ def zipped(name: str) -> bytes:
 
 
 OTHERS = [
-    (b"", "it is empty, 0 bytes; fetch it again"),
-    (LFS, "it is a pointer of Git LFS, a few lines that stand for the file; fetch .*git lfs pull"),
-    (PAGE, "it is a web page, not the file it links to"),
+    (b"", "it is empty, 0 bytes; download it again"),
+    (LFS, "it is a Git LFS pointer instead of the file; get .*git lfs pull"),
+    (PAGE, "it is a web page instead of the file"),
     (b"<html><body>404</body></html>", "it is a web page"),
     (b"\xef\xbb\xbf<!-- saved from a browser --><html></html>", "it is a web page"),
     (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "it is a web page"),
-    (b"404: Not Found", "it is text, not weights, and begins with '404: Not Found'"),
-    (bytes_of(WEIGHTS)[:-100], "it is cut short: its end is missing; fetch it again"),
-    (bytes_of(WEIGHTS, legacy=True)[:-100], "it is damaged or cut short"),
-    (save(WEIGHTS)[:40], "it is cut short: its end is missing"),
-    (save(WEIGHTS)[:-40], "it is damaged or cut short: fetch it again"),
+    (b"404: Not Found", "it is text, not weights, and starts with '404: Not Found'"),
+    (bytes_of(WEIGHTS)[:-100], "it is truncated; download it again"),
+    (bytes_of(WEIGHTS, legacy=True)[:-100], "it is damaged or truncated"),
+    (save(WEIGHTS)[:40], "it is truncated"),
+    (save(WEIGHTS)[:-40], "it is damaged or truncated: download it again"),
     (gzip.compress(bytes_of(WEIGHTS)), "it is a gzip archive; unpack it first"),
     (zipped("net/RRDB.pth"), "it is a zip archive of 'net/RRDB.pth', not a file of torch.save"),
     (zipped("net/code/net.py"), "it is a TorchScript archive, which is code"),
     (b"\x89HDF\r\n\x1a\n....", "it is an HDF5 file"),
-    (b"\x81no checkpoint at all", "it is damaged or cut short, no PyTorch file"),
+    (b"\x81no checkpoint at all", "it is damaged or truncated, is not a PyTorch file"),
 ]
 
 

@@ -76,10 +76,10 @@ def test_the_digest_in_a_name_is_compared(file: Path, digits: int) -> None:
     content = bytearray(named.read_bytes())
     content[-1] ^= 1
     named.write_bytes(content)
-    with pytest.raises(IntegrityError, match=f"begins with {sha256[:8]}"):
+    with pytest.raises(IntegrityError, match=f"starts with {sha256[:8]}"):
         store.add("tiny", named)
     assert store.load("tiny").verified is not None  # what was there before is there still
-    with pytest.raises(WeightsError, match="there is no file"):
+    with pytest.raises(WeightsError, match="does not exist"):
         store.add("tiny", named.with_name("tiny-01234567.pth"))
 
 
@@ -93,9 +93,9 @@ def test_a_name_without_a_digest_vouches_for_nothing(
     assert store.load("tiny").verified is None
     store.add("tiny", path, sha256=file_sha256(path))
     assert store.load("tiny").verified == "the sha256 that was given"
-    with pytest.raises(IntegrityError, match="not the file you mean"):
+    with pytest.raises(IntegrityError, match="not the file that you want"):
         store.add("tiny", path, sha256="0" * 64)
-    with pytest.raises(WeightsError, match="'0a1b' is no sha256"):
+    with pytest.raises(WeightsError, match="'0a1b' is not a sha256"):
         store.add("tiny", path, sha256="0a1b")
 
 
@@ -193,7 +193,7 @@ def test_missing_weights() -> None:
         store.load("tiny")
     with pytest.raises(WeightsError, match="neither a file nor one of 'imagenet'"):
         store.load("tiny", "imagnet")
-    assert store.available("tiny", "imagnet") == (False, "no file imagnet")
+    assert store.available("tiny", "imagnet") == (False, "the file imagnet does not exist")
     with pytest.raises(WeightsError, match="no package has weights of tiny"):
         store.load("tiny", "package")
 
@@ -216,7 +216,7 @@ def test_package_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_package_with_other_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "other.pth").write_bytes(b"other")
     monkeypatch.setattr(store, "package_file", lambda _: tmp_path / "other.pth")
-    with pytest.raises(IntegrityError, match="not the file zoo knows"):
+    with pytest.raises(IntegrityError, match="not the expected file"):
         store.load("efficientnet-lite0", "package")
 
 

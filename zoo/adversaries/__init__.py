@@ -1,4 +1,4 @@
-"""Adversaries: adversarial objectives, each with the losses of both players."""
+"""Adversaries: adversarial objectives, each with the losses of both networks."""
 
 BUILTINS = {
     "hinge": "zoo.adversaries.hinge:Hinge",

@@ -1,4 +1,4 @@
-"""What every adversary is: the losses of both players, and how the discriminator is trained."""
+"""The base class of adversaries: the losses of both networks, and how the discriminator trains."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from zoo.discriminators.base import Discriminator
 
 Critic = Discriminator | Callable[[Tensor], Tensor]
-"""What a loss calls: `(N, 3, H, W)` images to logits. A discriminator, or any such function."""
+"""A function from `(N, 3, H, W)` images to logits: a discriminator, or any such function."""
 
 
 Beta = Annotated[float, Ge(0), Lt(1)]
@@ -23,14 +23,14 @@ Beta = Annotated[float, Ge(0), Lt(1)]
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """A rule about another component, which the recipe checker enforces without knowing either.
+    """A rule about another component. The recipe checker enforces it generically.
 
     Attributes:
         kind: kind of the other component, such as `discriminator`.
-        parameter: the parameter of its constructor that the rule is about.
-        forbidden: the values the parameter must not have.
-        instead: the value to take where the recipe leaves the parameter to its default.
-        reason: why, with the source; it ends the error message.
+        parameter: the parameter of its constructor to which the rule applies.
+        forbidden: the forbidden values of the parameter.
+        instead: the value to use if the recipe does not set the parameter.
+        reason: why, with the source; the end of the error message.
     """
 
     kind: str
@@ -43,18 +43,28 @@ class Requirement:
 class Adversary(ABC):
     """An adversarial objective: `discriminator_loss` and `generator_loss`.
 
-    Each returns a dictionary of scalars. The entry `total` is what its player minimises; every
-    other entry is for the log: the terms `total` is made of, and `d_real` and `d_fake`, the mean
-    logits of real and fake images. An adversary holds no parameters and no state.
+    Each returns a dictionary of scalars. The entry `total` is minimised. Every other entry is
+    logged: the terms of `total`, and `d_real` and `d_fake`, the mean logits of real and fake
+    images. An adversary has no parameters and no state.
 
     Attributes:
-        uses_discriminator: False only for an objective without a second player.
+        uses_discriminator: False only for an objective without a discriminator.
         requirements: rules about other components.
-        bounded: whether the discriminator's `total` cannot go below 0, which it reaches when it
-            tells real from fake with certainty. The monitor judges by it who has won.
-        discriminator_steps: discriminator updates per generator update, each on a fresh batch.
+        bounded: whether the minimum of the discriminator's `total` is 0, reached if it separates
+            real and fake images with certainty. The verdict `critic-won` depends on it.
+        discriminator_steps: discriminator updates per generator update, each on a new batch.
         discriminator_learning_rate: Adam's learning rate for the discriminator.
         discriminator_betas: Adam's betas for the discriminator.
+
+    Example:
+        >>> import torch
+        >>> import zoo
+        >>> adversary = zoo.create("vanilla", kind="adversaries")
+        >>> critic = zoo.create("vgg", kind="discriminators", norm="layer")
+        >>> real, fake = torch.rand(2, 2, 3, 32, 32)
+        >>> losses = adversary.discriminator_loss(critic, real, fake)
+        >>> {"total", "d_real", "d_fake"} <= losses.keys()
+        True
     """
 
     uses_discriminator: ClassVar[bool] = True
@@ -103,7 +113,7 @@ class Adversary(ABC):
         """
 
     def check_discriminator(self, discriminator: nn.Module) -> None:  # noqa: B027  a hook
-        """Refuse a built discriminator this objective cannot be used with; accepts all by default.
+        """Check a discriminator before training; accepts all by default.
 
         Raises:
             RecipeError: if the discriminator does not fit; the message says why.

@@ -1,7 +1,7 @@
-"""What the adversaries do with logits: read them in full precision, average them over the batch.
+"""How adversaries treat logits: read in full precision, averaged over the batch.
 
-Every mean over the images of a batch is taken here, so that a run on several devices has one place
-to make it a mean over all of them.
+All means over the images of a batch are computed here. A run on several devices would change only
+this module to average over all of them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""No adversary: the generator is trained by its content losses alone."""
+"""No adversary: the generator is trained with its content losses only."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The base of adversaries whose losses are means of a function of one logit.
+"""Base class of adversaries whose losses are means of a function of one logit.
 
-An objective that compares images, as the relativistic one does, or has a term beside the logits,
-as WGAN-GP has, derives from `zoo.adversaries.base.Adversary` instead.
+An objective that compares images, such as the relativistic one, or has another term besides the
+logits, such as WGAN-GP, derives from `zoo.adversaries.base.Adversary` instead.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from zoo.errors import RecipeError
 from zoo.registry import register_adversary
 
 _REASON = (
-    "the gradient penalty is defined image by image and batch norm couples the images of a batch "
+    "the gradient penalty is computed per image, and batch norm couples the images of a batch "
     "(Gulrajani et al. 2017, Sec. 4)"
 )
 

@@ -1,8 +1,7 @@
-"""The protocol a second time, in plain numpy, and the ways in which it is done otherwise.
+"""A second implementation of the protocol in plain numpy, and its common variants.
 
-Written apart from `zoo.metrics` and `zoo.data.resize`, and in another way, so that a fault in one
-shows against the other. Only the self-test and `benchmarks/protocol_pitfalls.py` use it; no table
-does.
+It is independent of `zoo.metrics` and `zoo.data.resize`, so a bug in one of them shows as a
+difference. Only the self-test and `benchmarks/protocol_pitfalls.py` use it, never a table.
 """
 
 from __future__ import annotations
@@ -118,7 +117,7 @@ def resized(image: Image, height: int, width: int, *, antialias: bool = True) ->
         image: `(H, W, C)` or `(H, W)` in 0..255.
         height: rows wanted.
         width: columns wanted.
-        antialias: whether the kernel is stretched when the image shrinks.
+        antialias: whether the kernel is stretched when the image downscales.
     """
     planes = image[:, :, None] if image.ndim == 2 else image
     rows = _weights(image.shape[0], height, antialias=antialias)

@@ -1,4 +1,4 @@
-"""A benchmark from what is asked for to its records: the body of `zoo bench` and of `zoo.bench()`.
+"""A benchmark from the request to its records: used by `zoo bench` and `zoo.bench()`.
 
 Nothing is printed and nothing is trained here (`zoo.sweep.api`).
 """
@@ -75,20 +75,20 @@ class Request:
 
     Attributes:
         recipes: names of recipes; the baselines among the book's recipes are always scored.
-        files: run directories and files of weights.
+        files: run directories and weights files.
         callables: Python callables by the headings of their rows.
-        profile: the budget that recipes are compared under.
-        seeds: seeds of each recipe.
+        profile: the training budget under which recipes are compared.
+        seeds: number of seeds of each recipe.
         suite: name of a suite, or the path of a YAML file.
-        generator: what files of weights are for.
+        generator: generator of the weights files.
         data_root: folder of datasets, None for the default.
         run_root: folder of run directories.
-        records: folder of records; None for one in the run root.
+        records: folder of records; None for the one in the run root.
         device: `auto`, `cpu`, `cuda` or `cuda:<n>`.
-        failures: why the training of a run failed, by recipe and seed.
-        settings: what is set beside recipe and profile in every run, as `path=value`.
-        metrics: names of metrics to score by beside the suite's.
-        sources: options of the command that say where recipes, components and data come from.
+        failures: reasons why the training of runs failed, by recipe and seed.
+        settings: settings of every run besides recipe and profile, as `path=value`.
+        metrics: names of metrics, in addition to the suite's.
+        sources: command-line options for suite, recipes, components and data.
     """
 
     recipes: tuple[str, ...] = ()
@@ -109,7 +109,7 @@ class Request:
 
     @property
     def asked_as(self) -> tuple[str, ...]:
-        """Options of a command that find the same suite, recipes, components and data."""
+        """Command-line options that select the same suite, recipes, components and data."""
         return ("--suite", self.suite, *self.sources)
 
     @property
@@ -120,12 +120,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a benchmark found.
+    """The result of a benchmark.
 
     Attributes:
-        suite: what was scored on.
+        suite: the suite.
         records: one for each row, baselines first.
-        missing: runs that were asked for and are not there.
+        missing: requested runs that do not exist.
     """
 
     suite: Suite
@@ -134,20 +134,20 @@ class Result:
 
 
 def run_benchmark(book: Book, request: Request, tell: Tell | None = None) -> Result:
-    """Score what is asked for.
+    """Score a request.
 
-    The baselines come first, and where a published value is known for a dataset the protocol is
-    tested against it before anything else is scored. The metrics are the suite's, those of plugins,
-    and those asked for.
+    The baselines come first. If a published value is known for a dataset, the protocol is tested
+    against it before anything else is scored. The metrics are those of the suite, of plugins, and
+    of the request.
 
     Args:
-        book: where the recipes are defined.
+        book: the registry with the recipes.
         request: what to score, and how.
-        tell: hears the number done, the number in all, and what comes next.
+        tell: receives the number done, the total, and the name of the next target.
 
     Raises:
-        ZooError: if a name, the suite or the data is not there, or the self-test fails. What goes
-            wrong with one candidate becomes its record's error.
+        ZooError: if a name, the suite or the data does not exist, or the self-test fails. An error
+            of one candidate becomes the error of its record.
     """
     suite = open_suite(request.suite, data_root=request.data_root)
     execution = plan_execution(Runtime(), choose_device(request.device))
@@ -230,9 +230,9 @@ def checked_book(registry: Sequence[str | Path], plugins: Sequence[str | Path]) 
 
 
 def _told(run: Missing) -> dict[str, str | int]:
-    """Say that a run is missing, and return what is known of it."""
+    """Log that a run is missing, and return its description."""
     spec = run.spec
-    logger.warning("%s seed %d has no row: %s; %s", spec.recipe, spec.seed, run.reason, run.command)
+    logger.warning("no row for %s seed %d: %s; %s", spec.recipe, spec.seed, run.reason, run.command)
     return {
         "recipe": spec.recipe,
         "seed": spec.seed,
@@ -242,10 +242,10 @@ def _told(run: Missing) -> dict[str, str | int]:
 
 
 def _given_metrics(known: Iterable[str]) -> dict[str, Metric]:
-    """Return the other metrics of plugins, whose column is wanted; a broken one is said and left.
+    """Return the plugins' metrics that can be computed; log and skip broken ones.
 
     Args:
-        known: names of metrics that were asked for.
+        known: names of the requested metrics.
     """
     given: dict[str, Metric] = {}
     for name in METRICS.names():
@@ -258,7 +258,7 @@ def _given_metrics(known: Iterable[str]) -> dict[str, Metric]:
 
 
 def baseline_names(book: Book) -> list[str]:
-    """Return the recipes with nothing to train, in the registry's order."""
+    """Return the recipes that need no training, in the registry's order."""
     return [name for name, entry in book.recipes.items() if _trains_nothing(entry.leaves)]
 
 
@@ -318,7 +318,7 @@ def _from_file(book: Book, path: Path, generator: ComponentSpec | None, scale: i
 
 
 def _headed(functions: Sequence[Upscaler]) -> dict[str, Upscaler]:
-    """Give each callable a row of its own: a heading that is taken gets a number."""
+    """Give each callable its own row; append a number to a heading that is already used."""
     headed: dict[str, Upscaler] = {}
     for function in functions:
         heading, number = _heading(function), 1
@@ -330,7 +330,7 @@ def _headed(functions: Sequence[Upscaler]) -> dict[str, Upscaler]:
 
 
 def _heading(function: Upscaler) -> str:
-    """Return the name of a function; of a `partial` its function's, of an object its type's."""
+    """Return the name of a function, of the function in a `partial`, or of an object's type."""
     if isinstance(function, partial):
         return _heading(function.func)
     if isinstance(function, nn.Module):

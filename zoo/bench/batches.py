@@ -1,4 +1,4 @@
-"""In which order and company images are scored, and how they are decoded before their turn.
+"""In which order and batches images are scored, and how they are decoded in advance.
 
 Not here: the images (`zoo.bench.suites`), running a network on them (`zoo.bench.forward`).
 """
@@ -55,7 +55,7 @@ def decoded(images: Sequence[BenchImage], plan: Plan) -> Iterator[list[BenchImag
     """Yield the images of each batch, while threads decode those of the next.
 
     Args:
-        images: those in memory cost nothing here, others are decoded when they are asked for.
+        images: those in memory cost nothing here, others are decoded when they are requested.
         plan: numbers of images, batch by batch.
 
     Raises:

@@ -1,9 +1,9 @@
-"""What can be scored: a run, a baseline, a file of weights, a Python callable.
+"""What can be scored: a run, a baseline, a weights file, a Python callable.
 
-Each is a `Candidate`: what the record says of it, and how to get the network. Nothing is loaded
-before it is known that its record is missing.
+Each is a `Candidate`: its description for the record, and how to get the network. Nothing is loaded
+before its record is known to be missing.
 
-Not here: scoring (`zoo.bench.evaluate`), training what is missing (`zoo.sweep`).
+Not here: scoring (`zoo.bench.evaluate`), training missing runs (`zoo.sweep`).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from zoo.weights.tensors import read_tensors
 
 Upscaler = Callable[[Tensor], Tensor]
 """From `(N, 3, h, w)` RGB in [0, 1] to `(N, 3, H, W)`."""
-_OTHER_CODE = "was trained with other code of its generator: it is scored with the code at hand"
+_OTHER_CODE = "was trained with other code of its generator; zoo scores it with the current code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Candidate:
         target: what its record says it is.
         scale: its upscaling factor.
         load: returns the network or callable, on the CPU.
-        training: how it was trained, None where it was not.
+        training: how it was trained, None if it was not.
         error: why there is nothing to score; such a candidate becomes an error record.
         remark: what a reader of its scores must know, a phrase that follows its name.
         place: the file or directory it was read from, which names it where it cannot be read.
@@ -74,7 +74,7 @@ class Candidate:
 
     @property
     def is_cacheable(self) -> bool:
-        """Whether the target says everything that shapes its scores; of a callable nobody knows."""
+        """Whether the target describes everything that affects its scores; a callable does not."""
         return self.target.kind != "callable"
 
 
@@ -107,13 +107,13 @@ def run_candidate(path: Path, book: Book | None = None) -> Candidate:
     """
     run = read_run(path)
     if run is None:
-        raise DataError(f"{path} holds no run: it has no recipe.yaml and provenance.json")
+        raise DataError(f"{path} is not a run directory: it has no recipe.yaml and provenance.json")
     directory, summary = run.directory, run.summary
     spec = run.spec if book is None else with_variant(run.spec, book)
     diverged = divergence(directory)
     if not run.is_finished and diverged is None:
         resume = resume_command(spec, path, run.provenance)
-        raise DataError(f"{path} is not finished; go on with: {resume}")
+        raise DataError(f"{path} is not finished; resume it with: {resume}")
     _refuse_other_code(run)
     target = Target(
         **_run(spec, recorded_sources(run.provenance)),
@@ -152,7 +152,7 @@ def _verdict(run: RecordedRun) -> Verdict:
 def weights_candidate(
     path: Path, generator: ComponentSpec, *, scale: int, name: str | None = None
 ) -> Candidate:
-    """Return a file of weights as a candidate.
+    """Return a weights file as a candidate.
 
     Args:
         path: `.safetensors`, or a PyTorch file of plain tensors.
@@ -164,7 +164,7 @@ def weights_candidate(
         WeightsError: if the file is missing; when it is loaded, if it does not fit.
     """
     if not path.is_file():
-        raise WeightsError(f"{path} is no file of weights")
+        raise WeightsError(f"{path} is not a weights file")
     target = Target(
         name=name or path.stem,
         kind="weights",
@@ -321,7 +321,7 @@ def _described(settings: RecipeSettings) -> dict[str, Any]:
 
 
 def _code(generator: str) -> str | None:
-    """Return the hash of a generator's code as it is now; None where it cannot be had."""
+    """Return the hash of a generator's code as it is now; None if it cannot be obtained."""
     try:
         own = scoring_hash(GENERATORS.get(generator))
     except (UnknownNameError, PluginError):  # loading it says so
@@ -350,8 +350,8 @@ def _refuse_other_code(run: RecordedRun) -> None:
     changed = changed_code(run.spec, run)
     if changed:
         raise PluginError(
-            f"{run.directory.path} was trained with other code of {', '.join(changed)}: bring the "
-            "file back as it was, or train the recipe again under another --run-root"
+            f"{run.directory.path} was trained with other code of {', '.join(changed)}: restore "
+            "the file, or train the recipe again under another --run-root"
         )
 
 

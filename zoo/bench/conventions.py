@@ -1,7 +1,7 @@
-"""Images that follow another convention than zoo's: 0 to 255, -1 to 1, channels as B, G, R.
+"""Detects images of another convention than zoo's: 0 to 255, -1 to 1, channels as B, G, R.
 
-Scores clip to [0, 1], so that such an image gets a score, and a wrong one. An upscaled image made
-small again is the image it was made from: read by the right convention it is, by another it is not.
+Scores clip to [0, 1], so such an image would get a score, but a wrong one. Downscaling an upscaled
+image must give its input. This holds for the right convention and not for another.
 
 Not here: whether an image has the right shape and finite values (`zoo.bench.forward`).
 """

@@ -1,7 +1,7 @@
-"""Definitions of suites: what a suite's YAML file says, found by name or path, and checked.
+"""Definitions of suites: YAML files, found by name or path, and checked.
 
-A suite names datasets, a scale, metrics and the pictures of the report. Files are read like the
-registry: mistakes are reported all at once, each with its line, and nothing in them can run code.
+A suite names datasets, a scale, metrics and the images of the report. Files are read like the
+registry: all mistakes are reported at once, each with its line, and a file cannot run code.
 
 Not here: the images (`zoo.bench.suites`).
 """
@@ -47,12 +47,12 @@ Crop = Annotated[tuple[int, int, int, int], Strict(strict=False), AfterValidator
 
 
 class GalleryEntry(Model):
-    """A picture of the report.
+    """An image of the report.
 
     Attributes:
         dataset: a dataset of the suite.
         image: its name; in a file also its position in the dataset, counted from 1.
-        crop: x, y, width and height of the part that is shown enlarged, in HR pixels.
+        crop: x, y, width and height of the part that is shown upscaled, in HR pixels.
     """
 
     dataset: DatasetName
@@ -64,8 +64,8 @@ class SuiteFile(Model):
     """A suite as its file holds it.
 
     Attributes:
-        degradation: how LR files came about, where there are any. `bicubic`: they are the HR images
-            made small by MATLAB's bicubic, and a dataset whose files are not is refused. `given`:
+        degradation: how LR files came about, if there are any. `bicubic`: they are the HR images
+            downscaled by MATLAB's bicubic, and a dataset whose files are not is refused. `given`:
             they are used as they are, and a difference from that is said.
     """
 
@@ -94,21 +94,21 @@ class Definition:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Registered names of its metrics: those it names, else those that come with zoo."""
+        """Registered names of its metrics: those it names, else those that are included in zoo."""
         if self.content.metrics is not None:
             return self.content.metrics
         return tuple(name for name in BUILTINS if name not in ON_REQUEST)
 
 
 def suite_folder() -> Path:
-    """Return the folder of the suites that come with zoo, in the package or in the checkout."""
+    """Return the folder of the built-in suites, in the package or in the clone."""
     package = Path(zoo.__file__).parent
     inside = package / "suites"
     return inside if inside.is_dir() else package.parent / "benchmarks" / "suites"
 
 
 def suite_names() -> list[str]:
-    """Return the names of the suites that come with zoo, sorted."""
+    """Return the names of the suites that are included in zoo, sorted."""
     return sorted(path.stem for path in suite_folder().glob("*.yaml"))
 
 
@@ -133,7 +133,9 @@ def read_suite(spec: str) -> Definition:
         if isinstance(data, dict):
             problems += problems_of(error, SuiteFile, data, lambda at: (document.place(at), at))
         else:
-            message = "a suite is a mapping with `version: 1`, `summary`, `scale` and `datasets`"
+            message = (
+                "a suite must be a mapping with `version: 1`, `summary`, `scale` and `datasets`"
+            )
             problems.append(Problem(document.place(()), (), message))
     if content is not None:
         problems += _check_names(content, document)
@@ -145,9 +147,11 @@ def _find_file(spec: str) -> Path:
     if "/" in spec or spec.endswith((".yaml", ".yml")):
         path = from_home(spec)
         if not re.match(NAME, path.stem):
-            raise RecipeError(f"a suite is called as its file, and {path.stem!r} is not kebab-case")
+            raise RecipeError(
+                f"the name of a suite is its file name, and {path.stem!r} is not in kebab case"
+            )
         if path.stem in suite_names() and path.resolve().parent != suite_folder().resolve():
-            raise RecipeError(f"{path}: a suite called {path.stem!r} comes with zoo; rename yours")
+            raise RecipeError(f"{path}: zoo already has a suite called {path.stem!r}; rename yours")
         return path
     if spec not in suite_names():
         raise UnknownNameError("suite", spec, suite_names())
@@ -162,7 +166,7 @@ def _check_names(content: SuiteFile, document: Document) -> Iterable[Problem]:
 
     for index, name in enumerate(content.datasets):
         if name in content.datasets[:index]:
-            yield problem(("datasets", index), f"{name!r} is named twice")
+            yield problem(("datasets", index), f"{name!r} appears twice")
     known = METRICS.names()
     for index, name in enumerate(content.metrics or ()):
         if name not in known:

@@ -1,6 +1,6 @@
-"""How a training went, in numbers one a run: from the rows of its `metrics.jsonl` and its verdict.
+"""The course of a training in one number per run, from its `metrics.jsonl` and its verdict.
 
-The verdict itself is the monitor's and read from the run's summary.
+The verdict itself comes from the run's summary.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ MEASURE_COLUMNS: dict[str, Column] = {
 
 
 def measures(rows: Sequence[Mapping[str, Any]], *, verdict: str) -> dict[str, float]:
-    """Return what can be measured of a run's course; what its rows do not hold is left out.
+    """Return what can be measured of a run's course; what its rows do not hold is excluded.
 
     - `finite`: 0 if a row says that a value was not finite, else 1.
     - `stable`: 0 if the run diverged, lost 6 dB of PSNR, collapsed or hardly learned, else 1: what
@@ -53,7 +53,7 @@ def measures(rows: Sequence[Mapping[str, Any]], *, verdict: str) -> dict[str, fl
     - `critic_quality_correlation`: rank correlation (Spearman's rho) between what the
       discriminator minimises without its penalty, averaged over the rows since the validation
       before, and the HaarPSI of the validation. For a Wasserstein critic that is the negative gap
-      between real and fake logits: it should rise towards 0 as pictures get better, which is a
+      between real and fake logits: it should rise towards 0 as images get better, which is a
       correlation of 1 (Arjovsky 2017, fig. 3). For an adversary without penalty it is its loss,
       which is low where real and fake are told apart, so the sign means the same.
 

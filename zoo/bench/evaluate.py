@@ -1,8 +1,7 @@
 """Scoring: from a candidate and a suite to a record.
 
-Images are upscaled and scored on the device, those of one size together where that pays, while
-threads decode the next. What is recorded is the same for an image alone and in company, but for the
-rounding of floats.
+Images are upscaled and scored on the device, in batches of one size if that is faster, while
+threads decode the next ones. Batching changes results only by float rounding.
 
 Not here: what is scored (`zoo.bench.candidates`), on what (`zoo.bench.suites`), in which batches
 (`zoo.bench.batches`), running a generator (`zoo.bench.forward`), the scores themselves
@@ -112,11 +111,11 @@ class Scorer:
         }
 
     def metric(self, name: str) -> Metric | None:
-        """Return the metric of that name; None where it is not scored by, or cannot be computed."""
+        """Return the metric of that name; None if it is not scored by, or cannot be computed."""
         return self._metrics.get(metric_key(name))
 
     def key(self, candidate: Candidate) -> str:
-        """Return the hash of everything that shapes a candidate's record."""
+        """Return the hash of everything that affects a candidate's record."""
         target = candidate.target.model_dump(mode="json", exclude={"command", "name"})
         training = None if candidate.training is None else candidate.training.model_dump()
         return identity_hash(
@@ -151,7 +150,7 @@ class Scorer:
             return None
         reason = self._why_again(path)
         if reason is not None:
-            logger.warning("%s; it is made again", reason)
+            logger.warning("%s; zoo scores it again", reason)
             path.unlink()
             return None
         forget_failure(self.records, begun)
@@ -189,7 +188,7 @@ class Scorer:
             return record
         if candidate.scale != self.suite.scale:
             raise RecipeError(
-                f"{candidate.target.name} upscales x{candidate.scale}, suite {self.suite.name} "
+                f"{candidate.target.name} upscales x{candidate.scale}, but suite {self.suite.name} "
                 f"is x{self.suite.scale}"
             )
         upscale = candidate.load()
@@ -316,8 +315,8 @@ def _noticed(forward: Forward, candidate: Candidate) -> dict[str, list[str]]:
     drift = forward.drift()
     if drift > ALIKE:
         found.append(
-            f"is random: the same image came out up to {drift:.2g} off (of values in [0, 1]) when "
-            "it was upscaled again, so its scores are those of one draw"
+            f"is random: upscaling the same image twice gave a difference of up to {drift:.2g} "
+            "(for values in [0, 1]), so its scores are those of one draw"
         )
         logger.warning("%s %s", candidate.target.name, found[-1])
     return {REMARKS: found} if found else {}

@@ -1,9 +1,9 @@
-"""Running what is scored: low-resolution images in, upscaled ones out, where they are scored.
+"""Runs a generator: low-resolution images in, upscaled images out, on the device that scores.
 
-Every generator sees the same bits: the protocol's low-resolution image as RGB in [0, 1]; of a grey
-image's result the mean of the three channels is returned. Networks run in true float32.
+Every generator gets the same bits: the protocol's low-resolution image as RGB in [0, 1]. For a grey
+image, the mean of the three output channels is returned. Networks run in true float32.
 
-Not here: which images go together (`zoo.bench.batches`), the scores (`zoo.bench.evaluate`).
+Not here: the batches (`zoo.bench.batches`), the scores (`zoo.bench.evaluate`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Forward:
     Images of a batch are scored as if each had been alone: a network that makes something else of
     an image in company (batch statistics in evaluation, say) is found with its first batch, and
     gets its images one by one. So does one whose batch does not fit into the device's memory, and
-    a function that is no module: nobody knows what it does.
+    a function that is no module: it is unknown what it does.
 
     Args:
         upscale: a module, on the device, in evaluation mode; or a function.
@@ -88,7 +88,7 @@ class Forward:
         return _finished(sr_image[0], image)
 
     def _batch(self, images: Sequence[BenchImage]) -> Tensor | None:
-        """Return `(N, 3, H, W)`; None where the images have to go one by one."""
+        """Return `(N, 3, H, W)`; None if the images have to go one by one."""
         try:
             sr_images = self._run(images)
         except torch.OutOfMemoryError:
@@ -122,7 +122,7 @@ def to_tensor(pixels: Any, device: torch.device | str = "cpu") -> Tensor:
 
 
 def _check(images: Sequence[BenchImage], sr_images: Tensor) -> None:
-    """Raise unless the images are those that were asked for, and finite."""
+    """Raise unless the images are those that were requested, and finite."""
     height, width = images[0].hr_image.shape[:2]
     expected = (len(images), 3, height, width)
     if sr_images.shape != expected:

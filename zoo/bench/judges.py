@@ -1,6 +1,6 @@
-"""The metrics that score: what they say of themselves, and what one that fails costs.
+"""The metrics of a benchmark: their columns, and how a failing metric is handled.
 
-That is its own column, and the message blames the metric.
+A failing metric loses only its own column, and the message names the metric.
 
 Not here: what is scored (`zoo.bench.evaluate`), the metrics (`zoo.metrics`).
 """
@@ -47,7 +47,7 @@ class Judges:
         self.lost: dict[str, str] = {}
 
     def score(self, comparison: Comparison, where: str) -> dict[str, float]:
-        """Score one image by each metric that can; a score that is no number is left out.
+        """Score one image by each metric that can; a score that is not a number is excluded.
 
         Args:
             comparison: the image.

@@ -1,4 +1,4 @@
-"""Pictures kept for the report: the gallery images of a suite, as they were scored."""
+"""Images kept for the report: the gallery images of a suite, as they were scored."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from zoo.records.record import Picture, Record, record_path
 
 
 class PictureKeeper:
-    """Writes a candidate's gallery pictures beside its record.
+    """Writes a candidate's gallery images beside its record.
 
     Args:
         suite: names the gallery images.
-        record: where the record will lie; the pictures go into a folder of its name.
+        record: where the record will lie; the images go into a folder of its name.
     """
 
     def __init__(self, suite: Suite, record: Path) -> None:
@@ -40,7 +40,7 @@ class PictureKeeper:
         self.kept.append(Picture(dataset=dataset, image=image, file=file, sha256=file_sha256(path)))
 
     def move_to(self, records: Path, record: Record) -> tuple[Picture, ...]:
-        """Move the pictures beside a record whose key was not known before, and return them."""
+        """Move the images beside a record whose key was not known before, and return them."""
         old, self._record = self._record.with_suffix(""), record_path(records, record)
         new = self._record.with_suffix("")
         if not self.kept or new == old:

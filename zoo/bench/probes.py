@@ -1,6 +1,6 @@
-"""Scores that need the generator itself: what changes when it is run in another way.
+"""Scores that need the generator itself, for example to run it in another way.
 
-Their names are in `zoo.metrics.PROBES`, for claims to refer to. Not here: the loop over images.
+Their names are in `zoo.metrics.PROBES`, for claims. Not here: the loop over images.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The self-test: bicubic interpolation must score what is published, or no table is printed.
+"""The self-test: bicubic interpolation must reproduce the published scores, or no table is printed.
 
-A missed value is traced to a link of the chain: the images are scored again by a second
-implementation (`zoo.bench.alternatives`), with one link changed at a time, until the numbers agree.
+If a value is missed, a second implementation (`zoo.bench.alternatives`) scores the images again,
+with one part of the computation changed at a time, until the numbers agree.
 
-Not here: the protocol itself (`zoo.metrics.protocol`), what a suite is (`zoo.bench.suites`).
+Not here: the protocol itself (`zoo.metrics.protocol`), suites (`zoo.bench.suites`).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _CHAINS: dict[str, tuple[str, Chain]] = {
         Chain(grey_as_rgb=True),
     ),
     "SSIM downsampling": (
-        "SSIM: images are shrunk before they are compared, which is piq's default",
+        "SSIM: images are downscaled before they are compared, which is piq's default",
         Chain(shrinks_for_ssim=True),
     ),
 }
@@ -72,15 +72,15 @@ class SelfTestError(IntegrityError):
 
 
 def why_unchecked(dataset: str, scale: int) -> str | None:
-    """Return why a dataset has no published value to be held against, None where it has one."""
+    """Return why a dataset has no published value to be compared with, None if it has one."""
     if (dataset, scale) in PUBLISHED:
         return None
     if dataset in KNOWN_SETS:
         return (
-            f"no bicubic score of {dataset} at x{scale} by this protocol is published that could "
-            "be trusted: not self-tested"
+            f"there is no reliable published bicubic score for {dataset} at x{scale} under this "
+            "protocol: not self-tested"
         )
-    return f"{dataset} is no public test set: there is no published score to hold it against"
+    return f"{dataset} is not a public test set, so there is no published score to compare with"
 
 
 def score_bicubic(images: Iterable[BenchImage], scale: int) -> Scores:
@@ -104,7 +104,7 @@ def score_bicubic(images: Iterable[BenchImage], scale: int) -> Scores:
 def check_bicubic(
     dataset: str, scale: int, psnr_y: float, ssim_y: float, images: Sequence[BenchImage]
 ) -> None:
-    """Hold a bicubic row against the published one; a dataset without one passes.
+    """Compare a bicubic row with the published one; a dataset without one passes.
 
     Args:
         dataset: the dataset's name.
@@ -129,10 +129,10 @@ def check_bicubic(
         logger.warning("%s: the self-test failed; looking for the reason", dataset)
         link, detail = _find_fault(observed, published, _Evidence.gather(images, scale))
     raise SelfTestError(
-        f"self-test of {dataset} x{scale}: bicubic scores {psnr_y:.3f} dB / {ssim_y:.4f}, "
-        f"published is {published.psnr:.2f} / {published.ssim:.4f} (tolerance {TOLERANCE.psnr:g} "
-        f"dB / {TOLERANCE.ssim:g}). The link that is off: {link} ({detail}). No score on this "
-        "dataset can be compared with others' before that is mended",
+        f"self-test of {dataset} x{scale}: bicubic scores {psnr_y:.3f} dB / {ssim_y:.4f}, but the "
+        f"published score is {published.psnr:.2f} / {published.ssim:.4f} (tolerance "
+        f"{TOLERANCE.psnr:g} dB / {TOLERANCE.ssim:g}). The cause is: {link} ({detail}). Until this "
+        "is corrected, no score on this dataset can be compared with others",
         link,
     )
 
@@ -208,8 +208,8 @@ def _find_fault(observed: Scores, published: Scores, evidence: _Evidence) -> tup
     nearest = min(means, key=lambda name: _distance(observed, means[name], _NEAR))
     if _distance(observed, means[nearest], _NEAR) > 1:
         detail = (
-            f"a second implementation gets {means[''].psnr:.3f} dB / {means[''].ssim:.4f} from "
-            "the same images, and no known slip gives the first numbers: look at the installed "
+            f"a second implementation gets {means[''].psnr:.3f} dB / {means[''].ssim:.4f} from the "
+            "same images, and no known mistake explains the first numbers: check the installed "
             "piq and torch"
         )
         return "upscaling or scoring", detail
@@ -221,7 +221,7 @@ def _find_fault(observed: Scores, published: Scores, evidence: _Evidence) -> tup
 def _find_data_fault(published: Scores, evidence: _Evidence) -> tuple[str, str]:
     """Return what is wrong with images that are scored rightly."""
     if evidence.strange and _distance(_mean(evidence.remade), published, TOLERANCE) <= 1:
-        whose = "zoo made them itself" if evidence.made else "they were read from files"
+        whose = "zoo made them" if evidence.made else "they were read from files"
         how = ", without antialiasing" if evidence.aliased else ""
         detail = f"{_some(evidence.strange)}: not as MATLAB makes them{how}; {whose}"
         return "low-resolution images", detail
@@ -231,11 +231,11 @@ def _find_data_fault(published: Scores, evidence: _Evidence) -> tuple[str, str]:
         if _distance(_mean(scores), published, TOLERANCE) <= 1:
             equal = [evidence.names[index] for index in evidence.raw]
             detail = (
-                f"in {_some(equal)} all channels are equal, and the published scores take one "
-                "image of this set as single-channel"
+                f"in {_some(equal)} all channels are equal, but the published scores use one image "
+                "of this set as single-channel"
             )
             return "grey image stored as RGB", detail
-    detail = f"they are not the published ones: {_some(evidence.names)}; get the dataset again"
+    detail = f"they are not the published images: {_some(evidence.names)}; get the dataset again"
     return "high-resolution images", detail
 
 

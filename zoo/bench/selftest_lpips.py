@@ -1,7 +1,7 @@
-"""The self-test of LPIPS: bicubic interpolation must score what is published of it.
+"""The self-test of LPIPS: bicubic interpolation must reproduce the published value.
 
-Published are scores on AlexNet, of whole images: nothing is cut. Where bicubic's PSNR is right, the
-images are, and what is off is the network, its weights or piq.
+The published values are on AlexNet and whole images, without cutting the border. If bicubic's PSNR
+is right, the images are right, so the cause of an error is the network, its weights or piq.
 
 Not here: the self-test of PSNR and SSIM (`zoo.bench.selftest`).
 """
@@ -39,7 +39,7 @@ compared."""
 
 
 def check_lpips(dataset: str, scale: int, images: Iterable[BenchImage], metric: Metric) -> str:
-    """Hold bicubic interpolation's LPIPS against the published value.
+    """Compare bicubic interpolation's LPIPS with the published value.
 
     Args:
         dataset: the dataset's name.
@@ -63,9 +63,9 @@ def check_lpips(dataset: str, scale: int, images: Iterable[BenchImage], metric: 
     facts = ", ".join(f"{key} {value[:12]}" for key, value in metric.provenance().items())
     raise SelfTestError(
         f"self-test of {dataset} x{scale}: bicubic has {metric.label} {found:.4f} on whole images, "
-        f"published is {published:.4f} (tolerance {TOLERANCE:g}). Its PSNR is right, so the images "
-        f"are; what is off is the network, its weights or piq ({facts}). Get the weights again: "
-        f"rm {' '.join(files)} && zoo weights get {' '.join(metric.needs)}",
+        f"but the published value is {published:.4f} (tolerance {TOLERANCE:g}). Its PSNR is right, "
+        f"so the images are right; the cause is the network, its weights or piq ({facts}). Get the "
+        f"weights again: rm {' '.join(files)} && zoo weights get {' '.join(metric.needs)}",
         "LPIPS",
     )
 

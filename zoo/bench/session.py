@@ -1,7 +1,7 @@
-"""One benchmark: what is asked for, what can be scored of it, and the records of it.
+"""One benchmark: the request, the candidates, and their records.
 
-Nothing is trained here. A run that is not there is listed with the command that makes it; one
-that fails becomes an error record, and the rest go on.
+Nothing is trained here. A missing run is listed with the command that trains it. A failed run
+becomes an error record, and the others are scored.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ CHECKED = ("psnr_y", "ssim_y")
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A run that was asked for and is not there.
+    """A run that was requested and is not there.
 
     Attributes:
         spec: the run.
@@ -81,16 +81,16 @@ def find_recipes(
         profile: the budget they are compared under.
         seeds: the seeds to score.
         run_root: folder of run directories.
-        settings: what is set beside recipe and profile, as `path=value`.
+        settings: what is set besides recipe and profile, as `path=value`.
         failures: why training failed, by recipe and seed; these become error records. So does a
             run that is there and cannot be read.
-        sources: options of the command that say where recipes, components and data come from.
+        sources: command-line options for the sources of recipes, components and data.
 
     Raises:
         RecipeError: if there is no seed, or a recipe does not fit the profile.
     """
     if not seeds:
-        raise RecipeError("no seeds: at least one is scored")
+        raise RecipeError("the number of seeds must be at least 1")
     asked, failed = Asked(), failures or {}
     for recipe in recipes:
         first = specify(book, recipe, profile, seed=seeds[0], settings=settings)
@@ -122,7 +122,7 @@ def score_all(
     Args:
         candidates: what to score.
         scorer: suite, metrics and device.
-        tell: hears the number done, the number in all, and what comes next.
+        tell: receives the number done, the total, and the next name.
         order: gives new records their places; None for one of this call.
     """
     records = []
@@ -137,14 +137,14 @@ def score_all(
 
 
 def self_test(suite: Suite, lpips: Metric | None = None) -> dict[str, str]:
-    """Hold bicubic interpolation, scored here and now, against what is published.
+    """Compare bicubic interpolation, scored here and now, with what is published.
 
     Args:
         suite: what is scored on.
-        lpips: LPIPS on AlexNet, to be tested too; None where it is not scored.
+        lpips: LPIPS on AlexNet, to be tested too; None if it is not scored.
 
     Returns:
-        For each dataset what came out, or why it has no published value to be held against.
+        For each dataset what came out, or why it has no published value to be compared with.
 
     Raises:
         IntegrityError: if a published value is missed; the message says which link is off.
@@ -174,7 +174,7 @@ def passed_before(baselines: Sequence[Candidate], scorer: Scorer) -> dict[str, s
     """Return what the self-test found when a baseline was scored with this very software.
 
     Empty where no baseline was, or where the software has changed since: versions, git revision, or
-    a checkout with uncommitted changes, of which nobody knows what they change.
+    a clone with uncommitted changes, of which it is unknown what they change.
     """
     here, code = versions(), revision()
     if code is not None and code["dirty"]:
@@ -189,14 +189,14 @@ def passed_before(baselines: Sequence[Candidate], scorer: Scorer) -> dict[str, s
 
 
 def check_row(suite: Suite, record: Record) -> None:
-    """Hold the row of bicubic interpolation against what is published: it was scored as all are.
+    """Compare the row of bicubic interpolation with what is published: it was scored as all are.
 
     Raises:
         DataError: if it could not be scored at all.
         IntegrityError: if a published value is missed.
     """
     if record.error is not None:
-        raise DataError(f"the baseline {record.target.name} could not be scored: {record.error}")
+        raise DataError(f"could not score the baseline {record.target.name}: {record.error}")
     for dataset in suite.datasets:
         if dataset.skipped is None:
             scores = [record.scored[dataset.name, name] for name in dataset.names]
@@ -220,19 +220,19 @@ def _read(path: Path, spec: RunSpec, book: Book, sources: Sequence[str]) -> Cand
         logger.warning("%s: %s", path, error)
         return failed_candidate(spec, Failure(str(error)), sources)
     except Exception as error:  # what a damaged file of a run may raise is not foreseen
-        logger.exception("%s cannot be read", path)
-        reason = f"{path} cannot be read: {type(error).__name__}: {error}"
+        logger.exception("could not read %s", path)
+        reason = f"could not read {path}: {type(error).__name__}: {error}"
         return failed_candidate(spec, Failure(reason), sources)
 
 
 def _missing(spec: RunSpec, found: RunState, run_root: Path, sources: Sequence[str]) -> Missing:
-    """Say what makes a run; where another one is in its place, what makes it beside that."""
+    """Return what makes a run; where another one is in its place, what makes it beside that."""
     root = run_root if found.can_be_trained else _free_root(spec, run_root)
     return Missing(spec, found.reason, train_command(spec, (*sources, *root_options(root))))
 
 
 def _free_root(spec: RunSpec, run_root: Path) -> Path:
-    """Return a folder of runs beside one, where nothing is in the place of a run."""
+    """Return a folder of runs beside one, if nothing is instead of a run."""
     numbered = (run_root.with_name(f"{run_root.name}-{number}") for number in itertools.count(2))
     return next(root for root in numbered if not run_path(spec, root).exists())
 
@@ -254,7 +254,7 @@ def _score(candidate: Candidate, scorer: Scorer, order: Order) -> Record:
         logger.warning("%s: %s", candidate.target.name, error)
         record = scorer.failure(candidate, str(error))
     except Exception as error:  # a bug of one generator costs one row; its traceback is kept
-        logger.exception("%s could not be scored", candidate.target.name)
+        logger.exception("could not score %s", candidate.target.name)
         record = scorer.failure(candidate, f"{type(error).__name__}: {error}")
     record = order.placed(record)
     write_record(scorer.records, record)

@@ -1,12 +1,11 @@
 """Suites: which images are scored, at which scale, and which of them are shown.
 
-Opening a suite finds its images, decodes each once, several at a time, and hashes its pixels, so
-that a damaged image is known before the first score: a dataset is scored whole or not at all, and
-the rest goes on.
+Opening a suite finds its images, decodes each once, several in parallel, and hashes its pixels. So
+a damaged image is found before the first score. A dataset is scored completely or not at all; the
+others are not affected.
 
-Not here: a suite's file (`zoo.bench.definitions`), where datasets lie (`zoo.data.pairs`), scoring
-(`zoo.bench.evaluate`), whether bicubic interpolation scores on the images what is published
-(`zoo.bench.selftest`).
+Not here: a suite's file (`zoo.bench.definitions`), where datasets are (`zoo.data.pairs`), scoring
+(`zoo.bench.evaluate`), the comparison with published scores (`zoo.bench.selftest`).
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ class BenchImage:
         lr_image: `(H/scale, W/scale, 3)` or `(H/scale, W/scale)`, uint8.
         hr_sha256: of the shape and pixels of `hr_image`.
         lr_sha256: of the shape and pixels of `lr_image`.
-        lr_file: the file it was read from, None where zoo made it.
+        lr_file: the file it was read from, None if zoo made it.
     """
 
     name: str
@@ -58,13 +57,13 @@ class BenchImage:
 
 
 class SuiteDataset(Sequence[BenchImage]):
-    """A dataset of a suite: a sequence of its images, decoded as they are asked for.
+    """A dataset of a suite: a sequence of its images, decoded as they are requested.
 
     Attributes:
         name: the dataset's name.
-        skipped: why it has no images, None where it has.
-        degradation: how its LR files differ from the HR images made small by MATLAB's bicubic, in
-            words; None where they do not, and where zoo made them.
+        skipped: why it has no images, None if it has.
+        degradation: how its LR files differ from the HR images downscaled by MATLAB's bicubic, in
+            words; None if they do not, and where zoo made them.
         names: the images' names, in order.
     """
 
@@ -109,19 +108,19 @@ class SuiteDataset(Sequence[BenchImage]):
         image = load_image(self._pairs[index], self._scale)
         if (image.name, image.hr_sha256, image.lr_sha256) != self.hashes[index]:
             raise IntegrityError(
-                f"{self._pairs[index].hr_file} changed while it was being used; start again"
+                f"{self._pairs[index].hr_file} changed while zoo was using it; start again"
             )
         return image
 
 
 @dataclass(frozen=True, slots=True)
 class GalleryPicture:
-    """A picture of the report.
+    """An image of the report.
 
     Attributes:
         dataset: the dataset of the suite.
         image: the image's name in it.
-        crop: x, y, width and height of the part that is shown enlarged, in HR pixels.
+        crop: x, y, width and height of the part that is shown upscaled, in HR pixels.
     """
 
     dataset: str
@@ -138,9 +137,9 @@ class Suite:
         summary: one line.
         scale: upscaling factor.
         datasets: in the order of its file; one that is not usable is skipped, with its reason.
-        gallery: pictures of the report, of datasets that are not skipped.
+        gallery: images of the report, of datasets that are not skipped.
         metrics: registered names.
-        sha256: of all that shapes scores and pictures: scale, datasets, pixels, gallery.
+        sha256: of everything that affects scores and images: scale, datasets, pixels, gallery.
     """
 
     name: str
@@ -177,7 +176,7 @@ def open_suite(
     datasets = _open_datasets(content, data_root, progress)
     if all(dataset.skipped for dataset in datasets):
         reasons = "; ".join(str(dataset.skipped) for dataset in datasets)
-        raise DataError(f"suite {definition.name}: none of its datasets can be used: {reasons}")
+        raise DataError(f"suite {definition.name}: zoo cannot use any of its datasets: {reasons}")
     for said in copies([(f"{d.name}/{name}", hr) for d in datasets for name, hr, _ in d.hashes]):
         logger.warning("suite %s: %s", definition.name, said)
     gallery = _resolve_gallery(definition, datasets)
@@ -206,8 +205,8 @@ def load_image(pair: Pair, scale: int) -> BenchImage:
     expected = (hr_image.shape[0] // scale, hr_image.shape[1] // scale, *hr_image.shape[2:])
     if lr_image.shape != expected:
         raise DataError(
-            f"{pair.lr_file} is {lr_image.shape}, and {pair.hr_file} at 1/{scale} is {expected}: "
-            "they are not of one image; remove the folder of the first, and zoo makes its own"
+            f"{pair.lr_file} is {lr_image.shape}, but {pair.hr_file} at 1/{scale} is {expected}: "
+            "they are not the same image; remove the folder of the LR file, and zoo makes its own"
         )
     return BenchImage(
         pair.name,
@@ -264,7 +263,7 @@ def _load_and_compare(pair: Pair, scale: int) -> tuple[BenchImage, Difference | 
 def _degradation(
     dataset: SuiteDataset, differences: Mapping[str, Difference], pairs: Sequence[Pair], said: str
 ) -> str | None:
-    """Say how a dataset's LR files differ from bicubic ones, None where they do not.
+    """Return how a dataset's LR files differ from bicubic ones, None if they do not.
 
     Raises:
         DataError: if they do, and the suite has said that they are bicubic.
@@ -274,13 +273,14 @@ def _degradation(
     worst = max(differences, key=lambda name: differences[name].mean)
     told = (
         f"{dataset.name}: {len(differences)} of {len(dataset)} LR files are not their HR images "
-        f"made small by MATLAB's bicubic; most of all {worst!r}: {differences[worst].describe()}"
+        f"downscaled with MATLAB's bicubic; the largest difference is in {worst!r}: "
+        f"{differences[worst].describe()}"
     )
     if said == "bicubic":
         (folder,) = {pair.lr_file.parent for pair in pairs if pair.lr_file is not None}
         raise DataError(
-            f"{told}. The suite expects bicubic ones: remove {folder}, and zoo makes its own, or "
-            "score on them by a suite of yours with `degradation: given`"
+            f"{told}. The suite expects bicubic LR files: remove {folder}, and zoo makes its own, "
+            "or score with a suite of your own that has `degradation: given`"
         )
     return told
 
@@ -288,7 +288,7 @@ def _degradation(
 def _resolve_gallery(
     definition: Definition, datasets: Iterable[SuiteDataset]
 ) -> tuple[GalleryPicture, ...]:
-    """Give each picture its name; check that it exists and has its crop."""
+    """Give each image its name; check that it exists and has its crop."""
     by_name = {dataset.name: dataset for dataset in datasets}
     problems, resolved = [], []
     for index, entry in enumerate(definition.content.gallery):
@@ -305,7 +305,7 @@ def _resolve_gallery(
 
 
 def _find_picture(entry: GalleryEntry, dataset: SuiteDataset) -> tuple[str, str]:
-    """Return the name of a picture and what is wrong with it, an empty string if nothing is."""
+    """Return the name of an image and what is wrong with it, an empty string if nothing is."""
     if isinstance(entry.image, int):
         if entry.image > len(dataset):
             return "", f"{dataset.name} has {len(dataset)} images, no number {entry.image}"

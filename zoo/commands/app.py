@@ -1,7 +1,7 @@
-"""The `zoo` program: its commands, and how it ends.
+"""The `zoo` program: its commands and its exit codes.
 
-A `ZooError` is the user's to mend, and so is what the file system refuses and memory that runs out:
-one paragraph on stderr and an exit code. Anything else is a bug and keeps its traceback.
+A `ZooError`, an error of the file system and exhausted memory are the user's to correct: they give
+one paragraph on stderr and an exit code. Anything else is a bug and shows its traceback.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ _OF_THE_FILE_SYSTEM = (
     *(errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM),
     *(errno.EROFS, errno.ENOSPC, errno.EDQUOT),
 )
-"""What a file system refuses whatever the program does."""
+"""Errors of the file system that are not bugs of the program."""
 _LONGEST = 300
-"""Letters of what an allocator says; on a GPU it goes on for a page."""
+"""Maximum length of an allocator's message; on a GPU it can fill a page."""
 DISTRIBUTION = "srgan-zoo"
 HELP = """\b
-zoo show esrgan-wgangp -p demo          every value of a recipe, and its origin
-zoo train esrgan-wgangp -p demo         train it, minutes on a CPU
-zoo bench --all -p demo                 score what is trained, with intervals
+zoo show esrgan-wgangp -p demo          show every value of a recipe
+zoo train esrgan-wgangp -p demo         train it: minutes on a CPU
+zoo bench --all -p demo                 score trained recipes, with intervals
 
 Train, compare and extend super-resolution GANs.
 """
@@ -58,7 +58,7 @@ class ZooGroup(TyperGroup):
     """A group of commands that turns a user's error into a message and an exit code."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
-        """Run the program with streams that never fail it; say at the end what was not written."""
+        """Run the program with streams that do not fail; report unwritten output at the end."""
         with lasting_streams() as results, watching_address_space():
             try:
                 return super().main(*arguments, **options)
@@ -68,7 +68,7 @@ class ZooGroup(TyperGroup):
                 raise
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was asked for."""
+        """Run the requested command."""
         try:
             with leaving_at_once(), staying():
                 return super().invoke(ctx)
@@ -94,27 +94,28 @@ class ZooGroup(TyperGroup):
 
 
 def _check_written(results: Outlet) -> None:
-    """End the program where its results were not all written, with a word unless nobody reads.
+    """End the program if results could not be written, with a message unless nobody reads.
 
     Raises:
-        SystemExit: if they were not.
+        SystemExit: if results were not written.
     """
     results.flush()
     if isinstance(results.failure, BrokenPipeError):  # `| head`: the reader had enough
         raise SystemExit(1)
     if results.failure is not None:
         lost = MachineError(
-            f"cannot write to standard output: {results.failure.strerror}; the work itself is done"
+            f"cannot write to standard output: {results.failure.strerror}; the command itself has "
+            "finished"
         )
         print_error(lost)
         raise SystemExit(lost.exit_code)
 
 
 def _out_of_memory(error: BaseException) -> str:
-    told = " ".join(str(error).split())[:_LONGEST] or "no more to be had"
+    told = " ".join(str(error).split())[:_LONGEST] or "allocation failed"
     return (
-        f"not enough memory ({told}); take smaller batches, patches, pictures or networks, or a "
-        "device with more"
+        f"not enough memory ({told}); use smaller batches, patches, images or networks, or a "
+        "device with more memory"
     )
 
 
@@ -151,7 +152,7 @@ def _print_version(value: bool) -> None:  # noqa: FBT001  typer calls it so
     try:
         print_text(f"zoo {version(DISTRIBUTION)}")
     except PackageNotFoundError:
-        print_text("zoo (a checkout that is not installed)")
+        print_text("zoo (a clone that is not installed)")
     raise typer.Exit
 
 
@@ -162,21 +163,21 @@ def configure(
         bool, typer.Option("--verbose", "-v", help="Log details to stderr.")
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Log warnings and errors only.")
+        bool, typer.Option("--quiet", "-q", help="Log only warnings and errors.")
     ] = False,
     _version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
         ),
     ] = False,
 ) -> None:
-    """Apply what concerns all commands. The help text is the app's."""
+    """Apply the options of all commands. The help text is the app's."""
     configure_logging(logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO)
 
 
 def main() -> None:
-    """Run the program: the console script `zoo`, `python -m zoo`, and `cli.py` in a checkout."""
+    """Run the program: the console script `zoo`, `python -m zoo`, and `cli.py` in a clone."""
     try:
         app()
     finally:  # the kernel repeats it every second: not to change how the program ends

@@ -1,4 +1,4 @@
-"""`zoo bench`: runs, files of weights and baselines on a suite, in tables with intervals."""
+"""`zoo bench`: scores runs, weights files and baselines on a suite, in tables with intervals."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ if TYPE_CHECKING:
     from zoo.recipes.schema import ComponentSpec
 
 SOME_FAILED = 3
-_FORM = "How results are printed, one of"
-_TRAINING = "Training what is missing"
+_FORM = "Output format (choose one)"
+_TRAINING = "Training missing runs"
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Whether and how what is missing is trained first.
+    """Whether and how missing runs are trained first.
 
     Attributes:
-        train: whether it is.
-        plan_only: whether to say what would be trained, and no more.
-        plugins: plugin files the recipes need.
+        train: whether to train them.
+        plan_only: whether to print the plan only.
+        plugins: plugin files that the recipes need.
     """
 
     train: bool
@@ -57,24 +57,31 @@ class Sweep:
 Targets = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[RECIPE | MODEL | RUN_DIR | FILE]...", help="What to score.", show_default=False
+        metavar="[RECIPE | MODEL | RUN_DIR | FILE]...",
+        help="What to score: recipes, models, run directories or weights files.",
+        show_default=False,
     ),
 ]
 Everything = Annotated[bool, typer.Option("--all", help="Score every recipe.")]
 MatrixName = Annotated[
     str | None,
-    typer.Option("--matrix", metavar="NAME", help="Score the cells of a factorial."),
+    typer.Option("--matrix", metavar="NAME", help="Score the cells of this factorial."),
 ]
-SuiteName = Annotated[str, typer.Option("--suite", metavar="NAME|FILE", help="What to score on.")]
+SuiteName = Annotated[
+    str, typer.Option("--suite", metavar="NAME|FILE", help="Suite of images to score on.")
+]
 Seeds = Annotated[
-    int, typer.Option("--seeds", min=1, metavar="N", help="Seeds 0 to N-1 of every recipe.")
+    int,
+    typer.Option(
+        "--seeds", min=1, metavar="N", help="Number of seeds N of every recipe: 0 to N-1."
+    ),
 ]
 GeneratorName = Annotated[
     str | None,
     typer.Option(
         "--generator",
         metavar="NAME",
-        help="What files of weights are for, as a recipe writes it.",
+        help="Generator of the weights files, written as in a recipe.",
     ),
 ]
 Metrics = Annotated[
@@ -84,27 +91,33 @@ Metrics = Annotated[
         metavar="NAME,NAME",
         default_factory=list,
         show_default=False,
-        help="Scores to show, such as psnr-y,lpips; `perceptual` is a panel of them.",
+        help="Metrics to show, such as psnr-y,lpips; `perceptual` stands for a group of them.",
     ),
 ]
 Train = Annotated[
     bool,
     typer.Option(
-        "--train", help="Train first; the same command again goes on.", rich_help_panel=_TRAINING
+        "--train",
+        help="Train missing runs first. Run the command again to resume.",
+        rich_help_panel=_TRAINING,
     ),
 ]
 Plan = Annotated[
     bool,
-    typer.Option("--plan", help="Print what would be trained; stop.", rich_help_panel=_TRAINING),
+    typer.Option("--plan", help="Print the training plan and exit.", rich_help_panel=_TRAINING),
 ]
 AsJson = Annotated[
-    bool, typer.Option("--json", help="A JSON array of rows.", rich_help_panel=_FORM)
+    bool, typer.Option("--json", help="Print a JSON array of rows.", rich_help_panel=_FORM)
 ]
-AsCsv = Annotated[bool, typer.Option("--csv", help="Comma-separated rows.", rich_help_panel=_FORM)]
+AsCsv = Annotated[
+    bool, typer.Option("--csv", help="Print comma-separated rows.", rich_help_panel=_FORM)
+]
 AsMarkdown = Annotated[
-    bool, typer.Option("--markdown", help="Markdown tables.", rich_help_panel=_FORM)
+    bool, typer.Option("--markdown", help="Print Markdown tables.", rich_help_panel=_FORM)
 ]
-AsLatex = Annotated[bool, typer.Option("--latex", help="LaTeX tables.", rich_help_panel=_FORM)]
+AsLatex = Annotated[
+    bool, typer.Option("--latex", help="Print LaTeX tables.", rich_help_panel=_FORM)
+]
 
 
 def bench(
@@ -132,7 +145,7 @@ def bench(
     registry: Registries,
     plugin: Plugins,
 ) -> None:
-    """Score generators on a suite; with --train, train first what is missing."""
+    """Score generators on a suite; with --train, train missing runs first."""
     form = _form(json=as_json, csv=as_csv, markdown=as_markdown, latex=as_latex)
     book = open_book(registry, plugin)
     recipes, files = _asked(book, targets or [], everything=everything, matrix=matrix)
@@ -160,7 +173,7 @@ def bench(
 
 
 def _profile(book: Book, profile: str | None, device: str, *, is_needed: bool) -> str:
-    """Return the profile asked for; say which one is taken where none is and it matters."""
+    """Return the requested profile; print the default's name if it matters."""
     chosen, reason = choose_profile(book, profile, device)
     if profile is None and is_needed:
         note(f"profile: {chosen} ({reason})")
@@ -168,7 +181,7 @@ def _profile(book: Book, profile: str | None, device: str, *, is_needed: bool) -
 
 
 def _form(**chosen: bool) -> Form:
-    """Return the form asked for; a terminal table where none is."""
+    """Return the requested output format, by default a terminal table."""
     names = [name for name, is_chosen in chosen.items() if is_chosen]
     if len(names) > 1:
         raise RecipeError(f"choose one of {', '.join(f'--{name}' for name in names)}")
@@ -196,7 +209,7 @@ def _asked(
         recipes += [name for name, entry in book.recipes.items() if entry.matrix is None]
     if not (recipes or files):
         raise RecipeError(
-            "nothing to score: name recipes, run directories or files of weights, or use --all or "
+            "nothing to score: name recipes, run directories or weights files, or use --all or "
             "--matrix (see: zoo list recipes)"
         )
     return list(dict.fromkeys(recipes)), files
@@ -239,5 +252,5 @@ def _train_missing(book: Book, request: Request, sweep: Sweep) -> Request:
         with watch() as observer:
             return with_trained(request, planned, observer, sweep.plugins)
     except Interrupted as stopped:
-        note(f"{stopped}, saved; the same command goes on there")
+        note(f"{stopped}, saved; run the same command again to resume")
         raise typer.Exit(stopped.exit_code) from stopped

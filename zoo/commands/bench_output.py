@@ -1,4 +1,4 @@
-"""What `zoo bench` prints: the plan of a sweep, the tables, the claims, what is missing."""
+"""Output of `zoo bench`: the plan of a sweep, tables, claims, missing runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A way to print results: its name, and what prints the rows."""
+    """An output format: its name, and the function that prints the rows."""
 
     name: str
     show: Callable[[Book, Iterable[Record]], None]
@@ -30,7 +30,7 @@ class Form:
 def print_result(
     book: Book, result: Result, request: Request, form: Form, matrix: str | None
 ) -> None:
-    """Print the rows of a benchmark; on a terminal also the verdicts they allow."""
+    """Print the rows of a benchmark; on a terminal also the verdicts on claims."""
     from zoo.records.selection import comparable, narrowed
 
     kept = comparable(result.records)
@@ -44,7 +44,7 @@ def print_result(
 
 
 def print_plan(planned: Sequence[PlannedRun], measure: Measure) -> None:
-    """Print what a sweep will train, and how long it will take, to stderr, as it is found out."""
+    """Print to stderr which runs a sweep will train and their expected time, line by line."""
     from zoo.sweep.plan import with_seconds
 
     num_to_train = sum(run.is_needed for run in planned)
@@ -60,14 +60,19 @@ def print_plan(planned: Sequence[PlannedRun], measure: Measure) -> None:
         seeds = ", ".join(str(run.spec.seed) for run in runs)
         note(f"  {runs[0].spec.recipe}: seeds {seeds}, about {_duration(runs)}")
         to_train += runs
-    note(f"expected time: {_duration(to_train)}, without validation; a broken sweep goes on")
+    note(
+        f"expected time: {_duration(to_train)}, without validation; rerun the command to resume an "
+        "interrupted sweep"
+    )
 
 
 def print_missing(missing: Sequence[Missing]) -> None:
-    """Say which runs are not there, and the command that makes each, to stderr."""
+    """Print to stderr which runs are missing, and the command that trains each."""
     if not missing:
         return
-    note(f"{len(missing)} runs are not there (--train makes them, unless a reason says otherwise):")
+    note(
+        f"{len(missing)} runs are missing (--train trains them, unless the reason says otherwise):"
+    )
     for run in missing:
         note(f"  {run.command}   # {run.reason}")
 
@@ -129,7 +134,7 @@ FORMS = {
 
 
 def _print_claims(book: Book, result: Result, kept: Comparable, request: Request) -> None:
-    """Print the verdict on each claim both of whose sides were asked for."""
+    """Print the verdict on each claim whose two sides were requested."""
     from zoo.compare.verdicts import judge_claims, num_tested
 
     asked = {r.target.recipe for r in result.records if r.target.kind in ("run", "baseline")}
@@ -145,14 +150,17 @@ def _print_claims(book: Book, result: Result, kept: Comparable, request: Request
     )
     rows = [(one.claim, one.verdict, one.sentence) for one in judged]
     tested = num_tested(judged)
-    title = f"claims, profile {request.profile} (p-values corrected for {tested} tested together)"
+    title = (
+        f"claims under profile {request.profile} (p-values corrected jointly; "
+        f"claims tested: {tested})"
+    )
     print_table(Table(title, ("claim", "verdict", "found"), rows))
 
 
 def _print_effects(
     book: Book, result: Result, kept: Comparable, request: Request, matrix: str
 ) -> None:
-    """Print main effects and two-way interactions of a factorial on each metric scored."""
+    """Print main effects and two-way interactions of a factorial for each scored metric."""
     from zoo.compare.factorial import effects
     from zoo.metrics import metric_key
     from zoo.recipes.matrices import matrix_cells
@@ -178,7 +186,7 @@ def _print_effects(
 
 
 def _effect_row(effect: Effect) -> tuple[str, str, str, str]:
-    """Write an effect: what changes from which level to which, by how much, how surely."""
+    """Return the table row of an effect: its levels, estimate, interval and p-value."""
     changes = [
         f"{factor} {old} -> {new}"
         for factor, (old, new) in zip(effect.factors, effect.levels, strict=True)

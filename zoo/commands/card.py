@@ -14,14 +14,17 @@ from zoo.plugins import load_plugin_file
 What = Annotated[
     str,
     typer.Argument(
-        metavar="NAME|FILE|RUN_DIR", help="A run directory, a model file or folder, or a name."
+        metavar="NAME|FILE|RUN_DIR",
+        help="A run directory, a model file or folder, or a model name.",
     ),
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Where to; by default it is printed."),
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="Output file; by default the card is printed."
+    ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Write over a file that is there.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
 
 
 def card(
@@ -33,9 +36,9 @@ def card(
     plugin: Plugins,
     force: Force = False,
 ) -> None:
-    """Print a model's card as Markdown: what it is, how it was trained, what it scores, its limits.
+    """Print a model's card as Markdown: description, training, scores, limits.
 
-    Everything in it is from the model's file and from records with its hash.
+    Its content comes from the model's file and from records with the hash of the model.
     """
     for path in plugin:
         load_plugin_file(path)

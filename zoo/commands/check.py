@@ -1,4 +1,4 @@
-"""`zoo check`: does a component keep what its kind promises? A verdict a line."""
+"""`zoo check`: tests a component against the contract of its kind, one line for each check."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WHOLE = 1000
-"""From where on a figure is shown without decimals."""
+"""Figures from this value on are printed without decimals."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A component to check: the plural name of its kind, and its own."""
+    """A component to check: the plural name of its kind, and its own name."""
 
     folder: str
     name: str
 
     @property
     def title(self) -> str:
-        """Kind, name and origin, as they are printed."""
+        """Kind, name and origin, as printed."""
         registry = REGISTRIES[self.folder]
         return f"{registry.kind} {self.name} ({registry.origin(self.name)})"
 
@@ -46,11 +46,17 @@ class Subject:
 def check(
     target: Annotated[
         str,
-        typer.Argument(metavar="FILE|NAME", help="A plugin file, which is executed, or a name."),
+        typer.Argument(
+            metavar="FILE|NAME",
+            help="A plugin file, which zoo executes, or the name of a component.",
+        ),
     ],
     *,
     kind: Annotated[
-        str | None, typer.Option("--kind", metavar="KIND", help=f"One of {', '.join(REGISTRIES)}.")
+        str | None,
+        typer.Option(
+            "--kind", metavar="KIND", help=f"Kind of the component: {', '.join(REGISTRIES)}."
+        ),
     ] = None,
     settings: Annotated[
         list[str],
@@ -65,11 +71,13 @@ def check(
     plugin: Plugins,
     as_json: Json = False,
 ) -> None:
-    """Check a component against the contract of its kind; exit 1 if it breaks a promise.
+    """Test a component against the contract of its kind; exit with code 1 if a check fails.
 
-    Of a file, every component it registers is checked. Networks whose defaults are large are
-    checked small, unless --set says how. A generator's cost is measured at its defaults, beside
-    the built-in reference. With `zoo --verbose check`, failures show their traceback.
+    For a file, every component that it registers is checked. Networks with large default arguments
+    are checked with
+    small ones, unless --set gives the arguments. The cost of a generator is measured with its
+    defaults and compared with the built-in reference. `zoo --verbose check` prints tracebacks of
+    failures.
     """
     for file in plugin:
         load_plugin_file(file)
@@ -85,12 +93,12 @@ def check(
 
 
 def find_subjects(target: str, kind: str | None) -> list[Subject]:
-    """Return what to check: all that a file registers, or the component of a name.
+    """Return the components to check: all that a file registers, or the one of a name.
 
     Raises:
-        PluginError: if the file registers nothing of that kind.
+        PluginError: if the file registers no component of that kind.
         UnknownNameError: if there is no component of that name.
-        RecipeError: if several kinds have one of that name.
+        RecipeError: if several kinds have a component of that name.
     """
     folders = list(REGISTRIES) if kind is None else [plural_kind(kind, tuple(REGISTRIES))]
     path = Path(target)
@@ -106,7 +114,7 @@ def find_subjects(target: str, kind: str | None) -> list[Subject]:
         if not found:
             what = "no component" if kind is None else f"none of the {folders[0]}"
             raise PluginError(
-                f"{path} registers {what}; decorate its class, such as "
+                f"{path} registers {what}; decorate its class, for example with "
                 '@register_generator("my-net")'
             )
         return found
@@ -116,12 +124,12 @@ def find_subjects(target: str, kind: str | None) -> list[Subject]:
         raise UnknownNameError("component", target, names, see="zoo list")
     if len(found) > 1:
         kinds = ", ".join(REGISTRIES[subject.folder].kind for subject in found)
-        raise RecipeError(f"{target!r} is the name of several components ({kinds}): say --kind")
+        raise RecipeError(f"{target!r} is the name of several components ({kinds}): add --kind")
     return found
 
 
 def _check_one(subject: Subject, settings: list[str], *, quiet: bool) -> dict[str, Any]:
-    """Run the contract of one component, print it as it goes, and return it as JSON data."""
+    """Run the contract of one component, print its checks, and return it as JSON data."""
     from zoo.testing.verdicts import contract_of, run_contract
 
     component = REGISTRIES[subject.folder].get(subject.name)
@@ -149,7 +157,7 @@ def _check_one(subject: Subject, settings: list[str], *, quiet: bool) -> dict[st
 def _cost(
     contract: Contract, verdicts: list[Verdict], arguments: dict[str, Any], *, quiet: bool
 ) -> dict[str, Any] | None:
-    """Measure a generator that enlarges images, print what it costs, and return it."""
+    """Measure the cost of an upscaling generator, print it, and return it."""
     from zoo.testing.generators import GeneratorContract
 
     enlarges = GeneratorContract.test_images_of_any_size.__name__
@@ -160,7 +168,9 @@ def _cost(
 
     rows = compare_cost(contract.component, arguments)
     if not quiet:
-        print_text(f"  speed and memory beside {reference_name()} at its defaults, and the ratio:")
+        print_text(
+            f"  speed and memory, compared with {reference_name()} at its defaults, and the ratio:"
+        )
         for row in rows:
             print_text(f"    {row.label:<34}{_figures(row)}")
     return {"reference": reference_name(), **{row.key: asdict(row) for row in rows}}
@@ -176,7 +186,7 @@ def _number(value: float) -> str:
 
 
 def _arguments(subject: Subject, settings: list[str]) -> dict[str, Any] | None:
-    """Read `--set NAME=VALUE` as a recipe would be, and check it; None where nothing is set."""
+    """Read and check `--set NAME=VALUE` as in a recipe; None if nothing is set."""
     from zoo.recipes.arguments import complaints, parameters
     from zoo.recipes.reader import parse_document
 
@@ -198,9 +208,9 @@ def _arguments(subject: Subject, settings: list[str]) -> dict[str, Any] | None:
 
 def _arguments_text(chosen: dict[str, Any], *, given: bool) -> str:
     if not chosen:
-        return "with its defaults"
+        return "with default arguments"
     text = ", ".join(f"{name}={json.dumps(value)}" for name, value in chosen.items())
-    return f"with {text}" if given else f"checked small: {text}"
+    return f"with {text}" if given else f"checked with small arguments: {text}"
 
 
 def _line(verdict: Verdict) -> str:

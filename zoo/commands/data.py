@@ -1,6 +1,6 @@
-"""`zoo data`: datasets, which are here, how to get others, and whether their files are whole.
+"""`zoo data`: lists, downloads and verifies datasets.
 
-What decodes images is imported by the commands, not here: `zoo --help` does without numpy.
+The commands import what decodes images, not this module, so `zoo --help` does not import numpy.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from zoo.data.catalogue import CATALOGUE, Dataset
 from zoo.data.places import data_root as find_data_root
 from zoo.errors import DataError, IntegrityError
 
-app = typer.Typer(no_args_is_help=True, help="Datasets: list, get and verify them.")
+app = typer.Typer(no_args_is_help=True, help="Datasets: list, download and verify them.")
 MOST_PROBLEMS_SHOWN = 10
 Row = dict[str, str | int | bool]
 
 
 @app.command("list")
 def list_data(*, data_root: DataRoot = None, as_json: Json = False) -> None:
-    """List the datasets that are here, and those that can be fetched."""
+    """List the installed datasets and those that zoo can download."""
     from zoo.data.sources import BUILT_IN, dataset_names
 
     root = find_data_root(data_root)
@@ -39,19 +39,23 @@ def list_data(*, data_root: DataRoot = None, as_json: Json = False) -> None:
 
 @app.command("get")
 def get_data(
-    name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(CATALOGUE)}.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help=f"Dataset: {', '.join(CATALOGUE)}.")],
     *,
     data_root: DataRoot = None,
     mirror: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="A folder that serves the same files; hashes still hold."),
+        typer.Option(
+            metavar="URL", help="URL of a folder with the same files, checked by the same hashes."
+        ),
     ] = None,
     keep_archives: Annotated[
         bool, typer.Option("--keep-archives", help="Keep the archives after unpacking.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before fetching.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask before the download.")
+    ] = False,
 ) -> None:
-    """Fetch a dataset, check its hashes, unpack it; the same command goes on where it stopped."""
+    """Download, check and unpack a dataset. Run the command again to resume."""
     from zoo.data.install import find_dataset, get_dataset
 
     dataset = find_dataset(name)
@@ -77,7 +81,7 @@ def verify_data(
     *,
     data_root: DataRoot = None,
 ) -> None:
-    """Check every image against the hashes recorded when it was fetched, else by decoding it."""
+    """Check every image against the hash from its download; without hashes, decode it."""
     from zoo.data.install import verify_images
 
     paths = _open(name, data_root).paths
@@ -85,12 +89,12 @@ def verify_data(
         problems = verify_images(paths, report)
     if problems:
         shown = "; ".join(problems[:MOST_PROBLEMS_SHOWN])
-        raise IntegrityError(f"{name}: {len(problems)} of {len(paths)} images are bad: {shown}")
-    print_text(f"{name}: {len(paths)} images are well")
+        raise IntegrityError(f"{name}: {len(problems)} of {len(paths)} images are damaged: {shown}")
+    print_text(f"{name}: all {len(paths)} images are intact")
 
 
 def data_row(name: str, *, data_root: Path | None = None) -> Row:
-    """Describe a dataset: what is known of it, and whether it is here."""
+    """Describe a dataset and whether it is installed."""
     try:
         opened = _open(name, data_root)
     except DataError as error:
@@ -114,7 +118,7 @@ def data_row(name: str, *, data_root: Path | None = None) -> Row:
 
 
 class _Opened(NamedTuple):
-    """A dataset that is here: a source to train on, or one that is only scored on."""
+    """An installed dataset: a source for training, or one for scoring only."""
 
     paths: tuple[Path, ...]
     description: str
@@ -134,7 +138,7 @@ def _open(name: str, data_root: Path | None) -> _Opened:
         paths = (*source.training_paths, *source.validation_paths)
         return _Opened(paths, source.description, source.licence)
     folder = find_directory(name, find_data_root(data_root))
-    return _Opened(list_images(folder), f"images of {folder}", "yours to know")
+    return _Opened(list_images(folder), f"images of {folder}", "depend on the images")
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -150,11 +154,14 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _confirm(dataset: Dataset, root: Path, *, yes: bool) -> None:
-    """Ask before gigabytes are fetched; where nobody can answer, `--yes` must."""
+    """Ask before a download of gigabytes; without a terminal, `--yes` is required."""
     from zoo.data.install import is_installed
 
     if yes or all(is_installed(archive, root) for archive in dataset.archives):
         return
     if not sys.stdin.isatty():
-        raise DataError(f"nobody is here to ask: say `zoo data get {dataset.name} --yes`")
-    typer.confirm("Fetch it?", abort=True, err=True)
+        raise DataError(
+            f"zoo cannot ask for confirmation without a terminal: run `zoo data get {dataset.name} "
+            "--yes`"
+        )
+    typer.confirm("Download it?", abort=True, err=True)

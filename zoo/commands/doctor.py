@@ -1,4 +1,4 @@
-"""`zoo doctor`: can training run here, and with what?"""
+"""`zoo doctor`: whether training can run on this machine, and with what."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ RUN_ROOT = Path("runs")
 
 
 def doctor(*, registry: Registries, plugin: Plugins, as_json: Json = False) -> None:
-    """Look at versions, devices, folders, data, weights and plugins; exit 1 if none can train.
+    """Check versions, devices, folders, data, weights, plugins; exit 1 if training cannot run.
 
-    Of a registry, every mistake is listed: structure, names, and arguments of components.
+    All mistakes of a registry are listed: structure, names, and arguments of components.
     """
     from zoo.doctor import examine
 

@@ -1,4 +1,4 @@
-"""`zoo export`: a trained or imported model brought out, with its card and records."""
+"""`zoo export`: writes a trained or imported model with its card and records."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FOREIGN = frozenset({".pth", ".pt", ".ckpt", ".bin"})
 
 
 class Format(StrEnum):
-    """What a model is written as."""
+    """File format of a model."""
 
     SAFETENSORS = "safetensors"
     ONNX = "onnx"
@@ -31,12 +31,15 @@ class Format(StrEnum):
 What = Annotated[
     str,
     typer.Argument(
-        metavar="NAME|FILE|RUN_DIR", help="A run directory, a model file or folder, or a name."
+        metavar="NAME|FILE|RUN_DIR",
+        help="A run directory, a model file or folder, or a model name.",
     ),
 ]
 AsFormat = Annotated[
     Format | None,
-    typer.Option("--format", help="By default what -o says, else safetensors."),
+    typer.Option(
+        "--format", help="Output format; by default that of --output, otherwise safetensors."
+    ),
 ]
 Output = Annotated[
     Path | None,
@@ -44,19 +47,19 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="DIR|FILE",
-        help="A folder, or a .safetensors or .onnx file; by default a folder of the model's name.",
+        help="Output folder, or .safetensors or .onnx file; by default a folder with the model's "
+        "name.",
     ),
 ]
-Name = Annotated[
-    str | None, typer.Option("--name", metavar="NAME", help="What the model is called from now.")
-]
+Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="New name of the model.")]
 Half = Annotated[
     bool, typer.Option("--half", help="Write float16: half the size, 11 significant bits.")
 ]
 Licence = Annotated[
-    str | None, typer.Option("--licence", metavar="TEXT", help="Of the weights, such as MIT.")
+    str | None,
+    typer.Option("--licence", metavar="TEXT", help="Licence of the weights, such as MIT."),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Write over what is there.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 
 
 def export(
@@ -73,9 +76,9 @@ def export(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Write a model, its card and its records into a folder, or a model and its card as files.
+    """Write a model with its card and records into a folder, or a model and its card as files.
 
-    What was written is read again and run; how far it is from the source is printed.
+    Zoo reads the output again, runs it, and prints the difference from the source.
     """
     chosen = _format(form, output)
     for path in plugin:
@@ -91,13 +94,13 @@ def export(
 
 
 def _format(form: Format | None, output: Path | None) -> Format:
-    """Return the format that is asked for; a file's suffix and `--format` must agree."""
+    """Return the requested format; a file's suffix and `--format` must agree."""
     suffix = "" if output is None else output.suffix
     if suffix in _FOREIGN:
-        raise RecipeError(f"-o {output}: a model is written as .safetensors or .onnx")
+        raise RecipeError(f"-o {output}: a model file ends in .safetensors or .onnx")
     of_file = next((one for one in Format if suffix == f".{one.value}"), None)
     if form is not None and of_file not in (None, form):
-        raise RecipeError(f"-o {output} is no file of --format {form.value}; leave one out")
+        raise RecipeError(f"-o {output} does not fit --format {form.value}; omit one of them")
     return form or of_file or Format.SAFETENSORS
 
 
@@ -127,12 +130,15 @@ def _report(exported: Exported, *, as_json: bool) -> None:
     for remark in exported.remarks:
         note(remark)
     if not exported.records:
-        note("no record is of this model: its card has no scores; `zoo bench` makes one")
+        note(
+            "there are no records of this model, so its card has no scores; `zoo bench` makes a "
+            "record"
+        )
     difference, is_onnx = exported.largest_difference, exported.weights.suffix == ".onnx"
-    run_on = "in onnxruntime on images of several sizes" if is_onnx else "on a photograph"
+    run_on = "in onnxruntime on images of several sizes" if is_onnx else "on an image"
     note(
-        f"read again and run {run_on}: the largest difference from the source is "
-        f"{difference:.2g} of values in 0..1, {difference * LEVELS:.2g} of {LEVELS} levels"
+        f"read the file again and ran the model {run_on}: the largest difference from the source "
+        f"is {difference:.2g} of values in 0..1, {difference * LEVELS:.2g} of {LEVELS} levels"
     )
     print_text(f"written: {exported.weights} ({exported.size:,} bytes, {exported.precision})")
     print_text(f"card: {exported.card}")

@@ -1,4 +1,4 @@
-"""`zoo import`: a checkpoint of another tool made a model file of zoo's."""
+"""`zoo import`: converts a checkpoint of another tool to a model file."""
 
 from __future__ import annotations
 
@@ -25,28 +25,46 @@ Checkpoint = Annotated[
 ]
 GeneratorName = Annotated[
     str,
-    typer.Option("--generator", "-g", metavar="NAME", help="What it is for; auto tells by names."),
+    typer.Option(
+        "--generator",
+        "-g",
+        metavar="NAME",
+        help="Generator of the weights; `auto` infers it from the names of the tensors.",
+    ),
 ]
 Output = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", metavar="OUT.safetensors", help="By default the name, in this folder."
+        "--output",
+        "-o",
+        metavar="OUT.safetensors",
+        help="Output file; by default the model's name, in the current folder.",
     ),
 ]
 Name = Annotated[
-    str | None, typer.Option("--name", metavar="NAME", help="By default that of the file.")
+    str | None,
+    typer.Option(
+        "--name", metavar="NAME", help="Name of the model; by default the name of the file."
+    ),
 ]
 Licence = Annotated[
     str | None,
-    typer.Option("--licence", metavar="TEXT", help="Of the weights, as their authors state it."),
+    typer.Option(
+        "--licence", metavar="TEXT", help="Licence of the weights, as their authors state it."
+    ),
 ]
 Scale = Annotated[
-    int | None, typer.Option("--scale", metavar="N", help="Where the shapes leave it open.")
+    int | None,
+    typer.Option(
+        "--scale", metavar="N", help="Scale, if the shapes of the tensors do not determine it."
+    ),
 ]
 Key = Annotated[
     str | None,
     typer.Option(
-        "--key", metavar="NAME", help="Entry of the file; by default a moving average first."
+        "--key",
+        metavar="NAME",
+        help="Entry of the file to read; by default a moving average, if there is one.",
     ),
 ]
 Arguments = Annotated[
@@ -56,7 +74,7 @@ Arguments = Annotated[
         metavar="NAME=VALUE",
         default_factory=list,
         show_default=False,
-        help="An argument of the generator that no shape tells; may be repeated.",
+        help="Set an argument of the generator that the shapes do not determine; may be repeated.",
     ),
 ]
 Author = Annotated[
@@ -72,7 +90,7 @@ TrainedAs = Annotated[
 Force = Annotated[
     bool,
     typer.Option(
-        "--force", help="Write over a file that is there; take a network that fails the trial."
+        "--force", help="Overwrite an existing file; accept a network that fails the trial."
     ),
 ]
 
@@ -94,9 +112,10 @@ def import_model(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Make a model of an ESRGAN, SRGAN or other checkpoint, with spandrel of any that it knows.
+    """Convert an ESRGAN, SRGAN or any other checkpoint that spandrel knows to a model file.
 
-    Names tell the layout, shapes the sizes; the network is tried on an image before it is written.
+    Zoo infers the layout from the names of the tensors and the sizes from their shapes. It runs the
+    network on an image before it writes the file.
     """
     settings = _parsed(arguments)
     if output is not None:
@@ -131,25 +150,25 @@ def _told(**known: str | None) -> dict[str, str]:
 
 
 def require_target(path: Path, *, force: bool, source: Path | None = None) -> None:
-    """Refuse to write a model where there is something already, or under another suffix.
+    """Check that a model file can be written.
 
     Args:
-        path: where to write.
-        force: whether a file that is there may be replaced.
-        source: a file that is read, which is never replaced.
+        path: output file.
+        force: whether an existing file may be overwritten.
+        source: input file, which is never overwritten.
 
     Raises:
         RecipeError: if the suffix is not that of a model file.
-        DataError: if the file is there.
-        MachineError: if it cannot be.
+        DataError: if the file exists.
+        MachineError: if the file system refuses it.
     """
     from zoo.exchange.bundle import require_free
 
     if path.suffix != SUFFIX:
-        raise RecipeError(f"{path}: a model file ends in {SUFFIX}")
+        raise RecipeError(f"{path}: the name of a model file must end in {SUFFIX}")
     require_free([path], force=force)
     if source is not None and path.exists() and path.samefile(source):
-        raise DataError(f"{path} is the file that is read; name another with --output")
+        raise DataError(f"{path} is the input file; choose another name with --output")
 
 
 def _parsed(arguments: Sequence[str]) -> dict[str, Any]:
@@ -157,7 +176,7 @@ def _parsed(arguments: Sequence[str]) -> dict[str, Any]:
     for argument in arguments:
         name, equals, value = argument.partition("=")
         if not (name and equals):
-            raise RecipeError(f"--set {argument}: write it as NAME=VALUE")
+            raise RecipeError(f"--set {argument}: write NAME=VALUE")
         parsed[name] = parse_scalar(value)
     return parsed
 
@@ -184,5 +203,8 @@ def _report(imported: Imported, path: Path, sha256: str, *, as_json: bool) -> No
         f"square difference {trial.difference:.4f}"
     )
     if details.licence is None:
-        note("no licence is recorded: give the authors' with --licence before you pass it on")
+        note(
+            "the model has no licence; before you distribute it, add its authors' licence with "
+            "--licence"
+        )
     print_text(f"written: {path}")

@@ -1,4 +1,4 @@
-"""`zoo interpolate`: models between two, by the mean of their weights."""
+"""`zoo interpolate`: weighted means of two models."""
 
 from __future__ import annotations
 
@@ -19,15 +19,18 @@ if TYPE_CHECKING:
     from zoo.models.model import Model
 
 First = Annotated[
-    str, typer.Argument(metavar="A", help="The PSNR-oriented model: a name, file or run directory.")
+    str,
+    typer.Argument(
+        metavar="A", help="The fidelity-oriented model (PSNR): a name, file or run directory."
+    ),
 ]
-Second = Annotated[str, typer.Argument(metavar="B", help="The GAN-tuned model, trained from A.")]
+Second = Annotated[str, typer.Argument(metavar="B", help="The adversarial model, trained from A.")]
 Alphas = Annotated[
     list[str],
     typer.Option(
         "--alpha",
         metavar="X[,X...]",
-        help="Share of B, from 0 (A alone) to 1 (B alone); several make a file each.",
+        help="Weight of B, from 0 (only A) to 1 (only B); several values write one file each.",
     ),
 ]
 Output = Annotated[
@@ -36,7 +39,8 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FILE|DIR",
-        help="A file for one alpha, else a folder; by default <A>-<B>-<alpha>.safetensors here.",
+        help="Output file for one alpha, folder for several; by default "
+        "<A>-<B>-<alpha>.safetensors in the current folder.",
     ),
 ]
 Sheet = Annotated[
@@ -44,7 +48,7 @@ Sheet = Annotated[
     typer.Option(
         "--sheet",
         metavar="IMAGE",
-        help="Also write a sheet of this picture, its middle enlarged with each alpha.",
+        help="Also write a contact sheet with the middle of this image, upscaled with each alpha.",
     ),
 ]
 
@@ -61,7 +65,7 @@ def interpolate(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Mix two models: (1 - alpha) A + alpha B, weight by weight (ESRGAN, Sec. 3.4)."""
+    """Interpolate the weights of two models: (1 - alpha) A + alpha B (ESRGAN, Sec. 3.4)."""
     alphas = _parsed(alpha)
     for file in plugin:
         load_plugin_file(file)
@@ -84,7 +88,7 @@ def interpolate(
         return
     note(f"(1 - alpha) {one.details.name} + alpha {other.details.name}")
     if interpolation.trained_apart(one, other):
-        note("neither began as the other, nor both as a third: their mean is likely noise")
+        note("the models have no training in common: their mean is probably noise")
     for path in filter(None, [*targets, picture]):
         print_text(f"written: {path}")
 
@@ -93,14 +97,16 @@ def _parsed(texts: Sequence[str]) -> list[float]:
     """Return the distinct numbers of `0,0.2` and repeated options, in their order.
 
     Raises:
-        RecipeError: if one is no number.
+        RecipeError: if one is not a number.
     """
     alphas: list[float] = []
     for text in ",".join(texts).split(","):
         try:
             value = float(text)
         except ValueError as error:
-            raise RecipeError(f"--alpha {text!r} is no number; such as 0.2 or 0,0.5,1") from error
+            raise RecipeError(
+                f"--alpha {text!r} is not a number; write for example 0.2 or 0,0.5,1"
+            ) from error
         alphas += [value] if value not in alphas else []
     return alphas
 
@@ -112,7 +118,9 @@ def _targets(models: Sequence[Model], output: Path | None) -> list[Path]:
     if output.suffix != SUFFIX:
         return [output / name for name in names]
     if len(models) > 1:
-        raise RecipeError(f"{output} is one file, for {len(models)} alphas: name a folder")
+        raise RecipeError(
+            f"{output} is one file, but there are {len(models)} alphas: give a folder"
+        )
     return [output]
 
 

@@ -1,7 +1,7 @@
-"""A limit of the address space (`ulimit -v`) that torch does not fit in is told in a sentence.
+"""Explains a limit of the address space (`ulimit -v`) that is too small for torch.
 
-Loading a library that does not fit ends in an error of the linker or, from inside C++, in an abort
-that no code can catch: so where there is a limit another process tries it first.
+Loading a library that does not fit ends in a linker error or in an abort inside C++ that Python
+cannot catch. So if there is a limit, another process tries to load the library first.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from zoo.errors import MachineError
 
 HEAVY: Final = ("numpy", "torch")
 ENOUGH: Final = 32 << 30
-"""Bytes of address space that are not tried: libraries for a GPU take some 10 GiB."""
+"""Bytes of address space that are always enough: libraries for a GPU take some 10 GiB."""
 _SECONDS: Final = 120.0
 
 
 class _TrialFinder(MetaPathFinder):
-    """Finds nothing; sees a heavy library asked for before Python loads it."""
+    """Import finder that finds nothing, but checks a heavy library before Python loads it."""
 
     def find_spec(
         self, name: str, _path: Sequence[str] | None, _target: ModuleType | None = None
     ) -> None:
-        """Try a heavy library elsewhere first; leave its finding to others.
+        """Check a heavy library; leave finding it to other finders.
 
         Raises:
             MachineError: if it does not fit.
@@ -39,10 +39,10 @@ class _TrialFinder(MetaPathFinder):
 
 
 def check_address_space(library: str) -> None:
-    """Check that a library can be loaded within this process's address space.
+    """Check that a library can be loaded into this process's address space.
 
     Raises:
-        MachineError: if the address space is limited, and it cannot.
+        MachineError: if the address space is limited and too small.
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit == resource.RLIM_INFINITY or limit >= ENOUGH:
@@ -58,14 +58,14 @@ def check_address_space(library: str) -> None:
         fits = tried.returncode == 0 or "ModuleNotFoundError" in tried.stderr
     if not fits:
         raise MachineError(
-            f"{library} does not fit in the address space of this process, which is limited to "
-            f"{limit >> 20:,} MiB: raise the limit (ulimit -v), or run where there is none"
+            f"{library} does not fit into the address space of this process, which is limited to "
+            f"{limit >> 20:,} MiB: raise the limit (ulimit -v), or run zoo without a limit"
         )
 
 
 @contextmanager
 def watching_address_space() -> Iterator[None]:
-    """While entered, a heavy library that does not fit raises a `MachineError`."""
+    """Within this context, a heavy library that does not fit raises a `MachineError`."""
     finder = _TrialFinder()
     sys.meta_path.insert(0, finder)
     try:

@@ -1,4 +1,4 @@
-"""`zoo list`: every name there is, by kind. Imports neither torch nor any plugin unless told to."""
+"""`zoo list`: lists names by kind. Imports neither torch nor plugins unless requested."""
 
 from __future__ import annotations
 
@@ -28,10 +28,13 @@ _WILDCARDS = frozenset("*?[")
 
 def list_names(
     kind: Annotated[
-        str | None, typer.Argument(metavar="[KIND]", help=f"One of {', '.join(KINDS)}.")
+        str | None, typer.Argument(metavar="[KIND]", help=f"Kind of names: {', '.join(KINDS)}.")
     ] = None,
     pattern: Annotated[
-        str | None, typer.Argument(metavar="[GLOB]", help="Such as 'esrgan*'; quote it.")
+        str | None,
+        typer.Argument(
+            metavar="[GLOB]", help="Pattern of names, such as 'esrgan*'; put it in quotes."
+        ),
     ] = None,
     *,
     check: Annotated[
@@ -43,8 +46,8 @@ def list_names(
 ) -> None:
     """List recipes, profiles, claims, matrices, suites, models and components, with their origin.
 
-    Registries are the files of recipes that installed packages bring. Recipes made from a matrix
-    are not listed; `zoo show matrix NAME` has them.
+    `registries` lists the recipe files of installed packages. Recipes of a matrix are not listed;
+    `zoo show matrix NAME` lists them.
     """
     if kind is not None and pattern is None and _WILDCARDS & set(kind):
         kind, pattern = None, kind

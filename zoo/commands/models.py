@@ -1,6 +1,6 @@
-"""Models in `zoo list` and `zoo show`: those that come with zoo, and those that were pulled.
+"""Models in `zoo list` and `zoo show`: the included and the pulled ones.
 
-Their files are read as far as their descriptions: torch is not imported.
+Only the descriptions in their files are read; torch is not imported.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def model_rows() -> list[dict[str, Any]]:
-    """Return a row for each model that has a name here; one that cannot be read says why."""
+    """Return a row for each named model; an unreadable model has the reason in its row."""
     return [_row(name, path) for name, path in model_files().items()]
 
 
@@ -42,10 +42,10 @@ def models_table(rows: list[dict[str, Any]]) -> Table:
 
 
 def show_model(name: str, *, as_json: bool) -> None:
-    """Print what a model's file says of itself.
+    """Print the description in a model's file.
 
     Raises:
-        UnknownNameError: if no model of that name is here.
+        UnknownNameError: if there is no model of that name.
     """
     files = model_files()
     if name not in files:
@@ -118,7 +118,7 @@ def _row(name: str, path: Path) -> dict[str, Any]:
 
 
 def _place(name: str) -> str:
-    return "pulled" if is_repository(name) else "comes with zoo"
+    return "pulled" if is_repository(name) else "included in zoo"
 
 
 def _origin(name: str, details: Details) -> str:

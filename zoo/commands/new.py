@@ -1,4 +1,4 @@
-"""`zoo new`: a plugin to begin with, which trains and passes its test as it is."""
+"""`zoo new`: writes a plugin that trains and passes its test."""
 
 from __future__ import annotations
 
@@ -19,15 +19,20 @@ if TYPE_CHECKING:
 def new(
     kind: Annotated[
         str,
-        typer.Argument(metavar="KIND", help="generator, discriminator, adversary, loss or metric."),
+        typer.Argument(
+            metavar="KIND",
+            help="Kind of component: generator, discriminator, adversary, loss or metric.",
+        ),
     ],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Kebab-case, such as my-net.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name in kebab case, such as my-net.")
+    ],
     *,
     package: Annotated[
-        bool, typer.Option("--package", help="Write a folder zoo-NAME that pip can install.")
+        bool, typer.Option("--package", help="Write an installable package in the folder zoo-NAME.")
     ] = False,
-    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Where to write.")] = Path(),
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Output folder.")] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
     registry: Registries,
     plugin: Plugins,
 ) -> None:
@@ -47,7 +52,7 @@ def new(
 
 
 def next_commands(made: Plugin, folder: Path) -> list[str]:
-    """Return the commands that check, train, score and report a plugin written into a folder."""
+    """Return the commands that check, train, score and report a new plugin."""
     name = made.names.component
     file = _quoted(folder / made.component_file)
     recipes = _quoted((folder / made.component_file).with_suffix(".yaml"))

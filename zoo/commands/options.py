@@ -1,4 +1,4 @@
-"""Options that several commands share, written once, and what they stand for."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Registries = Annotated[
         metavar="FILE",
         default_factory=list,
         show_default=False,
-        help="A file of recipes and profiles beside the built-in ones; may be repeated.",
+        help="File of recipes and profiles, in addition to the built-in ones; may be repeated.",
         rich_help_panel=_SOURCES,
     ),
 ]
@@ -32,7 +32,8 @@ Plugins = Annotated[
         metavar="FILE",
         default_factory=list,
         show_default=False,
-        help="A Python file with components; it is executed, so name only files you trust.",
+        help="Python file with components; zoo executes it, so name only files that you trust; may "
+        "be repeated.",
         rich_help_panel=_SOURCES,
     ),
 ]
@@ -41,7 +42,8 @@ DataRoot = Annotated[
     typer.Option(
         "--data-root",
         metavar="DIR",
-        help="Folder of datasets, each as <name>/HR; else $ZOO_DATA, else zoo's own.",
+        help="Folder of datasets, each as <name>/HR; by default $ZOO_DATA, otherwise zoo's own "
+        "folder.",
     ),
 ]
 ProfileName = Annotated[
@@ -50,7 +52,7 @@ ProfileName = Annotated[
         "--profile",
         "-p",
         metavar="NAME",
-        help="How much training; by default paper on a CUDA GPU, else demo.",
+        help="Profile: how much to train; by default paper on a CUDA GPU, otherwise demo.",
     ),
 ]
 RunRoot = Annotated[Path, typer.Option("--run-root", metavar="DIR", help="Folder of runs.")]
@@ -60,7 +62,7 @@ RecordRoot = Annotated[
         "--records", metavar="DIR", help="Folder of records; by default <run root>/records."
     ),
 ]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:1.")]
+Device = Annotated[str, typer.Option("--device", help="Device: auto, cpu, cuda or cuda:1.")]
 Settings = Annotated[
     list[str],
     typer.Option(
@@ -74,24 +76,26 @@ Settings = Annotated[
 TrainingData = Annotated[
     str | None,
     typer.Option(
-        "--data", metavar="NAME|DIR", help="What to train on; short for --set data.source=..."
+        "--data",
+        metavar="NAME|DIR",
+        help="Training images: a dataset or a folder; short for --set data.source=...",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Json = Annotated[bool, typer.Option("--json", help="Print only one JSON document.")]
 
 
 def data_setting(data: str | None) -> list[str]:
-    """Return `--data` as the setting it stands for."""
+    """Return `--data` as the setting for which it is short."""
     return [] if data is None else written_settings({"data.source": data})
 
 
 def open_book(registries: Sequence[Path], plugins: Sequence[Path], *, warn: bool = True) -> Book:
-    """Execute the plugin files, then read the registries, which may name what the files define.
+    """Execute the plugin files, then read the registries, which may use their components.
 
     Args:
-        registries: files of recipes that were named.
+        registries: files of recipes.
         plugins: files of components.
-        warn: whether to log which packages' recipes are left out; not where they are shown.
+        warn: whether to log which packages' recipes are excluded; false if the caller shows them.
     """
     for plugin in plugins:
         load_plugin_file(plugin)
@@ -99,15 +103,15 @@ def open_book(registries: Sequence[Path], plugins: Sequence[Path], *, warn: bool
 
 
 def choose_profile(book: Book, given: str | None, device: str = "auto") -> tuple[str, str]:
-    """Return a profile's name, and why it was chosen: the same rule for every command.
+    """Return a profile's name and the reason for it. All commands use this rule.
 
-    Imports torch where nothing is given.
+    Imports torch if no profile is given.
 
     Raises:
         UnknownNameError: if there is no such profile.
     """
     if given is not None:
-        return book.profile(given).name, "asked for"
+        return book.profile(given).name, "from the command line"
     from zoo.runs.device import choose_device, default_profile
 
     chosen = choose_device(device)

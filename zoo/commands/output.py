@@ -1,9 +1,8 @@
-"""How commands print: tables and JSON to stdout, notes, logs and errors to stderr.
+"""How commands print: tables and JSON to stdout; notes, logs and errors to stderr.
 
-On a terminal tables are drawn by rich; anywhere else they are plain aligned text, one row a line,
-never cut or wrapped, so that `grep` and `awk` see whole values. `NO_COLOR` is rich's to respect.
-All text goes through `shown`, which writes out what would act on a terminal. What is printed is
-decided by the commands.
+On a terminal, rich draws tables. Elsewhere they are aligned plain text, one line for each row,
+never cut or wrapped, for `grep` and `awk`. rich respects `NO_COLOR`. All text goes through
+`shown`, which makes terminal control characters visible. The commands decide what is printed.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ from zoo.letters import on_one_line, visible
 GAP = "  "
 PROGRESS_SHARES = 10
 WORTH_SAYING: Final = 30.0
-"""Seconds left from which something long says so as soon as it knows."""
+"""From this many seconds left on, the remaining time is printed as soon as it is known."""
 _PERIOD: Final = 600.0
-"""Seconds that a bar's estimate looks back: a unit of work may take a minute."""
+"""Seconds over which a bar estimates its speed: one unit of work may take a minute."""
 _BAR = (
     TextColumn("{task.description}", markup=False),
     *(BarColumn(), TaskProgressColumn(), TimeRemainingColumn()),
@@ -46,7 +45,7 @@ _BAR = (
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of text under a title; a cell is printed as it is, never read as markup."""
+    """Rows of text under a title; cells are printed literally, never read as markup."""
 
     title: str
     columns: tuple[str, ...]
@@ -59,22 +58,22 @@ def stdout() -> Console:
 
 
 def stderr() -> Console:
-    """Return the console of everything else."""
+    """Return the console for everything else."""
     return Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def shown(text: str, style: str = "") -> Text:
-    """Return text as it may be shown: letter by letter, never read as markup or escape codes."""
+    """Return text that can be printed safely: no markup, no escape codes."""
     return Text(visible(text), style=style)
 
 
 def draws(console: Console) -> bool:
-    """Tell whether a console can move its cursor: a terminal, and none of the kind `dumb`."""
+    """Whether a console can move its cursor: a terminal other than `dumb`."""
     return console.is_terminal and not console.is_dumb_terminal
 
 
 def print_table(table: Table) -> None:
-    """Print a table to stdout; nothing where it has no rows."""
+    """Print a table to stdout, unless it has no rows."""
     if not table.rows:
         return
     console, cleaned = stdout(), _cleaned(table)
@@ -85,7 +84,7 @@ def print_table(table: Table) -> None:
 
 
 def print_tables(tables: Sequence[Table]) -> None:
-    """Print several tables, an empty line between them."""
+    """Print several tables, separated by empty lines."""
     for number, table in enumerate([table for table in tables if table.rows]):
         if number:
             stdout().print()
@@ -93,12 +92,12 @@ def print_tables(tables: Sequence[Table]) -> None:
 
 
 def print_text(text: str) -> None:
-    """Print one result to stdout, letter by letter."""
+    """Print one result to stdout, literally."""
     stdout().print(shown(text))
 
 
 def value_text(value: Any) -> str:
-    """Write a value as a registry file has it."""
+    """Write a value as in a registry file."""
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -109,38 +108,38 @@ def value_text(value: Any) -> str:
 
 
 def print_json(schema: str, document: dict[str, Any]) -> None:
-    """Print one JSON document to stdout, its schema's name first; ASCII, for any encoding."""
+    """Print one JSON document to stdout, its schema's name first; in ASCII, for any encoding."""
     print_text(json.dumps({"schema": schema, **document}, indent=2, default=str))
 
 
 def print_rows(rows: Sequence[dict[str, Any]]) -> None:
-    """Print rows to stdout as one JSON array; a number that is not finite is a mistake here."""
+    """Print rows to stdout as a JSON array; NaN and infinity raise an error."""
     print_text(json.dumps(list(rows), indent=2, allow_nan=False, default=str))
 
 
 def note(text: str) -> None:
-    """Print a remark to stderr: what was chosen, what to do next."""
+    """Print a remark to stderr, such as a default that was chosen or the next command."""
     stderr().print(shown(text, "dim"))
 
 
 def print_error(error: Exception) -> None:
-    """Print an error of the user's as one paragraph to stderr."""
+    """Print a user's error as one paragraph to stderr."""
     stderr().print(Text.assemble(("Error: ", "bold red"), shown(str(error))))
 
 
 @contextmanager
 def progress(description: str, *, of_bytes: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """Show how far something long has come, and the time left.
+    """Show progress and the time left.
 
-    On a terminal that is a bar. Elsewhere it is a line a tenth; one more says the time left as
-    soon as it is known, if that is long.
+    On a terminal this is a bar. Elsewhere it is one line for each tenth; if the remaining time is
+    long, one more line prints it as soon as it is known.
 
     Args:
-        description: what goes on.
-        of_bytes: whether bytes are counted, of which the total is said.
+        description: the work in progress.
+        of_bytes: whether the units are bytes; then the total is printed.
 
     Yields:
-        What to call with the units done and the units in all, 0 where nobody knows those.
+        A function to call with the units done and the total, 0 if the total is unknown.
     """
     console, description = stderr(), visible(description)
     if draws(console):
@@ -153,7 +152,7 @@ def progress(description: str, *, of_bytes: bool = False) -> Iterator[Callable[[
 
 
 class LogHandler(logging.Handler):
-    """Writes log records to whatever stderr is at the moment."""
+    """Writes log records to the current stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
@@ -179,7 +178,7 @@ def _plain_progress(
         is_long = seconds >= WORTH_SAYING
         left = f"about {timedelta(seconds=round(seconds))} left"
         if of_bytes and not total:  # a line each time that it has doubled
-            share, told = done.bit_length(), f"{_size(done)}, the server does not say of how many"
+            share, told = done.bit_length(), f"{_size(done)} of an unknown total"
         else:
             share = PROGRESS_SHARES * done // max(total, 1)
             told = f"{100 * share // PROGRESS_SHARES}%"
@@ -195,7 +194,7 @@ def _plain_progress(
 
 
 def _cleaned(table: Table) -> Table:
-    """Return a table whose widths can be told: every cell on one line, nothing unseen in it."""
+    """Return a table with one line in every cell and no invisible characters."""
 
     def line(cells: Sequence[str]) -> tuple[str, ...]:
         return tuple(on_one_line(cell) for cell in cells)

@@ -1,4 +1,4 @@
-"""`zoo pull`: a model from the Hugging Face hub, kept here under its name."""
+"""`zoo pull`: downloads a model from the Hugging Face hub and keeps it under its name."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import typer
 from zoo.commands.options import Json
 from zoo.commands.output import note, print_json, print_text
 
-Repository = Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Which model.")]
+Repository = Annotated[
+    str, typer.Argument(metavar="OWNER/NAME", help="Repository of the model on the hub.")
+]
 Revision = Annotated[
     str | None,
-    typer.Option("--revision", metavar="NAME|SHA", help="A branch, tag or commit."),
+    typer.Option("--revision", metavar="NAME|SHA", help="Branch, tag or commit."),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Fetch it anew where it is here already.")]
+Force = Annotated[bool, typer.Option("--force", help="Download it again, even if it is installed.")]
 
 
 def pull(
@@ -24,9 +26,9 @@ def pull(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Fetch a model, its card and its records; `--model OWNER/NAME` works from then on, offline.
+    """Download a model, its card and its records; then `--model OWNER/NAME` works offline.
 
-    Nothing else is fetched, no code in particular. HF_ENDPOINT names another hub.
+    Nothing else is downloaded, and never code. HF_ENDPOINT selects another hub.
     """
     from zoo.exchange import hub
 
@@ -46,8 +48,10 @@ def pull(
         return
     for role, origin in details.plugins.items():
         if role.startswith("generator "):
-            note(f"{role} needs a plugin: {origin}; a plugin is code, use it if you trust it")
+            note(
+                f"{role} needs a plugin: {origin}; a plugin is code, so use it only if you trust it"
+            )
     if pulled.left:
-        note(f"not fetched, for no model needs it: {', '.join(pulled.left)}")
+        note(f"not downloaded, because no model needs it: {', '.join(pulled.left)}")
     note(f"use it with: zoo upscale photo.png --model {repository}")
-    print_text(f"pulled: {repository} at {pulled.commit[:12]}, to {pulled.folder}")
+    print_text(f"pulled: {repository} at {pulled.commit[:12]}, into {pulled.folder}")

@@ -1,4 +1,4 @@
-"""`zoo push`: a model to the Hugging Face hub, as one commit."""
+"""`zoo push`: uploads a model to the Hugging Face hub in one commit."""
 
 from __future__ import annotations
 
@@ -21,20 +21,24 @@ What = Annotated[
     str,
     typer.Argument(
         metavar="DIR|NAME|FILE|RUN_DIR",
-        help="An exported folder, or anything that `zoo export` takes.",
+        help="An exported folder, or anything that `zoo export` accepts.",
     ),
 ]
-Repository = Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Where to.")]
+Repository = Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Repository on the hub.")]
 Private = Annotated[
-    bool, typer.Option("--private", help="Make it private; never send to a public place.")
+    bool,
+    typer.Option("--private", help="Make the repository private; refuse to push to a public one."),
 ]
 Message = Annotated[
-    str | None, typer.Option("--message", "-m", metavar="TEXT", help="Of the commit.")
+    str | None, typer.Option("--message", "-m", metavar="TEXT", help="Message of the commit.")
 ]
 Force = Annotated[
-    bool, typer.Option("--force", help="Replace a card or model there that zoo did not push.")
+    bool,
+    typer.Option(
+        "--force", help="Replace a card or model in the repository that zoo did not push."
+    ),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and stop.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and exit.")]
 
 
 def push(
@@ -50,9 +54,9 @@ def push(
     plugin: Plugins,
     as_json: Json = False,
 ) -> None:
-    """Send a model, its card and its records to a hub, in one commit.
+    """Upload a model, its card and its records to a hub, in one commit.
 
-    Log in with `hf auth login`, or put a token into HF_TOKEN. HF_ENDPOINT names another hub.
+    Log in with `hf auth login`, or set HF_TOKEN. HF_ENDPOINT selects another hub.
     """
     for path in plugin:
         load_plugin_file(path)
@@ -72,13 +76,16 @@ def push(
         print_json("zoo.push/1", document | {"commit": url, "deleted": deleted})
     else:
         if deleted:
-            note(f"deleted there, for they are no longer the model's: {', '.join(deleted)}")
-        print_text("nothing was sent: --dry-run" if url is None else f"pushed: {url}")
+            note(
+                "deleted in the repository, because the model no longer has them: "
+                f"{', '.join(deleted)}"
+            )
+        print_text("--dry-run: nothing was sent" if url is None else f"pushed: {url}")
 
 
 @contextmanager
 def _bundle(what: str, records: Path | None, run_root: Path) -> Iterator[Bundle]:
-    """Read an exported folder as it is, or export what is named into a temporary one."""
+    """Read an exported folder, or export the named model into a temporary folder."""
     import tempfile
 
     from zoo.exchange.bundle import is_bundle, read_bundle
@@ -99,4 +106,4 @@ def _show(upload: Upload, endpoint: str, bundle: Bundle) -> None:
     rows = [(name, f"{size:,}") for name, size in upload.sizes.items()]
     print_table(Table(f"{upload.repository} on {endpoint}", ("file", "bytes"), rows))
     if bundle.model.details.licence is None:
-        note("no licence is recorded: say one with `zoo export --licence` before you publish it")
+        note("the model has no licence; add one with `zoo export --licence` before you publish it")

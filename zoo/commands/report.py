@@ -1,4 +1,4 @@
-"""`zoo report`: one page, made from records, that says what was measured and what it means."""
+"""`zoo report`: writes one page with the results in the records."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 _SUFFIXES = (".yaml", ".yml")
-_TABLES = "Tables beside the page"
+_TABLES = "Also write tables"
 
 Output = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", metavar="DIR", help="Folder of the page; by default <run root>/report."
+        "--output",
+        "-o",
+        metavar="DIR",
+        help="Output folder of the page; by default <run root>/report.",
     ),
 ]
 Records = Annotated[
@@ -34,11 +37,13 @@ Records = Annotated[
 ]
 SuiteName = Annotated[
     str | None,
-    typer.Option(metavar="NAME|FILE", help="The suite, where there are records of several."),
+    typer.Option(metavar="NAME|FILE", help="Suite, if there are records of several."),
 ]
 OneProfile = Annotated[
     str | None,
-    typer.Option("--profile", "-p", metavar="NAME", help="The profile, where there are several."),
+    typer.Option(
+        "--profile", "-p", metavar="NAME", help="Profile, if there are records of several."
+    ),
 ]
 
 
@@ -59,7 +64,7 @@ def report(
     registry: Registries,
     plugin: Plugins,
 ) -> None:
-    """Write a page of tables, claims, plots and pictures; it opens from disk and loads nothing."""
+    """Write a page with tables, claims, plots and images. It opens from disk and loads nothing."""
     book = open_book(registry, plugin)
 
     from zoo.recipes.checks import check_book
@@ -82,14 +87,14 @@ def report(
 
 
 def _open(suite: str, data_root: Path | None) -> Suite | None:
-    """Open the suite for its pictures; the page does without where its images are not here."""
+    """Open the suite for its images; the page omits them if they are not on this machine."""
     from zoo.bench.suites import open_suite
 
     try:
-        with progress("looking at the suite's images") as advance:
+        with progress("reading the suite's images") as advance:
             return open_suite(suite, data_root=data_root, progress=advance)
     except ZooError as error:
-        logger.warning("galleries without ground truth: %s", error)
+        logger.warning("the gallery has no ground truth: %s", error)
         return None
 
 

@@ -1,7 +1,7 @@
-"""All settings of a recipe that are no component's: type, default, meaning, from the schema.
+"""All settings of a recipe outside its components: type, default and meaning, from the schema.
 
 `zoo show settings` prints them; `python -m zoo.commands.settings` writes `docs/settings.md` of a
-checkout. Not here: the schema itself (`zoo.recipes.schema`), what a recipe sets (`zoo show NAME`).
+clone. Not here: the schema itself (`zoo.recipes.schema`), the values of a recipe (`zoo show NAME`).
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _INTRODUCTION = """\
 <!-- written by `python -m zoo.commands.settings` from zoo/recipes/schema.py -->
 # Settings
 
-All that a recipe or a profile may say beside its components, and that `--set NAME=VALUE` changes:
-`zoo train srgan --set training.learning_rate=5e-5`. `zoo show settings` prints this page,
-`zoo show RECIPE` every value of a recipe and where it was written. The arguments of components are
-theirs: `zoo show generator rrdb`.
+Recipes and profiles can contain these settings besides their components. `--set NAME=VALUE`
+changes them: `zoo train srgan --set training.learning_rate=5e-5`. `zoo show settings` prints this
+page; `zoo show RECIPE` prints every value of a recipe and where it was set; `zoo show generator
+rrdb` prints the arguments of a component.
 """
 
 
@@ -65,7 +65,7 @@ def show_settings(section: str | None, *, as_json: bool) -> None:
 
 
 def page() -> str:
-    """Return the settings as the published page holds them."""
+    """Return the settings as the page in docs."""
     parts = [_INTRODUCTION]
     for section in SECTIONS:
         doc = " ".join((type(_default(section)).__doc__ or "").split())

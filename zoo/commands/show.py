@@ -1,4 +1,4 @@
-"""`zoo show`: all there is to know of one recipe, profile, claim, matrix or component."""
+"""`zoo show`: describes one recipe, profile, claim, matrix, suite, model or component."""
 
 from __future__ import annotations
 
@@ -40,11 +40,13 @@ def show(
     kind_or_name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME|KIND|FILE", help="A recipe, a file; or a kind and a name of it."
+            metavar="NAME|KIND|FILE",
+            help="A recipe or a file, or a kind followed by a name of this kind.",
         ),
     ],
     name_of_kind: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="A name of the kind.", show_default=False)
+        str | None,
+        typer.Argument(metavar="[NAME]", help="A name of this kind.", show_default=False),
     ] = None,
     *,
     profile: ProfileName = None,
@@ -53,10 +55,10 @@ def show(
     plugin: Plugins,
     as_json: Json = False,
 ) -> None:
-    """Show a recipe with every value and its origin, or what anything else by that name is.
+    """Show a recipe with every value and its origin, or describe anything else by name.
 
     `zoo show settings` lists every setting with its type, default and meaning; `zoo show settings
-    training` those of a section.
+    training` lists those of one section.
     """
     if kind_or_name == SETTINGS:
         show_settings(name_of_kind, as_json=as_json)
@@ -70,7 +72,7 @@ def show(
         _show_recipe(book, name, profile, settings, as_json=as_json)
         return
     if profile is not None or settings:
-        raise RecipeError(f"{name!r} is no recipe: --profile and --set apply to recipes only")
+        raise RecipeError(f"{name!r} is not a recipe: --profile and --set apply only to recipes")
     if kind == "profiles":
         _show_profile(book.profile(name), as_json=as_json)
     elif kind == "claims":
@@ -86,7 +88,7 @@ def show(
 
 
 def _find(book: Book, name: str, name_of_kind: str | None) -> tuple[str, str]:
-    """Return plural kind and name; a bare name is a recipe, or whatever alone has that name."""
+    """Return plural kind and name; a name alone is a recipe, or the only thing of that name."""
     if name_of_kind is not None:
         return plural_kind(name, KINDS), name_of_kind
     sections: dict[str, Iterable[str]] = {
@@ -104,7 +106,7 @@ def _find(book: Book, name: str, name_of_kind: str | None) -> tuple[str, str]:
         raise UnknownNameError("name", name, everything, see="zoo list")
     if found[0] != "recipes" and len(found) > 1:
         ways = " or ".join(f"`zoo show {kind} {name}`" for kind in found)
-        raise RecipeError(f"{name!r} is the name of several things; say which: {ways}")
+        raise RecipeError(f"{name!r} is the name of several things; use one of: {ways}")
     return found[0], name
 
 
@@ -123,7 +125,7 @@ def _show_recipe(
         print_json("zoo.show/1", document | {"stages": [stage.document() for stage in found]})
         return
     print_text(f"{name}: {entry.text('summary')}")
-    print_text(f"source: {entry.text('source') or 'none'}; written in {entry.place}")
+    print_text(f"source: {entry.text('source') or 'none'}; defined in {entry.place}")
     print_text(f"profile: {chosen} ({reason})\n")
     print_tables([table for stage in found for table in _stage_tables(stage)])
 
@@ -137,7 +139,7 @@ def _show_profile(entry: Entry, *, as_json: bool) -> None:
         return
     print_text(f"{entry.name}: {entry.text('summary')}\n")
     cells = [(path, value_text(value), place) for path, value, place in rows if path != "summary"]
-    print_table(Table(f"profile: {entry.name}", ("setting", "value", "written in"), cells))
+    print_table(Table(f"profile: {entry.name}", ("setting", "value", "defined in"), cells))
 
 
 def _show_claim(claim: Claim, *, as_json: bool) -> None:
@@ -158,7 +160,7 @@ def _show_claim(claim: Claim, *, as_json: bool) -> None:
         print_json("zoo.show/1", head | facts)
         return
     print_text(f"{claim.name}: {claim.statement}")
-    print_text(f"source: {claim.source}; written in {claim.place}\n")
+    print_text(f"source: {claim.source}; defined in {claim.place}\n")
     cells = [(key, value_text(value)) for key, value in facts.items()]
     print_table(Table(f"claim: {claim.name}", ("setting", "value"), cells))
 
@@ -172,7 +174,7 @@ def _show_matrix(matrix: Matrix, *, as_json: bool) -> None:
         print_json("zoo.show/1", head | {"factors": factors, "cells": cells})
         return
     print_text(f"{matrix.name}: {matrix.summary}")
-    print_text(f"base: {matrix.base}; written in {matrix.place}\n")
+    print_text(f"base: {matrix.base}; defined in {matrix.place}\n")
     rows = [(*cell.levels.values(), cell.recipe) for cell in matrix.cells]
     print_table(Table(f"matrix: {matrix.name}", (*matrix.factors, "recipe"), rows))
 
@@ -185,7 +187,7 @@ def _show_suite(suite: Definition, *, as_json: bool) -> None:
         print_json("zoo.show/1", head | content.model_dump(mode="json") | metrics)
         return
     print_text(f"{suite.name}: {content.summary}")
-    print_text(f"written in {suite.document.file}\n")
+    print_text(f"defined in {suite.document.file}\n")
     pictures = [f"{entry.dataset} {entry.image}" for entry in content.gallery]
     rows = [
         ("scale", str(content.scale)),
@@ -221,7 +223,7 @@ def _stage_tables(stage: Stage) -> list[Table]:
     """Return a stage as tables of its values and of its networks."""
     values = [(row.path, value_text(row.value), row.origin) for row in stage.settings]
     return [
-        Table(f"{stage.title}: {stage.recipe}", ("setting", "value", "written in"), values),
+        Table(f"{stage.title}: {stage.recipe}", ("setting", "value", "defined in"), values),
         Table(
             "cost of one forward pass (convolutions and matrix products)",
             ("network", "parameters", "input", "GFLOPs", "GMACs", "MACs per input pixel"),

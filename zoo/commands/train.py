@@ -1,4 +1,4 @@
-"""`zoo train`: one recipe under one profile, from its data to its run directory."""
+"""`zoo train`: trains one recipe under one profile."""
 
 from __future__ import annotations
 
@@ -37,27 +37,33 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="See zoo list recipes.")],
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="Name of a recipe (see: zoo list recipes).")
+    ],
     *,
     profile: ProfileName = None,
     settings: Settings,
-    seed: Annotated[int, typer.Option(min=0, help="Of weights, data order and pretraining.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed for weights, data order and pretraining.")
+    ] = 0,
     data: TrainingData = None,
     data_root: DataRoot = None,
     device: Device = "auto",
     run_root: RunRoot = Path("runs"),
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Delete what the run has done and start over.")
+        bool, typer.Option("--fresh", help="Delete the run's results and start again.")
     ] = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Build everything, try a real step, write nothing."),
+        typer.Option(
+            "--dry-run", help="Build everything and take one real step, but write nothing."
+        ),
     ] = False,
     registry: Registries,
     plugin: Plugins,
     as_json: Json = False,
 ) -> None:
-    """Train a recipe; the same command again goes on where it stopped."""
+    """Train a recipe. Run the command again to resume."""
     book = open_book(registry, plugin)
     book.recipe(recipe)  # a misspelt name is told before torch is imported
     chosen, reason = choose_profile(book, profile, device)
@@ -85,7 +91,7 @@ def _train(spec: RunSpec, options: Options, *, as_json: bool) -> None:
         with watch() as observer:
             run = train_run(spec, replace(options, observer=observer))
     except Interrupted as stopped:
-        note(f"{stopped}, saved; go on with: {_resume_command(sys.argv)}")
+        note(f"{stopped}, saved; resume with: {_resume_command(sys.argv)}")
         raise typer.Exit(stopped.exit_code) from stopped
     _print_run(run, as_json=as_json)
 
@@ -98,7 +104,7 @@ def _rehearse(spec: RunSpec, options: Options, *, as_json: bool) -> None:
 
 
 def _resume_command(words: Sequence[str]) -> str:
-    """Return the command that goes on: the one that was typed, unless it said to start over."""
+    """Return the command that resumes the run: the same command without --fresh."""
     program, *arguments = words
     typed = [program] if Path(program).suffix != ".py" else ["python", program]
     if Path(program).name == "__main__.py":  # of the package: not to be run as a file
@@ -107,7 +113,7 @@ def _resume_command(words: Sequence[str]) -> str:
 
 
 def print_rehearsal(stages: Sequence[Rehearsal], *, as_json: bool) -> None:
-    """Print what a dry run found and measured, a row a stage."""
+    """Print the results of a dry run, one row for each stage."""
     for line in (*stages[-1].source.found, stages[-1].source.counts()):
         note(line)
     if as_json:
@@ -127,18 +133,18 @@ def print_rehearsal(stages: Sequence[Rehearsal], *, as_json: bool) -> None:
         )
         for stage in stages
     ]
-    print_table(Table("dry run: one step a stage, nothing written", columns, rows_of_text))
+    print_table(Table("dry run: one step per stage, no files written", columns, rows_of_text))
     for stage in stages:
         if stage.choice is not None:
             print_text(f"{stage.recipe}: {stage.choice.describe()}")
     print_text(
         f"training images: on the {stages[-1].execution.store}; "
-        "the estimate leaves out validation; memory: the step's, peak memory: foretold for the "
-        "whole run, validation and checkpoints included; both are "
+        "the estimated time is without validation; memory: measured in the step; peak memory: "
+        "predicted for the whole run with validation and checkpoints; both are "
         + (
-            "what torch allocated"
+            "torch's allocations"
             if stages[-1].execution.device.type == "cuda"
-            else "that of the whole process"
+            else "the memory of the whole process"
         )
     )
 
@@ -180,4 +186,4 @@ def _print_run(run: Run, *, as_json: bool) -> None:
         print_text(f"{name}: {', '.join(f'{k} {v}' for k, v in found.items() if k != 'sha256')}")
     print_text(f"run: {run.directory}")
     for picture in pictures:
-        print_text(f"picture (LR | bicubic | SR | HR): {picture}")
+        print_text(f"sample image (LR | bicubic | SR | HR): {picture}")

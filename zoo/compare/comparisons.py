@@ -1,15 +1,15 @@
-"""Which records stand beside each other, and what a row of theirs says.
+"""Which records share a table, and the content of its rows.
 
 A comparison is one suite under one profile. Its rows share the protocol, the pixels of the suite
-and the networks behind its metrics; what does not is left out and said. Baselines and generators
-trained elsewhere have no profile and stand in every comparison of their suite.
+and the networks of its metrics; other records are excluded with a note. Baselines and generators
+trained elsewhere have no profile and are in every comparison of their suite.
 
-A cell is the mean over images of each seed, then over seeds. Its interval is Student's 95 % t
-interval of the seeds' means: where another seed would lead, on these images. One seed has none.
-A cell is empty, with the reason in the notes, where an image or a seed lacks the score: a mean
-over part of them would stand beside means over all.
+A cell is the mean over the images of each seed, then over seeds. Its interval is Student's 95 % t
+interval of the seeds' means: what another seed would give on these images. One seed has no
+interval. If an image or a seed lacks the score, the cell is empty, with the reason in the notes: a
+mean over some of them is not comparable with means over all.
 
-Not here: which records may be compared (`zoo.records.selection`), how rows are laid out
+Not here: which records may be compared (`zoo.records.selection`), the layout of rows
 (`zoo.compare.tables`), claims (`zoo.compare.verdicts`).
 """
 
@@ -46,10 +46,10 @@ class Row:
     Attributes:
         target: name of the recipe, file or callable.
         kind: as in `zoo.records.record.Target`.
-        profile: its profile; None where it has none.
+        profile: its profile; None if it has none.
         suite: name of the suite.
-        dataset: name of the dataset, `mean` for the suite's; None where none is known.
-        seeds: seeds scored; 0 where nothing was trained from a seed.
+        dataset: name of the dataset, `mean` for the suite's; None if none is known.
+        seeds: seeds scored; 0 if nothing was trained from a seed.
         images: images of the dataset, of all datasets in the mean.
         scores: by metric key; what is missing is not in it.
         cost: mean over seeds by cost key.
@@ -95,13 +95,13 @@ class Comparison:
 
     Attributes:
         suite: name of the suite.
-        profile: name of the profile, None where no run was scored.
+        profile: name of the profile, None if no run was scored.
         datasets: names of the suite's datasets, in its order.
         columns: what each score and cost means; scores first.
         score_keys: keys of `columns` that are scores of images.
         rows: by dataset in the suite's order, the mean last; baselines first.
         protocol: the protocol, networks and versions in one line.
-        notes: what is left out, missing or failed, and why.
+        notes: what is excluded, missing or failed, and why.
     """
 
     suite: str
@@ -172,7 +172,7 @@ def _comparison(
     ]
     said += [f"{row.label} failed: {row.error}" for row in rows if row.error]
     said += [
-        f"{row.label} was trained elsewhere: its budget is not the profile's"
+        f"{row.label} was trained elsewhere: its training budget is not that of the profile"
         for row in rows
         if row.is_from_elsewhere
     ]
@@ -210,7 +210,7 @@ def _columns(records: Sequence[Record], keys: Sequence[str]) -> dict[str, Column
 def _whole_suite(
     groups: Sequence[Sequence[Record]], datasets: Sequence[str], notes: list[str]
 ) -> bool:
-    """Tell whether the suite has a mean: every target that did not fail has every dataset."""
+    """Return whether the suite has a mean: every target that did not fail has every dataset."""
     scored = [record for group in groups for record in group if record.error is None]
     whole = bool(scored)
     for record in sorted(scored, key=lambda record: record.key):
@@ -219,7 +219,7 @@ def _whole_suite(
             dataset = present.get(name)
             if dataset is None or dataset.skipped or not dataset.images:
                 whole = False
-                missing = f"{record.target.name} has no scores on it"
+                missing = f"{record.target.name} has no scores on this dataset"
                 reason = (dataset.skipped if dataset else None) or missing
                 notes.append(f"no mean of the suite: {name} was skipped: {reason}")
     return whole
@@ -234,7 +234,7 @@ def _rows(
     whole: bool,
     notes: list[str],
 ) -> list[Row]:
-    """Return the rows of one target: one a dataset, and the mean of a whole suite."""
+    """Return the rows of one target: one for each dataset, and the mean of a whole suite."""
     scored = [record for record in group if record.error is None]
     first = group[0].target
     failed = [record for record in group if record.error is not None]
@@ -270,7 +270,7 @@ def _rows(
 
 
 def _seed_means(parts: Sequence[DatasetScores], key: str, *, seeds: int) -> list[float] | None:
-    """Return the mean over images of each seed; None where an image or a seed lacks the score."""
+    """Return the mean over images of each seed; None if an image or a seed lacks the score."""
     names = {tuple(image.name for image in part.images) for part in parts}
     if not parts or len(parts) < seeds or len(names) > 1 or () in names:
         return None
@@ -280,7 +280,7 @@ def _seed_means(parts: Sequence[DatasetScores], key: str, *, seeds: int) -> list
 
 
 def _lack(records: Sequence[Record], key: str) -> str:
-    """Say why a target lacks a score that others have."""
+    """Return why a target lacks a score that others have."""
     columns = [record.columns[key] for record in records if key in record.columns]
     reasons = [column.unavailable for column in columns if column.unavailable]
     label = columns[0].label if columns else key
@@ -288,7 +288,7 @@ def _lack(records: Sequence[Record], key: str) -> str:
 
 
 def _over_datasets(values: Sequence[list[float] | None]) -> list[float] | None:
-    """Return the unweighted mean over datasets of each seed; None where a dataset lacks it."""
+    """Return the unweighted mean over datasets of each seed; None if a dataset lacks it."""
     present = [of_dataset for of_dataset in values if of_dataset is not None]
     if len(present) < len(values):
         return None

@@ -52,7 +52,7 @@ def format_interval(
 
 
 def marks(column: Column, values: Sequence[float | None]) -> list[Mark]:
-    """Mark the best and the second best values, as their written digits tell them apart.
+    """Mark the best and the second best values, as their written digits distinguish them.
 
     Values that are written alike share a mark. Two best ones leave no second. Nothing is marked
     where neither direction is better, or where there is nothing to compare.

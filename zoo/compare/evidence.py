@@ -1,4 +1,4 @@
-"""What records hold for or against one claim: both sides' numbers, and what stands in the way.
+"""The evidence of records for one claim: the numbers of both sides, and what prevents a test.
 
 Not here: the verdict (`zoo.compare.verdicts`), its words (`zoo.compare.sentences`).
 """
@@ -60,15 +60,15 @@ class Evidence:
         unit: of the effect, empty for a share.
         is_share: whether the effect is a share of the reference or of the runs.
         is_counted: whether it is a count, which nothing is estimated of.
-        effect: changed minus reference; None where `problem` says why.
-        problem: why nothing can be tested and what to do; empty where it can.
+        effect: changed minus reference; None if `problem` says why.
+        problem: why nothing can be tested and what to do; empty if it can.
         command: what scores both sides again.
         smallest_p: the smallest p-value that so many runs could have.
         own: the changed side's own value, where the claim asks for its sign.
         shares: runs that say yes and all runs, of both sides, where the metric is yes or no.
         per_seed: the effect of each seed.
         seconds: training time of both sides.
-        notes: what was left out.
+        notes: what was excluded.
         stand_ins: which other feature network a side was trained with than its loss is named for.
         networks: by which feature networks the loss of one side alone compares.
     """
@@ -164,9 +164,9 @@ def _compare(evidence: Evidence, scores: Sequence[Scores]) -> Evidence:
     evidence = replace(evidence, notes=notes)
     if not images or not seeds:
         what = "images" if seeds else "seeds"
-        return replace(evidence, problem=f"the sides share no {what}: {command}")
+        return replace(evidence, problem=f"the sides have no {what} in common: {command}")
     if seeds < 2:
-        problem = f"one seed says nothing of the next; train more: {command} --seeds 3"
+        problem = f"one seed is not enough; train more: {command} --seeds 3"
         return replace(evidence, problem=problem)
     if claim.statistic == "image-spread" and images < 2:
         return replace(evidence, problem="one image has no spread over images")
@@ -179,7 +179,7 @@ def _compare(evidence: Evidence, scores: Sequence[Scores]) -> Evidence:
     if claim.statistic == "image-spread":
         changed, reference = (deviations(side, axis=1) for side in (changed, reference))
     if claim.relative and not reference.mean():
-        return replace(evidence, problem="the reference is 0, so nothing is a share of it")
+        return replace(evidence, problem="the reference is 0, so there is no ratio")
     difference = relative_difference(changed, reference) if claim.relative else changed - reference
     means = difference.mean(axis=1).tolist()
     per_seed = {
@@ -206,7 +206,7 @@ def _compare_shares(evidence: Evidence, scores: Sequence[Scores]) -> Evidence:
         answers = [value for run in side.values() for value in run.values()]
         counts.append((sum(value == 1 for value in answers), len(answers)))
     if min(runs for _, runs in counts) < 2:
-        problem = f"one seed says nothing of the next; train more: {evidence.command} --seeds 3"
+        problem = f"one seed is not enough; train more: {evidence.command} --seeds 3"
         return replace(evidence, problem=problem)
     effect = share_difference(counts[0], counts[1])
     smallest = smallest_p_value(counts[0][1], counts[1][1])
@@ -225,12 +225,14 @@ def _tested(evidence: Evidence, effect: Interval) -> Evidence:
 def _count(evidence: Evidence, scores: Sequence[Scores]) -> Evidence:
     counts = [{value for run in side.values() for value in run.values()} for side in scores]
     if any(len(values) > 1 for values in counts):
-        return replace(evidence, problem="runs of one recipe differ in it; score them again")
+        return replace(
+            evidence, problem="runs of one recipe have different values of it; score them again"
+        )
     values = [next(iter(side)) for side in counts]
     effect = values[0] - (values[1] if len(values) > 1 else 0.0)
     if evidence.claim.relative:
         if not values[1]:
-            return replace(evidence, problem="the reference is 0, so nothing is a share of it")
+            return replace(evidence, problem="the reference is 0, so there is no ratio")
         effect /= values[1]
     runs = min(len(side) for side in scores)
     return replace(evidence, effect=Interval(effect, effect, effect, LEVEL, None, runs, 1))
@@ -259,7 +261,7 @@ def _unscored(
     empty = [name for name, side in zip(recipes, scores, strict=True) if not side]
     if not empty:
         return ""
-    why = unavailable or "; ".join(notes) or "its records do not have it"
+    why = unavailable or "; ".join(notes) or "its records do not contain it"
     return f"no {label} of {' and '.join(empty)}: {why}"
 
 
@@ -269,20 +271,20 @@ def _incomparable(claim: Claim, sides: Sequence[Sequence[Record]], key: str) -> 
     judged = [record for side in sides for record in side if _is_own_judge(record, key)]
     if judged:
         names = " and ".join(dict.fromkeys(record.target.name for record in judged))
-        return f"{names} was trained against the network that the score compares by"
+        return f"{names} was trained against the network of this score"
     runs = [{record.target.identity_sha256 for record in side} - {None} for side in sides]
     if runs[0] & runs[1]:  # settings made both recipes one
         field = ".".join(str(part) for part in claim.contrast.field)
-        return f"both sides are one and the same run: they do not differ in {field}"
+        return f"both sides are the same run: they do not differ in {field}"
     if claim.matched:
         matched = [_values(scores_of(side, "cost", claim.matched)) for side in sides]
         label = column_of(sides[0], claim.matched).label
         if not all(matched):
-            return f"{label} of both sides must agree and is not known; score them again"
+            return f"{label} of both sides must agree, but is unknown; score them again"
         first, second = (sum(values) / len(values) for values in matched)
         if abs(first - second) > MATCH * abs(second):
             share = first / second if second else float("inf")
-            return f"the sides cost differently: {label} is {share:.2f} times the reference's"
+            return f"the sides have different costs: {label} is {share:.2f} times the reference's"
     if key in TIMED:
         machines = {_machine(record) for side in sides for record in side if not record.error}
         if len(machines) > 1:
@@ -314,7 +316,7 @@ def _networks(sides: Sequence[Sequence[Record]]) -> tuple[str, ...]:
 
 
 def _other_start(claim: Claim, sides: Sequence[Sequence[Record]]) -> str:
-    """Say which seeds started from other pretraining, where the contrast is not about that."""
+    """Return which seeds started from other pretraining, where the contrast is not about that."""
     if claim.contrast.field[:1] and claim.contrast.field[0] in STAGE_SECTIONS:
         return ""
     differing = ", ".join(map(str, other_start(*sides)))
@@ -332,7 +334,7 @@ def _machine(record: Record) -> str:
 
 
 def _left_out(sides: Sequence[Sequence[Record]], scores: Sequence[Scores], label: str) -> list[str]:
-    """Say which runs have no score, and why."""
+    """Return which runs have no score, and why."""
     found = []
     for side, scored in zip(sides, scores, strict=True):
         for record in side:
@@ -341,8 +343,8 @@ def _left_out(sides: Sequence[Sequence[Record]], scores: Sequence[Scores], label
             target = record.target
             name = target.name if target.seed is None else f"{target.name} seed {target.seed}"
             training = record.training
-            verdict = f"training {training.verdict}" if training else "it has none"
-            found.append(f"{name} left out of {label}: {record.error or verdict}")
+            verdict = f"training {training.verdict}" if training else "it has no value"
+            found.append(f"{name} excluded from {label}: {record.error or verdict}")
     return found
 
 

@@ -8,7 +8,7 @@ ch. 5):
 - the main effect of A is the mean of all cells with A at its second level, less that of the others:
   sum(a y) / 2^(k-1);
 - the interaction of A and B is half the difference of A's effects at the two levels of B:
-  sum(a b y) / 2^(k-1). It is 0 where both add up.
+  sum(a b y) / 2^(k-1). It is 0 if both add up.
 
 Every run serves every effect: 16 cells of 3 seeds say as much of each factor as a comparison of 24
 runs with 24 would. The p-values of a metric are corrected over its effects (Holm).
@@ -56,7 +56,7 @@ class Effect:
         factors: one name or two.
         levels: first and second level of each factor; the effect is second less first.
         interval: the effect with its interval over seeds and images.
-        p_value: corrected over the effects of the metric; None where nothing was tested.
+        p_value: corrected over the effects of the metric; None if nothing was tested.
         per_seed: the effect in each seed.
     """
 
@@ -82,18 +82,18 @@ class FactorialResult:
     """All effects of a factorial on one metric.
 
     Attributes:
-        metric: as it was asked for.
+        metric: as it was requested.
         label: the metric's name in tables.
         unit: of the effects.
-        higher_is_better: the metric's direction, None where neither is better.
+        higher_is_better: the metric's direction, None if neither is better.
         factors: first and second level of each factor.
         effects: main effects, then two-way interactions, in the order of the factors; empty
             where something is missing.
-        problem: what is missing and the command that makes it; empty where nothing is.
+        problem: what is missing and the command that makes it; empty if nothing is.
         num_seeds: seeds that all cells share.
         num_images: images that all cells share.
         seconds: training time of all cells.
-        notes: what was left out.
+        notes: what was excluded.
         sentence: the answer in one sentence.
     """
 
@@ -130,7 +130,7 @@ def effects(
         profile: the only profile whose runs are used.
         suite: the only suite.
         matrix: its name, for the command that makes what is missing.
-        sources: options of that command that say where recipes, components and data come from.
+        sources: command-line options for the sources of recipes, components and data.
 
     Raises:
         DataError: if the cells are no full factorial of two levels a factor.
@@ -189,7 +189,7 @@ def _other_starts(
     factors: Mapping[str, tuple[str, str]],
     runs: Mapping[str, Sequence[Record]],
 ) -> str:
-    """Say which seeds of cells that differ in one factor started from different pretraining.
+    """Return which seeds of cells that differ in one factor started from different pretraining.
 
     A factor of the generator changes the pretraining of every run, and is known by that.
     """
@@ -225,7 +225,7 @@ def _factors(cells: Sequence[Cell]) -> dict[str, tuple[str, str]]:
         factors[name] = (levels[0], levels[1])
     combinations = {tuple(cell.levels.items()) for cell in cells}
     if not names or len(cells) != len(combinations) or len(cells) != 2 ** len(names):
-        raise DataError(f"{len(cells)} cells of {len(names)} factors are no full factorial")
+        raise DataError(f"{len(cells)} cells of {len(names)} factors are not a full factorial")
     return factors
 
 
@@ -235,7 +235,7 @@ def _problem(missing: Sequence[str], column: Column, paired: Paired, command: st
     if missing:
         return f"no {column.label} of {', '.join(missing)}: {command}"
     if not paired.images or not paired.seeds:
-        return f"the cells share no {'images' if paired.seeds else 'seeds'}: {command}"
+        return f"the cells have no {'images' if paired.seeds else 'seeds'} in common: {command}"
     return ""
 
 
@@ -277,7 +277,7 @@ def _per_seed(array: Floats, paired: Paired) -> dict[int, float]:
 
 
 def _sentence(column: Column, found: Sequence[Effect], paired: Paired, problem: str) -> str:
-    """Say which effects are clear, largest first, and how much the others may still be."""
+    """Return which effects are clear, largest first, and how much the others may still be."""
     if problem:
         return f"The effects on {column.label} are unknown: {problem}."
     basis = counted(len(paired.seeds), "seed")
@@ -291,9 +291,9 @@ def _sentence(column: Column, found: Sequence[Effect], paired: Paired, problem: 
     ends = [abs(end or 0.0) for one in open_ones for end in (one.interval.low, one.interval.high)]
     rest = f"may be up to {max(ends):.3g}{_unit(column)} either way" if ends else ""
     if not clear:
-        return f"No effect on {column.label} is clear ({basis}); any {rest}."
+        return f"No effect on {column.label} is significant ({basis}); any {rest}."
     parts = [_clause(effect, column) for effect in clear] + ([f"the others {rest}"] if rest else [])
-    return f"Clear effects on {column.label} ({basis}): {'; '.join(parts)}."
+    return f"Significant effects on {column.label} ({basis}): {'; '.join(parts)}."
 
 
 def _clause(effect: Effect, column: Column) -> str:

@@ -1,6 +1,6 @@
-"""Tables of records as files for others: CSV, Markdown, LaTeX.
+"""Tables of records in file formats: CSV, Markdown, LaTeX.
 
-Each holds the rows of `zoo.compare.tables`, the protocol, and what is missing and why.
+Each contains the rows of `zoo.compare.tables`, the protocol, and what is missing and why.
 """
 
 from __future__ import annotations

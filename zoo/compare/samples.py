@@ -1,6 +1,6 @@
-"""From records to arrays: what the runs of a recipe scored, by seed and image.
+"""From records to arrays: the scores of a recipe's runs, by seed and image.
 
-Not here: which records may be compared (`zoo.records.selection`), what is made of the arrays
+Not here: which records may be compared (`zoo.records.selection`), statistics of the arrays
 (`zoo.compare.statistics`).
 """
 
@@ -19,7 +19,7 @@ Seed = int | None
 Image = tuple[str, str]
 """Names of a dataset and an image in it."""
 WHOLE_RUN: Image = ("", "")
-"""Stands in the place of an image for what is one number a run."""
+"""Replaces the image for a metric with one number per run."""
 COUNTED = ("parameters", "macs", "activation_memory")
 """Costs that are counted: the same for every run of a recipe, on every machine."""
 TIMED = ("peak_memory", "ms_per_megapixel")
@@ -48,7 +48,7 @@ class Paired:
 def of_recipe(records: Iterable[Record], recipe: str) -> list[Record]:
     """Return the runs of a recipe, or its record where it needs no training.
 
-    A file of weights or a function may bear the name of a recipe; it is not that recipe. Nor is a
+    A weights file or a function may bear the name of a recipe; it is not that recipe. Nor is a
     run of it with other settings, whose name says so (`zoo.records.naming`).
     """
     return [
@@ -60,7 +60,7 @@ def of_recipe(records: Iterable[Record], recipe: str) -> list[Record]:
 
 
 def not_recipes(records: Iterable[Record], recipes: Iterable[str] | None = None) -> list[str]:
-    """Say which runs are not their recipes' under their profiles, and so left out of what judges.
+    """Return notes on runs that are not their recipes' under their profiles, so not judged.
 
     Args:
         records: of any kind.
@@ -76,8 +76,8 @@ def not_recipes(records: Iterable[Record], recipes: Iterable[str] | None = None)
         if wanted is None or recipe in wanted:
             found.setdefault((target.name, recipe, target.profile), {})[target.seed or 0] = None
     return [
-        f"left out of claims and factorials: {name} ({_seeds(seeds)}), which is not {recipe} under "
-        f"profile {profile}"
+        f"excluded from claims and factorials: {name} ({_seeds(seeds)}), because it is not "
+        f"{recipe} under profile {profile}"
         for (name, recipe, profile), seeds in found.items()
     ]
 
@@ -91,7 +91,7 @@ def scores_of(records: Iterable[Record], family: Family, key: str) -> Scores:
     """Return the scores of one recipe by seed and image; a run without any has no entry.
 
     Args:
-        records: of one recipe, at most one a seed.
+        records: of one recipe, at most one for each seed.
         family: what the number is measured of.
         key: its key in records.
     """
@@ -121,17 +121,17 @@ def pair(sides: Sequence[Scores]) -> Paired:
 
 
 def not_shared(sides: Sequence[Scores], paired: Paired) -> list[str]:
-    """Say which seeds and images are left out because not every recipe has them."""
+    """Return which seeds and images are excluded because not every recipe has them."""
     notes = []
     everyone = {seed for side in sides for seed in side if seed is not None}
     lonely = sorted(everyone - set(paired.seeds))
     if lonely:
         seeds = ", ".join(map(str, lonely))
-        notes.append(f"seed {seeds} left out: not every recipe compared has it")
+        notes.append(f"seed {seeds} excluded: not every compared recipe has it")
     images = {image for side in sides for run in side.values() for image in run}
     if len(images) > len(paired.images):
         count = len(images) - len(paired.images)
-        notes.append(f"{count} of {len(images)} images left out: not every run has them")
+        notes.append(f"{count} of {len(images)} images excluded: not every run has them")
     return notes
 
 

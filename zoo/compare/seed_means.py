@@ -1,4 +1,4 @@
-"""The mean of a score over seeds, with the interval in which another seed's would lie.
+"""The mean of a score over seeds, with the interval for another seed.
 
 Not here: where the means of the seeds come from (`zoo.compare.comparisons`), intervals over seeds
 and images of a difference (`zoo.compare.statistics`).
@@ -28,7 +28,7 @@ def seed_interval(values: Sequence[float], value_range: tuple[float, float] | No
     """Return the mean of the seeds' means and its 95 % t interval; none of fewer than two.
 
     Args:
-        values: one a seed.
+        values: one for each seed.
         value_range: smallest and largest value the score can have; Student's interval knows of no
             bounds, and what lies beyond them is cut off.
     """

@@ -1,4 +1,4 @@
-"""A verdict in words: one sentence that may be quoted, with effect, interval and what is open.
+"""A verdict as one sentence for quotation, with effect, interval and open questions.
 
 Not here: the verdict itself (`zoo.compare.verdicts`).
 """
@@ -21,7 +21,7 @@ def describe(
     Args:
         evidence: what was found.
         verdict: the verdict on it.
-        p_value: corrected, None where nothing was tested.
+        p_value: corrected, None if nothing was tested.
         num_tests: claims tested together.
     """
     effect = evidence.effect
@@ -101,13 +101,13 @@ def _counted_reason(evidence: Evidence, verdict: str) -> str:
         return "both sides are counted exactly"
     if verdict == "contradicted":
         return f"the claim says {evidence.claim.direction}"
-    return f"less than {_smallest(evidence)} does not matter"
+    return f"an effect below {_smallest(evidence)} does not matter"
 
 
 def _open_reason(
     evidence: Evidence, effect: Interval, corrected: str, p_value: float | None
 ) -> str:
-    """Say what is excluded where no effect is shown, and what is not."""
+    """Return what is excluded where no effect is shown, and what is not."""
     claim, smallest = evidence.claim, _smallest(evidence)
     low, high = effect.low, effect.high
     if low is None or high is None:
@@ -115,8 +115,9 @@ def _open_reason(
     if p_value is not None and p_value < 0.05 and evidence.own is not None and _is_met(evidence):
         own = _range(evidence, evidence.own)
         return (
-            f"there is one ({corrected}), but {evidence.label} of {claim.contrast.changed} itself "
-            f"is not surely {claim.changed_is} (95 % interval {own})"
+            f"there is an effect ({corrected}), but the sign of {evidence.label} of "
+            f"{claim.contrast.changed} itself is not certain to be {claim.changed_is} (95 % "
+            f"interval {own})"
         )
     if effect.within(claim.smallest_effect):
         return f"an effect of {smallest} or more is excluded"
@@ -124,9 +125,12 @@ def _open_reason(
     if limit < claim.smallest_effect:
         return f"the claimed effect of {smallest} or more is excluded"
     if p_value is not None and p_value < 0.05:
-        return f"there is one ({corrected}), but whether it reaches {smallest} is open"
+        return f"there is an effect ({corrected}), but it is open whether it reaches {smallest}"
     if low > 0 or high < 0:
-        return f"the interval alone leaves 0 out, the corrected test does not ({corrected})"
+        return (
+            "the interval alone excludes 0, but the corrected test is not significant "
+            f"({corrected})"
+        )
     return f"an effect of {smallest} or more is not excluded"
 
 

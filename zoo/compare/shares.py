@@ -1,7 +1,7 @@
 """Shares of runs, such as those that stayed finite: their difference, its interval and a test.
 
-Each run says yes or no, so there is nothing to average over images and nothing to resample: three
-runs that all say yes have no spread and still leave much open.
+Each run gives yes or no, so there is nothing to average over images and nothing to resample: three
+runs with "yes" have no spread, but they do not prove a share of 1.
 
 Not here: means (`zoo.compare.statistics`).
 """
@@ -37,7 +37,7 @@ def share_difference(
     """
     for hits, runs in (changed, reference):
         if not 0 <= hits <= runs or not runs:
-            raise DataError(f"{hits} of {runs} runs is no share")
+            raise DataError(f"{hits} of {runs} runs is not a valid share")
     (first, low, high), (second, low_other, high_other) = (
         _wilson(*side, level=level) for side in (changed, reference)
     )

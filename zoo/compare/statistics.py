@@ -6,8 +6,8 @@ recipes is therefore an array `difference[seed, image]` with three sources of va
 
     variance = seed variance / S + image variance / I + residual variance / (S I).
 
-Three seeds are few. A percentile bootstrap over them holds the truth in some 86 % of all cases
-where it promises 95 %, so the bootstrap here gives the standard error, and a t distribution the
+Three seeds are few. A percentile bootstrap over them contains the truth in some 86 % of all cases
+where it guarantees 95 %, so the bootstrap here gives the standard error, and a t distribution the
 tails:
 
 1. Seeds and images are resampled independently with replacement (Owen, The pigeonhole bootstrap,
@@ -64,12 +64,12 @@ class Interval:
 
     Attributes:
         estimate: the mean.
-        low: lower end; None where the data allow no interval, as with one seed.
+        low: lower end; None if the data allow no interval, as with one seed.
         high: upper end, or None.
-        level: probability with which such intervals hold the truth.
-        p_value: two-sided, of the hypothesis that the truth is 0; None where there is no test.
-        num_seeds: seeds it rests on, of the side that has fewer.
-        num_images: images it rests on, 1 for numbers of a whole run.
+        level: probability with which such intervals contain the truth.
+        p_value: two-sided, of the hypothesis that the truth is 0; None if there is no test.
+        num_seeds: seeds it is based on, of the side that has fewer.
+        num_images: images it is based on, 1 for numbers of a whole run.
     """
 
     estimate: float
@@ -159,7 +159,7 @@ def deviations(values: ArrayLike, *, axis: int) -> Floats:
     array = np.asarray(values, dtype=np.float64)
     count = array.shape[axis]
     if count < 2:
-        raise DataError("one value has no spread; a spread needs at least 2")
+        raise DataError("the spread of one value is undefined; it needs at least 2")
     middle = np.median(array, axis=axis, keepdims=True)
     return np.asarray(np.abs(array - middle) * (count / (count - 1)), dtype=np.float64)
 
@@ -192,7 +192,7 @@ def relative_difference(changed: ArrayLike, reference: ArrayLike) -> Floats:
     top, bottom = np.asarray(changed, dtype=np.float64), np.asarray(reference, dtype=np.float64)
     mean = bottom.mean()
     if mean == 0:
-        raise DataError("the reference is 0 on average, so nothing is a share of it")
+        raise DataError("the mean of the reference is 0, so there is no ratio")
     ratio = top.mean() / mean
     return np.asarray(ratio - 1 + (top - ratio * bottom) / mean, dtype=np.float64)
 
@@ -214,7 +214,7 @@ def decidable(smallest: Sequence[float], level: float) -> list[bool]:
     """Return which of several tests could be decided at all beside the others (Tarone 1990).
 
     Few runs have few outcomes, and the smallest p-value among these may be too large for the
-    correction. Such a test is left out, so that it does not weaken the others. The smallest
+    correction. Such a test is excluded, so that it does not weaken the others. The smallest
     p-values depend on the number of runs alone, not on what these scored, so the level still holds.
 
     Args:
@@ -231,9 +231,11 @@ def decidable(smallest: Sequence[float], level: float) -> list[bool]:
 def _checked(values: ArrayLike) -> Floats:
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 2 or not array.size:
-        raise DataError(f"values must be [seed, image] and not empty, but have shape {array.shape}")
+        raise DataError(
+            f"values must be a non-empty array [seed, image], but have shape {array.shape}"
+        )
     if not np.isfinite(array).all():
-        raise DataError("values that are not finite have no mean; leave those runs out and say so")
+        raise DataError("values contain NaN or infinity; exclude those runs and report it")
     return array
 
 

@@ -1,8 +1,8 @@
 """Tables of records: pandas, JSON, and text for a terminal.
 
-All say the same: one row a target, profile, suite and dataset, each score with its 95 % interval
-over seeds, and below them the protocol and what is missing. See `zoo.compare.comparisons` for what
-a row holds.
+All have the same content: one row for each target, profile, suite and dataset, each score with its
+95 % interval over seeds, then the protocol and what is missing. `zoo.compare.comparisons` defines
+the content of a row.
 
 Not here: CSV, Markdown and LaTeX (`zoo.compare.formats`), digits (`zoo.compare.digits`),
 escapes (`zoo.text`), printing (`zoo.commands`).
@@ -61,7 +61,7 @@ def dataframe(records: Iterable[Record]) -> pd.DataFrame:
     `width`, one float a metric key (NaN where missing), `random_weights` (components trained with
     such, by name), `error`, `skipped`. A failed record has one row with its `error`, a skipped
     dataset one with its reason; both have no `image`.
-    `attrs["notes"]` says what was left out because it cannot be compared.
+    `attrs["notes"]` says what was excluded because it cannot be compared.
     """
     kept = comparable(records)
     keys = score_keys(kept.records)
@@ -79,7 +79,7 @@ def summary(records: Iterable[Record], *, order: Sequence[str] = ()) -> pd.DataF
 
     Columns: `target`, `kind`, `profile`, `suite`, `dataset`, `seeds`, `n` (images); for each
     metric key its mean and the ends of its interval over seeds (`psnr_y`, `psnr_y_low`,
-    `psnr_y_high`), NaN where there is none; a float for each cost key; `random_weights`, names of
+    `psnr_y_high`), NaN if there is none; a float for each cost key; `random_weights`, names of
     the components trained with such; `error`, `skipped`.
     `attrs["notes"]` and `attrs["protocol"]` have what the tables of text say below.
     """
@@ -101,7 +101,7 @@ def summary_of(comparisons: Sequence[Comparison]) -> pd.DataFrame:
 def json_rows(records: Iterable[Record], *, order: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Return the rows of `zoo bench --json`: no value in them is NaN or infinite.
 
-    A missing score is null; `low` and `high` are null where there are fewer than two seeds.
+    A missing score is null; `low` and `high` are null if there are fewer than two seeds.
     """
     return [_json_row(row, one.score_keys) for one, row in each_row(compare(records, order=order))]
 
@@ -109,7 +109,7 @@ def json_rows(records: Iterable[Record], *, order: Sequence[str] = ()) -> list[d
 def terminal_tables(
     records: Iterable[Record], *, order: Sequence[str] = (), width: int | None = None
 ) -> list[TableText]:
-    """Return tables for a terminal: one a dataset, the mean of a whole suite, and the costs.
+    """Return tables for a terminal: one for each dataset, the mean of a whole suite, and the costs.
 
     Args:
         records: what to show.
@@ -138,7 +138,7 @@ def grids(
     narrow: bool = False,
     noted: str = "last",
 ) -> list[Grid]:
-    """Return the tables of a comparison: one a dataset, the mean, the costs.
+    """Return the tables of a comparison: one for each dataset, the mean, the costs.
 
     Args:
         comparison: what to show.
@@ -215,13 +215,13 @@ def _fitted(comparison: Comparison, width: int | None) -> list[TableText]:
     scored = {key for row in comparison.rows for key in row.scores}
     hidden = [comparison.columns[k].label for k in comparison.score_keys if k in scored - shown]
     if hidden:
-        note = plain(f"not shown: {', '.join(hidden)}; --json and --csv have all")
+        note = plain(f"not shown: {', '.join(hidden)}; --json and --csv have all columns")
         tables[-1] = replace(tables[-1], notes=(*tables[-1].notes, note))
     return tables
 
 
 def _fit(tables: Sequence[TableText], width: int) -> bool:
-    """Tell whether the tables of scores fit; nothing can be left out of that of costs."""
+    """Return whether the tables of scores fit; the table of costs cannot be shortened."""
     return all(drawn_width(table) <= width for table in tables if table.columns[1:2] == ("seeds",))
 
 

@@ -53,15 +53,15 @@ class ClaimResult:
         label: what was measured.
         unit: of effect and `smallest_effect`; empty for a share.
         is_share: whether these are shares: of the reference, or of the runs.
-        effect: changed minus reference; None where there is none.
+        effect: changed minus reference; None if there is none.
         direction: the sign that the claim says the effect has.
         smallest_effect: the smallest that matters.
-        p_value: of the effect, corrected over the claims; None where nothing was tested.
+        p_value: of the effect, corrected over the claims; None if nothing was tested.
         num_seeds: seeds compared.
         num_images: images compared, 1 for numbers of a whole run.
         per_seed: the effect of each seed alone, where that means something.
         seconds: training time of all runs of both sides.
-        notes: what was left out, and why.
+        notes: what was excluded, and why.
         stand_ins: which other feature network a side was trained with than its loss is named for.
         networks: by which feature networks the loss of one side alone compares.
         command: what trains and scores both sides; the reason ends with it where that is missing.
@@ -101,14 +101,14 @@ def judge_claims(
     """Return the verdict on each claim, in their order.
 
     Of each target and seed the newest record counts. What follows another protocol than the newest
-    records, or was scored on other pixels or by other networks, is left out.
+    records, or was scored on other pixels or by other networks, is excluded.
 
     Args:
         claims: of a registry.
         records: of any suite and profile; what needs no training has no profile.
         profile: the only profile whose runs are compared.
         suite: the only suite.
-        sources: options of commands that say where recipes, components and data come from.
+        sources: command-line options for the sources of recipes, components and data.
     """
     kept = comparable_runs(records, suite, profile)
     found = [
@@ -145,10 +145,10 @@ def _undecidable(evidence: Evidence, num_claims: int) -> Evidence:
     needed = seeds_needed(evidence, LEVEL / num_claims)
     more = f"; at least {needed} are needed: {evidence.command} --seeds {needed}" if needed else ""
     problem = (
-        f"{counted(seeds, 'seed')} cannot decide it beside {num_claims - 1} other claims, since no "
-        f"outcome has a p-value below {evidence.smallest_p:.2g}{more}"
+        f"{counted(seeds, 'seed')} cannot decide it together with {num_claims - 1} other claims, "
+        f"because no outcome has a p-value below {evidence.smallest_p:.2g}{more}"
         if num_claims > 1
-        else f"{counted(seeds, 'seed')} cannot decide it, since no outcome has a p-value below "
+        else f"{counted(seeds, 'seed')} cannot decide it, because no outcome has a p-value below "
         f"{evidence.smallest_p:.2g}{more}"
     )
     return replace(evidence, problem=problem)

@@ -1,8 +1,8 @@
-"""What a network costs: parameters, operations, memory and time.
+"""The cost of a network: parameters, operations, memory and time.
 
 Parameters, operations and activation memory are properties of the network, counted without
-arithmetic. Peak memory and time are those of a machine, measured on it. Not here: the table of a
-suite's costs; the throughput of training (`benchmarks/speed`).
+computing values. Peak memory and time are measured on the machine. Not here: the table of a suite's
+costs; the throughput of training (`benchmarks/speed`).
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from zoo.registry import REGISTRIES
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One value of a run, and where it was written."""
+    """One value of a run, and where it is defined."""
 
     path: str
     value: Any
@@ -49,7 +49,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One training: content pretraining, or the stage that the recipe itself describes."""
+    """One training: content pretraining, or the recipe's own stage."""
 
     title: str
     recipe: str

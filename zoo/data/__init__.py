@@ -1,6 +1,6 @@
-"""Photographs: finding, fetching, decoding, shrinking, storing and sampling them.
+"""Images: finding, downloading, decoding, downscaling, storing and sampling them.
 
-Nothing here imports torch except `zoo.data.stream`; nothing here trains or scores.
+Only `zoo.data.stream` imports torch. Nothing here trains or scores.
 """
 
 from __future__ import annotations
@@ -11,4 +11,4 @@ from typing import Final
 BUILT_IN_SOURCES: Final = ("samples", "div2k")
 """Names of sources that say themselves which images are held out, whatever is validated on."""
 Progress = Callable[[int, int], None]
-"""Called with (units done, units in all) while something long goes on."""
+"""Called with (units done, units in all) while something long continues."""

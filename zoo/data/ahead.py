@@ -1,6 +1,6 @@
-"""Work on a sequence in threads, ahead of whoever uses the results in order.
+"""Processes a sequence in threads, in advance of its use in order.
 
-Decoding and hashing let other threads run, so that images are ready when their turn comes. Not
+Decoding and hashing release the interpreter lock, so images are ready when they are needed. Not
 here: decoding (`zoo.data.images`), batches for training (`zoo.data.stream`).
 """
 
@@ -23,7 +23,7 @@ def ahead(
 ) -> Iterator[_Result]:
     """Yield the result of each item in order, while threads work on the next.
 
-    Beside the result at hand, no more than one a thread is made before it is asked for.
+    Beside the result at hand, no more than one a thread is made before it is requested.
 
     Args:
         work: called in a thread; what it raises is raised when its result is due.

@@ -1,4 +1,4 @@
-"""The eight symmetries of the square, applied alike to a low- and a high-resolution patch.
+"""The eight symmetries of the square, applied equally to a low- and a high-resolution patch.
 
 Not here: which symmetry a sample gets (`zoo.data.sampling`).
 """
@@ -28,7 +28,7 @@ def dihedral(image: Image, *, flip: bool, quarter_turns: int) -> Image:
 def copy_image(source: Image, target: Image) -> None:
     """Copy an image into another; fast where the source is mirrored or turned.
 
-    Rows that lie in memory as they are to lie are copied whole. Others go channel by channel: for
+    Rows that are in memory as they are to lie are copied whole. Others go channel by channel: for
     whole pixels numpy would begin a loop of three bytes for each of them, four times slower.
 
     Args:

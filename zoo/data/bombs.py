@@ -1,6 +1,6 @@
-"""Small picture files of few pixels that would fill the memory or never end, told before decoding.
+"""Detects small image files that would fill the memory or never finish, before decoding.
 
-A header's size says how large the result is, not what it costs. Not here: limits on the number of
+The header gives the size of the result, not the cost of decoding. Not here: limits on the number of
 pixels, and decoding (`zoo.data.images`).
 """
 
@@ -17,10 +17,10 @@ from zoo.errors import DataError
 from zoo.files import MAX_BYTES, read_file
 
 MAX_SCANS: Final = 100
-"""Of one JPEG, as libtiff has it. Every scan goes over the whole picture, however few bytes it has;
+"""Of one JPEG, as libtiff has it. Every scan goes over the whole image, however few bytes it has;
 a progressive file has about ten."""
 MAX_TILE_PIXELS: Final = 1 << 24
-"""Of one tile of a TIFF that is larger than its picture; common tiles have 2**14 to 2**20."""
+"""Of one tile of a TIFF that is larger than its image; common tiles have 2**14 to 2**20."""
 
 _END_OF_IMAGE, _START_OF_SCAN = 0xD9, 0xDA
 # As libjpeg finds the next marker: 0xFF00 is a byte of data, any number of 0xFF before it padding.
@@ -31,7 +31,7 @@ _WITHOUT_LENGTH = frozenset({*range(0xC0), *range(0xD0, 0xDA)})
 
 
 def require_few_scans(path: Path) -> None:
-    """Refuse a JPEG that goes over its picture again and again.
+    """Refuse a JPEG that goes over its image again and again.
 
     Raises:
         DataError: if it has more than `MAX_SCANS` scans.
@@ -44,9 +44,9 @@ def require_few_scans(path: Path) -> None:
 
 
 def count_scans(content: bytes, *, most: int) -> int:
-    """Return how often a JPEG goes over its picture, or one more than `most` if that is often.
+    """Return how often a JPEG goes over its image, or one more than `most` if that is often.
 
-    Markers are found as libjpeg finds them; where it would give up this goes on.
+    Markers are found as libjpeg finds them; where it would give up this continues.
 
     Args:
         content: of the file.
@@ -65,7 +65,7 @@ def count_scans(content: bytes, *, most: int) -> int:
 
 
 def require_small_tiles(path: Path, picture: PillowImage.Image) -> None:
-    """Refuse a TIFF with a tile far larger than its picture: decoders make room for all of it.
+    """Refuse a TIFF with a tile far larger than its image: decoders make room for all of it.
 
     Args:
         path: the file, for the message.
@@ -81,6 +81,6 @@ def require_small_tiles(path: Path, picture: PillowImage.Image) -> None:
     pixels = sides[0] * sides[1]
     if pixels > max(MAX_TILE_PIXELS, picture.width * picture.height):
         raise DataError(
-            f"cannot read image {path}: damaged (tiles of {sides[0]}x{sides[1]} pixels in a "
-            f"picture of {picture.width}x{picture.height})"
+            f"cannot read image {path}: damaged (tiles of {sides[0]}x{sides[1]} pixels in an image "
+            f"of {picture.width}x{picture.height})"
         )

@@ -1,6 +1,6 @@
-"""Datasets that zoo can fetch: where they are, what they weigh, whose they are, what they become.
+"""Datasets that zoo can download: source, size, rights, and installed files.
 
-Facts only. Fetching is in `zoo.data.download`, unpacking and placing in `zoo.data.install`.
+Facts only. `zoo.data.download` downloads, `zoo.data.install` unpacks and installs.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """One file to fetch.
+    """One file to download.
 
     Attributes:
         url: where its publisher serves it.
         known_hash: `sha256:` or, where its publisher gives nothing better, `md5:` and digits.
-        num_bytes: its size; None where its publisher does not say, and only the hash decides.
+        num_bytes: its size; None if its publisher does not say, and only the hash decides.
         parts: the folders of images taken from it.
     """
 
@@ -52,7 +52,7 @@ class Dataset:
     Attributes:
         name: what `zoo data get` takes.
         description: one line.
-        licence: the rights, shown before anything is fetched.
+        licence: the rights, shown before anything is downloaded.
         homepage: where its authors describe it.
         archives: the files.
     """
@@ -65,7 +65,7 @@ class Dataset:
 
     @property
     def num_bytes(self) -> int | None:
-        """Size of all archives together, None where one is not known."""
+        """Size of all archives together, None if one is not known."""
         sizes = [archive.num_bytes for archive in self.archives if archive.num_bytes is not None]
         return sum(sizes) if len(sizes) == len(self.archives) else None
 
@@ -81,7 +81,7 @@ _EDSR_URL = "https://cv.snu.ac.kr/research/EDSR"
 CATALOGUE: dict[str, Dataset] = {
     "div2k": Dataset(
         name="div2k",
-        description="DIV2K: 800 training and 100 validation photographs of about 2K pixels",
+        description="DIV2K: 800 training and 100 validation images of about 2K pixels",
         licence="academic research use only; the photographers keep their rights",
         homepage=f"{_DIV2K_URL}/",
         archives=(
@@ -106,7 +106,7 @@ CATALOGUE: dict[str, Dataset] = {
     # Its LR files are left out: ours are made from these images, bit for bit as MATLAB makes them.
     "benchmark": Dataset(
         name="benchmark",
-        description="Set5, Set14, BSD100 and Urban100: the images that papers score on",
+        description="Set5, Set14, BSD100 and Urban100, the test images of most papers",
         licence="research use, as published by the authors of each set",
         homepage="https://github.com/sanghyun-son/EDSR-PyTorch",
         archives=(

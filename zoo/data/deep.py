@@ -1,7 +1,7 @@
-"""Pixels of more than 8 bits, which Pillow cuts to 8 or takes wrongly: pypng, tifffile and numpy.
+"""Pixels of more than 8 bits, which Pillow truncates or reads wrongly: pypng, tifffile and numpy.
 
-Arrays come out. A file's limits and metadata are the concern of the callers, which read its header
-with Pillow first. Not here: 8 bits (`zoo.data.images`), writing (`zoo.upscaling.encoding`).
+Returns arrays. Callers check a file's limits and metadata by its header first. Not here: 8 bits
+(`zoo.data.images`), writing (`zoo.upscaling.encoding`).
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ _HARMLESS: Final = (
 
 
 def needs_deep_reader(header: PillowImage.Image) -> bool:
-    """Tell whether a picture has more bits than Pillow would keep.
+    """Return whether an image has more bits than Pillow would keep.
 
     Args:
-        header: opened by Pillow and not loaded. Single-channel pictures it reads whole.
+        header: opened by Pillow and not loaded. Single-channel images it reads whole.
     """
     if header.format == "PPM":
         return _highest_of_pnm(header) > _MOST_OF_8_BITS
@@ -63,7 +63,7 @@ def needs_deep_reader(header: PillowImage.Image) -> bool:
 
 
 def is_cut_wrongly(header: PillowImage.Image) -> bool:
-    """Tell whether Pillow would take more than 8 bits wrongly, and not only cut them to 8.
+    """Return whether Pillow would take more than 8 bits wrongly, and not only cut them to 8.
 
     Args:
         header: opened by Pillow and not loaded.
@@ -83,13 +83,13 @@ def read_deep(path: Path, header: PillowImage.Image) -> Deep:
         is never multiplied into the colours.
 
     Raises:
-        DataError: if it is a TIFF of another kind, or less or more than the whole picture is there.
+        DataError: if it is a TIFF of another kind, or less or more than the whole image is there.
     """
     readers = {"PNG": _read_png, "PPM": _read_pnm}
     pixels = readers.get(str(header.format), _read_tiff)(path, header)
     # Of a TIFF Pillow tells the size as it is seen, not as it is stored.
     if sorted(pixels.shape[:2]) != sorted(header.size):
-        raise DataError(f"cannot read image {path}: its rows are not those its header tells of")
+        raise DataError(f"cannot read image {path}: its rows do not match its header")
     return pixels
 
 
@@ -114,13 +114,13 @@ def require_true_samples(path: Path, header: PillowImage.Image) -> None:
     misread = not plain if is_raw else header.mode in _WITH_ALPHA
     if in_planes and misread and not needs_deep_reader(header):
         raise DataError(
-            f"cannot read image {path}: a TIFF with a plane for each channel, of a kind that is "
-            "read wrongly; save it with the channels of a pixel together"
+            f"cannot read image {path}: this kind of TIFF, with a plane for each channel, would be "
+            "read wrongly; save it with interleaved channels"
         )
     if _SIGNED in tags.get(Base.SampleFormat, ()) and header.mode in ("L", "LA", "La"):
         raise DataError(
-            f"cannot read image {path}: levels below zero have no defined black; convert the file "
-            "to unsigned levels"
+            f"cannot read image {path}: negative levels have no defined black; convert the file to "
+            "unsigned levels"
         )
 
 
@@ -128,7 +128,7 @@ def deep_levels(piece: PillowImage.Image, picture: PillowImage.Image) -> Deep:
     """Return the levels of grey that Pillow holds in 16 bits, `(H, W)` in 0..65535.
 
     Args:
-        piece: a part of the picture, of a mode that begins with `I;16`.
+        piece: a part of the image, of a mode that begins with `I;16`.
         picture: the whole one as it was opened: of a TIFF it knows what its levels mean.
     """
     levels: Deep = np.asarray(piece).astype(np.uint16)
@@ -140,7 +140,7 @@ def deep_levels(piece: PillowImage.Image, picture: PillowImage.Image) -> Deep:
 
 
 def tiff_tags(picture: PillowImage.Image) -> Mapping[int, Any]:
-    """Return the tags of a TIFF as Pillow opened it, none of another picture."""
+    """Return the tags of a TIFF as Pillow opened it, none of another image."""
     tags: Mapping[int, Any] = getattr(picture, "tag_v2", {})
     return tags
 
@@ -168,7 +168,7 @@ def _highest_of_pnm(header: PillowImage.Image) -> int:
 
 
 def _require_bounded(path: Path, deflated: Iterable[bytes], most: int) -> None:
-    """Raise if a stream inflates to more bytes than its picture has, before they fill the memory.
+    """Raise if a stream inflates to more bytes than its image has, before they fill the memory.
 
     The readers below inflate a whole chunk at once, and 2 MB of one may hold 2 GB.
     """
@@ -178,7 +178,7 @@ def _require_bounded(path: Path, deflated: Iterable[bytes], most: int) -> None:
             most -= len(inflater.decompress(piece[start : start + _SLICE]))
             if most < 0:
                 raise DataError(
-                    f"cannot read image {path}: damaged (it holds more than its pixels)"
+                    f"cannot read image {path}: damaged (it contains more data than its pixels)"
                 )
 
 
@@ -263,8 +263,8 @@ def _check_compression(path: Path, file: tifffile.TiffFile, page: Any) -> None:
             _require_bounded(path, [file.filehandle.read(size)], page.nbytes)
     elif compression not in _HARMLESS:
         raise DataError(
-            f"cannot read image {path}: 16 bits compressed by {compression.name}; save it deflated "
-            "or without compression"
+            f"cannot read image {path}: 16 bits compressed with {compression.name}; save it with "
+            "deflate or without compression"
         )
 
 

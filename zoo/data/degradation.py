@@ -1,6 +1,6 @@
-"""Whether a low-resolution image is its high-resolution image made small by MATLAB's bicubic.
+"""Whether a low-resolution image is its high-resolution image downscaled by MATLAB's bicubic.
 
-Not here: shrinking itself (`zoo.data.resize`), what a suite does about a difference
+Not here: the downscaling itself (`zoo.data.resize`), what a suite does about a difference
 (`zoo.bench.suites`).
 """
 
@@ -24,7 +24,7 @@ MOST_SHIFT: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How far a low-resolution image is from its high-resolution image made small.
+    """How far a low-resolution image is from its high-resolution image downscaled.
 
     Attributes:
         largest: absolute difference of a pixel's channel, in 8-bit levels.
@@ -60,7 +60,7 @@ def difference(lr_image: Image, hr_image: Image, scale: int) -> Difference | Non
         scale: the factor.
 
     Returns:
-        None where they are the same up to rounding.
+        None if they are the same up to rounding.
     """
     own = downscale(hr_image, scale)
     distance = np.abs(lr_image.astype(np.int16) - own)

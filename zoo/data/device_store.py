@@ -1,11 +1,11 @@
-"""The patch store on the device that trains: batches are cut there, out of all images at once.
+"""The patch store on the training device, where all batches are cut.
 
-A sample is an affine walk through the flat pixels: turning and mirroring only change where it
-starts and how far a step down or to the right goes. So a whole batch, each sample turned its own
-way, is one gather, and all the host sends is six numbers a sample. Nothing waits for the device.
+A sample is an affine walk through the flat pixels: rotation and flipping change only its start and
+its steps to the next row and column. So a whole batch, with an own rotation for each sample, is one
+gather, and the host sends only six numbers per sample. Nothing waits for the device.
 
-Samples are those of `zoo.data.stream.PatchDataset`, to the bit. Not here: which patch a sample is
-(`zoo.data.sampling`), whether the store fits (`zoo.train.memory`).
+The samples are bit-identical to those of `zoo.data.stream.PatchDataset`. Not here: which patch a
+sample is (`zoo.data.sampling`), whether the store fits (`zoo.train.memory`).
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def estimate_store_bytes(paths: Sequence[Path], scale: int) -> int:
         scale: factor between high and low resolution.
 
     Raises:
-        DataError: if a file is no image.
+        DataError: if a file is not an image.
     """
     total = 0
     for path in paths:

@@ -1,7 +1,8 @@
-"""Fetching one file: resumed where it broke off, checked against its size and hash.
+"""Downloads one file: resumable, checked by size and hash.
 
-pooch verifies and moves; its downloader is ours, because pooch's own starts from zero after each
-interruption. Not here: unpacking (`zoo.data.extract`), which files (`zoo.data.catalogue`).
+pooch verifies and moves the file. The downloader is zoo's own, because pooch's starts from zero
+after each interruption. Not here: unpacking (`zoo.data.extract`), which files
+(`zoo.data.catalogue`).
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ HTTP_RANGE_REFUSED = 416
 
 
 class ResumingDownloader:
-    """A pooch downloader that goes on where an earlier attempt stopped, in this process or another.
+    """A pooch downloader that resumes an earlier attempt, of this process or another.
 
     Args:
         part: file that collects the bytes; it stays when the attempt fails.
-        num_bytes: size of the whole file; None to take its server's word for it, up to
+        num_bytes: size of the whole file; None to take the server's word for it, up to
             `MAX_BYTES`.
-        progress: called with (bytes there, bytes in all); the latter is 0 where nobody tells it.
+        progress: called with (bytes received, total bytes); the latter is 0 where nobody tells it.
         attempts: how often to try again while the server breaks off.
         pause_seconds: waiting time before the second attempt; it doubles each time.
         session: sends the requests, with its certificates and proxies; see `zoo.data.sessions`.
@@ -63,10 +64,10 @@ class ResumingDownloader:
         self._session = session
 
     def __call__(self, url: str, output_file: str, _pooch: object) -> None:
-        """Fetch `url` and move it to `output_file` once it has the right size.
+        """Download `url` and move it to `output_file` once it has the right size.
 
         Raises:
-            IntegrityError: if it has another size, or its server states one above `MAX_BYTES`.
+            IntegrityError: if it has another size, or the server states one above `MAX_BYTES`.
             MachineError: if the disk has no room for what the server states.
         """
         refuse_offline(url)
@@ -77,8 +78,8 @@ class ResumingDownloader:
         if received != self._num_bytes and not (self._num_bytes is None and received <= MAX_BYTES):
             self._part.unlink(missing_ok=True)
             raise IntegrityError(
-                f"{url} has {received} bytes, not the {self._limit} it should have: it is "
-                "another file, or a page of its server; what came was removed"
+                f"{url} has {received} bytes instead of {self._limit}: it is another file, or an "
+                "error page of the server; zoo removed it"
             )
         self._part.replace(output_file)
 
@@ -101,7 +102,9 @@ class ResumingDownloader:
                 if attempt == self._attempts:
                     raise
                 reason = _reason(error)
-                logger.warning("%s broke off (%s); going on from where it was", url, reason)
+                logger.warning(
+                    "the download of %s was interrupted (%s); zoo resumes it", url, reason
+                )
             else:
                 return
             time.sleep(self._pause_seconds * 2 ** (attempt - 1))
@@ -120,7 +123,9 @@ class ResumingDownloader:
         ) as response:
             if response.status_code == HTTP_RANGE_REFUSED:
                 self._part.unlink(missing_ok=True)
-                raise requests.ConnectionError("the server refused to go on; starting again")
+                raise requests.ConnectionError(
+                    "the server cannot resume the download; zoo starts it again"
+                )
             response.raise_for_status()
             goes_on = response.status_code == HTTP_PARTIAL and response.headers.get(
                 "Content-Range", ""
@@ -138,8 +143,8 @@ class ResumingDownloader:
         """Take the size that a server states, before the first byte is written."""
         if announced is not None and announced > MAX_BYTES:
             raise IntegrityError(
-                f"{url} would be {announced / 1e9:.1f} GB by its server's word, and no more than "
-                f"{MAX_BYTES / 1e9:.1f} GB are taken on it: it is another file than zoo knows"
+                f"the server announces {announced / 1000000000.0:.1f} GB for {url}, more than the "
+                f"limit of {MAX_BYTES / 1000000000.0:.1f} GB: it is not the file that zoo expects"
             )
         if announced is not None:
             check_disk(self._part.parent, announced - self._received())
@@ -154,7 +159,7 @@ class ResumingDownloader:
 
 
 def _announced_size(headers: Mapping[str, str], *, goes_on: bool) -> int | None:
-    """Return the size of the whole file as its server states it, None where it does not."""
+    """Return the size of the whole file as the server states it, None if it does not."""
     stated = headers.get("Content-Range", "") if goes_on else headers.get("Content-Length", "")
     digits = stated.rpartition("/")[2]
     return int(digits) if digits.isascii() and digits.isdigit() else None
@@ -171,15 +176,15 @@ def fetch(
     pause_seconds: float = 1.0,
     session: requests.Session | None = None,
 ) -> Path:
-    """Fetch one file into a folder; a file that is there and right is not fetched again.
+    """Download one file into a folder; a file that is there and right is not downloaded again.
 
     Args:
         url: where it is.
         folder: where it goes, under its own name.
-        known_hash: `sha256:` or `md5:` and hexadecimal digits; None where none is known, and the
+        known_hash: `sha256:` or `md5:` and hexadecimal digits; None if none is known, and the
             caller compares what comes with what is.
-        num_bytes: its size; None where only its hash is known, and its server states the size.
-        progress: called with (bytes there, bytes in all); the latter is 0 where nobody tells it.
+        num_bytes: its size; None if only its hash is known, and the server states the size.
+        progress: called with (bytes received, total bytes); the latter is 0 if nobody tells it.
         attempts: how often to try again while the server breaks off.
         pause_seconds: waiting time before the second attempt; it doubles each time.
         session: sends the requests, with its certificates and proxies; None for a plain one.
@@ -219,13 +224,13 @@ def _explaining(url: str, part: Path, known_hash: str | None) -> Iterator[None]:
         yield
     except requests.RequestException as error:
         raise MachineError(
-            f"cannot fetch {url}: {_reason(error)}. What has come is kept in {part}; the same "
-            "command goes on from there"
+            f"cannot download {url}: {_reason(error)}. The received part is in {part}; run the "
+            "same command again to resume"
         ) from error
     except ValueError as error:  # pooch's word for a wrong hash
         raise IntegrityError(
-            f"{url} is not the file it should be ({known_hash}): it was removed; try again, and if "
-            "that does not help, it has changed at its source"
+            f"{url} is not the expected file ({known_hash}), so zoo removed it; try again. If that "
+            "does not help, the file has changed at its source"
         ) from error
 
 
@@ -240,14 +245,14 @@ def _reason(error: BaseException) -> BaseException:
 
 
 def part_name(name: str) -> str:
-    """Return the name of what has come of a file that is being fetched."""
+    """Return the name of what has come of a file that is being downloaded."""
     return fitting_name(name, ".part")
 
 
 def refuse_offline(url: str) -> None:
     """Raise a `MachineError` if the user has forbidden the network with `ZOO_OFFLINE`."""
     if os.environ.get("ZOO_OFFLINE", "0") not in ("", "0"):
-        raise MachineError(f"{url} is needed, and ZOO_OFFLINE forbids fetching it; unset it")
+        raise MachineError(f"zoo needs {url}, but ZOO_OFFLINE forbids downloads; unset it")
 
 
 def check_connection(url: str) -> None:
@@ -263,7 +268,7 @@ def check_connection(url: str) -> None:
         with open_session() as session:
             session.head(url, timeout=CONNECT_SECONDS, allow_redirects=True)
     except requests.RequestException as error:
-        raise MachineError(f"{url} cannot be reached ({type(error).__name__})") from error
+        raise MachineError(f"cannot reach {url} ({type(error).__name__})") from error
 
 
 def check_disk(folder: Path, num_bytes: int) -> None:
@@ -272,6 +277,7 @@ def check_disk(folder: Path, num_bytes: int) -> None:
     free = shutil.disk_usage(existing).free
     if free < num_bytes:
         raise MachineError(
-            f"{folder} needs {num_bytes / 1e9:.1f} GB and its disk has {free / 1e9:.1f} GB free; "
-            "make room, or name another data root with ZOO_DATA"
+            f"{folder} needs {num_bytes / 1000000000.0:.1f} GB, but its disk has only "
+            f"{free / 1000000000.0:.1f} GB free; free some space, or choose another data root with "
+            "ZOO_DATA"
         )

@@ -1,7 +1,8 @@
-"""Unpacking archives that others made, so that nothing lands outside the folder meant for it.
+"""Unpacks archives from other sources, so that nothing is written outside the target folder.
 
-Entries with absolute names, `..`, links or devices are refused, and so are more entries or bytes
-than a dataset can have. Not here: fetching (`zoo.data.download`), placing (`zoo.data.install`).
+Entries with absolute names, `..`, links or devices are refused, and so are archives with more
+entries or bytes than a dataset can have. Not here: downloading (`zoo.data.download`), installing
+(`zoo.data.install`).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def extract(
     Nothing is written unless every entry passes.
 
     Args:
-        archive: the file, told apart by its content.
+        archive: the file, distinguished by its content.
         folder: where its entries go.
         max_entries: most files and folders accepted.
         max_bytes: most unpacked bytes accepted.

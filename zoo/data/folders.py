@@ -1,10 +1,10 @@
-"""Which files of a folder are taken as photographs, and which are left out and why.
+"""Which files of a folder are used as images, and which are excluded and why.
 
-Folders of this field often hold each image twice, high and low resolution: `GT` and `LQ`, `HR` and
-`LR_bicubic/X4`. Low-resolution images are no ground truth. They are told by the name of a folder,
-or by another image of the same name that is a whole number of times larger.
+Folders in this field often contain each image twice, in high and low resolution: `GT` and `LQ`,
+`HR` and `LR_bicubic/X4`. Low-resolution images are not ground truth. They are recognised by the
+name of a folder, or by another image of the same name that is a whole number of times larger.
 
-Not here: named datasets and what is held out of them (`zoo.data.sources`).
+Not here: named datasets and their held-out images (`zoo.data.sources`).
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _LOW: Final = re.compile(
     re.IGNORECASE,
 )
 _ENLARGED: Final = re.compile(r"x[2-9]\Z", re.IGNORECASE)
-_BY_NAME: Final = "low-resolution by the folder's name"
-_BESIDE: Final = "beside the folder HR, from which alone images are taken"
+_BY_NAME: Final = "low-resolution images, by the name of the folder"
+_BESIDE: Final = "outside the folder HR, and zoo uses only HR"
 _OTHER_JPEG: Final = (".jfif", ".jif", ".jpe")
 Reasons = Counter[tuple[Path, str]]
 _Series = tuple[Path, str]
@@ -48,22 +48,24 @@ class Found:
     left_out: Reasons
 
     def lines(self) -> list[str]:
-        """Return what was taken and left out in words, a line a folder and reason."""
+        """Return what was taken and excluded in words, one line for each folder and reason."""
         taken = Counter(path.parent for path in self.taken)
         lines = _first([f"{at}: {_images(n)} taken" for at, n in taken.items()], "folders")
         *_, parent, name = ("", "", *self.top.resolve().parts)
         if _LOW.search(name) or (_ENLARGED.fullmatch(name) and _LOW.search(parent)):
-            lines.append(f"{self.top}: taken as ground truth, and named as low-resolution ones are")
+            lines.append(
+                f"{self.top}: zoo uses it as ground truth although its name means low resolution"
+            )
         return [*lines, *self.left_out_lines()]
 
     def left_out_lines(self) -> list[str]:
-        """Return what was left out in words, a line a folder and reason."""
+        """Return what was excluded in words, one line for each folder and reason."""
         lines = [f"{at}: {count} left out: {why}" for (at, why), count in self.left_out.items()]
         return _first(lines, "folders and reasons")
 
 
 def find_images(directory: Path) -> Found:
-    """Find the images of `directory/HR`, else all below `directory`, and say what is left out.
+    """Find the images of `directory/HR`, else all below `directory`, and say what is excluded.
 
     What is an image is told by the suffix. Hidden folders and links to folders are not entered.
 
@@ -86,11 +88,11 @@ def find_images(directory: Path) -> Found:
     for low, high in _low_series(taken).items():
         files = [path for path in taken if _series(path) == low]
         taken = [path for path in taken if _series(path) != low]
-        reason = f"low-resolution: images of the same names in {high[0]} are larger"
+        reason = f"low-resolution: images with the same names in {high[0]} are larger"
         left_out[low[0], reason] += len(files)
     if not taken:
         told = "; ".join(["", *_first([f"{at}: {why}" for at, why in left_out], "reasons")])
-        raise DataError(f"no images in {top} (looked for {', '.join(sorted(SUFFIXES))}){told}")
+        raise DataError(f"no images in {top} (accepted: {', '.join(sorted(SUFFIXES))}){told}")
     return Found(top, tuple(taken), left_out)
 
 
@@ -122,11 +124,11 @@ def _reason(path: Path, top: Path) -> str | None:
     if path.name.startswith("."):
         return "hidden"
     if path.is_symlink() and not path.exists():
-        return "a link to nothing"
+        return "a broken link"
     if suffix in _OTHER_JPEG:
-        return f"suffix {suffix}: rename to .jpg what is JPEG"
+        return f"suffix {suffix}: rename JPEG files to .jpg"
     if not _is_image(path):
-        return f"suffix {suffix} is no picture's" if suffix else "no suffix"
+        return f"suffix {suffix} is not an image suffix" if suffix else "no suffix"
     if any(_LOW.search(part) for part in path.relative_to(top).parts[:-1]):
         return _BY_NAME
     return None if path.is_file() else "not a file"
@@ -139,7 +141,7 @@ def _series(path: Path) -> _Series:
 
 
 def _low_series(paths: Sequence[Path]) -> dict[_Series, _Series]:
-    """Return each series of images that are other ones of the same names, made small; and those."""
+    """Return each series of images that are other ones of the same names, downscaled; and those."""
     series: dict[_Series, dict[str, Path]] = defaultdict(dict)
     holders: dict[str, list[_Series]] = defaultdict(list)
     for path in paths:
@@ -157,7 +159,7 @@ def _low_series(paths: Sequence[Path]) -> dict[_Series, _Series]:
 
 
 def _all_smaller(pairs: Iterable[tuple[Path, Path | None]]) -> bool:
-    """Tell whether each first image is its second one made small by one whole factor."""
+    """Return whether each first image is its second one downscaled by one whole factor."""
     factors = set()
     for low, high in pairs:
         if high is None:

@@ -10,8 +10,8 @@ Pillow decodes (torchvision's decoder crashes the process on damaged files), beh
 - 16 bits become 8 by dropping the low byte (what Pillow itself does for 16-bit RGB); 9 to 15 bits
   are stretched to 16 first;
 - what Pillow would read wrongly is read by `zoo.data.deep`, or refused;
-- alpha is dropped and the stored colours kept: a photograph has no background to be laid on;
-- of an animation or a multi-page file the first picture is used.
+- alpha is dropped and the stored colours kept: an image has no background to be laid on;
+- of an animation or a multi-page file the first image is used.
 
 Not here: which files make a dataset (`zoo.data.sources`), resizing (`zoo.data.resize`).
 """
@@ -114,7 +114,7 @@ def write_png(path: str | os.PathLike[str], image: Image) -> None:
     """Write an image losslessly; a reader sees the old file or the whole new one.
 
     Args:
-        path: the file; its folder is made if need be.
+        path: the file; its folder is made if necessary.
         image: `(H, W, 3)` RGB or `(H, W)` in 0..255.
 
     Raises:
@@ -217,9 +217,9 @@ def _reason(path: Path, error: BaseException) -> str:
         limit = f"{MAX_PIXELS / 1e6:g} million"
         return f"more pixels than the limit of {limit}; cut it into smaller images"
     if isinstance(error, MemoryError):
-        return "not enough memory to decode it, or a damaged file that asks for too much"
+        return "not enough memory to decode it, or the file is damaged and requests too much"
     if isinstance(error, UnidentifiedImageError):
-        return f"not an image, or a damaged one (formats read: {', '.join(FORMATS)})"
+        return f"not an image, or damaged (accepted formats: {', '.join(FORMATS)})"
     return f"damaged or unsupported ({error or type(error).__name__})"
 
 
@@ -231,7 +231,7 @@ def open_checked(path: Path, max_pixels: int = MAX_PIXELS) -> PillowImage.Image:
         max_pixels: largest number of pixels accepted.
 
     Raises:
-        DataError: if the picture is larger, or the file is none or too long.
+        DataError: if the image is larger, or the file is none or too long.
         OSError: if it cannot be read.
     """
     require_file(path, MAX_BYTES)

@@ -1,7 +1,7 @@
-"""`zoo data get` and `zoo data verify`: datasets of the catalogue, placed under the data root.
+"""`zoo data get` and `zoo data verify`: installs datasets of the catalogue under the data root.
 
-Each part of a dataset goes to its place in one move, with a manifest of its files' hashes beside
-it. Not here: the facts (`zoo.data.catalogue`), reading what is there (`zoo.data.sources`).
+Each part of a dataset is moved into place at once, with a manifest of its files' hashes. Not here:
+the facts (`zoo.data.catalogue`), reading installed datasets (`zoo.data.sources`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def find_dataset(name: str) -> Dataset:
 
 
 def is_installed(archive: Archive, root: Path) -> bool:
-    """Tell whether all parts of an archive are in place, whoever placed them."""
+    """Return whether all parts of an archive are in place, whoever placed them."""
     return all(_is_in_place(part, root) for part in archive.parts)
 
 
@@ -59,8 +59,8 @@ def installed_images(
     missing = [str(root / part.target) for part in dataset.parts if not _is_in_place(part, root)]
     if missing:
         raise DataError(
-            f"{dataset.name} is not complete: looked for {', '.join(missing)}. Get it with "
-            f"`zoo data get {dataset.name}`, or name another data root with ZOO_DATA"
+            f"{dataset.name} is not complete: searched for {', '.join(missing)}. Get it with `zoo "
+            f"data get {dataset.name}`, or choose another data root with ZOO_DATA"
         )
     return tuple(image for part in dataset.parts for image in list_images(root / part.target))
 
@@ -74,14 +74,14 @@ def get_dataset(
     progress: Progress | None = None,
     pause_seconds: float = 1.0,
 ) -> tuple[Path, ...]:
-    """Fetch, unpack and place a dataset; parts that are in place are left alone.
+    """Download, unpack and place a dataset; parts that are in place are left alone.
 
     Args:
         dataset: what to get, see `find_dataset`.
         data_root: folder of datasets; by default `zoo.data.places.data_root()`.
         mirror: URL of a folder that serves the same files, to use instead of the publisher's.
         keep_archives: whether to keep the archives after unpacking.
-        progress: called with (bytes there, bytes in all) of the file being fetched.
+        progress: called with (bytes received, total bytes) of the file being downloaded.
         pause_seconds: waiting time before a broken connection is tried again.
 
     Returns:
@@ -118,7 +118,7 @@ def get_dataset(
 
 
 def verify_images(paths: Sequence[Path], progress: Progress | None = None) -> list[str]:
-    """Check images against their manifest, or, where there is none, by decoding them.
+    """Check images against their manifest, or, if there is none, by decoding them.
 
     Args:
         paths: image files.
@@ -135,7 +135,7 @@ def verify_images(paths: Sequence[Path], progress: Progress | None = None) -> li
             if recorded is None:
                 read_image(path)
             elif hash_file(path) != recorded:
-                problems.append(f"{path} is not the file that was installed: its sha256 differs")
+                problems.append(f"{path} differs from the installed file: its sha256 is different")
         except DataError as error:
             problems.append(str(error))
         if progress is not None:
@@ -152,7 +152,7 @@ def _is_in_place(part: Part, root: Path) -> bool:
 
 
 def _refuse_strangers(archive: Archive, root: Path) -> None:
-    """Raise where files lie in the way that are not ours to replace, whatever they are."""
+    """Raise where files are in the way that are not ours to replace, whatever they are."""
     for part in archive.parts:
         folder = root / part.target
         if _is_in_place(part, root) or not _has_strangers(folder):
@@ -160,13 +160,13 @@ def _refuse_strangers(archive: Archive, root: Path) -> None:
         found = _count(folder) if folder.is_dir() else 0
         what = f"{found} images" if found else "files"
         raise DataError(
-            f"{folder} holds {what} that zoo did not put there, and the dataset has "
-            f"{part.num_images} images: move them away, or name another data root with ZOO_DATA"
+            f"{folder} contains {what} that zoo did not put there, and the dataset has "
+            f"{part.num_images} images: move them away, or choose another data root with ZOO_DATA"
         )
 
 
 def _has_strangers(folder: Path) -> bool:
-    """Tell whether a folder has anything in it and no manifest of ours."""
+    """Return whether a folder has anything in it and no manifest of ours."""
     if not folder.is_dir():
         return folder.exists()
     return _read_manifest(folder) is None and any(folder.iterdir())

@@ -1,4 +1,4 @@
-"""Building the files of a patch store: decode, cut, shrink, measure, pack, index.
+"""Builds the files of a patch store: decode, cut, downscale, measure, pack, index.
 
 Not here: opening, locking and replacing stores (`zoo.data.patches`).
 """
@@ -154,7 +154,7 @@ def _pairs(paths: Sequence[Path], scale: int) -> Iterator[Pair]:
 
 
 def _groups(paths: Sequence[Path], most: int) -> Iterator[list[Path]]:
-    """Yield as many images as fit into memory together: few of large photographs, at least one."""
+    """Yield as many images as fit into memory together: few of large images, at least one."""
     group: list[Path] = []
     pixels = 0
     for path in paths:
@@ -183,8 +183,9 @@ def _check_disk(directory: Path, paths: Sequence[Path], scale: int) -> int:
     free = shutil.disk_usage(directory).free
     if needed > free:
         raise MachineError(
-            f"the patch store of {len(paths)} images takes {needed / 1e9:.1f} GB, and {directory} "
-            f"has {free / 1e9:.1f} GB free; make room, or move zoo's home with ZOO_HOME"
+            f"the patch store of {len(paths)} images needs {needed / 1000000000.0:.1f} GB, but "
+            f"{directory} has only {free / 1000000000.0:.1f} GB free; free some space, or move "
+            "zoo's home with ZOO_HOME"
         )
     return needed
 

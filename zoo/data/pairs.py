@@ -1,10 +1,10 @@
-"""The datasets that are scored on: their high-resolution files, and low-resolution ones if any.
+"""Datasets for scoring: their high-resolution files, and low-resolution files if any.
 
 A dataset is `<data root>/<Name>/HR/*`, or one of the two inside scikit-image's wheel (`samples`,
-`samples-grey`). Low-resolution files are used where a folder of them lies beside `HR`, under one of
-the names that the field gives it; else they are to be made from the high-resolution ones.
+`samples-grey`). If there is a folder of low-resolution files beside `HR`, with one of the usual
+names, it is used; otherwise they are computed from the high-resolution files.
 
-Not here: decoding, checking sizes and hashing (`zoo.bench.suites`), datasets to train on
+Not here: decoding, checking sizes and hashing (`zoo.bench.suites`), datasets for training
 (`zoo.data.sources`).
 """
 
@@ -48,7 +48,7 @@ KNOWN_SETS: dict[str, KnownSet] = {
     "Set14": KnownSet(14, _BENCHMARK, ("Set14",)),
     "BSD100": KnownSet(100, _BENCHMARK, ("BSD100", "B100")),
     "Urban100": KnownSet(100, _BENCHMARK, ("Urban100",)),
-    "Manga109": KnownSet(109, "its authors give it out: http://www.manga109.org", ("Manga109",)),
+    "Manga109": KnownSet(109, "get it from its authors: http://www.manga109.org", ("Manga109",)),
     "DIV2K_valid": KnownSet(
         100,
         "get it with `zoo data get div2k`",
@@ -64,7 +64,7 @@ class Pair:
     Attributes:
         name: the high-resolution file's name without its suffix, unique in the dataset.
         hr_file: the high-resolution file.
-        lr_file: the low-resolution file, None where it is to be made.
+        lr_file: the low-resolution file, None if it is to be made.
     """
 
     name: str
@@ -96,7 +96,7 @@ def find_pairs(
     known = KNOWN_SETS.get(name)
     if known is not None and len(files) != known.num_images:
         raise DataError(
-            f"{name} has {known.num_images} images and {top} has {len(files)}; {known.how_to_get}"
+            f"{name} has {known.num_images} images, but {top} has {len(files)}; {known.how_to_get}"
         )
     return _pairs(files, _lr_folder(top, scale), scale)
 
@@ -110,8 +110,8 @@ def _find(name: str, root: Path) -> Path:
             return directory
         hint = did_you_mean(name, [*IN_WHEEL, *KNOWN_SETS, *dataset_names(root)])
         raise DataError(
-            f"{name} is not here: looked for {root / name / 'HR'}{hint}. Put its images there, or "
-            "name another data root with --data-root or ZOO_DATA"
+            f"{name} is not installed: searched for {root / name / 'HR'}{hint}. Put its images "
+            "there, or choose another data root with --data-root or ZOO_DATA"
         )
     looked_for = []
     for folder in known.folders:
@@ -121,8 +121,8 @@ def _find(name: str, root: Path) -> Path:
             return root / folder
         looked_for.append(str(place))
     raise DataError(
-        f"{name} is not here: looked for {', '.join(looked_for)}; {known.how_to_get}, or name "
-        "another data root with --data-root or ZOO_DATA"
+        f"{name} is not installed: searched for {', '.join(looked_for)}; {known.how_to_get}, or "
+        "choose another data root with --data-root or ZOO_DATA"
     )
 
 
@@ -143,7 +143,7 @@ def _pairs(hr_files: tuple[Path, ...], lr_folder: Path | None, scale: int) -> tu
     repeated = [stem for stem, count in Counter(f.stem for f in hr_files).items() if count > 1]
     if repeated:
         folder = hr_files[0].parent
-        raise DataError(f"{folder} has several images called {repeated[0]!r}: names must differ")
+        raise DataError(f"{folder} has several images called {repeated[0]!r}: rename them")
     if lr_folder is None:
         return tuple(Pair(file.stem, file, None) for file in hr_files)
     # `babyx4.png` as published, or `baby.png`
@@ -154,6 +154,6 @@ def _pairs(hr_files: tuple[Path, ...], lr_folder: Path | None, scale: int) -> tu
     if missing:
         raise DataError(
             f"{lr_folder} lacks {len(missing)} of {len(hr_files)} images, the first is "
-            f"{missing[0]!r}: complete the folder, or remove it and zoo makes its own"
+            f"{missing[0]!r}: add them, or remove the folder, and zoo makes its own"
         )
     return tuple(Pair(file.stem, file, found[file.stem]) for file in hr_files)

@@ -1,6 +1,6 @@
-"""Pictures side by side, each below its name: low resolution first, ground truth last.
+"""Images side by side, each below its name: low resolution first, ground truth last.
 
-Not here: which pictures (`zoo.train.validation`), how a file is written (`zoo.data.images`).
+Not here: which images (`zoo.train.validation`), how a file is written (`zoo.data.images`).
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from PIL import ImageDraw, ImageFont
 from zoo.data.images import Image, to_rgb
 
 NAMES = ("LR", "bicubic", "SR", "HR")
-"""The order of pictures of one photograph, here and in the report."""
+"""The order of images of one image, here and in the report."""
 GAP = 8
 NAME_HEIGHT = 20
 _FONT_SIZE = 13
 
 
 def side_by_side(panels: Mapping[str, Image]) -> Image:
-    """Set pictures of one size side by side on white, each below its name.
+    """Set images of one size side by side on white, each below its name.
 
     Args:
         panels: `(H, W, 3)` RGB or `(H, W)` in 0..255, by name.
@@ -41,7 +41,7 @@ def side_by_side(panels: Mapping[str, Image]) -> Image:
 
 
 def panels_of(picture: Image, names: Sequence[str] = NAMES) -> dict[str, Image]:
-    """Return the pictures that `side_by_side` has set beside each other, by their names."""
+    """Return the images that `side_by_side` has set beside each other, by their names."""
     width = (picture.shape[1] + GAP) // len(names) - GAP
     return {
         name: picture[NAME_HEIGHT:, number * (width + GAP) :][:, :width]
@@ -50,5 +50,5 @@ def panels_of(picture: Image, names: Sequence[str] = NAMES) -> dict[str, Image]:
 
 
 def enlarged(lr_image: Image, scale: int) -> Image:
-    """Enlarge a picture by repeating its pixels: it is seen as it is."""
+    """Enlarge an image by repeating its pixels: it is seen as it is."""
     return lr_image.repeat(scale, axis=0).repeat(scale, axis=1)

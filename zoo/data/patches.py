@@ -1,9 +1,9 @@
-"""The patch store: training images decoded once, shrunk once, and mapped into memory ever after.
+"""The patch store: training images that are decoded and downscaled once, then memory-mapped.
 
 A store is a folder `<cache>/patches/<key>/` with the high- and low-resolution pixels of all images
-in two flat files and an index in JSON. Cropping from it costs a copy of the patch: a hundred times
-less than decoding a PNG. The key says what is inside (file hashes in order, scale, format), so a
-changed image makes another store, and a store never goes stale.
+in two flat files and an index in JSON. Cutting a patch costs one copy, a hundred times less than
+decoding a PNG. The key depends on the content (file hashes in order, scale, format), so a changed
+image gives another store, and a store is never outdated.
 
 Not here: which patches are drawn (`zoo.data.sampling`), tensors (`zoo.data.stream`).
 """
@@ -104,7 +104,7 @@ class PatchStore:
                 store.verify(file_hashes)
             except IntegrityError as error:
                 if directory.exists():
-                    logger.warning("%s; building it again", error)
+                    logger.warning("%s; zoo builds it again", error)
             else:
                 return store
             unfinished = parent / f".{directory.name}.unfinished"
@@ -182,7 +182,7 @@ class PatchStore:
         """
         stored = [entry["file_sha256"] for entry in self._images]
         if stored != list(file_hashes):
-            raise IntegrityError(f"the patch store {self.directory} is of other images")
+            raise IntegrityError(f"the patch store {self.directory} belongs to other images")
         num_bytes = self._hr.nbytes + self._lr.nbytes
         if num_bytes > TOLD_BYTES:
             logger.info("comparing %.1f GB of decoded images with their sha256", num_bytes / 1e9)
@@ -191,7 +191,7 @@ class PatchStore:
             if name is not None:
                 raise IntegrityError(
                     f"the patch store {self.directory} is damaged: the pixels of "
-                    f"{self.names[number]} in {name} are not those that were stored"
+                    f"{self.names[number]} in {name} differ from the stored ones"
                 )
 
     def _changed_file(self, number: int) -> str | None:
@@ -220,11 +220,11 @@ def _read_index(directory: Path) -> dict[str, Any]:
             size = (directory / name).stat().st_size
             if size != index["sizes"][name]:
                 raise IntegrityError(
-                    f"the patch store {directory} is damaged: {name} has {size} bytes, "
-                    f"its index says {index['sizes'][name]}"
+                    f"the patch store {directory} is damaged: {name} has {size} bytes, but its "
+                    f"index says {index['sizes'][name]}"
                 )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise IntegrityError(
-            f"the patch store {directory} cannot be read: {error or type(error).__name__}"
+            f"cannot read the patch store {directory}: {error or type(error).__name__}"
         ) from error
     return index

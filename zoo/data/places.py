@@ -1,4 +1,4 @@
-"""Where zoo keeps things on this machine: its home, its data root, its patch stores.
+"""Zoo's folders on this machine: its home, its data root, its patch stores.
 
 Not here: run directories (the trainer's) and weights (`zoo.weights`).
 """
@@ -42,7 +42,7 @@ def zoo_home() -> Path:
 
 
 def _is_usable(folder: Path) -> bool:
-    """Tell whether a folder is there or can be made; one that is there may be for reading only."""
+    """Return whether a folder exists or can be created; an existing one may be read-only."""
     if os.access(folder, os.F_OK):
         return True
     above = next((one for one in folder.parents if os.access(one, os.F_OK)), folder)
@@ -63,8 +63,8 @@ def _without_a_home() -> Path:
         is_own = False
     if not is_own:
         raise MachineError(
-            "neither a home folder nor a temporary folder of your own can be written: set ZOO_HOME "
-            "to a folder that can"
+            "zoo can write neither to a home folder nor to a temporary folder: set ZOO_HOME to a "
+            "writable folder"
         )
     _tell_once(folder)
     return folder
@@ -72,7 +72,9 @@ def _without_a_home() -> Path:
 
 @cache
 def _tell_once(folder: Path) -> None:
-    logger.warning("no home folder can be written: zoo keeps its files in %s; set ZOO_HOME", folder)
+    logger.warning(
+        "zoo cannot write to a home folder and keeps its files in %s; set ZOO_HOME", folder
+    )
 
 
 def data_root(explicit: str | os.PathLike[str] | None = None) -> Path:

@@ -3,8 +3,8 @@
 Here: the kernel, its taps and the two passes. Not here: anything on tensors (the `bicubic`
 generator has its own differentiable form) and any other resampling.
 
-MATLAB stretches Keys' cubic by the factor when it shrinks (antialiasing), normalises the weights of
-each output pixel, handles the height first, and, for uint8 images, **rounds to uint8 between the
+MATLAB stretches Keys' cubic by the factor when it downscales (antialiasing), normalises the weights
+of each output pixel, handles the height first, and, for uint8 images, **rounds to uint8 between the
 passes**. Taps outside the image are clamped to its edge. With all five, the low-resolution files
 that the field publishes are reproduced without one differing pixel.
 """
@@ -22,7 +22,7 @@ _STRIP_LEVELS = 1 << 20
 
 
 def downscale(image: Image, scale: int) -> Image:
-    """Shrink by a whole factor as `imresize(image, 1/scale, 'bicubic')` does.
+    """Downscale by a whole factor as `imresize(image, 1/scale, 'bicubic')` does.
 
     Args:
         image: `(H, W, C)` or `(H, W)` in 0..255, H and W multiples of `scale`.

@@ -1,11 +1,11 @@
 """Which patch sample number n is: a pure function of the seed, the stream and n.
 
-Random words come from Philox 4x64-10 used as what it is, a function of a key and a counter
-(J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). There is no state to
-save, restore or share out: any worker, on any machine, after any restart, draws the same sample n.
-Only raw words are used, whose values numpy guarantees for ever; its distributions may change.
+Random words come from Philox 4x64-10, used as a function of a key and a counter (J. Salmon et al.,
+"Parallel random numbers: as easy as 1, 2, 3", SC 2011). There is no state to save, restore or
+share: any worker, on any machine, after any restart, draws the same sample n. Only raw words are
+used, whose values numpy guarantees; its distributions may change.
 
-Not here: reading pixels (`zoo.data.stream`), turning them (`zoo.data.augment`).
+Not here: reading pixels (`zoo.data.stream`), rotating them (`zoo.data.augment`).
 """
 
 from __future__ import annotations
@@ -229,6 +229,6 @@ def _check(plan: SamplingPlan, sizes: Integers, names: Sequence[str]) -> None:
         shown = ", ".join(f"{names[i]} ({sizes[i, 0]}x{sizes[i, 1]})" for i in small[:5])
         more = f" and {len(small) - 5} more" if len(small) > 5 else ""
         raise DataError(
-            f"at low resolution {len(small)} of {len(sizes)} images are smaller than the patch of "
-            f"{patch}x{patch} pixels: {shown}{more}; take a smaller patch or remove them"
+            f"at low resolution, {len(small)} of {len(sizes)} images are smaller than the patch of "
+            f"{patch}x{patch} pixels: {shown}{more}; use a smaller patch, or remove them"
         )

@@ -1,11 +1,11 @@
-"""Connections to servers that are given up where they are too slow: no download waits for ever.
+"""Connections that are closed if the server is too slow, so that no download waits forever.
 
-A server that goes on to send a byte now and then never meets a timeout between two reads. So what
-comes is counted, headers included, and less than `FLOOR_BYTES` a second over `WINDOW_SECONDS` of
-waiting breaks the connection off. What zoo fetches itself and what the hub's client fetches for it
-is held to it alike.
+A server that sends a byte now and then never causes a timeout between two reads. So zoo counts the
+received bytes, including headers, and closes a connection with less than `FLOOR_BYTES` per second
+over `WINDOW_SECONDS` of waiting. This applies to zoo's own downloads and to those of the hub's
+client.
 
-Not here: what is fetched, and how often a connection is tried again (`zoo.data.download`).
+Not here: what is downloaded, and how often a connection is retried (`zoo.data.download`).
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Floor:
             return
         if self._num_bytes < FLOOR_BYTES * self._seconds:
             raise SlowServerError(
-                f"the server is too slow: {self._num_bytes:,} bytes came in {self._seconds:.0f} s, "
-                f"and less than {FLOOR_BYTES:,} a second are not waited for"
+                f"the server is too slow: {self._num_bytes:,} bytes in {self._seconds:.0f} s; the "
+                f"limit is {FLOOR_BYTES:,} bytes per second"
             )
         self._num_bytes, self._seconds = 0, 0.0
 
@@ -91,7 +91,7 @@ def open_session(adapter: HTTPAdapter | None = None) -> requests.Session:
 
 @contextmanager
 def hub_with_floor() -> Iterator[None]:
-    """Let what the hub's client fetches in the block have a floor too.
+    """Let what the hub's client downloads in the block have a floor too.
 
     Its Xet transfers, which go past its HTTP client, are off meanwhile.
     """

@@ -1,13 +1,13 @@
-"""Named sources of photographs, and the split into training and held-out images.
+"""Named sources of images, and the split into training and held-out images.
 
 A spec is one of
 
-- `samples`: photographs inside scikit-image's wheel, so that everything can be tried offline;
+- `samples`: images inside scikit-image's wheel, so that everything can be tried offline;
 - `div2k`: the field's training set, at its place under the data root;
 - `<Name>`: any dataset laid out as `<data root>/<Name>/HR/*`;
 - a directory: its images, or those of its `HR` folder.
 
-Not here: which files of a folder are images to train on (`zoo.data.folders`), fetching
+Not here: which files of a folder are images to train on (`zoo.data.folders`), downloading
 (`zoo.data.download`), decoding (`zoo.data.images`).
 """
 
@@ -40,7 +40,7 @@ HELD_OUT_MOST = 8
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Photographs to train on, and others held out to validate on.
+    """Images to train on, and others held out to validate on.
 
     Attributes:
         name: the spec it was opened by.
@@ -48,7 +48,8 @@ class Source:
         licence: the rights, as far as they are known.
         training_paths: image files in a fixed order.
         validation_paths: image files in a fixed order, none of them in training.
-        found: what was taken and left out, a line a folder and reason; empty of a built-in source.
+        found: what was taken and excluded, one line for each folder and reason; empty of a built-in
+            source.
     """
 
     name: str
@@ -61,7 +62,7 @@ class Source:
     def counts(self) -> str:
         """Return how many images there are to train and to validate on, in words."""
         training, validation = len(self.training_paths), len(self.validation_paths)
-        return f"images: {training} to train on, {validation} to validate on"
+        return f"images: {training} for training, {validation} for validation"
 
 
 def open_source(
@@ -96,7 +97,7 @@ def validation_images(
 
     Args:
         spec: a name or a directory, see the module; `Set5` means all five images, and
-            `samples-grey` the single-channel photographs inside scikit-image's wheel.
+            `samples-grey` the single-channel images inside scikit-image's wheel.
         data_root: folder of datasets; by default `zoo.data.places.data_root()`.
 
     Raises:
@@ -123,7 +124,7 @@ def dataset_names(root: Path) -> list[str]:
 
 
 def dataset_directory(name: str, root: Path) -> Path | None:
-    """Return the folder of a dataset under the data root, or None where it has none.
+    """Return the folder of a dataset under the data root, or None if it has none.
 
     Raises:
         DataError: if the name is not a plain name, so that it could leave the root.
@@ -144,7 +145,7 @@ def find_directory(spec: str, root: Path) -> Path:
         directory = from_home(spec)
         if directory.is_dir():
             return directory
-        raise DataError(f"no such directory: {directory}; --data takes a directory of images")
+        raise DataError(f"the folder {directory} does not exist; --data needs a folder of images")
     found = dataset_directory(spec, root)
     if found is not None:
         return found
@@ -152,9 +153,9 @@ def find_directory(spec: str, root: Path) -> Path:
         return Path(spec)
     known = sorted({*BUILT_IN, *dataset_names(root)})
     raise DataError(
-        f"no dataset {spec!r}: looked for {root / spec / 'HR'} and the directory "
-        f"{Path.cwd() / spec}{did_you_mean(spec, known)} (present: {', '.join(known)}). Put its "
-        f"images there, name another data root with ZOO_DATA, or give a folder: --data DIR"
+        f"no dataset {spec!r}: searched for {root / spec / 'HR'} and the folder "
+        f"{Path.cwd() / spec}{did_you_mean(spec, known)} (installed: {', '.join(known)}). Put its "
+        "images there, choose another data root with ZOO_DATA, or give a folder: --data DIR"
     )
 
 
@@ -169,7 +170,8 @@ def _hold_out(spec: str, paths: Sequence[Path]) -> tuple[tuple[Path, ...], tuple
     if len(distinct) < 2:
         copies = f"its {len(paths)} files are copies of one image, and " if len(paths) > 1 else ""
         raise DataError(
-            f"{spec}: {copies}one image is too few: one is held out for validation, one must remain"
+            f"{spec}: {copies}one image is not enough: one is held out for validation, and one "
+            "must remain for training"
         )
     num_held_out = max(1, min(HELD_OUT_MOST, int(HELD_OUT_SHARE * len(distinct))))
     # By content, not by file: a second copy of a held-out image must not be trained on.
@@ -183,7 +185,7 @@ def _open_folder(spec: str, directory: Path, *, holds_out: bool) -> Source:
     found = find_images(directory)
     training, validation = _hold_out(spec, found.taken) if holds_out else (found.taken, ())
     about = f"images of {directory}"
-    return Source(spec, about, "yours to know", training, validation, tuple(found.lines()))
+    return Source(spec, about, "depend on the images", training, validation, tuple(found.lines()))
 
 
 def _validated_on(source: Source, spec: str, paths: tuple[Path, ...]) -> Source:
@@ -193,20 +195,23 @@ def _validated_on(source: Source, spec: str, paths: tuple[Path, ...]) -> Source:
     count = len(source.training_paths) - len(training)
     if not training:
         raise DataError(
-            f"{source.name}: nothing is left to train on, for data.validation={spec} has all of "
-            "its images; without that setting some of them are held out"
+            f"{source.name}: no training images remain, because data.validation={spec} contains "
+            "all of them; without that setting, zoo holds some of them out"
         )
-    told = f"{source.name}: {count} left out of training: data.validation={spec} has them too"
+    told = (
+        f"{source.name}: {count} not used for training, because data.validation={spec} contains "
+        "them"
+    )
     found = (*source.found, told) if count else source.found
     return replace(source, training_paths=training, validation_paths=paths, found=found)
 
 
 def _sample_paths(names: Sequence[str]) -> tuple[Path, ...]:
-    """Find photographs inside scikit-image's wheel."""
+    """Find images inside scikit-image's wheel."""
     # find_spec does not import: skimage takes a second to import, and only its files are wanted.
     package = importlib.util.find_spec("skimage")
     if package is None or not package.submodule_search_locations:
-        raise DataError("the samples come with scikit-image: pip install scikit-image")
+        raise DataError("the samples are part of scikit-image: pip install scikit-image")
     folder = Path(package.submodule_search_locations[0]) / "data"
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
@@ -219,7 +224,7 @@ def _sample_paths(names: Sequence[str]) -> tuple[Path, ...]:
 def _open_samples(_root: Path) -> Source:
     return Source(
         "samples",
-        "photographs inside scikit-image's wheel",
+        "images in scikit-image's wheel",
         "public domain (NASA, SpaceX) and CC0; motorcycles: Middlebury 2014 stereo benchmark",
         _sample_paths(SAMPLES_TRAINING),
         _sample_paths(SAMPLES_VALIDATION),
@@ -229,7 +234,7 @@ def _open_samples(_root: Path) -> Source:
 def _open_div2k(root: Path) -> Source:
     return Source(
         "div2k",
-        "DIV2K: 800 training and 100 validation photographs of about 2K pixels",
+        "DIV2K: 800 training and 100 validation images of about 2K pixels",
         "academic research use only; the photographers keep their rights",
         _numbered(root, "DIV2K_train", DIV2K_TRAINING),
         _numbered(root, "DIV2K_valid", DIV2K_VALIDATION),
@@ -242,9 +247,9 @@ def _numbered(root: Path, name: str, files: Sequence[str]) -> tuple[Path, ...]:
     folder = next((path for path in candidates if path.is_dir()), None)
     if folder is None:
         raise DataError(
-            f"DIV2K is not here: looked for {', '.join(map(str, candidates))}. Get it with "
-            "`zoo data get div2k`, name another data root with ZOO_DATA, or train on your own "
-            "photographs with --data DIR"
+            f"DIV2K is not installed: searched for {', '.join(map(str, candidates))}. Get it with "
+            "`zoo data get div2k`, choose another data root with ZOO_DATA, or train on your own "
+            "images with --data DIR"
         )
     missing = [file for file in files if not (folder / file).is_file()]
     if missing:

@@ -98,7 +98,7 @@ class PatchStream:
         plan: how samples are drawn.
         batch_size: samples a batch.
         num_workers: processes that prepare batches ahead; 0 prepares them here.
-        pin_memory: whether batches lie in page-locked memory, for copies to a GPU that overlap.
+        pin_memory: whether batches are in page-locked memory, for copies to a GPU that overlap.
     """
 
     def __init__(

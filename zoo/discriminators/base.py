@@ -1,4 +1,4 @@
-"""What every discriminator is: an image in, one logit out."""
+"""The base class of discriminators: an image in, one logit out."""
 
 from __future__ import annotations
 
@@ -8,15 +8,22 @@ from torch import Tensor, nn
 
 
 class Discriminator(nn.Module, ABC):
-    """A network that scores how real an image looks; a critic where the adversary is Wasserstein.
+    """A network that scores how real an image looks; a critic if the adversary is Wasserstein.
 
-    A subclass takes keyword-only arguments and ends in a logit: a sigmoid, where the adversary
-    has one, belongs to the adversary's loss.
+    A subclass takes keyword-only arguments and ends in a logit. A sigmoid belongs to the loss of
+    the adversary.
 
     Attributes:
-        scores_images_apart: whether the logits of an image depend on no other image of its batch,
-            in training too. Only then are real and fake images scored in one batch, which is
-            faster: with batch normalisation they would be normalised together.
+        scores_images_apart: whether the logits of an image are independent of the other images of
+            its batch, also in training. Only then does zoo score real and fake images in one
+            batch, which is faster; batch normalisation would normalise them together.
+
+    Example:
+        >>> import torch
+        >>> import zoo
+        >>> critic = zoo.create("vgg", kind="discriminators", norm="layer")
+        >>> critic(torch.rand(2, 3, 32, 32)).shape
+        torch.Size([2, 1])
     """
 
     scores_images_apart: bool = False

@@ -90,14 +90,15 @@ class VGGDiscriminator(Discriminator):
         size = self.patch_size
         if size is not None and (height, width) != (size, size):
             raise ShapeError(
-                f"this discriminator's flatten head takes {size}x{size} images, not "
+                f"this discriminator's flatten head needs images of {size}x{size}, not "
                 f"{height}x{width}; build it with another patch_size, or with head 'pool', which "
-                "takes any size"
+                "accepts any size"
             )
         if self.norm == "instance" and max(height, width) <= REDUCTION:
             raise ShapeError(
-                f"instance norm sees a single value per channel of a {height}x{width} image in the "
-                f"last convolution; take images larger than {REDUCTION} pixels, or norm 'layer'"
+                "instance norm has a single value per channel in the last convolution for a "
+                f"{height}x{width} image; use images larger than {REDUCTION} pixels, or norm "
+                "'layer'"
             )
 
 
@@ -119,7 +120,7 @@ def _reduce(head: str, patch_size: int | None) -> list[nn.Module]:
     if head == "flatten" and patch_size is None:
         raise RecipeError(
             "VGGDiscriminator: head 'flatten' needs a patch_size, the side of the HR patches in "
-            "pixels; head 'pool' takes any size"
+            "pixels; head 'pool' accepts any size"
         )
     return [nn.Flatten()] if head == "flatten" else [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
 

@@ -1,1 +1,1 @@
-"""Models coming and going: exports, spandrel, cards, and the Hugging Face hub."""
+"""Import and export of models: exports, spandrel, cards, and the Hugging Face hub."""

@@ -1,7 +1,7 @@
 """A model's folder, as it is exported, pushed and pulled: model, hash, card and records.
 
 It has `model.safetensors`, `model.safetensors.sha256`, `README.md` and `records/*.json`, and
-nothing else in it is read, sent or fetched. Not here: making one from a run or a file
+nothing else in it is read, sent or downloaded. Not here: making one from a run or a file
 (`zoo.exchange.export`), the hub (`zoo.exchange.hub`).
 """
 
@@ -48,7 +48,7 @@ class Bundle:
 
 
 def is_bundle_file(name: str) -> bool:
-    """Tell whether a path within a folder or repository is one that a bundle has."""
+    """Return whether a path within a folder or repository is one that a bundle has."""
     folder, _, rest = name.rpartition("/")
     if folder == RECORDS_FOLDER:
         return _RECORD_NAME.match(rest) is not None
@@ -61,7 +61,7 @@ def size_limit(name: str) -> int:
 
 
 def is_bundle(path: Path) -> bool:
-    """Tell whether a path is a model's folder."""
+    """Return whether a path is a model's folder."""
     return (path / MODEL_FILE).is_file()
 
 
@@ -74,13 +74,13 @@ def read_bundle(folder: Path) -> Bundle:
     """
     path = folder / MODEL_FILE
     if not path.is_file():
-        raise WeightsError(f"{folder} is no model's folder: it has no {MODEL_FILE}")
+        raise WeightsError(f"{folder} is not a model folder: it has no {MODEL_FILE}")
     if not hash_path(path).is_file():
         raise WeightsError(f"{folder} has no {HASH_FILE}: export the model again")
     if read_hashed(path) is None:
         raise IntegrityError(
-            f"{path} is damaged or was replaced: its sha256 is not the one in {HASH_FILE}; fetch "
-            "or export it again"
+            f"{path} is damaged or was replaced: its sha256 differs from the one in {HASH_FILE}; "
+            "download or export it again"
         )
     return Bundle(folder, read_model(path), records_in(folder / RECORDS_FOLDER))
 
@@ -108,7 +108,7 @@ def record_file_name(record: Record) -> str:
 
 @contextmanager
 def staging(folder: Path) -> Iterator[Path]:
-    """Make a temporary folder in a folder, which is made if need be; removed at the end.
+    """Make a temporary folder in a folder, which is made if necessary; removed at the end.
 
     Raises:
         MachineError: if it cannot be made.
@@ -125,7 +125,7 @@ def staging(folder: Path) -> Iterator[Path]:
 
 
 def require_free(paths: Sequence[Path], *, force: bool) -> None:
-    """Refuse to write over files that are there.
+    """Refuse to overwrite files that are there.
 
     Raises:
         DataError: if one is there and `force` is not set.
@@ -134,8 +134,8 @@ def require_free(paths: Sequence[Path], *, force: bool) -> None:
     there = [str(path) for path in paths if _is_there(path)]
     if there and not force:
         raise DataError(
-            f"{', '.join(there)} {'is' if len(there) == 1 else 'are'} there already; write "
-            "elsewhere with -o, or over it with --force"
+            f"{', '.join(there)} {'exists' if len(there) == 1 else 'exist'} already; write "
+            "elsewhere with -o, or overwrite with --force"
         )
 
 
@@ -150,14 +150,14 @@ def _is_there(path: Path) -> bool:
 
 
 def install(staged: Path, folder: Path, *, replace_records: bool = True) -> None:
-    """Put what is complete in a staging folder in the place of what was there.
+    """Put what is complete in a staging folder instead of what was there.
 
     A model comes before its hash: between the two moves it counts as damaged, never as whole.
     What has no counterpart in the staging folder stays.
 
     Args:
         staged: the staging folder, on the same disk.
-        folder: where to; made if need be.
+        folder: where to; made if necessary.
         replace_records: whether the records that are there go: they are the former model's.
 
     Raises:

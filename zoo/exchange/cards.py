@@ -1,7 +1,7 @@
 """Model cards: what a model is, how it was trained and what it scores, in Markdown.
 
-Everything in a card is from the model's description, its tensors and its records; nothing is
-written by hand, and what is not known is said to be unknown. The words around the values are in
+The content of a card comes from the model's description, its tensors and its records. Nothing is
+written by hand, and unknown facts are stated as unknown. The text around the values is in
 `templates/card.md.j2`, where every value is escaped unless it was made as Markdown here.
 
 Not here: the YAML at its head (`zoo.exchange.front_matter`), its tables of scores
@@ -53,23 +53,23 @@ class CardContent:
         details: what the model says of itself.
         file: name of the file the card is for.
         is_onnx: whether that is an ONNX file.
-        sha256: of the file; None where it is not written yet.
+        sha256: of the file; None if it is not written yet.
         shell: commands that use it; empty for an ONNX file.
         python: Python that uses it.
         plugin: origin of a generator that is not built in, else None.
         plugin_sha256: of the plugin's code, see `zoo.fingerprints`.
         other_plugins: the other components that are not built in, with their origin.
-        cost: parameters and operations; None where the generator cannot be built here.
+        cost: parameters and operations; None if the generator cannot be built here.
         cost_problem: why not.
         results: scores by suite.
-        is_adversarial: whether an adversary shaped it; None where nobody knows.
+        is_adversarial: whether an adversary shaped it; None if it is unknown.
         training: rows of the table of its training.
         settings: rows of the table of every setting.
         generator: rows of the table of the generator's arguments.
-        command: what trained it; folders of the machine are left out. Empty where nothing did.
+        command: what trained it; folders of the machine are excluded. Empty where nothing did.
         is_stage: whether that command trained it as the first stage of another recipe.
         source: what an imported or interpolated model was made from.
-        made_from: sha256 of each file of weights that this one was made from, the latest first.
+        made_from: sha256 of each weights file that this one was made from, the latest first.
     """
 
     details: Details
@@ -135,8 +135,8 @@ def require_weights(model: Model) -> None:
     """
     if not model.tensors:
         raise DataError(
-            f"{model.details.name} is a fixed method without weights: there is nothing to export, "
-            "and no card of it"
+            f"{model.details.name} is a fixed method without weights: it cannot be exported and "
+            "has no card"
         )
 
 

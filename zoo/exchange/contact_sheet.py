@@ -1,6 +1,6 @@
-"""A contact sheet: one picture enlarged by several models, side by side with labels, to look at.
+"""A contact sheet: one image upscaled by several models, side by side with labels.
 
-The middle of the picture only: differences in texture are seen at full size or not at all.
+It shows only the middle of the image, because differences in texture are visible at full size only.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 
 
 def write_contact_sheet(path: Path, picture: Path, models: Sequence[tuple[str, Model]]) -> None:
-    """Write a PNG of the middle of a picture: bicubic, then what each model makes of it.
+    """Write a PNG of the middle of an image: bicubic, then what each model makes of it.
 
     Args:
         path: the PNG.
-        picture: the image that is enlarged.
+        picture: the image that is upscaled.
         models: each with its label; all of one scale.
 
     Raises:
-        DataError: if the picture cannot be read, or there is no model.
+        DataError: if the image cannot be read, or there is no model.
         MachineError: if the file cannot be written.
     """
     if not models:

@@ -1,10 +1,9 @@
-"""Models brought out: as a folder with card and records, or as one file with its card beside it.
+"""Exports a model: a folder with card and records, or one file with its card.
 
-What was written is read again and run, safetensors on a photograph and ONNX on noise of several
-sizes, before anything is put in its place;
-the largest difference from the source's output is part of the answer.
+The output is read again and run (safetensors on an image, ONNX on noise of several sizes) before it
+is moved into place. The largest difference from the source's output is part of the result.
 
-Not here: the layout of a folder (`zoo.exchange.bundle`), how a network becomes ONNX
+Not here: the layout of a folder (`zoo.exchange.bundle`), the conversion to ONNX
 (`zoo.exchange.onnx`).
 """
 
@@ -65,7 +64,7 @@ class Request:
         licence: of the weights; as it was where None.
         half: whether the numbers become float16.
         form: of the file in a folder.
-        force: whether files that are there may be written over.
+        force: whether files that are there may be overwritten.
     """
 
     name: str | None = None
@@ -85,7 +84,7 @@ class Exported:
         sha256: of the file with the weights.
         size: of that file in bytes.
         precision: of its numbers.
-        largest_difference: of its output from the source's, of values in 0..1: on a photograph,
+        largest_difference: of its output from the source's, of values in 0..1: on an image,
             of ONNX on noise of several sizes.
         records: how many records of the model's own came along.
         remarks: what others cannot do with it, as sentences.
@@ -129,7 +128,7 @@ def find_source(what: str | Path, *, run_root: Path = Path("runs")) -> Model:
     """Return the model that is meant, see `zoo.models.find.find_model`.
 
     Raises:
-        DataError: if it is a run that is not finished, with the command that goes on, or one that
+        DataError: if it is a run that is not finished, with the command that continues, or one that
             diverged: its weights are of no use.
         ZooError: as `find_model`.
     """
@@ -137,7 +136,7 @@ def find_source(what: str | Path, *, run_root: Path = Path("runs")) -> Model:
     if path.is_dir() and not (path / MODEL_FILE).exists():
         message = divergence(RunDirectory(path))
         if message is not None:
-            raise DataError(f"{path} diverged, there is nothing in it to bring out: {message}")
+            raise DataError(f"{path} diverged, so it has no model to export: {message}")
     return find_model(what, run_root=run_root)
 
 
@@ -153,7 +152,7 @@ def export_folder(
 
     Args:
         model: what to write.
-        folder: where to; made if need be.
+        folder: where to; made if necessary.
         records: any records; those of the model and its baselines come along.
         request: what changes on the way.
 
@@ -189,7 +188,9 @@ def export_file(
     """
     request = request or Request()
     if path.suffix not in (SUFFIX, ONNX):
-        raise RecipeError(f"{path}: a model is written as {SUFFIX} or {ONNX}, or into a folder")
+        raise RecipeError(
+            f"{path}: a model file ends in {SUFFIX} or {ONNX}; otherwise name a folder"
+        )
     beside = path.with_suffix(".md")
     require_free([path, beside], force=request.force)
     known = list(records)
@@ -225,14 +226,14 @@ def _write(model: Model, path: Path, request: Request) -> _Written:
     difference = _difference(model, written)
     if precision == "float32" and difference != 0:
         raise IntegrityError(
-            f"{path.name} was written, but its output differs from the source's by "
-            f"{difference:.3g}; nothing was kept"
+            f"the output of {path.name} differs from the source's by {difference:.3g}; zoo removed "
+            "it"
         )
     return _Written(written, path.stat().st_size, difference, _remarks(written.details))
 
 
 def _is_model(path: Path | None) -> TypeGuard[Path]:
-    """Tell whether a model was read from a file of zoo's, which can be copied as it is."""
+    """Return whether a model was read from a file of zoo's, which can be copied as it is."""
     return path is not None and path.is_file() and is_model_file(path)
 
 
@@ -240,7 +241,7 @@ def _write_onnx(model: Model, path: Path, request: Request) -> _Written:
     from zoo.exchange.onnx import export_model
 
     if request.half:
-        raise RecipeError("--half is for safetensors: an ONNX file is written in float32")
+        raise RecipeError("--half works only with safetensors: ONNX files are written in float32")
     details = _made_from(
         model, _changed(model, "float32", request)
     )  # it computes in what it stores
@@ -252,7 +253,7 @@ def _write_onnx(model: Model, path: Path, request: Request) -> _Written:
 
 
 def _changed(model: Model, precision: Precision, request: Request) -> Details:
-    """Return the details with what is asked to change, without the folders of the machine."""
+    """Return the details with what is asked to change, without this machine's folders."""
     asked = {"name": request.name, "licence": request.licence, "precision": precision}
     changes = {key: value for key, value in asked.items() if value is not None}
     return described(**{**dict(travelling(model.details)), **changes})
@@ -268,14 +269,14 @@ def _made_from(model: Model, details: Details) -> Details:
 
 
 def _difference(source: Model, written: Model) -> float:
-    """Return the largest difference of two models' outputs on a photograph, of values in 0..1."""
+    """Return the largest difference of two models' outputs on an image, of values in 0..1."""
     image = photograph()
     with torch.inference_mode():
         return float((source.build()(image) - written.build()(image)).abs().max())
 
 
 def photograph() -> Tensor:
-    """Return `(1, 3, 40, 56)` of a photograph that comes with zoo, RGB in [0, 1]."""
+    """Return `(1, 3, 40, 56)` of an image that is included in zoo, RGB in [0, 1]."""
     path = open_source(_SOURCE).validation_paths[0]
     pixels = to_rgb(read_image(path))[:_HEIGHT, :_WIDTH]
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / LEVELS

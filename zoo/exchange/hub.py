@@ -1,10 +1,9 @@
-"""Models to and from the Hugging Face hub, or any server that speaks as it does (`HF_ENDPOINT`).
+"""Models to and from the Hugging Face hub, or a compatible server (`HF_ENDPOINT`).
 
-A push is one commit of a bundle. A pull takes the files a bundle has and nothing else, holds the
-model against its hash, and puts it where `owner/name` is found from then on, offline.
+A push is one commit of a bundle. A pull downloads only the files of a bundle, checks the model's
+hash, and stores it so that `owner/name` works offline.
 
-Not here: what a bundle is (`zoo.exchange.bundle`), what the client's errors mean
-(`zoo.exchange.hub_errors`).
+Not here: what a bundle is (`zoo.exchange.bundle`), the client's errors (`zoo.exchange.hub_errors`).
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ class Pulled:
         model: the model, read from where it is kept.
         folder: where that is.
         commit: of the repository.
-        files: names of what was fetched, in the repository.
+        files: names of what was downloaded, in the repository.
         left: names of what was not.
     """
 
@@ -120,7 +119,7 @@ def push(
 ) -> tuple[str, list[str]]:
     """Send a bundle as one commit, on top of what was there when it was looked at.
 
-    The repository is made if need be. Records of a former push that are no longer the model's are
+    The repository is made if necessary. Records of a former push that are no longer the model's are
     deleted by the same commit.
 
     Args:
@@ -133,7 +132,7 @@ def push(
         Where the commit can be seen, and the names of the records that it deletes.
 
     Raises:
-        DataError: if the repository exists and is public, and `private` was asked for; or it has
+        DataError: if the repository exists and is public, and `private` was requested; or it has
             a card or a model that zoo did not put there, and `force` is not set.
         WeightsError: if the hub refuses: no login, no permission, a card it does not take.
         MachineError: if it cannot be reached, or the connection breaks; nothing was committed.
@@ -148,8 +147,8 @@ def push(
         names = _names(there)
         if private and there.private is False:
             raise DataError(
-                f"{upload.repository} exists and is public, and --private was asked for; nothing "
-                "was sent. Make it private in its settings, or choose another name"
+                f"{upload.repository} exists and is public, but --private was given; nothing was "
+                "sent. Make it private in its settings, or choose another name"
             )
         if not force:
             _require_ours(upload, names)
@@ -167,13 +166,13 @@ def _require_ours(upload: Upload, names: Sequence[str]) -> None:
     others = [name for name in names if is_bundle_file(name)]
     if others and HASH_FILE not in names:
         raise DataError(
-            f"{upload.repository} has {', '.join(others)}, which zoo did not put there; nothing "
-            "was sent. Choose another name, or replace them with --force"
+            f"{upload.repository} has {', '.join(others)}, which zoo did not upload; nothing was "
+            "sent. Choose another name, or replace them with --force"
         )
 
 
 def pull(repository: str, *, revision: str | None = None, force: bool = False) -> Pulled:
-    """Fetch a model from a hub and keep it where its name finds it.
+    """Download a model from a hub and keep it where its name finds it.
 
     Args:
         repository: `owner/name`.
@@ -189,7 +188,9 @@ def pull(repository: str, *, revision: str | None = None, force: bool = False) -
     """
     folder = store_path(repository)
     if is_bundle(folder) and not force:
-        raise DataError(f"{repository} is here already, in {folder}; fetch it anew with --force")
+        raise DataError(
+            f"{repository} is already installed in {folder}; download it again with --force"
+        )
     _require_network()
     from zoo.data.sessions import hub_with_floor
 
@@ -218,7 +219,9 @@ def _client() -> HfApi:
 
 def _require_network() -> None:
     if os.environ.get("ZOO_OFFLINE", "0") not in ("", "0"):
-        raise MachineError(f"{endpoint()} is needed, and ZOO_OFFLINE forbids asking it; unset it")
+        raise MachineError(
+            f"zoo needs {endpoint()}, but ZOO_OFFLINE forbids network access; unset it"
+        )
 
 
 def _names(info: Any) -> list[str]:
@@ -238,17 +241,19 @@ def _wanted(repository: str, info: Any) -> list[str]:
         raise WeightsError(f"{repository} has no {MODEL_FILE}{_foreign(_names(info))}")
     if HASH_FILE not in sizes:
         raise WeightsError(
-            f"{repository} has no {HASH_FILE}: it was not pushed by zoo; fetch its {MODEL_FILE} "
-            "with the hub's own client and convert it with `zoo import`"
+            f"{repository} has no {HASH_FILE}: zoo did not push it; download its {MODEL_FILE} with "
+            "the hub's own client and convert it with `zoo import`"
         )
     if sum(_is_record(name) for name in sizes) > MAX_RECORDS:
-        raise WeightsError(f"{repository} has more than {MAX_RECORDS} records; nothing was fetched")
+        raise WeightsError(
+            f"{repository} has more than {MAX_RECORDS} records; nothing was downloaded"
+        )
     for name, size in sizes.items():
         if not isinstance(size, int) or not 0 <= size <= size_limit(name):
             told = f"{size:,} bytes large" if isinstance(size, int) else "of unknown size"
             raise WeightsError(
-                f"{repository}: {name} is {told}, and at most {size_limit(name):,} bytes are "
-                "fetched; nothing was"
+                f"{repository}: {name} is {told}, but the limit is {size_limit(name):,} bytes; "
+                "nothing was downloaded"
             )
     return sorted(sizes)
 
@@ -256,9 +261,9 @@ def _wanted(repository: str, info: Any) -> list[str]:
 def _foreign(names: Sequence[str]) -> str:
     weights = [name for name in names if PurePosixPath(name).suffix in _FOREIGN][:3]
     if not weights:
-        return ": there is no model in it"
+        return ": it contains no model"
     return (
-        f", but {', '.join(weights)}, of another tool: fetch that with the hub's own client and "
+        f", but {', '.join(weights)} of another tool: download it with the hub's own client and "
         "convert it with `zoo import`"
     )
 
@@ -269,20 +274,22 @@ def _fetch(
     with explained(repository, endpoint(), "pulled"):
         path = Path(api.hf_hub_download(repository, name, revision=commit, local_dir=client_folder))
         if path.is_symlink() or path.stat().st_size > size_limit(name):
-            raise IntegrityError(f"{repository}: {name} is not what the hub announced")
+            raise IntegrityError(f"{repository}: {name} differs from what the hub announced")
         place.parent.mkdir(parents=True, exist_ok=True)
         path.replace(place)
 
 
 def _verify(repository: str, folder: Path, announced: str | None) -> None:
-    """Hold what was fetched against its hashes."""
+    """Compare what was downloaded against its hashes."""
     path = folder / MODEL_FILE
     if announced is not None and file_sha256(path) != announced:
-        raise IntegrityError(f"{repository}: {MODEL_FILE} is not the file the hub announced")
+        raise IntegrityError(
+            f"{repository}: {MODEL_FILE} differs from the file that the hub announced"
+        )
     if not is_model_file(path):
         raise WeightsError(
-            f"{repository}: {MODEL_FILE} is of another tool; fetch it with the hub's own client "
-            "and convert it with `zoo import`"
+            f"{repository}: {MODEL_FILE} was written by another tool; download it with the hub's "
+            "own client and convert it with `zoo import`"
         )
     try:
         read_bundle(folder)

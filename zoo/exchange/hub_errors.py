@@ -1,6 +1,6 @@
-"""What the hub's client raises, said in one paragraph with what to do.
+"""Explains errors of the hub's client in one paragraph with a remedy.
 
-Not here: what is asked of the hub (`zoo.exchange.hub`).
+Not here: requests to the hub (`zoo.exchange.hub`).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from zoo.errors import MachineError, WeightsError, ZooError
 from zoo.text import plain
 
 _LOGIN: Final = (
-    "log in with `hf auth login`, or put a token that may do this into HF_TOKEN "
+    "log in with `hf auth login`, or set HF_TOKEN to a token with this permission "
     "(https://huggingface.co/settings/tokens)"
 )
 _FULL: Final = {
-    errno.ENOSPC: "the disk is full, make room",
-    errno.EDQUOT: "the disk quota is used up, make room",
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "the disk quota is exceeded; free some space",
     errno.EFBIG: "the file would exceed the size limit of this process",
 }
 _OF_DISK: Final = frozenset(
@@ -30,7 +30,7 @@ _OF_DISK: Final = frozenset(
 )
 _LOGIN_IN_ADDRESS: Final = re.compile(r"//[^/@\s]*@")
 _NOTHING: Final = {
-    "pulled": "nothing was kept, what was here before is intact",
+    "pulled": "nothing was kept, and existing files are intact",
     "pushed": "nothing was committed",
 }
 
@@ -40,7 +40,7 @@ def explained(repository: str, endpoint: str, done: str) -> Iterator[None]:
     """Turn what the hub's client raises into errors that say what to do.
 
     Args:
-        repository: what was asked for.
+        repository: what was requested.
         endpoint: whom.
         done: what would have been done, `pushed` or `pulled`.
 
@@ -78,18 +78,20 @@ def _explain(error: Exception, repository: str, endpoint: str, done: str) -> Zoo
     if isinstance(cause, (OSError, *_connection_errors())):
         return MachineError(
             f"{repository} could not be {done}: the connection to {endpoint} failed "
-            f"({_one_line(cause)}); {nothing}. Check the network, then do it again"
+            f"({_one_line(cause)}); {nothing}. Check the network, then try again"
         )
     if isinstance(cause, UnicodeEncodeError):  # of a header: what is not ASCII is a bad token
-        return WeightsError(f"the token has a character that no token has; {nothing}. {_login()}")
+        return WeightsError(
+            f"the token contains a character that tokens cannot have; {nothing}. {_login()}"
+        )
     return WeightsError(
-        f"{repository} could not be {done}, {endpoint} and the hub's client do not understand each "
-        f"other ({type(cause).__name__}: {_one_line(cause)}); {nothing}"
+        f"{repository} could not be {done}: {endpoint} and the hub's client are incompatible "
+        f"({type(cause).__name__}: {_one_line(cause)}); {nothing}"
     )
 
 
 def _is_local(error: BaseException) -> TypeGuard[OSError]:
-    """Tell whether it is this machine's disk that failed, not the network."""
+    """Return whether it is this machine's disk that failed, not the network."""
     of_network: tuple[type[BaseException], ...] = (ConnectionError, TimeoutError, socket.gaierror)
     of_network += _connection_errors()
     if not isinstance(error, OSError) or isinstance(error, of_network):
@@ -98,23 +100,23 @@ def _is_local(error: BaseException) -> TypeGuard[OSError]:
 
 
 def _refused(error: Exception, repository: str, endpoint: str, nothing: str) -> ZooError:
-    """Say what a status of the hub's means; it answers 401 also where nothing is."""
+    """Return what a status of the hub's means; it answers 401 also if nothing is."""
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", 0)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND):
         return WeightsError(
-            f"{endpoint} has no {repository} for you ({status}): it does not exist, or it is "
-            f"private and you are not logged in to it; {nothing}. Look at the name, or {_LOGIN}"
+            f"{endpoint} has no {repository} that you can access ({status}): it does not exist, or "
+            f"it is private and you are not logged in; {nothing}. Check the name, or {_LOGIN}"
         )
     if status == HTTPStatus.FORBIDDEN:
         return WeightsError(
-            f"{endpoint} forbids this with {repository} ({status}): you have no permission; "
-            f"{nothing}. {_login()}"
+            f"{endpoint} refuses access to {repository} ({status}): you do not have the "
+            f"permission; {nothing}. {_login()}"
         )
     if status in (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED):
         return WeightsError(
-            f"{repository} on {endpoint} was changed by somebody else meanwhile ({status}); "
-            f"{nothing}. Look at what they did, then do it again"
+            f"somebody else changed {repository} on {endpoint} at the same time ({status}); "
+            f"{nothing}. Check the change, then try again"
         )
     told = f"{endpoint} answered {status or 'nothing useful'} ({_one_line(error)}); {nothing}"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -127,7 +129,7 @@ def _login() -> str:
 
 
 def without_login(text: str) -> str:
-    """Return text with the name and password left out of the addresses in it."""
+    """Return text without the names and passwords in its addresses."""
     return _LOGIN_IN_ADDRESS.sub("//", text)
 
 

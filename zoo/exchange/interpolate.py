@@ -34,7 +34,7 @@ def interpolate(first: Model, second: Model, alpha: float) -> Model:
         WeightsError: if the two are not the same network; the message names the difference.
     """
     if not (math.isfinite(alpha) and 0 <= alpha <= 1):
-        raise RecipeError(f"alpha is {alpha:g}; it goes from 0 (all A) to 1 (all B)")
+        raise RecipeError(f"alpha is {alpha:g}; it must be between 0 (only A) and 1 (only B)")
     _require_same_network(first, second)
     tensors = {
         name: _mixed(value, second.tensors[name], alpha) for name, value in first.tensors.items()
@@ -43,7 +43,7 @@ def interpolate(first: Model, second: Model, alpha: float) -> Model:
 
 
 def trained_apart(first: Model, second: Model) -> bool:
-    """Tell whether two models are known to have no weights in common that they began from.
+    """Return whether two models are known to have no weights in common that they began from.
 
     False also where it is not known: of imported models, say.
     """
@@ -90,7 +90,7 @@ def _require_same_network(first: Model, second: Model) -> None:
             f"{'; '.join(differences[:_DIFFERENCES])}{more}"
         )
     if not first.tensors:
-        raise WeightsError(f"{one.name} and {other.name} have no weights to mix")
+        raise WeightsError(f"{one.name} and {other.name} have no weights to interpolate")
 
 
 def _details(first: Model, second: Model, alpha: float) -> Details:

@@ -1,7 +1,7 @@
-"""A generator as an ONNX file, which is read back and run before it is believed.
+"""Exports a generator as an ONNX file, then reads it back and runs it.
 
-Height, width and batch size stay free. A model is exported in a process of its own: torch may end
-it by a segmentation fault. The extra `onnx` brings exporter and runtime.
+Height, width and batch size stay free. The export runs in its own process, because torch may end it
+with a segmentation fault. The extra `onnx` installs exporter and runtime.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def export_onnx(
 
     Args:
         generator: any generator; it is left as it was, its training mode included.
-        path: where to; its folder is made if need be.
+        path: where to; its folder is made if necessary.
         opset: version of the operators; by default the exporter's own.
         metadata: put into the file beside the scale, such as name, licence and sha256.
 
@@ -99,7 +99,8 @@ def export_onnx(
     num_bytes = _WORD * sum(value.numel() for value in generator.state_dict().values())
     if num_bytes > _MAX_BYTES:
         raise WeightsError(
-            f"the network has {num_bytes:,} bytes of weights; an ONNX file holds {_MAX_BYTES:,}"
+            f"the network has {num_bytes:,} bytes of weights, but the limit of an ONNX file is "
+            f"{_MAX_BYTES:,}"
         )
     with _evaluating(generator):
         pairs = _examples(generator)
@@ -138,7 +139,7 @@ def export_model(model: Model, path: Path, *, metadata: Mapping[str, str]) -> On
             )
         except CrashError as error:
             raise WeightsError(
-                f"{path.name} was not written: {error} while {component.__name__} was translated "
+                f"{path.name} was not written: {error} while zoo translated {component.__name__} "
                 f"to ONNX: {TORCH_CRASHED}"
             ) from error
     sizes = tuple((batch, height, width) for batch, height, width in told["sizes"])
@@ -202,7 +203,7 @@ def _translated(
         except Exception as error:  # the exporter's errors have no common base
             raise _inexpressible(generator, error) from error
     if program is None:
-        raise WeightsError(f"the exporter gave nothing for {type(generator).__name__}")
+        raise WeightsError(f"the exporter returned nothing for {type(generator).__name__}")
     proto = program.model_proto
     version = next(one.version for one in proto.opset_import if one.domain == "")
     for key, value in {**metadata, "scale": str(generator.scale), **_FORM}.items():
@@ -213,7 +214,7 @@ def _translated(
 
 
 def _inexpressible(generator: Generator, error: BaseException) -> WeightsError:
-    """Say why, by the beginning of the first error of a chain: torch wraps it in advice."""
+    """Return why, by the beginning of the first error of a chain: torch wraps it in advice."""
     first = error
     while first.__cause__ is not None:
         first = first.__cause__
@@ -221,8 +222,8 @@ def _inexpressible(generator: Generator, error: BaseException) -> WeightsError:
     reason = f"{type(first).__name__}: {plain(text)[:_SHOWN]}"
     if _FIXED.search(text):
         reason = (
-            "batch size, height or width is fixed while it is traced; compute with `image.shape` "
-            "itself, without NumPy, `int()`, `.item()`, or an `if` about it"
+            "batch size, height or width becomes constant in the trace; compute with "
+            "`image.shape` directly, without NumPy, `int()`, `.item()`, or an `if` on it"
         )
     return WeightsError(
         f"{type(generator).__name__} cannot be expressed in ONNX with free batch, height and "
@@ -236,7 +237,7 @@ def _check(proto: Any) -> None:
     try:
         onnx.checker.check_model(proto, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise WeightsError(f"the exporter wrote a network ONNX does not allow: {error}") from error
+        raise WeightsError(f"the exporter wrote an invalid ONNX network: {error}") from error
 
 
 @contextlib.contextmanager
@@ -250,9 +251,9 @@ def _messages_logged() -> Iterator[None]:
         warnings.simplefilter("always")
         yield
     for warning in caught:
-        logger.debug("the ONNX exporter warns: %s", warning.message)
+        logger.debug("warning of the ONNX exporter: %s", warning.message)
     if printed.getvalue().strip():
-        logger.debug("the ONNX exporter says: %s", printed.getvalue().strip())
+        logger.debug("message of the ONNX exporter: %s", printed.getvalue().strip())
 
 
 @torch.no_grad()
@@ -291,17 +292,17 @@ def _output(generator: Generator, image: Tensor) -> Tensor:
     except RuntimeError as error:
         told = plain(str(error))
         raise WeightsError(
-            f"{type(generator).__name__} itself, before any export, cannot enlarge an image of "
+            f"{type(generator).__name__} itself, before the export, cannot upscale an image of "
             f"{size}: {told}"
         ) from error
     if not bool(output.isfinite().all()):
-        raise WeightsError(f"{type(generator).__name__} makes values of {size} that are not finite")
+        raise WeightsError(f"{type(generator).__name__} gives NaN or infinite values for {size}")
     return output
 
 
 def _largest(actual: Tensor, expected: Tensor) -> float:
     if actual.shape != expected.shape:
         raise WeightsError(
-            f"the ONNX network makes {tuple(actual.shape)}, the generator {tuple(expected.shape)}"
+            f"the ONNX network returns {tuple(actual.shape)}, the generator {tuple(expected.shape)}"
         )
     return float((actual - expected).abs().nan_to_num(math.inf).max())

@@ -1,9 +1,9 @@
-"""Which records are of a model, and which baselines stand beside them.
+"""Which records belong to a model, and which baselines are shown with them.
 
-A record belongs to a model by hash alone: of its file, of the file it was made from, or of
-everything that shaped its training. Names decide nothing.
+A record belongs to a model only by hash: of its file, of the file it was made from, or of
+everything that affected its training. Names do not count.
 
-Not here: what is made of them (`zoo.exchange.results`).
+Not here: the use of the records (`zoo.exchange.results`).
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ def earlier_weights(details: Details) -> list[str]:
 def records_in(folder: Path) -> list[Record]:
     """Read the records of a folder, flat as in a bundle or one folder a suite as `zoo bench`'s.
 
-    What is no record is logged and left out.
+    Other files are logged and excluded.
     """
     found = read_records(folder)
     for path in sorted(folder.glob("*.json")):
         try:
             found.append(read_record(path))
         except DataError as error:
-            logger.warning("%s; left out", error)
+            logger.warning("excluded: %s", error)
     return found
 
 
@@ -64,7 +64,7 @@ def records_for(model: Model, run_root: Path, folder: Path | None = None) -> lis
         DataError: if `folder` is given and is none.
     """
     if folder is not None and not folder.is_dir():
-        raise DataError(f"{folder} is no folder of records")
+        raise DataError(f"{folder} is not a folder of records")
     folders = [folder or run_root / RECORDS_FOLDER]
     path = model.path
     if path is not None:  # beside a file, or in the root of the run's own directory
@@ -99,8 +99,8 @@ def baselines_of(record: Record, records: Iterable[Record]) -> list[Record]:
 def evidence(model: Model, records: Sequence[Record]) -> list[Record]:
     """Return all records that say something of a model: its own, each followed by its baselines.
 
-    Their pictures are not among what travels with a model, so they are no longer named; nor are
-    the folders of the machine.
+    Their images are not among what travels with a model, so they are no longer named; nor are
+    this machine's folders.
     """
     found = {
         one.key: _to_travel(one)
@@ -116,7 +116,7 @@ def _to_travel(record: Record) -> Record:
 
 
 def is_of_these_weights(record: Record, model: Model) -> bool:
-    """Tell whether a record was made with the very file, not with what it was made from."""
+    """Return whether a record was made with the very file, not with what it was made from."""
     return record.target.weights_sha256 is not None and (
         record.target.weights_sha256 == model.sha256
     )

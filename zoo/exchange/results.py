@@ -1,6 +1,6 @@
-"""The scores of a model as its card shows them: a table a dataset, its baselines beside it.
+"""The scores of a model on its card: one table for each dataset, with baselines.
 
-Not here: which records are a model's (`zoo.exchange.records`), the card (`zoo.exchange.cards`).
+Not here: which records belong to a model (`zoo.exchange.records`), the card (`zoo.exchange.cards`).
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ class SuiteResult:
 
     Attributes:
         suite: name of the suite.
-        tables: GitHub's Markdown, one a dataset.
+        tables: GitHub's Markdown, one for each dataset.
         protocol: the protocol in a sentence.
         notes: what is missing and why.
         seed: what the numbers say of another training.
         weights: whether the file was scored, or what it was made from.
-        created: when it was scored; empty where unknown.
+        created: when it was scored; empty if unknown.
         scores: the model's own means.
     """
 
@@ -136,10 +136,10 @@ def _scores(comparison: Comparison) -> list[Score]:
 
 def _seed(own: Record) -> str:
     if own.target.seed is None:
-        return "They are of one file of weights: there is no interval over seeds."
+        return "All scores are of one weights file, so there is no interval over seeds."
     return (
-        f"One training, seed {own.target.seed}: no interval over seeds. Another seed would have "
-        "other scores; how different they would be cannot be told from one."
+        f"One training, seed {own.target.seed}, so there is no interval over seeds. Another seed "
+        "would give other scores; one run does not show how different they would be."
     )
 
 
@@ -147,7 +147,4 @@ def _weights(model: Model, own: Record) -> str:
     if is_of_these_weights(own, model):
         return "These are the scores of this file."
     rounded = ", rounded to float16" if model.details.precision == "float16" else ""
-    return (
-        f"These are the scores of the weights this file was made from; it is a copy of "
-        f"them{rounded}."
-    )
+    return f"These are the scores of the weights from which this file was copied{rounded}."

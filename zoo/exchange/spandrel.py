@@ -1,8 +1,7 @@
-"""Support for spandrel, the loader behind many upscaling tools, and what it cannot load.
+"""Support for spandrel, the loader of many upscaling tools.
 
-spandrel reads RRDB files of ours as its ESRGAN. After `install()` it reads our other networks too:
-those are computed by our own classes. The extra `spandrel` brings the package; nothing imports it
-but `install`.
+spandrel reads zoo's RRDB files as its ESRGAN. After `install()` it also reads zoo's other networks,
+computed by zoo's own classes. The extra `spandrel` installs the package; only `install` imports it.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class Family:
         marks: names that a file of it has.
         sizes: from tensors to constructor arguments.
         published: values of arguments that leave no trace in a file: no other can be loaded.
-        native: what spandrel's own architecture for these names computes; empty where it has none.
+        native: what spandrel's own architecture for these names computes; empty if it has none.
         before: identifier of that architecture.
         mistaken: scales whose shapes are also those of another scale, for which they are taken.
     """
@@ -112,7 +111,7 @@ def install(registry: ArchRegistry | None = None) -> None:
 
 
 def spandrel_problem(details: Details) -> str | None:
-    """Return what stands between a model and spandrel, as a sentence; None where nothing does."""
+    """Return what stands between a model and spandrel, as a sentence; None if nothing does."""
     generator = GENERATORS.get(details.generator_name)
     family = next((one for one in FAMILIES if one.generator is generator), None)
     if family is None:
@@ -121,15 +120,15 @@ def spandrel_problem(details: Details) -> str | None:
     lost = [key for key, value in family.published.items() if arguments[key] != value]
     if lost:
         told = ", ".join(f"{key} {arguments[key]:g}" for key in lost)
-        return f"spandrel would compute this model wrongly: {told} leaves no trace in its weights"
+        return f"spandrel would compute this model wrongly: its weights do not show {told}"
     if details.scale in family.mistaken:
         taken = family.mistaken[details.scale]
-        return f"spandrel would take this model for x{taken}: the shapes are the same"
+        return f"spandrel would read this model as x{taken}: the shapes are the same"
     foreign = [key for key, value in family.native.items() if arguments[key] != value]
     if family.native and not foreign:
         return None
-    why = f"for {', '.join(foreign)} it has no means" if foreign else "it has no such network"
-    return f"spandrel loads this model after `{SUPPORT}` only: {why}"
+    why = f"it does not support {', '.join(foreign)}" if foreign else "it has no such network"
+    return f"spandrel loads this model only after `{SUPPORT}`: {why}"
 
 
 def arguments_of(family: Family, tensors: Tensors) -> tuple[int, dict[str, Any]]:
@@ -146,7 +145,7 @@ def arguments_of(family: Family, tensors: Tensors) -> tuple[int, dict[str, Any]]
 
 
 def is_native(family: Family, arguments: dict[str, Any]) -> bool:
-    """Tell whether spandrel's own architecture computes a network with these arguments."""
+    """Return whether spandrel's own architecture computes a network with these arguments."""
     return bool(family.native) and all(
         arguments[key] == value for key, value in family.native.items()
     )
@@ -154,7 +153,7 @@ def is_native(family: Family, arguments: dict[str, Any]) -> bool:
 
 @torch.no_grad()
 def _has_skip(family: Family, sizes: Sizes, tensors: Tensors) -> bool:
-    """Tell whether a bicubic image is to be added: without it, is the output one, or a residual?
+    """Return whether a bicubic image is to be added: without it, is the output one, or a residual?
 
     A skip has no tensor, and spandrel hands over no metadata.
     """
@@ -171,9 +170,9 @@ def _has_skip(family: Family, sizes: Sizes, tensors: Tensors) -> bool:
     if _size(output) <= _MAX_DIFFERENCE:
         return True
     raise WeightsError(
-        f"cannot tell whether this {family.generator.__name__} has {SKIP}: on a smooth image its "
-        f"output is off the bicubic one by {_size(output - expected):.3g} without it and by "
-        f"{_size(output):.3g} with it; is it trained?"
+        f"cannot determine whether this {family.generator.__name__} has {SKIP}: on a smooth image, "
+        f"its output differs from bicubic by {_size(output - expected):.3g} without it and by "
+        f"{_size(output):.3g} with it; check that it is trained"
     )
 
 

@@ -25,7 +25,7 @@ class ZooArchitecture(Architecture[Generator]):  # type: ignore[misc]  # spandre
         self._family = family
 
     def _fits(self, state_dict: StateDict) -> bool:
-        """Tell whether a file is of this family and beyond spandrel's own architecture."""
+        """Return whether a file is of this family and beyond spandrel's own architecture."""
         if not all(mark in state_dict for mark in self._family.marks):
             return False
         if not self._family.native:

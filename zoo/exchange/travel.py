@@ -1,7 +1,7 @@
-"""What leaves the machine with a model, without the folders of the machine.
+"""Removes this machine's folders from everything that is exported with a model.
 
-Of an absolute path its last part stays, wherever it stands: in a command, in a setting, in the
-middle of the sentence of an error. Not here: what leaves (`zoo.exchange.bundle`).
+Only the last part of an absolute path is kept, wherever it is: in a command, a setting, or an
+error message. Not here: what is exported (`zoo.exchange.bundle`).
 """
 
 from __future__ import annotations

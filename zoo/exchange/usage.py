@@ -1,6 +1,6 @@
-"""The lines a card shows for using its file: commands of zoo's, and Python.
+"""The lines on a card that use its file: zoo's commands, and Python.
 
-They are code that a reader runs: file names in them are quoted, and tests run them.
+Readers run this code, so file names in it are quoted, and tests run it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def plugin_file(details: Details) -> str | None:
 
 
 def shown_origin(origin: str) -> str:
-    """Return an origin without the folders of the machine it was on."""
+    """Return an origin without this machine's folders it was on."""
     if not origin.startswith(_FILE_ORIGIN):
         return origin
     return f"{_FILE_ORIGIN}{PurePath(origin.removeprefix(_FILE_ORIGIN)).name}"
@@ -56,7 +56,7 @@ def commands(details: Details, known_as: str, repository: str | None) -> str:
     Args:
         details: of the model.
         known_as: its file, name or run.
-        repository: where it is fetched from first, if from anywhere.
+        repository: where it is downloaded from first, if from anywhere.
     """
     lines = ["pip install srgan-zoo"]
     origin = generator_origin(details) or ""

@@ -1,5 +1,5 @@
-"""Frozen feature networks and the learned distances made of them, for losses and metrics alike.
+"""Frozen feature networks and the learned distances built on them, for losses and metrics.
 
-A loss trains against them, a metric scores by them; both build them here, from the same weights.
-Where weights come from is in `zoo.weights`.
+Losses train against them and metrics score with them, built here from the same weights. The
+weights' sources are in `zoo.weights`.
 """

@@ -62,7 +62,7 @@ class LPIPSNetwork(piq.LPIPS):  # type: ignore[misc]  # piq is untyped
 class DISTSNetwork(piq.DISTS):  # type: ignore[misc]  # piq is untyped
     """piq's DISTS on a trunk and weights that are given to it, at the size that images have.
 
-    K. Ding et al., TPAMI 2020, Eq. 7. piq shrinks images of more than 256 pixels first; the
+    K. Ding et al., TPAMI 2020, Eq. 7. piq downscales images of more than 256 pixels first; the
     authors' own class does not, and neither does this one.
 
     Args:
@@ -110,10 +110,10 @@ def lpips_network(network: str, weights: str = "imagenet", *, fetch: bool = Fals
     Args:
         network: `vgg16` or `alexnet`.
         weights: of the trunk, see `zoo.weights.store`. With `random` ones every linear weight is 1.
-        fetch: whether weights that are not here are fetched.
+        fetch: whether weights that are not here are downloaded.
 
     Raises:
-        WeightsError: if they are not here and cannot be fetched.
+        WeightsError: if they are not here and cannot be downloaded.
         IntegrityError: if a file is not what it was.
     """
     if weights == "random":

@@ -47,7 +47,7 @@ class FeatureNetwork(nn.Module):
 
     Raises:
         RecipeError: if the network has no such layer.
-        WeightsError: if the weights cannot be had or do not fit.
+        WeightsError: if the weights cannot be obtained or do not fit.
     """
 
     mean: Tensor

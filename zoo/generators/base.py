@@ -1,4 +1,4 @@
-"""What every generator is: an image in, an image `scale` times larger out."""
+"""The base class of generators: an image in, an image `scale` times larger out."""
 
 from __future__ import annotations
 
@@ -13,14 +13,27 @@ from zoo.errors import RecipeError
 class Generator(nn.Module, ABC):
     """A super-resolution network.
 
-    A subclass takes keyword-only arguments, among them `scale`, passes it to this constructor,
-    and defines `forward`. Its constructor is the only home of its defaults.
+    A subclass takes keyword-only arguments, among them `scale`, passes it to this constructor, and
+    defines `forward`. Its constructor is the only place of its defaults.
 
     Attributes:
-        scales: the upscaling factors the architecture can be built for.
+        scales: the scales for which the architecture can be built.
         trainable: False for a fixed method, such as bicubic interpolation, that is only scored.
-        calibrates: whether its published scores are what a benchmark's protocol is tested against.
-        scale: the upscaling factor of this instance.
+        calibrates: whether benchmarks test their protocol against its published scores.
+        scale: the scale of this instance.
+
+    Example:
+        >>> import torch
+        >>> from torch import Tensor
+        >>> import zoo
+        >>> class Nearest(zoo.Generator):
+        ...     def __init__(self, *, scale: int = 4) -> None:
+        ...         super().__init__(scale=scale)
+        ...
+        ...     def forward(self, lr_image: Tensor) -> Tensor:
+        ...         return torch.nn.functional.interpolate(lr_image, scale_factor=self.scale)
+        >>> Nearest(scale=2)(torch.rand(1, 3, 12, 10)).shape
+        torch.Size([1, 3, 24, 20])
     """
 
     scales: ClassVar[frozenset[int]] = frozenset({2, 3, 4, 8})

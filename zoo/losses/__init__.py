@@ -28,7 +28,7 @@ stays the last."""
 def stand_ins(components: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     """Return the losses that compare by another network than they are named for, and by which.
 
-    A profile may put VGG16 in the place of VGG19, whose weights are harder to have.
+    A profile may put VGG16 instead of VGG19, whose weights are harder to have.
 
     Args:
         components: provenance of a run's components by their names, as runs record it.

@@ -1,4 +1,4 @@
-"""What every loss is: a distance between generated and real images."""
+"""The base class of losses: a distance between generated and real images."""
 
 from __future__ import annotations
 
@@ -9,23 +9,31 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 NETWORK = "network"
-"""The entry of a loss's provenance that names the feature network it compares images by."""
+"""Key of a loss's provenance with the name of its feature network."""
 SOURCE = "weights"
-"""The entry of a loss's provenance that says in words where its weights came from."""
+"""Key of a loss's provenance with the source of its weights, in words."""
 
 
 class Loss(nn.Module, ABC):
     """A term of the generator's loss. Its weight belongs to the recipe, not to the loss.
 
-    A subclass takes keyword-only arguments. Parameters it holds are frozen.
+    A subclass takes keyword-only arguments. Its parameters are frozen.
 
     Attributes:
-        places: constructor arguments that only say where something is found. `provenance` speaks
-            for what was found there; the arguments themselves are no part of a run's identity.
-        later: constructor arguments that it learned after runs had been trained with it. Where they
-            are None, they are no part of a run's identity, so that those runs stay what they are.
-        min_side: the smallest side of an image that it takes, in pixels.
-        needs: weights of `zoo weights list` that it takes with its default arguments.
+        places: constructor arguments that only locate something. `provenance` describes what was
+            found there; the arguments themselves are not part of a run's identity.
+        later: constructor arguments that were added after runs had been trained with the loss. If
+            they are None, they are not part of a run's identity, so the identity of those runs
+            stays the same.
+        min_side: the smallest accepted side of an image, in pixels.
+        needs: weights of `zoo weights list` that the default arguments need.
+
+    Example:
+        >>> import torch
+        >>> import zoo
+        >>> loss = zoo.create("l1", kind="losses")
+        >>> loss(torch.zeros(1, 3, 8, 8), torch.ones(1, 3, 8, 8)).item()
+        1.0
     """
 
     places: ClassVar[tuple[str, ...]] = ()
@@ -50,9 +58,9 @@ class Loss(nn.Module, ABC):
         """
 
     def provenance(self) -> Mapping[str, str]:
-        """Return what else shaped the value, such as the sha256 of weights; empty by default.
+        """Return what else affects the value, such as the sha256 of weights; empty by default.
 
-        It is shown with every result the loss touched. All but the entry `SOURCE`, which says in
-        words where it came from, is part of a run's identity.
+        It is shown with every result of the loss. All entries except `SOURCE`, a description of
+        the origin, are part of a run's identity.
         """
         return {}

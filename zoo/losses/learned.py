@@ -42,7 +42,7 @@ class _Learned(Loss):
         require_same_shape(sr_image, hr_image)
         if min(sr_image.shape[-2:]) < self.min_side:
             raise ShapeError(
-                f"this loss needs images of {self.min_side}x{self.min_side} pixels, got "
+                f"this loss needs images of at least {self.min_side}x{self.min_side} pixels, got "
                 f"{tuple(sr_image.shape)}"
             )
         # unit vectors of features have too few digits in half precision
@@ -74,7 +74,7 @@ class LPIPS(_Learned):
             weight is 1.
 
     Raises:
-        WeightsError: if the weights cannot be had; the message says how to get them.
+        WeightsError: if the weights cannot be obtained; the message says how to get them.
     """
 
     needs = ("vgg16", "lpips")
@@ -94,7 +94,7 @@ class DISTS(_Learned):
             are equal for all channels.
 
     Raises:
-        WeightsError: if the weights cannot be had; the message says how to get them.
+        WeightsError: if the weights cannot be obtained; the message says how to get them.
     """
 
     needs = ("vgg16", "dists")

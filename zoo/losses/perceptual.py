@@ -56,13 +56,13 @@ class Perceptual(Loss):
         feature_scale: factor on the features before the distance, which is therefore multiplied
             by its square for `mse` and by itself for `l1`. SRGAN takes 1/12.75 on VGG19, which
             multiplies the loss by 0.006 and brings it to the size of a pixel MSE.
-        weights: `auto` (an installed package where there is one, else ImageNet weights from the
+        weights: `auto` (an installed package if there is one, else ImageNet weights from the
             store or the sources that `zoo weights get` asks), `imagenet`, `package`, `random`, or
             a file.
 
     Raises:
         RecipeError: if the network has no such layer, or `layers` is empty.
-        WeightsError: if the weights cannot be had; the message says how to get them.
+        WeightsError: if the weights cannot be obtained; the message says how to get them.
     """
 
     places = ("weights",)
@@ -164,7 +164,8 @@ class VGG19(_VGG):
 class VGG16(_VGG):
     """Distance between features of VGG16: VGG19's smaller sibling, trained on the same images.
 
-    It takes what `vgg19` takes, and can stand in for it where the weights of VGG19 cannot be had.
+    It takes what `vgg19` takes, and can stand in for it where the weights of VGG19 cannot be
+    obtained.
 
     Args:
         layer: the j-th convolution before the i-th pooling, as `convi_j`.
@@ -206,7 +207,7 @@ def chosen_layers(layer: str, layers: Mapping[Any, float] | None) -> dict[str, f
     if layers is None:
         return {layer: 1.0}
     if not layers:
-        raise RecipeError(f"`layers` names no layer: write it as {{{layer}: 1}}, or leave it out")
+        raise RecipeError(f"`layers` is empty: write {{{layer}: 1}}, or omit it")
     return dict(layers)
 
 

@@ -66,7 +66,7 @@ def named_metrics(words: Iterable[str]) -> list[str]:
 
 
 def is_in_range(score: float, limits: tuple[float, float] | None) -> bool:
-    """Tell whether a score is a number in its range, but for rounding; None has no ends."""
+    """Return whether a score is a number in its range, but for rounding; None has no ends."""
     low, high = limits or (-math.inf, math.inf)
     room = ROUNDING * (high - low) if math.isfinite(high - low) else 0.0
     return math.isfinite(score) and low - room <= score <= high + room

@@ -1,4 +1,4 @@
-"""What every metric is: a number for one super-resolved image, with its meaning declared."""
+"""The base class of metrics: a number for one super-resolved image, with its meaning declared."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One super-resolved image beside what it is judged by.
+    """One super-resolved image with its references.
 
     Attributes:
         sr_image: `(C, H, W)`, C of 3 (RGB) or 1 (raw values), around [0, 1], not yet rounded.
         hr_image: `(C, H, W)`, the ground truth in [0, 1].
-        lr_image: `(C, h, w)`, what was upscaled, in [0, 1].
-        scale: upscaling factor.
+        lr_image: `(C, h, w)`, the input of the generator, in [0, 1].
+        scale: scale of the generator.
     """
 
     sr_image: Tensor
@@ -27,7 +27,7 @@ class Comparison:
     scale: int
 
     def to(self, device: torch.device | str) -> Comparison:
-        """Return the comparison with its images on a device; itself where they are there."""
+        """Return the comparison with its images on a device."""
         if self.sr_image.device == torch.device(device):
             return self
         images = (self.sr_image, self.hr_image, self.lr_image)
@@ -36,19 +36,26 @@ class Comparison:
 
 
 class Metric(ABC):
-    """A score of one image. The protocol (rounding, crop, luma) is applied inside, by name.
+    """A score of one image. The metric itself applies the protocol (rounding, crop, luma).
 
     Attributes:
-        label: heading of its column; the registered name where it is empty.
-        unit: unit of the value, empty where it has none.
-        higher_is_better: the direction; None where neither is better and 0 is right.
-        value_range: smallest and largest possible value; None where no bound is known.
-        min_side: smallest side, in pixels and after the border is cut, that it can score.
-        networks: feature networks it compares images by, as `zoo weights list` calls them. A
-            recipe that trains against one of them has trained for this score.
-        needs: weights of `zoo weights list` that it takes.
-        on_device: whether it takes images on any device and computes there; else it gets them on
-            the CPU, wherever the generator ran.
+        label: heading of its column; by default the registered name.
+        unit: unit of the value, empty if it has none.
+        higher_is_better: the direction; None if 0 is the ideal value.
+        value_range: smallest and largest possible value; None if no bound is known.
+        min_side: smallest side, in pixels after the border is cut, that it can score.
+        networks: its feature networks, by their names in `zoo weights list`. A recipe that trains
+            against one of them has been optimised for this score.
+        needs: weights of `zoo weights list` that it uses.
+        on_device: whether it computes on any device; otherwise it gets images on the CPU.
+
+    Example:
+        >>> import torch
+        >>> import zoo
+        >>> metric = zoo.create("psnr-y", kind="metrics")
+        >>> image = torch.rand(3, 32, 32)
+        >>> round(metric(image, image, scale=4))
+        80
     """
 
     label: ClassVar[str] = ""
@@ -74,13 +81,13 @@ class Metric(ABC):
         """
 
     def score(self, comparison: Comparison) -> float:
-        """Score one image; a metric that reads the low-resolution image overrides this."""
+        """Score one image. A metric that reads the low-resolution image overrides this."""
         return self(comparison.sr_image, comparison.hr_image, scale=comparison.scale)
 
     def unavailable(self) -> str | None:
-        """Return why this metric cannot be computed here and what to do, None where it can."""
+        """Return why this metric cannot be computed here and what to do; None if it can."""
         return None
 
     def provenance(self) -> dict[str, str]:
-        """Return what the scores depend on beyond the protocol: networks, hashes of weights."""
+        """Return what the scores depend on besides the protocol: networks, hashes of weights."""
         return {}

@@ -1,7 +1,7 @@
 """Whether a super-resolved image still explains its input: scores against the low-resolution image.
 
-Here is also how an image on a GPU is shrunk there, to the same bits. Not here: how images are
-shrunk otherwise, and why so (`zoo.data.resize`).
+Here is also how an image on a GPU is downscaled there, to the same bits. Not here: how images are
+downscaled otherwise, and why so (`zoo.data.resize`).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ PSNR_CAP = 80.0
 
 @register_metric("lr-psnr")
 class LRPSNR(Metric):
-    """PSNR of the super-resolved image, shrunk as the protocol shrinks, against its input.
+    """PSNR of the super-resolved image, downscaled as the protocol downscales, against its input.
 
     The LR-PSNR of Lugmayr et al., NTIRE 2021 learning the super-resolution space challenge, and of
-    Park et al., SROOE, CVPR 2023. The image is rounded to 8 bits, shrunk by MATLAB's bicubic, and
-    compared over all channels of the whole image: no border is cut, for the input has one too.
+    Park et al., SROOE, CVPR 2023. The image is rounded to 8 bits, downscaled by MATLAB's bicubic,
+    and compared over all channels of the whole image: no border is cut, for the input has one too.
     The challenge asked every method for 45 dB.
     """
 
@@ -36,7 +36,7 @@ class LRPSNR(Metric):
     on_device = True
 
     def __call__(self, sr_image: Tensor, hr_image: Tensor, *, scale: int) -> float:
-        """Score one image against the shrunk ground truth, where no input is at hand."""
+        """Score one image against the downscaled ground truth, where no input is at hand."""
         _check(hr_image)
         lr_image = _shrunk(hr_image, scale).to(torch.float32).div(PEAK)
         return self.score(Comparison(sr_image, hr_image, lr_image, scale))
@@ -79,7 +79,7 @@ def _shrunk(image: Tensor, scale: int) -> Tensor:
 
 
 def device_downscale(pixels: Tensor, scale: int) -> Tensor:
-    """Shrink as `zoo.data.resize.downscale` does, on the device of the image, to the same bits.
+    """Downscale as `zoo.data.resize.downscale` does, on the device of the image, to the same bits.
 
     The sums are those of `downscale`, tap by tap in float64. A product and its sum are two
     operations, as they are there: rounded together, a half could fall on the other side.

@@ -1,7 +1,7 @@
 """PSNR and SSIM under the protocol, on luma and on RGB. piq computes, this module feeds it.
 
 Two of piq's defaults would give other numbers than the literature's and are never used: its
-greyscale is full-range luma (Set5 bicubic 27.11 dB, not 28.42), its SSIM shrinks images of 384
+greyscale is full-range luma (Set5 bicubic 27.11 dB, not 28.42), its SSIM downscales images of 384
 pixels or more before comparing (Urban100 0.9032, not 0.6573).
 
 piq is imported where it computes: it takes a second, which tables of kept scores need not wait for.

@@ -127,8 +127,8 @@ class DISTS(_Learned):
     """DISTS on VGG16 as piq computes it, 0 for equal images.
 
     K. Ding et al., TPAMI 2020, Eq. 7: 1 - the weighted similarity of means (texture) and of
-    covariances (structure) of the image and of five layers' features. The images are not shrunk to
-    256 pixels first, as piq would, and as the authors' own class does not.
+    covariances (structure) of the image and of five layers' features. The images are not downscaled
+    to 256 pixels first, as piq would, and as the authors' own class does not.
 
     On all channels, rounded to 8 bits, `scale` border pixels cut; grey images are repeated to RGB.
     """

@@ -63,15 +63,15 @@ class NaturalModel:
 
 @register_metric("niqe")
 class NIQE(Metric):
-    """Distance of an image's local statistics from those of natural photographs; 0 is natural.
+    """Distance of an image's local statistics from those of natural images; 0 is natural.
 
     Mittal et al., IEEE Signal Processing Letters 2013, with the parameters their authors published.
     It sees the super-resolved image alone: it does not tell whether detail is true, and sharpening
-    a photograph can lower it.
+    an image can lower it.
 
     On the luma, rounded to 8 bits, `scale` border pixels cut, as the field computes it. The
     covariance over blocks of 96x96 pixels needs two blocks. The smallest side decides what is
-    scored; from 192 pixels on, any image has four. Few blocks raise the score: photographs of 2.7
+    scored; from 192 pixels on, any image has four. Few blocks raise the score: images of 2.7
     to 4.1 have 4.2 to 9.7 in parts of 192x192. Compare images of equal size only. An image with
     texture in fewer than two blocks has no score, which is NaN.
 
@@ -98,7 +98,7 @@ class NIQE(Metric):
         return niqe(luma[0, 0].numpy().astype(np.float64), model.mean, model.covariance)
 
     def unavailable(self) -> str | None:
-        """Return that the parameters are missing and how to get them, None where they are here."""
+        """Return that the parameters are missing and how to get them, None if they are here."""
         here, detail = store.parameters_available(_NAME)
         return None if here else f"its parameters are not on this machine: {detail}"
 
@@ -218,7 +218,7 @@ def normalized(image: Array) -> Array:
 
     Where an image is flat, I - mu is a rounding error of either sign. It is set to the 0 that it
     stands for, as the fit counts negative and positive coefficients. Left in, those errors moved
-    scores of photographs with black regions by up to 0.07.
+    scores of images with black regions by up to 0.07.
 
     Args:
         image: `(H, W)` in grey levels.
@@ -296,7 +296,7 @@ def fit_asymmetric(samples: Array) -> tuple[Array, Array, Array]:
     Returns:
         alpha in 0.2..10 in steps of 0.001, beta_l and beta_r in the samples' unit, `(n,)` each.
         The scale of a side without samples is NaN, and alpha is then 0.2: the published program
-        takes the first shape of all where it cannot tell them apart.
+        takes the first shape of all where it cannot distinguish them.
     """
     negative, positive = np.minimum(samples, 0.0), np.maximum(samples, 0.0)
     left, right = _root_mean_square(negative), _root_mean_square(positive)

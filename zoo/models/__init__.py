@@ -1,1 +1,1 @@
-"""Models: a generator with its weights and where they come from; also files of other tools."""
+"""Models: a generator with its weights and their origin; also files of other tools."""

@@ -1,7 +1,7 @@
-"""A checkpoint of another tool, read as data: its weights, whatever they are wrapped in.
+"""Reads a checkpoint of another tool as data and finds its weights in any wrapping.
 
-The file is hostile until shown otherwise: no code in it is run, and its size is known before it is
-read. What its keys mean is in `zoo.models.layouts`.
+The file is not trusted: no code in it is run, and its size is checked before it is read. The
+meaning of its keys is in `zoo.models.layouts`.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Checkpoint:
         tensors: by the names the file has, prefixes removed; float32 but for counters.
         prefix: what was removed from the beginning of every name.
         key: where in the file they were, None at its top.
-        notes: what was chosen or left out, as sentences.
+        notes: what was chosen or excluded, as sentences.
     """
 
     tensors: dict[str, torch.Tensor]
@@ -82,18 +82,20 @@ def read_checkpoint(path: Path, *, key: str | None = None) -> Checkpoint:
     num_bytes = _size(path)
     loaded = read_data(path)
     if not isinstance(loaded, Mapping):
-        raise WeightsError(f"{path} holds {_kind(loaded)}, not named tensors; save a state_dict")
+        raise WeightsError(
+            f"{path} contains {_kind(loaded)} instead of named tensors; save a state_dict"
+        )
     state, found, notes = _unwrapped(path, loaded, key)
     counted = [name for name in state if name.rpartition(".")[2] in COUNTERS_OF_THOP]
     if counted:
-        notes.append(f"{len(counted)} counters of thop were left out")
+        notes.append(f"ignored {len(counted)} counters of thop")
         state = {name: value for name, value in state.items() if name not in counted}
     _require_ordinary(path, state, num_bytes)
     tensors, stripped = _without_prefix(state)
     if stripped:
         notes.append(f"the prefix {stripped!r} was removed from the names")
         if len(tensors) < len(state):
-            notes.append(f"{len(state) - len(tensors)} tensors without that prefix were left out")
+            notes.append(f"ignored {len(state) - len(tensors)} tensors without that prefix")
     floats = {name: _as_float32(value) for name, value in tensors.items()}
     types = {str(value.dtype).removeprefix("torch.") for value in _floating(state)} - {"float32"}
     if types:
@@ -109,7 +111,7 @@ def _size(path: Path) -> int:
     """
     try:
         if not path.exists():
-            raise WeightsError(f"there is no file {path}")
+            raise WeightsError(f"the file {path} does not exist")
         require_file(path, MAX_FILE_BYTES)
         num_bytes = path.stat().st_size
         if zipfile.is_zipfile(path):
@@ -121,8 +123,8 @@ def _size(path: Path) -> int:
         raise WeightsError(f"{path} is a damaged archive: {plain(str(error))}") from error
     if num_bytes > MAX_FILE_BYTES:
         raise WeightsError(
-            f"{path} holds {num_bytes:,} bytes, more than the {MAX_FILE_BYTES:,} that are read of "
-            "a checkpoint; save the generator's state_dict alone"
+            f"{path} has {num_bytes:,} bytes, more than the limit of {MAX_FILE_BYTES:,} for a "
+            "checkpoint; save only the generator's state_dict"
         )
     return num_bytes
 
@@ -134,7 +136,9 @@ def _unwrapped(
     if key is not None:
         if key not in wrappers:
             named = ", ".join(map(repr, wrappers)) or "none"
-            raise WeightsError(f"{path} has no weights under {key!r} (with weights: {named})")
+            raise WeightsError(
+                f"{path} has no weights under {key!r} (entries with weights: {named})"
+            )
         return dict(loaded[key]), key, _left_out(loaded, key)
     if _is_state(loaded):
         return dict(loaded), None, []
@@ -144,7 +148,7 @@ def _unwrapped(
     own = {n: each for n, each in loaded.items() if isinstance(each, torch.Tensor)}
     if not wrappers and _is_state(own):
         rest = sorted(_shown(name) for name in loaded if name not in own)
-        return own, None, [f"left out: {', '.join(rest[:_LISTED])}"]
+        return own, None, [f"ignored: {', '.join(rest[:_LISTED])}"]
     if chosen is None:
         raise WeightsError(_no_weights(path, loaded, wrappers))
     return dict(loaded[chosen]), chosen, _left_out(loaded, chosen)
@@ -161,9 +165,9 @@ def _is_state(value: object) -> bool:
 
 def _left_out(loaded: Mapping[Any, Any], taken: str) -> list[str]:
     others = sorted(_shown(name) for name in loaded if name != taken)
-    notes = [f"the weights under {_shown(taken)!r} were taken"]
+    notes = [f"used the weights under {_shown(taken)!r}"]
     if others:
-        notes.append(f"left out: {', '.join(others[:_LISTED])}")
+        notes.append(f"ignored: {', '.join(others[:_LISTED])}")
     return notes
 
 
@@ -173,25 +177,25 @@ def _no_weights(path: Path, loaded: Mapping[Any, Any], wrappers: list[str]) -> s
         several = ", ".join(map(repr, wrappers))
         return f"{path} has several sets of weights: {several}; choose one with --key"
     if any("optimizer" in str(name) for name in loaded):
-        return f"{path} is the state of an optimizer, without weights (it holds {keys})"
-    return f"{path} holds no state dict of named tensors (it holds {keys})"
+        return f"{path} is the state of an optimizer without weights (it contains {keys})"
+    return f"{path} has no state dict of named tensors (it contains {keys})"
 
 
 def _require_ordinary(path: Path, state: Mapping[str, torch.Tensor], num_bytes: int) -> None:
     """Refuse tensors no network of ours can have, before anything is computed with them.
 
     A tensor may repeat a number of the file as often as it likes: a file of a kilobyte may claim
-    a terabyte, so what is claimed is held against what is there.
+    a terabyte, so what is claimed is compared with what is there.
     """
     if len(state) > MAX_TENSORS:
         raise WeightsError(
-            f"{path} holds {len(state):,} tensors; no generator here has more than {MAX_TENSORS:,}"
+            f"{path} has {len(state):,} tensors; no generator of zoo has more than {MAX_TENSORS:,}"
         )
     claimed = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
     if claimed > num_bytes:
         raise WeightsError(
-            f"{path} claims tensors of {claimed:,} bytes and holds {num_bytes:,}: they repeat each "
-            "other; save every tensor by itself"
+            f"{path} describes tensors of {claimed:,} bytes but has {num_bytes:,}: its tensors "
+            "share memory; save every tensor separately"
         )
     for name, tensor in state.items():
         problem = _tensor_problem(name, tensor)
@@ -201,7 +205,7 @@ def _require_ordinary(path: Path, state: Mapping[str, torch.Tensor], num_bytes: 
 
 def _tensor_problem(name: str, tensor: torch.Tensor) -> str | None:
     if len(name) > MAX_NAME or not name.isprintable():
-        return "is no name of a tensor in a network"
+        return "is not a valid tensor name of a network"
     unusual = tensor.layout != torch.strided or tensor.is_quantized or tensor.is_nested
     if unusual or tensor.device.type != "cpu":
         return "is sparse, nested, quantised or without values; save it as an ordinary tensor"
@@ -212,7 +216,7 @@ def _tensor_problem(name: str, tensor: torch.Tensor) -> str | None:
     if tensor.dtype not in _FLOATS:
         return f"is of type {tensor.dtype}; weights are floating-point numbers of 16 bits or more"
     if not bool(tensor.isfinite().all()):
-        return "has values that are not finite: these weights are broken"
+        return "has NaN or infinite values, so these weights are broken"
     return None
 
 
@@ -233,7 +237,7 @@ def _without_prefix(state: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Ten
 
 
 def _prefix(state: Mapping[str, torch.Tensor]) -> str:
-    """Return a prefix that is no part of the generator's own names, empty where there is none."""
+    """Return a prefix that is not part of the generator's own names, empty if there is none."""
     for prefix in (*COMMON, *OWNERS):
         rest = [name.removeprefix(prefix) for name in state if name.startswith(prefix)]
         numbered = any(name[:1].isdigit() for name in rest)  # parts of a sequence called `model`

@@ -1,7 +1,6 @@
-"""What a model file says of itself: the generator it is for, and where its weights come from.
+"""The description in a model file: its generator, and the origin of its weights.
 
-Read without torch. Not here: the tensors (`zoo.models.model`), the card made of this
-(`zoo.exchange.cards`).
+Read without torch. Not here: the tensors (`zoo.models.model`), the card (`zoo.exchange.cards`).
 """
 
 from __future__ import annotations
@@ -44,8 +43,8 @@ class Pretraining(Part):
 
     Attributes:
         recipe: its recipe.
-        identity_sha256: of everything that shaped it.
-        command: what makes it again.
+        identity_sha256: of everything that affected it.
+        command: the command that reproduces it.
     """
 
     recipe: Line
@@ -64,11 +63,11 @@ class Training(Part):
         steps: updates of the generator.
         seconds: wall-clock time of the stage.
         verdict: the monitor's.
-        identity_sha256: of everything that shaped the run.
+        identity_sha256: of everything that affected the run.
         data: the training images, as the recipe or profile names them.
         data_sha256: of the training pixels.
         settings: every setting of recipe and profile, resolved.
-        pretraining: the run it began from, None where it began from nothing.
+        pretraining: the run it began from, None if it began from nothing.
         components: provenance of its components' weights, by role.
         versions: of Python and the packages.
         device: what it was trained on.
@@ -110,7 +109,7 @@ class Details(Part):
             `a_sha256`, `b`, `b_sha256`, `alpha`; of a model that was renamed or rounded
             after it was scored `weights_sha256`, the files whose records are its own, the latest
             first.
-        licence: of the weights, None where nobody said.
+        licence: of the weights, None if nobody said.
         plugins: origin of each component that is not built in, by role.
     """
 

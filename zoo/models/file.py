@@ -1,9 +1,8 @@
-"""Model files: safetensors whose metadata say what the tensors are.
+"""Model files: safetensors with a description in the metadata.
 
-The description is JSON under `zoo` in the metadata, which other loaders ignore; beside it is the
-hash of the tensors, so that a flipped bit is found also where the `.sha256` beside the file is
-lost. Not here: finding a model by its name (`zoo.models.find`), files of other tools
-(`zoo.exchange`).
+The description is JSON under the key `zoo`, which other loaders ignore. It contains the hash of the
+tensors, so a flipped bit is detected even without the `.sha256` file. Not here: finding a model by
+its name (`zoo.models.find`), files of other tools (`zoo.exchange`).
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ def write_model(path: Path, model: Model, *, precision: Precision = "float32") -
     """Write a model as one safetensors file, and its sha256 beside it.
 
     Args:
-        path: where to; its folder is made if need be.
+        path: where to; its folder is made if necessary.
         model: what to write.
         precision: of the numbers in the file; float16 halves its size and rounds each number to
             11 significant bits.
@@ -88,11 +87,11 @@ def read_model(path: Path) -> Model:
     try:
         tensors = load(content)
     except (SafetensorError, ValueError) as error:
-        raise IntegrityError(f"{path} is damaged ({error}); fetch or export it again") from error
+        raise IntegrityError(f"{path} is damaged ({error}); download or export it again") from error
     if tensors_sha256(tensors) != digest:
         raise IntegrityError(
-            f"{path} is damaged: its tensors are not those it was written with; fetch or export "
-            "it again"
+            f"{path} is damaged: its tensors differ from those it was written with; download or "
+            "export it again"
         )
     floats = {
         name: value.to(torch.float32) if value.is_floating_point() else value
@@ -112,7 +111,7 @@ def read_details(path: Path) -> Details:
 
 
 def is_model_file(path: Path) -> bool:
-    """Tell whether a file is a safetensors file with a description by zoo in it.
+    """Return whether a file is a safetensors file with a description by zoo in it.
 
     Raises:
         UnfitFileError: if it is a pipe, a device, or far too large.
@@ -129,15 +128,15 @@ def _described(path: Path) -> tuple[Details, str]:
     if DETAILS_KEY not in metadata:
         _require_intact(path)
         raise WeightsError(
-            f"{path} does not say which generator it is for: it was not written by zoo; convert "
-            f"it with: zoo import {path}"
+            f"{path} does not name its generator, so zoo did not write it; convert it with: zoo "
+            f"import {path}"
         )
     try:
         return Details.model_validate_json(metadata[DETAILS_KEY]), metadata[TENSORS_KEY]
     except (ValidationError, KeyError) as error:
         _require_intact(path)
         raise WeightsError(
-            f"the description in {path} is not of this version of zoo: {_reason(error)}"
+            f"this version of zoo cannot read the description in {path}: {_reason(error)}"
         ) from error
 
 
@@ -161,7 +160,7 @@ def _metadata(path: Path) -> Mapping[str, str]:
         header = None
     if not isinstance(header, dict):
         _require_intact(path)
-        raise WeightsError(f"{path} is no safetensors file; convert it with: zoo import {path}")
+        raise WeightsError(f"{path} is not a safetensors file; convert it with: zoo import {path}")
     metadata = header.get("__metadata__", {})
     return metadata if isinstance(metadata, dict) else {}
 
@@ -173,14 +172,14 @@ def _require_intact(path: Path) -> None:
 
 
 def _content(path: Path) -> bytes:
-    """Return a file's bytes, held against the sha256 beside it where there is one."""
+    """Return a file's bytes, compared with the sha256 beside it if there is one."""
     if not hash_path(path).exists():
         return read_file(path, MAX_BYTES)
     content = read_hashed(path)
     if content is None:
         raise IntegrityError(
-            f"{path} is damaged or was replaced: its sha256 is not the one in "
-            f"{hash_path(path).name}; fetch or export it again"
+            f"{path} is damaged or was replaced: its sha256 differs from the one in "
+            f"{hash_path(path).name}; download or export it again"
         )
     return content
 
@@ -193,7 +192,7 @@ def _stored(name: str, tensor: torch.Tensor, precision: Precision) -> torch.Tens
         kept = kept.to(torch.float16 if precision == "float16" else torch.float32)
         if not bool(kept.isfinite().all()):
             raise WeightsError(
-                f"{name} has a number that is not finite in {precision}: "
+                f"{name} has a NaN or infinite value in {precision}: "
                 + ("write it in float32" if precision == "float16" else "these weights are broken")
             )
     return kept.clone(memory_format=torch.contiguous_format)

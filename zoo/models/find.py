@@ -1,4 +1,4 @@
-"""From what a user names to a model: a name, a file, a folder, a run, or nothing at all."""
+"""Finds the model that a user names: by name, file, folder, run, or the default."""
 
 from __future__ import annotations
 
@@ -81,17 +81,17 @@ def _of_name(name: str, run_root: Path) -> Model:
         return model_of_run(runs[0])
     if runs:
         listed = ", ".join(str(path) for path in runs)
-        raise RecipeError(f"{name} has {len(runs)} finished runs; name one of: {listed}")
+        raise RecipeError(f"{name} has {len(runs)} finished runs; use one of: {listed}")
     if name in GENERATORS.names() and not GENERATORS.get(name).trainable:
         return _fixed(name)
     if Path(name).suffix in (SUFFIX, *_FOREIGN):
-        raise WeightsError(f"there is no file {name}")
+        raise WeightsError(f"the file {name} does not exist")
     known = [*model_files(), *(path.name for path in run_root.glob("*") if path.is_dir())]
     raise UnknownNameError("model", name, known, see="zoo list models")
 
 
 def _finished_runs(recipe: str, run_root: Path) -> list[Path]:
-    """Return the finished runs of a recipe; where there are none, those with other settings."""
+    """Return the finished runs of a recipe; if there are none, those with other settings."""
     if not recipe or Path(recipe).name != recipe:
         return []
     found = sorted((run_root / recipe).glob("*/seed-*"))
@@ -102,7 +102,7 @@ def _finished_runs(recipe: str, run_root: Path) -> list[Path]:
 def _fixed(name: str) -> Model:
     details = Details(
         name=name,
-        summary="a fixed method, without weights",
+        summary="a fixed method without weights",
         generator={"name": name},
         scale=DEFAULT_SCALE,
         origin="fixed",

@@ -1,8 +1,8 @@
-"""A checkpoint of another tool made a model of zoo's: `zoo import`.
+"""Converts a checkpoint of another tool to a model file: `zoo import`.
 
-The layout is recognised by its names, the sizes are read from the shapes, every tensor is fitted by
-name and shape, and the network is tried on an image before it is believed. The layouts are in
-`zoo.models.layouts`, reading the file in `zoo.models.checkpoint`, the trial in
+The names of the tensors determine the layout, and their shapes the sizes. Every tensor must fit by
+name and shape, and the network must upscale a test image. The layouts are in
+`zoo.models.layouts`, reading the file in `zoo.models.checkpoint`, the test in
 `zoo.models.trial`.
 """
 
@@ -57,7 +57,7 @@ class Imported:
     Attributes:
         model: with `details.origin` "imported".
         trial: what the network made of a test image.
-        notes: what was chosen, left out or assumed, as sentences.
+        notes: what was chosen, excluded or assumed, as sentences.
     """
 
     model: Model
@@ -164,10 +164,10 @@ def read_foreign(
     """
     if is_model_file(path):
         read_model(path)  # one that is damaged or cut short says so
-        raise WeightsError(f"{path} is a model of zoo's already: use it as it is")
+        raise WeightsError(f"{path} is already a model of zoo: use it directly")
     run = RunDirectory(path.parent)
     if run.weights == path and run.provenance() is not None:
-        raise WeightsError(f"{path} belongs to a run of zoo's: name {path.parent} instead")
+        raise WeightsError(f"{path} belongs to a run of zoo: name {path.parent} instead")
     wanted = None if generator == AUTO else GENERATORS.get(generator)
     checkpoint = read_checkpoint(path, key=key)
     match = _matched(path, checkpoint, wanted, generator, scale, arguments or {})
@@ -285,10 +285,10 @@ def _scale(sizes: Sizes, asked: int | None) -> tuple[int, list[str]]:
     possible = sizes.scales or (sizes.scale,)
     if asked is not None and asked not in possible:
         told = " or ".join(f"x{one}" for one in possible)
-        raise WeightsError(f"the shapes are those of {told}, not x{asked}")
+        raise WeightsError(f"the shapes fit {told}, not x{asked}")
     if asked is None and len(possible) > 1:
         other = ", ".join(f"--scale {one}" for one in possible[1:])
-        return sizes.scale, [f"x{sizes.scale} is assumed; the shapes also fit {other}"]
+        return sizes.scale, [f"assumed x{sizes.scale}; the shapes also fit {other}"]
     return asked or sizes.scale, []
 
 
@@ -296,7 +296,7 @@ def _registered_name(generator: type[Generator]) -> str:
     for name, entry in GENERATORS.entries.items():
         if entry.component is generator:
             return name
-    raise WeightsError(f"{generator.__name__} is not registered; another plugin took its name")
+    raise WeightsError(f"{generator.__name__} is not registered; another plugin uses its name")
 
 
 def _require_arguments(name: str, arguments: Mapping[str, Any]) -> None:
@@ -380,7 +380,7 @@ def _unknown_layout(path: Path, checkpoint: Checkpoint, titles: list[str]) -> st
     names = list(checkpoint.tensors)
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return (
-        f"the layout of {path} is not known. It has {', '.join(names[:_LISTED])}{more}; known are: "
-        f"{'; '.join(titles)}. A file with the names of a registered generator itself is read with "
-        "--generator NAME"
+        f"zoo does not know the layout of {path}. It has {', '.join(names[:_LISTED])}{more}; known "
+        f"layouts: {'; '.join(titles)}. If the file uses the names of a registered generator, read "
+        "it with --generator NAME"
     )

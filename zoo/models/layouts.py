@@ -1,7 +1,7 @@
-"""The layouts of checkpoints that zoo can read: how a file is recognised, and its names in ours.
+"""The checkpoint layouts that zoo can read: how a file is recognised, and zoo's names.
 
-Each layout is stated exactly: a file that has one key too many or too few is refused by
-`zoo.models.foreign`. Facts about other tools' files are from their public sources.
+Each layout is exact: `zoo.models.foreign` refuses a file with one key too many or too few. The
+facts about other tools' files come from their public sources.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Layout:
         marks: names that a file in it has; the first layout that fits a file is taken.
         rename: from the file's names to ours.
         sizes: from tensors under our names to constructor arguments.
-        remark: what a user should know of files in it, empty where there is nothing.
+        remark: what a user should know of files in it, empty if there is nothing.
     """
 
     title: str
@@ -155,11 +155,11 @@ _MSRRESNET_2019 = _by_rules(
     (r"recon_trunk\.(\d+)\.(conv\d)\.(weight|bias)", r"body.\1.\2.\3"),
     (r"HRconv\.(weight|bias)", r"conv_hr.\1"),
 )
-_CLAMPED = "that code clamps its output to [0, 1]; here it is clamped when an image is written"
+_CLAMPED = "that code clamps its output to [0, 1]; zoo clamps when it writes an image"
 
 LAYOUTS = (
     Layout(
-        "RRDBNet as BasicSR, Real-ESRGAN and zoo name it",
+        "RRDBNet with the names of BasicSR, Real-ESRGAN and zoo",
         RRDBNet,
         ("conv_first.weight", "body.0.rdb1.conv1.weight", "conv_body.weight"),
         _same,
@@ -180,7 +180,7 @@ LAYOUTS = (
         rrdb_sizes,
     ),
     Layout(
-        "MSRResNet as BasicSR and zoo name it",
+        "MSRResNet with the names of BasicSR and zoo",
         MSRResNet,
         ("conv_first.weight", "body.0.conv1.weight", "upconv1.weight", "conv_hr.weight"),
         _same,
@@ -194,13 +194,13 @@ LAYOUTS = (
         msrresnet_sizes,
     ),
     Layout(
-        "SRResNet as zoo names it",
+        "SRResNet with zoo's names",
         SRResNet,
         ("head.0.weight", "trunk.0.branch.0.weight", "tail.weight"),
         _same,
         srresnet_sizes,
-        "a residual_scaling or interpolation_skip leaves no trace in a file of weights: none is "
-        "assumed; a model file or run directory of zoo's says so itself",
+        "weights do not show a residual_scaling or interpolation_skip, so zoo assumes none; model "
+        "files and run directories of zoo record them",
     ),
     Layout(
         "SRResNet of Lornatang/SRGAN-PyTorch",
@@ -226,7 +226,7 @@ LAYOUTS = (
         srresnet_sizes,
     ),
     Layout(
-        "SRResNet with a tanh, as zoo names it: only where it is asked for",
+        "SRResNet with a tanh, with zoo's names: only on request",
         TanhSRResNet,
         ("head.0.weight", "trunk.0.branch.0.weight", "tail.weight"),
         _same,

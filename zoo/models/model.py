@@ -1,4 +1,4 @@
-"""A model in memory: its description and its tensors, and how it becomes a network."""
+"""A model in memory: its description and its tensors, and how to build its network."""
 
 from __future__ import annotations
 
@@ -27,13 +27,20 @@ _MAX_LISTED = 2
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A generator's weights and what is known of them.
+    """A generator's weights and their description.
 
     Attributes:
-        details: what it is.
+        details: the description.
         tensors: the state dict of its generator; floating-point values in float32.
-        path: the file or run directory it was read from, None where it was made in memory.
-        sha256: of the file of weights, None where there is none.
+        path: the file or run directory it was read from; None if it was made in memory.
+        sha256: sha256 of the weights file; None if there is none.
+
+    Example:
+        >>> from zoo.models.find import find_model
+        >>> model = find_model("srresnet-nobn-compact")
+        >>> model.details.generator_name, model.details.scale
+        ('srresnet', 4)
+        >>> generator = model.build()
     """
 
     details: Details
@@ -42,12 +49,12 @@ class Model:
     sha256: str | None = None
 
     def build(self) -> Generator:
-        """Return its generator with its weights: in evaluation mode, float32, on the CPU.
+        """Return the generator with its weights: in evaluation mode, float32, on the CPU.
 
         Raises:
-            PluginError: if no generator has its name and the plugin is known that had.
+            PluginError: if no generator has its name, and the plugin that had it is known.
             UnknownNameError: if no generator has its name.
-            RecipeError: if an argument is not one of the generator's.
+            RecipeError: if the generator does not have an argument.
             WeightsError: if the tensors do not fit, or the generator cannot be built.
         """
         spec = self._generator()
@@ -58,7 +65,7 @@ class Model:
         )
         if has_other_code(self.details):
             logger.warning(
-                "%s was trained with other code of %s: what it makes may differ", where, told
+                "%s was trained with other code of %s: its output may differ", where, told
             )
         return generator
 
@@ -126,7 +133,7 @@ def fill(
 
 
 def has_other_code(details: Details) -> bool:
-    """Tell whether a generator's plugin has changed since a model of it was trained.
+    """Whether a generator's plugin has changed since a model was trained.
 
     Raises:
         UnknownNameError: if no generator has its name.

@@ -1,4 +1,4 @@
-"""From a run directory to a model: its weights, and all that its provenance says of them."""
+"""Makes a model of a run directory: its weights, and the facts from its provenance."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def model_of_run(path: Path) -> Model:
     """
     run = read_run(path)
     if run is None:
-        raise DataError(f"{path} holds no run: it has no recipe.yaml and provenance.json")
+        raise DataError(f"{path} is not a run directory: it has no recipe.yaml and provenance.json")
     spec, provenance, directory = run.spec, run.provenance, run.directory
     if run.summary is None or not run.is_finished:
         resume = resume_command(spec, path, provenance)
-        raise DataError(f"{path} is not finished; go on with: {resume}")
+        raise DataError(f"{path} is not finished; resume it with: {resume}")
     tensors, _ = directory.read_weights(run.identity_sha256)
     session = provenance["sessions"][-1]
     details = described(
@@ -80,7 +80,7 @@ def _pretraining(spec: RunSpec, identity: str | None, sources: Sequence[str]) ->
 
 
 def _typed(words: list[str]) -> str | None:
-    """Return the command as it was typed, None where no `zoo train` was: a script, a sweep.
+    """Return the command as it was typed, None if no `zoo train` was: a script, a sweep.
 
     That it started over, which deletes a run, makes no other run.
     """

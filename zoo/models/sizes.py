@@ -1,4 +1,4 @@
-"""Sizes of our generators, read from the shapes of their tensors: nobody is asked for them.
+"""Sizes of zoo's generators, inferred from the shapes of their tensors.
 
 The names are ours; what other tools call the same tensors is in `zoo.models.layouts`. What has no
 tensor (a skip, a scaling of residuals) cannot be read here and has the published value.
@@ -47,7 +47,8 @@ def count(tensors: Tensors, pattern: str) -> int:
     found = {int(match[1]) for name in tensors if (match := re.match(pattern, name))}
     if found and max(found) != len(found) - 1:
         raise WeightsError(
-            f"parts are missing: of {pattern} there are {len(found)}, numbered up to {max(found)}"
+            f"parts are missing: {pattern} appears {len(found)} times, with numbers up to "
+            f"{max(found)}"
         )
     return len(found)
 
@@ -57,15 +58,15 @@ def rrdb_sizes(tensors: Tensors) -> Sizes:
     width, planes = _conv(tensors, "conv_first.weight")[:2]
     if planes in _UNSHUFFLED:
         raise WeightsError(
-            f"this RRDB network takes {planes} channels: the image folded into channels, as "
-            f"Real-ESRGAN's x{_UNSHUFFLED[planes]} does; its function is another than rrdb's, and "
-            "zoo has no generator for it"
+            f"this RRDB network has {planes} input channels, because it folds the image into "
+            f"channels, as Real-ESRGAN's x{_UNSHUFFLED[planes]} does; this is another function "
+            "than rrdb's, and zoo has no generator for it"
         )
     _require_rgb(planes, _conv(tensors, "conv_last.weight")[0])
     stages = len([name for name in tensors if re.fullmatch(r"conv_up\d+\.weight", name)])
     scales = {1: (2, 3), 2: (4,), 3: (8,)}.get(stages)
     if scales is None:
-        raise WeightsError(f"{stages} upsampling stages: there is no RRDBNet with so many here")
+        raise WeightsError(f"{stages} upsampling stages: zoo has no RRDBNet with this number")
     norm = "batch" if "body.0.rdb1.norm1.weight" in tensors else "none"
     arguments = {
         "width": width,
@@ -113,7 +114,9 @@ def _conv(tensors: Tensors, name: str) -> tuple[int, int, int, int]:
 
 def _scale(tensors: Tensors, stages: list[str]) -> int:
     if len(stages) > _MAX_STAGES:
-        raise WeightsError(f"{len(stages)} upsampling stages: no generator here has so many")
+        raise WeightsError(
+            f"{len(stages)} upsampling stages: zoo has no generator with this number"
+        )
     return math.prod(_factor(tensors, name) for name in stages)
 
 
@@ -121,12 +124,15 @@ def _factor(tensors: Tensors, name: str) -> int:
     outputs, inputs = _conv(tensors, name)[:2]
     factor = _FACTORS.get(outputs // inputs if inputs and outputs % inputs == 0 else 0)
     if factor is None:
-        raise WeightsError(f"{name} is no sub-pixel convolution of 2 or 3: {inputs} -> {outputs}")
+        raise WeightsError(
+            f"{name} is not a sub-pixel convolution for x2 or x3: {inputs} -> {outputs}"
+        )
     return factor
 
 
 def _require_rgb(inputs: int, outputs: int) -> None:
     if (inputs, outputs) != (_PLANES, _PLANES):
         raise WeightsError(
-            f"the network takes {inputs} channels and gives {outputs}; zoo's images are RGB"
+            f"the network has {inputs} input and {outputs} output channels, but zoo's images are "
+            "RGB"
         )

@@ -1,4 +1,4 @@
-"""Where models lie: those that come with zoo, and those that were pulled from a hub.
+"""Where models are: the included ones, and those pulled from a hub.
 
 A model's folder has `model.safetensors`, its `.sha256`, `README.md` (the card) and `records/`.
 Nothing here imports torch.
@@ -41,14 +41,14 @@ def default_model() -> str:
     name = read_text(named).strip() if named.is_file() else ""
     if not (SHIPPED / name / MODEL_FILE).is_file():
         raise WeightsError(
-            f"there is no {SHIPPED / name}/{MODEL_FILE}: this installation comes without models; "
+            f"{SHIPPED / name}/{MODEL_FILE} does not exist: this installation has no models; "
             "install zoo again, or name a model, a run directory or a file"
         )
     return name
 
 
 def is_repository(name: str) -> bool:
-    """Tell whether a name has the form of a repository on a hub, `owner/name`."""
+    """Return whether a name has the form of a repository on a hub, `owner/name`."""
     return _REPOSITORY.match(name) is not None and ".." not in name
 
 
@@ -59,7 +59,7 @@ def store_path(repository: str) -> Path:
         WeightsError: if `repository` has not the form `owner/name`.
     """
     if not is_repository(repository):
-        raise WeightsError(f"{repository!r} is not the name of a repository, such as owner/name")
+        raise WeightsError(f"{repository!r} is not a repository name such as owner/name")
     return _store_root() / repository
 
 

@@ -1,8 +1,8 @@
-"""A foreign network tried on an image whose enlargement is known: does it enlarge at all?
+"""Tests an imported network on a smooth image: does it upscale at all?
 
-Weights that fit by name and shape may still be computed with wrongly: another range of values,
-another order of channels, a skip that left no trace in the file. On a smooth image every
-super-resolution network gives nearly what bicubic interpolation gives, so that shows.
+Weights that fit by name and shape may still be used wrongly: another range of values, another order
+of channels, a skip that is not visible in the file. On a smooth image, every super-resolution
+network gives nearly the same as bicubic interpolation, so such an error shows.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class Trial:
     def problem(self) -> str:
         """What is wrong with a network that has not passed, as a clause."""
         return (
-            "its network does not enlarge a smooth test image: its output correlates with the "
-            f"bicubic one by {self.correlation:.3f} (at least {MIN_CORRELATION} is asked for) and "
-            f"differs from it by {self.difference:.3g} (at most {MAX_DIFFERENCE}){self.guess}"
+            "its network does not upscale a smooth test image: the correlation of its output with "
+            f"bicubic is {self.correlation:.3f} (minimum {MIN_CORRELATION}), and their difference "
+            f"is {self.difference:.3g} (maximum {MAX_DIFFERENCE}){self.guess}"
         )
 
 
@@ -68,7 +68,7 @@ def smooth_image(side: int = SIDE) -> Tensor:
 
 @torch.no_grad()
 def try_generator(generator: Generator) -> Trial:
-    """Enlarge a smooth image and compare it with the bicubic enlargement, borders left out.
+    """Enlarge a smooth image and compare it with the bicubic enlargement, borders excluded.
 
     Args:
         generator: in evaluation mode, on the CPU.
@@ -101,11 +101,14 @@ def _correlation(first: Tensor, second: Tensor) -> float:
 def _guess(actual: Tensor, expected: Tensor) -> str:
     """Name the usual reason where the numbers show it."""
     if not bool(actual.isfinite().all()):
-        return "; values are not finite"
+        return "; it has NaN or infinite values"
     if _compare(actual.flip(1), expected).passed:
         return "; its channels are in the order BGR, not RGB"
     if _compare(actual + expected, expected).passed:
-        return "; it is a residual: give --set interpolation_skip=true if the generator has it"
+        return (
+            "; it is a residual: use --set interpolation_skip=true if the generator has this "
+            "argument"
+        )
     slope, offset = _line(actual, expected)
     if _correlation(actual, expected) >= MIN_CORRELATION:
         if abs(slope - 2) < _RANGE_TOLERANCE and abs(offset + 1) < _RANGE_TOLERANCE:

@@ -1,7 +1,7 @@
-"""A component's arguments against its constructor's signature: names, types, what is missing.
+"""Checks a component's arguments against its constructor: names, types, missing ones.
 
-Values are checked as the JSON they are, strictly: a list fits a tuple, `3` fits a float, `"3"`
-does not. This imports the component, and so torch.
+Values are checked as JSON, strictly: a list fits a tuple, `3` fits a float, `"3"` does not. This
+imports the component, and so torch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from zoo.recipes.problems import all_of
 from zoo.registry import REGISTRIES, constructor_parameters
 
 SCALE = "scale"
-"""The one argument a generator shares with its recipe; it is written there."""
+"""The argument of a generator that the recipe sets outside the generator."""
 _CONFIG = ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False)
 
 
@@ -51,7 +51,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """What is wrong with a component's arguments: a sentence, and the argument it is about."""
+    """A mistake in a component's arguments: a sentence, and the argument."""
 
     argument: str
     message: str
@@ -74,16 +74,16 @@ def parameters(component: Callable[..., object]) -> dict[str, Parameter]:
 def complaints(
     kind: str, name: str, arguments: Mapping[str, Any], *, partial: bool = False
 ) -> Iterator[Complaint]:
-    """Yield what is wrong with the arguments of one component.
+    """Yield the mistakes in the arguments of one component.
 
     Args:
         kind: key of `REGISTRIES`.
         name: registered name of the component.
-        arguments: plain data, as a recipe holds it.
-        partial: whether another layer may still add the arguments that are missing.
+        arguments: plain data, as in a recipe.
+        partial: whether another layer may still add missing arguments.
 
     Raises:
-        PluginError: if the component cannot be imported or its signature not understood.
+        PluginError: if the component cannot be imported or its signature is invalid.
     """
     registry = REGISTRIES[kind]
     component: Any = registry.get(name)
@@ -91,7 +91,7 @@ def complaints(
     takes_scale = kind == "generators"
     for argument, value in arguments.items():
         if takes_scale and argument == SCALE:
-            message = "write `scale` in the recipe, beside `generator`"
+            message = "write `scale` in the recipe, next to `generator`"
             yield Complaint(argument, message, about_value=True)
         elif argument not in known:
             names = [other for other in known if not (takes_scale and other == SCALE)]
@@ -103,7 +103,10 @@ def complaints(
     if not partial:
         yield from _missing(name, known, {*arguments, SCALE} if takes_scale else {*arguments})
     if takes_scale and SCALE not in known:
-        yield Complaint("name", f"{name!r} is no generator: its constructor takes no `scale`")
+        yield Complaint(
+            "name",
+            f"{name!r} cannot be used as a generator: its constructor has no parameter `scale`",
+        )
 
 
 def _missing(name: str, known: Mapping[str, Parameter], given: set[str]) -> Iterator[Complaint]:
@@ -137,8 +140,8 @@ def _adapter(component: Callable[..., object], parameter: inspect.Parameter) -> 
         return TypeAdapter(annotation, config=_CONFIG)
     except PydanticSchemaGenerationError as error:
         raise PluginError(
-            f"{component.__qualname__}: the type of parameter {parameter.name!r} is not one that a "
-            f"recipe can hold: {annotation!r}"
+            f"{component.__qualname__}: a recipe cannot contain values of the type of parameter "
+            f"{parameter.name!r}: {annotation!r}"
         ) from error
     except PydanticUserError:  # a model or dataclass brings its own configuration
         return TypeAdapter(annotation)

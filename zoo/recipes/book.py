@@ -1,10 +1,10 @@
-"""From registry files to a book of recipes, profiles, claims and matrices, read without torch.
+"""From registry files to a book of recipes, profiles, claims and matrices, without torch.
 
-Files come from zoo itself, from installed packages, and from `--registry`. A package's file that is
-wrong is left out; a file that was named is an error.
+Files come from zoo itself, from installed packages, and from `--registry`. A wrong file of a
+package is excluded; a wrong file that the user named is an error.
 
-Structure and types are checked here, names in `zoo.recipes.names`. Arguments of components are
-checked against their constructors in `zoo.recipes.checks`, for which the components are imported.
+Structure and types are checked here, names in `zoo.recipes.names`. `zoo.recipes.checks` imports
+components and checks their arguments against their constructors.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ class Entry:
     """A recipe or profile of a book.
 
     Attributes:
-        kind: which of the two.
-        name: what it is called.
-        document: the file it is written in.
-        leaves: its values, those it inherits among them.
+        kind: `recipe` or `profile`.
+        name: its name.
+        document: its file.
+        leaves: its values, including inherited ones.
         own: the values written in the entry itself.
-        matrix: the matrix that a recipe was made for, None where an author wrote the recipe.
+        matrix: the matrix for which a recipe was generated, None for a written recipe.
     """
 
     kind: Kind
@@ -66,7 +66,7 @@ class Entry:
 
     @property
     def path(self) -> KeyPath:
-        """Its key path in the file; that of the matrix for a recipe made from one."""
+        """Its key path in the file; that of the matrix for a generated recipe."""
         return (f"{self.kind}s", self.name) if self.matrix is None else ("matrices", self.matrix)
 
     @property
@@ -76,7 +76,7 @@ class Entry:
 
     @property
     def is_mapping(self) -> bool:
-        """Whether it is written as it should be, as a mapping."""
+        """Whether it is a mapping, as required."""
         section, name = self.path
         return isinstance(self.document.data[section][name], dict)
 
@@ -89,16 +89,16 @@ class Entry:
         return self.reference(key) or ""
 
     def reference(self, key: str) -> str | None:
-        """Return the name in `extends` or `pretrained`, None where there is none."""
+        """Return the name in `extends` or `pretrained`, None if there is none."""
         leaf = self.leaves.get((key,))
         return leaf.value if leaf is not None and isinstance(leaf.value, str) else None
 
 
 @dataclass(slots=True)
 class Book:
-    """All that one or more registry files define; recipes made from matrices among the recipes.
+    """Everything that registry files define, including recipes generated from matrices.
 
-    `packages` are the files of installed packages, those that were left out among them.
+    `packages` are the files of installed packages, including excluded ones.
     """
 
     recipes: dict[str, Entry] = field(default_factory=dict)
@@ -109,7 +109,7 @@ class Book:
 
     @property
     def written_recipes(self) -> dict[str, Entry]:
-        """The recipes that an author wrote, without those made from matrices."""
+        """The recipes that an author wrote, without those generated from matrices."""
         return {name: entry for name, entry in self.recipes.items() if entry.matrix is None}
 
     def recipe(self, name: str) -> Entry:
@@ -138,7 +138,7 @@ class Book:
 
 
 def builtin_registry() -> Path:
-    """Return the registry that comes with zoo: inside the package, or at the checkout's root."""
+    """Return the built-in registry: inside the package, or at the clone's root."""
     package = Path(zoo.__file__).parent
     inside = package / "registry.yaml"
     return inside if inside.is_file() else package.parent / "registry.yaml"
@@ -147,19 +147,19 @@ def builtin_registry() -> Path:
 def load_book(extra: Sequence[Path] = (), *, warn: bool = True) -> Book:
     """Read the built-in registry, those of installed packages, and each file of `extra`.
 
-    They are checked together. A package's file that is wrong is left out, and said in a warning.
+    They are checked together. A wrong file of a package is excluded, with a warning.
 
     Args:
-        extra: files that were named, in this order.
-        warn: whether to log what is left out; not where it is shown.
+        extra: files that the user named, in this order.
+        warn: whether to log exclusions; false if the caller shows them.
 
     Raises:
-        RecipeError: with every problem of structure, type and name, each on a line of its own.
+        RecipeError: with every problem of structure, type and name, each on its own line.
     """
     packages = checked_packages()
     for package in packages:
         if package.error is not None and warn:
-            text = "the recipes %r of %s are left out: %s"
+            text = "excluded the recipes %r of %s: %s"
             logger.warning(text, package.name, package.origin, package.error)
     book = read_book([builtin_registry(), *sound_files(packages), *extra])
     book.packages = packages
@@ -174,9 +174,9 @@ def read_book(files: Sequence[Path]) -> Book:
 
 
 def checked_packages() -> tuple[PackageRegistry, ...]:
-    """Return the registries of installed packages, each that is wrong with its cause.
+    """Return the registries of installed packages; wrong ones with the cause.
 
-    One that makes anything wrong beside the built-in registry and the sound ones is wrong itself.
+    A registry that causes a problem together with the built-in and the valid ones is wrong itself.
     """
     found = package_registries()
     waiting = [each for each in found if each.file is not None and each.error is None]
@@ -195,12 +195,12 @@ def checked_packages() -> tuple[PackageRegistry, ...]:
 
 
 def sound_files(packages: Iterable[PackageRegistry]) -> list[Path]:
-    """Return the files of the packages that nothing is wrong with."""
+    """Return the files of the packages without problems."""
     return [each.file for each in packages if each.file is not None and each.error is None]
 
 
 def _error_of(packages: Sequence[PackageRegistry]) -> str | None:
-    """Return the first thing that is wrong with the registries of packages, None where nothing."""
+    """Return the first problem of the registries of packages, None if there is none."""
     try:
         problems = in_order(survey([builtin_registry(), *sound_files(packages)])[1])
     except RecipeError as error:
@@ -232,17 +232,17 @@ def survey(files: Sequence[Path]) -> tuple[Book, list[Problem]]:
 
 
 def broken_paths(problems: Iterable[Problem]) -> set[KeyPath]:
-    """Return the paths of what problems are about: section and name."""
+    """Return the paths of the entries with problems: section and name."""
     return {problem.path[:2] for problem in problems}
 
 
 def is_sound(book: Book, entry: Entry, broken: set[KeyPath]) -> bool:
-    """Tell whether an entry, and all that it is made from, is unbroken.
+    """Return whether an entry and everything it is based on have no problem.
 
-    References that go round are broken, so this comes to an end.
+    Circular references count as broken, so this terminates.
 
     Args:
-        book: where the entry is.
+        book: the book of the entry.
         entry: a recipe or profile.
         broken: see `broken_paths`.
     """
@@ -270,7 +270,7 @@ def _check_document(document: Document) -> Iterable[Problem]:
     yield from document.problems
     data = document.data
     if not isinstance(data, dict):
-        message = "a registry is a mapping with `version: 1`, `recipes` and `profiles`"
+        message = "a registry must be a mapping with `version: 1`, `recipes` and `profiles`"
         yield Problem(document.place(()), (), message)
         return
     try:
@@ -280,7 +280,7 @@ def _check_document(document: Document) -> Iterable[Problem]:
 
 
 def _collect(document: Document, book: Book) -> Iterable[Problem]:
-    """Add what a document defines to the book; a name that is taken stays with its first."""
+    """Add the definitions of a document to the book; the first definition of a name stays."""
     for section, kind in _SECTIONS:
         entries = book.recipes if kind == "recipe" else book.profiles
         for name, body in _bodies(document, section):
@@ -315,7 +315,7 @@ def _taken(document: Document, path: KeyPath, kind: str, place: Place) -> Proble
 
 
 def _inherit(entries: dict[str, Entry]) -> Iterable[Problem]:
-    """Replace each entry's leaves by its parent's overlaid with its own."""
+    """Replace each entry's leaves by its parent's, overridden by its own."""
     written = dict(entries)
     for name, entry in written.items():
         chain = [entry]
@@ -333,7 +333,7 @@ def _inherit(entries: dict[str, Entry]) -> Iterable[Problem]:
 
 
 def _check_parent(chain: list[Entry], parent: str, entries: dict[str, Entry]) -> Problem | None:
-    """Return what is wrong with the parent that the last of a chain of entries names.
+    """Return the problem with the parent of the last entry in a chain.
 
     A mistake reached from several entries is the same problem each time.
     """
@@ -346,9 +346,9 @@ def _check_parent(chain: list[Entry], parent: str, entries: dict[str, Entry]) ->
         loop = names[names.index(parent) :]
         first = loop.index(min(loop))
         loop = [*loop[first:], *loop[:first], loop[first]]
-        return _extends_problem(entries[loop[0]], f"`extends` goes round: {' -> '.join(loop)}")
+        return _extends_problem(entries[loop[0]], f"`extends` is circular: {' -> '.join(loop)}")
     if len(chain) > MAX_EXTENDS:
-        return _extends_problem(chain[0], f"`extends` goes more than {MAX_EXTENDS} levels deep")
+        return _extends_problem(chain[0], f"`extends` has more than {MAX_EXTENDS} levels")
     return None
 
 

@@ -21,7 +21,7 @@ from zoo.recipes.schema import ComponentSpec, RecipeSettings
 from zoo.registry import REGISTRIES, Origin
 
 PLUGIN_SHA256 = "plugin_sha256"
-"""What the provenance calls the hash of a component's code."""
+"""Key of a component's code hash in the provenance."""
 _GENERATOR_SEED, _DISCRIMINATOR_SEED = 1, 2
 
 
@@ -33,10 +33,10 @@ class Components:
         generator: the network that is trained.
         losses: content and perceptual terms by their name in the recipe.
         weights: weight of each loss.
-        discriminator: the second player, None in a content stage.
-        adversary: the objective between the players, None in a content stage.
+        discriminator: the discriminator, None in a content stage.
+        adversary: the adversarial objective, None in a content stage.
         adversary_weight: weight of the adversary's term in the generator's loss.
-        provenance: what else shaped the components: hashes of plugins' code and of feature weights.
+        provenance: what else affected the components: hashes of plugins' code and feature weights.
     """
 
     generator: Generator
@@ -64,10 +64,10 @@ def build_generator(spec: ComponentSpec, scale: int, *, seed: int) -> Generator:
 
 
 def build_components(settings: RecipeSettings, *, seed: int) -> Components:
-    """Build everything a run trains and trains with.
+    """Build all modules of a run.
 
-    Each network's initial weights depend on the seed and its role alone: adding a discriminator
-    does not change how the generator starts. Losses of weight 0 are not built.
+    Each network's initial weights depend only on the seed and its role: adding a discriminator does
+    not change the initial generator. Losses of weight 0 are not built.
 
     Args:
         settings: complete settings (see `zoo.recipes.checks.complete`).
@@ -105,12 +105,12 @@ def component_origins(settings: RecipeSettings) -> dict[str, Origin]:
 
 
 def _role(part: Part) -> str:
-    """Return `generator rrdb` or `losses vgg19 perceptual`: where a component is, and its name."""
+    """Return the place and name of a component: `generator rrdb`, `losses vgg19 perceptual`."""
     return " ".join([*(str(key) for key in part.root), part.spec.name])
 
 
 def code_hashes(settings: RecipeSettings) -> dict[str, str | None]:
-    """Return the hash of the code of each component that is there, None for zoo's own, by role."""
+    """Return the code hash of each existing component by role, None for zoo's own."""
     return {
         _role(part): code_hash(part.component)
         for part in parts(settings)
@@ -133,7 +133,7 @@ def _create(kind: str, spec: ComponentSpec) -> Any:
 
 @contextmanager
 def _seeded(seed: int, role: int) -> Iterator[None]:
-    """Initialise under a seed of one's own and leave the global random state as it was."""
+    """Use a seed within this context and restore the global random state."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed * 1_000 + role)
         yield

@@ -1,7 +1,7 @@
-"""Checks registries and runs down to the constructors' signatures, and completes runs.
+"""Checks registries and runs, including constructor signatures, and completes runs.
 
-This imports the components (and so torch); it needs no data, no weights and no training. What
-must hold within one run is in `zoo.recipes.rules`.
+This imports the components (and so torch), but needs no data, no weights and no training. The rules
+within one run are in `zoo.recipes.rules`.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ logger = logging.getLogger(__name__)
 
 
 def check_registry(extra: Sequence[Path] = (), *, builtin: bool = True) -> list[Problem]:
-    """Return everything that is wrong with the registries, in file order.
+    """Return all problems of the registries, in file order.
 
     One call reports structure, names, components that cannot be imported, arguments of components,
-    the rules between them in every recipe under every profile where both are sound so far, and
-    recipes that are compared and differ in more than the comparison is about.
+    the rules between them in every recipe under every profile, as far as both have no other
+    problem, and compared recipes that differ in more than the comparison is about.
 
     Args:
         extra: registry files.
-        builtin: whether the registry that comes with zoo, and those of installed packages that
-            are sound, are read before them.
+        builtin: whether to read the built-in registry and the valid ones of installed packages
+            first.
 
     Raises:
         RecipeError: if a file is missing or not YAML.
@@ -67,14 +67,14 @@ def check_registry(extra: Sequence[Path] = (), *, builtin: bool = True) -> list[
 
 
 def check_book(book: Book, *, required: str | None = None) -> None:
-    """Check every recipe under every profile, and what claims and matrices compare.
+    """Check every recipe under every profile, and the comparisons of claims and matrices.
 
     Args:
         book: what to check.
-        required: a recipe whose plugins must load; a broken plugin is no other recipe's problem.
+        required: a recipe whose plugins must load; broken plugins of other recipes are ignored.
 
-    What is wrong in the registry of an installed package is logged, and an error only where a
-    recipe of that file is required.
+    Problems in the registry of an installed package are logged, and are an error only if a recipe
+    of that file is required.
 
     Raises:
         RecipeError: listing all problems once each, in file order.
@@ -95,11 +95,11 @@ def check_book(book: Book, *, required: str | None = None) -> None:
 
 
 def complete(resolved: Resolved) -> Resolved:
-    """Check every component argument of a run and fill in those left to the constructors.
+    """Check every component argument of a run and fill in the constructors' defaults.
 
     Raises:
-        RecipeError: listing every argument that is unknown or has a wrong value, and every rule
-            between components that is broken.
+        RecipeError: listing every argument that is unknown or has a wrong value, and every broken
+            rule between components.
         PluginError: if a component cannot be imported.
     """
     before = resolved.pretraining
@@ -108,7 +108,7 @@ def complete(resolved: Resolved) -> Resolved:
 
 
 def filled(resolved: Resolved) -> Resolved:
-    """Fill in the arguments of components that are left to the constructors; nothing is checked."""
+    """Fill in the constructors' defaults without checks."""
     before = resolved.pretraining
     pretraining = None if before is None else filled(before)
     settings = resolved.spec.settings
@@ -134,7 +134,7 @@ def generator_arguments(spec: ComponentSpec, scale: int) -> dict[str, Any]:
 
 
 def _component_problems(book: Book, broken: set[KeyPath]) -> Iterator[Problem]:
-    """Check components: each where it is written, and together where nothing else is wrong.
+    """Check components where they are written, and their combinations if there is no other problem.
 
     Args:
         book: what to check.
@@ -163,7 +163,7 @@ def _component_problems(book: Book, broken: set[KeyPath]) -> Iterator[Problem]:
 
 
 def _combination(book: Book, recipe: str, profile: str) -> tuple[list[Problem], RunSpec | None]:
-    """Return what is wrong with a recipe under a profile; where nothing is, the completed run."""
+    """Return the problems of a recipe under a profile; without problems, the completed run."""
     try:
         resolved = resolve(book, recipe, profile)
         problems = list(run_problems(resolved))
@@ -192,7 +192,7 @@ def _plugin_problems(entry: Entry) -> Iterator[Problem]:
 
 
 def _argument_problems(entry: Entry) -> Iterator[Problem]:
-    """Check the arguments that a recipe or profile writes, whatever else is wrong with it."""
+    """Check the arguments written in a recipe or profile, independently of other problems."""
     for root, kind, name in _components(entry):
         try:
             found = list(complaints(kind, name, arguments_at(entry.leaves, root), partial=True))

@@ -1,8 +1,8 @@
-"""Claims: documented statements in a form that a benchmark can test, and the keys they may name.
+"""Claims: documented statements in a form that a benchmark can test, and their metrics.
 
-Here they are read from a registry and their names looked up; no torch is imported. That both sides
-of a contrast differ in one field alone is proved in `zoo.recipes.contrasts`; whether a claim holds
-is a matter for records, not for the registry.
+Here they are read from a registry and their names are checked, without torch.
+`zoo.recipes.contrasts` proves that both sides of a contrast differ only in one field. Records, not
+the registry, decide whether a claim holds.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Statistic = Literal["mean", "seed-spread", "image-spread"]
 
 GROUND_TRUTH: Final = "ground-truth"
 COST_KEYS: Final[tuple[str, ...]] = get_args(CostKey)
-"""What is measured of a generator beside its images, as records name it."""
+"""Measured costs of a generator, by their names in records."""
 TRAINING_KEYS: Final[tuple[str, ...]] = (
     "finite",
     "stable",
@@ -37,7 +37,7 @@ TRAINING_KEYS: Final[tuple[str, ...]] = (
     "gradient_variation",
     "critic_quality_correlation",
 )
-"""What is measured of a training, one number a run, as records name it."""
+"""Measurements of a training, one number per run, by their names in records."""
 _KEYS: Final[Mapping[str, tuple[str, ...]]] = {"cost": COST_KEYS, "training": TRAINING_KEYS}
 
 
@@ -117,7 +117,7 @@ def family_of(metric: str) -> tuple[Family, str]:
 
 
 def read_claim(name: str, body: Any, document: Document) -> Claim | None:
-    """Return a claim of a registry file; None where its structure is wrong, reported elsewhere."""
+    """Return a claim of a registry file; None if its structure is wrong, reported elsewhere."""
     try:
         written = WrittenClaim.model_validate(body)
     except ValidationError:
@@ -130,7 +130,7 @@ def read_claim(name: str, body: Any, document: Document) -> Claim | None:
 def check_claim_names(
     claims: Mapping[str, Claim], recipes: Mapping[str, Entry]
 ) -> Iterator[Problem]:
-    """Yield every name in the claims that means nothing: recipes, metrics, fields."""
+    """Yield every unknown name in the claims: recipes, metrics, fields."""
     for claim in claims.values():
         yield from _recipe_problems(claim, recipes)
         yield from _metric_problems(claim)
@@ -168,11 +168,13 @@ def _metric_problems(claim: Claim) -> Iterator[Problem]:
             yield claim.problem(("metric",), message)
         return
     if family not in _KEYS:
-        message = f"{claim.metric!r} is no metric: write an image metric, cost.KEY or training.KEY"
+        message = (
+            f"{claim.metric!r} is not a metric: write an image metric, cost.KEY or training.KEY"
+        )
         yield claim.problem(("metric",), message)
     elif key not in _KEYS[family]:
         message = f"unknown {family} measure {key!r}{did_you_mean(key, _KEYS[family])}"
         yield claim.problem(("metric",), f"{message} (known: {', '.join(_KEYS[family])})")
     if claim.statistic == "image-spread":
-        message = f"{claim.metric!r} has one value a run, so no spread over images"
+        message = f"{claim.metric!r} has one value for each run, so it has no spread over images"
         yield claim.problem(("statistic",), message)

@@ -1,7 +1,7 @@
-"""Proves that recipes which are compared differ in exactly what the comparison is about.
+"""Proves that compared recipes differ exactly in what the comparison is about.
 
-All values are compared, those of pretraining and the defaults of components among them, under each
-profile. Only then is a difference between two rows of a table the effect of one thing.
+All values are compared, including those of pretraining and the defaults of components, under each
+profile. Only then is a difference between two rows of a table the effect of one change.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from zoo.recipes.schema import RunSpec
 from zoo.recipes.tree import component_root, component_roots
 
 Runs = Callable[[str, str], RunSpec | None]
-"""From recipe and profile to the completed run; None where it has problems of its own."""
+"""From recipe and profile to the completed run; None if it has problems of its own."""
 PRETRAINING = "pretraining"
 ABSENT = object()
-"""The value of a setting on the side that has no such setting."""
+"""The value of a setting on the side that does not have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,12 @@ class Difference:
 
 
 def differences(changed: RunSpec, reference: RunSpec) -> list[Difference]:
-    """Return every value in which two runs differ; names of recipes and seeds are none."""
+    """Return every value in which two runs differ, except names of recipes and seeds."""
     return list(_compare(_values(changed), _values(reference), ()))
 
 
 def contrast_problems(claim: Claim, profiles: Iterable[str], runs: Runs) -> list[Problem]:
-    """Return where the recipes of a claim differ in other than its field, or not at all in it.
+    """Return where the recipes of a claim differ outside its field, or not at all in it.
 
     Args:
         claim: one whose names are known.
@@ -69,7 +69,7 @@ def contrast_problems(claim: Claim, profiles: Iterable[str], runs: Runs) -> list
 def factor_problems(
     matrix: Matrix, book: Book, profiles: Sequence[str], runs: Runs
 ) -> Iterator[Problem]:
-    """Yield where cells that differ in one factor differ in other than what the factor writes."""
+    """Yield where cells that differ in one factor differ outside of what the factor writes."""
     roots = component_roots(book.recipes[matrix.base].leaves)
     for factor in matrix.factors:
         own = [_scope(path, roots) for path in matrix.written(factor)]
@@ -134,7 +134,7 @@ def _covers(paths: Iterable[KeyPath], setting: KeyPath) -> bool:
 
 
 def _scope(path: KeyPath, roots: Sequence[KeyPath]) -> KeyPath:
-    """Return what a written setting governs: all of a component that it names or brings in."""
+    """Return the paths that a written setting governs, with the defaults of its component."""
     root = component_root(path)
     if root is not None and (path == (*root, "name") or root not in roots):
         return root

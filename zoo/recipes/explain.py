@@ -1,4 +1,4 @@
-"""Turns pydantic's errors into problems a user can act on: place, path, suggestion."""
+"""Turns pydantic's errors into problems that a user can correct: place, path, suggestion."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def problems_of(
 
 
 def explain(errors: Sequence[ErrorDetails]) -> str:
-    """Say in one sentence what is wrong with one value, which may be refused for each of a union.
+    """Return one sentence on what is wrong with a value, which a union may refuse several times.
 
     Args:
         errors: pydantic's errors about the value, at least one.
@@ -72,7 +72,10 @@ def explain(errors: Sequence[ErrorDetails]) -> str:
         last = first["loc"][-1]
         return f"value number {last + 1} is missing" if isinstance(last, int) else f"needs {last!r}"
     if first["type"] == "string_pattern_mismatch":
-        return f"{shown(first['input'])} is not a name (kebab-case: lower-case letters, digits, -)"
+        return (
+            f"{shown(first['input'])} is not a valid name (kebab case: lower-case letters, digits, "
+            "-)"
+        )
     if first["type"] == "value_error":
         return str(first.get("ctx", {}).get("error", first["msg"]))
     expectations = dict.fromkeys(_expectation(details) for details in errors)
@@ -81,7 +84,7 @@ def explain(errors: Sequence[ErrorDetails]) -> str:
 
 
 def first_problem(error: ValidationError) -> str:
-    """Say in one sentence what is wrong first in a file that a program wrote: where, and what."""
+    """Return one sentence on the first problem in a file that a program wrote."""
     first = error.errors(include_url=False)[0]
     where = dotted(first["loc"])
     if first["type"] == "missing":
@@ -96,7 +99,7 @@ def first_problem(error: ValidationError) -> str:
 
 
 def shown(value: Any) -> str:
-    """Show a value as its author wrote it, cut short where it is long."""
+    """Show a value as its author wrote it, shortened if it is long."""
     if value is None or isinstance(value, bool):
         return _WORDS[value]
     if isinstance(value, dict):
@@ -121,7 +124,7 @@ def keys_at(model: type[BaseModel], path: Iterable[Any]) -> list[str]:
 
 
 def _parent(path: KeyPath, key: str | int) -> KeyPath:
-    """Cut a path before the last `key`: a key that is unknown or missing is its parent's."""
+    """Cut a path before the last `key`: an unknown or missing key is a problem of its parent."""
     return path[: len(path) - 1 - path[::-1].index(key)] if key in path else path
 
 
@@ -175,6 +178,6 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def _mapping_depth(annotation: Any) -> int:
-    """Return how many mappings by name lie between a key and the model below it."""
+    """Return how many mappings by name are between a key and the model below it."""
     inner = max((_mapping_depth(argument) for argument in get_args(annotation)), default=0)
     return inner + (get_origin(annotation) is dict)

@@ -1,8 +1,8 @@
-"""The JSON schema of a registry file, from which editors complete and check while one types.
+"""The JSON schema of a registry file, for completion and checks in editors.
 
-`python -m zoo.recipes.json_schema` writes it to `docs/registry.schema.json` of a checkout. A file
+`python -m zoo.recipes.json_schema` writes it to `docs/registry.schema.json` of a clone. A file
 refers to it in its first line: `# yaml-language-server: $schema=<path or URL>`. The schema knows
-structure and types; names and components' arguments are known to `zoo` alone.
+structure and types; only `zoo` knows names and the arguments of components.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def schema_text() -> str:
 
 
 def _tidy(node: Any, *, names: bool = False) -> Any:
-    """Drop what only repeats, titles and null defaults, and let mappings by name have no others.
+    """Remove repetitions, titles and null defaults, and forbid other keys in mappings by name.
 
     Args:
         node: a part of pydantic's schema.

@@ -1,7 +1,7 @@
 """Matrices: full factorials, from one definition to a recipe for every combination of levels.
 
-Expansion works on what registries say and imports no torch. That cells which differ in one factor
-differ in nothing else is proved in `zoo.recipes.contrasts`, where all values are known.
+Expansion uses only the registry files, without torch. `zoo.recipes.contrasts`, where all values are
+known, proves that cells with one different factor have no other difference.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PRETRAINING = "pretraining"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One combination of levels: the recipe that has it, and the level of each factor."""
+    """One combination of levels: its recipe, and the level of each factor."""
 
     recipe: str
     levels: dict[str, str]
@@ -51,12 +51,12 @@ class Matrix:
     """A full factorial design.
 
     Attributes:
-        name: what it is called.
+        name: its name.
         summary: the question it answers.
-        base: the recipe over which the levels are laid.
+        base: the recipe that the levels change.
         factors: both levels of each factor, the reference level first.
         settings: what each level writes, by factor and level.
-        document: the file it is written in.
+        document: its file.
         cells: every combination, the last factor varying fastest.
     """
 
@@ -99,7 +99,7 @@ def matrix_cells(book: Book, name: str) -> list[Cell]:
 
 
 def read_matrix(name: str, body: Any, document: Document) -> Matrix | None:
-    """Return a matrix of a registry file; None where its structure is wrong, reported elsewhere."""
+    """Return a matrix of a registry file; None if its structure is wrong, reported elsewhere."""
     try:
         written = WrittenMatrix.model_validate(body)
     except ValidationError:
@@ -116,7 +116,7 @@ def read_matrix(name: str, body: Any, document: Document) -> Matrix | None:
 
 
 def check_matrix(matrix: Matrix, recipes: Mapping[str, Entry]) -> Iterator[Problem]:
-    """Yield what is wrong with a matrix before it is expanded: names, and factors that overlap."""
+    """Yield the problems of a matrix before it is expanded: names, and factors that overlap."""
     if matrix.base not in recipes:
         hint = did_you_mean(matrix.base, recipes)
         yield matrix.problem(("base",), f"unknown recipe {matrix.base!r}{hint}")
@@ -129,21 +129,21 @@ def check_matrix(matrix: Matrix, recipes: Mapping[str, Entry]) -> Iterator[Probl
         yield from component_problems(leaves, below, prefix, matrix.document)
         yield from removal_problems(leaves, base)
         if component_name(below, (GENERATOR,)) is None and component_name(base, (GENERATOR,)):
-            yield matrix.problem(path, "a recipe needs a generator; name another one")
+            yield matrix.problem(path, "a recipe needs a generator; choose another base")
     yield from _factor_problems(matrix)
 
 
 def expand(matrix: Matrix, book: Book) -> list[Problem]:
-    """Add the cells of a matrix to a book as recipes, and their pretraining where it has one.
+    """Add the cells of a matrix to a book as recipes, with their pretraining if they have one.
 
-    A cell whose values are those of a recipe in the book is that recipe.
+    If a recipe of the book has the values of a cell, it is that cell's recipe.
 
     Args:
-        matrix: one that `check_matrix` finds nothing wrong with, and whose base is sound.
-        book: where the cells are added, and the matrix is replaced by one that knows them.
+        matrix: one without problems in `check_matrix`, and whose base is valid.
+        book: receives the cells; its matrix is replaced by one that knows them.
 
     Returns:
-        At most one problem, for which the matrix stays without cells.
+        At most one problem; with a problem, the matrix stays without cells.
     """
     return _Expansion(matrix, book).run()
 
@@ -156,14 +156,16 @@ def _factor_problems(matrix: Matrix) -> Iterator[Problem]:
             for level in (first, second)
         )
         if one == other_one:
-            message = f"{first!r} and {second!r} say the same; a factor has two levels that differ"
+            message = f"{first!r} and {second!r} are the same; a factor needs two different levels"
             yield matrix.problem(("factors", factor), message)
     for factor, other in itertools.combinations(matrix.factors, 2):
         for path, leaf in matrix.written(other).items():
             for taken in matrix.written(factor):
                 shorter = min(len(path), len(taken))
                 if path[:shorter] == taken[:shorter]:
-                    message = f"factor {factor!r} sets this too; one setting belongs to one factor"
+                    message = (
+                        f"factor {factor!r} sets this too; a setting can belong to one factor only"
+                    )
                     yield Problem(leaf.place, leaf.path, message)
 
 
@@ -179,7 +181,7 @@ class _Expansion:
         self.names = [(self._identity(entry.leaves), name) for name, entry in self.recipes.items()]
 
     def run(self) -> list[Problem]:
-        """Add all cells; stop at the first whose name will not do."""
+        """Add all cells; stop at the first invalid name."""
         matrix, cells = self.matrix, []
         for names in itertools.product(*matrix.factors.values()):
             levels = dict(zip(matrix.factors, names, strict=True))
@@ -190,7 +192,7 @@ class _Expansion:
         return []
 
     def _cell(self, levels: dict[str, str]) -> str:
-        """Return the recipe of a cell: the base, with the levels over it all at once."""
+        """Return the recipe of a cell: the base with all levels applied."""
         top: Leaves = {}
         for choice in levels.items():
             top |= self.matrix.settings[choice]
@@ -213,7 +215,7 @@ class _Expansion:
         return self._find_or_add(leaves, chosen, PRETRAINING, PRETRAINING)
 
     def _find_or_add(self, leaves: Leaves, levels: dict[str, str], what: str, *infix: str) -> str:
-        """Return the name of the recipe with these values, which is added where there is none."""
+        """Return the name of the recipe with these values, which is added if there is none."""
         identity = self._identity(leaves)
         for known, name in self.names:
             if known == identity:
@@ -224,7 +226,7 @@ class _Expansion:
             message = f"the name of {what} {name!r} has more than {MAX_NAME} characters"
             self.problems.append(matrix.problem((), message))
         elif name in self.recipes:
-            message = f"the name of {what} {name!r} is that of a recipe in "
+            message = f"the name of {what} {name!r} is already the name of a recipe in "
             self.problems.append(matrix.problem((), message + str(self.recipes[name].place)))
         about = ", ".join(f"{factor} {level}" for factor, level in levels.items())
         summary = Leaf(f"{what} of {matrix.name}: {about}", matrix.place, matrix.path)
@@ -241,7 +243,7 @@ class _Expansion:
         return name
 
     def _identity(self, leaves: Leaves) -> tuple[dict[str, Any], dict[str, Any] | None]:
-        """Return the values that tell recipes apart: its own, and those of its pretraining."""
+        """Return the values that distinguish recipes: its own, and those of its pretraining."""
         leaf = leaves.get(PRETRAINED)
         before = self.recipes.get(leaf.value) if leaf and isinstance(leaf.value, str) else None
         if before is None:
@@ -262,6 +264,6 @@ def _values(leaves: Leaves) -> dict[str, Any]:
 
 
 def _settings(leaves: Leaves) -> Leaves:
-    """Return what is trained: no summary, no source, no parent."""
+    """Return the training settings: no summary, no source, no parent."""
     known = {*RecipeSettings.model_fields, *PRETRAINED}
     return {path: leaf for path, leaf in leaves.items() if path[0] in known}

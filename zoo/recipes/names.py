@@ -1,4 +1,4 @@
-"""Checks that every name in a book means something: components, recipes, keys that null removes.
+"""Checks that every name in a book exists: components, recipes, keys that null removes.
 
 Names are looked up in the registries' listings, which imports no component and no torch.
 """
@@ -29,7 +29,7 @@ def registry_of(root: KeyPath) -> str:
 
 
 def check_names(book: Book) -> Iterator[Problem]:
-    """Yield every name in a book that means nothing."""
+    """Yield every unknown name in a book."""
     for entry in (*book.recipes.values(), *book.profiles.values()):
         yield from component_problems(entry.own, entry.leaves, entry.path, entry.document)
     for recipe in book.recipes.values():
@@ -45,7 +45,7 @@ def component_problems(
 
     Args:
         own: what is written in one place.
-        leaves: that, over what it inherits.
+        leaves: the same with inherited values.
         prefix: key path of the place in its file.
         document: the file.
     """
@@ -64,7 +64,7 @@ def component_problems(
 
 
 def unknown_component(root: KeyPath, name: Any) -> str | None:
-    """Say that no component of the kind at `root` has that name, None where one has."""
+    """Return a message if no component of the kind at `root` has that name, else None."""
     folder = registry_of(root)
     known = REGISTRIES[folder].names()
     if not isinstance(name, str) or name in known:
@@ -74,7 +74,7 @@ def unknown_component(root: KeyPath, name: Any) -> str | None:
 
 
 def _check_generator(book: Book, recipe: Entry) -> Iterator[Problem]:
-    """Check that a recipe has a generator; what is wrong with its parent's is not repeated."""
+    """Check that a recipe has a generator; problems of its parent's are not repeated."""
     own = [path for path in recipe.own if path[:1] == GENERATOR]
     parent = recipe.reference("extends")
     if component_name(recipe.leaves, GENERATOR) is not None or (parent is not None and not own):
@@ -97,7 +97,7 @@ def _check_pretrained(book: Book, recipe: Entry) -> Iterator[Problem]:
         hint = did_you_mean(name, book.recipes)
         yield Problem(leaf.place, leaf.path, f"unknown recipe {name!r}{hint}")
     elif book.recipes[name].reference(*PRETRAINED) is not None:
-        message = f"recipe {name!r} is itself pretrained; name one that trains from scratch"
+        message = f"recipe {name!r} itself has a pretraining; name one that trains from scratch"
         yield Problem(leaf.place, leaf.path, message)
 
 
@@ -118,5 +118,5 @@ def removal_problems(own: Leaves, inherited_leaves: Leaves) -> Iterator[Problem]
 
 
 def nothing_to_remove(key: str, inherited: list[str]) -> str:
-    """Say that null stands where there is no loss."""
+    """Return the message about a null without a loss to remove."""
     return f"there is no loss {key!r} to remove{did_you_mean(key, inherited)}"

@@ -1,4 +1,4 @@
-"""What is wrong in a registry, each with its place, collected so that all are reported at once."""
+"""Problems in a registry, each with its place, collected so that all are reported at once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake: where, in which key, and what is wrong with it."""
+    """One mistake: its place, its key, and what is wrong."""
 
     place: Place
     path: KeyPath
@@ -41,11 +41,11 @@ class Problem:
 
 
 MAX_LISTED = 100
-"""Problems that are told at once; a file of thousands is no registry with mistakes."""
+"""Maximum number of listed problems."""
 
 
 class ProblemsError(RecipeError):
-    """Everything that is wrong with a registry or a run, one problem a line."""
+    """All problems of a registry or a run, one on each line."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
@@ -62,13 +62,13 @@ def dotted(path: KeyPath) -> str:
 
 
 def all_of(names: Iterable[str]) -> str:
-    """Return `; known are: a, b`, which ends an error about an unknown key; nothing of none."""
+    """Return `; known are: a, b`, the end of an error about an unknown key; empty without names."""
     known = ", ".join(sorted(names))
     return f"; known are: {known}" if known else ""
 
 
 def display_path(path: Path) -> str:
-    """Return `path` relative to the working directory where that is shorter."""
+    """Return `path` relative to the working directory if that is shorter."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:
@@ -81,7 +81,7 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def raise_problems(problems: Iterable[Problem]) -> None:
-    """Raise one `ProblemsError` that lists every problem, in file order; none, no error."""
+    """Raise one `ProblemsError` that lists every problem, in file order, if there are any."""
     ordered = in_order(problems)
     if ordered:
         raise ProblemsError(ordered)

@@ -1,8 +1,8 @@
 """A strict YAML reader that remembers the line of every key.
 
-The subset is the YAML 1.2 core schema with what bites left out: `1e-4` is a number, `off` is a
-string, and duplicate keys, anchors, aliases, merge keys and tags are errors. A registry is data:
-nothing in it can run code, and reading takes time linear in a size that is bounded.
+The subset is the YAML 1.2 core schema without its pitfalls: `1e-4` is a number, `off` is a string,
+and duplicate keys, anchors, aliases, merge keys and tags are errors. A registry is data: nothing in
+it can run code, and reading takes linear time in a bounded size.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 @dataclass(slots=True)
 class Document:
-    """A parsed file: plain data, the place of every key path, and what was wrong in reading it."""
+    """A parsed file: plain data, the place of every key path, and the problems found."""
 
     file: str
     data: Any = None
@@ -43,9 +43,9 @@ class Document:
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """PyYAML's parser of data alone.
+    """PyYAML's parser for plain data only.
 
-    What that has no use for is refused here: its line is noted, and null put in its place.
+    It refuses everything else: the line is recorded, and null takes its place.
     """
 
     def __init__(self, text: str) -> None:
@@ -61,7 +61,7 @@ class _PlainLoader(yaml.SafeLoader):
         if self.depth > MAX_DEPTH:
             raise yaml.MarkedYAMLError(None, None, f"more than {MAX_DEPTH} levels deep", mark)
         if event.anchor is not None:
-            message = "anchors and aliases are not used here; say it again, or use `extends`"
+            message = "anchors and aliases are not allowed here; repeat the text, or use `extends`"
             self.refused.append((mark.line + 1, message))
         elif tag is not None:
             self.refused.append((mark.line + 1, f"tag {tag!r} is not allowed: a registry is data"))
@@ -76,16 +76,16 @@ class _PlainLoader(yaml.SafeLoader):
 
 
 class _Loader(_PlainLoader):
-    """The same with no implicit types: scalars are read by `parse_scalar`."""
+    """The same without implicit types: `parse_scalar` reads scalars."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  the name is PyYAML's
 
 
 def read_dumped(path: Path) -> Any:
-    """Read a file that `yaml.safe_dump` wrote, and nobody else should have: types are PyYAML's.
+    """Read a file that `yaml.safe_dump` wrote, with PyYAML's types.
 
     Raises:
-        RecipeError: if it is anything else: too large or too deep, with anchors, aliases or tags.
+        RecipeError: for any other file: too large or too deep, with anchors, aliases or tags.
         OSError: if it cannot be read.
     """
     text = read_text(path, MAX_BYTES)
@@ -118,11 +118,11 @@ def read_document(path: Path) -> Document:
 
 
 def parse_document(text: str, file: str) -> Document:
-    """Parse YAML text; mistakes that leave the rest readable are kept in `problems`.
+    """Parse YAML text; mistakes that leave the rest readable are collected in `problems`.
 
     Raises:
-        RecipeError: if the text is not YAML, or more than a registry needs of it; the message has
-            the line.
+        RecipeError: if the text is not YAML, or uses features that a registry does not need; the
+            message has the line.
     """
     document = Document(file)
     try:
@@ -183,7 +183,7 @@ class _Builder:
         for key_node, value_node in node.value:
             place = Place(self.document.file, key_node.start_mark.line + 1)
             if not isinstance(key_node, yaml.ScalarNode) or key_node.value == "<<":
-                self._problem(place, path, "a key must be a plain word")
+                self._problem(place, path, "a key must be a plain scalar")
                 continue
             key = str(key_node.value)
             if key in result:
@@ -201,7 +201,7 @@ class _Builder:
 
 
 def _is_unicode(text: str) -> bool:
-    """Tell whether text can be written in UTF-8; an escape may make half a surrogate pair."""
+    """Return whether text can be written in UTF-8; an escape may make half a surrogate pair."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,7 +1,7 @@
 """From a recipe, a profile and `--set` options to the specification of a run.
 
-Layers, later ones win: recipe (with what it extends), profile, `--set`. Defaults of components
-are filled in by `zoo.recipes.checks`, which imports them; nothing here does.
+Later layers override earlier ones: recipe (with what it extends), profile, `--set`.
+`zoo.recipes.checks` imports components and fills in their defaults; nothing here does.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Resolved:
     pretraining: Resolved | None = None
 
     def origin(self, path: KeyPath) -> str:
-        """Return where the value at `path` was written; `default` where nobody wrote it."""
+        """Return where the value at `path` was written; `default` if it was not written."""
         leaf = self.leaves.get(path)
         return "default" if leaf is None else str(leaf.place)
 
@@ -92,10 +92,10 @@ def resolve(
 
 
 def written_settings(settings: Mapping[str, Any] | Sequence[str]) -> list[str]:
-    """Return settings as `path=value` texts, which a mapping from paths to values becomes.
+    """Return settings as `path=value` texts; accepts a mapping from paths to values.
 
     Raises:
-        RecipeError: if a value has no form in YAML.
+        RecipeError: if a value cannot be written in YAML.
     """
     if isinstance(settings, str):
         return [settings]
@@ -105,17 +105,17 @@ def written_settings(settings: Mapping[str, Any] | Sequence[str]) -> list[str]:
 
 
 def _as_yaml(path: str, value: Any) -> str:
-    """Write a value as JSON that YAML reads alike: letters beyond 16 bits whole, unseen as escapes.
+    """Write a value as JSON that YAML reads in the same way, with invisible characters as escapes.
 
     Raises:
-        RecipeError: if it cannot be.
+        RecipeError: if it cannot be written.
     """
     try:
         text = json.dumps(value, ensure_ascii=False, default=os.fspath)
     except (TypeError, ValueError) as error:
         raise RecipeError(
-            f"settings: {path}: a {type(value).__name__} cannot be written to a recipe; give a "
-            "number, a text, True, False, None or a list of them"
+            f"settings: {path}: a recipe cannot contain a {type(value).__name__}; use a number, a "
+            "text, True, False, None or a list of these"
         ) from error
     return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
@@ -132,12 +132,12 @@ def parse_settings(settings: Sequence[str]) -> Leaves:
         path: KeyPath = tuple(part.strip() for part in dotted_path.split("."))
         if not separator or not all(path) or path == (PRETRAINING,):
             raise RecipeError(
-                f"--set {setting}: write it as path=value, for example training.learning_rate=1e-4"
+                f"--set {setting}: write path=value, for example training.learning_rate=1e-4"
             )
         document = parse_document(text, f"--set {setting}")
         raise_problems(document.problems)
         if isinstance(document.data, dict):
-            raise RecipeError(f"--set {setting}: set one value at a time, by its full path")
+            raise RecipeError(f"--set {setting}: set one value at a time, with its full path")
         stage, stem = (path[:1], path[1:]) if path[0] == PRETRAINING else ((), path)
         leaf = Leaf(document.data, Place(f"--set {setting}"), stem)
         leaves = overlay(leaves, {(*stage, *expand_shorthand(stem, leaf.value)): leaf})
@@ -172,7 +172,7 @@ def _layers(recipe: Entry, profile: Entry, own: Leaves) -> Leaves:
 
 
 def _check_names(own: Leaves) -> None:
-    """Refuse a `--set` that names a component there is none of."""
+    """Refuse a `--set` that names an unknown component."""
     named = ((root, own[*root, "name"]) for root in component_roots(own) if (*root, "name") in own)
     found = ((leaf, unknown_component(root, leaf.value)) for root, leaf in named)
     raise_problems(Problem(leaf.place, leaf.path, text) for leaf, text in found if text is not None)

@@ -1,7 +1,7 @@
-"""What must hold within one run: each component's arguments, and the rules between components.
+"""The rules within one run: each component's arguments, and the rules between components.
 
 Rules are data: a component declares `requirements`, a generator its `scales`, an adversary whether
-it has a second player. They are enforced here without knowing either side.
+it uses a discriminator. They are enforced here generically.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from zoo.registry import REGISTRIES
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A component of a run: where it is in the settings, its kind and its specification."""
+    """A component of a run: its place in the settings, its kind and its specification."""
 
     root: KeyPath
     kind: str
@@ -44,7 +44,7 @@ def parts(settings: RecipeSettings) -> Iterator[Part]:
 
 
 def run_problems(resolved: Resolved) -> Iterator[Problem]:
-    """Yield what is wrong with the components of one stage of a run.
+    """Yield the problems with the components of one stage of a run.
 
     Raises:
         PluginError: if a component cannot be imported.
@@ -61,7 +61,7 @@ def run_problems(resolved: Resolved) -> Iterator[Problem]:
 def placed(complaint: Complaint, root: KeyPath, leaves: Leaves) -> Problem:
     """Return a complaint as a problem, at the place where its argument was written.
 
-    An argument that does not exist is the component's problem, a value is the argument's.
+    An unknown argument is a problem of the component, a wrong value one of the argument.
     """
     place, path = _written(leaves, (*root, complaint.argument))
     is_key = path[-1:] == (complaint.argument,) and not complaint.about_value
@@ -71,9 +71,9 @@ def placed(complaint: Complaint, root: KeyPath, leaves: Leaves) -> Problem:
 def completed_arguments(
     part: Part, settings: RecipeSettings
 ) -> tuple[dict[str, Any], dict[str, Place]]:
-    """Return all arguments of a component, and the origin of those the recipe left out.
+    """Return all arguments of a component, and the origin of those that the recipe does not set.
 
-    A default that another component forbids gives way to the value that one asks for.
+    If another component forbids a default, its required value replaces it.
     """
     written = part.spec.arguments
     arguments: dict[str, Any] = {}
@@ -119,7 +119,7 @@ def _requirement_problems(resolved: Resolved) -> Iterator[Problem]:
 
 
 def _player_problems(resolved: Resolved) -> Iterator[Problem]:
-    """Check that a discriminator and an objective that uses it come together."""
+    """Check that a discriminator and an objective that uses it are both present."""
     settings = resolved.spec.settings
     adversary = settings.adversary
     has_objective = (
@@ -130,7 +130,7 @@ def _player_problems(resolved: Resolved) -> Iterator[Problem]:
         yield Problem(place, path, f"adversary {adversary.name!r} needs a `discriminator`")
     if settings.discriminator is not None and not has_objective:
         place, path = _written(resolved.leaves, ("discriminator", "name"))
-        message = "a discriminator without an adversary that uses it; set `discriminator: null`"
+        message = "no adversary uses the discriminator; set `discriminator: null`"
         yield Problem(place, path, message)
 
 
@@ -141,7 +141,7 @@ def _generator_problems(resolved: Resolved) -> Iterator[Problem]:
     terms = [*settings.losses.values(), settings.adversary]
     if generator.trainable and not any(term is not None and term.weight > 0 for term in terms):
         place, path = _written(resolved.leaves, ("generator", "name"))
-        yield Problem(place, path, "nothing to train with: no loss has a weight above 0")
+        yield Problem(place, path, "there is nothing to minimise: no loss has a weight above 0")
     if settings.scale not in generator.scales:
         place, path = _written(resolved.leaves, (SCALE,))
         known = ", ".join(str(scale) for scale in sorted(generator.scales))
@@ -149,6 +149,6 @@ def _generator_problems(resolved: Resolved) -> Iterator[Problem]:
 
 
 def _written(leaves: Leaves, path: KeyPath) -> tuple[Place, KeyPath]:
-    """Return where a value was written; one that nobody wrote is the generator's business."""
+    """Return where a value was written; without a value, where the generator was written."""
     leaf = find_leaf(leaves, path) or leaves["generator", "name"]
     return leaf.place, leaf.path

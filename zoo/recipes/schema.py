@@ -1,7 +1,7 @@
-"""The schema of runs. Training defaults live here and nowhere else.
+"""The schema of runs, the only place of training defaults.
 
-A component's own defaults do not: they are in its constructor. What files may say of the same
-things, in part and in shorthand, is in `zoo.recipes.written`.
+A component's own defaults are in its constructor. `zoo.recipes.written` has the forms in which
+files may write the same things, in part and in shorthand.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class ComponentSpec(Model):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The constructor arguments as written."""
+        """The constructor arguments, as in the file."""
         return dict(self.model_extra or {})
 
     def with_arguments(self, arguments: dict[str, Any]) -> Self:
@@ -63,112 +63,114 @@ class ComponentSpec(Model):
 
 
 class TermSpec(ComponentSpec):
-    """A component that yields a term of the generator's loss, and the term's weight."""
+    """A component that gives a term of the generator's loss, with the term's weight."""
 
     weight: NonNegativeFloat = 1.0
 
 
 class Schedule(Model):
-    """How the learning rates change over a stage, in fractions of its length."""
+    """How the learning rates change during a stage, in fractions of its length."""
 
     kind: Literal["constant", "step", "cosine"] = "constant"
-    """`step` multiplies by `gamma` at each milestone; `cosine` falls to `final`."""
+    """`step` multiplies the learning rates by `gamma` at each milestone; `cosine` decreases them to
+    `final`."""
     milestones: Annotated[tuple[Fraction, ...], Strict(strict=False)] = ()
-    """When `step` multiplies, in fractions of the stage."""
+    """Milestones of `step`, in fractions of the stage."""
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """What `step` multiplies by."""
+    """Factor of `step`."""
     final: Annotated[float, Field(ge=0, le=1)] = 0.01
-    """Where `cosine` ends, as a part of the learning rate it begins with."""
+    """Final learning rate of `cosine`, as a fraction of the initial one."""
 
 
 class Training(Model):
-    """One stage of training: how long, and how fast to learn.
+    """Length, learning rate and logging of one stage.
 
-    Exactly one of `steps` and `epochs` is set. A step is one update of the generator.
+    Set exactly one of `steps` and `epochs`. A step is one update of the generator.
     """
 
     steps: PositiveInt | None = None
-    """Length of the stage in updates of the generator; this or `epochs`."""
+    """Length of the stage in steps."""
     epochs: PositiveFloat | None = None
-    """Length of the stage in epochs, of `data.patches_per_image` samples an image each."""
+    """Length of the stage in epochs, each of `data.patches_per_image` samples of every image."""
     learning_rate: PositiveFloat = 1e-4
-    """Of the generator's optimizer, Adam; the discriminator's is its adversary's."""
+    """Learning rate of the generator's optimizer, Adam. The adversary sets the discriminator's."""
     betas: Betas = (0.9, 0.999)
-    """Adam's coefficients of running averages, the generator's."""
+    """Adam's coefficients of running averages, for the generator."""
     schedule: Schedule = Schedule()
-    """How the learning rates change over the stage."""
+    """How the learning rates change during the stage."""
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
-    """Decay a step of the moving average of the generator's weights, which is what is kept."""
+    """Decay per step of the moving average of the generator's weights. The saved generator is this
+    average."""
     log_every: PositiveInt = 100
-    """Steps from one row of losses in `metrics.jsonl` to the next."""
+    """Steps between two rows of losses in `metrics.jsonl`."""
     validate_every: PositiveInt = 5000
-    """Steps from one validation to the next."""
+    """Steps between two validations."""
     checkpoint_every: PositiveInt = 5000
-    """Steps from one checkpoint to the next."""
+    """Steps between two checkpoints."""
     on_divergence: Literal["raise", "rollback"] = "raise"
-    """What a value that is not finite does: `raise` ends the run, `rollback` goes back to the last
-    checkpoint and halves the learning rates, a few times at most."""
+    """What happens if a value is NaN or infinite: `raise` ends the run; `rollback` returns to the
+    last checkpoint and halves the learning rates, at most four times."""
 
 
 class Data(Model):
-    """What is trained on, and how patches are drawn from it."""
+    """The training images, and how zoo draws patches from them."""
 
     source: str = "samples"
-    """`samples`, `div2k`, a folder, or the name of a dataset under the data root."""
+    """Training images: `samples`, `div2k`, a folder, or a dataset under the data root."""
     validation: str = "held-out"
-    """`held-out` for the source's own held-out images, or a named dataset or a folder; then all
-    other images of the source are trained on."""
+    """Validation images: `held-out` for the source's own held-out images, or a dataset or folder.
+    In the second case, training uses all other images of the source."""
     sampling: Literal["uniform", "fixed"] = "uniform"
-    """`uniform` draws a fresh crop each time; `fixed` draws `patches_per_image` positions an image
-    once and visits each once an epoch, as the article does."""
+    """`uniform` draws a new crop each time. `fixed` draws `patches_per_image` positions in each
+    image once and uses each of them once per epoch, as the article does (docs/glossary.md)."""
     patches_per_image: PositiveInt = 19
-    """Positions an image has under `fixed`; an epoch has this many samples an image under either
-    sampling."""
+    """Samples of each image in an epoch; for `fixed` also the number of positions."""
     weighting: Literal["uniform", "area", "texture"] = "uniform"
-    """How often `uniform` sampling chooses an image: all alike, by area, or by texture."""
+    """How `uniform` sampling chooses an image: with equal probability, by area, or by texture."""
     lr_patch_size: Annotated[int, Field(ge=4, le=1024)] = 24
     """Side of the low-resolution patch in pixels."""
     batch_size: PositiveInt = 16
-    """Patches in a step."""
+    """Patches per step."""
     augment: bool = True
-    """Whether patches are flipped and turned by quarters at random."""
+    """Whether patches are flipped and rotated by quarter turns at random."""
 
     @property
     def is_split_by_validation(self) -> bool:
-        """Whether what is validated on decides what is trained on: some of a folder is held out."""
+        """Whether the validation images determine the training images: a folder is split."""
         return self.source not in BUILT_IN_SOURCES
 
 
 class Runtime(Model):
-    """How the same mathematics is executed; `auto` is decided by the device and recorded."""
+    """How the same computation is executed. The device decides `auto`, and the run records it."""
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the networks' arithmetic; `bfloat16` is autocast, weights stay float32. `auto` is bfloat16
-    on a GPU that has it and, on a CPU with units for it, where it was measured to be faster."""
+    """Precision of the networks. `bfloat16` is autocast; weights stay float32. `auto` is bfloat16
+    on a GPU that supports it, and on a CPU with bfloat16 units if a measurement shows that it is
+    faster."""
     channels_last: bool | Literal["auto"] = "auto"
-    """Whether images lie in memory with their channels last."""
+    """Whether images are stored with the channels last in memory."""
     compile: bool | Literal["auto"] = "auto"
-    """Whether networks that allow it go through `torch.compile`."""
+    """Whether `torch.compile` compiles the networks that allow it."""
     tf32: bool = True
-    """Whether a GPU may multiply in TF32 where numbers are float32."""
+    """Whether a GPU may multiply float32 numbers in TF32."""
     num_workers: Annotated[int, Field(ge=0, le=64)] | Literal["auto"] = "auto"
-    """Processes that cut patches ahead, where images lie on the host."""
+    """Number of processes that cut patches in advance, if images are on the host."""
     store: Literal["auto", "device", "host"] = "auto"
-    """Where training images lie and patches are cut, the same ones: `device`, or `host`, a file
-    mapped into memory, from which batches are loaded ahead. `auto` is the device where that is a
-    GPU with room for all images beside training."""
+    """Where training images are kept and patches are cut: `device`, or `host`, a memory-mapped file
+    from which batches are loaded in advance. The samples are the same. `auto` is `device` on a GPU
+    with room for all images beside training."""
     threads: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
-    """Of a CPU, for the operations of torch; `auto` is as many as the process may use, or fewer
-    where they were measured to be faster."""
+    """Number of CPU threads for torch. `auto` is as many as the process may use, or fewer if a
+    measurement shows that they are faster."""
     tune: bool | Literal["auto"] = "auto"
-    """Whether what is `auto` of layout, threads, precision and compilation is chosen by measuring
-    steps on a CPU; `auto` measures for stages long enough to gain from it."""
+    """Whether zoo measures steps on a CPU to choose layout, threads, precision and compilation, as
+    far as these are `auto`. `auto` measures for stages that are long enough to gain from it."""
 
 
 class RecipeSettings(Model):
-    """Everything a run is made of but its seed: a recipe under a profile, every value resolved.
+    """A run without its seed: a recipe under a profile, with every value resolved.
 
-    Without an `adversary` the generator is trained by its losses alone.
+    Without an `adversary`, the generator is trained with its losses only.
     """
 
     scale: Scale = 4
@@ -182,12 +184,12 @@ class RecipeSettings(Model):
 
     @property
     def is_adversarial(self) -> bool:
-        """Whether this is an adversarial stage: it has a second player."""
+        """Whether this is an adversarial stage, with a discriminator."""
         return self.discriminator is not None
 
     @property
     def used_losses(self) -> dict[str, TermSpec]:
-        """The losses that take part: one of weight 0 is not built."""
+        """The losses that are used. A loss of weight 0 is not built."""
         return {name: loss for name, loss in self.losses.items() if loss.weight > 0}
 
     @model_validator(mode="after")
@@ -198,14 +200,14 @@ class RecipeSettings(Model):
 
 
 class RunSpec(Model):
-    """One training: JSON that says all there is to know before data and weights are looked at.
+    """One training, as JSON: everything that is known before data and weights are read.
 
-    `pretraining` is the run that yields the initial generator, with the same generator, scale,
-    data and seed.
+    `pretraining` is the run that gives the initial generator, with the same generator, scale, data
+    and seed.
 
     Attributes:
-        variant: in what the run is not its recipe's under its profile, as `--set` writes it: what
-            `zoo.recipes.variants` found. The settings hold the values; this names them.
+        variant: how the run differs from its recipe under its profile, in the form of `--set`
+            (from `zoo.recipes.variants`). The settings contain the values; this names them.
     """
 
     recipe: Name

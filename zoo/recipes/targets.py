@@ -37,7 +37,7 @@ def sort_targets(
         elif word in models:
             files.append(models[word])
         elif "/" in word or path.suffix in WEIGHTS_SUFFIXES:
-            raise RecipeError(f"{word}: there is no such run directory or file of weights")
+            raise RecipeError(f"{word}: there is no run directory or weights file of this name")
         else:
             raise UnknownNameError("recipe", word, [*book.recipes, *models])
     return recipes, files

@@ -51,7 +51,7 @@ def component_root(path: KeyPath) -> KeyPath | None:
 
 
 def component_roots(leaves: Leaves) -> list[KeyPath]:
-    """Return the path of every component that `leaves` say something of, removed ones left out."""
+    """Return the path of every component that `leaves` mention, without removed ones."""
     roots = ((component_root(path), path) for path in leaves)
     return list(dict.fromkeys(root for root, path in roots if root is not None and root != path))
 
@@ -108,7 +108,7 @@ def overlay(base: Leaves, top: Leaves) -> Leaves:
 
 
 def nest(leaves: Leaves) -> dict[str, Any]:
-    """Turn leaves back into nested mappings; what null took back is left out."""
+    """Turn leaves back into nested mappings; what null took back is excluded."""
     nested: dict[str, Any] = {}
     for path, leaf in leaves.items():
         if leaf.value is None and not _is_argument(path):

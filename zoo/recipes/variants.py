@@ -48,7 +48,7 @@ def specify(
         recipe: name of the recipe.
         profile: name of the profile.
         seed: seed of the run and of its pretraining.
-        settings: what is set beside recipe and profile, as `path=value`.
+        settings: what is set besides recipe and profile, as `path=value`.
 
     Raises:
         UnknownNameError: if there is no such recipe, profile or component.
@@ -67,7 +67,7 @@ def with_variant(spec: RunSpec, book: Book, *, typed: Sequence[str] | None = Non
     Args:
         spec: complete specification.
         book: where recipes and profiles are defined.
-        typed: the settings it was resolved with, None where they are not known.
+        typed: the settings it was resolved with, None if they are unknown.
     """
     inner = spec.pretraining
     changes: dict[str, Any] = {} if inner is None else {PRETRAINING: with_variant(inner, book)}
@@ -143,7 +143,7 @@ def _variant(spec: RunSpec, book: Book) -> tuple[tuple[str, ...], bool]:
 
 
 def _is_later(each: Difference) -> bool:
-    """Tell whether only one side has an argument, unset: it was added after a run was trained."""
+    """Return whether only one side has an argument, unset: it was added after a run was trained."""
     one, other = each.changed, each.reference
     return (one is ABSENT and other is None) or (one is None and other is ABSENT)
 
@@ -156,7 +156,7 @@ def _settings(differing: Sequence[Difference]) -> Iterator[tuple[str, str]]:
 
 
 def _is_taken_over(path: KeyPath) -> bool:
-    """Tell whether a value of pretraining is the run's own, so that it is set once."""
+    """Return whether a value of pretraining is the run's own, so that it is set once."""
     return path[0] == PRETRAINING and path[1] in SHARED_BY_STAGES
 
 
@@ -198,5 +198,5 @@ def _text(value: Any, setting: KeyPath) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    """Tell whether a text is read as itself when it is written without quotes."""
+    """Return whether a text is read as itself when it is written without quotes."""
     return bool(re.fullmatch(r"[A-Za-z/.][A-Za-z0-9/._+-]*", text)) and parse_scalar(text) == text

@@ -29,7 +29,7 @@ _NESTED: dict[str, type[Model]] = {"schedule": Schedule}
 
 @cache
 def written(model: type[Model]) -> type[Model]:
-    """Return the partial form of a model: every field may be left out."""
+    """Return the partial form of a model: every field may be omitted."""
     fields: dict[str, Any] = {}
     for name, field in model.model_fields.items():
         annotation: Any = field.rebuild_annotation()
@@ -45,7 +45,7 @@ class WrittenTraining(written(Training)):  # type: ignore[misc]
     @model_validator(mode="after")
     def _check_length(self) -> Self:
         if self.steps is not None and self.epochs is not None:
-            raise ValueError("`steps` and `epochs` are two ways to say one length; keep one")
+            raise ValueError("`steps` and `epochs` both set the length; keep one of them")
         return self
 
 
@@ -69,7 +69,10 @@ def _expand_name(value: Any) -> Any:
 
 def _expand_weight(value: Any) -> Any:
     if value == {}:
-        raise ValueError("an empty mapping says nothing; write the weight: 1, or null for no loss")
+        raise ValueError(
+            "an empty mapping has no meaning here; write a weight such as 1, or null to remove "
+            "the loss"
+        )
     plain = isinstance(value, int | float) and not isinstance(value, bool)
     return {"weight": value} if plain else value
 
@@ -209,7 +212,7 @@ class WrittenClaim(Model):
                 if getattr(self, key) != default:
                     raise ValueError(f"`{key}` needs a contrast between two recipes")
         if self.changed_is is not None and self.statistic != "mean":
-            raise ValueError("`changed_is` is about a mean; leave `statistic` out")
+            raise ValueError("`changed_is` refers to a mean; omit `statistic`")
         return self
 
 

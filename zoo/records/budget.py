@@ -1,10 +1,10 @@
-"""The budget of a run: what must be alike for two runs to be compared, whatever their recipes.
+"""The training budget: what must be equal before two runs can be compared.
 
-Runs of one profile have one budget unless somebody changed it by `--set`, trained on other images
-or on another device; a table or a claim never mixes such runs unnoticed.
+Runs of one profile have one budget, unless somebody changed it with `--set`, used other training
+images or another device. A table or a claim never mixes such runs without a note.
 
-Precision is what a CPU may choose for each stage by measurement (`zoo.train.choice`): a table shows
-recipes of either with a note, a row has one, and what judges refuses two.
+A CPU may choose the precision of each stage by measurement (`zoo.train.choice`). A table shows
+recipes of both precisions with a note, a row has one, and claims and factorials refuse two.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ def trained_in(records: Iterable[Record]) -> dict[str, list[str]]:
 
 
 def mixed_precision(records: Iterable[Record]) -> str:
-    """Say why runs cannot be judged together where their precisions differ; empty where not."""
+    """Return why runs cannot be judged together where their precisions differ; empty if not."""
     found = trained_in(records)
     if len(found) < 2:
         return ""
     told = ", ".join(f"{' and '.join(names)} in {one}" for one, names in found.items())
     return (
-        f"trained in different precision ({told}): train them in one, by "
-        "`runtime: {precision: float32}` in the profile"
+        f"trained in different precision ({told}): train them in one precision, with `runtime: "
+        "{precision: float32}` in the profile"
     )
 
 
 def differences(records: Iterable[Record], reference: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return, by target, where its budget is not the reference's; alike targets are left out.
+    """Return, by target, where its budget is not the reference's; alike targets are excluded.
 
     A key that one side lacks (the steps of the other kind of stage) is no difference.
     """

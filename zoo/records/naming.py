@@ -1,7 +1,7 @@
-"""What runs are called: a recipe's name is kept for the runs of that recipe under its profile.
+"""Names of runs: only runs of a recipe under its profile have the plain name of the recipe.
 
-Any other run bears what it differs in (`srgan-nobn losses.vgg19.weight=3`), has a row of its own,
-and takes part in no claim and no factorial.
+Any other run is named by its difference (`srgan-nobn losses.vgg19.weight=3`), has its own row, and
+takes part in no claim and no factorial.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Which of the records in a folder are the newest: what a benchmark showed last.
+"""Which records of a folder are the newest: those that a benchmark showed last.
 
-Wall time alone never decides that: a record has a place in the order of its folder
-(`Record.order`), above all that were there when it was made. What a benchmark finds and shows again
-is brought forward, so that a report of the folder shows the same.
+The order does not depend on the clock: each record has a counter within its folder
+(`Record.order`), larger than all before it. A benchmark that shows an existing record gives it a
+new counter, so a report of the folder shows the same records.
 
-Not here: what is made of the order (`zoo.records.selection`).
+Not here: the use of this order (`zoo.records.selection`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What readers of a record rely on, where its schema leaves room: a command, how it was made.
+"""Types of the parts of a record that its schema leaves open: a command, the specification.
 
 Not here: the schema (`zoo.records.record`).
 """

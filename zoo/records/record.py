@@ -1,10 +1,10 @@
 """Records: one generator's per-image scores on one suite, with everything they depend on.
 
 A record is one JSON file, `<records>/<suite>/<target>-<key>.json`, with a digest of itself. Its key
-is a hash of everything that shapes its numbers (weights, code, suite pixels, protocol, metrics):
-work with a key that is there already is not done again, and a changed protocol has other keys.
-Nothing in it is changed afterwards but its place in the order of its folder. Tables, claims and the
-report are made from records alone.
+is a hash of everything that affects its numbers (weights, code, suite pixels, protocol, metrics).
+If a record with the key exists, nothing is scored again; a changed protocol gives other keys. After
+it is written, only its counter within the folder changes. Tables, claims and the report use only
+records.
 
 Not here: how scores are computed (`zoo.bench.evaluate`), what they mean (`zoo.compare.verdicts`).
 """
@@ -52,9 +52,9 @@ class Column(Part):
 
     Attributes:
         label: heading of its column.
-        unit: unit of the value, empty where it has none.
-        higher_is_better: the direction; None where neither is better.
-        value_range: smallest and largest possible value, where there is one.
+        unit: unit of the value, empty if it has none.
+        higher_is_better: the direction; None if neither is better.
+        value_range: smallest and largest possible value, if there is one.
         unavailable: why it could not be computed here and what to do; its cells are empty.
         provenance: what it depends on beyond the protocol, hashes of weights among it.
     """
@@ -79,8 +79,8 @@ class Target(Part):
         seed: the seed of a run; None otherwise.
         generator: name and arguments of the generator, empty for a callable.
         code_sha256: of the code of the generator, as it was scored; None for a callable.
-        weights_sha256: of the file of weights.
-        identity_sha256: of everything that shaped a run.
+        weights_sha256: of the weights file.
+        identity_sha256: of everything that affected a run.
         pretraining_sha256: the identity of its pretraining, where it has one.
         command: how to make it again.
         variant: in what a run is not its recipe's under its profile, as `--set` writes it.
@@ -117,8 +117,8 @@ class DatasetScores(Part):
     """A dataset of the suite: its images' scores, or why it was skipped.
 
     Attributes:
-        degradation: how its LR files differ from the HR images made small by MATLAB's bicubic, in
-            words; None where they do not, and where zoo made them.
+        degradation: how its LR files differ from the HR images downscaled by MATLAB's bicubic, in
+            words; None if they do not, and where zoo made them.
     """
 
     name: str
@@ -135,7 +135,7 @@ class Curves(Part):
         scores: validation scores by metric key (`psnr_y`, `haarpsi`), one for each step.
         train_steps: generator updates done at each logged training row.
         signals: logged training values by their key in `metrics.jsonl` (`discriminator_total`,
-            `gradient_adversarial`), one for each training row; None where a row lacks it.
+            `gradient_adversarial`), one for each training row; None if a row lacks it.
     """
 
     steps: tuple[int, ...] = ()
@@ -155,7 +155,7 @@ class TrainingSummary(Part):
         budget: what must be alike for runs to be compared, see `zoo.records.budget`.
         curves: values over time.
         components: provenance of its components' weights, random ones among them.
-        num_images: photographs it was trained on; None where its run does not say.
+        num_images: images it was trained on; None if its run does not say.
     """
 
     steps: int
@@ -189,7 +189,7 @@ class Record(Part):
 
     Attributes:
         schema_name: which form of record this is.
-        key: hash of everything that shapes the numbers (`zoo.bench.evaluate.Scorer.key`).
+        key: hash of everything that affects the results (`zoo.bench.evaluate.Scorer.key`).
         protocol: version of the protocol the numbers follow.
         suite: name of the suite.
         suite_sha256: of the suite's definition and its images' pixels.
@@ -198,8 +198,8 @@ class Record(Part):
         columns: what each score and cost means, by key.
         datasets: scores by dataset and image, in the suite's order.
         cost: parameters, operations, memory and time, by key; see `zoo.cost.measure`.
-        training: how the run went, None where nothing was trained.
-        pictures: pictures kept for the report.
+        training: how the run went, None if nothing was trained.
+        pictures: images kept for the report.
         error: why scoring or training failed; such a record has no scores.
         provenance: device, versions, git revision, time, command and seconds of the scoring.
         order: where it stands among the records of its folder: microseconds since 1970 by the
@@ -230,7 +230,7 @@ class Record(Part):
         judges = self.provenance.get("trained_against", {})
         named = {key for scores in self.scored.values() for key in scores}.union(self.cost, judges)
         if not named <= self.columns.keys():
-            raise ValueError(f"no column says what {min(named - self.columns.keys())!r} is")
+            raise ValueError(f"the record has no column for {min(named - self.columns.keys())!r}")
         return self
 
     @property
@@ -257,7 +257,7 @@ def what_scored(provenance: Mapping[str, str]) -> dict[str, str]:
 
 
 def record_path(root: Path, record: Record) -> Path:
-    """Return where a record lies below a folder of records.
+    """Return where a record is below a folder of records.
 
     What failed has one place a target, for it is no result: it is replaced when it fails again, and
     goes when it is scored.
@@ -309,12 +309,12 @@ def read_record(path: Path) -> Record:
         raise DataError(f"cannot read the record {path}: {error.strerror}") from error
     faults = [fault for fault in (broken_seal(document), *_out_of_range(record)) if fault]
     if faults:
-        raise DataError(f"{path} cannot be believed: {'; '.join(faults)}; score it again")
+        raise DataError(f"{path} is not trustworthy: {'; '.join(faults)}; score it again")
     return record.model_copy(update={SEAL: None})
 
 
 def _out_of_range(record: Record) -> Iterator[str]:
-    """Say which numbers are none that their columns allow."""
+    """Return which numbers are none that their columns allow."""
     measured = {} if record.training is None else record.training.measures
     places = [("the run", measured), *((f"{a}/{b}", s) for (a, b), s in record.scored.items())]
     for where, scores in places:
@@ -327,10 +327,10 @@ def _out_of_range(record: Record) -> Iterator[str]:
 
 
 def read_records(root: Path, *, suite: str | None = None) -> list[Record]:
-    """Read all records below a folder as `find_records` does; what is no record is logged."""
+    """Read all records below a folder as `find_records` does; what is not a record is logged."""
     found, damaged = find_records(root, suite=suite)
     for problem in damaged:
-        logger.warning("%s; left out", problem)
+        logger.warning("excluded: %s", problem)
     return found
 
 
@@ -353,7 +353,7 @@ def find_records(root: Path, *, suite: str | None = None) -> tuple[list[Record],
 def age_of(record: Record) -> tuple[int, str, str]:
     """Return what sorts the records of a folder, the oldest first.
 
-    Their time tells apart only those that nothing else does, such as those of two machines.
+    Their time distinguishes only those that nothing else does, such as those of two machines.
     """
     return record.order, str(record.provenance.get("created", "")), record.key
 
@@ -375,7 +375,7 @@ def _order(record: Record) -> tuple[Any, ...]:
 
 
 def _failed(target: Target) -> str:
-    """Return what a failure's file ends with; a long name is told apart by its hash."""
+    """Return what a failure's file ends with; a long name is distinguished by its hash."""
     if target.name == target.recipe or target.kind != "run":
         return "failed"
     return f"failed-{hashlib.sha256(target.name.encode()).hexdigest()[:KEY_DIGITS]}"

@@ -1,4 +1,4 @@
-"""What a reader of scores must know of what was scored, as records tell it: notes of a table.
+"""Notes below a table: what a reader must know about the scored models.
 
 Not here: what may not be compared (`zoo.records.selection`), what is missing
 (`zoo.compare.comparisons`).
@@ -36,7 +36,7 @@ def remarks(records: Sequence[Record]) -> list[str]:
 
 
 def copies(hashes: Sequence[tuple[str, str]]) -> list[str]:
-    """Say which images of a suite have the same pixels: each counts as often as it is there.
+    """Return which images of a suite have the same pixels: each counts as often as it is there.
 
     Args:
         hashes: name and hash of the pixels of each image.
@@ -45,7 +45,7 @@ def copies(hashes: Sequence[tuple[str, str]]) -> list[str]:
     for name, pixels in hashes:
         names.setdefault(pixels, []).append(name)
     return [
-        f"{' and '.join(alike)} are copies of one image: it counts {len(alike)} times"
+        f"{' and '.join(alike)} are copies of one image, which counts {len(alike)} times"
         for alike in names.values()
         if len(alike) > 1
     ]
@@ -58,7 +58,7 @@ def stand_ins(records: Sequence[Record]) -> list[str]:
         for loss, network in record.stand_ins.items():
             found.setdefault((loss, network), []).append(record.target.name)
     return [
-        f"{network} stands in for {loss} in {', '.join(dict.fromkeys(names))}"
+        f"{network} replaces {loss} in {', '.join(dict.fromkeys(names))}"
         for (loss, network), names in found.items()
     ]
 
@@ -69,30 +69,31 @@ def _precisions(records: Sequence[Record]) -> list[str]:
     if found.keys() <= {"float32"}:
         return []
     told = "; ".join(f"in {one}: {', '.join(names)}" for one, names in found.items())
-    return [f"trained {told}" + ("; no claim compares the two" if len(found) > 1 else "")]
+    return [f"trained {told}" + ("; no claim compares them" if len(found) > 1 else "")]
 
 
 def _own_judges(records: Sequence[Record]) -> list[str]:
-    """Say which scores come from a network that the generator was trained against."""
+    """Return which scores come from a network that the generator was trained against."""
     found: dict[str, dict[str, None]] = {}
     for record in records:
         for key, components in record.provenance.get("trained_against", {}).items():
             said = f"{record.target.name} (loss {', '.join(components)})"
             found.setdefault(record.columns[key].label, {})[said] = None
     return [
-        f"{label} says little of {', '.join(names)}: the loss compares by the same network"
+        f"{label} is not informative for {', '.join(names)}, because their loss uses the same "
+        "network"
         for label, names in found.items()
     ]
 
 
 def _random_judges(records: Sequence[Record]) -> list[str]:
-    """Say which recipes were trained with networks of random weights instead of learned ones."""
+    """Return which recipes were trained with networks of random weights instead of learned ones."""
     found: dict[str, list[str]] = {}
     for record in records:
         found.setdefault(record.target.name, []).extend(random_components(record))
     return [
-        f"{name} was trained with random weights in {', '.join(dict.fromkeys(components))}: it is "
-        "not the recipe with learned ones"
+        f"{name} was trained with random weights in {', '.join(dict.fromkeys(components))}, so it "
+        "is not the recipe with learned weights"
         for name, components in found.items()
         if components
     ]

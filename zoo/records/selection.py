@@ -1,6 +1,6 @@
-"""Which records may stand beside each other: one protocol, one suite, one network a metric.
+"""Which records are comparable: one protocol, one suite, one network per metric.
 
-Not here: what is made of them (`zoo.compare.comparisons`).
+Not here: the comparison itself (`zoo.compare.comparisons`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from zoo.runs.changes import differences as changes
 from zoo.runs.changes import shaping_of
 
 _COMPONENT = ("weights", "sha256", "plugin_sha256")
-"""What the provenance of a component says that shapes a run."""
+"""What the provenance of a component says that affects a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ def comparable(records: Iterable[Record]) -> Comparable:
         current = [record for record in of_suite if record.protocol == version]
         said = [f"{_count(len(of_suite) - len(current), 'record')} of another protocol version"]
         same = _same_pixels(current)
-        said.append(f"{_count(len(current) - len(same), 'record')} of other images of the suite")
-        notes[suite] = [f"left out: {text}; score again" for text in said if text[0] != "0"]
+        said.append(f"{_count(len(current) - len(same), 'record')} with other images of the suite")
+        notes[suite] = [f"excluded: {text}; score again" for text in said if text[0] != "0"]
         alike = _same_budget(_same_making(same, notes[suite]), notes[suite])
         kept += _same_networks(newest(alike), notes[suite])
     return Comparable(tuple(kept), notes)
@@ -91,7 +91,9 @@ def _same_making(records: Sequence[Record], notes: list[str]) -> list[Record]:
         first = reference.setdefault((target.name, target.kind, target.profile or ""), record)
         odd = _making_changes(first, record)
         if odd:
-            notes.append(f"left out: {_run(record)}, not made as the newest of that name: {odd}")
+            notes.append(
+                f"excluded: {_run(record)}, which differs from the newest run of that name: {odd}"
+            )
         else:
             kept.append(record)
     return kept
@@ -131,7 +133,7 @@ def _seedless(spec: Any) -> Any:
 
 
 def told_spec(target: Target) -> RunSpec | None:
-    """Return all that a run was told but its seed; None where its record does not say it."""
+    """Return all that a run was told but its seed; None if its record does not say it."""
     try:
         spec = RunSpec.model_validate_json(json.dumps(target.spec))
     except ValueError:  # an older record, or no specification
@@ -164,7 +166,7 @@ def _same_budget(records: Sequence[Record], notes: list[str]) -> list[Record]:
         odd = differences([record], alike)
         if odd:
             what = "; ".join(odd[record.target.name])
-            notes.append(f"left out: {_run(record)}, trained with {what} of the newest runs")
+            notes.append(f"excluded: {_run(record)}, trained with {what} of the newest runs")
         else:
             kept.append(record)
     return kept
@@ -193,8 +195,8 @@ def _same_networks(records: Sequence[Record], notes: list[str]) -> list[Record]:
         }
         other &= {key for scores in record.scored.values() for key in scores}
         notes.extend(
-            f"{record.columns[key].label} of {record.target.name} is of another network than the "
-            "newest record's; score again"
+            f"{record.columns[key].label} of {record.target.name} was computed with another "
+            "network than the newest record's; score again"
             for key in sorted(other)
         )
         kept.append(_without(record, other) if other else record)

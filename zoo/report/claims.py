@@ -35,7 +35,7 @@ def judged_claims(
     Args:
         book: has the claims.
         selection: the records of the page.
-        sources: options of commands that say where suite, recipes, components and data come from.
+        sources: command-line options for the sources of suite, recipes, components and data.
 
     Returns:
         A card for each claim whose recipes were tried, and for each other what it lacks.
@@ -72,7 +72,7 @@ def tally(cards: Sequence[ClaimCard]) -> tuple[Tally, ...]:
 
 
 def _multiples(result: ClaimResult) -> tuple[float, ...]:
-    """Return an effect and its interval's ends on the common axis; none where they are not known.
+    """Return an effect and its interval's ends on the common axis; none if they are unknown.
 
     They are in multiples of the smallest effect that matters, the claimed side upwards.
     """
@@ -139,7 +139,7 @@ def _facts(result: ClaimResult, factor: float, suffix: str, decimals: int) -> tu
         facts.append(Fact("p, corrected", p_value))
     if result.num_seeds:
         images = f", {counted(result.num_images, 'image')}" if result.num_images > 1 else ""
-        facts.append(Fact("Rests on", f"{counted(result.num_seeds, 'seed')}{images}"))
+        facts.append(Fact("Based on", f"{counted(result.num_seeds, 'seed')}{images}"))
     if result.per_seed:
         seeds = (f"{seed}: {signed(v * factor, decimals)}" for seed, v in result.per_seed.items())
         facts.append(Fact("By seed", ", ".join(seeds)))
@@ -159,7 +159,9 @@ def _disagreement(result: ClaimResult) -> str:
     if not effect.low < 0 < effect.high or min(values) <= 0 <= max(values):
         return ""
     others = "other seeds and other images" if result.num_images > 1 else "other seeds"
-    return f"each seed is on one side of 0; the interval holds 0, since it allows for {others}"
+    return (
+        f"each seed is on one side of 0; the interval contains 0, because it also covers {others}"
+    )
 
 
 def _decimals(smallest: float) -> int:

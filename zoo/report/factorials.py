@@ -20,7 +20,7 @@ from zoo.report.selection import Selection
 from zoo.runs.commands import bench_command
 
 METRICS = ("psnr-y", "lpips-alex", "lpips", "lite1-distance")
-"""Fidelity, and what stands for perceived quality; those that are not available are left out."""
+"""Fidelity, and what stands for perceived quality; those that are not available are excluded."""
 _DIGITS = 2
 _MOST_DECIMALS = 6
 
@@ -35,7 +35,7 @@ def factorial_views(
     Args:
         book: has the factorials.
         selection: the records of the page.
-        sources: options of commands that say where suite, recipes, components and data come from.
+        sources: command-line options for the sources of suite, recipes, components and data.
     """
     tried = {record.target.recipe for record in selection.records}
     made = {name for name, entry in book.recipes.items() if entry.matrix is not None}
@@ -124,19 +124,19 @@ def _sentence(result: FactorialResult, decimals: int) -> str:
     if not clear:
         most = max(abs(end) for effect in result.effects for end in _ends(effect))
         bound = f"{plain(most, decimals)}{unit}"
-        corrected = f"No effect has a sure sign after correction for all {len(result.effects)}"
-        return f"{corrected}; by their intervals none is beyond {bound} either way."
+        corrected = f"No effect is significant after correction for all {len(result.effects)}"
+        return f"{corrected}; by their intervals, none exceeds {bound} in either direction."
     largest = max(clear, key=lambda effect: abs(effect.interval.estimate))
     size = f"{signed(largest.interval.estimate, decimals)}{unit}"
     having = "has" if len(clear) == 1 else "have"
-    start = f"{len(clear)} of {len(result.effects)} effects {having} a sure sign"
+    start = f"{len(clear)} of {len(result.effects)} effects {having} a significant sign"
     name = f"{'the largest' if len(clear) > 1 else 'it'} is {_name(largest)}, {size}"
     judged = _judged(result, largest)
     return f"{start}; {name}{f' ({judged})' if judged else ''}."
 
 
 def _judged(result: FactorialResult, effect: Effect) -> str:
-    """Tell whether a change is clearly for better or worse; an interaction is neither."""
+    """Return whether a change is clearly for better or worse; an interaction is neither."""
     is_main = len(effect.factors) == 1
     if result.higher_is_better is None or not effect.is_clear or not is_main:
         return ""

@@ -1,4 +1,4 @@
-"""What the numbers rest on: protocol, seeds, machine, versions, and what failed.
+"""What the numbers are based on: protocol, seeds, machine, versions, and what failed.
 
 Not here: what the numbers say (`zoo.report.lead`).
 """
@@ -17,7 +17,7 @@ _DIGITS = 12
 
 
 def provenance(selection: Selection) -> tuple[Fact, ...]:
-    """Return what the records of a page rest on; what should give pause is a warning."""
+    """Return what the records of a page are based on; what should give pause is a warning."""
     records = selection.records
     first = records[0]
     told = {f"{row.label} failed: {row.error}" for row in selection.comparison.rows if row.error}
@@ -43,7 +43,7 @@ def provenance(selection: Selection) -> tuple[Fact, ...]:
 
 
 def failures(selection: Selection) -> tuple[Fact, ...]:
-    """Return what failed instead of being scored, and what is no record and was left out."""
+    """Return what failed instead of being scored, and what is not a record and was excluded."""
     failed = [(_target_name(record), str(record.error)) for record in selection.failed]
     failed += [("a damaged record", problem) for problem in selection.damaged]
     return tuple(Fact(name, short_paths(text), warning=True) for name, text in failed)
@@ -64,7 +64,7 @@ def _datasets(record: Record) -> str:
 
 
 def _seeds(scored: Mapping[str, Sequence[Record]]) -> str:
-    """Say which seeds most recipes have, and which recipes have others."""
+    """Return which seeds most recipes have, and which recipes have others."""
     groups: dict[tuple[int, ...], list[str]] = {}
     for name, records in scored.items():
         seeds = tuple(record.target.seed for record in records if record.target.seed is not None)

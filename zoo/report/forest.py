@@ -32,7 +32,7 @@ def forest(
         estimate: the effect.
         low: lower end of its interval.
         high: upper end of its interval.
-        smallest_effect: effects nearer to zero than this do not matter; None where none is stated.
+        smallest_effect: effects nearer to zero than this do not matter; None if none is stated.
         unit: unit of all of them.
         decimals: how exactly they are written.
         claimed: `higher` or `lower`, the side that a claim says the effect is on.

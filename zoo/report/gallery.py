@@ -33,7 +33,7 @@ MOST_IN_CAPTION = 2
 MOST_OPENING = 2
 DEFAULT_SIDE = 128
 THUMBNAIL, NARROW, WIDE = 128, 320, 384
-"""Widths in CSS pixels that crops are enlarged up to: in the list and under the slider."""
+"""Widths in CSS pixels that crops are upscaled up to: in the list and under the slider."""
 BUDGET_BYTES = 4_500_000
 _QUALITIES = (None, 95, 90, 80, 70)
 Key = tuple[str, str]
@@ -61,12 +61,12 @@ def gallery(
     suite: Suite | None,
     best: Sequence[str] = (),
 ) -> Gallery | None:
-    """Return the galleries, None where no picture was kept.
+    """Return the galleries, None if no image was kept.
 
     Args:
         groups: scored records by row, baselines first, seeds in order.
         root: folder of the records.
-        suite: the suite with its images, None where they are not here.
+        suite: the suite with its images, None if they are not here.
         best: the rows with the best scores, as they are shown; the first is compared at first.
     """
     wanted = _wanted(groups, suite)
@@ -79,7 +79,7 @@ def gallery(
     ]
     encode, how = _encoder(pixels)
     images = [_image(key, exhibits, wanted[key], encode) for key, exhibits in found.items()]
-    note = f"Crops are embedded as {how}. Scores are of the whole image, as it was scored."
+    note = f"Crops are embedded as {how}. Scores are those of the whole image."
     return laid_out(images, note, best)
 
 
@@ -105,7 +105,7 @@ def laid_out(images: Sequence[GalleryImage], note: str, best: Sequence[str]) -> 
 def _wanted(
     groups: Mapping[str, Sequence[Record]], suite: Suite | None
 ) -> dict[Key, tuple[int, int, int, int] | None]:
-    """Return which pictures are shown and their crops, None for the middle of the picture."""
+    """Return which images are shown and their crops, None for the middle of the image."""
     if suite is not None and suite.gallery:
         return {(entry.dataset, entry.image): entry.crop for entry in suite.gallery}
     kept = (
@@ -137,8 +137,8 @@ def _exhibits(
         return methods
     lr_image, hr_image = truth
     small = None if crop is None else tuple(value // suite.scale for value in crop)
-    lr_shot = _Raw("", _cut(lr_image, small, DEFAULT_SIDE // suite.scale), "what was upscaled")
-    hr_shot = _Raw("", _cut(hr_image, crop, DEFAULT_SIDE), "what all are scored against")
+    lr_shot = _Raw("", _cut(lr_image, small, DEFAULT_SIDE // suite.scale), "the input")
+    hr_shot = _Raw("", _cut(hr_image, crop, DEFAULT_SIDE), "the reference of all scores")
     first = _RawExhibit(LOW_RESOLUTION, f"1/{suite.scale} of the size", (lr_shot,))
     return [first, *methods, _RawExhibit(GROUND_TRUTH, "", (hr_shot,))]
 
@@ -153,21 +153,21 @@ def _shots(
             try:
                 pixels = _cut(_read(picture, record, root), crop, DEFAULT_SIDE)
             except (DataError, IntegrityError, OSError) as error:
-                logger.warning("%s; left out of the gallery", error)
+                logger.warning("%s; not in the gallery", error)
                 continue
             seed = "" if record.target.seed is None else str(record.target.seed)
             yield _Raw(seed, pixels, _caption(record, key))
 
 
 def _read(picture: Picture, record: Record, root: Path) -> Image:
-    """Read a kept picture, if it lies below the records and is the one that was kept."""
+    """Read a kept image, if it is below the records and is the one that was kept."""
     path = record_path(root, record).parent / picture.file
     if not path.resolve().is_relative_to(root.resolve()):
         raise DataError(f"{path} is outside the folder of records")
     if not path.is_file():
         raise DataError(f"{path} is missing")
     if file_sha256(path) != picture.sha256:
-        raise IntegrityError(f"{path} is not the picture that was kept: its hash differs")
+        raise IntegrityError(f"{path} is not the image that was stored: its hash differs")
     return read_image(path)
 
 
@@ -189,7 +189,11 @@ def _truth(
         if entry.name == key[1]
     }
     if scored != {(image.hr_sha256, image.lr_sha256)}:
-        logger.warning("%s of %s is not the image that was scored; shown without it", *key[::-1])
+        logger.warning(
+            "the gallery omits the LR and HR image of %s of %s, because it is not the image that "
+            "was scored",
+            *key[::-1],
+        )
         return None
     return image.lr_image, image.hr_image
 
@@ -198,7 +202,7 @@ def _cut(pixels: Image, crop: Sequence[int] | None, side: int) -> Image:
     """Return a crop `[x, y, width, height]`, or the middle square.
 
     Raises:
-        DataError: if the crop is outside the picture.
+        DataError: if the crop is outside the image.
     """
     height, width = pixels.shape[:2]
     if crop is None:
@@ -206,7 +210,7 @@ def _cut(pixels: Image, crop: Sequence[int] | None, side: int) -> Image:
         crop = (x, y, side, side)
     x, y, crop_width, crop_height = crop
     if x >= width or y >= height:
-        raise DataError(f"the crop {list(crop)} is outside the picture, {width}x{height} pixels")
+        raise DataError(f"the crop {list(crop)} is outside the image of {width}x{height} pixels")
     return pixels[y : y + crop_height, x : x + crop_width]
 
 

@@ -13,23 +13,24 @@ from zoo.metrics.base import Metric
 from zoo.registry import METRICS
 from zoo.report.model import Fact, ScoreTable
 
-DIRECTIONS = {"higher": "Higher is better.", "lower": "Lower is better.", "zero": "0 is right."}
+DIRECTIONS = {"higher": "Higher is better.", "lower": "Lower is better.", "zero": "0 is best."}
 _OTHERS = {
-    "statistics_gap": "Of a generator with BatchNorm, how far PSNR-Y moves when the running "
-    "statistics are replaced by those of the image itself; 0 by construction without BatchNorm.",
+    "statistics_gap": "For a generator with BatchNorm: the change of PSNR-Y when the statistics of "
+    "the image "
+    "itself replace the running statistics; 0 by construction without BatchNorm.",
     "parameters": "Number of trainable values of the generator.",
     "macs": f"Multiply-accumulate operations of one forward pass of {SIDE} x {SIDE} pixels.",
-    "activation_memory": "What training keeps of a forward pass for the backward pass, per "
-    "low-resolution pixel.",
-    "peak_memory": f"The most memory that scoring {SIDE} x {SIDE} pixels held at once, measured on "
-    "the machine that scored.",
-    "ms_per_megapixel": "Time for each million pixels of output, measured there too.",
+    "activation_memory": "Memory that training keeps from a forward pass for the backward pass, "
+    "per low-resolution pixel.",
+    "peak_memory": f"Peak memory while scoring {SIDE} x {SIDE} pixels, measured on the machine "
+    "that scored.",
+    "ms_per_megapixel": "Time per million pixels of output, measured on the same machine.",
 }
 _ROOTS: tuple[type, ...] = (Metric, object)
 
 
 def glossary(tables: Sequence[ScoreTable]) -> tuple[Fact, ...]:
-    """Return what each column of the tables means, in their order; unknown ones are left out."""
+    """Return what each column of the tables means, in their order; unknown ones are excluded."""
     headings = {heading.key: heading for table in tables for heading in table.headings}
     meant = {key: (heading, _meaning(key)) for key, heading in headings.items()}
     return tuple(

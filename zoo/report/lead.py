@@ -1,6 +1,6 @@
-"""What the numbers say in a few sentences, and how small or large what they rest on is.
+"""What the numbers say in a few sentences, and how small or large what they are based on is.
 
-Not here: verdicts (`zoo.report.claims`), the rest of what they rest on (`zoo.report.facts`).
+Not here: verdicts (`zoo.report.claims`), the rest of what they are based on (`zoo.report.facts`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from zoo.report.numbers import counted, listing, shown_name
 from zoo.report.selection import Selection
 
 HEADLINES = ("lpips_alex", "lpips", "psnr_y")
-"""The scores whose best rows are named, the first of these by which pictures are chosen too."""
+"""The scores whose best rows are named, the first of these by which images are chosen too."""
 _MOST_NAMES = 6
 
 
 def answers(tables: Sequence[ScoreTable]) -> tuple[str, ...]:
-    """Say what is the best of each headline score of the last table, and what is told from it."""
+    """Return the best row of each headline score in the last table, with overlapping ones."""
     return tuple(sentence for table in tables[-1:] for sentence in _best(table))
 
 
@@ -37,12 +37,12 @@ def best_rows(tables: Sequence[ScoreTable]) -> tuple[str, ...]:
 def scope(
     selection: Selection, tables: Sequence[ScoreTable], cells: Collection[str]
 ) -> tuple[str, ...]:
-    """Say how small or large the experiment was.
+    """Describe the size of the experiment.
 
     Args:
         selection: the records.
         tables: the scores.
-        cells: the rows that are but cells of a factorial.
+        cells: the rows that are only cells of a factorial.
     """
     runs = [record for record in selection.records if record.training is not None]
     parts = [_compared(selection, tables, cells), _trained(runs), _networks(runs)]
@@ -66,18 +66,18 @@ def _compared(selection: Selection, tables: Sequence[ScoreTable], cells: Collect
     if not subject or not places:
         return ""
     scale = selection.records[0].scale
-    return f"{subject}: enlarged {scale} times and scored on {listing(places)}."
+    return f"{subject}: upscaled x{scale} and scored on {listing(places)}."
 
 
 def _trained(runs: Sequence[Record]) -> str:
-    """Say on how much the runs were trained, for how long, and how wide their generators are."""
+    """Describe the training images, the length of the training and the width of generators."""
     trainings = [record.training for record in runs if record.training is not None]
     budgets = [training.budget for training in trainings]
     images = {t.num_images for t in trainings if t.num_images is not None}
     steps = [
         f"{_range(found, 'step')} {how}"
         for key, how in (
-            ("content", "on content alone"),
+            ("content", "on content losses only"),
             ("adversarial", "against a discriminator"),
         )
         if (found := _numbers(budgets, f"{key} steps"))
@@ -86,9 +86,9 @@ def _trained(runs: Sequence[Record]) -> str:
     sides = listing([f"{side}x{side}" for side in sorted(_numbers(budgets, "lr_patch_size"))])
     batches = _numbers(budgets, "batch_size")
     parts = [
-        f"trained on {_range(images, 'photograph')}"
+        f"trained on {_range(images, 'image')}"
         if images
-        else "how many photographs were trained on is not recorded",
+        else "the number of training images is not recorded",
         f"batches of {_range(batches, 'patch', 'patches')} of {sides} low-resolution pixels"
         if batches
         else "",
@@ -100,10 +100,10 @@ def _trained(runs: Sequence[Record]) -> str:
 
 
 def _networks(runs: Iterable[Record]) -> str:
-    """Say which feature network a perceptual loss used in place of the one it is named for."""
+    """Describe which feature network replaced the one in a loss's name."""
     pairs = {pair: None for record in runs for pair in record.stand_ins.items()}
-    said = [f"{network} in the place of {loss}" for loss, network in pairs]
-    return f"The perceptual loss compares by {listing(said)}." if said else ""
+    said = [f"{network} instead of {loss}" for loss, network in pairs]
+    return f"The perceptual loss uses {listing(said)}." if said else ""
 
 
 def _numbers(budgets: Iterable[Mapping[str, str]], key: str) -> set[int]:
@@ -117,7 +117,7 @@ def _range(numbers: Collection[int], noun: str, plural: str | None = None) -> st
 
 
 def _best(table: ScoreTable) -> list[str]:
-    """Say which mean is the best of each headline score, and which rows it does not stand out from.
+    """Describe the best mean of each headline score, and the rows with overlapping intervals.
 
     A row without an interval, such as one of a single seed, is never named as the best; cells of a
     factorial take no part.
@@ -150,15 +150,15 @@ def _alike(rows: Sequence[Row], number: int, best: Cell) -> list[Row]:
 
 def _told_apart(rows: Sequence[Row], others: int) -> str:
     if not rows:
-        return "no other row's interval reaches it"
+        return "no other interval overlaps with it"
     names = [row.name for row in rows]
     rest = len(names) - _MOST_NAMES
     told = [*names[:_MOST_NAMES], f"{rest} more"] if rest > 1 else names
-    return f"not told apart from {listing(told)} ({len(names)} of {others} others)"
+    return f"its interval overlaps with that of {listing(told)} ({len(names)} of {others} others)"
 
 
 def _reaches(row: Row, number: int, ends: tuple[float, float]) -> bool:
-    """Tell whether a row's interval meets another; that of a single run is not known."""
+    """Return whether a row's interval meets another; that of a single run is not known."""
     cell: Cell = row.cells[number]
     if cell.value is None:
         return False

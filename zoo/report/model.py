@@ -62,9 +62,9 @@ class Cell:
 
     Attributes:
         text: the number as it is written.
-        value: what it is sorted by; None where there is none.
+        value: what it is sorted by; None if there is none.
         interval: its interval over seeds as it is written; of a time, the least and the most.
-        ends: the ends of this interval, None where there is none.
+        ends: the ends of this interval, None if there is none.
         is_best: whether it is marked as the best of its column.
     """
 
@@ -91,7 +91,7 @@ class Row:
     Attributes:
         name: as the table shows it: of a cell of a factorial, its levels.
         full_name: as commands and plots do.
-        matrix: the factorial it is a cell of, empty where of none.
+        matrix: the factorial it is a cell of, empty if of none.
         mark: how it is drawn.
         is_baseline: whether it was not trained.
         note: how many seeds it has, or what it is.
@@ -140,10 +140,10 @@ class Forest:
 
     Attributes:
         zero: where no effect is.
-        band: ends of the region of effects too small to matter, None where none is stated.
+        band: ends of the region of effects too small to matter, None if none is stated.
         low, high, point: the interval and the estimate.
         labels: texts below the axis with their places.
-        claimed: `higher` or `lower`, the side that a claim is about; empty where there is none.
+        claimed: `higher` or `lower`, the side that a claim is about; empty if there is none.
         description: the same in words.
     """
 
@@ -164,13 +164,13 @@ class ClaimCard:
     Attributes:
         name, statement, source: as the registry has them.
         verdict, tone: the verdict, and the class of its colour.
-        network: the feature network that the claim is about, empty where about none.
-        effect, interval, seeds: as they are written, empty where there is none.
+        network: the feature network that the claim is about, empty if about none.
+        effect, interval, seeds: as they are written, empty if there is none.
         bar: the effect on the axis that all rows share, in multiples of what matters.
         told: the sentence to quote, and the command for what is missing.
         forest: the effect on an axis of its own.
         facts: further numbers.
-        notes: what was left out.
+        notes: what was excluded.
     """
 
     name: str
@@ -290,10 +290,10 @@ class FactorialView:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One seed's crop of one picture.
+    """One seed's crop of one image.
 
     Attributes:
-        seed: the seed, empty where there is none.
+        seed: the seed, empty if there is none.
         source: the crop as a data URI.
         caption: its scores.
     """
@@ -319,7 +319,7 @@ class GalleryImage:
     Attributes:
         dataset, image, note: where the crop is from.
         width, height: of the crop, in pixels.
-        thumbnail: how many times a crop is enlarged in the list.
+        thumbnail: how many times a crop is upscaled in the list.
         narrow, wide: and under the slider, on a narrow and a wide page.
         exhibits: what each method made of it.
     """

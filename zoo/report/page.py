@@ -1,7 +1,7 @@
 """The page as a whole: its sections put together, rendered, and closed to the network.
 
 The page is one file. Its policy allows the one script that is part of it, by hash, its styles and
-embedded pictures; nothing may be fetched.
+embedded images; nothing may be downloaded.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ def build_page(
 
     Args:
         selection: the records.
-        root: the folder they lie in.
+        root: the folder they are in.
         book: has the claims and factorials.
-        suite: the suite with its images, None where they are not here.
+        suite: the suite with its images, None if they are not here.
         suite_name: how commands ask for the suite, a name or a file; its name where None.
-        sources: where recipes and components of the page came from, as options of its commands.
+        sources: command-line options for the sources of recipes and components.
     """
     groups = selection.groups
     cells = cell_names(book, selection)

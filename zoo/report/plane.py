@@ -51,7 +51,7 @@ def perception_distortion(
     *,
     title: str,
 ) -> Plane | None:
-    """Draw the plot over some datasets; None where fewer than two rows have both scores.
+    """Draw the plot over some datasets; None if fewer than two rows have both scores.
 
     Args:
         groups: scored records by row, seeds in order.

@@ -28,8 +28,8 @@ def redo(
     Args:
         selection: the records of the page, failures among them.
         book: tells which recipes are cells of a factorial.
-        suite: how the suite is asked for, by name or file; its name in the records where None.
-        sources: where recipes and components of the page came from, as options.
+        suite: how the suite is requested, by name or file; its name in the records where None.
+        sources: command-line options for the sources of recipes and components.
     """
     suite = suite or selection.suite
     shared = options_in([*sources, *given_sources(selection.records)], SOURCES)

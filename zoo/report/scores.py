@@ -1,4 +1,4 @@
-"""The tables of scores: one a dataset, the mean over the suite where it is whole, seeds apart.
+"""The tables of scores: one for each dataset, the mean of a whole suite, each seed.
 
 Not here: means and intervals (`zoo.compare.comparisons`), how values are written
 (`zoo.report.numbers`).
@@ -24,7 +24,7 @@ from zoo.report.selection import Selection
 
 SCORES = "Image scores"
 COSTS = "Cost"
-_KINDS = {"baseline": "no training", "weights": "file of weights", "callable": "Python function"}
+_KINDS = {"baseline": "no training", "weights": "weights file", "callable": "Python function"}
 _EMPTY = Cell("")
 _MOST_BEST = 2
 TIME = "ms_per_megapixel"
@@ -62,7 +62,7 @@ def score_tables(
         is_mean = name == MEAN
         datasets = comparison.datasets if is_mean else (name,)
         images = counted(max(row.images for row in rows), "image")
-        note = f"{len(datasets)} datasets count alike, {images}" if is_mean else images
+        note = f"{len(datasets)} datasets with equal weight, {images}" if is_mean else images
         title = "Mean of the suite" if is_mean else shown_name(name)
         tables.append(_table(title, note, datasets, rows, selection, marks, cells))
     return tuple(tables)
@@ -81,7 +81,7 @@ def skipped_datasets(comparison: Comparison) -> tuple[Fact, ...]:
 def dataset_means(record: Record, datasets: Sequence[str]) -> dict[str, float]:
     """Return a record's mean by metric key, over the images of each dataset and then over these.
 
-    A metric that misses on any image is left out.
+    A metric that misses on any image is excluded.
     """
     means: list[dict[str, float]] = []
     for dataset in record.datasets:

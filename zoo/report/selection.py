@@ -46,7 +46,7 @@ class Selection:
 
     @property
     def profile(self) -> str | None:
-        """Name of the profile of its runs, None where it has none."""
+        """Name of the profile of its runs, None if it has none."""
         return self.comparison.profile
 
     @property
@@ -68,12 +68,12 @@ def select(
     order: Sequence[str] = (),
     book: Book | None = None,
 ) -> Selection:
-    """Read the records of one suite and profile; what is no record is left out and logged.
+    """Read the records of one suite and profile; what is not a record is excluded and logged.
 
     Args:
         root: folder of records.
-        suite: the suite; may be left out where there are records of one only.
-        profile: the profile; may be left out where there are runs of one only.
+        suite: the suite; may be omitted if there are records of only one.
+        profile: the profile; may be omitted if there are runs of only one.
         order: names of recipes in the order of their rows; others follow by name.
         book: names the runs by what it says of their recipes now; None leaves them as scored.
 
@@ -83,13 +83,13 @@ def select(
     """
     records, damaged = find_records(root, suite=suite)
     for problem in damaged:
-        logger.warning("%s; left out", problem)
+        logger.warning("excluded: %s", problem)
     records = records if book is None else named_by(book, records)
     if not records:
         of_suite = f" of suite {suite!r}" if suite else ""
         raise DataError(
-            f"no records{of_suite} in {root}; make them with: zoo bench --all, or say where they "
-            "are: --records DIR"
+            f"no records{of_suite} in {root}; create them with: zoo bench --all, or name their "
+            "folder: --records DIR"
         )
     kept = comparable(records)
     found = compare(kept, order=order)
@@ -101,8 +101,8 @@ def select(
         profile = _only(profiles, "profile", root) if profiles else None
     elif profile not in profiles:
         raise DataError(
-            f"no run of profile {profile!r} among the records of {suite} in {root} (there are: "
-            f"{', '.join(profiles) or 'none'})"
+            f"no run of profile {profile!r} among the records of {suite} in {root} (existing "
+            f"profiles: {', '.join(profiles) or 'none'})"
         )
     comparison = next(one for one in found if one.profile == profile)
     chosen = _selection(comparison, comparable_runs(kept, suite, profile))
@@ -113,8 +113,8 @@ def _only(found: Sequence[str], kind: str, root: Path) -> str:
     names = sorted(set(found))
     if len(names) > 1:
         raise DataError(
-            f"{root} has records of {len(names)} {kind}s ({', '.join(names)}), which do not "
-            f"compare; choose one: --{kind} {names[0]}"
+            f"{root} has records of {len(names)} {kind}s ({', '.join(names)}), which cannot be "
+            f"compared; choose one: --{kind} {names[0]}"
         )
     return names[0]
 

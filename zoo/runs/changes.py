@@ -1,4 +1,4 @@
-"""What differs between two beginnings of a run, in words, and whether one extends the other.
+"""The differences between two runs in words, and whether one extends the other.
 
 A run is extended by more steps, and by going back from what is not finite instead of ending there.
 The rule compares what is known of both: the identities that training makes once it has looked at
@@ -20,7 +20,7 @@ _ON_DIVERGENCE = "settings.training.on_divergence"
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """Return in words what differs between two identities, the first few of it."""
+    """Return the first few differences between two identities, in words."""
     before, after = dict(_flat(old)), dict(_flat(new))
     changed = [
         f"{key} {before.get(key, 'absent')} -> {after.get(key, 'absent')}"
@@ -32,10 +32,10 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
 
 
 def shaping_of(spec: RunSpec) -> dict[str, Any]:
-    """Return what shapes a run, without how it is executed and how often it says so.
+    """Return what affects a run's results, without execution, logging and saving intervals.
 
-    Nor is what a loss was not given: it may have learned that argument after a run was trained; nor
-    what it is validated on, where that does not decide what it is trained on.
+    Arguments of a loss that were not given are omitted: the loss may have got them after a run was
+    trained. So are the validation images, unless they determine the training images.
     """
     names = {"recipe", "profile", "pretraining", "variant"}
     document = spec.model_dump(mode="json", exclude=names)
@@ -62,7 +62,7 @@ def beginning_of(spec: RunSpec) -> dict[str, Any]:
 
 
 def is_extension(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Tell whether a run of the new beginning begins with the very steps of the old one.
+    """Return whether a run of the new beginning starts with exactly the steps of the old one.
 
     Args:
         old: the identity of the run that is there, or `beginning_of` its specification.
@@ -72,13 +72,13 @@ def is_extension(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 
 
 def why_not_extended(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """Return a sentence that says why another length alone is refused; empty where more differs."""
+    """Return why a run of another length is refused; empty if there are more differences."""
     reason = _why_not(old, new) if _may_extend(old, new) else None
-    return f" A run can be made longer, but {reason}." if reason else ""
+    return f" A run can be extended, but {reason}." if reason else ""
 
 
 def session_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return in words what changed between sessions that the last bits of a run depend on."""
+    """Return changes between sessions that affect the last bits of a run, in words."""
     pairs = {
         "torch": (before["versions"]["torch"], now["versions"]["torch"]),
         "number of threads": (before["execution"]["threads"], now["execution"]["threads"]),
@@ -91,10 +91,10 @@ def session_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[s
 
 
 def _may_extend(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Tell whether two beginnings are alike but for the length and for going back, now wanted.
+    """Return whether two beginnings differ only in the length and in rollback, now on.
 
-    A run that raises has no steps after a value that is not finite; up to there it takes those of
-    one that goes back, whose setting alone is part of an identity.
+    A run with `raise` has no steps after a value that is not finite. Until then its steps are those
+    of a run with `rollback`; only the latter's setting is part of an identity.
     """
     before, now = dict(_flat(old)), dict(_flat(new))
     name = _length_of(new)
@@ -108,14 +108,14 @@ def _may_extend(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 def _why_not(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
     name = _length_of(new)
     if new[name] < old[name]:
-        return f"not shorter than the {old[name]} steps it was begun with"
+        return f"it is not longer than the {old[name]} steps it started with"
     if new[name] == old[name]:
         return None
     kind = old["settings"]["training"]["schedule"]["kind"]
     if kind != "constant":
         return (
-            f"its learning rates follow a {kind} schedule, a function of the whole length: "
-            "the steps that are done would have been others"
+            f"its learning rates follow a {kind} schedule, which depends on the total length: the "
+            "finished steps would have been different"
         )
     return None
 

@@ -1,8 +1,8 @@
-"""Checkpoints: everything a run needs to go on as if it had not been interrupted.
+"""Checkpoints: everything a run needs to resume as if it had not been interrupted.
 
-A checkpoint is one file of plain values and tensors, with its sha256 beside it, whole or absent
-(`zoo.files`); the last two are kept. Reading never runs code (`weights_only=True`) and never
-believes a file whose hash differs.
+A checkpoint is one file of plain values and tensors with a sha256 file, complete or absent
+(`zoo.files`); the last two are kept. Reading never runs code (`weights_only=True`), and a file with
+a wrong hash is never used.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NAME = re.compile(r"step-(\d{9})\.pt\Z")
 def random_state(device: torch.device) -> dict[str, Any]:
     """Return the state of every global random generator: torch's, the device's, Python's, numpy's.
 
-    Other GPUs are left alone: reading their state would wake each of them.
+    Other GPUs are not touched: reading their state would initialise them.
     """
     name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # noqa: NPY002
     return {
@@ -60,9 +60,10 @@ def seed_everything(seed: int) -> None:
 
 
 def save_checkpoint(directory: Path, step: int, state: Mapping[str, Any]) -> Path:
-    """Write the checkpoint of a step and drop all but the last two up to it.
+    """Write the checkpoint of a step and delete all but the last two.
 
-    Later ones are damaged, or the run would have gone on from there: they are dropped too.
+    Checkpoints of later steps are deleted too: they are damaged, or the run would have resumed from
+    them.
 
     Args:
         directory: the run's `checkpoints` folder.
@@ -70,7 +71,7 @@ def save_checkpoint(directory: Path, step: int, state: Mapping[str, Any]) -> Pat
         state: tensors and plain values.
 
     Raises:
-        MachineError: if the disk is full; earlier checkpoints are untouched.
+        MachineError: if the disk is full; earlier checkpoints stay intact.
     """
     path = directory / f"step-{step:09d}.pt"
     buffer = io.BytesIO()
@@ -85,42 +86,42 @@ def save_checkpoint(directory: Path, step: int, state: Mapping[str, Any]) -> Pat
 
 
 def load_latest(directory: Path) -> dict[str, Any] | None:
-    """Return the newest checkpoint that is whole, None where there is none at all.
+    """Return the newest intact checkpoint, None if there are no checkpoints.
 
     Raises:
-        CheckpointError: if there are checkpoints and every one is damaged.
+        CheckpointError: if there are checkpoints, but all are damaged.
     """
     damaged: list[Path] = []
     for path in _checkpoints(directory):
         state = _read(path)
         if state is not None:
             if damaged:
-                logger.warning("%s is damaged; going on from %s", damaged[0], path.name)
+                logger.warning("%s is damaged; resuming from %s", damaged[0], path.name)
             return state
         damaged.append(path)
     if damaged:
         raise CheckpointError(
             f"every checkpoint in {directory} is damaged ({damaged[0].name}: its sha256 differs "
-            "from the one recorded beside it); start over with --fresh"
+            "from the recorded one); start again with --fresh"
         )
     return None
 
 
 def latest_step(directory: Path) -> int:
-    """Return the step of the newest checkpoint file, 0 where there is none."""
+    """Return the step of the newest checkpoint file, 0 if there is none."""
     found = _checkpoints(directory)
     return _step(found[0]) if found else 0
 
 
 def _write(path: Path, content: memoryview) -> None:
-    """Write a checkpoint; once more where its folder is deleted meanwhile, to make room perhaps."""
+    """Write a checkpoint; try again if its folder is deleted in the meantime."""
     try:
         write_hashed(path, content)
     except MachineError as error:
         if not isinstance(error.__cause__, FileNotFoundError):
             raise
     if not path.exists():
-        logger.warning("%s was deleted while it was written: it is written again", path)
+        logger.warning("%s was deleted while zoo wrote it; zoo writes it again", path)
         write_hashed(path, content)
 
 
@@ -137,16 +138,18 @@ def _read(path: Path) -> dict[str, Any] | None:
         raise CheckpointError(_stranger(path))
     if state.get("format") != FORMAT:
         raise CheckpointError(
-            f"{path} has checkpoint format {state.get('format')}, this version of zoo reads "
-            f"{FORMAT}; finish the run with the version that began it, or start over with --fresh"
+            f"{path} has checkpoint format {state.get('format')}, but this version of zoo reads "
+            f"{FORMAT}; finish the run with the version that started it, or start again with "
+            "--fresh"
         )
     return state
 
 
 def _stranger(path: Path) -> str:
     return (
-        f"{path} was not written by zoo, though its hash was: it is no PyTorch file, or holds more "
-        "than tensors and plain values (a pickle can run code); start over with --fresh"
+        f"zoo did not write {path}, although its hash matches: it is not a PyTorch file, or it "
+        "contains more than tensors and plain values (a pickle can run code); start again with "
+        "--fresh"
     )
 
 

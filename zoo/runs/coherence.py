@@ -1,11 +1,11 @@
-"""What a run's files say of each other, checked whenever they are read.
+"""Checks that a run's files agree, whenever they are read.
 
-`recipe.yaml` is held against the identity in `provenance.json`, the identity against its hash, the
-summary against the digest it has of itself, and all of them, with the rows of `metrics.jsonl`,
-against the digests in the summary. The first file that does not fit is named in the error.
+`recipe.yaml` is compared with the identity in `provenance.json`, the identity with its hash, the
+summary with its own digest, and all of them and the rows of `metrics.jsonl` with the digests in the
+summary. The error names the first file that does not agree.
 
-A run without a summary is not finished: its rows are not held against anything yet. Not here:
-single files (`zoo.runs.directory`), the weights, which have their sha256 beside them.
+A run without a summary is not finished, and its rows are not checked yet. Not here: single files
+(`zoo.runs.directory`), the weights, which have their own sha256.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from zoo.recipes.schema import RunSpec
 from zoo.runs.changes import differences
 from zoo.runs.directory import FILES, METRICS, PROVENANCE, RECIPE, ROLLBACK, RunDirectory
 
-_FRESH = "put the file back as it was, or start over with --fresh"
-_TRAIN = "run the training's command again, which writes it as it was"
+_FRESH = "restore the file, or start again with --fresh"
+_TRAIN = "run the training command again, which writes it again"
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
-    """A run as its files tell it, which agree with each other.
+    """A run as recorded in its files, which agree.
 
     Attributes:
-        directory: where it lies.
-        spec: what is trained.
+        directory: its directory.
+        spec: its specification.
         provenance: its identity and its sessions.
-        rows: what was logged.
-        summary: of a finished run; None where it is not finished.
+        rows: the logged rows.
+        summary: the summary of a finished run; None if it is not finished.
     """
 
     directory: RunDirectory
@@ -46,21 +46,21 @@ class RecordedRun:
 
     @property
     def identity_sha256(self) -> str:
-        """The hash of everything that shaped it."""
+        """The hash of everything that affected it."""
         return str(self.provenance["identity_sha256"])
 
     @property
     def is_finished(self) -> bool:
-        """Whether it has all that is scored: its summary and its weights."""
+        """Whether it has everything needed for scoring: its summary and its weights."""
         return self.summary is not None and self.directory.weights.exists()
 
 
 def read_run(path: Path) -> RecordedRun | None:
-    """Read a run directory, each file held against the others; None where no run has begun.
+    """Read and check a run directory; None if no run was started there.
 
     Raises:
-        CheckpointError: if a file is damaged, or says something else than another one; the message
-            names it.
+        CheckpointError: if a file is damaged or does not agree with the others; the message names
+            it.
     """
     directory = RunDirectory(path)
     spec, provenance = directory.spec(), directory.provenance()
@@ -77,31 +77,31 @@ def read_run(path: Path) -> RecordedRun | None:
         changed = changed_files(directory, summary)
         if changed:
             raise CheckpointError(
-                f"{path / changed[0]} is not what it was when the run ended: its sha256 is not the "
-                "one in summary.json; run the training's command again: it mends what it can"
+                f"{path / changed[0]} was changed after the run ended: its sha256 differs from the "
+                "one in summary.json; run the training command again: it repairs what it can"
             )
     return RecordedRun(directory, spec, provenance, directory.rows(), summary)
 
 
 def changed_files(directory: RunDirectory, summary: Mapping[str, Any]) -> list[str]:
-    """Return the files that are not what they were when a run was summed up."""
+    """Return the files that changed after the run's summary was written."""
     prints = summary[FILES]
     return [name for name in prints if print_of(directory.path / name) != prints[name]]
 
 
 def mend(directory: RunDirectory, spec: RunSpec, summary: Mapping[str, Any]) -> list[str]:
-    """Bring the files of a finished run back to what its summary says; return what was mended.
+    """Restore the files of a finished run according to its summary; return what was restored.
 
-    Rows that were appended after the end are dropped, and a changed `recipe.yaml` is written again;
-    weights are made again from a checkpoint when the run goes on.
+    Rows added after the end are removed, and a changed `recipe.yaml` is written again. Weights are
+    written again from a checkpoint when the run resumes.
 
     Args:
         directory: the run's; the caller holds its lock.
-        spec: what the run was begun with, or the same run under another name.
-        summary: the run's, or that of the shorter run which it extends.
+        spec: the specification that started the run, or the same run under another name.
+        summary: the run's, or that of the shorter run that it extends.
 
     Raises:
-        CheckpointError: if a file was changed that nothing here can make again.
+        CheckpointError: if a changed file cannot be restored.
     """
     mended, files = [], dict(summary[FILES])
     for name in changed_files(directory, summary):
@@ -113,17 +113,17 @@ def mend(directory: RunDirectory, spec: RunSpec, summary: Mapping[str, Any]) -> 
             files[RECIPE] = print_of(path)  # names and cadences may be other ones now
         elif name != METRICS or not _is_cut(path, expected):
             raise CheckpointError(
-                f"{path} is not what it was when the run ended: its sha256 is not the one in "
-                f"summary.json, and nothing is left to make it from; {_FRESH}"
+                f"{path} was changed after the run ended: its sha256 differs from the one in "
+                f"summary.json, and zoo cannot restore it; {_FRESH}"
             )
-        mended.append(f"{path} was changed since the run ended; it is written as it was")
+        mended.append(f"{path} was changed after the run ended; zoo writes it again")
     if mended:
         directory.write_summary(summary, summary["identity_sha256"], files=files)
     return mended
 
 
 def _is_cut(path: Path, expected: Mapping[str, Any] | None) -> bool:
-    """Drop what was appended to a file of this size and hash; tell whether that is in it."""
+    """Remove bytes appended to a file of this size and hash; return whether that worked."""
     if expected is None or not path.is_file():
         return False
     content = read_file(path, MAX_LOG_BYTES)[: expected["bytes"]]
@@ -134,10 +134,10 @@ def _is_cut(path: Path, expected: Mapping[str, Any] | None) -> bool:
 
 
 def _check_recipe(path: Path, spec: RunSpec, identity: Mapping[str, Any]) -> None:
-    """Raise unless a recipe is that of an identity.
+    """Raise an error unless a recipe has this identity.
 
-    An identity has no names, places and cadences, and of a loss only what shapes its value: what it
-    does not have is not compared.
+    An identity contains no names, locations and intervals, and only those arguments of a loss that
+    affect its value; other values are not compared.
     """
     recorded = identity.get("settings", {})
     settings = _narrowed(spec.settings.model_dump(mode="json"), recorded)
@@ -160,8 +160,7 @@ def _check_recipe(path: Path, spec: RunSpec, identity: Mapping[str, Any]) -> Non
     found = differences(known, told)
     if found:
         raise CheckpointError(
-            f"{path} is not the recipe of this run, whose identity in {PROVENANCE} says otherwise: "
-            f"{found}; {_TRAIN}"
+            f"{path} does not match the identity of this run in {PROVENANCE}: {found}; {_TRAIN}"
         )
 
 

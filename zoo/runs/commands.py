@@ -1,4 +1,4 @@
-"""The command that makes a run again: its recipe, all that was set, and where both come from."""
+"""The command that reproduces a run: its recipe, its settings, and their sources."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _FILE = "file "
 
 
 def train_command(spec: RunSpec, sources: Sequence[str] = ()) -> str:
-    """Return the command that trains a run: one that is executed makes the same identity.
+    """Return the command that trains a run of the same identity.
 
     Args:
-        spec: complete specification, with what was set beside recipe and profile.
+        spec: complete specification, with the settings besides recipe and profile.
         sources: options with their values, as from `source_options`.
     """
     words = ["zoo", "train", spec.recipe, "--profile", spec.profile, "--seed", str(spec.seed)]
@@ -37,9 +37,9 @@ def bench_command(
     sources: Sequence[str] = (),
     matrix: str | None = None,
 ) -> str:
-    """Return the command that trains what is missing of recipes, or of a matrix, and scores it.
+    """Return the command that trains the missing runs of recipes or of a matrix and scores all.
 
-    A suite among the sources is how that suite is asked for: its file.
+    If the sources contain a suite, it is the suite's file.
     """
     targets = recipes if matrix is None else ("--matrix", matrix)
     asked = [] if "--suite" in sources else ["--suite", suite]
@@ -47,7 +47,7 @@ def bench_command(
 
 
 def set_options(variant: Iterable[str]) -> list[str]:
-    """Return the options that set what was set beside a recipe and a profile."""
+    """Return the `--set` options for the settings besides recipe and profile."""
     words: list[str] = []
     for one in variant:
         path, _, text = one.partition("=")
@@ -57,7 +57,7 @@ def set_options(variant: Iterable[str]) -> list[str]:
 
 
 def settings_in(words: Sequence[str]) -> list[str]:
-    """Return what the words of a command set, as `set_options` writes it."""
+    """Return the settings in the words of a command, as `set_options` writes them."""
     options = options_in(words, ("--set", "--data"))
     return [
         value if option == "--set" else f"{_SOURCE}={json.dumps(value)}"
@@ -70,22 +70,22 @@ def source_options(
     plugin: Iterable[str | Path] = (),
     data_root: str | Path | None = None,
 ) -> tuple[str, ...]:
-    """Return the options of a command that say where recipes, components and data come from."""
+    """Return the options for the sources of recipes, components and data."""
     words = [word for file in registry for word in ("--registry", str(file))]
     words += [word for file in plugin for word in ("--plugin", str(file))]
     return (*words, *(() if data_root is None else ("--data-root", str(data_root))))
 
 
 def root_options(root: Path) -> tuple[str, ...]:
-    """Return the option that names a folder of runs, none for the usual one."""
+    """Return the option for the folder of runs; none for the default."""
     return () if root == USUAL_ROOT else ("--run-root", str(root))
 
 
 def recorded_sources(provenance: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the options of a run's last session that say where things come from.
+    """Return the options for the sources in a run's last session.
 
-    A run of a time when they were not recorded tells them by the command that was typed and by the
-    origins of its components.
+    For an older run without this record, they come from its command line and the origins of its
+    components.
     """
     session = provenance["sessions"][-1]
     if "sources" in session:
@@ -99,14 +99,14 @@ def recorded_sources(provenance: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def resume_command(spec: RunSpec, path: Path, provenance: Mapping[str, Any]) -> str:
-    """Return the command that goes on with the run in a directory."""
+    """Return the command that resumes the run in a directory."""
     is_usual = len(path.parents) > 2 and path.parents[1].name == spec.recipe
     options = root_options(path.parents[2]) if is_usual else ()
     return train_command(spec, (*recorded_sources(provenance), *options))
 
 
 def words_of(command: str | None) -> list[str]:
-    """Return the words of a recorded command; none of one that no shell could have read."""
+    """Return the words of a recorded command; none if it is not valid shell syntax."""
     try:
         return shlex.split(command or "")
     except ValueError:  # quotes that do not match
@@ -114,7 +114,7 @@ def words_of(command: str | None) -> list[str]:
 
 
 def options_in(words: Sequence[Any], options: Sequence[str]) -> list[str]:
-    """Return those of the options, with their values, that a command's words have; each once."""
+    """Return the given options, with their values, that occur in a command; each once."""
     found: dict[tuple[str, str], None] = {}
     for word, following in itertools.zip_longest(words, words[1:], fillvalue=""):
         option, has_value, value = str(word).partition("=")

@@ -1,6 +1,6 @@
 """Which device a run uses, and how: precision, memory layout, compilation.
 
-What is `auto` in a recipe's runtime section is decided here, once, and recorded with the run.
+`auto` in a recipe's runtime section is decided here, once, and recorded with the run.
 """
 
 from __future__ import annotations
@@ -34,17 +34,18 @@ _BFLOAT16_UNITS: Final = ("amx_bf16", "avx512_bf16", "bf16")
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """How a run is executed, nothing left open.
+    """How a run is executed, with nothing left open.
 
     Attributes:
-        device: where tensors live.
+        device: device of the tensors.
         bfloat16: whether convolutions run in bfloat16 under autocast.
         channels_last: whether networks and images are NHWC in memory.
-        compile: whether networks that allow it go through `torch.compile`.
+        compile: whether `torch.compile` compiles the networks that allow it.
         tf32: whether a GPU may round float32 products to TensorFloat-32.
-        num_workers: processes that prepare batches.
-        store: where training images lie; `auto` until they and the free memory are known.
-        threads: that torch computes with on the CPU, 0 for as many as the process has.
+        num_workers: number of processes that prepare batches.
+        store: where training images are kept; `auto` until their size and the free memory are
+            known.
+        threads: number of CPU threads of torch, 0 for as many as the process has.
     """
 
     device: torch.device
@@ -64,8 +65,8 @@ class Execution:
     def scoring(self) -> Iterator[None]:
         """Compute without gradients, in true float32, for images of any size.
 
-        TF32 is off: scores are those of the weights, not of the device. cuDNN does not time its
-        algorithms anew for each image size it meets.
+        TF32 is off, so that scores depend on the weights and not on the device. cuDNN does not
+        benchmark its algorithms for each new image size.
         """
         cudnn = torch.backends.cudnn
         before = cudnn.benchmark, cudnn.allow_tf32, torch.get_float32_matmul_precision()
@@ -80,7 +81,7 @@ class Execution:
 
     @contextmanager
     def own_threads(self) -> Iterator[None]:
-        """Compute with as many threads as this execution has; afterwards with as many as before."""
+        """Use this execution's number of threads within this context."""
         before = torch.get_num_threads()
         changes = self.threads not in (0, before)
         if changes:
@@ -100,11 +101,11 @@ class Execution:
 
     @property
     def num_threads(self) -> int:
-        """Threads that torch computes with on the CPU: its own number, or the process's."""
+        """Number of CPU threads of torch: the execution's, or the process's."""
         return self.threads or torch.get_num_threads()
 
     def describe(self) -> dict[str, str | int | bool]:
-        """Return what is recorded with a run; the numbers depend on all but the workers."""
+        """Return the description recorded with a run; all of it but the workers affects results."""
         return {
             "device": self.device.type,
             "precision": "bfloat16" if self.bfloat16 else "float32",
@@ -119,8 +120,8 @@ def choose_device(name: str = "auto") -> torch.device:
     """Return the device called `name`; `auto` is the first CUDA GPU, else the CPU.
 
     Raises:
-        RecipeError: if `name` names no kind of device that zoo runs on.
-        MachineError: if this machine has no such device. Nothing falls back in silence.
+        RecipeError: if zoo does not support this kind of device.
+        MachineError: if this machine has no such device; there is no silent fallback.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -134,19 +135,19 @@ def choose_device(name: str = "auto") -> torch.device:
         available = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if available <= (device.index or 0):
             raise MachineError(
-                f"--device {name}: this machine has {available} usable CUDA devices "
-                f"(torch {torch.__version__}); try --device cpu, and see zoo doctor"
+                f"--device {name}: this machine has {available} usable CUDA devices (torch "
+                f"{torch.__version__}); use --device cpu, or run zoo doctor"
             )
     return device
 
 
 def default_profile(device: torch.device) -> str:
-    """Return the profile a device gets when none is asked for."""
+    """Return the profile a device gets when none is requested."""
     return "paper" if device.type == "cuda" else "demo"
 
 
 def plan_execution(runtime: Runtime, device: torch.device) -> Execution:
-    """Decide what the runtime section leaves to the device."""
+    """Decide the `auto` values of the runtime section."""
     on_gpu = device.type == "cuda"
     precision, workers = runtime.precision, runtime.num_workers
     if precision == "auto":
@@ -170,13 +171,13 @@ def plan_execution(runtime: Runtime, device: torch.device) -> Execution:
 
 
 def has_bfloat16_units() -> bool:
-    """Tell whether this CPU multiplies bfloat16 in hardware; one that does not, emulates it."""
+    """Return whether this CPU multiplies bfloat16 in hardware; one that does not, emulates it."""
     known = torch.cpu.get_capabilities()
     return any(known.get(name) for name in _BFLOAT16_UNITS)
 
 
 def has_cpp_compiler() -> bool:
-    """Tell whether a C++ compiler is on the path, as `torch.compile` needs one on a CPU."""
+    """Return whether a C++ compiler is on the path, as `torch.compile` needs one on a CPU."""
     names = (os.environ.get("CXX"), "g++", "clang++", "cl")
     return any(shutil.which(name) for name in names if name)
 
@@ -187,7 +188,7 @@ def free_device_memory(device: torch.device) -> int:
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Forget the peak so far, where the device can: of a CPU's process it is for life."""
+    """Reset the peak memory if the device allows it; a CPU process keeps its peak."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
 
@@ -203,15 +204,15 @@ def peak_memory(device: torch.device) -> int:
 
 
 def peak_during(work: Callable[[], object], device: torch.device) -> int | None:
-    """Run something and return the peak memory of this process while it ran, in bytes.
+    """Run something and return the peak memory of this process meanwhile, in bytes.
 
     Args:
-        work: what to run.
-        device: of a GPU, what its allocator handed out; of a CPU, the resident memory.
+        work: the function to run.
+        device: on a GPU its allocations count, on a CPU the resident memory.
 
     Returns:
-        The peak, what was there before included; None where the system cannot forget an earlier
-        peak: none but Linux can, and some containers forbid it. `work` is done all the same.
+        The peak, including memory in use before; None if the system cannot reset a peak (only
+        Linux can, and some containers forbid it). `work` runs in any case.
     """
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -226,14 +227,14 @@ def peak_during(work: Callable[[], object], device: torch.device) -> int | None:
 
 
 def resident_memory() -> int:
-    """Return the resident memory of this process in bytes; 0 where the system does not tell."""
+    """Return the resident memory of this process in bytes; 0 if unknown."""
     return _status_bytes("VmRSS") if _STATUS.exists() else 0
 
 
 def give_back_free_memory() -> None:
-    """Return to the system what the C library keeps of freed memory, where it can.
+    """Return freed memory that the C library keeps to the system, if possible.
 
-    Kept memory counts as resident and would hide what the next piece of work takes.
+    Otherwise it counts as resident and hides the memory of the next piece of work.
     """
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone

@@ -1,8 +1,8 @@
-"""A run's directory: what lies in it, who may write to it, and to which run it belongs.
+"""A run's directory: what is in it, who may write to it, and to which run it belongs.
 
 `runs/<recipe>/<profile>/seed-<n>/` holds `recipe.yaml` (every value resolved), `provenance.json`,
 `metrics.jsonl`, `checkpoints/`, `weights.safetensors`, `samples/` and, at the end, `summary.json`.
-Where something was set beside recipe and profile, `<profile>` is `<profile>+<path>=<value>`.
+Where something was set besides recipe and profile, `<profile>` is `<profile>+<path>=<value>`.
 """
 
 from __future__ import annotations
@@ -60,19 +60,19 @@ ROLLBACK = "rollback"
 """Kind of the row that says that a run went back; it is numbered from 1."""
 _LONGEST = 300
 _EARLIER = "earlier_identities"
-_NOTHING_LEFT = " It is finished and has no checkpoint left to go on from."
+_NOTHING_LEFT = " It is finished and has no checkpoint to continue from."
 
 
 def run_path(spec: RunSpec, root: Path) -> Path:
     """Return the directory of a run: `<root>/<recipe>/<profile>/seed-<n>`.
 
-    What was set beside recipe and profile is part of the profile's folder: another run's directory.
+    Settings besides recipe and profile are part of the profile's folder name.
     """
     return root / spec.recipe / budget_folder(spec) / f"seed-{spec.seed}"
 
 
 class RunDirectory:
-    """One run's files. Hold `lock()` while writing."""
+    """The files of one run. Hold `lock()` while writing."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -84,7 +84,7 @@ class RunDirectory:
 
     @property
     def samples(self) -> Path:
-        """Folder of LR | bicubic | SR | HR pictures."""
+        """Folder of sample images LR | bicubic | SR | HR."""
         return self.path / "samples"
 
     @property
@@ -104,7 +104,7 @@ class RunDirectory:
 
     @property
     def may_be_extended(self) -> bool:
-        """Whether nothing is lost when a longer run begins here: no end without a checkpoint."""
+        """Whether a longer run can start here: it is unfinished or has a checkpoint."""
         return self.has_steps or not self.has_summary
 
     @contextmanager
@@ -114,10 +114,10 @@ class RunDirectory:
             yield
 
     def check(self, identity: Mapping[str, Any]) -> None:
-        """Check that the directory is free, belongs to this identity, or is extended by it.
+        """Check that the directory is empty, belongs to this identity, or is extended by it.
 
         Raises:
-            RecipeError: if it belongs to another one; the message has the differences.
+            RecipeError: if it belongs to another identity; the message lists the differences.
         """
         recorded = self.provenance()
         if recorded is None or recorded["identity_sha256"] == identity_hash(identity):
@@ -127,13 +127,13 @@ class RunDirectory:
         old = recorded["identity"]
         why_not = _NOTHING_LEFT if is_extension(old, identity) else why_not_extended(old, identity)
         raise RecipeError(
-            f"{self.path} was begun with other settings: {differences(old, identity)}.{why_not} "
-            "Go on with the old ones, keep both with another --run-root, or start over with "
-            "--fresh, which deletes the run that is there"
+            f"{self.path} was started with other settings: {differences(old, identity)}.{why_not} "
+            "Resume with the old settings, keep both with another --run-root, or start again with "
+            "--fresh, which deletes the existing run"
         )
 
     def extended_by(self, identity: Mapping[str, Any]) -> str:
-        """Return in words what an identity changes that goes on from the run here, or nothing."""
+        """Return the changes of an identity that extends this run, in words; empty otherwise."""
         recorded = self.provenance()
         if recorded is None or not self.may_be_extended:
             return ""
@@ -143,15 +143,15 @@ class RunDirectory:
     def begin_session(
         self, spec: RunSpec, identity: Mapping[str, Any], session: Mapping[str, Any]
     ) -> list[str]:
-        """Record what this run is and that a process works on it from now.
+        """Record the run's identity and the start of this process's work on it.
 
         Args:
             spec: the complete specification.
-            identity: everything that shapes the numbers.
+            identity: everything that affects the results.
             session: this process's machine, versions and time.
 
         Returns:
-            What differs from the session before and may change the last bits, in words.
+            Differences from the session before that may change the last bits, in words.
         """
         recorded = self.provenance()
         sessions = [] if recorded is None else recorded["sessions"]
@@ -178,7 +178,7 @@ class RunDirectory:
         return {recorded["identity_sha256"], *recorded.get(_EARLIER, ())}
 
     def belongs_to(self, identity: str) -> bool:
-        """Tell whether a run of this identity hash has begun here; a damaged record is no."""
+        """Return whether a run of this identity was started here; a damaged record counts as no."""
         try:
             recorded = self.provenance()
         except CheckpointError:
@@ -186,14 +186,14 @@ class RunDirectory:
         return recorded is not None and recorded["identity_sha256"] == identity
 
     def state(self, identity: str) -> State:
-        """Return how far a run of this identity hash has come here.
+        """Return the state of this identity's run in this directory.
 
-        `finished`: its summary and whole weights are there. `begun`: it has a checkpoint. `empty`:
-        neither, or the directory is another run's.
+        `finished`: it has its summary and intact weights. `begun`: it has a checkpoint. `empty`:
+        neither, or the directory belongs to another run.
 
         Raises:
             IntegrityError: if it is finished, its summary or weights are damaged, and there is no
-                checkpoint to make them from again.
+                checkpoint to restore them from.
         """
         if not self.belongs_to(identity):
             return "empty"
@@ -213,7 +213,7 @@ class RunDirectory:
         return "begun" if self.has_steps else "empty"
 
     def provenance(self) -> dict[str, Any] | None:
-        """Return the recorded provenance, None where no run has begun.
+        """Return the recorded provenance, None if no run has begun.
 
         Raises:
             CheckpointError: if it is damaged, or its identity is not the one whose hash it has.
@@ -221,16 +221,16 @@ class RunDirectory:
         path = self.path / PROVENANCE
         if not path.exists():
             return None
-        loaded = read_shaped(path, Provenance, "start over with --fresh")
+        loaded = read_shaped(path, Provenance, "start again with --fresh")
         if identity_hash(loaded["identity"]) != loaded["identity_sha256"]:
             raise CheckpointError(
-                f"{path} was changed: its identity is not the one whose sha256 is beside it; put "
-                "the file back as it was, or start over with --fresh"
+                f"{path} was changed: its identity does not match the recorded sha256; restore the "
+                "file, or start again with --fresh"
             )
         return loaded
 
     def spec(self) -> RunSpec | None:
-        """Return the specification a run was begun with, None where none has begun.
+        """Return the specification a run was started with, None if none has begun.
 
         Raises:
             CheckpointError: if the file is not what a run writes.
@@ -244,19 +244,19 @@ class RunDirectory:
         except (OSError, ValueError, TypeError, RecursionError) as error:
             reason = " ".join(str(error).split())[:_LONGEST]
             raise CheckpointError(
-                f"{path} is damaged: {reason}; run the training's command again, which writes it "
-                "as it was"
+                f"{path} is damaged: {reason}; run the training command again, which writes it "
+                "again"
             ) from error
 
     def summary(self, identity: str | None = None) -> dict[str, Any] | None:
-        """Return the summary of a finished run; None while it is not finished.
+        """Return the summary of a finished run; None if it is not finished.
 
         Args:
-            identity: hash of the identity it must be of; None for any.
+            identity: hash of the expected identity; None for any.
 
         Raises:
-            CheckpointError: if it is not what was written; so is one of an earlier version of zoo,
-                which has no digest of itself.
+            CheckpointError: if it was changed, or an earlier version of zoo wrote it without a
+                digest of itself.
         """
         path, remedy = self.path / _SUMMARY, self._remedy()
         if not self.has_summary:
@@ -271,10 +271,10 @@ class RunDirectory:
     def write_summary(
         self, summary: Mapping[str, Any], identity: str, *, files: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Write the summary, which marks the run of this identity hash as finished; return it.
+        """Write and return the summary, which marks the run of this identity as finished.
 
-        It has a digest of itself, and size and sha256 of the files it sums up: the given ones, or
-        those of the files as they are (`zoo.runs.coherence`).
+        It has a digest of itself, and size and sha256 of its files: the given ones, or those of the
+        files as they are (`zoo.runs.coherence`).
         """
         names = (RECIPE, PROVENANCE, METRICS, hash_path(self.weights).name)
         kept = files or {name: print_of(self.path / name) for name in names}
@@ -283,10 +283,10 @@ class RunDirectory:
         return complete
 
     def clear(self) -> None:
-        """Delete everything of the run but the lock the caller holds.
+        """Delete all files of the run except the lock that the caller holds.
 
-        The summary goes first and the provenance last: killed half-way, what is left does not
-        claim to be finished, and still says whose it is.
+        The summary is deleted first and the provenance last. So after a kill, the rest is not
+        marked as finished and still has its identity.
         """
         (self.path / _SUMMARY).unlink(missing_ok=True)
         shutil.rmtree(self.checkpoints, ignore_errors=True)
@@ -307,9 +307,9 @@ class RunDirectory:
         sync_file(self.path / METRICS)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the rows of `metrics.jsonl`; damaged lines are left out.
+        """Return the rows of `metrics.jsonl` without damaged lines.
 
-        The last line may be torn by a kill; that another one is damaged is logged.
+        A kill may leave the last line incomplete; damage of other lines is logged.
         """
         path = self.path / METRICS
         if not path.exists():
@@ -317,15 +317,15 @@ class RunDirectory:
         rows = [read_row(line) for line in read_file(path, MAX_LOG_BYTES).splitlines()]
         num_damaged = rows[:-1].count(None)
         if num_damaged:
-            logger.warning("%s: %d damaged lines are left out", path, num_damaged)
+            logger.warning("%s: skipped %d damaged lines", path, num_damaged)
         return [row for row in rows if row is not None]
 
     def drop_rows_after(self, step: int, *, rollbacks: int = 0) -> None:
-        """Forget rows of steps that will be done again; without a checkpoint, all of them.
+        """Remove rows of steps that will be done again; without a checkpoint, all rows.
 
         Args:
-            step: the checkpoint's.
-            rollbacks: how often the run had gone back by then; rows of later ones are forgotten.
+            step: step of the checkpoint.
+            rollbacks: number of rollbacks at the checkpoint; rows of later ones are removed.
         """
         kept = [
             row
@@ -341,18 +341,18 @@ class RunDirectory:
         write_hashed(self.weights, pack(state, metadata))
 
     def has_whole_weights(self) -> bool:
-        """Tell whether the weights are those whose sha256 is recorded beside them."""
+        """Return whether the weights match their recorded sha256."""
         return read_hashed(self.weights) is not None
 
     def read_weights(self, identity: str | None = None) -> tuple[dict[str, Tensor], int]:
-        """Return the generator's weights, and the step they are of.
+        """Return the generator's weights and their step.
 
         Args:
-            identity: hash of the identity they must be of; None for any.
+            identity: hash of the expected identity; None for any.
 
         Raises:
-            IntegrityError: if the file is missing, is not the one whose hash was recorded, or is
-                of another run.
+            IntegrityError: if the file is missing, does not match its recorded hash, or belongs to
+                another run.
         """
         content = read_hashed(self.weights)
         if content is None:
@@ -361,26 +361,29 @@ class RunDirectory:
             tensors, owner, step = unpack(content)
         except ValueError as error:
             raise IntegrityError(
-                f"{self.weights} was not written by zoo, though its hash was; start that run over "
-                "with --fresh"
+                f"zoo did not write {self.weights}, although its hash matches; start that run "
+                "again with --fresh"
             ) from error
         if identity not in (None, owner):
             raise IntegrityError(
-                f"{self.weights} is of another run; use another --run-root; --fresh deletes it"
+                f"{self.weights} belongs to another run; use another --run-root; --fresh deletes it"
             )
         return tensors, step
 
     def _damage(self) -> str:
         return (
-            f"{self.weights} is missing or damaged: its sha256 is not the one recorded beside it; "
+            f"{self.weights} is missing or damaged: its sha256 differs from the recorded one; "
             f"{self._remedy()}"
         )
 
     def _remedy(self) -> str:
-        """Say how a file that training writes at its end is made again."""
+        """Return how to restore a file that training writes at its end."""
         if self.has_steps:
-            return "run the training's command again: it makes it from the last checkpoint"
-        return "no checkpoint is left to make it from: start that run over with --fresh"
+            return (
+                "run the training command again: it writes the weights again from the last "
+                "checkpoint"
+            )
+        return "there is no checkpoint to restore it from: start that run again with --fresh"
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
-"""Who may write into a run's directory: one process at a time.
+"""The lock of a run's directory: one process at a time may write.
 
-A lock whose holder died is free. Not here: what is written (`zoo.runs.directory`).
+The lock of a process that died is free. Not here: what is written (`zoo.runs.directory`).
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from zoo.files import read_text, sweep_temporary_files, write_atomically
 LOCK: Final = ".lock"
 HOLDER: Final = ".lock-holder"
 _HOLDER_SECONDS = 1.0
-"""How long a holder may take from having the lock to having said who it is."""
+"""Maximum time between taking the lock and writing down its holder."""
 
 
 @contextmanager
 def locked(folder: Path, *, wait: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Keep other processes out of a folder, which is made if need be.
+    """Keep other processes out of a folder; create it if necessary.
 
     Args:
-        folder: what is written into.
-        wait: hears that another process has the lock, which is then waited for; None gives up.
+        folder: the folder.
+        wait: called if another process has the lock, before waiting for it; None raises an error.
 
     Raises:
-        MachineError: if another process has it, or the folder cannot be made.
+        MachineError: if another process has it, or the folder cannot be created.
     """
     lock, holder = FileLock(folder / LOCK), folder / HOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout as error:
-        message = f"{folder} is being written by {_who(holder)}"
+        message = f"{_who(holder)} is writing to {folder}"
         if wait is None:
             raise MachineError(
                 f"{message}; wait for it, stop it, or choose another --seed or --run-root"

@@ -1,6 +1,6 @@
-"""Where the run of a specification lies, or one that it goes on from; told by specifications alone.
+"""Finds the directory of a specification's run, or of a run that it extends, without identities.
 
-Every recipe, budget and seed has a directory, and so has whatever is set beside them
+Every recipe, budget and seed has its directory, and so have runs with other settings
 (`zoo.runs.directory.run_path`). Identities are not known here: they need data and weights.
 """
 
@@ -23,9 +23,9 @@ _EXECUTED = tuple(name for name in Runtime.model_fields if ("runtime", name) not
 
 
 def find_place(spec: RunSpec, root: Path) -> Path:
-    """Return the directory of a run: its own, or its recipe's, where this very run was begun.
+    """Return the directory of a run: its own, or its recipe's if this run was started there.
 
-    That is where runs with other settings were begun before these had directories of their own.
+    Old versions of zoo started runs with other settings in the recipe's directory.
     """
     own, shared = run_path(spec, root), run_path(spec.model_copy(update={"variant": ()}), root)
     if own == shared or own.exists():
@@ -35,7 +35,7 @@ def find_place(spec: RunSpec, root: Path) -> Path:
 
 
 def find_shorter(spec: RunSpec, root: Path) -> RunDirectory | None:
-    """Return the longest run of other settings that a run's first steps are those of, if any."""
+    """Return the longest existing run that this run would extend, if any."""
     own, beginning = run_path(spec, root), beginning_of(spec)
     found = [
         directory
@@ -48,10 +48,10 @@ def find_shorter(spec: RunSpec, root: Path) -> RunDirectory | None:
 
 
 def begin_as(directory: RunDirectory, shorter: RunDirectory) -> bool:
-    """Copy a run into an empty directory, to be gone on with there; it stays as it is.
+    """Copy a run into an empty directory, as the start of a longer one.
 
     Returns:
-        Whether that was done: not where another process is writing either.
+        Whether it was copied; not if another process is writing.
 
     Raises:
         MachineError: if the copy cannot be written.
@@ -77,7 +77,7 @@ def _is_same(recorded: RunSpec, spec: RunSpec) -> bool:
 
 
 def _recorded(directory: RunDirectory) -> RunSpec | None:
-    """Return the specification of what lies in a directory, None where it tells none."""
+    """Return the specification recorded in a directory, None if there is none."""
     with suppress(CheckpointError):
         return directory.spec()
     return None

@@ -1,4 +1,4 @@
-"""With which code and versions something was made, and the hash of what shaped it."""
+"""Code and versions with which something was made, and the hash of an identity."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from zoo.files import read_text
 
 
 def identity_hash(identity: Mapping[str, Any]) -> str:
-    """Return the sha256 of the canonical JSON of a run's identity, or of any plain mapping."""
+    """Return the sha256 of the canonical JSON of an identity, or of any plain mapping."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
@@ -40,7 +40,7 @@ def package_version(package: str) -> str:
 
 
 def machine() -> str:
-    """Return the processor of this machine and how many of it a process may use."""
+    """Return the processor of this machine and how many of its cores a process may use."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"{processor()}, {cores} cores"
 
@@ -56,7 +56,7 @@ def processor() -> str:
 
 
 def revision() -> dict[str, Any] | None:
-    """Return commit and dirty flag of zoo's own checkout, None when it is installed as a wheel."""
+    """Return commit and dirty flag of zoo's clone, None if it is installed as a wheel."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None

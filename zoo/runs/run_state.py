@@ -1,7 +1,7 @@
-"""Whether the run of a specification is there: the one answer for scoring and for a sweep's plan.
+"""Whether the run of a specification exists: one answer for scoring and for a sweep's plan.
 
-Not here: a run as something to score (`zoo.bench.candidates`), what a sweep does about what is
-missing (`zoo.sweep`).
+Not here: a run as a candidate (`zoo.bench.candidates`), what a sweep does about missing runs
+(`zoo.sweep`).
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ TRAINABLE: tuple[State, ...] = ("begun", "missing")
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """What is in the place of a run.
+    """What is instead of a run.
 
     Attributes:
         state: `finished`: it can be scored; `diverged`: it or its pretraining met a value that is
             not finite, which is an end too; `begun` or `missing`: training makes it; `other`: a
             run with other settings is there; `damaged`: what is there cannot be read.
-        path: the run's directory; None where nothing is scored or told from it.
+        path: the run's directory; None if nothing is scored or told from it.
         reason: why it cannot be scored, and the remedy where training is none.
         can_be_mended: whether it is finished, but its weights are damaged and a checkpoint is there
             to make them from again.
@@ -59,7 +59,7 @@ def find_run(spec: RunSpec, run_root: Path) -> RunState:
         return _diverged_pretraining(spec.pretraining, run_root) or own
     except (ZooError, OSError, ValueError, LookupError, TypeError) as error:
         known = isinstance(error, ZooError)
-        text = str(error) if known else f"{path} is damaged; start over with --fresh ({error!r})"
+        text = str(error) if known else f"{path} is damaged; start again with --fresh ({error!r})"
         return RunState("damaged", reason=text)
 
 
@@ -87,7 +87,7 @@ def _state(spec: RunSpec, path: Path) -> RunState:
         return RunState("other", reason=f"{path} was trained with other code of {names}: {remedy}")
     if not is_same:
         extended = differences(shaping_of(recorded.spec), shaping_of(spec))
-        return RunState("begun", reason=f"to go on from what was trained here: {extended}")
+        return RunState("begun", reason=f"will extend the run that was trained here: {extended}")
     if recorded.is_finished:
         is_damaged = directory.has_steps and not directory.has_whole_weights()
         return RunState("finished", path, can_be_mended=is_damaged)
@@ -95,7 +95,7 @@ def _state(spec: RunSpec, path: Path) -> RunState:
         return RunState("begun", reason=f"{directory.weights} is missing")
     if divergence(directory) is not None:
         return RunState("diverged", path)
-    return RunState("begun", reason="begun, not finished")
+    return RunState("begun", reason="started, not finished")
 
 
 def changed_code(spec: RunSpec, recorded: RecordedRun) -> list[str]:

@@ -1,8 +1,8 @@
-"""What the JSON files of a run hold: the one place that says it, held against them when read.
+"""The schemas of a run's JSON files, checked when the files are read.
 
-Only what somebody uses is named; what is beside it stays as it is. What was checked is returned as
-it was read, for hashes are made of it. Not here: reading the files (`zoo.runs.directory`), whether
-they agree with each other.
+They name only the values that are used; further values are allowed. The checked value is returned
+as read, because hashes are computed from it. Not here: reading the files (`zoo.runs.directory`),
+whether they agree (`zoo.runs.coherence`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, le=10**12)]
 LARGEST: Final = 1e100
 Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
-"""Any number that can be squared; networks compute in float32, which ends at 3.4e38."""
+"""Any number that can be squared; networks compute in float32, whose maximum is 3.4e38."""
 Components = dict[str, dict[str, str]]
 """Provenance of a run's components by role; plain text."""
 
@@ -53,7 +53,7 @@ class Settings(Shape):
 
 
 class IdentityExecution(Shape):
-    """How a run is executed, as far as it shapes the numbers."""
+    """How a run is executed, as far as it affects the results."""
 
     device: str
     precision: str
@@ -132,14 +132,14 @@ class Summary(Shape):
 
 
 class Row(Shape):
-    """Any row of `metrics.jsonl`; a training row holds numbers beside these."""
+    """Any row of `metrics.jsonl`; a training row has further numbers."""
 
     kind: str
     step: Count
 
 
 class TrainingRow(Row):
-    """What was logged of a step."""
+    """The logged values of a step."""
 
     __pydantic_extra__: dict[str, Number]
 
@@ -154,13 +154,13 @@ class ValidationRow(Row):
 
 
 class DivergedRow(Row):
-    """The end of a run that met a value that is not finite."""
+    """The end of a run in which a value was not finite."""
 
     message: str
 
 
 class RollbackRow(Row):
-    """A run went back, so often by now."""
+    """A rollback of a run, with the number of rollbacks so far."""
 
     rollback: Count
 
@@ -174,15 +174,15 @@ _ROWS: Final[dict[str, type[Row]]] = {
 
 
 def read_shaped(path: Path, shape: type[Shape], remedy: str) -> dict[str, Any]:
-    """Read a JSON file of a run and hold it against its shape.
+    """Read a JSON file of a run and check its schema.
 
     Args:
         path: the file.
-        shape: what it holds.
-        remedy: what to do where it does not.
+        shape: the schema.
+        remedy: what to do if it does not match.
 
     Raises:
-        CheckpointError: if it cannot be read, or holds something else.
+        CheckpointError: if it cannot be read or does not match.
     """
     try:
         document: Any = json.loads(read_file(path))
@@ -194,7 +194,7 @@ def read_shaped(path: Path, shape: type[Shape], remedy: str) -> dict[str, Any]:
 
 
 def require_shape(path: Path, document: object, shape: type[Shape], remedy: str) -> None:
-    """Hold what was read from a file against its shape; arguments and error as of `read_shaped`."""
+    """Check the content of a file against its schema; see `read_shaped`."""
     try:
         shape.model_validate(document)
     except ValidationError as error:
@@ -202,7 +202,7 @@ def require_shape(path: Path, document: object, shape: type[Shape], remedy: str)
 
 
 def read_row(line: bytes) -> dict[str, Any] | None:
-    """Return a row of `metrics.jsonl`, None where the line is none."""
+    """Return a row of `metrics.jsonl`, None if the line is not a valid row."""
     try:
         row: Any = json.loads(line)
         Row.model_validate(row)

@@ -1,4 +1,4 @@
-"""Several ways to do the same work, timed in turns, and which of them to take.
+"""Times several ways to do the same work alternately, and chooses one.
 
 Used for training steps (`zoo.train.choice`) and for upscaling (`zoo.upscaling.ways`).
 """
@@ -11,9 +11,9 @@ from statistics import median
 from typing import Final, TypeVar
 
 MIN_GAIN: Final = 1.05
-"""How many times as fast as another a way must be to be taken instead: less may be noise."""
+"""A way replaces another if it is this many times as fast; a smaller gain may be noise."""
 MIN_SECONDS_TO_COMPILE: Final = 3600.0
-"""Expected time of the work from which compilation is tried, which takes about a minute itself."""
+"""Expected seconds of work above which compilation is tried, which itself takes about a minute."""
 
 Way = TypeVar("Way")
 
@@ -21,12 +21,12 @@ Way = TypeVar("Way")
 def take_turns(
     ways: Mapping[Way, Callable[[], float]], rounds: int, *, hopeless: float = math.inf
 ) -> dict[Way, list[float]]:
-    """Run each way once untimed and then once a round; each round begins with another way.
+    """Run each way once untimed, then once in each round; each round starts with another way.
 
     Args:
-        ways: what runs a way and returns its seconds, the default first.
+        ways: functions that run a way and return its seconds, the default first.
         rounds: timed runs of each way.
-        hopeless: a way whose first timed run takes this many times the default's is given up.
+        hopeless: a way is dropped if its first timed run takes this many times the default's.
 
     Returns:
         The seconds of the timed runs of each way, in the given order.
@@ -45,11 +45,11 @@ def take_turns(
 
 
 def fastest(timings: Mapping[Way, Sequence[float]]) -> tuple[Way, float]:
-    """Return the way to take, and how many times as fast as the default, the first, it is.
+    """Return the chosen way, and how many times as fast as the default, the first, it is.
 
-    In their order, a way replaces the best so far if the median over rounds of that one's time
-    over its own exceeds `MIN_GAIN`: nothing is changed that alone brings nothing. A way that was
-    given up is never taken.
+    In their order, a way replaces the best so far if the median over rounds of (the best's time /
+    its own) exceeds `MIN_GAIN`, so nothing changes without a gain of its own. A dropped way is
+    never chosen.
     """
     default = best = next(iter(timings))
     for way, times in timings.items():

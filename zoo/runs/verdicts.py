@@ -1,7 +1,7 @@
-"""The verdict on a run: how stable the players were, and whether anything was learned.
+"""The verdict on a run: whether the training was stable and learned anything.
 
-The rules are stated at `judge`. They are read from logged values alone, so that anyone can apply
-them to a `metrics.jsonl` again.
+The rules are stated at `judge`. They use only logged values, so anyone can apply them to a
+`metrics.jsonl`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ HARDLY_LEARNED: Final[Verdict] = "hardly-learned"
 UNSTABLE: Final = (DIVERGED, "mode-collapsed")
 PSNR_DROP = 6.0
 PSNR_GAIN = 0.1
-"""What a run must gain over bicubic interpolation to have learned something, in dB."""
+"""Minimum gain over bicubic interpolation of a run that has learned something, in dB."""
 CRITIC_LOSS_FLOOR = 0.02
 CONTRAST_FLOOR = 0.5
 
@@ -29,7 +29,7 @@ def judge(
     Args:
         rows: of `metrics.jsonl`.
         bounded: whether the discriminator's loss cannot go below 0 (`Adversary.bounded`).
-        bicubic: PSNR_Y of bicubic interpolation on the images validated last, in dB; None where it
+        bicubic: PSNR_Y of bicubic interpolation on the images validated last, in dB; None if it
             is not known, and then nothing is `hardly-learned`.
 
     The first rule that holds gives the verdict:
@@ -61,14 +61,14 @@ def judge(
 def judge_again(
     verdict: Verdict, rows: Sequence[Mapping[str, Any]], bicubic: float | None
 ) -> Verdict:
-    """Return a verdict that was given before `hardly-learned` was one as it is given now."""
+    """Return the current verdict for one from before `hardly-learned` existed."""
     psnr = _validations(rows)
     is_known = bool(psnr) and bicubic is not None and verdict not in UNSTABLE
     return HARDLY_LEARNED if is_known and max(psnr) < (bicubic or 0) + PSNR_GAIN else verdict
 
 
 def _validations(rows: Sequence[Mapping[str, Any]]) -> list[float]:
-    """Return PSNR_Y by validation, on the images validated last: others do not compare."""
+    """Return PSNR_Y by validation, on the latest validation images only."""
     found = [row for row in rows if row["kind"] == "validation"]
     return [float(r["psnr_y"]) for r in found if r["validation"] == found[-1]["validation"]]
 

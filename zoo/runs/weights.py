@@ -1,6 +1,6 @@
-"""The form of a run's `weights.safetensors`: tensors, and whose they are.
+"""The content of a run's `weights.safetensors`: tensors, and the identity of the run.
 
-Not here: the file, its sha256 and what is done when it is damaged (`zoo.runs.directory`).
+Not here: the file, its sha256 and repairs (`zoo.runs.directory`).
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ def pack(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
 
 
 def unpack(content: bytes) -> tuple[dict[str, Tensor], str, int]:
-    """Return the tensors, the hash of the identity they are of, and their step.
+    """Return the tensors, the hash of their identity, and their step.
 
     Raises:
-        ValueError: if the content is not what a run writes.
+        ValueError: if a run did not write the content.
     """
     length = int.from_bytes(content[:_HEADER_BYTES], "little")  # a JSON header, its size first
     try:
@@ -36,4 +36,4 @@ def unpack(content: bytes) -> tuple[dict[str, Tensor], str, int]:
         owner, step = metadata["identity_sha256"], int(metadata["step"])
         return safetensors.torch.load(content), owner, step
     except (LookupError, TypeError, RecursionError, SafetensorError) as error:
-        raise ValueError("no weights of a run") from error
+        raise ValueError("these are not the weights of a run") from error

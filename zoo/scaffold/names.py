@@ -55,15 +55,17 @@ def names_of(name: str) -> Names:
     """
     if not NAME_PATTERN.match(name):
         raise PluginError(
-            f"{name!r} is not kebab-case (lower-case letters, digits, '-'), such as 'my-net'"
+            f"{name!r} is not in kebab case (lower-case letters, digits, '-'), such as 'my-net'"
         )
     if len(name) > MAX_NAME:
-        raise PluginError(f"{name!r} has {len(name)} characters; a name has at most {MAX_NAME}")
+        raise PluginError(f"{name!r} has {len(name)} characters; the limit is {MAX_NAME}")
     module = name.replace("-", "_")
     class_name = "".join(part.capitalize() for part in name.split("-"))
     problem = _problem(name, module, class_name)
     if problem is not None:
-        raise PluginError(f"{name!r} cannot be the name of a plugin: {problem}; take another")
+        raise PluginError(
+            f"{name!r} cannot be the name of a plugin: {problem}; choose another name"
+        )
     return Names(name, module, class_name)
 
 
@@ -78,7 +80,7 @@ def check_importable(module: str, folder: Path) -> None:
         PluginError: if it is part of Python or installed; the message says where.
     """
     if module in sys.stdlib_module_names:
-        raise PluginError(f"{module!r} is a module of Python itself; take another name")
+        raise PluginError(f"Python has a module {module!r}; choose another name")
     found = importlib.util.find_spec(module)  # of a top-level name: imports nothing
     if found is None:
         return
@@ -88,19 +90,19 @@ def check_importable(module: str, folder: Path) -> None:
         return
     shown = f" ({where[0]})" if where else ""
     raise PluginError(
-        f"a module {module!r} is installed already{shown}, and would be imported in place of the "
-        "plugin; take another name"
+        f"a module {module!r} is already installed{shown} and would be imported instead of the "
+        "plugin; choose another name"
     )
 
 
 def _problem(name: str, module: str, class_name: str) -> str | None:
     if name[0].isdigit():
-        return f"{module}.py could not be imported, a module's name does not begin with a digit"
+        return f"{module}.py could not be imported, because a module name cannot start with a digit"
     for word in (module, class_name):
         if keyword.iskeyword(word):
-            return f"{word!r} is a word of the Python language"
+            return f"{word!r} is a keyword of Python"
     if hasattr(builtins, class_name):
         return f"its class {class_name} would hide Python's own"
     if name.startswith(_COLLECTED):
-        return f"pytest would take {module}.py for its own"
+        return f"pytest would collect {module}.py as a test"
     return None

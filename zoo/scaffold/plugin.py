@@ -34,7 +34,7 @@ class Plugin:
         names: what it is called.
         packaged: whether it is a package for pip, or a single file.
         files: their text by path, relative to the folder they go to.
-        trained: the recipe that trains it, None where a recipe cannot.
+        trained: the recipe that trains it, None if a recipe cannot.
         beside: the recipes to score it beside.
     """
 
@@ -118,13 +118,14 @@ def _check_free(kind: str, names: Names, book: Book, *, packaged: bool) -> None:
     registry = REGISTRIES[plural(kind)]
     if names.component in registry.names():
         raise DuplicateNameError(
-            f"{kind} {names.component!r} of {new} is already taken by "
-            f"{registry.origin(names.component)}; take another name"
+            f"{kind} {names.component!r} of {new} is already used by "
+            f"{registry.origin(names.component)}; choose another name"
         )
     if kind not in _WITHOUT_RECIPE and names.component in book.recipes:
         place = book.recipe(names.component).place
         raise DuplicateNameError(
-            f"recipe {names.component!r} of {new} is already taken by {place}; take another name"
+            f"recipe {names.component!r} of {new} is already defined in {place}; choose another "
+            "name"
         )
 
 
@@ -138,7 +139,7 @@ def _check_class_name(code: str, names: Names) -> None:
     if named.count(names.class_name) > 1:
         raise PluginError(
             f"{names.component!r} cannot be the name of a plugin: its class {names.class_name} "
-            "would hide another of that name in its file; take another"
+            "would hide another class of that name in its file; choose another name"
         )
 
 

@@ -46,16 +46,16 @@ def write_all(
 def _check_targets(targets: list[Path], *, force: bool) -> None:
     for path in targets:
         if path.is_dir():
-            raise PluginError(f"{path} is a folder; a file is to be written there")
+            raise PluginError(f"{path} is a folder, but a file must be written there")
         blocking = next((above for above in path.parents if above.exists()), None)
         if blocking is not None and not blocking.is_dir():
-            raise PluginError(f"{blocking} is a file; a folder is needed there")
+            raise PluginError(f"{blocking} is a file, but a folder is needed there")
     present = [str(path) for path in targets if path.exists() or path.is_symlink()]
     if present and not force:
         are = "is" if len(present) == 1 else "are"
         raise PluginError(
-            f"{', '.join(present)} {are} there already and nothing was written; say --force to "
-            "replace, --to DIR for another folder, or take another name"
+            f"{', '.join(present)} {are} already there, so nothing was written; use --force to "
+            "overwrite, --to DIR for another folder, or another name"
         )
 
 

@@ -1,1 +1,1 @@
-"""Sweeps: many trainings in order, each an idempotent job, so that a broken sweep goes on."""
+"""Sweeps: many trainings in order, each an idempotent job, so an interrupted sweep can resume."""

@@ -48,30 +48,34 @@ def bench(
     train: bool = False,
     observer: Observer | None = None,
 ) -> DataFrame:
-    """Score runs, files of weights and callables; return a table with a row a dataset.
+    """Score runs, weights files and callables; return a table with one row for each dataset.
 
     Args:
-        targets: recipes, run directories, models, files of weights, or callables as `Upscaler`.
-        suite: see `zoo.bench.api.Request`, as for those below.
+        targets: recipes, run directories, models, weights files, or callables as `Upscaler`.
+        suite: name of a suite, see `zoo.list("suites")`, or the path of a YAML file.
         profile: by default the device's.
-        seeds: how many seeds of each recipe.
-        generator: what files of weights are for, as a recipe writes it, such as `rrdb`.
-        data_root: see `Request`.
-        run_root: see `Request`.
-        records: see `Request`.
-        device: see `Request`.
-        settings: by path, such as `{"generator.num_blocks": 8}`; or a list of `"path=value"`.
+        seeds: number of seeds of each recipe.
+        generator: generator of the weights files, written as in a recipe, such as `rrdb`.
+        data_root: folder of datasets; by default `$ZOO_DATA`, otherwise zoo's own.
+        run_root: folder of runs.
+        records: folder of records; by default the one in `run_root`.
+        device: `auto`, `cpu`, `cuda` or `cuda:<n>`.
+        settings: such as `{"generator.num_blocks": 8}`, or a list of `"path=value"`.
         metrics: the scores to return, such as `("psnr-y", "perceptual")`; by default the suite's.
-        registry: files of recipes beside the built-in ones.
-        plugins: Python files with components; they are executed.
-        train: whether to train first the runs that are missing, in a process of their own.
-        observer: hears of the progress of that training.
+        registry: files of recipes, in addition to the built-in ones.
+        plugins: Python files with components; zoo executes them.
+        train: whether to train missing runs first, in a separate process.
+        observer: receives the events of that training.
 
     Returns:
-        As `zoo.compare.tables.summary`; `attrs["missing"]` lists the runs that are not there.
+        The table of `zoo.compare.tables.summary`; its `attrs["missing"]` lists the missing runs.
 
     Raises:
-        ZooError: see `run_benchmark`; also if a recipe of the book is wrong.
+        ZooError: see `run_benchmark`; also if a recipe is wrong.
+
+    Example:
+        >>> import zoo
+        >>> table = zoo.bench("bicubic", metrics="psnr-y", device="cpu")
     """
     book = checked_book(registry, plugins)
     asked = targeted(book, targets, generator, source_options(registry, plugins, data_root))
@@ -84,7 +88,7 @@ def bench(
 
 
 def plan_missing(book: Book, request: Request) -> list[PlannedRun]:
-    """Say for each run of a benchmark, in training order, whether it is there."""
+    """Return the state of each run of a benchmark, in training order."""
     fixed = baseline_names(book)
     recipes = [name for name in request.recipes if name not in fixed]
     specs = specs_of(book, recipes, request.profile, request.seeds, request.settings)

@@ -1,8 +1,8 @@
 """Runs a sweep's jobs one after another in a process of their own.
 
-A job is plain JSON; what it leaves is a run directory, so that a sweep that was broken off goes on
-by being started again. One crash, an exhausted memory among them, costs one job: the process is
-started anew for the next.
+A job is plain JSON; its result is a run directory, so running an interrupted sweep again resumes
+it. A crash, for example from exhausted memory, costs one job: the process is restarted for the next
+one.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _EXIT_CODE_OF_SIGNAL = 128
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one job.
+    """The result of one job.
 
     Attributes:
         spec: the run.
         status: `finished`; `diverged`: a value was not finite; `failed`: anything else.
-        message: why it did not finish, empty where it did.
+        message: why it did not finish, empty if it did.
     """
 
     spec: RunSpec
@@ -44,14 +44,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where and on what a sweep's jobs are executed.
+    """Where and on which device a sweep's jobs run.
 
     Attributes:
         run_root: folder of run directories.
         data_root: folder of datasets, None for the default.
         device: `auto`, `cpu`, `cuda` or `cuda:<n>`.
         plugins: plugin files that the recipes need.
-        sources: options of the command that say where recipes, components and data come from.
+        sources: command-line options for the sources of recipes, components and data.
     """
 
     run_root: Path = Path("runs")
@@ -62,16 +62,16 @@ class Settings:
 
 
 def run_jobs(specs: Sequence[RunSpec], settings: Settings, observer: Observer) -> Iterator[Outcome]:
-    """Train runs one after another; yield what came of each.
+    """Train runs one after another; yield the outcome of each.
 
     Args:
         specs: the runs.
-        settings: where and on what.
-        observer: hears of progress.
+        settings: where and on which device.
+        observer: receives progress events.
 
     Raises:
-        Interrupted: if Ctrl-C or one of `zoo.signals.ENDING` asked to stop; the run at hand saved
-            its state.
+        Interrupted: if Ctrl-C or one of `zoo.signals.ENDING` stopped it; the current run saved its
+            state.
     """
     worker = _Worker()
     try:
@@ -103,10 +103,10 @@ def _job(spec: RunSpec, settings: Settings) -> dict[str, Any]:
 
 
 class _Worker:
-    """The process that trains; started on the first job and after each crash.
+    """The process that trains; started for the first job and after each crash.
 
     Attributes:
-        stopped_by: the signal that asked to stop, None while nobody did.
+        stopped_by: the signal that requested a stop, None without one.
     """
 
     def __init__(self) -> None:
@@ -114,13 +114,13 @@ class _Worker:
         self.stopped_by: int | None = None
 
     def stop(self, number: int) -> None:
-        """Have the process save and end its job, as a signal asked; one not started yet too."""
+        """Make the process save and end its job, as a signal requests; also before its start."""
         self.stopped_by = self.stopped_by or number
         if self.process is not None:
             self.process.send_signal(signal.SIGTERM)
 
     def run(self, job: dict[str, Any], observer: Observer) -> dict[str, Any]:
-        """Have one job done and return its result."""
+        """Run one job and return its result."""
         try:
             process = self._begin(job)
         except BrokenPipeError:  # it died before it could hear of the job: not the job's fault
@@ -140,7 +140,7 @@ class _Worker:
         return self._death()
 
     def close(self) -> None:
-        """End the process: it has no more jobs."""
+        """End the process; there are no more jobs."""
         if self.process is None:
             return
         given, output = pipes(self.process)
@@ -150,7 +150,7 @@ class _Worker:
         output.close()
 
     def _begin(self, job: dict[str, Any]) -> subprocess.Popen[str]:
-        """Hand a job to the process, a new one where the last is gone."""
+        """Send a job to the process; start a new process if the last one is gone."""
         if self.process is not None and self.process.poll() is not None:
             self._forget()
         if self.process is None:
@@ -167,7 +167,7 @@ class _Worker:
         self.process = None
 
     def _death(self) -> dict[str, Any]:
-        """Return the result of a job whose process is gone, and forget the process."""
+        """Return the result of a job whose process died, and forget the process."""
         code = 0 if self.process is None else self.process.wait()
         self._forget()
         return {"status": "failed", "message": f"its process ended {ending(code)}"}
@@ -181,7 +181,7 @@ def _tell(observer: Observer, event: str, arguments: list[Any]) -> None:
 
 @contextmanager
 def _stopping(worker: _Worker) -> Iterator[None]:
-    """Turn what asks to stop into a wish that the worker stops after its step and saves."""
+    """Turn a signal into a request that the worker stops after its step and saves."""
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
         worker.stop(number)

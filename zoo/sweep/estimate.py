@@ -1,6 +1,6 @@
-"""How long a run will take on this machine: as its sister seeds did, else by trying a step.
+"""Estimates how long a run takes on this machine: from another seed, or by timing a step.
 
-A step is tried once for all stages that cost the same, and its time is kept in zoo's cache.
+One step is timed for all stages of equal cost, and its time is kept in zoo's cache.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Estimator:
     """Estimates the seconds of each stage of a run.
 
     Args:
-        options: where and on what runs are executed.
+        options: where and on which device runs are executed.
     """
 
     def __init__(self, options: Options) -> None:
@@ -48,8 +48,8 @@ class Estimator:
     def __call__(self, spec: RunSpec) -> list[float]:
         """Return the expected seconds of each stage, pretraining first.
 
-        The time of a finished run of the same recipe and profile is used where there is one;
-        otherwise one real step is taken of a stage whose cost is not known yet.
+        If a run of the same recipe and profile is finished, its time is used. Otherwise one real
+        step is timed, unless a stage of the same cost was timed before.
         """
         stages = [spec] if spec.pretraining is None else [spec.pretraining, spec]
         return [self._seconds(stage) for stage in stages]
@@ -85,10 +85,10 @@ class Estimator:
 
 
 def cost_of_a_step(settings: RecipeSettings) -> dict[str, Any]:
-    """Return what the time of a step depends on; stages with the same cost the same.
+    """Return what the time of a step depends on; equal for stages of equal cost.
 
-    That is no number with a decimal point in a loss or an adversary: weights, learning rates and
-    margins are factors, whatever they are.
+    Floating-point values of losses and adversaries are omitted: weights, learning rates and margins
+    are factors and do not affect the time.
     """
     terms = {"adversary": settings.adversary, **settings.used_losses}
     return {
@@ -115,7 +115,7 @@ def _is_factor(value: object) -> bool:
 
 
 def _read(path: Path) -> float | None:
-    """Return the seconds that were kept; None where there are none, or they are damaged."""
+    """Return the cached seconds; None if there are none, or they are damaged."""
     try:
         seconds = float(json.loads(read_file(path))["step_seconds"])
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
@@ -128,11 +128,11 @@ def _keep(path: Path, document: Mapping[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(document, indent=2).encode())
     except (MachineError, OSError) as error:  # an estimate is one all the same
-        logger.debug("%s is not kept: %s", path, error)
+        logger.debug("could not save %s: %s", path, error)
 
 
 def _measured(spec: RunSpec, run_root: Path) -> float | None:
-    """Return how long any seed of a recipe took, None where none is finished."""
+    """Return how long any seed of a recipe took, None if none is finished."""
     for path in sorted(run_path(spec, run_root).parent.glob("seed-*")):
         try:
             summary = RunDirectory(path).summary()

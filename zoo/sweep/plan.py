@@ -1,4 +1,4 @@
-"""What a sweep has to train: which runs are missing, in which order, and how long they take."""
+"""The plan of a sweep: which runs are missing, in which order, and how long they take."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ class PlannedRun:
 
     Attributes:
         spec: the run.
-        found: whether it is there already.
-        brings_pretraining: whether it is pretrained first, as no run before it is.
-        seconds: expected time, of its pretraining too where it brings that; None where nothing is
-            known, or nobody asked.
+        found: its state.
+        brings_pretraining: whether its pretraining is trained with it, because no earlier run does.
+        seconds: expected time, including such a pretraining; None if unknown or not requested.
     """
 
     spec: RunSpec
@@ -38,12 +37,12 @@ class PlannedRun:
 
     @property
     def state(self) -> State:
-        """How far it has come."""
+        """The state of the run."""
         return self.found.state
 
     @property
     def is_needed(self) -> bool:
-        """Whether the sweep trains it: it is not there, and nothing is in its place."""
+        """Whether the sweep trains it: it is missing, and nothing else is in its place."""
         return self.found.can_be_trained
 
 
@@ -67,12 +66,12 @@ def specs_of(
 
 
 def in_training_order(specs: Iterable[RunSpec]) -> list[RunSpec]:
-    """Put what others are pretrained by first, seed by seed: a broken sweep has whole seeds."""
+    """Sort runs by seed, so that whole seeds finish first, and pretraining before its users."""
     return sorted(specs, key=lambda spec: (spec.seed, spec.settings.is_adversarial))
 
 
 def plan_runs(specs: Iterable[RunSpec], run_root: Path) -> list[PlannedRun]:
-    """Say for each run, in training order, whether it is there.
+    """Return the state of each run, in training order.
 
     Args:
         specs: the runs.
@@ -93,13 +92,13 @@ def plan_runs(specs: Iterable[RunSpec], run_root: Path) -> list[PlannedRun]:
 
 
 def with_seconds(planned: Iterable[PlannedRun], measure: Measure) -> Iterator[list[PlannedRun]]:
-    """Yield the runs to train, recipe by recipe, with their expected time: it takes its time.
+    """Yield the runs to train, recipe by recipe, with their expected time.
 
     Args:
         planned: runs in training order.
-        measure: returns the expected seconds of each stage of a run, pretraining first; asked
-            once a recipe. Where it fails, nothing is known: what is wrong with a run becomes its
-            own failure, when it is trained.
+        measure: returns the expected seconds of each stage of a run, pretraining first; called once
+            for each recipe. If it fails, the time is unknown, and the error appears when the run is
+            trained.
     """
     by_recipe: dict[str, list[PlannedRun]] = {}
     for run in planned:
@@ -121,10 +120,12 @@ def _expected(measure: Measure, spec: RunSpec) -> Sequence[float] | None:
         with staying():
             return measure(spec)
     except Exception as error:  # noqa: BLE001  it runs a recipe's code, which may raise anything
-        logger.warning("%s: no expected time: %s: %s", spec.recipe, type(error).__name__, error)
+        logger.warning(
+            "%s: could not estimate the time: %s: %s", spec.recipe, type(error).__name__, error
+        )
         return None
 
 
 def _content(spec: RunSpec) -> str:
-    """Return what a content stage is but its name: stages of equal content are one run."""
+    """Return a content stage without its name; stages of equal content are one run."""
     return json.dumps(spec.model_dump(mode="json", exclude={"recipe", "variant"}), sort_keys=True)

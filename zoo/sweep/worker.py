@@ -1,11 +1,11 @@
 """The process that trains jobs for a sweep: one JSON line in, JSON lines out.
 
 In: `{"spec": RunSpec, "options": {...}, "plugins": [paths]}`. Out: `{"event": name, "arguments":
-[...]}` for what an `Observer` hears, then one `{"result": {...}}`. It trains one job after another
-and ends with its input, or after an error that nobody expected: its result has `ends` then, and the
+[...]}` for each event of an `Observer`, then one `{"result": {...}}`. It trains one job after
+another and ends with its input, or after an unexpected error; then its result has `ends`, and the
 next job gets a new process. `python -m zoo.sweep.worker`.
 
-Not here: what is trained, and what becomes of the results (`zoo.sweep.engine`).
+Not here: which jobs, and the use of the results (`zoo.sweep.engine`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SECONDS_BETWEEN_STEPS = 0.5
 
 
 class PipeObserver(Observer):
-    """Passes on what it hears as JSON lines; steps at most twice a second."""
+    """Sends events as JSON lines; steps at most twice a second."""
 
     def __init__(self, out: IO[str]) -> None:
         self._out = out
@@ -67,7 +67,7 @@ class PipeObserver(Observer):
 
 
 def write_line(out: IO[str], document: Mapping[str, Any]) -> None:
-    """Write one JSON line at once; a sweep that is gone is a wish to save and end."""
+    """Write one JSON line at once; if the sweep is gone, request to save and end."""
     try:
         out.write(json.dumps(document) + "\n")
         out.flush()
@@ -76,12 +76,12 @@ def write_line(out: IO[str], document: Mapping[str, Any]) -> None:
 
 
 def run_job(job: Mapping[str, Any], observer: Observer) -> dict[str, Any]:
-    """Train one job and return what came of it.
+    """Train one job and return its result.
 
     Returns:
         `{"status": "finished", "summary": ...}`; `{"status": "failed" | "diverged", "message":
-        ...}`; `{"status": "interrupted", "exit_code": ..., "step": ...}`. With `"ends": True`
-        this process is in no state for another job.
+        ...}`; `{"status": "interrupted", "exit_code": ..., "step": ...}`. With `"ends": True`,
+        this process cannot run another job.
     """
     from zoo.recipes.schema import RunSpec
     from zoo.train.interrupts import Interrupted
@@ -121,7 +121,7 @@ def run_job(job: Mapping[str, Any], observer: Observer) -> dict[str, Any]:
 
 
 def serve(jobs: Iterable[str], out: IO[str]) -> None:
-    """Train jobs, one JSON line each, until they end or one leaves this process unfit."""
+    """Train jobs, one JSON line each, until the input ends or one makes this process unusable."""
     for line in jobs:
         result = run_job(json.loads(line), PipeObserver(out))
         write_line(out, {"result": result})

@@ -1,4 +1,4 @@
-"""What every adversary promises: `AdversaryContract`."""
+"""The contract of adversaries: `AdversaryContract`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BATCHES = (1, 2, 5)
 
 
 class AdversaryContract(Contract):
-    """Both players' losses: dictionaries of scalars, each with gradients for its player alone."""
+    """The losses of both networks: dictionaries of scalars with gradients for one network each."""
 
     kind = "adversaries"
     component: type[Adversary]
@@ -30,11 +30,11 @@ class AdversaryContract(Contract):
             )
 
     def real(self, batch: int = 2) -> Tensor:
-        """Return `(N, 3, 8, 10)` images that stand for real ones."""
+        """Return `(N, 3, 8, 10)` images that serve as real ones."""
         return images(batch, 3, 8, 10, seed=1)
 
     def fake(self, batch: int = 2) -> Tensor:
-        """Return `(N, 3, 8, 10)` images that stand for generated ones."""
+        """Return `(N, 3, 8, 10)` images that serve as generated ones."""
         return images(batch, 3, 8, 10, seed=2)
 
     def test_losses_are_finite_scalars(self) -> None:
@@ -44,7 +44,7 @@ class AdversaryContract(Contract):
             judged = adversary.discriminator_loss(self.critic(), self.real(batch), self.fake(batch))
             _require_scalars("discriminator_loss", judged, batch)
             missing = [name for name in LOGGED if name not in judged]
-            require(not missing, f"discriminator_loss lacks {', '.join(missing)}, for the log")
+            require(not missing, f"discriminator_loss lacks the log entries {', '.join(missing)}")
             fooled = adversary.generator_loss(self.critic(), self.real(batch), self.fake(batch))
             _require_scalars("generator_loss", fooled, batch)
         self.measured = f"terms: {', '.join(dict.fromkeys([*judged, *fooled]))}"
@@ -58,19 +58,19 @@ class AdversaryContract(Contract):
         require(not without, f"no gradient for {', '.join(without)} of the discriminator")
         weights = [p.grad for p in critic.parameters() if p.grad is not None]
         require(any(bool(each.any()) for each in weights), "its gradient is zero everywhere")
-        require(fake.grad is None, "a gradient is left at the generated images")
+        require(fake.grad is None, "a gradient remains at the generated images")
 
     def test_generator_learns_from_its_images(self) -> None:
-        """The generator's loss has a gradient at every generated image, none at the real ones."""
+        """The generator's loss has a gradient at every generated image, none at real ones."""
         adversary, critic = self._second_player(), self.critic().requires_grad_(requires_grad=False)
         real, fake = self.real().requires_grad_(), self.fake().requires_grad_()
         adversary.generator_loss(critic, real, fake)["total"].backward()
         reached = [] if fake.grad is None else [bool(each.any()) for each in fake.grad]
-        require(reached and all(reached), "a generated image gets no gradient")
-        require(real.grad is None, "the real images get a gradient; nobody learns from it")
+        require(reached and all(reached), "the gradient of a generated image is missing")
+        require(real.grad is None, "the real images have a gradient that nothing uses")
 
     def test_logits_of_patches(self) -> None:
-        """A discriminator that scores patches, `(N, 1, H', W')`, is taken too."""
+        """A discriminator that scores patches, `(N, 1, H', W')`, is accepted too."""
         adversary, critic = self._second_player(), nn.Conv2d(3, 1, 3, stride=2)
         _require_scalars(
             "discriminator_loss", adversary.discriminator_loss(critic, self.real(), self.fake()), 2
@@ -91,7 +91,7 @@ class AdversaryContract(Contract):
             require(not rounded, f"{said}: {', '.join(rounded)} is not float32")
 
     def test_large_logits(self) -> None:
-        """Logits of a thousand, of a discriminator that is sure, leave both losses finite."""
+        """Logits of a thousand, from a very certain discriminator, leave both losses finite."""
         adversary, critic = self._second_player(), self.critic()
         linear = critic[-1]  # type: ignore[index]
         with torch.no_grad():
@@ -105,24 +105,27 @@ class AdversaryContract(Contract):
         self.build().check_discriminator(self.critic())
         for rule in self.component.requirements:
             said = f"the rule about {rule.kind} {rule.parameter!r}"
-            require(rule.instead not in rule.forbidden, f"{said} forbids {rule.instead!r} instead")
+            require(
+                rule.instead not in rule.forbidden,
+                f"{said} also forbids its replacement {rule.instead!r}",
+            )
             require(rule.reason, f"{said} gives no reason")
         rules = len(self.component.requirements)
         self.measured = f"rules about other components: {rules}"
 
     def _second_player(self) -> Adversary:
         if not self.component.uses_discriminator:
-            raise SkipTest("it has no second player")
+            raise SkipTest("it has no discriminator")
         adversary: Adversary = self.build()
         return adversary
 
 
 def _require_scalars(said: str, terms: Mapping[str, Tensor], batch: int) -> None:
     require(isinstance(terms, Mapping), f"{said} returns {type(terms).__name__}, not a dictionary")
-    require("total" in terms, f"{said} lacks 'total', what its player minimises")
+    require("total" in terms, f"{said} lacks 'total', the value to minimise")
     for name, term in terms.items():
         known = isinstance(term, Tensor) and term.shape == ()
-        require(known, f"{said}: {name!r} is no scalar tensor")
+        require(known, f"{said}: {name!r} is not a scalar tensor")
         require(
             bool(term.isfinite()),
             f"{said}: {name!r} is {float(term.detach())} for a batch of {batch}",

@@ -1,6 +1,6 @@
-"""Checks that torch may crash in, in a process of their own: a crash costs their line alone.
+"""Checks that may crash torch, in a process of their own, so that a crash affects one line only.
 
-Not here: the process itself (`zoo.apart`); what becomes of a check (`zoo.testing.verdicts`).
+Not here: the process itself (`zoo.apart`); the handling of results (`zoo.testing.verdicts`).
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from zoo.testing.contract import Contract
 
 Check = Callable[[Any], None]
 ABSENT = "absent"
-"""Status of a check whose classes cannot be imported there: pytest may load a file its own way."""
+"""Status of a check whose classes the other process cannot import: pytest may load a file its own
+way."""
 
 
 class ApartError(AssertionError):
     """A check that failed in its own process.
 
     Attributes:
-        place: `file:line` of the component's own code that failed, None where it did not.
-        trace: the traceback there, None of a crash.
+        place: `file:line` of the component's own code that failed; None if it was elsewhere.
+        trace: the traceback there; None after a crash.
     """
 
     def __init__(self, sentence: str, place: str | None, trace: str | None) -> None:
@@ -36,9 +37,9 @@ class ApartError(AssertionError):
 
 
 def apart(check: Check) -> Check:
-    """Have a method of a contract run in a process of its own, where that can import its classes.
+    """Run a method of a contract in its own process, if that can import its classes.
 
-    Those of a notebook or a function cannot be imported: they are checked in this process.
+    Classes of a notebook or a function cannot be imported; they are checked in this process.
     """
 
     @functools.wraps(check)
@@ -74,9 +75,9 @@ def told(contract: str, component: str, arguments: Mapping[str, Any], check: str
     """Run one check in this process and return its verdict as JSON data.
 
     Args:
-        contract: where its class is found, `module:name`.
-        component: the same of the class it checks.
-        arguments: what that is built with, as JSON.
+        contract: the contract's class, as `module:name`.
+        component: the checked class, as `module:name`.
+        arguments: constructor arguments, as JSON.
         check: name of the method.
     """
     from zoo.testing.verdicts import judged

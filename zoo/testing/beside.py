@@ -1,4 +1,4 @@
-"""What a generator costs beside the reference, measured in turns in one process.
+"""The cost of a generator compared with the reference, measured alternately in one process.
 
 Not here: how a cost is measured (`zoo.cost.measure`); a suite's table of costs.
 """
@@ -29,13 +29,13 @@ USUAL_SCALE = 4
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """One thing a generator costs, and the same of the reference.
+    """One cost of a generator and of the reference.
 
     Attributes:
-        key: as `zoo.cost.measure` calls it.
-        label: in words, with the unit.
+        key: its name in `zoo.cost.measure`.
+        label: description with the unit.
         own: the generator's figure, in that unit.
-        reference: the reference's.
+        reference: the reference's figure.
     """
 
     key: str
@@ -45,24 +45,25 @@ class Beside:
 
     @property
     def ratio(self) -> float | None:
-        """How many times the reference's; None where that is 0."""
+        """The ratio to the reference; None if that is 0."""
         return self.own / self.reference if self.reference else None
 
 
 def reference_name() -> str:
-    """Return the name of the generator that others are compared with."""
+    """Return the name of the reference generator."""
     return REFERENCE
 
 
 def compare_cost(component: type[Generator], arguments: dict[str, Any]) -> list[Beside]:
-    """Measure a generator and the reference at its defaults, in turns, on the CPU.
+    """Measure a generator and the reference at its defaults, alternately, on the CPU.
 
-    Both upscale an image of 64x64 pixels, by 4 where the generator can. Of the times of each, which
-    are taken in turns, the least is kept: what else the machine does only adds.
+    Both upscale an image of 64x64 pixels, by 4 if the generator can. The minimum of each one's
+    times
+    counts, because other work on the machine only adds time.
 
     Args:
         component: the generator's class.
-        arguments: what it is built with, `scale` left out.
+        arguments: constructor arguments without `scale`.
     """
     scale = USUAL_SCALE if USUAL_SCALE in component.scales else max(component.scales)
     reference = REGISTRIES["generators"].get(REFERENCE)

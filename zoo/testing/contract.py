@@ -1,7 +1,7 @@
-"""What the contracts of all kinds share: how a component is built, and its constructor.
+"""What the contracts of all kinds share: how a component is built, and checks of its constructor.
 
-Not here: what a kind must do (`zoo.testing.generators` and its neighbours); how contracts are run
-for `zoo check` (`zoo.testing.verdicts`).
+Not here: what a kind must do (`zoo.testing.generators` and its neighbours); how `zoo check` runs
+contracts (`zoo.testing.verdicts`).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from zoo.testing.small import small_arguments
 
 
 class Contract:
-    """What a component promises, a `test_*` method each; its docstring says what is checked.
+    """The contract of a component, one `test_*` method for each check, described by its docstring.
 
     Attributes:
-        component: the class that is checked.
-        arguments: constructor arguments that make it small; without them, some are chosen where
-            its defaults are large.
+        component: the checked class.
+        arguments: constructor arguments that make it small; by default, some are chosen if its
+            default arguments are large.
         measured: what a method measured, in words; for `zoo check`.
     """
 
@@ -39,38 +39,38 @@ class Contract:
     measured: str = ""
 
     def settings(self) -> dict[str, Any]:
-        """Return the constructor arguments the component is checked with."""
+        """Return the constructor arguments with which the component is checked."""
         if self.arguments is not None:
             return dict(self.arguments)
         return small_arguments(self.component, self.example_shape)
 
     def build(self, *, seed: int = 0, **changes: Any) -> Any:
-        """Build the component under a seed, and leave the global random numbers alone.
+        """Build the component under a seed, without changing the global random state.
 
         Raises:
-            SkipTest: if it needs weights that are not here.
+            SkipTest: if it needs weights that are not installed.
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             try:
                 return self.component(**{**self.settings(), **changes})
             except WeightsError as error:
-                raise SkipTest(f"its weights are not here: {error}") from error
+                raise SkipTest(f"its weights are not installed: {error}") from error
 
     def first_use(self) -> None:
-        """Build it and use it once: what fails here would fail in every check."""
+        """Build it and use it once; an error here would fail every check."""
         self.build()
 
     @classmethod
     def checks(cls) -> list[str]:
-        """Return the names of the methods that check something, in the order they are written."""
+        """Return the names of the checking methods, in the order of the source."""
         found: dict[str, None] = {}
         for base in reversed(cls.__mro__):
             found |= {name: None for name in vars(base) if name.startswith("test_")}
         return list(found)
 
     def test_constructor(self) -> None:
-        """Every argument is keyword-only, has a type that recipes are checked by, and is JSON."""
+        """Every argument is keyword-only, has a type that recipes can check, and fits JSON."""
         component: Any = self.component
         declared, known = constructor_parameters(component), parameters(component)
         problems = [
@@ -83,22 +83,22 @@ class Contract:
 
 
 def require(condition: object, sentence: str) -> None:
-    """Raise an `AssertionError` with a sentence unless a condition holds, under `-O` too."""
+    """Raise an `AssertionError` with a sentence unless a condition holds, also under `-O`."""
     __tracebackhide__ = True  # pytest shows the check, not this line
     if not condition:
         raise AssertionError(sentence)
 
 
 def require_close(actual: Tensor, expected: Tensor, *, tolerance: float, what: str) -> str:
-    """Return the largest difference of two tensors, in words; it may be `tolerance`.
+    """Return the largest difference of two tensors, in words; the limit is `tolerance`.
 
-    Where values exceed 1 it is relative to the largest of them, and the words say so.
+    If values exceed 1, it is relative to the largest of them, and the words say so.
 
     Args:
-        actual: what was computed another way.
-        expected: what it should be.
-        tolerance: largest difference, times the largest magnitude where that is above 1.
-        what: what differs; it begins the sentence of the failure.
+        actual: the value to check.
+        expected: the expected value.
+        tolerance: largest difference, times the largest magnitude if that is above 1.
+        what: what differs; the start of the failure's sentence.
     """
     __tracebackhide__ = True
     require(
@@ -110,7 +110,8 @@ def require_close(actual: Tensor, expected: Tensor, *, tolerance: float, what: s
     largest = max(1.0, float(expected.abs().max()))
     allowed = tolerance * largest
     require(
-        difference <= allowed, f"{what} differs by up to {difference:.2g}, allowed is {allowed:.2g}"
+        difference <= allowed,
+        f"{what} differs by up to {difference:.2g}; the limit is {allowed:.2g}",
     )
     of_what = f" of the largest value, {largest:.2g}" if largest > 1 else ""
     return f"largest difference {difference / largest:.1g}{of_what}"
@@ -122,16 +123,16 @@ def images(*shape: int, seed: int = 0) -> Tensor:
 
 
 def require_untouched(image: Tensor, before: Tensor, what: str) -> None:
-    """Require that an image still has the values it was handed over with."""
+    """Require that an image still has its original values."""
     __tracebackhide__ = True
     require(torch.equal(image, before), f"{what} is changed in place; work on a copy")
 
 
 def _parameter_problems(parameter: Parameter, declared: inspect.Parameter) -> Iterator[str]:
     if declared.kind is not inspect.Parameter.KEYWORD_ONLY:
-        yield f"{parameter.name!r} is not keyword-only: put a '*' first"
+        yield f"{parameter.name!r} is not keyword-only: put a '*' before it"
     if declared.annotation is inspect.Parameter.empty:
-        yield f"{parameter.name!r} has no type: a recipe could write anything there"
+        yield f"{parameter.name!r} has no type annotation, so a recipe could contain any value"
     if parameter.required:
         return
     try:
@@ -142,4 +143,7 @@ def _parameter_problems(parameter: Parameter, declared: inspect.Parameter) -> It
         yield f"the default of {parameter.name!r}, {parameter.default!r}, is not of its type"
     else:
         if json.dumps(read) != json.dumps(parameter.default):
-            yield f"the default of {parameter.name!r} comes back from JSON as {read!r}"
+            yield (
+                f"the default of {parameter.name!r} becomes {read!r} after a round trip through "
+                "JSON"
+            )

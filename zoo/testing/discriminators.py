@@ -1,4 +1,4 @@
-"""What every discriminator promises: `DiscriminatorContract`."""
+"""The contract of discriminators: `DiscriminatorContract`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from zoo.testing.contract import images, require, require_close
 from zoo.testing.networks import FLOAT32_TOLERANCE, NetworkContract
 
 DRAWS = 16
-"""Networks whose logits are looked at: that all of them are positive by chance is unlikely."""
+"""Number of networks whose logits are checked; all of them positive by chance is unlikely."""
 
 
 class DiscriminatorContract(NetworkContract):
     """An image in, logits out, and a gradient back to the image.
 
     Attributes:
-        sizes: heights and widths in pixels it is tried with. It may refuse some with a
-            `ShapeError`, not all.
+        sizes: heights and widths in pixels for the checks. It may refuse some of them with a
+            `ShapeError`, but not all.
     """
 
     kind = "discriminators"
@@ -31,11 +31,11 @@ class DiscriminatorContract(NetworkContract):
     sizes: Sequence[tuple[int, int]] = ((64, 64), (48, 80), (33, 47), (96, 96))
 
     def example(self, *, batch: int = 2, seed: int = 0) -> Tensor:
-        """Return `(N, 3, H, W)` images in [0, 1] of the first size it takes."""
+        """Return `(N, 3, H, W)` images in [0, 1] of the first accepted size."""
         return images(batch, 3, *self._taken()[0], seed=seed)
 
     def test_logits_of_any_size(self) -> None:
-        """Images of several sizes, square and not, are scored with finite logits."""
+        """Images of several sizes, square and not, get finite logits."""
         discriminator, taken = self.network(), self._taken()
         for height, width in taken:
             with torch.no_grad():
@@ -50,11 +50,13 @@ class DiscriminatorContract(NetworkContract):
         self.measured = "; ".join(words)
 
     def test_gradient_reaches_the_image(self) -> None:
-        """A gradient reaches every image, which is what the generator learns from."""
+        """A gradient reaches every image, so that the generator can learn."""
         discriminator, image = self.network(), self.example().requires_grad_()
         (gradient,) = torch.autograd.grad(discriminator(image).double().sum(), image)
         reached = [bool(each.any()) for each in gradient]
-        require(all(reached), f"none reaches {reached.count(False)} of {len(reached)} images")
+        require(
+            all(reached), f"no gradient reaches {reached.count(False)} of {len(reached)} images"
+        )
 
     def test_gradient_penalty(self) -> None:
         """The gradient at the image can be differentiated again, as a gradient penalty does."""
@@ -63,11 +65,13 @@ class DiscriminatorContract(NetworkContract):
         require(gradient.requires_grad, "the gradient does not depend on the parameters")
         gradient.square().sum().backward()
         found = [p.grad for p in discriminator.parameters() if p.grad is not None]
-        require(found and any(bool(each.any()) for each in found), "it reaches no parameter")
+        require(
+            found and any(bool(each.any()) for each in found), "the gradient reaches no parameter"
+        )
         require(all(bool(each.isfinite().all()) for each in found), "it is not finite everywhere")
 
     def test_images_do_not_affect_each_other(self) -> None:
-        """Without batch norm, an image is scored the same alone and in a batch, in training too."""
+        """Without batch norm, an image scores the same alone and in a batch, also in training."""
         discriminator, batch = self.network(), self.example(batch=3)
         coupled = any(isinstance(layer, _BatchNorm) for layer in discriminator.modules())
         untrue = coupled and discriminator.scores_images_apart
@@ -82,7 +86,7 @@ class DiscriminatorContract(NetworkContract):
         self.measured = f"{found}{only}"
 
     def test_logits_are_not_probabilities(self) -> None:
-        """Its logits have no bounds: a sigmoid, where one is needed, is the adversary's."""
+        """Its logits are unbounded: a sigmoid belongs to the adversary."""
         for seed in range(DRAWS):
             logits = self.output(self.network(seed=seed), self.example())
             if bool(((logits <= 0) | (logits >= 1)).any()):
@@ -91,7 +95,7 @@ class DiscriminatorContract(NetworkContract):
         raise AssertionError(f"{said}: is there a sigmoid in it?")
 
     def _taken(self) -> list[tuple[int, int]]:
-        """Return the sizes it takes; there must be one."""
+        """Return the accepted sizes; there must be one."""
         discriminator, taken, refusal = self.network(), [], ""
         for height, width in self.sizes:
             try:
@@ -101,12 +105,12 @@ class DiscriminatorContract(NetworkContract):
                 refusal = str(error)
             else:
                 taken.append((height, width))
-        require(taken, f"it takes none of {_listed(self.sizes)}: {refusal}")
+        require(taken, f"it accepts none of {_listed(self.sizes)}: {refusal}")
         return taken
 
 
 def _require_uncoupled(discriminator: Discriminator, batch: Tensor) -> None:
-    """Look at gradients: values in training differ by dropout and by power iteration, too."""
+    """Check gradients, because values in training also differ by dropout and power iteration."""
     image = batch.clone().requires_grad_()
     score = discriminator(image)[0].double().sum()
     (gradient,) = torch.autograd.grad(score, image)

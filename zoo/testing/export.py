@@ -1,4 +1,4 @@
-"""A generator in onnxruntime, for the contract: what stops it, said in words an author can use.
+"""The check of a generator in onnxruntime, with an explanation for its author if it fails.
 
 Not here: the export itself, and its comparison with PyTorch (`zoo.exchange.onnx`).
 """

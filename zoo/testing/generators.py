@@ -1,4 +1,4 @@
-"""What every generator promises: `GeneratorContract`."""
+"""The contract of generators: `GeneratorContract`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SIZES = ((1, 1), (1, 6), (5, 7), (8, 3), (16, 9))
 
 
 class GeneratorContract(NetworkContract):
-    """An image in, an image `scale` times larger out, whatever its size."""
+    """An image in, an image `scale` times larger out, for any size."""
 
     kind = "generators"
     example_shape = (1, 3, 16, 16)
@@ -32,7 +32,7 @@ class GeneratorContract(NetworkContract):
         return images(batch, 3, 12, 10, seed=seed)
 
     def test_images_of_any_size(self) -> None:
-        """Any image comes out enlarged and finite, at every scale it declares."""
+        """Any image is upscaled with finite values, at every scale it declares."""
         scales = sorted(self.component.scales)
         for scale in scales:
             generator = self.network(**{SCALE: scale})
@@ -42,7 +42,7 @@ class GeneratorContract(NetworkContract):
         self.measured = f"1x1 to 16x9 pixels at {', '.join(f'x{scale}' for scale in scales)}"
 
     def test_images_do_not_affect_each_other(self) -> None:
-        """In evaluation, an image comes out the same alone and in a batch."""
+        """In evaluation, an image gives the same output alone and in a batch."""
         generator, batch = self.network(), self.example(batch=3)
         together = self.output(generator, batch)
         alone = torch.cat([self.output(generator, batch[i : i + 1]) for i in range(3)])
@@ -50,7 +50,7 @@ class GeneratorContract(NetworkContract):
 
     @apart
     def test_compile(self) -> None:
-        """Compiled by `torch.compile`, it gives the same."""
+        """Compiled by `torch.compile`, it gives the same output."""
         _require_compiler()
         generator, image = self.network(), self.example()
         expected = self.output(generator, image)
@@ -63,7 +63,7 @@ class GeneratorContract(NetworkContract):
 
     @apart
     def test_onnx(self) -> None:
-        """Exported to ONNX with any height and width, it gives the same in onnxruntime."""
+        """Exported to ONNX with any height and width, it gives the same output in onnxruntime."""
         found = onnx_difference(self.network())
         self.measured = f"largest difference {found:.1g}"
 
@@ -72,11 +72,11 @@ def _require_enlarged(generator: Generator, scale: int, height: int, width: int)
     sr_image = through(generator, images(2, 3, height, width), f" at scale {scale}")
     found, expected = tuple(sr_image.shape), (2, 3, scale * height, scale * width)
     training = " in training" if generator.training else ""
-    said = f"at scale {scale}{training}, (2, 3, {height}, {width}) came out as"
-    require(found == expected, f"{said} {found}, not {expected}")
+    said = f"at scale {scale}{training}, the output for (2, 3, {height}, {width}) has"
+    require(found == expected, f"{said} the shape {found}, not {expected}")
     require(bool(sr_image.isfinite().all()), f"{said} values that are not finite")
 
 
 def _require_compiler() -> None:
     if not has_cpp_compiler():
-        raise SkipTest("torch.compile needs a C++ compiler, and there is none on the path")
+        raise SkipTest("torch.compile needs a C++ compiler, and none is on the PATH")

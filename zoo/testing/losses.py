@@ -1,4 +1,4 @@
-"""What every loss promises: `LossContract`."""
+"""The contract of losses: `LossContract`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from zoo.losses.base import SOURCE, Loss
 from zoo.testing.contract import Contract, images, require, require_untouched
 
 RELATIVE = 1e-3
-"""What rounding may change of a loss."""
+"""Relative change of a loss that rounding may cause."""
 STEP = 1e-3
-"""Root mean square of a step against the gradient, in parts of the range of an image."""
+"""Root mean square of a step against the gradient, relative to the range of an image."""
 
 
 class LossContract(Contract):
@@ -22,21 +22,21 @@ class LossContract(Contract):
     component: type[Loss]
 
     def real(self, batch: int = 2) -> Tensor:
-        """Return `(N, 3, 48, 40)` images that stand for real ones: smooth, in [0, 1]."""
+        """Return `(N, 3, 48, 40)` images that serve as real ones: smooth, in [0, 1]."""
         coarse = images(batch, 3, 6, 5, seed=1)
         return F.interpolate(coarse, size=(48, 40), mode="bilinear", align_corners=False)
 
     def generated(self, batch: int = 2) -> Tensor:
-        """Return images like the real ones, not equal to them."""
+        """Return images similar to the real ones, but not equal."""
         real = self.real(batch)
         return real + 0.05 * (images(*real.shape, seed=2) - 0.5)
 
     def test_finite_scalar(self) -> None:
-        """It is a finite scalar, and leaves both images as they were."""
+        """It is a finite scalar and does not change the images."""
         loss, sr_image, hr_image = self.build(), self.generated(), self.real()
         before = sr_image.clone(), hr_image.clone()
         value = loss(sr_image, hr_image)
-        require(isinstance(value, Tensor) and value.shape == (), "it is no scalar tensor")
+        require(isinstance(value, Tensor) and value.shape == (), "it is not a scalar tensor")
         require(bool(value.isfinite()), f"it is {float(value.detach())}")
         require_untouched(sr_image, before[0], "the generated image")
         require_untouched(hr_image, before[1], "the real image")
@@ -45,7 +45,7 @@ class LossContract(Contract):
         )
 
     def test_generator_learns_from_it(self) -> None:
-        """A gradient reaches every generated image, and a step against it makes the loss less."""
+        """A gradient reaches every generated image, and a step against it reduces the loss."""
         loss, sr_image = self.build(), self.generated().requires_grad_()
         value = loss(sr_image, self.real())
         value.backward()
@@ -53,7 +53,9 @@ class LossContract(Contract):
         if gradient is None:
             raise AssertionError("no gradient reaches the generated images")
         reached = [bool(each.any()) for each in gradient]
-        require(all(reached), f"none reaches {reached.count(False)} of {len(reached)} images")
+        require(
+            all(reached), f"no gradient reaches {reached.count(False)} of {len(reached)} images"
+        )
         with torch.no_grad():
             step = STEP * gradient / gradient.square().mean().sqrt()
             later = loss(sr_image - step, self.real())
@@ -61,7 +63,7 @@ class LossContract(Contract):
         require(bool(later < value), f"it is {said}, {float(later):.4g} after it")
 
     def test_smallest_at_the_real_image(self) -> None:
-        """Nothing costs less than the real image itself: not noise, not blur, not a shift."""
+        """No image has a smaller loss than the real one: not noise, not blur, not a shift."""
         loss, hr_image = self.build(), self.real()
         with torch.no_grad():
             least = float(loss(hr_image, hr_image))
@@ -70,7 +72,7 @@ class LossContract(Contract):
         for name, value in values.items():
             no_less = value >= least - RELATIVE * abs(most)
             require(no_less, f"{name} costs {value:.3g}, the real image {least:.3g}")
-        require(most > least, f"everything costs {least:.3g}")
+        require(most > least, f"all of them cost {least:.3g}")
         self.measured = f"{least:.2g}; " + ", ".join(f"{n} {v:.2g}" for n, v in values.items())
 
     def test_mean_over_the_batch(self) -> None:
@@ -83,7 +85,9 @@ class LossContract(Contract):
             ]
         mean = sum(alone) / len(alone)
         fits = abs(together - mean) <= RELATIVE * max(abs(together), abs(mean))
-        require(fits, f"it is {together:.4g} for a batch, the mean of its images is {mean:.4g}")
+        require(
+            fits, f"it is {together:.4g} for a batch, but the mean over its images is {mean:.4g}"
+        )
 
     def test_same_images_give_the_same_value(self) -> None:
         """The same images give the same value to the last bit."""
@@ -93,17 +97,19 @@ class LossContract(Contract):
         require(first == second, f"{first!r} and then {second!r}")
 
     def test_parameters_are_frozen(self) -> None:
-        """Parameters it holds are frozen, and it says where they came from."""
+        """Its parameters are frozen, and it states their source."""
         loss: Loss = self.build()
         trained = [name for name, p in loss.named_parameters() if p.requires_grad]
-        require(not trained, f"{', '.join(trained[:3])} would be trained with the generator")
+        require(
+            not trained, f"{', '.join(trained[:3])} would be trained together with the generator"
+        )
         said = loss.provenance()
         text = all(isinstance(k, str) and isinstance(v, str) for k, v in said.items())
-        require(text, "provenance() holds more than text")
+        require(text, "provenance() contains values that are not text")
         held = sum(p.numel() for p in loss.parameters())
         told = not held or SOURCE in said
-        require(told, f"provenance() lacks {SOURCE!r}: where its {held:,} weights came from")
-        self.measured = said.get(SOURCE, "it holds none")
+        require(told, f"provenance() lacks {SOURCE!r}, the source of its {held:,} weights")
+        self.measured = said.get(SOURCE, "it has none")
 
     def test_bfloat16(self) -> None:
         """Under bfloat16 autocast it is float32 and finite, with a finite gradient."""

@@ -1,4 +1,4 @@
-"""What every metric promises: `MetricContract`."""
+"""The contract of metrics: `MetricContract`."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from zoo.testing.contract import Contract, images, require, require_untouched
 
 SCALE = 4
 SIDE = 96
-"""Side in pixels of the images most checks use; larger where the metric needs it."""
+"""Side in pixels of the images of most checks; larger if the metric needs it."""
 
 
 class MetricContract(Contract):
-    """A number for one image, with what it means declared."""
+    """A number for one image, with its meaning declared."""
 
     kind = "metrics"
     component: type[Metric]
 
     def build(self, *, seed: int = 0, **changes: Any) -> Metric:
-        """Build the metric; that it is not available here is a reason to skip."""
+        """Build the metric; skip the check if it is not available here."""
         metric: Metric = super().build(seed=seed, **changes)
         reason = metric.unavailable()
         if reason is not None:
@@ -43,8 +43,8 @@ class MetricContract(Contract):
     def test_declared_facts(self) -> None:
         """Label, unit, direction, range and smallest side are declared and make sense."""
         metric = self.component
-        require(isinstance(metric.label, str), "`label` is no text")
-        require(isinstance(metric.unit, str), "`unit` is no text")
+        require(isinstance(metric.label, str), "`label` is not text")
+        require(isinstance(metric.unit, str), "`unit` is not text")
         known = metric.higher_is_better in (True, False, None)
         require(known, "`higher_is_better` is neither True, False nor None")
         limits = metric.value_range
@@ -52,13 +52,13 @@ class MetricContract(Contract):
         require(ordered, f"`value_range` is {limits!r}, not (smallest, largest) or None")
         sided = isinstance(metric.min_side, int) and metric.min_side >= 1
         require(sided, f"`min_side` is {metric.min_side!r}")
-        direction = {True: "higher is better", False: "lower is better", None: "0 is right"}
+        direction = {True: "higher is better", False: "lower is better", None: "0 is best"}
         reach = "no bound known" if limits is None else f"{limits[0]:g} to {limits[1]:g}"
         unit = f" {metric.unit}" if metric.unit else ""
         self.measured = f"{direction[metric.higher_is_better]}, {reach}{unit}"
 
     def test_finite_number(self) -> None:
-        """A score is a finite `float`, and both images stay as they were."""
+        """A score is a finite `float`, and both images keep their values."""
         metric, one = self.build(), self._noisy(self.comparison())
         before = one.sr_image.clone(), one.hr_image.clone()
         value = metric.score(one)
@@ -75,7 +75,7 @@ class MetricContract(Contract):
         values = {name: metric.score(each) for name, each in self._degraded(same).items()}
         for name, value in values.items():
             better = _loss_of(self.component, value) < _loss_of(self.component, best) - 1e-6
-            require(not better, f"{name} scores {value:.4g}, the real image {best:.4g}")
+            require(not better, f"{name} scores {value:.4g}, but the real image scores {best:.4g}")
         self.measured = f"{best:.4g}; " + ", ".join(f"{n} {v:.4g}" for n, v in values.items())
 
     def test_range(self) -> None:
@@ -92,14 +92,14 @@ class MetricContract(Contract):
             )
 
     def test_smallest_image(self) -> None:
-        """An image of the smallest side it declares is scored, its border cut."""
+        """An image of the smallest declared side, after the border is cut, gets a score."""
         side = _least_side(self.component)
         value = self.build().score(self._noisy(self.comparison(side=side)))
         require(math.isfinite(value), f"a {side}x{side + SCALE} image scores {value}")
         self.measured = f"{side}x{side + SCALE} pixels at x{SCALE}"
 
     def test_same_images_give_the_same_score(self) -> None:
-        """The same images give the same score to the last bit, by a new instance too."""
+        """The same images give the same score to the last bit, also with a new instance."""
         one = self._noisy(self.comparison())
         first = self.build()
         values = [first.score(one), first.score(one), self.build().score(one)]
@@ -121,7 +121,7 @@ class MetricContract(Contract):
 
 
 def _loss_of(metric: type[Metric], value: float) -> float:
-    """Return a score turned so that less is better."""
+    """Return a score with its sign changed so that less is better."""
     if metric.higher_is_better is None:
         return abs(value)
     return -value if metric.higher_is_better else value
@@ -133,7 +133,7 @@ def _least_side(metric: type[Metric]) -> int:
 
 
 def _picture(height: int, width: int, seed: int) -> Tensor:
-    """Return a `(3, height, width)` image in [0, 1]: noise of several sizes added up."""
+    """Return a `(3, height, width)` image in [0, 1]: the sum of noise at several sizes."""
     total = torch.zeros(1, 3, height, width)
     for cell in (1, 4, 16, 64):
         shape = (1, 3, math.ceil(height / cell) + 1, math.ceil(width / cell) + 1)

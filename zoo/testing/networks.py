@@ -1,4 +1,4 @@
-"""What generators and discriminators have in common: networks that are trained and saved."""
+"""What generators and discriminators have in common: trained networks with saved weights."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ NAMES_SHOWN = 3
 
 
 class NetworkContract(Contract):
-    """Promises of any network. Subclasses say what goes in."""
+    """The contract of any network. Subclasses define its input."""
 
     def example(self, *, batch: int = 2, seed: int = 0) -> Tensor:
-        """Return a small batch that the network takes."""
+        """Return a small batch that the network accepts."""
         raise NotImplementedError
 
     def first_use(self) -> None:
-        """Build it, and send its example through it in training and in evaluation."""
+        """Build it, and pass its example through it in training and in evaluation."""
         for training in (True, False):
             through(self.network().train(training), self.example())
 
@@ -43,7 +43,7 @@ class NetworkContract(Contract):
         return result
 
     def test_input_is_left_alone(self) -> None:
-        """The images that go in are not changed in place, in training or in evaluation."""
+        """The input images are not changed in place, in training or in evaluation."""
         for training in (True, False):
             network, image = self.network().train(training), self.example()
             before = image.clone()
@@ -61,16 +61,16 @@ class NetworkContract(Contract):
             output = network(self.example())
             if not training and not output.requires_grad:
                 continue  # it re-parameterises itself in evaluation: a copy has no gradient
-            require(output.requires_grad, "no gradient flows through the output at all")
+            require(output.requires_grad, "the output has no gradient")
             (output.double() * images(*output.shape, seed=7)).sum().backward()
             found = set(_without_gradient(network))
             without = found if training else without & found
         names = sorted(without)
-        require(not names, f"{len(names)} of {total} get none: {_few(names)} ({_UNUSED})")
+        require(not names, f"{len(names)} of {total} have no gradient: {_few(names)} ({_UNUSED})")
         self.measured = f"{total} parameter tensors"
 
     def test_state_dict_round_trip(self) -> None:
-        """Weights that are saved and loaded into a new network give the same output exactly."""
+        """Saved weights loaded into a new network give exactly the same output."""
         first, second = self.network(seed=1), self.network(seed=2)
         tensors = {name: value.contiguous() for name, value in first.state_dict().items()}
         try:
@@ -81,11 +81,11 @@ class NetworkContract(Contract):
         second.load_state_dict(safetensors.torch.load(saved))
         image = self.example()
         same = torch.equal(self.output(first, image), self.output(second, image))
-        require(same, "the output differs: something that shapes it is not in the state dict")
+        require(same, "the output differs: something that affects it is not in the state dict")
         self.measured = f"{len(tensors)} tensors, {len(saved):,} bytes"
 
     def test_seed_decides_the_weights(self) -> None:
-        """Torch's seed, and nothing else, decides the initial weights."""
+        """Torch's seed, and nothing else, determines the initial weights."""
         states = []
         with undisturbed():
             for other in (1, 2):
@@ -94,7 +94,9 @@ class NetworkContract(Contract):
         different = [
             name for name in states[0] if not torch.equal(states[0][name], states[1][name])
         ]
-        message = f"built twice under one seed, {_few(different)} differ; initialise with torch"
+        message = (
+            f"two networks built with one seed differ in {_few(different)}; initialise with torch"
+        )
         require(not different, message)
 
     def test_same_input_gives_the_same_output(self) -> None:
@@ -105,7 +107,7 @@ class NetworkContract(Contract):
         require(torch.equal(first, second), "two passes over one image differ")
 
     def test_random_numbers_are_left_to_others(self) -> None:
-        """The global seed is set neither when it is built nor when it runs."""
+        """It sets no global seed, neither when it is built nor when it runs."""
         built = reset_sources(lambda: self.component(**self.settings()))
         require(not built, f"building it sets the global seed of {' and '.join(built)}")
         network, image = self.network(), self.example()
@@ -115,14 +117,14 @@ class NetworkContract(Contract):
             require(not ran, f"running it sets the global seed of {' and '.join(ran)}")
 
     def test_copies(self) -> None:
-        """A deep copy, as averaging takes it, gives the same."""
+        """A deep copy, as the moving average needs it, gives the same output."""
         network, image = self.network(), self.example()
         made = copy.deepcopy(network)
         same = torch.equal(self.output(made, image), self.output(network, image))
         require(same, "the output of a copy differs")
 
     def test_channels_last(self) -> None:
-        """The memory layout channels_last, in which a GPU trains, gives the same."""
+        """The memory layout channels_last, used on GPUs, gives the same output."""
         network, image = self.network(), self.example()
         expected = self.output(network, image)
         network = network.to(memory_format=torch.channels_last)
@@ -132,7 +134,7 @@ class NetworkContract(Contract):
         )
 
     def test_bfloat16(self) -> None:
-        """Under bfloat16 autocast the output stays near that of float32."""
+        """Under bfloat16 autocast, the output stays close to that of float32."""
         network, image = self.network(), self.example()
         expected = self.output(network, image)
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -143,12 +145,12 @@ class NetworkContract(Contract):
 
 
 def through(network: nn.Module, image: Tensor, where: str = "") -> Tensor:
-    """Return what a network makes of images, without gradients; what fails names their size.
+    """Return the output of a network without gradients; an error names the image size.
 
     Args:
-        network: in the mode that is meant.
+        network: in training or evaluation mode.
         image: `(N, 3, h, w)`.
-        where: what else there is to say, such as the scale; it ends the sentence.
+        where: more context, such as the scale; the end of the sentence.
     """
     try:
         with torch.no_grad():
@@ -158,7 +160,7 @@ def through(network: nn.Module, image: Tensor, where: str = "") -> Tensor:
         mode = "training" if network.training else "evaluation"
         told = " ".join(f"{type(error).__name__}: {error}".split())
         raise AssertionError(
-            f"{len(image)} images of {size} pixels do not go through it in {mode}{where}: {told}"
+            f"{len(image)} images of {size} pixels fail in {mode}{where}: {told}"
         ) from error
     return result
 
@@ -167,7 +169,7 @@ _UNUSED = "unused in forward, behind a detach, or multiplied by nothing"
 
 
 def _stirred(network: nn.Module) -> nn.Module:
-    """Move every parameter a little: a gate that starts at 0 lets no gradient through."""
+    """Change every parameter a little: a gate that starts at 0 blocks the gradient."""
     noise = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for parameter in network.parameters():

@@ -1,4 +1,4 @@
-"""The global random numbers that a component could draw from or reset: torch's, NumPy's, Python's.
+"""The global random states that a component could use or reset: torch's, NumPy's, Python's.
 
 Not here: the random state of a run (`zoo.runs.checkpoint`).
 """
@@ -24,7 +24,7 @@ _SOURCES: dict[str, tuple[Callable[[], object], Callable[[int], object]]] = {
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Leave all global random numbers as they were."""
+    """Restore all global random states at the end."""
     numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
     try:
         with torch.random.fork_rng(devices=[]):
@@ -35,13 +35,13 @@ def undisturbed() -> Iterator[None]:
 
 
 def seed_all(seed: int) -> None:
-    """Seed all global random numbers."""
+    """Seed all global random states."""
     for _, seed_one in _SOURCES.values():
         seed_one(seed)
 
 
 def reset_sources(action: Callable[[], object]) -> list[str]:
-    """Return whose global random numbers an action seeds: they end alike from different starts."""
+    """Return which global random states an action seeds: these end equal from different starts."""
     ends = []
     with undisturbed():
         for seed in (1, 2):

@@ -12,22 +12,22 @@ from torch import nn
 from zoo.recipes.arguments import SCALE, parameters
 
 LARGE: Final = 100_000
-"""Parameters from which on smaller arguments are looked for."""
+"""Number of parameters above which smaller arguments are searched for."""
 
 
 def small_arguments(component: type[Any], shape: tuple[int, ...] | None) -> dict[str, Any]:
-    """Return arguments under which a network has at most `LARGE` parameters, where there are any.
+    """Return arguments for which a network has at most `LARGE` parameters, if there are any.
 
-    Whole numbers among its defaults, and lists of them, are halved, each time the one that saves
-    most, as long as the constructor's types allow the value and an image still goes through.
+    Whole numbers among its defaults, and lists of them, are halved; each time the one that saves
+    most, as long as the constructor's types allow the value and the network accepts an image.
 
     Args:
-        component: a class; anything but a network is left at its defaults.
-        shape: of an image that goes through it; None for what is no network.
+        component: a class; everything but a network keeps its defaults.
+        shape: of an input image; None if it is not a network.
 
     Returns:
-        The arguments that differ from the defaults; none where the defaults are small, or where
-        the network cannot be built without arithmetic.
+        The arguments that differ from the defaults; none if the defaults are small, or if the
+        network cannot be built without arithmetic.
     """
     chosen: dict[str, Any] = {}
     if shape is None or not issubclass(component, nn.Module):
@@ -43,7 +43,7 @@ def small_arguments(component: type[Any], shape: tuple[int, ...] | None) -> dict
 
 
 def _halved(component: Any, chosen: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the arguments with one value halved, for each that can be."""
+    """Yield the arguments with one value halved, for each possible value."""
     for name, parameter in parameters(component).items():
         value = _half(chosen.get(name, parameter.default))
         if name == SCALE or value is None:
@@ -56,7 +56,7 @@ def _halved(component: Any, chosen: Mapping[str, Any]) -> Iterator[dict[str, Any
 
 
 def _half(value: Any) -> Any:
-    """Return half of a whole number or of each in a list, None for what has no half."""
+    """Return half of a whole number or of each in a list; None if that is not possible."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -68,10 +68,10 @@ def _half(value: Any) -> Any:
 
 
 def _size(component: Any, arguments: Mapping[str, Any], shape: tuple[int, ...]) -> int | None:
-    """Count the parameters of a network an image goes through, without arithmetic.
+    """Count the parameters of a network that accepts an image, without arithmetic.
 
-    Any exception says that these arguments do not do; what is wrong with the defaults is for the
-    contract to find.
+    Any exception means that these arguments are not suitable. The contract reports errors of the
+    defaults.
     """
     try:
         with torch.random.fork_rng(devices=[]), torch.device("meta"), torch.no_grad():

@@ -1,6 +1,6 @@
-"""Runs the contract of a component and says of each promise whether it is kept, and why not.
+"""Runs the contract of a component and returns a verdict for each check.
 
-Not here: which components are checked and how the verdicts are printed (`zoo.commands.check`).
+Not here: which components are checked and how verdicts are printed (`zoo.commands.check`).
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ CONTRACTS: dict[str, type[Contract]] = {
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of one check.
+    """The result of one check.
 
     Attributes:
         check: name of the method.
         says: what was checked, in words.
         status: whether it holds.
         detail: what was measured, or the cause.
-        place: `file:line` of the component's own code that failed, None where it did not.
-        trace: the traceback of a failure, for those who ask.
+        place: `file:line` of the component's own code that failed; None if it was elsewhere.
+        trace: the traceback of a failure.
     """
 
     check: str
@@ -60,12 +60,12 @@ class Verdict:
 def contract_of(
     kind: str, component: type[Any], arguments: Mapping[str, Any] | None = None
 ) -> Contract:
-    """Return the contract of a kind, about one component.
+    """Return the contract of a kind for one component.
 
     Args:
         kind: key of `REGISTRIES`.
         component: the class.
-        arguments: what it is built with; chosen small where there are none.
+        arguments: constructor arguments; by default, small ones are chosen.
     """
     contract = CONTRACTS[kind]()
     contract.component = component
@@ -75,10 +75,10 @@ def contract_of(
 
 
 def run_contract(contract: Contract) -> Iterator[Verdict]:
-    """Yield a verdict for each check of a contract; nothing that a component does stops it.
+    """Yield a verdict for each check of a contract; errors of a component do not stop it.
 
-    A component that cannot be built and used once is checked no further. A failure that comes
-    again, with the same cause at the same line, is told once.
+    If a component cannot be built and used once, the other checks are skipped. A failure with the
+    same cause at the same line is reported once.
     """
     used = judged(contract, "first_use", "It can be built and used here.")
     if used.status != "ok":
@@ -97,7 +97,7 @@ def run_contract(contract: Contract) -> Iterator[Verdict]:
 
 
 def judged(contract: Contract, check: str, says: str) -> Verdict:
-    """Return the verdict of one check; `says` is what it checks, in words."""
+    """Return the verdict of one check; `says` describes the check."""
     try:
         getattr(contract, check)()
     except SkipTest as reason:
@@ -121,7 +121,7 @@ def _sentence(error: BaseException) -> str:
 
 
 def _place(error: BaseException, component: type[Any]) -> str | None:
-    """Return the deepest line of the component's own file that an error came through."""
+    """Return the deepest line of the component's own file in an error's traceback."""
     own = inspect.getsourcefile(component)
     if own is None:
         return None

@@ -35,28 +35,33 @@ def train(
     plugins: Sequence[str | Path] = (),
     observer: Observer | None = None,
 ) -> Run:
-    """Train a recipe, its pretraining first where that is missing; go on with what was begun.
+    """Return the run of a recipe: finished, resumed or new, after its pretraining.
 
     Args:
-        recipe: its name, see `zoo.list("recipes")`.
-        profile: how much training; by default `paper` on a CUDA GPU, else `demo`.
-        seed: of weights, data order and pretraining.
-        data: what to train on: `samples`, a dataset's name, or a folder of images.
-        settings: by path, such as `{"generator.num_blocks": 8}`; or a list of `"path=value"`.
-        data_root: folder of datasets; by default `$ZOO_DATA`, else zoo's own.
+        recipe: name of a recipe, see `zoo.list("recipes")`.
+        profile: how much to train; by default `paper` on a CUDA GPU, otherwise `demo`.
+        seed: random seed for weights, data order and pretraining.
+        data: training images: `samples`, a dataset's name, or a folder.
+        settings: such as `{"generator.num_blocks": 8}`, or a list of `"path=value"`.
+        data_root: folder of datasets; by default `$ZOO_DATA`, otherwise zoo's own.
         run_root: folder of runs.
         device: `auto`, `cpu`, `cuda` or `cuda:<n>`.
-        fresh: delete what the run has done and start over.
-        registry: files of recipes beside the built-in ones.
-        plugins: Python files with components; they are executed.
-        observer: hears of progress; by default lines go to standard error. `Observer()` is quiet.
+        fresh: delete the run's results and start again.
+        registry: files of recipes, in addition to the built-in ones.
+        plugins: Python files with components; zoo executes them.
+        observer: receives the events; by default, lines on stderr. `Observer()` prints nothing.
 
     Returns:
-        The run, new or known: `.metrics` is a DataFrame, `.generator()` the trained network.
+        The run: `.metrics` is a DataFrame, `.generator()` returns the trained network.
 
     Raises:
-        ZooError: if anything is wrong that the caller can mend; before training wherever possible.
-        Interrupted: if Ctrl-C or one of `zoo.signals.ENDING` asked to stop; the state is saved.
+        ZooError: for an error that the caller can correct; before training if possible.
+        Interrupted: if Ctrl-C or one of `zoo.signals.ENDING` stopped it; the state is saved.
+
+    Example:
+        >>> import zoo
+        >>> zoo.train("srresnet-nobn", profile="smoke", device="cpu").directory.as_posix()
+        'runs/srresnet-nobn/smoke/seed-0'
     """
     book = _checked_book(recipe, registry, plugins)
     chosen = default_profile(choose_device(device)) if profile is None else profile

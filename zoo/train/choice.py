@@ -1,8 +1,8 @@
 """How a stage is executed on a CPU: layout, threads, precision, compilation, by measurement.
 
-A choice is recorded with the run, which goes on with it.
+The choice is recorded with the run, which keeps it.
 
-Not here: what `auto` is without a measurement (`zoo.runs.device`), the measurement itself
+Not here: what `auto` means without a measurement (`zoo.runs.device`), the measurement itself
 (`zoo.train.timing`).
 """
 
@@ -22,21 +22,20 @@ from zoo.runs.turns import MIN_GAIN, MIN_SECONDS_TO_COMPILE, fastest
 from zoo.train.timing import StepTimer, Timings, Way
 
 MIN_NUM_STEPS: Final = 1500
-"""Generator updates from which a stage is measured, which takes 36 of them at most.
+"""Minimum number of steps of a stage that is measured; the measurement takes at most 36.
 
-Where bfloat16 or compilation is tried, each takes 12 more.
-"""
+Bfloat16 and compilation take 12 more each, if they are tried."""
 CHOICE: Final = "choice"
-"""Name of the choice in what a run records of a session."""
+"""Key of the choice in a session's record."""
 _SETTINGS: Final = {
     "channels_last": "channels_last",
     "threads": "threads",
     "compile": "compile",
     "bfloat16": "precision",
 }
-"""The setting of the runtime section by what it settles of a way."""
+"""The setting in the runtime section that fixes each part of a way."""
 _TRIED_LATER: Final = ("bfloat16", "compile")
-"""What of a way is tried, one after the other, beside the best way so far alone."""
+"""Parts of a way that are tried later, one after the other, only with the best way so far."""
 _THREAD_LIMITS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -45,12 +44,12 @@ class Choice:
     """How a stage is executed, and why.
 
     Attributes:
-        way: what was chosen.
+        way: the chosen way.
         source: `default`: nothing was measured; `measured`: just now; `cached`: by an earlier run;
-            `recorded`: the run was begun so.
+            `recorded`: at the start of the run.
         reason: in words.
-        free: what of the way the measurement was free to choose.
-        seconds: median time of a step of each way that was measured.
+        free: the parts of the way that the measurement could choose.
+        seconds: median time of a step of each measured way.
     """
 
     way: Way
@@ -60,13 +59,13 @@ class Choice:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     def describe(self) -> str:
-        """Return the choice, its reason and what was measured in one line."""
+        """Return the choice, its reason and the measured times in one line."""
         times = " | ".join(f"{way} {seconds:.3g}" for way, seconds in self.seconds.items())
         is_emulated = self.way.bfloat16 and not has_bfloat16_units()
         return (
             f"{self.way} ({self.reason})"
-            + ("; this CPU has no units for bfloat16 and emulates it" if is_emulated else "")
-            + (f"; seconds a step: {times}" if times else "")
+            + ("; this CPU has no bfloat16 units and emulates bfloat16" if is_emulated else "")
+            + (f"; seconds per step: {times}" if times else "")
         )
 
     def document(self) -> dict[str, Any]:
@@ -74,21 +73,21 @@ class Choice:
         return asdict(self)
 
     def apply(self, execution: Execution) -> Execution:
-        """Return an execution with what was chosen; what was not free to choose stays."""
+        """Return an execution with the chosen parts; the others stay."""
         chosen: dict[str, Any] = {name: getattr(self.way, name) for name in self.free}
         return replace(execution, **chosen)
 
 
 def why_not_measured(runtime: Runtime, execution: Execution, num_steps: int) -> str | None:
-    """Return why a stage of so many steps is not measured, None where it is."""
+    """Return why a stage of so many steps is not measured, None if it is."""
     if execution.device.type != "cpu":
-        return "only a CPU is"
+        return "only CPUs are measured"
     if runtime.tune is False:
         return "runtime.tune is false"
     if execution.compile:
-        return "compilation was asked for"
+        return "runtime.compile is true"
     if len(ways(runtime, execution)) == 1 and not _may_try_bfloat16(runtime):
-        return "layout, threads and precision are settled"
+        return "layout, threads and precision are fixed"
     if runtime.tune == "auto" and num_steps < MIN_NUM_STEPS:
         return f"{num_steps} steps are too few to gain from it"
     return None
@@ -97,9 +96,8 @@ def why_not_measured(runtime: Runtime, execution: Execution, num_steps: int) -> 
 def ways(runtime: Runtime, execution: Execution) -> list[Way]:
     """Return the ways that are measured first, eager and in the planned precision.
 
-    The planned one comes first. Both layouts, each with all threads the process may use, a half and
-    a quarter of them; what a setting settles stays, and the number of threads too where the
-    environment limits it.
+    The planned one comes first. Both layouts, each with all threads of the process, half and a
+    quarter of them. A setting fixes its part, and the environment may fix the number of threads.
     """
     threads = execution.num_threads
     counts = [threads // part for part in (1, 2, 4) if threads >= part]
@@ -112,7 +110,7 @@ def ways(runtime: Runtime, execution: Execution) -> list[Way]:
 
 
 def free_settings(runtime: Runtime) -> tuple[str, ...]:
-    """Return what of a way neither the runtime section nor the environment settles."""
+    """Return the parts of a way that neither the runtime section nor the environment fixes."""
     limited = any(os.environ.get(name) for name in _THREAD_LIMITS)
     return tuple(
         name
@@ -122,10 +120,7 @@ def free_settings(runtime: Runtime) -> tuple[str, ...]:
 
 
 def alternatives(runtime: Runtime, execution: Execution) -> list[Execution]:
-    """Return the executions of other identities that a measurement may lead to, and the planned.
-
-    The planned one is the first.
-    """
+    """Return the planned execution, then those of other identities that may be chosen."""
     names = [name for name in free_settings(runtime) if name != "threads"]
     planned = [getattr(execution, name) for name in names]
     return [
@@ -135,11 +130,11 @@ def alternatives(runtime: Runtime, execution: Execution) -> list[Execution]:
 
 
 def choose(timer: StepTimer, num_steps: int) -> Choice:
-    """Choose how a stage is executed: by measurement where that pays, else as it is planned.
+    """Choose how a stage is executed: by measurement if that pays off, otherwise as planned.
 
     Args:
-        timer: of the stage's steps; its execution is what is planned.
-        num_steps: the stage's generator updates.
+        timer: times the stage's steps; its execution is the planned one.
+        num_steps: number of steps of the stage.
     """
     runtime, execution = timer.spec.settings.runtime, timer.execution
     why_not = why_not_measured(runtime, execution, num_steps)
@@ -147,7 +142,7 @@ def choose(timer: StepTimer, num_steps: int) -> Choice:
         return Choice(planned_way(execution), "default", f"not measured: {why_not}")
     timings, cached = timer.timings(ways(runtime, execution))
     if not timings:
-        reason = "not measured: that is done when it is trained, or with runtime.tune=true"
+        reason = "not measured yet: measured when the run trains, or with runtime.tune=true"
         return Choice(planned_way(execution), "default", reason)
     default, (best, gain) = next(iter(timings)), fastest(timings)
     for name in _TRIED_LATER:
@@ -157,7 +152,7 @@ def choose(timer: StepTimer, num_steps: int) -> Choice:
             gain, cached, timings = gain * more, cached and also_cached, timings | both
     reason = f"chosen by measurement: {gain:.2f} times as fast as {default}"
     if best == default:
-        reason = f"the default: no other way was measured {MIN_GAIN} times as fast"
+        reason = f"the default: no alternative was measured to be {MIN_GAIN} times as fast"
     return Choice(
         best,
         "cached" if cached else "measured",
@@ -172,7 +167,7 @@ def _may_try_bfloat16(runtime: Runtime) -> bool:
 
 
 def _is_tried(name: str, runtime: Runtime, seconds: float) -> bool:
-    """Tell whether a form of a way is timed, for a stage that takes so long without it."""
+    """Return whether a form of a way is timed, given the expected time without it."""
     if name == "bfloat16":
         return _may_try_bfloat16(runtime)
     is_long = seconds > MIN_SECONDS_TO_COMPILE
@@ -180,14 +175,14 @@ def _is_tried(name: str, runtime: Runtime, seconds: float) -> bool:
 
 
 def _beside(timer: StepTimer, best: Way, known: Sequence[float], name: str) -> tuple[Timings, bool]:
-    """Time a way beside another form of it; where that cannot be, return what is known."""
+    """Time a way and another form of it; if that fails, return what is known."""
     other = replace(best, **{name: True})
     try:
         both, cached = timer.timings([best, other])
         return (both, cached) if both else ({best: list(known)}, True)
     except RuntimeError as error:  # of the other form: the very step ran without it just now
         first = str(error).partition("\n")[0]
-        timer.tell(f"{timer.spec.recipe}: a step fails as {other}, it stays {best}: {first}")
+        timer.tell(f"{timer.spec.recipe}: a step with {other} fails, so it stays {best}: {first}")
         return {best: list(known)}, True
 
 
@@ -201,15 +196,16 @@ def planned_way(execution: Execution) -> Way:
 def recorded_choice(
     provenance: Mapping[str, Any], runtime: Runtime, execution: Execution
 ) -> Choice:
-    """Return the choice that a run was begun with, of what is still free to choose.
+    """Return the choice at the start of a run, for the parts that are still free.
 
-    Its threads are taken where nothing was measured, too: with others the last bits would differ.
+    Its number of threads is used even if nothing was measured; another number would change the last
+    bits.
 
     Args:
-        provenance: what the run recorded.
-        runtime: settings of the session that goes on.
-        execution: what is planned for it; all but the threads is taken from it where the run was
-            begun without measuring.
+        provenance: the run's record.
+        runtime: settings of the session that resumes it.
+        execution: the planned execution; everything but the threads comes from it if the run
+            started without a measurement.
 
     Raises:
         CheckpointError: if the record is damaged.
@@ -225,7 +221,7 @@ def recorded_choice(
         seconds = dict(kept.get("seconds", {}))
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise CheckpointError(
-            "provenance.json of the run is damaged: it does not say how the run was executed; "
-            "start over with --fresh"
+            "provenance.json of the run is damaged: it does not record how the run was executed; "
+            "start again with --fresh"
         ) from error
-    return Choice(way, "recorded", "as the run was begun", tuple(sorted(free)), seconds)
+    return Choice(way, "recorded", "as at the start of the run", tuple(sorted(free)), seconds)

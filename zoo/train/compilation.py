@@ -1,8 +1,8 @@
-"""Which networks of a training step `torch.compile` gets, and where they run as they are.
+"""Which networks of a training step `torch.compile` compiles, and where they run eagerly.
 
-Where `runtime.compile` is on, these are the generator, the critic, and losses that hold a network.
-What the compiler makes of a backward pass cannot be differentiated again: a penalty on the critic's
-gradient calls the critic itself.
+If `runtime.compile` is on, these are the generator, the critic, and losses with a network. The
+compiler does not support a second derivative: a penalty on the critic's gradient calls the critic
+without compilation.
 
 Not here: whether anything is compiled (`zoo.runs.device`).
 """
@@ -21,10 +21,10 @@ from zoo.runs.device import Execution, has_cpp_compiler
 
 
 class CompiledCritic(nn.Module):
-    """A critic that is compiled for all but images whose own gradient is asked for.
+    """A critic that is compiled except for images whose own gradient is needed.
 
-    An image that requires a gradient and was computed from nothing is a penalty's: the gradient
-    with respect to it is differentiated once more. Generated images come from a generator.
+    An image that requires a gradient and is a leaf belongs to a penalty: the gradient with respect
+    to it is differentiated again. Generated images come from a generator and are not leaves.
 
     Args:
         critic: the network, whose parameters both forms share.
@@ -46,20 +46,20 @@ class CompiledCritic(nn.Module):
 
 
 def check_compiler(execution: Execution) -> None:
-    """Check that networks can be compiled here: a run may have been begun on another machine.
+    """Check that networks can be compiled here: another machine may have started the run.
 
     Raises:
-        MachineError: if a CPU's are to be, and no C++ compiler is found.
+        MachineError: if a CPU needs a C++ compiler and there is none.
     """
     if execution.compile and execution.device.type == "cpu" and not has_cpp_compiler():
         raise MachineError(
-            "networks are to be compiled, and no C++ compiler is on the path: install one, name it "
-            "in CXX, or train uncompiled beside this run with --set runtime.compile=false"
+            "networks are to be compiled, but zoo finds no C++ compiler: install one, name it in "
+            "CXX, or train without compilation in a second run with --set runtime.compile=false"
         )
 
 
 def compile_losses(losses: Iterable[nn.Module]) -> None:
-    """Compile, in place, those losses that hold a network: of others there is little to gain.
+    """Compile, in place, the losses with a network; the others would gain little.
 
     Torch's donated buffers stay off in this process, whether compilation is tried or used.
     """
@@ -75,9 +75,9 @@ def compile_losses(losses: Iterable[nn.Module]) -> None:
 
 @contextmanager
 def uncompiled(execution: Execution) -> Iterator[None]:
-    """Run compiled networks as they are: to try sizes, each of which would be compiled for.
+    """Run compiled networks eagerly in this context, for sizes that would each be compiled.
 
-    Only where something is compiled: the compiler takes seconds to import.
+    Does nothing if nothing is compiled, because importing the compiler takes seconds.
     """
     if not execution.compile:
         yield

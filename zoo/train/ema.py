@@ -1,4 +1,4 @@
-"""The moving average of a generator: what is validated, saved as weights and shown."""
+"""The moving average of a generator, which is validated, saved and shown."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
 class MovingAverage(AveragedModel):
-    """Exponential moving average of a network's parameters and buffers: torch's, without waiting.
+    """Exponential moving average of a network's parameters and buffers, without waiting.
 
-    torch copies its counter of updates to the device in every update, and a copy from ordinary
-    memory waits for the device. An exponential average does not need the counter but for the
-    first update, which copies the network; here it stays in the host's memory.
+    torch's own copies its counter of updates to the device in every update, and a copy from
+    ordinary memory waits for the device. An exponential average needs the counter only for the
+    first update, which copies the network, so here it stays in host memory.
 
     Args:
         model: the network to follow; it is copied.
-        decay: what the average keeps of itself in an update.
+        decay: factor of the old average in an update.
     """
 
     def __init__(self, model: nn.Module, *, decay: float) -> None:
@@ -27,7 +27,7 @@ class MovingAverage(AveragedModel):
 
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
-        """Take in a network's parameters and buffers as they are now."""
+        """Update the average with a network's current parameters and buffers."""
         pairs = list(zip(_tensors(self.module), _tensors(model), strict=True))
         if int(self.n_averaged) == 0:
             for average, current in pairs:

@@ -1,9 +1,9 @@
-"""What a run is: everything that shapes its numbers, and a hash of it.
+"""The identity of a run: everything that affects its results, and a hash of it.
 
-Two runs of one identity are the same run, whatever their recipes are called; a directory belongs to
-one identity; pretraining is shared by it. Names, the places data and weights lie in, and how often
-a run logs, validates and saves are no part of it. Versions of torch and the number of threads
-change the last bits and are recorded beside it (`zoo.runs.directory`).
+Two runs of one identity are the same run, whatever the names of their recipes. A directory belongs
+to one identity, and runs share a pretraining by its identity. Names, the locations of data and
+weights, and how often a run logs, validates and saves are not part of it. Versions of torch and the
+number of threads change only the last bits and are recorded separately (`zoo.runs.directory`).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ EXECUTION = ("device", "precision", "channels_last", "compile", "tf32")
 
 
 def run_identity(spec: RunSpec, prepared: Prepared, pretraining: str | None) -> dict[str, Any]:
-    """Return everything that shapes the numbers of a run.
+    """Return everything that affects the results of a run.
 
     Args:
         spec: its complete specification.
         prepared: its data and components.
-        pretraining: hash of the identity of its pretraining, None where there is none.
+        pretraining: hash of the identity of its pretraining, None if there is none.
     """
     settings = spec.settings.model_dump(mode="json", exclude={"runtime"})
     for name in (*CADENCE, *LENGTH):
@@ -59,9 +59,9 @@ def run_identity(spec: RunSpec, prepared: Prepared, pretraining: str | None) -> 
 
 
 def _losses(settings: Mapping[str, Any], components: Components) -> dict[str, Any]:
-    """Return the settings of the losses there are, without those that shape nothing.
+    """Return the settings of the losses that affect the results.
 
-    That is what only says where things lie, and later arguments that are not set.
+    Arguments that only locate something, and later arguments that are not set, are omitted.
     """
     return {
         name: {
@@ -74,6 +74,6 @@ def _losses(settings: Mapping[str, Any], components: Components) -> dict[str, An
 
 
 def _packages(spec: RunSpec) -> dict[str, str]:
-    """Return the installed packages, with versions, that components come from."""
+    """Return the installed packages of the components, with versions."""
     origins = component_origins(spec.settings)
     return {role: str(origin) for role, origin in origins.items() if origin.kind == "package"}

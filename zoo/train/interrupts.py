@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and its like as a wish to stop after the current step, not as a loss of work."""
+"""Ctrl-C, SIGTERM and similar signals as a request to stop after the current step and save."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from zoo.errors import Leaving
 from zoo.signals import ENDING, heeded
 
 EXIT_CODES = {signal.SIGINT: 130, **dict.fromkeys(ENDING, 143)}
-"""By signal: 128 and the number of Ctrl-C's or SIGTERM's."""
+"""Exit codes by signal: 128 plus the number of SIGINT or of SIGTERM."""
 
 
 class Interrupted(Exception):  # noqa: N818  it is a wish of the user's, not an error
-    """A run stopped on request after it saved its state.
+    """A signal stopped a run, after it saved its state.
 
     Attributes:
         exit_code: 130 for Ctrl-C, 143 for the others.
@@ -31,11 +31,11 @@ class Interrupted(Exception):  # noqa: N818  it is a wish of the user's, not an 
 
 
 class StopRequest:
-    """While entered, turns the first of `EXIT_CODES` into `requested`; a SIGINT after it breaks.
+    """Within it, the first signal of `EXIT_CODES` sets `requested`; a later SIGINT interrupts.
 
-    A signal that is ignored stays so, but for SIGINT, which shells ignore for what runs behind.
-    A wish that `leaving_at_once` met, and that somebody swallowed, is taken up. The handlers before
-    are restored on leaving. Outside the main thread signals cannot be caught, and nothing is done.
+    Ignored signals stay ignored, except SIGINT, which shells ignore for background jobs. A signal
+    that arrived in `leaving_at_once` and was swallowed counts too. The previous handlers are
+    restored at the end. Outside the main thread, signals cannot be caught, and nothing happens.
     """
 
     def __init__(self) -> None:
@@ -79,10 +79,10 @@ class _Leaver:
 
 
 def wish_before(handlers: Iterable[Any]) -> int | None:
-    """Return the signal that `leaving_at_once` met though the program went on, None for none.
+    """Return the signal that arrived in `leaving_at_once` without ending the program, or None.
 
     Args:
-        handlers: of signals, as they were until now.
+        handlers: the handlers of signals until now.
     """
     noted = [handler.requested for handler in handlers if isinstance(handler, _Leaver)]
     return next((number for number in noted if number is not None), None)
@@ -90,11 +90,11 @@ def wish_before(handlers: Iterable[Any]) -> int | None:
 
 @contextmanager
 def leaving_at_once() -> Iterator[None]:
-    """While entered, signals end a program at once, with its exit code and clean-up.
+    """In this context, signals end the program at once, with exit code and clean-up.
 
-    For what comes before and after the steps of a training, when there is nothing to save. A
-    signal that is ignored is left so, and a Ctrl-C that is somebody else's. Outside the main thread
-    nothing is done.
+    For the time before and after the steps of a training, when there is nothing to save. Ignored
+    signals stay ignored, and so does a Ctrl-C with a foreign handler. Outside the main thread,
+    nothing happens.
     """
     leaver, previous = _Leaver(), dict[int, Any]()
     if threading.current_thread() is threading.main_thread():

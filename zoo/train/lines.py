@@ -1,4 +1,4 @@
-"""How a training shows in plain lines: what a log file holds, and what a script's user sees."""
+"""Progress of a training as plain lines, for log files and scripts."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ PROGRESS_SHARES = 10
 
 
 def tell_on_stderr(line: str) -> None:
-    """Write a line to standard error; a stream that takes it no more is no reason to stop."""
+    """Write a line to standard error; a closed stream does not stop the training."""
     with suppress(OSError, ValueError, AttributeError):  # full, gone, closed, or there is none
         sys.stderr.write(f"{visible(line)}\n")
         sys.stderr.flush()
 
 
 class LineObserver(Observer):
-    """Shows a run as plain lines, at most one in `SECONDS_BETWEEN_LINES` while it goes on.
+    """Shows a run as plain lines, at most one in `SECONDS_BETWEEN_LINES`.
 
     Args:
-        tell: takes each line, without its end.
+        tell: receives each line, without its end.
     """
 
     def __init__(self, tell: Callable[[str], None]) -> None:
@@ -41,25 +41,25 @@ class LineObserver(Observer):
         self._share = 0
 
     def notice(self, message: str) -> None:
-        """Tell a line."""
+        """Print a line."""
         self._tell(message)
 
     def preparing(self, done: int, total: int) -> None:
-        """Tell a line for each tenth of the images."""
+        """Print a line for each tenth of the images."""
         share = PROGRESS_SHARES * done // max(total, 1)
         if share != self._share:
             self._share = share
             self.notice(f"decoding images: {done} of {total}")
 
     def stage_started(self, recipe: str, stage: str, step: int, num_steps: int) -> None:
-        """Say what begins, or goes on."""
+        """Print the start or the resumption of a stage."""
         self._stage, self._num_steps, self._numbers = f"{recipe} ({stage})", num_steps, {}
         self._begun = step, time.monotonic()
-        begins = f"goes on at step {step}" if step else "begins"
+        begins = f"resumes at step {step}" if step else "begins"
         self.notice(f"{self._stage} {begins}; {num_steps} steps in all")
 
     def logged(self, row: Mapping[str, Any]) -> None:
-        """Tell the latest numbers if the last line is long enough ago."""
+        """Print the latest numbers if the last line is old enough."""
         self._numbers.update(row)
         now = time.monotonic()
         if now - self._shown_at >= SECONDS_BETWEEN_LINES:
@@ -77,15 +77,15 @@ class LineObserver(Observer):
         return str(timedelta(seconds=round(seconds)))
 
     def stage_finished(self, directory: Path, summary: Mapping[str, Any]) -> None:
-        """Say where the stage's results are."""
+        """Print where the stage's results are."""
         self.notice(f"done: {directory}, PSNR_Y {summary['psnr_y']:.2f} dB, {summary['verdict']}")
 
 
 def describe(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Put logged numbers into words: the generator's terms, the discriminator's, the rest.
+    """Describe logged numbers: the generator's terms, the discriminator's, the others.
 
     Returns:
-        `(heading, values)` pairs; what was not logged is left out.
+        `(heading, values)` pairs; values that were not logged are omitted.
     """
     generator = _terms(numbers, "loss_")
     critic = _terms(numbers, "discriminator_")

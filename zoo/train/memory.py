@@ -1,10 +1,10 @@
-"""How much memory a stage will need at most, foretold from smaller work of the same kind.
+"""Predicts the peak memory of a stage from smaller work of the same kind.
 
-Peaks grow linearly with the number of pixels once a network is in place: they are measured at two
-small sizes, with the real step and the real validation, and continued to the full size. Nothing
-larger than half of a batch is run for it (a batch of four and less is), so most stages that do not
-fit are found out without running out of memory. Compiled networks are run uncompiled: they need no
-more when compiled, and would be compiled for each size.
+With the networks in place, the peak grows linearly with the number of pixels. It is measured at two
+small sizes, with the real step and the real validation, and extrapolated to the full size. At most
+half a batch is run (batches of up to four completely), so most stages that do not fit are detected
+without exhausting the memory. Compiled networks run eagerly here: compilation does not increase
+their memory, and would run for each size.
 
 Not here: reading the peak of a process or a device (`zoo.runs.device`).
 """
@@ -44,27 +44,28 @@ from zoo.upscaling.context import reach
 
 logger = logging.getLogger(__name__)
 MARGIN = 1.2
-"""What is kept free for a foretold peak: it may be a tenth off, and allocators lose some."""
+"""Factor on a predicted peak for the free memory: it may be 10 % too low, and allocators waste
+some."""
 SMALL_SHARE = 0.01
-"""Of the free memory: images that take less lie on the device, and no forecast is waited for."""
+"""Share of the free memory below which images are kept on the device without a prediction."""
 NUM_TRIAL_STEPS = 3
-"""Steps a peak is measured over: after the first, freed pieces of memory lie between used ones."""
+"""Steps over which a peak is measured: after the first, memory is fragmented."""
 TRIAL_SIDES = 96, 160
-"""Sides of low-resolution images that validation is tried on, in pixels; smaller ones as they are.
+"""Sides of low-resolution images for validation measurements, in pixels; smaller images as they
+are.
 
-Below, what the allocator keeps of earlier work hides what an image needs.
-"""
+Below them, memory kept by the allocator hides what an image needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryForecast:
-    """Peak memory of a stage in bytes, by what causes it: a CPU's whole process, a GPU's tensors.
+    """Peak memory of a stage in bytes, by cause: a CPU's whole process, a GPU's tensors.
 
     Attributes:
-        begin: the most there was before: imports, building networks, reading weights.
+        begin: the peak before: imports, building networks, reading weights.
         step: of a training step at full size.
         validation: of scoring and showing the largest held-out image.
-        checkpoint: of writing a checkpoint, which is put together in the host's memory.
+        checkpoint: of writing a checkpoint, which is assembled in host memory.
     """
 
     begin: int
@@ -74,7 +75,7 @@ class MemoryForecast:
 
     @property
     def peak(self) -> int:
-        """The most that the stage needs at a time."""
+        """The peak of the stage."""
         return max(self.begin, self.step, self.validation, self.checkpoint)
 
 
@@ -86,18 +87,18 @@ def forecast_memory(
     image_sizes: list[tuple[int, int]],
     images_left_out: int = 0,
 ) -> MemoryForecast | None:
-    """Foretell the peak memory of training.
+    """Predict the peak memory of training.
 
     Args:
-        players: freshly assembled, on the device. The trial steps change them: throw them away.
+        players: new networks on the device. The trial steps change them, so discard them.
         data: patch and batch size.
         scale: upscaling factor.
-        image_sizes: height and width of each held-out photograph, in high-resolution pixels.
-        images_left_out: bytes of training images that will lie on the device and do not yet.
+        image_sizes: height and width of each held-out image, in high-resolution pixels.
+        images_left_out: bytes of training images that are not on the device yet but will be.
 
     Returns:
-        The forecast; None where the system does not tell the peak of a piece of work (a CPU whose
-        system is not Linux).
+        The prediction; None if the system does not report the peak of a part of the work (a CPU
+        without Linux).
     """
     device = players.execution.device
     begin = peak_memory(device)
@@ -124,8 +125,8 @@ def forecast_memory(
 def _foretold_validation(players: Players, folder: Path, scale: int, area: float) -> int | None:
     """Return the peak of validating an image of so many low-resolution pixels.
 
-    A network sees a tile of a larger one at most, unless each pixel depends on all the others; the
-    whole image is scored, whoever made it.
+    A network gets at most a tile of a larger image, unless each pixel depends on all others;
+    scoring always needs the whole image.
     """
     device = players.execution.device
     sides = TRIAL_SIDES if area > TRIAL_SIDES[-1] ** 2 else (math.ceil(math.sqrt(area)),)
@@ -147,7 +148,7 @@ def _foretold_validation(players: Players, folder: Path, scale: int, area: float
 
 
 class _Repeated(nn.Module):
-    """Stands for a network that takes no memory of its own: scoring is left."""
+    """Replaces a network without its memory, so that only scoring is measured."""
 
     def __init__(self, scale: int) -> None:
         super().__init__()
@@ -165,13 +166,13 @@ def choose_store(
     paths: Sequence[Path],
     validator: Validator,
 ) -> Store:
-    """Decide where training images lie: on a GPU if they fit beside the foretold peak of training.
+    """Choose where training images are kept: on a GPU if they fit beside the predicted peak.
 
     Args:
-        spec: the run; where it has a pretraining, its later stage needs more.
-        execution: what is settled already; a place that was asked for stays.
+        spec: the run; with a pretraining, its later stage needs more.
+        execution: the execution so far; a store that the user set stays.
         paths: of the training images.
-        validator: has the held-out photographs.
+        validator: has the held-out images.
     """
     device, settings = execution.device, spec.settings
     if execution.store != "auto":
@@ -193,7 +194,7 @@ def choose_store(
 def _forecast_and_forget(
     spec: RunSpec, execution: Execution, validator: Validator
 ) -> MemoryForecast | None:
-    """Return the forecast of a stage built for it; None where not even the trials fit."""
+    """Return the prediction for a stage built for this purpose; None if not even the trials fit."""
     settings = spec.settings
     components = build_components(settings, seed=spec.seed)
     try:
@@ -204,7 +205,10 @@ def _forecast_and_forget(
             image_sizes=validator.image_sizes(),
         )
     except torch.OutOfMemoryError:
-        logger.info("the trials of the forecast do not fit into the memory of %s", execution.device)
+        logger.info(
+            "the measurements for the memory prediction do not fit into the memory of %s",
+            execution.device,
+        )
         return None
     finally:
         del components
@@ -213,7 +217,7 @@ def _forecast_and_forget(
 
 
 def trial_batch_sizes(batch_size: int) -> tuple[int, ...]:
-    """Return the batch sizes to measure at: a quarter and a half, or the size itself if small."""
+    """Return the batch sizes to measure: a quarter and a half, or the size itself if small."""
     if batch_size <= 4:  # batch norm needs two images; of four there is no quarter
         return (batch_size,)
     small = max(2, batch_size // 4)
@@ -221,13 +225,13 @@ def trial_batch_sizes(batch_size: int) -> tuple[int, ...]:
 
 
 def continue_line(points: list[tuple[float, int]], target: float) -> int:
-    """Return the value at `target` of the line through the first and last of measured points.
+    """Return the value at `target` of the line through the first and last measured points.
 
-    A line that falls is noise of the allocator: the largest value measured is returned.
+    A falling line is noise of the allocator; then the largest measured value is returned.
 
     Args:
-        points: pairs of size and bytes; a single one stands for all sizes.
-        target: the size asked for.
+        points: pairs of size and bytes; a single one applies to all sizes.
+        target: the requested size.
     """
     (first, low), (last, high) = points[0], points[-1]
     if last == first or high <= low:
@@ -253,7 +257,7 @@ def _trial_steps(players: Players, data: Data, scale: int, batch_size: int) -> N
 
 
 def _trial_step(players: Players, data: Data, scale: int, batch_size: int) -> None:
-    """Take a step as logged ones are taken, which need the most memory, on noise."""
+    """Take a step on noise with logging, which needs the most memory."""
     execution = players.execution
     own, *extra = (
         to_device(_noise(batch_size, data.lr_patch_size, scale), execution)
@@ -274,7 +278,7 @@ def _noise(batch_size: int, side: int, scale: int) -> tuple[Tensor, Tensor]:
 def _validation_trial(
     network: nn.Module, execution: Execution, folder: Path, scale: int, side: int
 ) -> Callable[[], None]:
-    """Return what validates on one image of noise as training does, bicubic and pictures too."""
+    """Return a function that validates one image of noise as training does."""
     path = folder / f"{side}.png"
     shape = (side * scale, side * scale, 3)
     write_png(path, np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))

@@ -1,4 +1,4 @@
-"""Watches a run: nothing that is not finite gets on.
+"""Watches a run, so that no value that is not finite is saved.
 
 Not here: the verdict on a run (`zoo.runs.verdicts`).
 """
@@ -20,8 +20,8 @@ _NEVER = 2**62
 class FiniteGuard:
     """Remembers, on the device, the first step at which each value was not finite.
 
-    Checking a value on the host would wait for the device in every step; this waits only when
-    `check` is called, which the trainer does before it logs and before it writes anything.
+    Checking a value on the host would wait for the device in every step. This waits only in
+    `check`, which the trainer calls before it logs and before it writes anything.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class FiniteGuard:
         self._last_finite: dict[str, float] = {}
 
     def observe(self, step: int, values: Mapping[str, Tensor]) -> None:
-        """Note the values of a step."""
+        """Record the values of a step."""
         for name, value in values.items():
             if name not in self._first:
                 self._first[name] = torch.full((), _NEVER, dtype=torch.int64, device=value.device)
@@ -38,16 +38,16 @@ class FiniteGuard:
             torch.minimum(first, bad, out=first)
 
     def remember(self, values: Mapping[str, float]) -> None:
-        """Keep logged values, to show what they were before something went wrong."""
+        """Keep logged values, to report the last finite ones."""
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
         self._last_finite.update(finite)
 
     def forget(self) -> None:
-        """Begin anew: what was observed is undone."""
+        """Start again: the observed steps are undone."""
         self._first.clear()
 
     def check(self, state: Mapping[str, Any] | None = None) -> None:
-        """Raise if any value so far, or any tensor of a given state, is not finite.
+        """Raise an error if any value so far, or any tensor of a given state, is not finite.
 
         Args:
             state: state of each part of a run, by name: nested mappings and lists of tensors.
@@ -62,13 +62,13 @@ class FiniteGuard:
             names = sorted(name for name, at in bad.items() if at == step)
             raise DivergedError(
                 f"{', '.join(names)} became NaN or infinite at step {step}; "
-                f"{self._recently(names)}nothing of it was saved"
+                f"{self._recently(names)}nothing from this step was saved"
             )
         parts = [name for name, part in (state or {}).items() if not _is_finite(part)]
         if parts:
             raise DivergedError(
-                f"NaN or infinite values in the state of {', '.join(parts)} though every loss was "
-                "finite; nothing of it was saved"
+                f"NaN or infinite values in the state of {', '.join(parts)} although every loss "
+                "was finite; nothing from this step was saved"
             )
 
     def _recently(self, names: Sequence[str]) -> str:
@@ -79,7 +79,7 @@ class FiniteGuard:
 
 
 def _is_finite(state: Any) -> bool:
-    """Tell whether every tensor of a nested state is; waits for the device once."""
+    """Return whether every tensor of a nested state is; waits for the device once."""
     found = [
         tensor.isfinite().all()
         for tensor in _tensors(state)

@@ -1,4 +1,4 @@
-"""What a trainer tells whoever watches it. The library prints nothing; `zoo.commands` does."""
+"""Events of a training. The library prints nothing; `zoo.commands` does."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from typing import Any
 
 
 class Observer:
-    """Hears what happens in a run. Every method does nothing; override those of interest."""
+    """Receives the events of a run. Every method does nothing; override the ones you need."""
 
     def notice(self, message: str) -> None:
-        """Hear one line a user should know: what was found, reused or chosen."""
+        """A message that a user should know: what was found, reused or chosen."""
 
     def preparing(self, done: int, total: int) -> None:
-        """Hear that `done` of `total` images are in the patch store."""
+        """`done` of `total` images are in the patch store."""
 
     def stage_started(self, recipe: str, stage: str, step: int, num_steps: int) -> None:
-        """Hear that a stage begins, or goes on from `step`.
+        """A stage starts, or resumes at `step`.
 
         Args:
             recipe: name of the recipe being trained.
             stage: `content` or `adversarial`.
             step: generator updates done already.
-            num_steps: generator updates in all.
+            num_steps: generator updates in total.
         """
 
     def stepped(self, step: int, num_images: int) -> None:
-        """Hear that a step was issued; called every step, so it must be quick.
+        """A step was issued. Called every step, so it must be quick.
 
         Args:
             step: generator updates done.
-            num_images: high-resolution images the generator learnt from in it.
+            num_images: number of high-resolution images in the step.
         """
 
     def logged(self, row: Mapping[str, Any]) -> None:
-        """Hear a row of `metrics.jsonl`, as it is written."""
+        """A row of `metrics.jsonl`, as it is written."""
 
     def saved(self, path: Path, step: int) -> None:
-        """Hear that a checkpoint is on disk."""
+        """A checkpoint is on disk."""
 
     def stage_finished(self, directory: Path, summary: Mapping[str, Any]) -> None:
-        """Hear that a stage is done and where its results are."""
+        """A stage is done; its results are in a directory."""

@@ -1,4 +1,4 @@
-"""Everything a run needs, found, built and tried before any training."""
+"""Finds, builds and tests everything a run needs, before any training."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ NUM_REHEARSAL_IMAGES = 8
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Where and on what a run is executed; none of it changes what the run is.
+    """Where and on which device a run is executed; not part of its identity.
 
     Attributes:
         run_root: folder of run directories.
         data_root: folder of datasets, None for the default.
         device: `auto`, `cpu`, `cuda` or `cuda:<n>`.
-        fresh: whether to delete the run's earlier state and start over.
-        observer: hears of progress.
-        sources: options of the command that say where recipes, components and data come from.
+        fresh: whether to delete the run's earlier state and start again.
+        observer: receives progress events.
+        sources: command-line options for the sources of recipes, components and data.
     """
 
     run_root: Path = Path("runs")
@@ -58,11 +58,11 @@ class Prepared:
     """What a stage is trained with.
 
     Attributes:
-        source: its images to train and to validate on.
-        num_steps: generator updates in all.
+        source: its training and validation images.
+        num_steps: generator updates in total.
         data_hash: hash of the training pixels.
-        images_left_out: bytes on the device of the images that a rehearsal's store is without.
-        choice: how the execution was chosen on a CPU; None until it is, and on a GPU.
+        images_left_out: device bytes of the images that a dry run's store does not contain.
+        choice: how the execution was chosen on a CPU; None before that, and on a GPU.
     """
 
     execution: Execution
@@ -81,9 +81,9 @@ def prepare(spec: RunSpec, options: Options, *, rehearsal: Path | None = None) -
 
     Args:
         spec: complete specification.
-        options: where and on what.
-        rehearsal: a folder for a small store of the first few images, for a dry run; None for
-            all images, in zoo's cache.
+        options: where and on which device.
+        rehearsal: for a dry run, a folder for a small store of the first few images; None for all
+            images, in zoo's cache.
 
     Raises:
         ZooError: if anything is missing or does not fit.
@@ -123,7 +123,7 @@ def prepare(spec: RunSpec, options: Options, *, rehearsal: Path | None = None) -
 
 
 def prepare_pretraining(spec: RunSpec, outer: Prepared) -> Prepared:
-    """Return what a pretraining stage needs; data and planned execution are the outer run's."""
+    """Return what a pretraining needs; data and planned execution are the outer run's."""
     return Prepared(
         execution=outer.execution,
         stream=outer.stream,
@@ -143,15 +143,14 @@ def settle(
     begun: Mapping[str, Any] | None,
     rehearsal: bool = False,
 ) -> Prepared:
-    """Choose on a CPU how a stage is executed (`zoo.train.choice`); a GPU's plan stays.
+    """Choose how a stage is executed on a CPU (`zoo.train.choice`); a GPU's plan stays.
 
     Args:
         spec: the stage.
         prepared: what it is trained with, as planned.
-        options: where and on what.
-        begun: provenance of the run that it goes on with, whose choice is taken; None for a new
-            run.
-        rehearsal: whether nothing is written, and measured only where that is asked for.
+        options: where and on which device.
+        begun: provenance of the run to resume, whose choice is kept; None for a new run.
+        rehearsal: whether nothing is written, and a measurement is made only on request.
     """
     planned, runtime = prepared.execution, spec.settings.runtime
     if planned.device.type != "cpu":
@@ -168,7 +167,7 @@ def settle(
 def count_steps(settings: RecipeSettings, num_images: int) -> int:
     """Return the number of generator updates of a stage.
 
-    An epoch has `patches_per_image` samples an image under either sampling.
+    An epoch has `patches_per_image` samples of each image with either sampling.
     """
     training, data = settings.training, settings.data
     if training.epochs is None:
@@ -205,28 +204,28 @@ def _open_stream(
 def _check_trainable(spec: RunSpec) -> None:
     if not GENERATORS.get(spec.settings.generator.name).trainable:
         raise RecipeError(
-            f"recipe {spec.recipe!r} has nothing to train: {spec.settings.generator.name!r} is a "
+            f"recipe {spec.recipe!r} needs no training: {spec.settings.generator.name!r} is a "
             "fixed method, used as a baseline"
         )
 
 
 def _check_patches(components: Components, settings: RecipeSettings) -> None:
-    """Refuse losses and a discriminator that cannot take the profile's batches.
+    """Refuse losses and a discriminator that do not accept the profile's batches.
 
-    That is done before pretraining runs. The discriminator is tried on the meta device, which
-    computes shapes only.
+    This happens before pretraining. The discriminator is tried on the meta device, which computes
+    only shapes.
 
     Raises:
-        RecipeError: with the sizes and, of a discriminator, its own words.
+        RecipeError: with the sizes and the discriminator's own message.
     """
     data = settings.data
     side = data.lr_patch_size * settings.scale
     for name, loss in components.losses.items():
         if side < loss.min_side:
             raise RecipeError(
-                f"loss {name!r} needs patches of {loss.min_side}x{loss.min_side} pixels, and "
+                f"loss {name!r} needs patches of {loss.min_side}x{loss.min_side} pixels, but "
                 f"data.lr_patch_size {data.lr_patch_size} at scale {settings.scale} gives "
-                f"{side}x{side}: raise data.lr_patch_size"
+                f"{side}x{side}: increase data.lr_patch_size"
             )
     discriminator: nn.Module | None = components.discriminator
     if discriminator is None:
@@ -240,7 +239,7 @@ def _check_patches(components: Components, settings: RecipeSettings) -> None:
     except (ValueError, RuntimeError) as error:
         name = settings.discriminator.name if settings.discriminator else ""
         raise RecipeError(
-            f"discriminator {name!r} cannot take batches of {data.batch_size} patches of "
+            f"discriminator {name!r} does not accept batches of {data.batch_size} patches of "
             f"{side}x{side} pixels: {error}. Change data.lr_patch_size, data.batch_size or the "
-            "discriminator's own settings"
+            "settings of the discriminator"
         ) from error

@@ -1,4 +1,4 @@
-"""A dry run: everything is built and one real step taken, nothing is written."""
+"""A dry run: builds everything and takes one real step, writes nothing."""
 
 from __future__ import annotations
 
@@ -27,29 +27,28 @@ from zoo.train.step import to_device, training_step
 from zoo.train.trainer import Stage, step_batches
 
 WARM_STEP_LIMIT = 20.0
-"""Seconds: where the first step takes longer, it is the estimate, and no second one is taken.
+"""If the first step takes more seconds, it is the estimate, and there is no second step.
 
-A compiled step is always taken twice: in the first one it is compiled.
-"""
+A compiled step is always taken twice, because the first one includes the compilation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What a dry run of one stage measured.
+    """The measurements of a dry run of one stage.
 
     Attributes:
         recipe: name of the stage's recipe.
-        num_steps: generator updates the stage has.
-        step_seconds: time of one step once warm, extra discriminator updates included.
+        num_steps: generator updates of the stage.
+        step_seconds: time of one warm step, extra discriminator updates included.
         peak_memory: bytes in that step: allocated on a GPU, resident (with Python and torch) on a
             CPU.
-        forecast: of the stage's peak memory, made before the step; None where it was not asked for
-            or the system does not tell what it is made from.
+        forecast: prediction of the stage's peak memory, made before the step; None if not requested
+            or not possible on this system.
         generator_parameters: parameters of the generator.
-        discriminator_parameters: those of the discriminator, 0 where there is none.
+        discriminator_parameters: parameters of the discriminator, 0 if there is none.
         execution: device, precision, layout and threads.
-        choice: how the execution was chosen; None on a GPU and where it was not asked for.
-        source: the images to train and to validate on.
+        choice: how the execution was chosen; None on a GPU and if not requested.
+        source: the training and validation images.
     """
 
     recipe: str
@@ -74,18 +73,18 @@ def rehearse(
 ) -> list[Rehearsal]:
     """Take one real step of each stage of a run, pretraining first, and write nothing.
 
-    The patch store is made of the first few images, in a temporary folder. The adversarial
-    stage starts from an untrained generator: what a step costs does not depend on the weights.
+    The patch store contains the first few images, in a temporary folder. The adversarial stage
+    starts from an untrained generator, because the cost of a step does not depend on the weights.
 
     Args:
         spec: complete specification.
-        options: where and on what.
-        foretell_memory: whether to forecast peak memory too, which takes some seconds.
-        choose: whether to execute it as the run would, as far as that is known or asked for by
-            `runtime.tune=true`; else as planned. What is measured is not kept.
+        options: where and on which device.
+        foretell_memory: whether to predict peak memory too, which takes some seconds.
+        choose: whether to execute it as the run would, as far as that is known or measured because
+            of `runtime.tune=true`; otherwise as planned. Measurements are not kept.
 
     Raises:
-        MachineError: if a GPU has too little memory for a step; says what was foretold.
+        MachineError: if a GPU has too little memory for a step; the message has the prediction.
     """
     stages = [spec] if spec.pretraining is None else [spec.pretraining, spec]
     with tempfile.TemporaryDirectory(prefix="zoo-dry-run-") as folder:
@@ -109,7 +108,7 @@ def rehearse_stage(
 
     Args:
         spec: complete specification.
-        options: where and on what.
+        options: where and on which device.
         store_dir: folder of the small patch store.
         foretell_memory: see `rehearse`.
         choose: see `rehearse`.
@@ -122,7 +121,7 @@ def rehearse_stage(
 
 
 def _begun(spec: RunSpec, options: Options) -> Mapping[str, Any] | None:
-    """Return the provenance of the run that a stage would go on with, None where it would begin."""
+    """Return the provenance of the run that a stage would resume, None if it would start."""
     if options.fresh:
         return None
     try:
@@ -156,10 +155,10 @@ def _try(spec: RunSpec, prepared: Prepared, *, foretell_memory: bool) -> Rehears
         with closing(_timed_steps(stage)) as steps:
             seconds = list(steps)[-1]
     except torch.OutOfMemoryError as error:  # what was foretold is not lost with the step
-        peak = "" if forecast is None else f", {forecast.peak / 2**20:,.0f} MiB are foretold"
+        peak = "" if forecast is None else f", the prediction is {forecast.peak / 2**20:,.0f} MiB"
         raise MachineError(
             f"{spec.recipe}: a step of {spec.settings.data.batch_size} patches does not fit into "
-            f"the memory of {device}{peak}; take a smaller data.batch_size or data.lr_patch_size"
+            f"the memory of {device}{peak}; use a smaller data.batch_size or data.lr_patch_size"
         ) from error
     players = stage.players
     return Rehearsal(
@@ -177,9 +176,9 @@ def _try(spec: RunSpec, prepared: Prepared, *, foretell_memory: bool) -> Rehears
 
 
 def _timed_steps(stage: Stage) -> Generator[float, None, None]:
-    """Yield the time of a first step and, where that was short, of a second, warm one.
+    """Yield the time of a first step and, if that was short, of a second, warm one.
 
-    The first one is observed as logged steps are, which takes the most memory.
+    The first one is observed as a logged step, which takes the most memory.
     """
     players, execution = stage.players, stage.players.execution
     with closing(step_batches(stage, 0)) as batches:

@@ -1,4 +1,4 @@
-"""One run from its specification to its results: pretraining where it is missing, then training."""
+"""One run from its specification to its results: pretraining if it is missing, then training."""
 
 from __future__ import annotations
 
@@ -37,7 +37,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A finished run: its specification, its directory, its summary."""
+    """A finished run: its specification, its directory, its summary.
+
+    Example:
+        >>> import zoo
+        >>> from zoo.train.observer import Observer
+        >>> run = zoo.train("srresnet-nobn", profile="smoke", device="cpu", observer=Observer())
+        >>> run.summary["verdict"] in {"stable", "hardly-learned"}
+        True
+        >>> run.generator().scale
+        4
+    """
 
     spec: RunSpec
     directory: Path
@@ -45,10 +55,10 @@ class Run:
 
     @property
     def metrics(self) -> DataFrame:
-        """What was logged, a row a logged step and a row a validation.
+        """The logged rows: one for each logged step and each validation.
 
-        `kind` is `train` or `validation`, `step` the generator updates done; the other columns are
-        those of `metrics.jsonl` (docs/training.md), empty where a row has no such value.
+        `kind` is `train` or `validation`, `step` the number of generator updates. The other columns
+        are those of `metrics.jsonl` (docs/training.md), empty if a row has no such value.
         """
         import pandas as pd
 
@@ -56,7 +66,7 @@ class Run:
 
     @property
     def pictures(self) -> list[Path]:
-        """The LR | bicubic | SR | HR pictures of held-out images."""
+        """The sample images LR | bicubic | SR | HR of held-out images."""
         return [RunDirectory(self.directory).samples / name for name in self.summary["pictures"]]
 
     def generator(self) -> Generator:
@@ -66,7 +76,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One stage to train: what, with what, and where."""
+    """One stage to train: its specification, its data and components, its directory."""
 
     spec: RunSpec
     prepared: Prepared
@@ -80,22 +90,22 @@ class _Job:
 
     @property
     def state(self) -> State:
-        """How far the stage has come: only an empty one needs initial weights."""
+        """The state of the stage; only an empty one needs initial weights."""
         if self.directory.extended_by(self.identity):
             return "begun" if self.directory.has_steps else "empty"
         return self.directory.state(self.hash)
 
 
 def train(spec: RunSpec, options: Options) -> Run:
-    """Train a recipe, its pretraining first where that is not done yet; resume what was begun.
+    """Train a recipe, after its pretraining if that is missing. Resumes an unfinished run.
 
     Args:
         spec: complete specification (see `zoo.recipes.checks.complete`).
-        options: where and on what.
+        options: where to write and on which device to train.
 
     Raises:
-        ZooError: if anything is wrong that the user can mend; before training wherever possible.
-        Interrupted: if Ctrl-C or one of `zoo.signals.ENDING` asked to stop; the state is saved.
+        ZooError: for an error that the user can correct; before training if possible.
+        Interrupted: if Ctrl-C or one of `zoo.signals.ENDING` stopped it; the state is saved.
     """
     prepared = prepare(spec, options)
     directory = RunDirectory(find_place(spec, options.run_root))
@@ -105,7 +115,7 @@ def train(spec: RunSpec, options: Options) -> Run:
     if shorter is not None:
         inner, job = _plan(spec, prepared, options, directory, shorter.provenance())
         if shorter.extended_by(job.identity) and begin_as(directory, shorter):
-            options.observer.notice(f"{spec.recipe} begins with a copy of {shorter.path}")
+            options.observer.notice(f"{spec.recipe} starts with a copy of {shorter.path}")
         else:
             shorter = None
     if shorter is None:
@@ -125,7 +135,7 @@ def _plan(
     directory: RunDirectory,
     begun: Mapping[str, Any] | None,
 ) -> tuple[_Job | None, _Job]:
-    """Return the stages of a run, which goes on from one of that provenance where there is one."""
+    """Return the stages of a run, which resumes the run of this provenance if there is one."""
     inner: _Job | None = None
     if spec.pretraining is not None:
         inner_prepared = prepare_pretraining(spec.pretraining, prepared)
@@ -137,7 +147,7 @@ def _plan(
 
 
 def assemble_stage(spec: RunSpec, prepared: Prepared) -> Stage:
-    """Place both players on the device and join them with the data."""
+    """Place both networks on the device and combine them with the data."""
     return Stage(
         players=assemble(prepared.components, spec.settings.training, prepared.execution),
         stream=prepared.stream,
@@ -154,15 +164,14 @@ def _pretraining_job(
 ) -> _Job:
     """Find the run of a pretraining under any recipe's name, or choose a directory for it.
 
-    Another measurement may have chosen another layout or precision for it, which makes another
-    identity. Such a run is taken if this stage would be measured too, or if the outer run started
-    from it.
+    Another measurement may have chosen another layout or precision, which gives another identity.
+    Such a run is used if this stage would be measured too, or if the outer run started from it.
 
     Args:
         spec: the pretraining.
         prepared: what it is trained with, as planned.
-        options: where and on what.
-        used: hash of the identity that the outer run started from, None if that has not begun.
+        options: where and on which device.
+        used: hash of the identity from which the outer run started, None if it has not started.
     """
 
     def job(settled: Prepared, directory: RunDirectory | None = None) -> _Job:
@@ -188,7 +197,7 @@ def _pretraining_job(
 
 
 def _free_directory(spec: RunSpec, identity: str, root: Path) -> RunDirectory:
-    """Return the recipe's usual directory, or, if a run is there, one named by the identity too."""
+    """Return the usual directory, or, if another run is there, one with the identity's hash."""
     usual = run_path(spec, root)
     if (usual / "provenance.json").exists():
         usual = usual.with_name(f"{usual.name}-{identity[:8]}")
@@ -203,13 +212,13 @@ def _fit(
     wait: bool = False,
     start: _Job | None = None,
 ) -> Mapping[str, Any]:
-    """Train one stage in its directory, or find that it is done.
+    """Train one stage in its directory, unless it is done.
 
     Args:
         job: the stage.
-        options: where and on what.
+        options: where and on which device.
         fresh: whether to delete its earlier state.
-        wait: whether to wait for another process that trains it, rather than give up.
+        wait: whether to wait for another process that trains it; otherwise an error.
         start: the stage whose generator it starts from.
     """
     spec, directory, observer = job.spec, job.directory, options.observer
@@ -226,13 +235,13 @@ def _fit(
             _load_weights(job.prepared, start)
         extended = directory.extended_by(job.identity)
         if extended:
-            observer.notice(f"{spec.recipe} goes on from what was begun here: {extended}")
+            observer.notice(f"{spec.recipe} extends the run that was started here: {extended}")
         for change in directory.begin_session(spec, job.identity, _session(job, options)):
             observer.notice(
-                f"{spec.recipe} goes on with another {change}: the last bits may differ"
+                f"{spec.recipe} resumes with another {change}: the last bits may differ"
             )
         for loss, network in stand_ins(job.prepared.components.provenance).items():
-            observer.notice(f"{spec.recipe}: {network} stands in for {loss}")
+            observer.notice(f"{spec.recipe}: {network} replaces {loss}")
         if choice is not None:
             observer.notice(f"{spec.recipe}: {choice.describe()}")
         trainer = Trainer(assemble_stage(spec, job.prepared), directory, observer, job.hash)
@@ -245,10 +254,10 @@ def _fit(
 
 
 def _mend(job: _Job, observer: Observer) -> None:
-    """Hold a finished run's files against its summary, and mend what can be mended with a word.
+    """Compare a finished run's files with its summary, restore what can be restored, and say so.
 
     Raises:
-        CheckpointError: if a file was changed that nothing here can make again.
+        CheckpointError: if a changed file cannot be restored.
     """
     directory = job.directory
     try:
@@ -264,7 +273,7 @@ def _mend(job: _Job, observer: Observer) -> None:
 
 
 def _finished(job: _Job) -> Mapping[str, Any]:
-    """Return the summary of a finished run; other validation images are scored first."""
+    """Return the summary of a finished run; score it first if the validation images changed."""
     validator, execution = job.prepared.validator, job.prepared.execution
     summary = job.directory.summary(job.hash) or {}
     if summary["validation"] == validator.identity:
@@ -286,7 +295,7 @@ def _finished(job: _Job) -> Mapping[str, Any]:
 
 
 def _load_weights(prepared: Prepared, source: _Job) -> int:
-    """Load the weights of a run, its pretraining's or its own; return the step they are of."""
+    """Load weights of a run, its pretraining's or its own; return their step."""
     weights, step = source.directory.read_weights(source.hash)
     place = str(source.directory.weights)
     fill(prepared.components.generator, weights, place=place, whose="this recipe's generator")
@@ -294,7 +303,7 @@ def _load_weights(prepared: Prepared, source: _Job) -> int:
 
 
 def _session(job: _Job, options: Options) -> dict[str, Any]:
-    """Describe this process's part in a run, for its provenance."""
+    """Describe this process's work on a run, for its provenance."""
     execution, choice = job.prepared.execution, job.prepared.choice
     on_gpu = execution.device.type == "cuda"
     return {

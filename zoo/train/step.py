@@ -1,4 +1,4 @@
-"""The training step, the same for every adversary and for none, and what it works on."""
+"""The training step, the same for every adversary and for none, and its state."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from zoo.train.ema import MovingAverage
 
 Batch = tuple[Tensor, Tensor]
 ADVERSARIAL = "adversarial"
-"""Name of the adversary's term beside those of the recipe's losses."""
+"""Name of the adversary's term among those of the recipe's losses."""
 
 
 @dataclass(slots=True)
 class Players:
-    """Both players with their optimizers, on the device, as one step needs them.
+    """Both networks with their optimizers, on the device, for one step.
 
     Attributes:
         generate: the generator, or its compiled form; shares the parameters of `generator`.
-        critic: the same of `discriminator`.
+        critic: the same for `discriminator`.
         ema: moving average of the generator's parameters and buffers.
         weights: weight of each term of the generator's loss.
     """
@@ -50,11 +50,11 @@ class Players:
 
     @property
     def num_extra_batches(self) -> int:
-        """Batches a step needs beside its own: one for each discriminator update but the last."""
+        """Extra batches of a step: one for each discriminator update but the last."""
         return 0 if self.adversary is None else self.adversary.discriminator_steps - 1
 
     def stateful(self) -> dict[str, Any]:
-        """Return everything a checkpoint holds the state of, by name."""
+        """Return all objects whose state is part of a checkpoint, by name."""
         parts: dict[str, Any] = {
             "generator": self.generator,
             "generator_optimizer": self.generator_optimizer,
@@ -73,10 +73,10 @@ class Players:
 
 
 def assemble(components: Components, training: Training, execution: Execution) -> Players:
-    """Place components on the device and give them optimizers and a moving average.
+    """Place components on the device; create optimizers and a moving average.
 
     Raises:
-        MachineError: if networks are to be compiled, and no compiler is found.
+        MachineError: if networks are to be compiled and there is no compiler.
     """
     check_compiler(execution)
     generator = execution.place(components.generator)
@@ -115,20 +115,20 @@ def assemble(components: Components, training: Training, execution: Execution) -
 def training_step(
     players: Players, batch: Batch, extra_batches: Sequence[Batch] = (), *, observe: bool = False
 ) -> dict[str, Tensor]:
-    """Update the discriminator as often as its adversary asks, then the generator once.
+    """Update the discriminator as often as its adversary requires, then the generator once.
 
     The generator's image of `batch` is made once: the last discriminator update sees it detached,
     the generator's loss with its graph. Nothing here waits for the device.
 
     Args:
-        players: both players; updated in place.
+        players: both networks; updated in place.
         batch: `lr_image` `(N, 3, h, w)` and `hr_image` `(N, 3, H, W)`, RGB in [0, 1].
-        extra_batches: fresh batches for the discriminator's updates before the last.
+        extra_batches: new batches for the discriminator's updates before the last.
         observe: also measure the gradient of each weighted term at the generator's output.
 
     Returns:
-        Scalars on the device, detached: every term, unweighted, as `loss_*`; the discriminator's
-        as `discriminator_*`; where `observe`, `gradient_*` and `sr_contrast`.
+        Scalars on the device, detached: every unweighted term as `loss_*`; the discriminator's as
+        `discriminator_*`; with `observe`, also `gradient_*` and `sr_contrast`.
     """
     lr_image, hr_image = batch
     players.generator.train()
@@ -154,10 +154,10 @@ def training_step(
 
 
 def update_discriminator(players: Players, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-    """Update the discriminator once; all its terms go back in one backward pass.
+    """Update the discriminator once, with one backward pass for all its terms.
 
     Args:
-        players: both players; only the discriminator changes.
+        players: both networks; only the discriminator changes.
         real: `(N, 3, H, W)` real images, RGB in [0, 1].
         fake: `(N, 3, H, W)` generated images, without a graph.
     """
@@ -191,13 +191,16 @@ def observe_terms(
     """Measure the gradient norm of each weighted term at the generator's output.
 
     Raises:
-        RecipeError: if a term does not depend on the generated image, so that it would be
-            reported but never learnt from.
+        RecipeError: if a term does not depend on the generated image, so the generator would not
+            learn from it.
     """
     observed: dict[str, Tensor] = {}
     for name, term in terms.items():
         if not term.requires_grad:
-            raise RecipeError(f"the term {name!r} does not reach the generator: it has no gradient")
+            raise RecipeError(
+                f"the term {name!r} has no gradient at the generator; check that it is computed "
+                "from the generator's output without detach()"
+            )
         (gradient,) = torch.autograd.grad(players.weights[name] * term, sr_image, retain_graph=True)
         observed[f"gradient_{name}"] = at_least_float32(gradient).norm()
     contrast = at_least_float32(sr_image.detach()).std()
@@ -206,7 +209,7 @@ def observe_terms(
 
 
 def to_device(batch: Batch, execution: Execution) -> Batch:
-    """Move a batch of 8-bit images to the device and make them numbers in [0, 1] there."""
+    """Move a batch of 8-bit images to the device and convert it there to numbers in [0, 1]."""
     lr_image, hr_image = (
         to_float(image.to(execution.device, non_blocking=True)).contiguous(
             memory_format=torch.channels_last
@@ -219,7 +222,7 @@ def to_device(batch: Batch, execution: Execution) -> Batch:
 
 
 def learning_rate_factor(schedule: Schedule, step: int, num_steps: int) -> float:
-    """Return what a learning rate is multiplied by at a step, counted from 0.
+    """Return the factor on the learning rates at a step, counted from 0.
 
     A pure function: there is no scheduler state to save.
     """

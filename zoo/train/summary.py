@@ -1,4 +1,4 @@
-"""What a run has come to: scores, pictures and a verdict, at its end or as far as it got."""
+"""The results of a run so far: scores, sample images and a verdict."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def summarise(
     seconds: float,
     bounded: bool,
 ) -> dict[str, Any]:
-    """Write a run's pictures and return its summary; the scores are those it logged last.
+    """Write a run's sample images and return its summary with the last logged scores.
 
     Args:
         directory: the run's.
@@ -33,8 +33,8 @@ def summarise(
         generator: the moving average, on the device.
         execution: how it is executed.
         step: generator updates done.
-        seconds: time they took.
-        bounded: whether the discriminator's loss is, see `zoo.runs.verdicts.judge`.
+        seconds: time of the training.
+        bounded: whether the discriminator's loss is bounded, see `zoo.runs.verdicts.judge`.
     """
     pictures = validator.write_pictures(generator, execution, directory.samples)
     rows = directory.rows()
@@ -55,7 +55,7 @@ def summarise(
 
 
 def is_bounded(settings: RecipeSettings) -> bool:
-    """Tell whether the discriminator's loss of a run cannot go below 0; so without one."""
+    """Return whether the discriminator's loss is bounded by 0; true without a discriminator."""
     if settings.adversary is None:
         return True
     return ADVERSARIES.get(settings.adversary.name).bounded

@@ -1,8 +1,8 @@
-"""How long a training step takes by each way to execute it: measured, and kept in zoo's cache.
+"""Measures how long a training step takes in each way, and keeps the times in zoo's cache.
 
-Real steps of the stage are taken in turns, on networks of their own: nothing of the run is touched.
+It takes real steps of the stage alternately, on separate networks; the run itself is not touched.
 
-Not here: which way is taken (`zoo.train.choice`).
+Not here: which way is chosen (`zoo.train.choice`).
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from zoo.runs.turns import take_turns
 from zoo.train.step import Batch, Players, assemble, to_device, training_step
 
 ROUNDS: Final = 5
-"""Timed steps of each way, one a round; an untimed one comes before."""
+"""Timed steps of each way, one per round, after an untimed one."""
 HOPELESS: Final = 1.5
-"""A way whose first timed step takes this many times the default's is timed no more."""
+"""A way is dropped if its first timed step takes this many times the default's."""
 _FORMAT: Final = 3
 
 
@@ -60,7 +60,7 @@ class Way:
 
 
 Timings = dict[Way, list[float]]
-"""Seconds of the timed steps of each way, the default first; a way given up has one step."""
+"""Seconds of the timed steps of each way, the default first; a dropped way has one step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,11 @@ class StepTimer:
 
     Attributes:
         spec: the stage.
-        execution: what the ways do not say.
-        stream: its training batches; the first few are used, and none is used up.
-        cache: folder of what can be made again.
-        tell: hears of measurements and of damaged files.
-        rehearsal: whether nothing is written, and a measurement made only where it is asked for.
+        execution: the rest of the execution, besides the ways.
+        stream: its training batches; the first few are used, and none is consumed.
+        cache: zoo's cache folder.
+        tell: receives messages on measurements and damaged files.
+        rehearsal: whether nothing is written, and a measurement is made only on request.
     """
 
     spec: RunSpec
@@ -86,10 +86,10 @@ class StepTimer:
     def timings(self, ways: Sequence[Way]) -> tuple[Timings, bool]:
         """Return the times of ways, the default first, and whether they were in the cache.
 
-        No times are returned in a rehearsal that knows none and was not told to measure.
+        A dry run without cached times and without a request to measure gets none.
 
         Raises:
-            MachineError: if they cannot be written there.
+            MachineError: if the cache is not writable.
         """
         key = self._key(ways)
         path = self.cache / "choices" / f"{identity_hash(key)}.json"
@@ -117,7 +117,7 @@ class StepTimer:
             try:
                 lock.acquire(timeout=0)
             except Timeout:
-                self.tell(f"{self.spec.recipe}: another process times such steps; waiting for it")
+                self.tell(f"{self.spec.recipe}: waiting for another process that times such steps")
                 lock.acquire()
         try:
             yield
@@ -125,7 +125,7 @@ class StepTimer:
             lock.release()
 
     def _key(self, ways: Sequence[Way]) -> dict[str, Any]:
-        """Return all that the times depend on: the machine, torch and what a step computes."""
+        """Return everything that affects the times: machine, torch, computation of a step."""
         settings = self.spec.settings
         networks = {"scale", "generator", "discriminator", "adversary", "losses"}
         return {
@@ -140,7 +140,7 @@ class StepTimer:
         }
 
     def _read(self, path: Path, ways: Sequence[Way]) -> Timings | None:
-        """Return the times of a file that is as it was written, and of these very steps."""
+        """Return the times in a file that is intact and belongs to these steps."""
         if not path.exists():
             return None
         try:
@@ -150,15 +150,15 @@ class StepTimer:
         except (ValueError, LookupError, TypeError, RecursionError):
             timings = {}
         if not _is_whole(timings, ways):
-            self.tell(f"{path} is damaged: its times are not used")
+            self.tell(f"{path} is damaged: zoo ignores its times")
             return None
         return timings
 
     def _measure(self, ways: Sequence[Way]) -> Timings:
         num_steps = len(ways) * (1 + ROUNDS)
         self.tell(
-            f"{self.spec.recipe}: timing {len(ways)} ways to execute a step ({num_steps} steps "
-            "at most)"
+            f"{self.spec.recipe}: timing {len(ways)} ways to execute a step (at most {num_steps} "
+            "steps)"
         )
         try:
             return self._take_turns(ways)
@@ -196,12 +196,12 @@ def step_seconds(players: Players, own: Batch, extra: Sequence[Batch]) -> float:
 
 
 def _network(way: Way) -> tuple[bool, bool]:
-    """Return what ways have in common that share networks: autocast needs no others."""
+    """Return the key of ways that share networks; autocast needs no separate ones."""
     return way.channels_last, way.compile
 
 
 def _is_whole(timings: Timings, ways: Sequence[Way]) -> bool:
-    """Tell whether times that were read are all that a measurement gives."""
+    """Return whether times from a file are those of a complete measurement."""
     if not timings or len(timings[ways[0]]) != ROUNDS:
         return False
     numbers = [each for times in timings.values() for each in times]

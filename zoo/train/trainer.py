@@ -1,7 +1,7 @@
-"""The training loop: batches in, a trained generator out, its state safe all along.
+"""The training loop: from batches to a trained generator, with its state safe at all times.
 
-The trainer knows no component by name and reads no configuration file; what a step does is in
-`zoo.train.step`, what a run directory holds in `zoo.runs.directory`.
+The trainer knows no component by name and reads no configuration file. `zoo.train.step` defines a
+step, `zoo.runs.directory` the content of a run directory.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ from zoo.train.validation import Validator
 
 OWN_STREAM, EXTRA_STREAM = 0, 1
 MAX_ROLLBACKS = 4
-"""After so many a run that diverges again raises: it learns at a sixteenth of its rates by then."""
+"""After this many rollbacks, the next divergence ends the run; the rates are then 1/16."""
 _ADVICE = (
     "The same run would end there again: lower training.learning_rate or the adversary's weight "
-    "with --set, which makes another run beside this one"
+    "with --set, which starts a separate run"
 )
-_OR_GO_BACK = "; or go on from its last checkpoint with --set training.on_divergence=rollback"
+_OR_GO_BACK = "; or continue from its last checkpoint with --set training.on_divergence=rollback"
 
 
 @dataclass(slots=True)
 class Stage:
-    """What a trainer works on: players, data, length and identity of one stage of training."""
+    """One stage of training: networks, data, length and identity."""
 
     players: Players
     stream: PatchStream | DevicePatchStream
@@ -67,7 +67,7 @@ class Stage:
 
 
 def step_batches(stage: Stage, step: int) -> Generator[tuple[Batch, list[Batch]], None, None]:
-    """Yield, from a step on, each step's own batch and the discriminator's extra ones.
+    """Yield each step's own batch and the discriminator's extra ones, from a step on.
 
     Close the generator when done, so that loading processes end.
     """
@@ -83,13 +83,13 @@ def step_batches(stage: Stage, step: int) -> Generator[tuple[Batch, list[Batch]]
 
 
 class Trainer:
-    """Trains one stage in one run directory; picks up where the directory's checkpoint left off.
+    """Trains one stage in one run directory; resumes from the directory's checkpoint.
 
     Args:
-        stage: what to train.
-        directory: where; the caller holds its lock.
-        observer: hears of progress.
-        identity: hash of the run's identity, kept in everything that is saved.
+        stage: the stage.
+        directory: its directory; the caller holds the lock.
+        observer: receives progress events.
+        identity: hash of the run's identity, stored in everything that is saved.
     """
 
     def __init__(
@@ -108,18 +108,18 @@ class Trainer:
         self._logged_at: tuple[int, float] | None = None
 
     def resume(self) -> int:
-        """Take up the state of the newest whole checkpoint; return the step it was made at.
+        """Load the newest intact checkpoint; return its step.
 
         Raises:
-            CheckpointError: if it is damaged, or of another run.
+            CheckpointError: if it is damaged, or belongs to another run.
         """
         seed_everything(self.stage.seed)
         state = load_latest(self.directory.checkpoints)
         if state is not None:
             if state.get("identity") not in {self.identity, *self.directory.identities()}:
                 raise CheckpointError(
-                    f"{self.directory.checkpoints} holds the state of another run; train under "
-                    "another --run-root, or start over with --fresh, which deletes it"
+                    f"{self.directory.checkpoints} contains the state of another run; train under "
+                    "another --run-root, or start again with --fresh, which deletes it"
                 )
             self._take_up(state)
             self._seconds, self.rollbacks = state["seconds"], state.get("rollbacks", 0)
@@ -131,9 +131,9 @@ class Trainer:
         """Train to the end and return the summary of the run.
 
         Raises:
-            Interrupted: if a signal asked to stop; the state is saved.
-            DivergedError: if a value is not finite, and going back is not wanted or did not help;
-                nothing of it is saved.
+            Interrupted: if a signal stopped it; the state is saved.
+            DivergedError: if a value is not finite, and rollback is off or did not help; nothing
+                from that step is saved.
         """
         self._since = time.perf_counter()
         with StopRequest() as stop:
@@ -152,22 +152,22 @@ class Trainer:
         self.step = self._saved_at = state["step"]
 
     def _bring_weights_back(self) -> None:
-        """Write the weights of the checkpoint again, whatever is in their place; say a damage."""
+        """Write the weights of the checkpoint again; report if they were damaged."""
         if not self.directory.has_whole_weights():
             self.observer.notice(
-                f"{self.directory.weights} is missing or damaged (its sha256 is not the recorded "
-                f"one); it is made again from the checkpoint of step {self.step}"
+                f"{self.directory.weights} is missing or damaged (its sha256 differs from the "
+                f"recorded one); zoo writes it again from the checkpoint of step {self.step}"
             )
         self._write_weights()
 
     def _roll_back(self, error: DivergedError) -> None:
-        """Go back to the last checkpoint and halve the learning rates, if that is wanted.
+        """Return to the last checkpoint and halve the learning rates, if rollback is on.
 
-        The checkpoint is written again with the number of rollbacks, so that a kill from here on
-        changes nothing; a kill before it meets the same values and comes here again.
+        The checkpoint is written again with the number of rollbacks, so a kill after that changes
+        nothing. A kill before it meets the same values and rolls back again.
 
         Raises:
-            DivergedError: the given one, if the run is to end.
+            DivergedError: the given one, if the run must end.
         """
         message, diverged_at = str(error), self.step
         may_go_back, state = self.stage.training.on_divergence == ROLLBACK, None
@@ -191,8 +191,8 @@ class Trainer:
         self.directory.sync_rows()
         self._write_state()
         self.observer.notice(
-            f"diverged at step {diverged_at}, back to step {self.step} with learning rates times "
-            f"{factor:g} (rollback {self.rollbacks} of {MAX_ROLLBACKS}): {message}"
+            f"diverged at step {diverged_at}, returned to step {self.step} with learning rates "
+            f"times {factor:g} (rollback {self.rollbacks} of {MAX_ROLLBACKS}): {message}"
         )
 
     def _train(self, stop: StopRequest) -> None:
@@ -243,7 +243,7 @@ class Trainer:
         return factor * 0.5**self.rollbacks
 
     def _maintain(self) -> None:
-        """Validate and save where it is due; this time is left out of the speed that is logged."""
+        """Validate and save when due; the logged speed does not include this time."""
         training = self.stage.training
         since = time.perf_counter()
         if self._due(training.validate_every, self.step):
@@ -283,7 +283,7 @@ class Trainer:
         self._write_row(validator.row(players.ema.module, players.execution, step=self.step))
 
     def _is_validated(self) -> bool:
-        """Tell whether the images at hand were scored at this step."""
+        """Return whether the current validation images were scored at this step."""
         scored = [row for row in self.directory.rows() if row["kind"] == "validation"]
         here = (self.step, self.stage.validator.identity)
         return bool(scored) and (scored[-1]["step"], scored[-1]["validation"]) == here

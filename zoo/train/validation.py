@@ -1,4 +1,4 @@
-"""Validation during training: PSNR_Y on held-out images, and pictures to look at."""
+"""Validation during training: PSNR_Y on held-out images, and sample images."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from zoo.upscaling.tiles import Upscaler
 
 Pixels = npt.NDArray[np.uint8]
 TILE = 512
-"""Side, in low-resolution pixels, of what a network is given at once: at x4 DIV2K goes whole."""
+"""Largest side, in low-resolution pixels, that a network gets whole; DIV2K at x4 fits."""
 MAX_PICTURES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class ValidationImage:
-    """A held-out photograph: its name, and both resolutions as uint8 `(H, W, 3)` or `(H, W)`."""
+    """A held-out image: its name, and both resolutions as uint8 `(H, W, 3)` or `(H, W)`."""
 
     name: str
     lr_image: Pixels
@@ -49,7 +49,7 @@ class Validator:
     """Scores a generator on whole images under the protocol of `zoo.metrics`.
 
     Args:
-        paths: the photographs; they are read when they are first needed.
+        paths: the images; read on first use.
         scale: upscaling factor.
     """
 
@@ -60,7 +60,7 @@ class Validator:
 
     @cached_property
     def images(self) -> list[ValidationImage]:
-        """The photographs; a `DataError` names one that is too small for the scale."""
+        """The images; a `DataError` names one that is too small for the scale."""
         names = unique_names(self._paths)
         return [
             _load(path, name, self.scale) for path, name in zip(self._paths, names, strict=True)
@@ -68,12 +68,12 @@ class Validator:
 
     @cached_property
     def identity(self) -> str:
-        """A hash of what is validated on: scores of other images are not compared with these."""
+        """A hash of the validation images: only scores of the same images are compared."""
         hashes = [hash_file(path) for path in self._paths]
         return hashlib.sha256(" ".join([str(self.scale), *hashes]).encode()).hexdigest()[:16]
 
     def image_sizes(self) -> list[tuple[int, int]]:
-        """Return height and width of each photograph, by its file's header alone."""
+        """Return height and width of each image, from the file headers only."""
         return [read_size(path) for path in self._paths]
 
     def bicubic(self) -> dict[str, float]:
@@ -84,10 +84,10 @@ class Validator:
         }
 
     def row(self, generator: nn.Module, execution: Execution, *, step: int) -> dict[str, Any]:
-        """Score a generator and return the row of `metrics.jsonl` that says so.
+        """Score a generator and return the validation row for `metrics.jsonl`.
 
-        PSNR_Y is in it, and HaarPSI where every image is large enough and has one: over an
-        adversarial stage PSNR alone would not say whether pictures get better.
+        It contains PSNR_Y, and HaarPSI if every image is large enough, because PSNR alone does not
+        show whether images improve in an adversarial stage.
         """
         psnr_y: dict[str, float] = {}
         haarpsi: list[float] = []
@@ -107,11 +107,11 @@ class Validator:
     ) -> Iterator[Tensor]:
         """Upscale images one by one, in float32: `(C, H, W)` around [0, 1], on the CPU.
 
-        Of a grey image's result, the mean of the three channels is taken. An image of more than
-        `TILE` squared low-resolution pixels goes through in tiles, as in `zoo.upscaling`.
+        For a grey image, the result is the mean of the three channels. An image of more than `TILE`
+        squared low-resolution pixels is upscaled in tiles, as in `zoo.upscaling`.
 
         Raises:
-            DivergedError: if a result is not finite: rounded to 8 bits it would pass for black.
+            DivergedError: if a result is not finite; rounded to 8 bits it would look black.
         """
         generator.eval()
         tiled = _Tiled(generator, execution.device)
@@ -123,13 +123,13 @@ class Validator:
                 with execution.scoring():
                     sr_image = generator(rgb.to(execution.device)).squeeze(0).cpu()
             if not bool(sr_image.isfinite().all()):
-                raise DivergedError(f"{image.name} upscaled has NaN or infinite pixels")
+                raise DivergedError(f"the upscaled {image.name} has NaN or infinite pixels")
             yield sr_image.mean(0, keepdim=True) if image.hr_image.ndim == 2 else sr_image
 
     def write_pictures(
         self, generator: nn.Module, execution: Execution, directory: Path
     ) -> list[Path]:
-        """Write LR | bicubic | SR | HR pictures of the first images, each part with its name."""
+        """Write sample images LR | bicubic | SR | HR of the first images, each with its name."""
         directory.mkdir(parents=True, exist_ok=True)
         chosen = self.images[:MAX_PICTURES]
         written = []
@@ -147,7 +147,7 @@ class Validator:
 
 
 class _Tiled:
-    """Upscales large images; what is learnt of the network on the first serves the others."""
+    """Upscales large images; measurements on the first image serve the others."""
 
     def __init__(self, generator: nn.Module, device: torch.device) -> None:
         self._generator, self._device = generator, device
@@ -158,7 +158,7 @@ class _Tiled:
         return Upscaler(generator, device=self._device, wanted=TILE)
 
     def __call__(self, rgb: Tensor) -> Tensor:
-        """Return `(3, H, W)` of `(1, 3, h, w)`, on the CPU; all NaN if a pixel is not finite."""
+        """Return `(3, H, W)` for `(1, 3, h, w)`, on the CPU; all NaN if a pixel is not finite."""
         height, width = (side * self._upscaler.scale for side in rgb.shape[-2:])
         whole = torch.empty(3, height, width)
 
@@ -174,7 +174,7 @@ class _Tiled:
 
 
 def unique_names(paths: Sequence[Path]) -> list[str]:
-    """Name files by their stems, or by as much of their paths as it takes to tell all apart."""
+    """Name files by their stems, or by as much of their paths as is needed for unique names."""
     names = [path.stem for path in paths]
     for depth in range(2, max((len(path.parts) for path in paths), default=0) + 1):
         if len(set(names)) == len(names):
@@ -187,7 +187,7 @@ def _load(path: Path, name: str, scale: int) -> ValidationImage:
     whole = read_image(path)
     height, width = (side - side % scale for side in whole.shape[:2])
     if min(height, width) <= 2 * scale:
-        raise DataError(f"{path}: {width}x{height} pixels are too few to validate x{scale} on")
+        raise DataError(f"{path}: {width}x{height} pixels are too few for a validation at x{scale}")
     hr_image = crop_to_multiple(whole, scale)
     return ValidationImage(name, downscale(hr_image, scale), hr_image)
 
@@ -198,6 +198,6 @@ def _tensor(pixels: Pixels) -> Tensor:
 
 
 def _pixels(image: Tensor) -> Pixels:
-    """Round as the protocol does: the picture shows what was scored."""
+    """Round as the protocol does, so that the image shows what was scored."""
     pixels: Pixels = quantize(image).permute(1, 2, 0).numpy()
     return pixels if pixels.shape[2] == 3 else pixels[:, :, 0]

@@ -1,1 +1,1 @@
-"""Upscaling of pictures with a trained generator: tiles, picture files, folders of them."""
+"""Upscaling of images with a trained generator: tiles, image files, folders of them."""

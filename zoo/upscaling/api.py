@@ -1,6 +1,6 @@
-"""`zoo.upscale`: any kind of image in, the same kind out, several times larger.
+"""`zoo.upscale`: upscales an image and returns one of the same type.
 
-Networks of named models are kept between calls. Not here: files to files, and folders of them
+Networks of named models are cached between calls. Not here: files and folders
 (`zoo.upscaling.batch`).
 """
 
@@ -77,42 +77,45 @@ def upscale(
     device: str = "auto",
     keep_grey: bool = True,
 ) -> PillowImage.Image | npt.NDArray[Any] | Tensor:
-    """Upscale an image with a trained model; a large one in tiles that leave no seam.
+    """Upscale an image with a trained model; a large image in tiles without seams.
 
     Args:
         image: one of
-            - the path of a picture file, or a Pillow image: returns a Pillow image, upright, of the
-              same channels (16 bits in colour, which Pillow cannot hold, become 8), with EXIF tags
-              and colour profile in `info`;
+            - the path of an image file, or a Pillow image: returns an upright Pillow image with the
+              same channels (16 bits in colour, which Pillow cannot represent, become 8), with EXIF
+              tags and colour profile in `info`;
             - an array `(h, w, 3)`, `(h, w, 1)` or `(h, w)`, RGB or grey, of uint8, uint16, or
               floats in [0, 1]: returns an array of the same type and number of axes;
             - a tensor `(3, h, w)` or `(N, 3, h, w)`, RGB in [0, 1], of floats: returns a tensor of
               the same type on the same device, clamped to [0, 1].
-        model: what to upscale with: None for the model that comes with zoo; a model's name, file,
-            folder or run directory, see `zoo.load`; a loaded model; a generator, which is copied
-            and used in evaluation mode.
-        scale: the factor that is expected; an error if the model has another.
-        tile: longest side, in pixels of the input, that the network sees at once; 0 for the whole
-            image in any case, None for what memory allows.
+        model: as in `zoo.load`; or a loaded model, or a generator, which zoo copies.
+        scale: the expected factor; an error if the model has another one.
+        tile: longest side of a tile in input pixels; 0 for none, None to let the memory decide.
         device: `auto`, `cpu`, `cuda` or `cuda:1`.
-        keep_grey: whether an RGB image whose channels are equal comes back so: as the BT.601 luma
-            of what the network makes of it, which is tinted.
+        keep_grey: whether equal channels stay equal: as BT.601 luma of the network's output.
 
     Returns:
-        The same kind as `image`, a path excepted.
+        An image of the same type as `image`; a Pillow image for a path.
 
     Raises:
-        ShapeError: if an array or a tensor is not such an image, its values included.
-        DataError: if a picture cannot be read.
+        ShapeError: if an array or tensor does not have one of these shapes, types and ranges.
+        DataError: if an image cannot be read.
         UnknownNameError: if there is no such model.
-        RecipeError: if the model has another scale than the one expected.
+        RecipeError: if the model has another scale than the expected one.
         MachineError: if there is no such device, or not enough memory for the smallest tile.
+
+    Example:
+        >>> import numpy as np
+        >>> import zoo
+        >>> image = np.zeros((16, 12, 3), np.uint8)
+        >>> zoo.upscale(image, device="cpu").shape
+        (64, 48, 3)
     """
     upscaler = open_upscaler(model, tile=tile, device=device)
     if scale is not None and scale != upscaler.scale:
         raise RecipeError(
-            f"this model enlarges {upscaler.scale} times, not {scale}: name another model, or "
-            "leave the scale out"
+            f"this model upscales x{upscaler.scale}, not x{scale}: choose another model, or omit "
+            "the scale"
         )
     return _enlarged(upscaler, image, keep_grey=keep_grey)
 
@@ -124,7 +127,7 @@ def open_upscaler(
     device: str = "auto",
     bfloat16: bool | None = False,
 ) -> Upscaler:
-    """Return a model's network, ready to run; that of the same weights is the same one again.
+    """Return a model's network, ready to run, from the cache if the weights are the same.
 
     Args:
         model: see `upscale`.
@@ -179,8 +182,8 @@ def _upscale_array(
     is_level = image.dtype in (np.uint8, np.uint16) or np.issubdtype(image.dtype, np.floating)
     if not (is_image and is_level) or 0 in image.shape:
         raise ShapeError(
-            "an image is (h, w, 3), (h, w, 1) or (h, w) of uint8, uint16 or floats in [0, 1], got "
-            f"{image.dtype} {image.shape}"
+            "an image must be (h, w, 3), (h, w, 1) or (h, w) of uint8, uint16 or floats in [0, "
+            f"1], got {image.dtype} {image.shape}"
         )
     if np.issubdtype(image.dtype, np.floating):
         _check_range(float(image.min()), float(image.max()))
@@ -192,11 +195,11 @@ def _upscale_array(
 def _upscale_tensor(upscaler: Upscaler, image: Tensor, *, keep_grey: bool) -> Tensor:
     if image.ndim not in (3, 4) or image.shape[-3] != 3 or not image.is_floating_point():
         raise ShapeError(
-            "a tensor is (3, h, w) or (N, 3, h, w), floats in [0, 1], got "
-            f"{image.dtype} {tuple(image.shape)}"
+            f"a tensor must be (3, h, w) or (N, 3, h, w) of floats in [0, 1], got {image.dtype} "
+            f"{tuple(image.shape)}"
         )
     if 0 in image.shape[-2:]:
-        raise ShapeError(f"an image has pixels, got {tuple(image.shape)}")
+        raise ShapeError(f"an image needs at least one pixel, got {tuple(image.shape)}")
     if len(image):
         _check_range(float(image.min()), float(image.max()))
     batch = image.detach().reshape(-1, *image.shape[-3:])
@@ -211,8 +214,8 @@ def _upscale_tensor(upscaler: Upscaler, image: Tensor, *, keep_grey: bool) -> Te
 def _check_range(least: float, most: float) -> None:
     if not (least >= 0 and most <= 1):  # so that not-a-numbers are found, too
         raise ShapeError(
-            f"floats of an image are in [0, 1], these from {least:g} to {most:g}: clamp them, or "
-            "divide by 255 if they are levels of 8 bits"
+            f"floats of an image must be in [0, 1], but these are from {least:g} to {most:g}: "
+            "clamp them, or divide by 255 if they are 8-bit levels"
         )
 
 

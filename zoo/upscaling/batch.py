@@ -1,4 +1,4 @@
-"""Many pictures through one network: what cannot be read is reported, the rest is done.
+"""Many images through one network: what cannot be read is reported, the rest is done.
 
 Which files, and where to, is decided before (`zoo.upscaling.jobs`).
 """
@@ -19,13 +19,13 @@ from zoo.upscaling.pictures import read_picture
 from zoo.upscaling.tiles import Tiling, Upscaler
 
 STEPS: Final = 1000
-"""Into how many steps a picture's progress is divided."""
+"""Into how many steps an image's progress is divided."""
 Advance = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one picture.
+    """What became of one image.
 
     Attributes:
         job: which.
@@ -33,7 +33,7 @@ class Outcome:
         error: why it failed.
         notes: what could not be kept, each a phrase.
         seconds: reading, upscaling and writing.
-        size: width and height of the output in pixels, None where there is none.
+        size: width and height of the output in pixels, None if there is none.
         tiling: how it was upscaled.
     """
 
@@ -78,8 +78,8 @@ def upscale_files(
     Args:
         upscaler: the network.
         jobs: what to read and where to write.
-        advance: told the steps done and the steps in all.
-        overwrite: whether to write over what is there by then; else that picture fails.
+        advance: called with the steps done and the total.
+        overwrite: whether to overwrite what is there by then; else that image fails.
         keep_grey: see `zoo.upscaling.enlarging.enlarge`.
 
     Raises:
@@ -113,7 +113,7 @@ def _upscale_file(
         return Outcome(job, "failed", f"{job.source}: {cause}")
     # Since the conflicts were looked for.
     if not overwrite and os.path.exists(job.target):  # noqa: PTH110  pathlib's raises for long names
-        return Outcome(job, "failed", f"{job.source}: {job.target} has come into being meanwhile")
+        return Outcome(job, "failed", f"{job.source}: {job.target} was created in the meantime")
     try:
         notes = (*enlarged.notes, *write_picture(job.target, enlarged))
     except DataError as error:
@@ -123,7 +123,7 @@ def _upscale_file(
 
 
 def _part(advance: Advance | None, number: int, total: int) -> Advance | None:
-    """Return what a picture tells its progress to: tiles, as a share of all pictures' steps."""
+    """Return what an image tells its progress to: tiles, as a share of all images' steps."""
     if advance is None:
         return None
     whole = advance

@@ -1,15 +1,15 @@
-"""How much of the picture around a pixel a network needs to get that pixel right.
+"""How much of the image around a pixel a network needs to get that pixel right.
 
 Two measurements, no guess and no table of architectures:
 
 - `reach` is the theoretical receptive field: NaN spreads through every sum it enters, so the
   columns that one column of NaN spoils are those that it can influence. A network in which it
   spoils everything (global pooling, statistics of the image) has no reach;
-- `find_context` asks how much of that matters on a given picture: blocks of it are upscaled with
+- `find_context` asks how much of that matters on a given image: blocks of it are upscaled with
   more and more context, until twice as much changes them by less than a quarter of 1/255. Where
-  that would take too long, the rest is foretold from how fast the changes fall.
+  that would take too long, the rest is predicted from how fast the changes fall.
 
-Not here: where tiles lie (`zoo.upscaling.layout`), and the check of the seams of a whole picture
+Not here: where tiles lie (`zoo.upscaling.layout`), and the check of the seams of a whole image
 (`zoo.upscaling.seams`).
 """
 
@@ -37,7 +37,7 @@ STRIP: Final = 8  # pixels across a strip; networks that halve the image three t
 BLOCK: Final = 2 * ALIGNMENT
 NUM_CONTRASTED: Final = 3
 MOST_PIXELS: Final = 1 << 40
-"""More than any picture has."""
+"""More than any image has."""
 
 
 def reach(network: Network, scale: int, device: torch.device, most: int = MAX_REACH) -> int | None:
@@ -50,7 +50,7 @@ def reach(network: Network, scale: int, device: torch.device, most: int = MAX_RE
         most: reach from which on the answer is None; saves the time of longer strips.
 
     Returns:
-        The reach in pixels, or None if it is more than `most` or the whole picture.
+        The reach in pixels, or None if it is more than `most` or the whole image.
     """
     across, side = _reach_along(network, scale, device, LEAST_LENGTH, most, turned=False)
     if across is None:
@@ -85,7 +85,7 @@ def find_context(
     most: int = MOST_PIXELS,
     largest: int = MOST_PIXELS,
 ) -> int | None:
-    """Return the context in pixels with which the blocks of a picture come out as in the whole.
+    """Return the context in pixels with which blocks of an image equal those of the whole.
 
     After the first comparison the block that changed most stands for all.
 
@@ -99,7 +99,7 @@ def find_context(
 
     Returns:
         A multiple of the alignment of at most `bound`, rounded up; or None if even that much does
-        not do: what the network makes of a block depends on where in the picture it is.
+        not do: what the network makes of a block depends on where in the image it is.
     """
     if bound == 0:
         return 0
@@ -147,7 +147,7 @@ def _foretold(changes: Sequence[float], context: int) -> int:
 
 
 def telling_blocks(image: Tensor) -> list[tuple[int, int]]:
-    """Return top and left of the blocks of a picture where missing context shows most.
+    """Return top and left of the blocks of an image where missing context shows most.
 
     The most contrasted ones, and the brightest: beyond its edge a network sees black.
 
@@ -171,7 +171,7 @@ def telling_blocks(image: Tensor) -> list[tuple[int, int]]:
 def _block(
     network: Network, image: Tensor, scale: int, block: tuple[int, int], context: int
 ) -> Tensor:
-    """Upscale one block with so much context around it, where the picture has it."""
+    """Upscale one block with so much context around it, where the image has it."""
     windows, inside = [], []
     for start, size in zip(block, image.shape[-2:], strict=True):
         low, high = max(0, start - context), min(size, start + BLOCK + context)

@@ -1,4 +1,4 @@
-"""Pictures into files: PNG, JPEG, WebP and TIFF, with depth, alpha, EXIF and colour profile.
+"""Images into files: PNG, JPEG, WebP and TIFF, with depth, alpha, EXIF and colour profile.
 
 Nothing a format cannot hold is lost in silence: alpha in a JPEG is an error, and 16 bits are
 rounded to 8 for JPEG and WebP with a note.
@@ -52,17 +52,17 @@ _ENCODER_ERRORS: Final = (
 
 
 def write_picture(path: Path, picture: Picture) -> tuple[str, ...]:
-    """Write a picture in the format its name says; a reader sees no file or the whole one.
+    """Write an image in the format its name says; a reader sees no file or the whole one.
 
     Args:
-        path: ends in one of `SUFFIX_FORMATS`; its folder is made if need be.
+        path: ends in one of `SUFFIX_FORMATS`; its folder is made if necessary.
         picture: what to write.
 
     Returns:
         What the format could not hold, each a phrase.
 
     Raises:
-        DataError: if the format cannot hold the picture at all, or the file system not its name.
+        DataError: if the format cannot hold the image at all, or the file system not its name.
         MachineError: if no file can be written there.
     """
     kind = SUFFIX_FORMATS[path.suffix.lower()]
@@ -70,7 +70,8 @@ def write_picture(path: Path, picture: Picture) -> tuple[str, ...]:
     most = _MOST_PIXELS_A_SIDE.get(kind)
     if most is not None and max(height, width) > most:
         raise DataError(
-            f"cannot write {path}: {width}x{height} pixels; a {kind} has {most} at most on a side"
+            f"cannot write {path}: {width}x{height} pixels, but the limit of {kind} is {most} per "
+            "side"
         )
     if kind == "JPEG" and picture.alpha is not None:
         raise DataError(f"cannot write {path}: JPEG has no transparency; use png, webp or tiff")
@@ -84,7 +85,7 @@ def write_picture(path: Path, picture: Picture) -> tuple[str, ...]:
         _write(path, content)
     except MachineError as error:
         if is_bad_name(error):
-            raise DataError(f"{error}: name it otherwise") from error
+            raise DataError(f"{error}: choose another name") from error
         raise
     return notes
 
@@ -98,7 +99,7 @@ def _write(path: Path, content: bytes | memoryview) -> None:
 
 
 def to_pillow(picture: Picture) -> PillowImage.Image:
-    """Return a picture as a Pillow image, its EXIF tags and colour profile in `info`.
+    """Return an image as a Pillow image, its EXIF tags and colour profile in `info`.
 
     16 bits in colour or with alpha are rounded to 8: Pillow has no mode for them.
     """
@@ -153,7 +154,7 @@ def _encoded(picture: Picture, kind: str) -> tuple[bytes | memoryview, tuple[str
     options: dict[str, Any] = {"exif": exif, "icc_profile": picture.icc_profile}
     notes: tuple[str, ...] = ()
     if picture.is_deep:
-        notes = (f"16 bits rounded to the 8 that {kind} has",)
+        notes = (f"16 bits rounded to the 8 bits of {kind}",)
     if kind == "JPEG":
         options |= {"quality": QUALITY, "subsampling": 0, "optimize": True}
     elif kind == "PNG":
@@ -163,7 +164,7 @@ def _encoded(picture: Picture, kind: str) -> tuple[bytes | memoryview, tuple[str
         options |= {"lossless": lossless, "quality": 80 if lossless else QUALITY, "exact": lossless}
         if picture.is_grey and (picture.icc_profile or b"")[_SPACE] == b"GRAY":
             options["icc_profile"] = None
-            notes += ("grey becomes RGB in a WEBP, its colour profile of grey dropped",)
+            notes += ("grey converted to RGB for WEBP, without its grey colour profile",)
     levels = to_8_bits(channels) if picture.is_deep else channels
     image = PillowImage.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)
     encoded = io.BytesIO()

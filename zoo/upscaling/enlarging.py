@@ -1,11 +1,11 @@
-"""A picture through an upscaler: levels to tensors and back, grey, alpha.
+"""An image through an upscaler: levels to tensors and back, grey, alpha.
 
-- Colours are rounded once, from the network's output to the depth of the picture.
-- Grey goes through the network as R = G = B and comes back as BT.601 luma; so does a picture in
+- Colours are rounded once, from the network's output to the depth of the image.
+- Grey goes through the network as R = G = B and comes back as BT.601 luma; so does an image in
   colour whose channels are equal, unless that is not wanted: networks tint it.
-- Alpha is enlarged by MATLAB's bicubic. Colours where alpha is 0 mean nothing and are often black
+- Alpha is upscaled by MATLAB's bicubic. Colours where alpha is 0 mean nothing and are often black
   or white: they are replaced by those of the nearest visible pixel first, or the network would
-  draw a halo of them around the picture.
+  draw a halo of them around the image.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ LUMA: Final = (0.299, 0.587, 0.114)
 
 
 class Canvas:
-    """An enlarged picture in the making: takes pieces, keeps them rounded.
+    """An upscaled image in the making: takes pieces, keeps them rounded.
 
     Args:
         height: rows.
         width: columns.
-        like: the picture that is enlarged: its number of axes and its type are kept.
+        like: the image that is upscaled: its number of axes and its type are kept.
 
     Attributes:
         array: `(H, W, 3)` or `(H, W)` in the levels of the type.
@@ -97,7 +97,7 @@ def enlarge(
     Args:
         upscaler: the network.
         pixels: `(h, w, 3)` or `(h, w)`, uint8, uint16, or floats in [0, 1].
-        advance: told the tiles done and the tiles in all.
+        advance: called with the tiles done and the total.
         keep_grey: whether RGB whose channels are equal comes back with equal channels.
 
     Returns:
@@ -119,12 +119,12 @@ def enlarge_picture(
     *,
     keep_grey: bool = True,
 ) -> tuple[Picture, Tiling]:
-    """Upscale a picture with its alpha; the rest of it is passed on.
+    """Upscale an image with its alpha; the rest of it is passed on.
 
     Args:
         upscaler: the network.
-        picture: what to enlarge.
-        advance: told the tiles done and the tiles in all.
+        picture: what to upscale.
+        advance: called with the tiles done and the total.
         keep_grey: see `enlarge`.
     """
     colours, alpha = picture.colours, picture.alpha

@@ -1,6 +1,6 @@
 """From what was named on the command line to pairs of files, all conflicts found before any work.
 
-Here names only: no picture is opened and torch is not imported. The work is done by
+Here names only: no image is opened and torch is not imported. The work is done by
 `zoo.upscaling.batch`.
 """
 
@@ -51,7 +51,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A picture to read and where to write it, larger."""
+    """An image to read and where to write it, larger."""
 
     source: Path
     target: Path
@@ -60,7 +60,7 @@ class Job:
 def find_inputs(words: Sequence[str], *, recursive: bool, output: Path | None = None) -> Inputs:
     """Find the files that are meant by files, folders and patterns.
 
-    Hidden files, and what lies below the output folder, are not looked for in folders.
+    Hidden files, and what is below the output folder, are not looked for in folders.
 
     Args:
         words: each a file, a folder, or a pattern with `*`, `?` or `[...]`; `**` is any folders.
@@ -81,7 +81,7 @@ def find_inputs(words: Sequence[str], *, recursive: bool, output: Path | None = 
             else:
                 num_others += 1
     if not found:
-        deeper = "" if recursive else " (folders within folders are read with --recursive)"
+        deeper = "" if recursive else " (use --recursive to include subfolders)"
         raise DataError(f"no images in {', '.join(words)}{deeper}")
     return Inputs(tuple(found.values()), num_others)
 
@@ -98,7 +98,7 @@ def plan_jobs(
         scale: upscaling factor, for names.
 
     Returns:
-        The jobs, and the number of files left out because an earlier run made them.
+        The jobs, and the number of files excluded because an earlier run made them.
 
     Raises:
         RecipeError: if the output does not go with the inputs or the format.
@@ -131,21 +131,21 @@ def refuse_existing(jobs: Sequence[Job]) -> None:
     targets = [str(job.target) for job in existing(jobs)]
     if targets:
         raise DataError(
-            f"{_listed(targets)} exist{'s' if len(targets) == 1 else ''} already: --force writes "
-            "over, --skip-existing does the others"
+            f"{_listed(targets)} exist{'s' if len(targets) == 1 else ''} already: overwrite with "
+            "--force, or skip with --skip-existing"
         )
 
 
 def _meant(word: str, *, recursive: bool) -> Iterable[Input]:
     if not word:
-        raise DataError("a name of nothing: name pictures, folders or patterns")
+        raise DataError("empty path: name images, folders or patterns")
     path = from_home(word)
     if os.path.isdir(path):  # noqa: PTH112  pathlib's raises for names too long to be one
         return _in_folder(path, recursive=recursive)
     if os.path.exists(path):  # noqa: PTH110
         return [Input(path, Path(path.name), named=True)]
     if not glob.has_magic(word):
-        raise DataError(f"there is no file or folder {word}")
+        raise DataError(f"the file or folder {word} does not exist")
     matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207  pathlib's has no patterns with a root
     root = _fixed_part(path)
     files = [Input(match, match.relative_to(root), named=False) for match in matches]
@@ -156,7 +156,7 @@ def _meant(word: str, *, recursive: bool) -> Iterable[Input]:
         for one in _in_folder(match, recursive=recursive)
     ]
     if not matches:
-        raise DataError(f"nothing matches {word}")
+        raise DataError(f"no file matches {word}")
     return [*(one for one in files if not one.path.is_dir()), *inside]
 
 
@@ -184,14 +184,14 @@ def _target_file(inputs: Inputs, output: Path | None, form: str | None) -> Path 
     if output.suffix.lower() not in SUFFIXES | _OTHER_SUFFIXES:
         return None
     if len(inputs.files) > 1 or not inputs.files[0].named:
-        raise RecipeError(f"--output {output}: several inputs go into a folder, not into one file")
+        raise RecipeError(f"--output {output}: the output of several inputs must be a folder")
     written = SUFFIX_FORMATS.get(output.suffix.lower())
     if written is None:
         raise RecipeError(
             f"--output {output}: zoo writes {', '.join(FORMAT_SUFFIXES)}, not {output.suffix}"
         )
     if form is not None and written != SUFFIX_FORMATS[FORMAT_SUFFIXES[form]]:
-        raise RecipeError(f"--output {output} is not --format {form}; leave one of them out")
+        raise RecipeError(f"--output {output} does not fit --format {form}; omit one of them")
     return output
 
 
@@ -208,16 +208,20 @@ def _check_targets(jobs: Sequence[Job]) -> None:
     sources = {place(job.source) for job in jobs for place in (_place, _behind)}
     own = [str(job.target) for job in jobs if _place(job.target) in sources]
     if own:
-        raise DataError(f"{_listed(own)} would be written over, and is an input: choose another -o")
+        raise DataError(
+            f"{_listed(own)} would be overwritten, but it is an input: choose another -o"
+        )
     counts = Counter(_place(job.target) for job in jobs)
     clashes = [
         f"{job.target} (from {job.source})" for job in jobs if counts[_place(job.target)] > 1
     ]
     if clashes:
-        raise DataError(f"several inputs have one output: {_listed(sorted(clashes))}")
+        raise DataError(f"several inputs have the same output: {_listed(sorted(clashes))}")
     folders = [str(job.target) for job in jobs if os.path.isdir(job.target)]  # noqa: PTH112
     if folders:
-        raise DataError(f"{_listed(folders)} would be written, and is a folder: choose another -o")
+        raise DataError(
+            f"{_listed(folders)} would be written as a file, but it is a folder: choose another -o"
+        )
     for folder in dict.fromkeys(job.target.parent for job in jobs):
         _check_folder(folder)
 
@@ -226,9 +230,9 @@ def _check_folder(folder: Path) -> None:
     """Raise if files cannot be made in a folder, which itself may be to be made."""
     there = next((one for one in (folder, *folder.parents) if os.path.exists(one)), folder)  # noqa: PTH110
     if not there.is_dir():
-        raise DataError(f"{folder} cannot be a folder for results: {there} is a file")
+        raise DataError(f"{folder} cannot be an output folder: {there} is a file")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise MachineError(f"cannot write into the folder {there}: no permission")
+        raise MachineError(f"no permission to write into the folder {there}")
 
 
 def _is_below(path: Path, folder: Path | None) -> bool:

@@ -1,10 +1,10 @@
-"""Where tiles lie: windows of one size, and the part of the picture that each one answers for.
+"""Where tiles lie: windows of one size, and the part of the image that each one answers for.
 
 Plain integers, in pixels of the input. Not here: how much context a network needs
 (`zoo.upscaling.context`) and running it (`zoo.upscaling.tiles`).
 
 Windows start at multiples of `ALIGNMENT`, so that networks that halve the image or cut it into
-windows of 2, 4, 8 or 16 pixels see the grid they would see in the whole picture.
+windows of 2, 4, 8 or 16 pixels see the grid they would see in the whole image.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def spans(size: int, side: int, context: int) -> list[Span]:
     """Lay windows of one length over an axis.
 
     Each pixel is answered for by exactly one window, which sees at least `context` pixels beyond it
-    on both sides, or the picture's own edge. All windows have the same length.
+    on both sides, or the image's own edge. All windows have the same length.
 
     Args:
         size: pixels along the axis.
@@ -80,10 +80,10 @@ def spans(size: int, side: int, context: int) -> list[Span]:
 
 
 def squares(height: int, width: int, side: int, context: int) -> list[Tile]:
-    """Lay windows over a picture, row by row, none longer than a side in either direction.
+    """Lay windows over an image, row by row, none longer than a side in either direction.
 
     Args:
-        height: rows of the picture.
+        height: rows of the image.
         width: its columns.
         side: see `spans`.
         context: see `spans`.
@@ -92,14 +92,14 @@ def squares(height: int, width: int, side: int, context: int) -> list[Tile]:
 
 
 def least_overlap(height: int, width: int, pixels: int, context: int) -> list[Tile]:
-    """Lay windows of at most so many pixels over a picture so that few are computed twice.
+    """Lay windows of at most so many pixels over an image so that few are computed twice.
 
     Tried are squares and, for each width, the highest window; the shape with the fewest pixels in
     all windows together is taken. The smallest square that leaves something beside its context is
     allowed whatever its pixels.
 
     Args:
-        height: rows of the picture.
+        height: rows of the image.
         width: its columns.
         pixels: the largest window allowed.
         context: pixels a window sees beyond what it answers for.

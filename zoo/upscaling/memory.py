@@ -35,7 +35,7 @@ PROBE_SIDE: Final = 64
 MOST_BYTES_PER_PIXEL: Final = 1 << 16
 """More than a pixel of the input costs in any network known: 50,000 in the full EDSR at x4."""
 FEW_TWICE: Final = 1.15
-"""Pixels in all tiles over those of the picture, above which tiles get more memory if there is."""
+"""Pixels in all tiles over those of the image, above which tiles get more memory if there is."""
 _SIGNS = (
     *("can't allocate memory", "not enough memory", "out of memory", "bad_alloc"),
     "Storage size calculation overflowed",  # more bytes than there are addresses
@@ -51,14 +51,14 @@ _FURTHEST: Final = 32 << 20
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an exception means that memory ran out, on a GPU or in this process."""
+    """Return whether an exception means that memory ran out, on a GPU or in this process."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
 
 
 class Cost:
-    """What a pixel of the input costs a network, measured on the first picture that is no icon.
+    """What a pixel of the input costs a network, measured on the first image that is no icon.
 
     Args:
         generator: in evaluation mode, on its device.
@@ -83,7 +83,7 @@ class Cost:
         return self._pixels_in(room_for_a_tile(self._device)[-1], image)
 
     def fits(self, image: Tensor) -> bool:
-        """Tell whether the whole picture may be upscaled at once."""
+        """Return whether the whole image may be upscaled at once."""
         return self.most_pixels(image) >= image.shape[-2] * image.shape[-1]
 
     def tiles(self, image: Tensor, context: int) -> list[Tile]:

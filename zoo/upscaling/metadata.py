@@ -1,7 +1,7 @@
-"""What a picture file says besides pixels: its EXIF tags, and which way up it is.
+"""What an image file says besides pixels: its EXIF tags, and which way up it is.
 
-Tags that describe the photograph are kept; those that describe how its pixels are stored are not
-true of another file and are left out. Thumbnails are left out too: they are small on purpose.
+Tags that describe the image are kept; those that describe how its pixels are stored are not
+true of another file and are excluded. Thumbnails are excluded too: they are small on purpose.
 """
 
 from __future__ import annotations
@@ -59,13 +59,13 @@ _UNREADABLE = (SyntaxError, ValueError, TypeError, LookupError, OSError, struct.
 
 
 def kept_exif(picture: PillowImage.Image) -> bytes | None:
-    """Return the tags of a picture that stay true of another one made from it, upright.
+    """Return the tags of an image that stay true of another one made from it, upright.
 
     Args:
         picture: opened, and loaded if its pixels are taken from it.
 
     Returns:
-        EXIF as files store it, None where there is none.
+        EXIF as files store it, None if there is none.
 
     Raises:
         ValueError: if the tags are damaged.
@@ -89,7 +89,7 @@ def kept_exif(picture: PillowImage.Image) -> bytes | None:
 
 
 def resized_exif(exif: bytes, width: int, height: int) -> bytes:
-    """Return the tags with the size of the picture in them brought up to date, if it is there."""
+    """Return the tags with the size of the image in them brought up to date, if it is there."""
     tags = PillowImage.Exif()
     tags.load(exif)
     photo = tags.get_ifd(IFD.Exif) if IFD.Exif in tags else {}
@@ -100,7 +100,7 @@ def resized_exif(exif: bytes, width: int, height: int) -> bytes:
 
 
 def orientation(picture: PillowImage.Image) -> int:
-    """Return the EXIF orientation of a picture, 1 (upright) where it has none.
+    """Return the EXIF orientation of an image, 1 (upright) where it has none.
 
     Raises:
         ValueError: if the tags are damaged.

@@ -1,11 +1,11 @@
-"""Pictures of which everything is kept: depth, grey, alpha, EXIF, colour profile.
+"""Images with all their properties: depth, grey, alpha, EXIF, colour profile.
 
-`zoo.data.images` reads what networks are trained on: 8 bits, no alpha, no metadata. Here a picture
+`zoo.data.images` reads what networks are trained on: 8 bits, no alpha, no metadata. Here an image
 goes through and comes out as it was, only larger. Decoding has the same limits and the same errors.
 
 - pixels are upright: EXIF orientation is applied, and the tag says so;
 - a palette becomes RGB, or RGB and alpha; CMYK becomes RGB, and its colour profile is dropped;
-- of an animation or a multi-page file the first picture is used;
+- of an animation or a multi-page file the first image is used;
 - 16 bits stay 16 bits, in colour too; 32 bits have no defined white and are refused.
 
 What could not be kept is in `Picture.notes`. Not here: writing (`zoo.upscaling.encoding`).
@@ -40,7 +40,7 @@ class Picture:
 
     Attributes:
         colours: `(H, W, 3)` RGB or `(H, W)` grey, uint8 or uint16.
-        alpha: `(H, W)` of the same type, the maximum where opaque; None where all is opaque.
+        alpha: `(H, W)` of the same type, the maximum where opaque; None if all is opaque.
         exif: tags as files store them.
         icc_profile: colour profile as files store it.
         lossless: whether the file it came from holds its pixels exactly.
@@ -74,7 +74,7 @@ class Picture:
 
 
 def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
-    """Read a picture with all that is kept of it.
+    """Read an image with all that is kept of it.
 
     Args:
         path: the file.
@@ -164,7 +164,7 @@ def _load(picture: Any) -> None:
 def _stretch_transparent_level(picture: PillowImage.Image) -> None:
     """Make a PNG's transparent level of grey one of 8 bits, as Pillow makes all others.
 
-    Of a picture that is loaded already nothing tells how many bits it had.
+    For an image that is already loaded, the original number of bits is unknown.
     """
     bits = {"L;2": 2, "L;4": 4}.get(raw_mode(picture))
     level = picture.info.get("transparency")
@@ -178,21 +178,21 @@ def _tags(picture: PillowImage.Image) -> tuple[tuple[str, ...], bytes | None, in
     try:
         return (), kept_exif(picture), orientation(picture)
     except ValueError as error:
-        return (f"{error}, left out",), None, 1
+        return (f"{error}, ignored",), None, 1
 
 
 def _converted(mode: str, profile: bytes | None) -> tuple[str, ...]:
-    dropped = "" if profile is None else ", its colour profile dropped"
+    dropped = "" if profile is None else ", without its colour profile"
     return (f"{mode} converted to RGB{dropped}",)
 
 
 def _first_of_many(picture: PillowImage.Image) -> tuple[str, ...]:
     several = bool(getattr(picture, "is_animated", False))  # counting may take minutes
-    return ("the first of several pictures in it",) if several else ()
+    return ("only the first of several images in it",) if several else ()
 
 
 def _is_lossless(path: Path, header: PillowImage.Image) -> bool:
-    """Tell whether a file holds its pixels exactly; before it is loaded."""
+    """Return whether a file holds its pixels exactly; before it is loaded."""
     if header.format == "TIFF":
         return header.info.get("compression") not in ("jpeg", "tiff_jpeg", "webp")
     if header.format != "WEBP":

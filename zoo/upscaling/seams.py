@@ -1,8 +1,8 @@
-"""The step at every seam of a tiled picture, measured where it is.
+"""The step at every seam of a tiled image, measured where it is.
 
 A window sees beyond what it answers for; what it would have said of its neighbour's first pixels is
 kept and compared with what the neighbour says. Each side of a seam lacks another part of the
-picture, so a difference of theirs is one from the whole picture too.
+image, so a difference of theirs is one from the whole image too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zoo.upscaling.layout import Span
 class SeamGauge:
     """Compares each tile with its left and upper neighbours.
 
-    Tiles come row by row, left to right. One row of pixels of the picture is kept at a time.
+    Tiles come row by row, left to right. One row of pixels of the image is kept at a time.
 
     Args:
         scale: upscaling factor.

@@ -1,7 +1,7 @@
 """TIFF files of 8 or 16 bits a channel, deflated, with the tables in which cameras keep EXIF.
 
-tifffile writes the picture and the tags of its own table. EXIF has two tables more, which the
-first one points to; Pillow lays them out, and they are put behind the picture.
+tifffile writes the image and the tags of its own table. EXIF has two tables more, which the
+first one points to; Pillow lays them out, and they are put behind the image.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ def encode_tiff(
         icc_profile: colour profile as files store it.
 
     Raises:
-        DataError: if the picture has more bytes than a TIFF can address.
+        DataError: if the image has more bytes than a TIFF can address.
     """
     if pixels.nbytes > MAX_BYTES:
-        raise DataError(f"{pixels.nbytes:,} bytes of pixels are more than a TIFF holds")
+        raise DataError(f"{pixels.nbytes:,} bytes of pixels exceed the limit of a TIFF")
     channels = pixels.shape[2]
     tags = PillowImage.Exif()
     if exif is not None:
@@ -85,7 +85,7 @@ def _texts(tags: PillowImage.Exif) -> list[tuple[int, str, int, str, bool]]:
 
 
 def _with_tables(encoded: io.BytesIO, tables: dict[IFD, dict[int, Any]]) -> bytes:
-    """Put tables behind a picture and their places where the picture's own table looks for them."""
+    """Put tables behind an image and their places where the image's own table looks for them."""
     if not tables:
         return encoded.getvalue()
     encoded.seek(0)

@@ -1,11 +1,11 @@
-"""A generator made ready to upscale pictures of any size, whole or in tiles that leave no seam.
+"""A generator made ready to upscale images of any size, whole or in tiles that leave no seam.
 
-A picture that fits in memory is upscaled whole. Any other is cut into equal windows with as much
+An image that fits in memory is upscaled whole. Any other is cut into equal windows with as much
 context as the generator was found to need (`zoo.upscaling.context`); the step at every seam is
-measured, and the picture is done again with more context where it is too large. When memory runs
+measured, and the image is done again with more context where it is too large. When memory runs
 out all the same, tiles are halved.
 
-Not here: picture files (`zoo.upscaling.pictures`), other kinds of images (`zoo.upscaling.api`), the
+Not here: image files (`zoo.upscaling.pictures`), other kinds of images (`zoo.upscaling.api`), the
 choice of layout and precision (`zoo.upscaling.ways`).
 """
 
@@ -35,12 +35,12 @@ logger = logging.getLogger(__name__)
 
 SEAM_TOLERANCE: Final = LEVEL / 2
 CONTEXT_OF_THE_WHOLE: Final = 64
-"""Pixels around a tile of a generator that would need the whole picture, in want of memory."""
+"""Pixels around a tile of a generator that would need the whole image, in want of memory."""
 
 SEARCH_SHARE: Final = 0.1
-"""Of a picture's pixels, those that the search for the context may upscale."""
+"""Of an image's pixels, those that the search for the context may upscale."""
 WORTH_SAYING: Final = 30.0
-"""Seconds without any sign of progress from which it is said what goes on."""
+"""Seconds without progress after which a message names the work."""
 
 Write = Callable[[Tensor, int, int], None]
 """Takes `(1, 3, H, W)` around [0, 1] and the row and column of the output where it belongs."""
@@ -49,13 +49,13 @@ Advance = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """How a picture was upscaled.
+    """How an image was upscaled.
 
     Attributes:
         num_tiles: 1 if it was upscaled whole.
         side: the longer side of what the network saw at once, in pixels of the input.
         context: pixels of the input that a tile sees beyond what it answers for.
-        seam: the largest step measured at a seam, of values in [0, 1]; 0 where there is none.
+        seam: the largest step measured at a seam, of values in [0, 1]; 0 if there is none.
         way: layout, precision and compilation.
     """
 
@@ -67,15 +67,15 @@ class Tiling:
 
 
 class Upscaler:
-    """A generator on its device, and what was learnt of it.
+    """A generator on its device, with the measurements of it.
 
     Args:
         generator: taken over: it is moved, laid out anew and put in evaluation mode.
         device: where to run.
         tile: longest side in pixels of the input that the network sees at once; 0 for the whole
-            picture in any case, None for what memory allows.
-        wanted: with `tile` of None, the longest side whatever memory allows; tiles are larger where
-            the context asks for it.
+            image in any case, None for what memory allows.
+        wanted: if `tile` is None, the longest side whatever the memory; tiles are larger if the
+            context requires it.
         bfloat16: whether to compute in bfloat16, which is coarser than 8 bits in places; None lets
             a measurement choose precision, layout and compilation where there is enough to do, and
             compute in bfloat16 only what comes out nearly as in float32.
@@ -85,7 +85,7 @@ class Upscaler:
         scale: upscaling factor.
         tile: as given.
         choice: how it runs, and why.
-        num_left: pictures that are still to be upscaled, the next one included, all of about its
+        num_left: images that are still to be upscaled, the next one included, all of about its
             size: set by who knows.
         num_parameters: the generator's, those that are trained.
 
@@ -103,7 +103,7 @@ class Upscaler:
         bfloat16: bool | None = False,
     ) -> None:
         if tile is not None and tile < 0:
-            raise RecipeError(f"a tile has a side of 0 (no tiles) or more pixels, not {tile}")
+            raise RecipeError(f"the side of a tile is 0 (no tiles) or at least 1 pixel, not {tile}")
         self.device = device or torch.device("cpu")
         self.scale = generator.scale
         self.tile = tile
@@ -112,7 +112,7 @@ class Upscaler:
         self.num_parameters = sum(parameter.numel() for parameter in trained)
         self._is_free = bfloat16 is None
         way = Way(bfloat16=bool(bfloat16))
-        self.choice = Choice(way, "default" if bfloat16 is None else "asked for", "not measured")
+        self.choice = Choice(way, "default" if bfloat16 is None else "set by user", "not measured")
         self.num_left = 1
         self._execution = Execution(
             device=self.device,
@@ -134,13 +134,13 @@ class Upscaler:
         self._cost = Cost(self._generator, self.device)
 
     def upscale(self, image: Tensor, write: Write, advance: Advance | None = None) -> Tiling:
-        """Upscale one picture, piece by piece.
+        """Upscale one image, piece by piece.
 
         Args:
             image: `(1, 3, h, w)`, RGB in [0, 1].
-            write: takes each piece; called again for the same places if the picture has to be
+            write: takes each piece; called again for the same places if the image has to be
                 done again.
-            advance: told the tiles done and the tiles in all.
+            advance: called with the tiles done and the total.
 
         Raises:
             MachineError: if the smallest tile does not fit in memory.
@@ -159,7 +159,7 @@ class Upscaler:
                     self._widen(tiling)
 
     def _settle(self, image: Tensor) -> None:
-        """Choose how to upscale, once there is enough to do, and whether this picture bears it."""
+        """Choose how to upscale, once there is enough to do, and whether this image bears it."""
         if not self._is_free:
             return
         size, chosen = image.shape[-2] * image.shape[-1], False
@@ -180,11 +180,14 @@ class Upscaler:
     def _bears_bfloat16(self, image: Tensor, num_blocks: int) -> bool:
         share, most = difference(self._generator, image.to(self.device), num_blocks)
         if not is_near(share, most):
-            logger.info("a picture in float32: bfloat16 is up to %.2f/255 off", most / LEVEL)
+            logger.info(
+                "using float32 for an image: with bfloat16 it would differ by up to %.2f/255",
+                most / LEVEL,
+            )
         return is_near(share, most)
 
     def _attempt(self, image: Tensor, write: Write, advance: Advance | None) -> Tiling | None:
-        """Upscale, or return None where memory ran out: by then all of it is given back."""
+        """Upscale, or return None if memory ran out: by then all of it is given back."""
         self._tried = max(image.shape[-2:])
         try:
             tiles, context = self._plan(image)
@@ -198,7 +201,7 @@ class Upscaler:
         return None
 
     def _plan(self, image: Tensor) -> tuple[list[Tile], int]:
-        """Return the tiles of a picture, one if it is upscaled whole, and their context."""
+        """Return the tiles of an image, one if it is upscaled whole, and their context."""
         height, width = image.shape[-2:]
         longest = max(height, width)
         whole = squares(height, width, longest, 0)
@@ -220,7 +223,7 @@ class Upscaler:
         return squares(height, width, self._tried, context), context
 
     def _gains_nothing_from_tiles(self, image: Tensor) -> bool:
-        """Tell whether the whole picture fits, and small tiles would compute much of it twice."""
+        """Return whether the whole image fits, and small tiles would compute much of it twice."""
         if len(self._cost.tiles(image, ALIGNMENT)) == 1:
             return True
         if self._context is not None or not self._cost.fits(image):
@@ -241,7 +244,7 @@ class Upscaler:
         advance: Advance | None,
     ) -> Tiling:
         gauge = SeamGauge(self.scale)
-        self._say_if_long("upscaling this picture", computed(tiles), len(tiles))
+        self._say_if_long("upscaling this image", computed(tiles), len(tiles))
         for number, (down, across) in enumerate(tiles, start=1):
             window = image[..., down.start : down.stop, across.start : across.stop]
             answer = self._answer(window)
@@ -276,7 +279,7 @@ class Upscaler:
         return answer[..., rows, columns]
 
     def _side(self, longest: int) -> int | None:
-        """Return the longest side of a tile, None where memory decides."""
+        """Return the longest side of a tile, None if memory decides."""
         if self._limit is not None:
             return self._limit
         if self.tile is not None:
@@ -284,7 +287,7 @@ class Upscaler:
         return self._wanted
 
     def _say_if_long(self, what: str, num_pixels: int, num_pieces: int = 1) -> None:
-        """Say what goes on where nothing would be heard for long."""
+        """Name the work if there would be no message for long."""
         measured = self.choice.seconds_per_megapixel.get(str(self.choice.way))
         rate = self._cost.seconds_per_pixel if measured is None else measured / 1e6
         if num_pixels * rate / num_pieces >= WORTH_SAYING:
@@ -301,10 +304,10 @@ class Upscaler:
         return max(side, least)
 
     def _needed_context(self, image: Tensor) -> int:
-        """Return the context that leaves no seam, found on the first picture that needs tiles."""
+        """Return the context that leaves no seam, found on the first image that needs tiles."""
         if self._context is None:
             most = int(SEARCH_SHARE * image.shape[-2] * image.shape[-1])
-            self._say_if_long("looking for the context that the network needs, at most", most)
+            self._say_if_long("measuring the context that the network needs, at most", most)
             self._reach = reach(self._generator, self.scale, self.device)
             logger.debug("receptive field: %s pixels to each side", self._reach)
             self._set_context(self._found_context(image, most))
@@ -314,19 +317,19 @@ class Upscaler:
         self._context = found
         if found is None and self._whole is None:
             self._whole = (
-                "each pixel depends on the whole picture"
+                "each pixel depends on the whole image"
                 if self._reach is None
-                else "what it makes of a place depends on where in the picture that is"
+                else "its output at a position depends on the coordinates of that position"
             )
             self._context = CONTEXT_OF_THE_WHOLE
-            logger.warning("this network is run on whole pictures: %s", self._whole)
+            logger.warning("this network needs whole images: %s", self._whole)
 
     def _is_seamless(self, tiling: Tiling) -> bool:
-        """Tell whether the seams are good enough, or no better ones can be had."""
+        """Return whether the seams are good enough, or no better ones can be obtained."""
         if self._whole is not None and tiling.num_tiles > 1:
             logger.warning(
-                "tiles show: at their seams the picture differs by up to %.2f/255, for %s and the "
-                "whole picture does not fit in memory",
+                "the tiles are visible: at their borders, the image differs by up to %.2f/255, "
+                "because %s and the whole image does not fit into memory",
                 tiling.seam / LEVEL,
                 self._whole,
             )
@@ -342,7 +345,8 @@ class Upscaler:
         """Take more context, where the blocks that were tried before did not show the need."""
         bound = aligned(self._reach or 0)
         logger.info(
-            "seams of %.2f/255 with a context of %d pixels: doing the picture again with more",
+            "seams of %.2f/255 with a context of %d pixels: upscaling the image again with more "
+            "context",
             tiling.seam / LEVEL,
             tiling.context,
         )
@@ -369,18 +373,18 @@ class Upscaler:
         height, width = image.shape[-2:]
         if self.tile == 0:
             raise MachineError(
-                f"{width}x{height} pixels do not fit in the memory of {self.device} at once; "
+                f"{width}x{height} pixels do not fit into the memory of {self.device} at once; "
                 "allow tiles (without --tile 0)"
             )
         least = smallest_side(self._context or 0)
         if self._tried <= least or self._limit == least:
             raise MachineError(
                 f"not enough memory on {self.device} for tiles of {self._tried} pixels, the "
-                "smallest this network can be cut into; free some memory or use a smaller network"
+                "smallest that this network allows; free some memory or use a smaller network"
             )
         self._limit = max(least, aligned(self._tried // 2))
         logger.warning(
-            "memory ran out with %d pixels a side; going on with tiles of %d",
+            "not enough memory for tiles of %d pixels; continuing with tiles of %d",
             self._tried,
             self._limit,
         )

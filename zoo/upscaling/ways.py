@@ -1,7 +1,7 @@
 """By which of several ways a network is run: layout, precision and compilation, by measurement.
 
 All ways upscale the same window in turns. bfloat16 is one of them only on a device that multiplies
-in it, and only where blocks of the picture come out nearly as in float32.
+in it, and only where blocks of the image come out nearly as in float32.
 
 Not here: threads, which are those of the process; tiles (`zoo.upscaling.tiles`).
 """
@@ -30,13 +30,13 @@ logger = logging.getLogger(__name__)
 
 Network = Callable[[Tensor], Tensor]
 ROUNDS: Final = 3
-"""Timed windows of each way, one a round; an untimed one comes before."""
+"""Timed windows of each way, one for each round; an untimed one comes before."""
 SHARE: Final = 0.03
 """Of all pixels to be upscaled, those that the measurement may take."""
 MIN_SIDE: Final = 64
 MAX_SIDE: Final = 128
 COMPARED_SHARE: Final = 0.1
-"""Of a picture's pixels, those that are computed both ways at most; smaller pictures are not."""
+"""Of an image's pixels, those that are computed both ways at most; smaller images are not."""
 NEAR_SHARE: Final = 0.999
 """Share of pixels that bfloat16 may change by one level of 255 at most; none by more than two."""
 
@@ -69,24 +69,24 @@ Timings = dict[Way, list[float]]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """How pictures are upscaled, and why.
+    """How images are upscaled, and why.
 
     Attributes:
         way: what was chosen.
-        source: `default`: nothing was measured so far; `asked for`; `measured`.
+        source: `default`: nothing was measured so far; `set by user`; `measured`.
         reason: in words.
         seconds_per_megapixel: of the input, the median of each way that was measured.
     """
 
     way: Way
-    source: Literal["default", "asked for", "measured"]
+    source: Literal["default", "set by user", "measured"]
     reason: str
     seconds_per_megapixel: Mapping[str, float] = field(default_factory=dict)
 
     def describe(self) -> str:
-        """Return the choice, its reason and what was measured in one line."""
+        """Return the choice, its reason and the measured times in one line."""
         times = " | ".join(f"{way} {time:.3g}" for way, time in self.seconds_per_megapixel.items())
-        told = f"; seconds a megapixel of input: {times}" if times else ""
+        told = f"; seconds per megapixel of input: {times}" if times else ""
         return f"{self.way} ({self.reason}){told}"
 
     def document(self) -> dict[str, Any]:
@@ -95,12 +95,12 @@ class Choice:
 
 
 def choose(generator: nn.Module, image: Tensor, num_pixels: int) -> Choice:
-    """Choose by measurement where that pays, else what is never far from the best.
+    """Choose by measurement if that pays off, otherwise use the default.
 
     Args:
         generator: in float32, on its device, in evaluation mode.
-        image: `(1, 3, h, w)` in [0, 1] on the same device, the first picture.
-        num_pixels: of the input, of all pictures to be upscaled as far as one knows.
+        image: `(1, 3, h, w)` in [0, 1] on the same device, the first image.
+        num_pixels: of the input, of all images to be upscaled as far as one knows.
     """
     ways = candidates(image.device)
     side = window_side(num_pixels, len(ways))
@@ -111,7 +111,7 @@ def choose(generator: nn.Module, image: Tensor, num_pixels: int) -> Choice:
         share, most = difference(generator, image)
         if not is_near(share, most):
             ways = [way for way in ways if not way.bfloat16]
-            remark = f"; not bfloat16, which is up to {most / LEVEL:.2f}/255 off"
+            remark = f"; not bfloat16, which differs by up to {most / LEVEL:.2f}/255"
     top, left = telling_blocks(image)[0]
     height, width = image.shape[-2:]
     top, left = max(0, min(top, height - side)), max(0, min(left, width - side))
@@ -125,7 +125,7 @@ def choose(generator: nn.Module, image: Tensor, num_pixels: int) -> Choice:
         gain, timings = gain * more, timings | compiled
     reason = f"chosen by measurement: {gain:.2f} times as fast as {Way()}"
     if best == Way():
-        reason = f"the default: no other way was measured {MIN_GAIN} times as fast"
+        reason = f"the default: no alternative was measured to be {MIN_GAIN} times as fast"
     seconds = {str(way): median(times) / size * 1e6 for way, times in timings.items()}
     return Choice(best, "measured", reason + remark, seconds)
 
@@ -137,7 +137,7 @@ def candidates(device: torch.device) -> list[Way]:
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
-    """Tell whether a device multiplies bfloat16 in hardware; a CPU that does not, is slower so."""
+    """Return whether a device multiplies bfloat16 in hardware; emulation is slower."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return has_bfloat16_units()
@@ -163,13 +163,15 @@ def timed(ways: Mapping[Way, Network], window: Tensor) -> Timings:
 
 
 def _beside_compiled(generator: nn.Module, eager: Way, window: Tensor) -> Timings:
-    """Time a way and its compiled form; return nothing where that cannot be."""
+    """Time a way and its compiled form; return nothing if that fails."""
     logger.info("trying torch.compile, which takes about a minute")
     ways = (eager, replace(eager, compile=True))
     try:
         return timed({way: way.place(generator) for way in ways}, window)
     except RuntimeError as error:  # of torch.compile: the very window was upscaled just now
-        logger.warning("torch.compile failed, it stays eager: %s", str(error).partition("\n")[0])
+        logger.warning(
+            "torch.compile failed; continuing without it: %s", str(error).partition("\n")[0]
+        )
         return {}
 
 
@@ -181,14 +183,14 @@ def run(network: Network, window: Tensor, *, bfloat16: bool) -> Tensor:
 
 
 def blocks_to_compare(num_pixels: int) -> int:
-    """Return on how many blocks of a picture bfloat16 is compared in a tenth of its pixels."""
+    """Return on how many blocks of an image bfloat16 is compared in a tenth of its pixels."""
     return int(COMPARED_SHARE * num_pixels / (2 * MIN_SIDE**2))
 
 
 def difference(
     network: Network, image: Tensor, num_blocks: int | None = None
 ) -> tuple[float, float]:
-    """Compare bfloat16 with float32 on the blocks of a picture where most goes on.
+    """Compare bfloat16 with float32 on the blocks of an image with the most detail.
 
     Args:
         network: in float32.
@@ -206,7 +208,7 @@ def difference(
 
 
 def is_near(share: float, most: float) -> bool:
-    """Tell whether such a difference is one that nobody sees."""
+    """Return whether such a difference is invisible."""
     return share >= NEAR_SHARE and most <= 2 * LEVEL
 
 

@@ -1,7 +1,7 @@
 """One member of a package's archive, read into memory and compared with what is known of it.
 
 Nothing is written and no link is followed, so no name in an archive can do harm. Not here:
-unpacking whole archives (`zoo.data.extract`), fetching them (`zoo.weights.index`).
+unpacking whole archives (`zoo.data.extract`), downloading them (`zoo.weights.index`).
 """
 
 from __future__ import annotations
@@ -82,15 +82,15 @@ def _read_tar(archive: Path, member: str, num_bytes: int) -> bytes | None:
             total += entry.size
             if entry.size < 0 or total > MAX_BYTES or number > MAX_ENTRIES:
                 raise tarfile.ReadError(
-                    f"{number} entries of {total:,} bytes, which is more than a package has"
+                    f"{number} entries of {total:,} bytes, more than a package has"
                 )
             if entry.name != member:
                 continue
             if content is not None:
-                raise _refusal(archive, member, "it is there twice")
+                raise _refusal(archive, member, "it appears twice")
             source = opened.extractfile(entry) if entry.isreg() and not entry.issparse() else None
             if source is None:
-                raise _refusal(archive, member, "it is no ordinary file")
+                raise _refusal(archive, member, "it is not a regular file")
             with source:
                 content = _read(archive, member, source, entry.size, num_bytes)
     return content
@@ -103,11 +103,11 @@ def _read_zip(archive: Path, member: str, num_bytes: int) -> bytes | None:
             return None
         entry = entries[0]
         if len(entries) > 1:
-            raise _refusal(archive, member, f"it is there {len(entries)} times")
+            raise _refusal(archive, member, f"it appears {len(entries)} times")
         if entry.is_dir() or stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
-            raise _refusal(archive, member, "it is no ordinary file")
+            raise _refusal(archive, member, "it is not a regular file")
         if entry.flag_bits & ENCRYPTED or entry.compress_type not in _ZIP_METHODS:
-            raise _refusal(archive, member, "it is encrypted or compressed in an unusual way")
+            raise _refusal(archive, member, "it is encrypted or compressed by an unusual method")
         with opened.open(entry) as source:
             return _read(archive, member, source, entry.file_size, num_bytes)
 
@@ -126,4 +126,4 @@ def _read(archive: Path, member: str, source: IO[bytes], stated: int, num_bytes:
 
 
 def _refusal(archive: Path, member: str, difference: str) -> IntegrityError:
-    return IntegrityError(f"{member} of {archive} is not the file zoo knows: {difference}")
+    return IntegrityError(f"{member} of {archive} is not the expected file: {difference}")

@@ -1,8 +1,8 @@
 """The weights zoo knows: feature networks, and the parameters of metrics that compare features.
 
-Each entry lists where its weights can be had, in the order they are asked for. A catalogued network
-needs no import of timm to be listed. Facts only: fetching is in `zoo.weights.sources`, reading in
-`zoo.weights.layouts` and `zoo.weights.tensors`, keeping in `zoo.weights.store`.
+Each entry lists where its weights can be obtained, in the order they are requested. A catalogued
+network needs no import of timm to be listed. Facts only: downloading is in `zoo.weights.sources`,
+reading in `zoo.weights.layouts` and `zoo.weights.tensors`, keeping in `zoo.weights.store`.
 """
 
 from __future__ import annotations

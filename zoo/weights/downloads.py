@@ -1,7 +1,7 @@
 """The folder in which downloads of weights lie until the store has what is in them.
 
-Different weights come in the same file, so one process at a time fetches. What is fetched, and from
-where, is in `zoo.weights.sources`.
+Different weights come in the same file, so one process at a time downloads. What is downloaded, and
+from where, is in `zoo.weights.sources`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def downloads_folder() -> Path:
 
 @contextlib.contextmanager
 def alone(tell: Callable[[str], None]) -> Iterator[None]:
-    """Let this process fetch alone; a second one waits for the first.
+    """Let only this process download; a second one waits for the first.
 
     Args:
-        tell: hears that there is another.
+        tell: called if another process is downloading.
 
     Raises:
         MachineError: if the store cannot be written.
@@ -41,12 +41,12 @@ def alone(tell: Callable[[str], None]) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            tell(f"another process is fetching weights into {folder}; waiting until it is done")
+            tell(f"waiting for another process that downloads weights into {folder}")
             lock.acquire()
     except OSError as error:
         raise MachineError(
-            f"cannot write {folder}, the store of weights: {error.strerror}; make it a folder that "
-            "can be written, or name another place with ZOO_HOME"
+            f"cannot write {folder}, the store of weights: {error.strerror}; make it writable, or "
+            "choose another place with ZOO_HOME"
         ) from error
     try:
         yield
@@ -55,7 +55,7 @@ def alone(tell: Callable[[str], None]) -> Iterator[None]:
 
 
 def clear(keep: Collection[str]) -> None:
-    """Remove all downloads but those of these names; nothing while another process fetches."""
+    """Remove all downloads but those of these names; nothing while another process downloads."""
     folder = downloads_folder()
     if not folder.is_dir():
         return
@@ -75,7 +75,7 @@ def logged(name: str) -> Progress:
         tenths = 10 * done // max(total, 1)
         if tenths > told:
             told = tenths
-            logger.info("fetching %s: %d %% of %.0f MB", name, 10 * tenths, total / 1e6)
+            logger.info("downloading %s: %d %% of %.0f MB", name, 10 * tenths, total / 1e6)
 
     return progress
 

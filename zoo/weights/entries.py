@@ -1,4 +1,4 @@
-"""What the catalogue of weights says of an entry: what it is, and where it can be had.
+"""What the catalogue of weights says of an entry: what it is, and where it can be obtained.
 
 The entries themselves are in `zoo.weights.catalog`.
 """
@@ -38,7 +38,7 @@ class PublishedFile:
     Attributes:
         url: where it is.
         num_bytes: its size.
-        sha256: of the file; None where only the digits in its name are known.
+        sha256: of the file; None if only the digits in its name are known.
     """
 
     url: str
@@ -108,7 +108,7 @@ class WeightsEntry:
         name: how recipes and `zoo weights` call them.
         summary: what they are, in a few words.
         licence: of the weights.
-        sources: where they can be had, the first that gives them is taken.
+        sources: where they can be obtained, the first that gives them is taken.
     """
 
     name: str

@@ -30,10 +30,10 @@ def cached(repository: str | None) -> Path | None:
 
 
 def fetch(repository: str) -> Path:
-    """Return a repository's file from the hub's cache, downloading it first if need be.
+    """Return a repository's file from the hub's cache, downloading it first if necessary.
 
     Raises:
-        WeightsError: if it is not there and cannot be had: offline, or the hub refuses.
+        WeightsError: if it is not there and cannot be obtained: offline, or the hub refuses.
         MachineError: if the hub cannot be reached.
         IntegrityError: if the cached bytes are not those the hub announced.
     """
@@ -49,7 +49,7 @@ def _download(repository: str) -> Path:
     from zoo.data.sessions import hub_with_floor
 
     if constants.HF_HUB_OFFLINE:
-        raise WeightsError("HF_HUB_OFFLINE forbids asking the hub")
+        raise WeightsError("HF_HUB_OFFLINE forbids access to the hub")
     check_connection(constants.ENDPOINT)  # its client would retry for half a minute
     logger.info("downloading %s of %s from %s", FILE_NAME, repository, constants.ENDPOINT)
     try:
@@ -57,7 +57,7 @@ def _download(repository: str) -> Path:
             return Path(hf_hub_download(repository, FILE_NAME, etag_timeout=CONNECT_SECONDS))
     except (EntryNotFoundError, _http_error(), OSError) as error:
         reason = " ".join(str(error).split())
-        raise WeightsError(f"the hub does not give {repository}: {reason}") from error
+        raise WeightsError(f"the hub does not deliver {repository}: {reason}") from error
 
 
 def _http_error() -> type[Exception]:

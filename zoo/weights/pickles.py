@@ -50,12 +50,12 @@ class _Array:
 
     def __setstate__(self, state: Any) -> None:
         if not isinstance(state, tuple) or len(state) != 5:
-            raise pickle.UnpicklingError("an array has another state than numpy writes")
+            raise pickle.UnpicklingError("an array has a state that numpy does not write")
         import numpy as np
 
         _, shape, kind, is_fortran, content = state
         if not isinstance(kind, _Type) or not isinstance(content, bytes):
-            raise pickle.UnpicklingError("an array holds something else than floats")
+            raise pickle.UnpicklingError("an array contains something other than floats")
         if not isinstance(shape, tuple) or not all(isinstance(n, int) and n >= 0 for n in shape):
             raise pickle.UnpicklingError(f"an array has the shape {shape!r}")
         values = np.frombuffer(content, dtype=f"<{kind.kind}")
@@ -101,9 +101,9 @@ def _read(file: BinaryIO, path: Path) -> object:
         raise
     except Exception as error:  # what a damaged or hostile pickle raises has no common base
         raise WeightsError(
-            f"cannot read weights from {path}: it is no plain pickle of float arrays ({error}). "
-            "Anything else in a pickle could run code, so nothing in it was run; take the file "
-            "from who published it, or save its tensors as .safetensors"
+            f"cannot read weights from {path}: it is not a plain pickle of float arrays ({error}). "
+            "Anything else in a pickle could run code, so zoo ran nothing; get the file from its "
+            "publisher, or save its tensors as .safetensors"
         ) from error
 
 
@@ -116,9 +116,9 @@ def _check_places(file: BinaryIO) -> None:
 
 
 def _arrays(value: Any, count: Iterator[int]) -> Any:
-    """Put arrays in the place of what stood in for them."""
+    """Put arrays instead of what stood in for them."""
     if next(count) >= _MAX_VALUES:
-        raise pickle.UnpicklingError(f"it holds more than {_MAX_VALUES:,} values")
+        raise pickle.UnpicklingError(f"it contains more than {_MAX_VALUES:,} values")
     if isinstance(value, _Array):
         if value.value is None:
             raise pickle.UnpicklingError("an array without content")
@@ -129,4 +129,4 @@ def _arrays(value: Any, count: Iterator[int]) -> Any:
         return [_arrays(item, count) for item in value]
     if isinstance(value, str | int | float | None):
         return value
-    raise pickle.UnpicklingError(f"it holds a {type(value).__name__}")
+    raise pickle.UnpicklingError(f"it contains a {type(value).__name__}")

@@ -1,7 +1,6 @@
-"""What pip is configured to do when it looks for files: the settings that a download must follow.
+"""The settings of pip that a download must follow.
 
-pip is asked for its settings and for nothing else. What is done with them is in
-`zoo.weights.index`.
+zoo asks pip only for its settings. `zoo.weights.index` uses them.
 """
 
 from __future__ import annotations
@@ -78,13 +77,13 @@ def _configured() -> Iterator[tuple[str, str]]:
             command, capture_output=True, check=False, env=os.environ | quirks, **options
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise MachineError(f"cannot ask pip for its settings: {error}") from error
+        raise MachineError(f"cannot read the settings of pip: {error}") from error
     if "No module named pip" in told.stderr:
         named = (item for item in os.environ.items() if item[0].startswith("PIP_"))
         yield from ((f":env:.{name[4:].lower().replace('_', '-')}", value) for name, value in named)
     elif told.returncode:
         words = masked(told.stderr or told.stdout)
-        raise MachineError(f"pip cannot read its settings; correct what it names: {words}")
+        raise MachineError(f"pip cannot read its settings; correct this: {words}")
     for line in told.stdout.splitlines() if not told.returncode else ():
         key, _, literal = line.partition("=")
         with contextlib.suppress(ValueError, SyntaxError):  # a line that is no setting

@@ -2,8 +2,9 @@
 
 `torch.load(weights_only=True)` calls nothing but what rebuilds tensors. Training scripts put other
 things beside the weights: a score as a number of numpy's, the options they were started with. For
-each of these a class of this module stands in, which keeps nothing, so that the weights can be had;
-anything else is refused by name. Not here: pickles of numpy arrays (`zoo.weights.pickles`).
+each of these a class of this module stands in, which keeps nothing, so that the weights can be
+obtained; anything else is refused by name. Not here: pickles of numpy arrays
+(`zoo.weights.pickles`).
 """
 
 from __future__ import annotations
@@ -26,28 +27,28 @@ _LENGTH_BYTES = 8  # of the length at the head of a safetensors file
 _MAX_HEADER = 100_000_000  # bytes of that header, the format's own limit
 _TEXTS: Final = {
     b"version https://git-lfs": (
-        "it is a pointer of Git LFS, a few lines that stand for the file; fetch the file itself "
-        "with `git lfs pull`, or by the download button of the page"
+        "it is a Git LFS pointer instead of the file; get the file with `git lfs pull`, or with "
+        "the download button of the page"
     ),
     b"<": (  # HTML, or XML as servers answer
-        "it is a web page, not the file it links to; open it in a browser to see what it says, and "
-        "fetch the file by its download link"
+        "it is a web page instead of the file; open it in a browser, and download the file from "
+        "there"
     ),
     b"\x1f\x8b": "it is a gzip archive; unpack it first",
     b"7z\xbc\xaf": "it is a 7z archive; unpack it first",
     b"rar!": "it is a rar archive; unpack it first",
-    b"\x89hdf": "it is an HDF5 file, as Keras writes; save its tensors as .safetensors",
+    b"\x89hdf": "it is an HDF5 file of Keras; save its tensors as .safetensors",
 }
-_CUT = "it is cut short: its end is missing; fetch it again"
+_CUT = "it is truncated; download it again"
 _GLOBAL = re.compile(r"GLOBAL (\S+)")
 _PLAIN = "save a plain state_dict or a .safetensors file"
 
 
 class LeftOut:
-    """Stands in for what lies beside weights; it takes all it is given and keeps nothing."""
+    """Replaces an object that is not a weight: it accepts all arguments and keeps nothing."""
 
     def __new__(cls, *_: Any) -> Self:
-        """Take the arguments of whatever it stands in for."""
+        """Accept the arguments of the replaced object."""
         return super().__new__(cls)
 
     def __init__(self, *_: Any) -> None:
@@ -69,19 +70,19 @@ _LEFT_OUT: Final = (
 
 
 def is_pytorch(path: Path) -> bool:
-    """Tell whether a file is one of `torch.save`, whatever its name."""
+    """Return whether a file is one of `torch.save`, whatever its name."""
     return _head(path).startswith(_PYTORCH)
 
 
 def is_safetensors(path: Path) -> bool:
-    """Tell whether a file begins as safetensors does, whatever its name: a length, then JSON."""
+    """Return whether a file begins as safetensors does, whatever its name: a length, then JSON."""
     head = _head(path)
     length = int.from_bytes(head[:_LENGTH_BYTES], "little")
     return head[_LENGTH_BYTES : _LENGTH_BYTES + 1] == b"{" and 1 < length <= _MAX_HEADER
 
 
 def read_pytorch(path: Path) -> object:
-    """Read a file of `torch.save`; what is no data is `LeftOut` where it is known to be harmless.
+    """Read a file of `torch.save`; known harmless objects become `LeftOut`.
 
     Raises:
         WeightsError: if it is damaged, or holds objects; the message names them.
@@ -103,14 +104,14 @@ def read_pytorch(path: Path) -> object:
 
 
 def what_it_is(path: Path) -> str | None:
-    """Say what a file is that holds no weights as it is, and what to do; None where nobody knows.
+    """Describe a file that has no readable weights, and what to do; None if it is unknown.
 
     Raises:
         OSError: if the file cannot be read.
     """
     head = _head(path)
     if not head:
-        return "it is empty, 0 bytes; fetch it again"
+        return "it is empty, 0 bytes; download it again"
     if is_safetensors(path):
         length = int.from_bytes(head[:_LENGTH_BYTES], "little")
         return _CUT if length + _LENGTH_BYTES > path.stat().st_size else None
@@ -143,16 +144,16 @@ def _reason(path: Path, error: Exception) -> str:
     named = _GLOBAL.search(str(error))
     if named is not None:
         return (
-            f"it holds more than tensors: it names {ascii(named[1])[1:-1][:80]}, and a pickled "
-            f"object can run code, so nothing in it was run; {_PLAIN}"
+            f"it contains more than tensors: it refers to {ascii(named[1])[1:-1][:80]}, and a "
+            f"pickled object can run code, so zoo ran nothing; {_PLAIN}"
         )
     head = _head(path)
     if head.isascii() and b"\0" not in head:
         line = head.strip().partition(b"\n")[0][:80].decode("ascii")
-        return f"it is text, not weights, and begins with {line!r}; fetch the file itself"
+        return f"it is text, not weights, and starts with {line!r}; download the file itself"
     return (
-        "it is damaged or cut short, no PyTorch file, or holds more than tensors (a pickled model "
-        f"can run code); {_PLAIN}"
+        "it is damaged or truncated, is not a PyTorch file, or contains more than tensors (a "
+        f"pickled model can run code); {_PLAIN}"
     )
 
 

@@ -49,22 +49,22 @@ def fetched(
     progress: Progress | None = None,
     tell: Callable[[str], None] = logger.info,
 ) -> Fetched:
-    """Fetch weights from the first source that gives them.
+    """Download weights from the first source that gives them.
 
     Args:
-        entry: what to fetch.
-        folder: where downloads lie; one that broke off goes on there.
-        progress: called with (bytes there, bytes in all) of the file being fetched.
-        tell: hears which source is asked, and why one gave nothing.
+        entry: what to download.
+        folder: where downloads lie; one that broke off continues there.
+        progress: called with (bytes received, total bytes) of the file being downloaded.
+        tell: receives messages on sources and their failures.
 
     Raises:
         WeightsError: if no source is known.
         IntegrityError: if none gave them and one gave other bytes than it should.
         MachineError: if none gave them; the message has what each said.
     """
-    with_a_copy = f"with a copy from elsewhere: zoo weights add {entry.name} FILE"
+    with_a_copy = f"if you have a copy: zoo weights add {entry.name} FILE"
     if not entry.sources:
-        raise WeightsError(f"no source of {entry.name} is known to zoo; {with_a_copy}")
+        raise WeightsError(f"zoo knows no source of {entry.name}; {with_a_copy}")
     said: list[str] = []
     worst: type[ZooError] = MachineError
     for source in entry.sources:
@@ -79,7 +79,9 @@ def fetched(
             if isinstance(error, IntegrityError):
                 worst = IntegrityError
     told = "; ".join(said)
-    raise worst(f"no source gives the weights of {entry.name}: {told}. Try again, or {with_a_copy}")
+    raise worst(
+        f"no source delivers the weights of {entry.name}: {told}. Try again, or {with_a_copy}"
+    )
 
 
 def describe_source(source: Source) -> str:
@@ -92,7 +94,7 @@ def describe_source(source: Source) -> str:
 
 
 def describe_check(source: Source) -> str:
-    """Say what a source's file is compared with, and its size where it is known."""
+    """Return what a source's file is compared with, and its size if known."""
     if isinstance(source, HubFile):
         return "hash announced by the hub"
     size = f"{source.num_bytes / 1e6:,.2f} MB"
@@ -150,7 +152,7 @@ def _verified(path: Path) -> str | None:
     except IntegrityError as error:
         path.unlink()
         raise IntegrityError(
-            "what came has another sha256 than its name says, and was removed"
+            "the sha256 of the download differs from the one in its name; zoo removed it"
         ) from error
 
 

@@ -56,7 +56,7 @@ class LoadedWeights:
     Attributes:
         tensors: by their names: timm's or torchvision's of a network, the catalogue's of others.
         source: where they come from, in the same words on every machine.
-        verified: the hash that their bytes were compared with, in words; None where none is known.
+        verified: the hash that their bytes were compared with, in words; None if none is known.
     """
 
     tensors: dict[str, torch.Tensor]
@@ -76,7 +76,7 @@ def find(name: str) -> Path | None:
 
 
 def add(name: str, file: Path, *, sha256: str | None = None) -> Path:
-    """Check a file of weights and put it into the store, replacing what was there.
+    """Check a weights file and put it into the store, replacing what was there.
 
     Args:
         name: a name of the catalogue, or of timm.
@@ -108,16 +108,16 @@ def get(
     progress: Progress | None = None,
     tell: Callable[[str], None] = logger.info,
 ) -> Path:
-    """Return the stored weights called `name`, fetched first from where the catalogue has them.
+    """Return the stored weights called `name`, downloaded first from where the catalogue has them.
 
-    A file that is damaged is fetched again. A second process waits for the first. A download that
-    broke off goes on at the next call; what was downloaded stays for other weights in the same file
-    until `clear_downloads`.
+    A file that is damaged is downloaded again. A second process waits for the first. A download
+    that broke off continues at the next call; what was downloaded stays for other weights in the
+    same file until `clear_downloads`.
 
     Args:
         name: a name of the catalogue, or of timm.
-        progress: called with (bytes there, bytes in all) of the file being fetched.
-        tell: hears which source is asked, and why one gave nothing.
+        progress: called with (bytes received, total bytes) of the file being downloaded.
+        tell: receives messages on sources and their failures.
 
     Raises:
         MachineError: if the store cannot be written; else see `zoo.weights.sources.fetched`.
@@ -136,7 +136,7 @@ def get(
 
 
 def is_whole(name: str) -> bool:
-    """Tell whether what the store has of `name`, if it has anything, is complete and undamaged."""
+    """Return whether the store's file of `name`, if there is one, is complete and intact."""
     path = store_path(name)
     try:
         if path.is_file():
@@ -147,9 +147,9 @@ def is_whole(name: str) -> bool:
 
 
 def clear_downloads() -> None:
-    """Remove what downloads have left, or nothing while another process fetches.
+    """Remove what downloads have left, or nothing while another process downloads.
 
-    What a download that broke off goes on from stays until those weights are in the store.
+    What a download that broke off continues from stays until those weights are in the store.
     """
     absent = [entry for name, entry in (CATALOG | PARAMETERS).items() if find(name) is None]
     clear({part_name(file_name(source)) for entry in absent for source in entry.sources})
@@ -209,7 +209,7 @@ def resolve(network: str, weights: str) -> str:
 
 
 def available(network: str, weights: str = "imagenet") -> tuple[bool, str]:
-    """Tell whether a network's weights are on this machine, and where or why not.
+    """Return whether a network's weights are on this machine, and where or why not.
 
     No network access. False does not mean that `load` must fail: it asks the sources too. Nothing
     is verified here.
@@ -221,7 +221,7 @@ def available(network: str, weights: str = "imagenet") -> tuple[bool, str]:
         return _package_available(entry)
     if weights != "imagenet":
         exists = Path(weights).is_file()
-        return exists, f"file {weights}" if exists else f"no file {weights}"
+        return exists, f"file {weights}" if exists else f"the file {weights} does not exist"
     stored = find(network)
     if stored is not None:
         return True, f"in the store, {stored}"
@@ -231,7 +231,7 @@ def available(network: str, weights: str = "imagenet") -> tuple[bool, str]:
 
 
 def parameters_available(name: str, group: str = "") -> tuple[bool, str]:
-    """Tell whether parameters are in the store, and where or how to get them; no network access.
+    """Return whether parameters are in the store, and where or how to get them; no network access.
 
     Args:
         name: such as `lpips`.
@@ -253,10 +253,10 @@ def load_parameters(name: str, group: str = "", *, fetch: bool = False) -> Loade
     Args:
         name: such as `lpips`.
         group: the part of them that is needed, such as `vgg16`; all of them by default.
-        fetch: whether those that are not here are fetched.
+        fetch: whether those that are not here are downloaded.
 
     Raises:
-        WeightsError: if they are not here and cannot be had; the message says how to get them.
+        WeightsError: if they are not here and cannot be obtained; the message says how to get them.
         IntegrityError: if they are damaged.
     """
     entry, path = PARAMETERS[name], store_path(name)
@@ -264,7 +264,7 @@ def load_parameters(name: str, group: str = "", *, fetch: bool = False) -> Loade
         verify(path)
     here, command = parameters_available(name, group)
     if not here:
-        missing = f"the {entry.summary}, are not on this machine: run '{command}'"
+        missing = f"the {entry.summary}, are not installed: run '{command}'"
         if not fetch:
             raise WeightsError(missing)
         _get_or_say(name, missing)
@@ -285,7 +285,7 @@ def load(network: str, weights: str = "imagenet", *, fetch: bool = True) -> Load
             machine will do.
 
     Raises:
-        WeightsError: if they cannot be had; the message says how to get them.
+        WeightsError: if they cannot be obtained; the message says how to get them.
         IntegrityError: if a file is not what it was.
     """
     entry, weights = describe(network), resolve(network, weights)
@@ -324,7 +324,7 @@ def _imagenet_file(entry: FeatureNetworkEntry, *, fetch: bool) -> tuple[Path, st
 
 
 def _get_or_say(name: str, missing: str) -> Path:
-    """Fetch what is needed and not here; where that fails, say first what is missing."""
+    """Download missing weights; an error first names what is missing."""
     try:
         path = get(name, progress=logged(name))
     except (MachineError, WeightsError) as error:
@@ -334,13 +334,13 @@ def _get_or_say(name: str, missing: str) -> Path:
 
 
 def _not_here(entry: FeatureNetworkEntry) -> str:
-    """Say in one paragraph what is missing and the ways out."""
+    """Return one paragraph on what is missing and how to get it."""
     return (
-        f"the ImageNet weights of {entry.name} are not on this machine, neither in the store "
+        f"the ImageNet weights of {entry.name} are not installed, neither in the store "
         f"{store_path(entry.name).parent} nor in the hub's cache: run 'zoo weights get "
-        f"{entry.name}', or with a copy from elsewhere 'zoo weights add {entry.name} FILE'; "
-        "without them, use the loss 'perceptual' on 'efficientnet-lite0', whose weights are an "
-        "installed package (for a loss vgg19: --set losses.vgg19.name=perceptual --set "
+        f"{entry.name}', or, if you have a copy, 'zoo weights add {entry.name} FILE'. Without "
+        "them, use the loss 'perceptual' on 'efficientnet-lite0', whose weights are an installed "
+        "package (for a loss vgg19: --set losses.vgg19.name=perceptual --set "
         "losses.vgg19.feature_scale=0.01), or another profile (docs/weights.md)"
     )
 
@@ -365,7 +365,7 @@ def _load_package(entry: FeatureNetworkEntry) -> LoadedWeights:
     actual = file_sha256(path)
     if actual != package.sha256:
         raise IntegrityError(
-            f"{path} is not the file zoo knows: its sha256 is {actual}, not {package.sha256}; "
+            f"{path} is not the expected file: its sha256 is {actual}, not {package.sha256}; "
             f"reinstall {package.distribution}"
         )
     tensors = fit_tensors_in_order(entry, read_tensors(path), str(path))
@@ -373,7 +373,7 @@ def _load_package(entry: FeatureNetworkEntry) -> LoadedWeights:
 
 
 def package_file(package: WeightsPackage) -> Path:
-    """Return the file of weights in an installed package."""
+    """Return the weights file in an installed package."""
     locator = getattr(importlib.import_module(package.module), package.locator)
     return Path(locator.get_model_file_path())
 

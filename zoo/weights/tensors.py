@@ -75,14 +75,14 @@ def state_dict(data: object, origin: str) -> dict[str, torch.Tensor]:
         WeightsError: if it holds something else than named tensors.
     """
     if not (isinstance(data, dict) and data):
-        raise WeightsError(f"{origin} holds no state dict of named tensors")
+        raise WeightsError(f"{origin} has no state dict of named tensors")
     if not all(is_plain(value) for value in data.values()):
-        raise WeightsError(f"{origin} holds more than named tensors; save a plain state_dict")
+        raise WeightsError(f"{origin} contains more than named tensors; save a plain state_dict")
     return data
 
 
 def is_plain(value: object) -> bool:
-    """Tell whether a value is an ordinary tensor of real numbers, with memory behind it."""
+    """Return whether a value is an ordinary tensor of real numbers, with memory behind it."""
     import torch
 
     return (
@@ -94,7 +94,7 @@ def is_plain(value: object) -> bool:
 
 
 def read_data(path: Path) -> object:
-    """Read whatever a file of weights holds: no code in it is ever run.
+    """Read whatever a weights file holds: no code in it is ever run.
 
     safetensors and PyTorch's files are known by how they begin, whatever their name; else a pickle
     of numpy arrays is `.ckpt`, a file of numpy `.npz`, of MATLAB `.mat`.
@@ -110,7 +110,7 @@ def read_data(path: Path) -> object:
         require_file(path)
         if hash_path(path).exists() and read_hashed(path) is None:
             raise IntegrityError(
-                f"{path} is damaged or was replaced: its sha256 is not the one in "
+                f"{path} is damaged or was replaced: its sha256 differs from the one in "
                 f"{hash_path(path).name}"
             )
         known = None if path.suffix in (ARRAYS, MATLAB) else what_it_is(path)
@@ -127,7 +127,7 @@ def read_data(path: Path) -> object:
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         if isinstance(error, SafetensorError):
-            reason += "; it is damaged or cut short: fetch it again"
+            reason += "; it is damaged or truncated: download it again"
         raise WeightsError(f"cannot read weights from {path}: {reason}") from error
     return loaded
 
@@ -146,7 +146,9 @@ def _arrays(path: Path) -> object:
         raise
     except Exception as error:  # what a damaged file raises has no common base
         kind = "MATLAB" if path.suffix == MATLAB else "numpy"
-        raise WeightsError(f"cannot read weights from {path}: it is no file of {kind}") from error
+        raise WeightsError(
+            f"cannot read weights from {path}: it is not a file of {kind}"
+        ) from error
 
 
 def fit_tensors(
@@ -155,7 +157,7 @@ def fit_tensors(
     """Return the tensors of `entry`'s network, each checked by name and shape.
 
     The classifier's tensors may be absent, in which case none are returned; those of another
-    layout of the same classifier (torchvision's VGG) are left out.
+    layout of the same classifier (torchvision's VGG) are excluded.
 
     Raises:
         WeightsError: if a tensor is missing, unknown, or of another shape.
@@ -224,7 +226,7 @@ class Origin:
         source: in words.
         sha256: of the file or files they came in.
         licence: of the weights.
-        verified: what the file was compared with, see `verified_by`; None where nobody vouched.
+        verified: what the file was compared with, see `verified_by`; None if nobody vouched.
     """
 
     source: str = ""
@@ -273,7 +275,7 @@ def stored_names(path: Path) -> list[str]:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Say in words that a stored file cannot be read."""
+    """Return in words that a stored file cannot be read."""
     from safetensors import SafetensorError
 
     try:
@@ -292,7 +294,7 @@ def verified_by(path: Path, sha256: str | None) -> str | None:
     Args:
         path: a file; publishers put the first digits of its sha256 into a name such as
             `vgg16-397923af.pth`.
-        sha256: a hash somebody vouches for, None where nobody does.
+        sha256: a hash somebody vouches for, None if nobody does.
 
     Raises:
         WeightsError: if there is no such file.
@@ -305,13 +307,13 @@ def verified_by(path: Path, sha256: str | None) -> str | None:
     if found is None:
         return None
     if not path.exists():
-        raise WeightsError(f"there is no file {path}")
+        raise WeightsError(f"the file {path} does not exist")
     actual = file_sha256(path)
     if not actual.startswith(found[1]):
         raise IntegrityError(
-            f"{path} is damaged or another file: its name says that its sha256 begins with "
-            f"{found[1]}, and it is {actual}; fetch it again, or rename it if those digits of its "
-            "name mean something else"
+            f"{path} is damaged or another file: its name says that its sha256 starts with "
+            f"{found[1]}, but it is {actual}; download it again, or rename it if these digits of "
+            "its name mean something else"
         )
     return "the digest in its file's name"
 
@@ -324,14 +326,14 @@ def require_sha256(path: Path, expected: str) -> None:
         IntegrityError: if it has another hash.
     """
     if not _SHA256.fullmatch(expected.strip().lower()):
-        raise WeightsError(f"{expected!r} is no sha256, which has 64 hexadecimal digits")
+        raise WeightsError(f"{expected!r} is not a sha256, which has 64 hexadecimal digits")
     if not path.exists():
-        raise WeightsError(f"there is no file {path}")
+        raise WeightsError(f"the file {path} does not exist")
     actual = file_sha256(path)
     if actual != expected.strip().lower():
         raise IntegrityError(
-            f"{path} is not the file you mean: its sha256 is {actual}, not {expected}; fetch it "
-            "again"
+            f"{path} is not the file that you want: its sha256 is {actual}, not {expected}; "
+            "download it again"
         )
 
 
@@ -345,6 +347,6 @@ def verify(path: Path) -> None:
         raise IntegrityError(f"{path} has no {hash_path(path).name}; get or add the weights again")
     if read_hashed(path) is None:
         raise IntegrityError(
-            f"{path} is damaged: its sha256 is not the one in {hash_path(path).name}; "
-            "get or add the weights again"
+            f"{path} is damaged: its sha256 differs from the one in {hash_path(path).name}; get or "
+            "add the weights again"
         )
