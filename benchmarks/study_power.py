@@ -1,4 +1,4 @@
-"""How surely the study decides each claim: its own statistics, on effects and spreads of trial runs.
+"""How surely the study decides each claim: its statistics, on effects and spreads of trial runs.
 
 Reads `benchmarks/results/study/trials.json` (what trial runs say of each claim: effect, and the
 standard deviations over seeds, over images and of the rest) and writes `power.md` beside it. All
@@ -75,7 +75,7 @@ def markdown(
         "# Power of the study",
         "",
         f"`python -m benchmarks.study_power --rounds {rounds}`: {rounds} rounds, in each of which",
-        f"all {len(trials)} claims are drawn with the effects and spreads of trials.json and judged",
+        f"all {len(trials)} claims are drawn with effects and spreads of trials.json and judged",
         f"together at {LEVEL:.0%}. Decided is supported, contradicted, or shown to be smaller than",
         "matters. Mostly: the most frequent outcome with the seeds of the study.",
         "",

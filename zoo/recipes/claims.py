@@ -170,7 +170,8 @@ def _contrast(written: WrittenContrast) -> Contrast:
 
 
 def _recipe_problems(claim: Claim, recipes: Mapping[str, Entry]) -> Iterator[Problem]:
-    contrast, keys = claim.contrast, [("changed",), ("reference",)]
+    contrast = claim.contrast
+    keys: list[tuple[str, ...]] = [("changed",), ("reference",)]
     if contrast.among:
         keys = [("among", str(number)) for number in range(len(contrast.among))]
     elif contrast.reference is None:
