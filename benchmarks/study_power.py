@@ -29,14 +29,16 @@ from zoo.recipes.claims import Claim
 Floats = NDArray[np.float64]
 Trial = Mapping[str, Any]
 STUDY: Final = RESULTS / "study"
-SEEDS: Final = (3, 5, 8)
+SIZES: Final = ((5, 19), (3, 79), (5, 79), (8, 79))
+"""Seeds and images: Set5 and Set14 alone, then with 60 photographs more. The third is the study."""
+STUDY_SIZE: Final = SIZES[2]
 DECIDED: Final = ("supported", "contradicted", "excluded")
 """Verdicts that say which: the third is that no effect is as large as matters."""
 
 
-def draw(generator: np.random.Generator, trial: Trial, num_seeds: int) -> Floats:
+def draw(generator: np.random.Generator, trial: Trial, num_seeds: int, num_images: int) -> Floats:
     """Draw `[seed, image]` differences of a claim's two sides as trial runs showed them."""
-    images = int(trial["images"])
+    images = 1 if trial["whole_run"] else num_images
     sds = (float(trial[name]) for name in ("seed_sd", "image_sd", "rest_sd"))
     shapes = ((num_seeds, 1), (1, images), (num_seeds, images))
     parts = [sd * generator.normal(size=shape) for sd, shape in zip(sds, shapes, strict=True)]
@@ -52,13 +54,13 @@ def outcome(claim: Claim, found: Interval, p_value: float) -> str:
 
 
 def simulate(
-    trials: Mapping[str, Trial], claims: Mapping[str, Claim], num_seeds: int, *, rounds: int
+    trials: Mapping[str, Trial], claims: Mapping[str, Claim], size: tuple[int, int], *, rounds: int
 ) -> dict[str, Counter[str]]:
     """Return how often each claim got each outcome, all judged together in every round."""
-    generator = np.random.default_rng([14, num_seeds])
+    generator = np.random.default_rng([14, *size])
     counts: dict[str, Counter[str]] = {name: Counter() for name in trials}
     for _ in range(rounds):
-        found = {name: paired_interval(draw(generator, t, num_seeds)) for name, t in trials.items()}
+        found = {name: paired_interval(draw(generator, t, *size)) for name, t in trials.items()}
         p_values = holm([one.p_value or 0.0 for one in found.values()])
         for (name, interval), p_value in zip(found.items(), p_values, strict=True):
             counts[name][outcome(claims[name], interval, p_value)] += 1
@@ -66,10 +68,12 @@ def simulate(
 
 
 def markdown(
-    trials: Mapping[str, Trial], tables: Mapping[int, Mapping[str, Counter[str]]], rounds: int
+    trials: Mapping[str, Trial],
+    tables: Mapping[tuple[int, int], Mapping[str, Counter[str]]],
+    rounds: int,
 ) -> str:
-    """Return the share of rounds in which each claim was decided, by number of seeds."""
-    heads = [f"decided, {seeds} seeds" for seeds in tables]
+    """Return the share of rounds in which each claim was decided, by seeds and images."""
+    heads = [f"decided, {seeds} seeds, {images} images" for seeds, images in tables]
     columns = ["claim", "effect", "sd of seeds", "of images", "of the rest", *heads, "mostly"]
     lines = [
         "# Power of the study",
@@ -85,7 +89,7 @@ def markdown(
     for name, trial in trials.items():
         spreads = [f"{trial[key]:.3g}" for key in ("seed_sd", "image_sd", "rest_sd")]
         shares = [sum(counts[name][one] for one in DECIDED) / rounds for counts in tables.values()]
-        mostly = tables[SEEDS[1]][name].most_common(1)[0][0]
+        mostly = tables[STUDY_SIZE][name].most_common(1)[0][0]
         cells = [name, f"{trial['effect']:+.3g}", *spreads, *(f"{100 * s:.0f} %" for s in shares)]
         lines.append("| " + " | ".join([*cells, mostly]) + " |")
     return "\n".join(lines) + "\n"
@@ -99,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     trials = json.loads((given.study / "trials.json").read_text(encoding="utf-8"))["claims"]
     claims = load_book().claims
-    tables = {seeds: simulate(trials, claims, seeds, rounds=given.rounds) for seeds in SEEDS}
+    tables = {size: simulate(trials, claims, size, rounds=given.rounds) for size in SIZES}
     text = markdown(trials, tables, given.rounds)
     write_atomically(given.study / "power.md", text.encode())
     print(text)
