@@ -67,6 +67,12 @@ def test_variations_are_those_of_their_definition() -> None:
     assert "critic_quality_correlation" not in found  # a loss that never changes has no rank
 
 
+def test_what_is_learned_early_is_read_at_a_quarter_of_the_stage() -> None:
+    rows = [validation_row(step, 20.0 + step, 0.5) for step in (0, 10, 30, 60, 80)]
+    assert measures(rows, verdict="stable")["early_psnr"] == 50.0  # 20 of 80 steps, or the next
+    assert "early_psnr" not in measures(rows[:1], verdict="stable")
+
+
 @pytest.mark.parametrize("slope", [0.0, 0.3, -0.3])
 def test_progress_is_no_variation(slope: float) -> None:
     around = [1.0, -1.0, -1.0, 1.0]  # sums to 0, and has no slope of its own

@@ -30,6 +30,7 @@ from zoo.compare.statistics import (
     deviations,
     holm,
     paired_interval,
+    rank_correlation,
     relative_difference,
     smallest_spread_p_value,
     unpaired_interval,
@@ -195,6 +196,15 @@ def test_a_relative_difference_is_that_of_the_means() -> None:
     assert np.ptp(relative_difference(1.1 * reference, reference)) == pytest.approx(0.0, abs=1e-12)
     with pytest.raises(DataError):
         relative_difference(changed, reference * 0)
+
+
+def test_a_rank_correlation_is_spearmans_for_each_seed_and_image() -> None:
+    scores = np.random.default_rng(0).normal(size=(2, 5, 2, 3))
+    found = rank_correlation(*scores)
+    for place in np.ndindex(2, 3):
+        first, second = (side[:, *place] for side in scores)
+        assert found[place] == pytest.approx(stats.spearmanr(first, second).statistic)
+    assert rank_correlation(np.ones((4, 1, 1)), scores[0, :4, :1, :1]).tolist() == [[0.0]]
 
 
 def test_holm_by_hand() -> None:

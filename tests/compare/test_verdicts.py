@@ -418,6 +418,40 @@ def test_a_spread_over_images_is_paired() -> None:
     assert "over images" in found.sentence
 
 
+def ranked(order: Sequence[float], *, noise: float = 0.0) -> list[Record]:
+    """Make three seeds of recipes `a`, `b`, ... whose LPIPS has an order, PSNR-Y that of names."""
+    made = []
+    for index, place in enumerate(order):
+        for seed in range(3):
+            lpips = place + noise * NOISE[0, seed] * (index == 0)
+            record = make_record("abcd"[index], seed, 30 + index + np.arange(6))
+            images = tuple(
+                image.model_copy(update={"scores": image.scores | {"lpips": float(score)}})
+                for image, score in zip(record.datasets[0].images, lpips + np.zeros(6), strict=True)
+            )
+            datasets = (record.datasets[0].model_copy(update={"images": images}),)
+            made.append(record.model_copy(update={"datasets": datasets}))
+    return made
+
+
+def test_ranks_by_two_metrics_are_correlated_image_by_image() -> None:
+    contrast = Contrast("", None, (), ("a", "b", "c", "d"), "lpips")
+    found = judge(ranked([1, 3, 2, 4], noise=1.0), contrast=contrast)
+    assert found.effect is not None
+    assert (found.effect.num_seeds, found.effect.num_images) == (3, 6)
+    # of four ranks a swap of neighbours leaves 0.8; images on which the first is no longer first
+    assert 0 < found.effect.estimate <= 0.8
+    assert found.sentence.startswith("Rank correlation of PSNR-Y and LPIPS over 4 recipes is +0.")
+    same = judge(ranked([1, 3, 2, 4]), contrast=contrast)
+    assert same.effect is not None
+    assert same.effect.estimate == pytest.approx(0.8)
+    assert same.verdict == "not enough data"
+    lost = [record for record in ranked([1, 3, 2, 4]) if record.target.name != "d"]
+    assert "no record of d: zoo bench a b c d" in judge(lost, contrast=contrast).reason
+    other = Contrast("", None, (), ("a", "b", "c", "d"), "dists")
+    assert "does not measure dists" in judge(ranked([1, 3, 2, 4]), contrast=other).reason
+
+
 def test_a_baseline_stands_beside_every_seed() -> None:
     records = [*runs("new", 1.0), make_record("bicubic", None, 30 + np.arange(6))]
     found = judge(records, contrast=Contrast("new", "bicubic", ("generator",)))

@@ -10,6 +10,7 @@ import pytest
 
 from zoo.data import sources
 from zoo.data.images import hash_file, read_image
+from zoo.data.pairs import find_pairs
 from zoo.data.sources import (
     dataset_directory,
     dataset_names,
@@ -41,6 +42,27 @@ def test_named_dataset_under_the_root(
     monkeypatch.setenv("ZOO_DATA", str(tmp_path / "root"))
     assert open_source("Mine") == source
     assert dataset_names(tmp_path / "root") == ["Mine"]
+
+
+def test_a_dataset_falls_into_a_part_to_test_on_and_the_rest(
+    tmp_path: Path, make_images: Callable[..., list[Path]]
+) -> None:
+    paths = make_images(*[(8, 8)] * 40, folder="root/Mine/HR")
+    shutil.copy(paths[0], paths[0].with_name("copy.png"))
+    root = tmp_path / "root"
+    rest = open_source("Mine-rest10", data_root=root)
+    tested = {hash_file(pair.hr_file) for pair in find_pairs("Mine-test10", 4, data_root=root)}
+    assert tested == {hash_file(path) for path in validation_images("Mine-test10", data_root=root)}
+    assert len(tested) == 10
+    trained = {hash_file(path) for path in (*rest.training_paths, *rest.validation_paths)}
+    assert len(trained) == 30
+    assert not tested & trained
+    with pytest.raises(DataError, match="Mine has 40 different images"):
+        open_source("Mine-rest40", data_root=root)
+    with pytest.raises(DataError, match="no dataset 'Other'"):
+        open_source("Other-rest10", data_root=root)
+    make_images((8, 8), (8, 9), folder="root/Mine-rest10/HR")
+    assert len(open_source("Mine-rest10", data_root=root).training_paths) == 1
 
 
 @pytest.mark.parametrize(("count", "held_out"), [(2, 1), (19, 1), (40, 2), (200, 8), (400, 8)])

@@ -34,6 +34,14 @@ def test_the_profile_wins_over_the_recipe_and_set_over_both(book: Book) -> None:
     assert resolved.origin(("training", "betas")) == "default"
 
 
+def test_what_a_recipe_has_fixed_no_profile_changes(book: Book) -> None:
+    fixed, free = (run(book, name, "smoke") for name in ("esrgan-wgangp-critic1", "esrgan-wgangp"))
+    assert value(fixed, "adversary.discriminator_steps") == 1
+    assert value(free, "adversary.discriminator_steps") == 2
+    told = run(book, "esrgan-wgangp-critic1", "smoke", "adversary.discriminator_steps=3")
+    assert value(told, "adversary.discriminator_steps") == 3
+
+
 def test_gan_recipes_take_the_adversarial_budget_and_their_pretraining_the_other(
     book: Book,
 ) -> None:

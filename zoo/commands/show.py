@@ -144,9 +144,11 @@ def _show_profile(entry: Entry, *, as_json: bool) -> None:
 
 def _show_claim(claim: Claim, *, as_json: bool) -> None:
     facts: dict[str, Any] = {
-        "changed": claim.contrast.changed,
-        "reference": claim.contrast.reference or GROUND_TRUTH,
+        "changed": claim.contrast.changed or None,
+        "reference": claim.contrast.reference or (None if claim.contrast.among else GROUND_TRUTH),
         "field": dotted(claim.contrast.field) or None,
+        "among": list(claim.contrast.among) or None,
+        "ranked_by": claim.contrast.ranked_by or None,
         "metric": claim.metric,
         "statistic": claim.statistic,
         "direction": claim.direction,

@@ -15,6 +15,7 @@ from zoo.compare.samples import (
     COUNTED,
     TIMED,
     YES_OR_NO,
+    Paired,
     Scores,
     column_of,
     not_recipes,
@@ -32,13 +33,14 @@ from zoo.compare.statistics import (
     Interval,
     deviations,
     paired_interval,
+    rank_correlation,
     relative_difference,
     smallest_spread_p_value,
     unpaired_interval,
 )
 from zoo.recipes.claims import Claim
 from zoo.records.budget import mixed_precision
-from zoo.records.record import Record
+from zoo.records.record import Column, Record
 from zoo.records.remarks import stand_ins
 from zoo.runs.commands import bench_command
 
@@ -108,16 +110,16 @@ def find_evidence(
     sources: Sequence[str] = (),
 ) -> Evidence:
     """Return what comparable records of one suite and profile hold of a claim."""
-    recipes = [name for name in (claim.contrast.changed, claim.contrast.reference) if name]
+    recipes = list(claim.contrast.recipes)
     sides = [of_recipe(records, name) for name in recipes]
     involved = [record for side in sides for record in side]
-    family, key = claim.family, claim.key
-    column = column_of(involved, key)
+    family, key, keys = claim.family, claim.key, claim.keys
+    columns = [column_of(involved, each) for each in keys]
     command = bench_command(recipes, suite, profile, sources)
     evidence = Evidence(
         claim,
-        column.label,
-        "" if claim.relative else column.unit,
+        _label(columns),
+        "" if claim.relative or len(keys) > 1 else columns[0].unit,
         is_share=claim.relative,
         is_counted=family == "cost" and key in COUNTED,
         seconds=training_seconds(involved),
@@ -127,15 +129,16 @@ def find_evidence(
     )
     others = tuple(not_recipes(records, recipes))
     evidence = replace(evidence, notes=others)
-    scores = [scores_of(side, family, key) for side in sides]
+    scores = [scores_of(side, family, each) for each in keys for side in sides]
     absent = _missing(recipes, sides, command) or _unlisted(claim, involved, suite)
     if absent:
         return replace(evidence, problem=absent)
-    notes = (*_left_out(sides, scores, column.label), *others)
+    notes = (*_left_out(sides, scores[: len(sides)], columns[0].label), *others)
     evidence = replace(evidence, notes=notes)
-    problem = _unscored(recipes, scores, column.unavailable, notes, column.label) or _incomparable(
-        claim, sides, key
-    )
+    unavailable = next((column.unavailable for column in columns if column.unavailable), None)
+    problem = _unscored(
+        recipes * len(keys), scores, unavailable, notes, evidence.label
+    ) or _incomparable(claim, sides)
     if problem:
         return replace(evidence, problem=problem)
     if evidence.is_counted:
@@ -170,6 +173,9 @@ def _compare(evidence: Evidence, scores: Sequence[Scores]) -> Evidence:
         return replace(evidence, problem=problem)
     if claim.statistic == "image-spread" and images < 2:
         return replace(evidence, problem="one image has no spread over images")
+    if claim.contrast.among:
+        ranked = np.stack(paired.values).reshape(2, -1, seeds, images)
+        return _with_seeds(evidence, rank_correlation(*ranked), paired)
     changed = paired.values[0]
     reference = paired.values[1] if len(paired.values) > 1 else np.zeros_like(changed)
     if claim.changed_is is not None:
@@ -181,11 +187,14 @@ def _compare(evidence: Evidence, scores: Sequence[Scores]) -> Evidence:
     if claim.relative and not reference.mean():
         return replace(evidence, problem="the reference is 0, so there is no ratio")
     difference = relative_difference(changed, reference) if claim.relative else changed - reference
-    means = difference.mean(axis=1).tolist()
-    per_seed = {
-        seed: mean for seed, mean in zip(paired.seeds, means, strict=True) if seed is not None
-    }
-    return _tested(replace(evidence, per_seed=per_seed), paired_interval(difference))
+    return _with_seeds(evidence, difference, paired)
+
+
+def _with_seeds(evidence: Evidence, effects: Floats, paired: Paired) -> Evidence:
+    """Keep the mean of `[seed, image]` effects, and what it is in each seed."""
+    means = zip(paired.seeds, effects.mean(axis=1).tolist(), strict=True)
+    per_seed = {seed: mean for seed, mean in means if seed is not None}
+    return _tested(replace(evidence, per_seed=per_seed), paired_interval(effects))
 
 
 def _compare_seed_spread(evidence: Evidence, changed: Floats, reference: Floats) -> Evidence:
@@ -238,6 +247,12 @@ def _count(evidence: Evidence, scores: Sequence[Scores]) -> Evidence:
     return replace(evidence, effect=Interval(effect, effect, effect, LEVEL, None, runs, 1))
 
 
+def _label(columns: Sequence[Column]) -> str:
+    """Return what was measured: a score, or how the ranks by two scores agree."""
+    labels = [column.label for column in columns]
+    return labels[0] if len(labels) == 1 else f"rank correlation of {' and '.join(labels)}"
+
+
 def _missing(recipes: Sequence[str], sides: Sequence[Sequence[Record]], command: str) -> str:
     absent = [name for name, side in zip(recipes, sides, strict=True) if not side]
     return f"no record of {' and '.join(absent)}: {command}" if absent else ""
@@ -245,10 +260,15 @@ def _missing(recipes: Sequence[str], sides: Sequence[Sequence[Record]], command:
 
 def _unlisted(claim: Claim, records: Sequence[Record], suite: str) -> str:
     scored = [record for record in records if record.error is None]
-    listed = any(claim.key in record.columns for record in scored)
-    if claim.family != "image" or listed or not scored:
+    names = (claim.metric, claim.contrast.ranked_by)
+    absent = [
+        name
+        for name, key in zip(names, claim.keys, strict=False)
+        if not any(key in record.columns for record in scored)
+    ]
+    if claim.family != "image" or not absent or not scored:
         return ""
-    return f"suite {suite} does not measure {claim.metric}; choose one that does (zoo list suites)"
+    return f"suite {suite} does not measure {absent[0]}; choose one that does (zoo list suites)"
 
 
 def _unscored(
@@ -265,17 +285,19 @@ def _unscored(
     return f"no {label} of {' and '.join(empty)}: {why}"
 
 
-def _incomparable(claim: Claim, sides: Sequence[Sequence[Record]], key: str) -> str:
+def _incomparable(claim: Claim, sides: Sequence[Sequence[Record]]) -> str:
     if len(sides) < 2:
         return ""
-    judged = [record for side in sides for record in side if _is_own_judge(record, key)]
+    everything = list(itertools.chain(*sides))
+    judged = [r for r in everything if any(_is_own_judge(r, key) for key in claim.keys)]
     if judged:
         names = " and ".join(dict.fromkeys(record.target.name for record in judged))
         return f"{names} was trained against the network of this score"
     runs = [{record.target.identity_sha256 for record in side} - {None} for side in sides]
-    if runs[0] & runs[1]:  # settings made both recipes one
-        field = ".".join(str(part) for part in claim.contrast.field)
-        return f"both sides are the same run: they do not differ in {field}"
+    if any(one & other for one, other in itertools.combinations(runs, 2)):
+        field = ".".join(str(part) for part in claim.contrast.field)  # settings made both one
+        differ = f": they do not differ in {field}" if field else ", of two recipes"
+        return f"both sides are the same run{differ}"
     if claim.matched:
         matched = [_values(scores_of(side, "cost", claim.matched)) for side in sides]
         label = column_of(sides[0], claim.matched).label
@@ -285,11 +307,11 @@ def _incomparable(claim: Claim, sides: Sequence[Sequence[Record]], key: str) -> 
         if abs(first - second) > MATCH * abs(second):
             share = first / second if second else float("inf")
             return f"the sides have different costs: {label} is {share:.2f} times the reference's"
-    if key in TIMED:
-        machines = {_machine(record) for side in sides for record in side if not record.error}
+    if claim.key in TIMED:
+        machines = {_machine(record) for record in everything if not record.error}
         if len(machines) > 1:
             return f"measured on different machines ({'; '.join(sorted(machines))}); score again"
-    mixed = "" if claim.family == "cost" else mixed_precision(itertools.chain(*sides))
+    mixed = "" if claim.family == "cost" else mixed_precision(everything)
     return mixed or _other_start(claim, sides)
 
 
@@ -317,7 +339,7 @@ def _networks(sides: Sequence[Sequence[Record]]) -> tuple[str, ...]:
 
 def _other_start(claim: Claim, sides: Sequence[Sequence[Record]]) -> str:
     """Return which seeds started from other pretraining, where the contrast is not about that."""
-    if claim.contrast.field[:1] and claim.contrast.field[0] in STAGE_SECTIONS:
+    if claim.contrast.among or claim.contrast.field[0] in STAGE_SECTIONS:
         return ""
     differing = ", ".join(map(str, other_start(*sides)))
     if not differing:

@@ -57,7 +57,9 @@ def _finding(evidence: Evidence, effect: Interval) -> str:
     what = f"the spread of {label}{spread}" if spread else label
     what = what[0].upper() + what[1:]
     amount = quantity(effect.estimate, evidence)
-    if reference is None:
+    if claim.contrast.among:
+        subject = f"{what} over {counted(len(claim.contrast.among), 'recipe')} is {amount}"
+    elif reference is None:
         subject = f"{what} of {changed} against the ground truth is {amount}"
     elif claim.relative:
         subject = f"{what} of {changed} differs from that of {reference} by {amount}"

@@ -197,6 +197,24 @@ def relative_difference(changed: ArrayLike, reference: ArrayLike) -> Floats:
     return np.asarray(ratio - 1 + (top - ratio * bottom) / mean, dtype=np.float64)
 
 
+def rank_correlation(first: ArrayLike, second: ArrayLike) -> Floats:
+    """Return `[seed, image]` with Spearman's rank correlation of two scores over the recipes.
+
+    Where all recipes score alike there is no order, and the correlation is 0.
+
+    Args:
+        first: `[recipe, seed, image]`.
+        second: the same of the other score.
+    """
+    from scipy import stats
+
+    one, other = (stats.rankdata(side, axis=0) for side in (first, second))
+    one, other = (ranks - ranks.mean(axis=0) for ranks in (one, other))
+    norm = np.sqrt((one**2).sum(axis=0) * (other**2).sum(axis=0))
+    product = (one * other).sum(axis=0)
+    return np.asarray(np.divide(product, norm, out=np.zeros_like(norm), where=norm > 0))
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return p-values adjusted for the number of tests, in their order (Holm 1979).
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from zoo.data import places
 from zoo.data.folders import find_images
 from zoo.data.images import SUFFIXES
+from zoo.data.parts import part_of, whole_name
 from zoo.data.sources import dataset_directory, dataset_names, validation_images
 from zoo.errors import DataError, did_you_mean
 
@@ -78,7 +79,8 @@ def find_pairs(
     """Find the files of a dataset, in a fixed order; decodes none.
 
     Args:
-        name: `samples`, `samples-grey`, or the name of a folder under the data root.
+        name: `samples`, `samples-grey`, the name of a folder under the data root, or of a part of
+            one (`zoo.data.parts`).
         scale: the factor between high and low resolution.
         data_root: folder of datasets; by default `zoo.data.places.data_root()`.
 
@@ -88,16 +90,20 @@ def find_pairs(
     """
     if name in IN_WHEEL:
         return _pairs(validation_images(name), None, scale)
-    top = _find(name, places.data_root(data_root))
+    root = places.data_root(data_root)
+    is_whole = name in KNOWN_SETS or dataset_directory(name, root) is not None
+    whole = name if is_whole else whole_name(name)
+    top = _find(whole, root)
     found = find_images(top / "HR" if (top / "HR").is_dir() else top)
     for line in found.left_out_lines():
         logger.warning("%s", line)
-    files = found.taken
-    known = KNOWN_SETS.get(name)
-    if known is not None and len(files) != known.num_images:
+    known = KNOWN_SETS.get(whole)
+    if known is not None and len(found.taken) != known.num_images:
         raise DataError(
-            f"{name} has {known.num_images} images, but {top} has {len(files)}; {known.how_to_get}"
+            f"{whole} has {known.num_images} images, but {top} has {len(found.taken)}; "
+            f"{known.how_to_get}"
         )
+    files = found.taken if is_whole else part_of(name, found.taken)
     return _pairs(files, _lr_folder(top, scale), scale)
 
 

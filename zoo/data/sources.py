@@ -4,7 +4,7 @@ A spec is one of
 
 - `samples`: images inside scikit-image's wheel, so that everything can be tried offline;
 - `div2k`: the field's training set, at its place under the data root;
-- `<Name>`: any dataset laid out as `<data root>/<Name>/HR/*`;
+- `<Name>`: any dataset laid out as `<data root>/<Name>/HR/*`, or a part of it (`zoo.data.parts`);
 - a directory: its images, or those of its `HR` folder.
 
 Not here: which files of a folder are images to train on (`zoo.data.folders`), downloading
@@ -20,8 +20,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zoo.data import BUILT_IN_SOURCES, places
-from zoo.data.folders import find_images
+from zoo.data.folders import Found, find_images
 from zoo.data.images import hash_file
+from zoo.data.parts import part_of, whole_name
 from zoo.errors import DataError, did_you_mean
 from zoo.files import from_home
 
@@ -84,7 +85,7 @@ def open_source(
     if spec in BUILT_IN:
         source = BUILT_IN[spec](root)
     else:
-        source = _open_folder(spec, find_directory(spec, root), holds_out=holds_out)
+        source = _open_folder(spec, _find_part(spec, root), holds_out=holds_out)
     if holds_out:
         return source
     return _validated_on(source, validation, validation_images(validation, data_root=root))
@@ -108,7 +109,7 @@ def validation_images(
         return BUILT_IN[spec](root).validation_paths
     if spec == "samples-grey":
         return _sample_paths(SAMPLES_GREY)
-    return list_images(find_directory(spec, root))
+    return _find_part(spec, root).taken
 
 
 def list_images(directory: Path) -> tuple[Path, ...]:
@@ -159,6 +160,14 @@ def find_directory(spec: str, root: Path) -> Path:
     )
 
 
+def _find_part(spec: str, root: Path) -> Found:
+    """Return the images of a dataset or a directory, or of a part of a dataset."""
+    is_whole = _is_path(spec) or dataset_directory(spec, root) is not None or Path(spec).is_dir()
+    name = spec if is_whole else whole_name(spec)
+    found = find_images(find_directory(name, root))
+    return found if name == spec else replace(found, taken=part_of(spec, found.taken))
+
+
 def _is_path(spec: str) -> bool:
     return "/" in spec or os.sep in spec or spec in {".", ".."} or spec.startswith("~")
 
@@ -181,10 +190,9 @@ def _hold_out(spec: str, paths: Sequence[Path]) -> tuple[tuple[Path, ...], tuple
     return training, validation
 
 
-def _open_folder(spec: str, directory: Path, *, holds_out: bool) -> Source:
-    found = find_images(directory)
+def _open_folder(spec: str, found: Found, *, holds_out: bool) -> Source:
     training, validation = _hold_out(spec, found.taken) if holds_out else (found.taken, ())
-    about = f"images of {directory}"
+    about = f"images of {found.top}"
     return Source(spec, about, "depend on the images", training, validation, tuple(found.lines()))
 
 

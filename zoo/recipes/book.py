@@ -88,6 +88,13 @@ class Entry:
         """Return a descriptive field, `summary` or `source`, or an empty string."""
         return self.reference(key) or ""
 
+    @property
+    def fixed(self) -> frozenset[KeyPath]:
+        """The settings of a recipe that no profile changes."""
+        leaf = self.leaves.get(("fixed",))
+        written = leaf.value if leaf is not None and isinstance(leaf.value, list) else []
+        return frozenset(tuple(str(path).split(".")) for path in written)
+
     def reference(self, key: str) -> str | None:
         """Return the name in `extends` or `pretrained`, None if there is none."""
         leaf = self.leaves.get((key,))

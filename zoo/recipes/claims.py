@@ -33,11 +33,14 @@ COST_KEYS: Final[tuple[str, ...]] = get_args(CostKey)
 TRAINING_KEYS: Final[tuple[str, ...]] = (
     "finite",
     "stable",
+    "early_psnr",
     "psnr_variation",
     "gradient_variation",
     "critic_quality_correlation",
 )
 """Measurements of a training, one number per run, by their names in records."""
+PRETRAINING: Final = "pretraining"
+"""The name in a claim of the whole of pretraining, if only one side has it."""
 _KEYS: Final[Mapping[str, tuple[str, ...]]] = {"cost": COST_KEYS, "training": TRAINING_KEYS}
 
 
@@ -45,19 +48,27 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {"cost": COST_KEYS, "training": TR
 class Contrast:
     """What a claim compares; its effect is `changed` minus `reference`.
 
+    Or it compares two metrics over many recipes, `among`: its effect is their rank correlation.
+
     Attributes:
-        changed: a recipe.
+        changed: a recipe; empty where there are many.
         reference: the recipe it is compared with; None for the ground truth, which scores 0.
-        field: path of the one setting in which both differ, empty against the ground truth.
+        field: path of the one setting in which both differ, empty where there are no two.
+        among: the recipes, where there are many.
+        ranked_by: the image metric by whose ranks of these recipes those by the claim's are judged.
     """
 
     changed: str
     reference: str | None
     field: KeyPath
+    among: tuple[str, ...] = ()
+    ranked_by: str = ""
 
     @property
     def recipes(self) -> tuple[str, ...]:
         """The recipes that must be scored."""
+        if self.among:
+            return self.among
         return (self.changed,) if self.reference is None else (self.changed, self.reference)
 
 
@@ -87,6 +98,12 @@ class Claim:
     def key(self) -> str:
         """The metric's key in records: `psnr_y`, `macs`, `finite`."""
         return family_of(self.metric)[1]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """That key, and where recipes are ranked by a second metric, its key too."""
+        second = self.contrast.ranked_by
+        return (self.key, metric_key(second)) if second else (self.key,)
 
     @property
     def path(self) -> KeyPath:
@@ -135,8 +152,9 @@ def check_claim_names(
         yield from _recipe_problems(claim, recipes)
         yield from _metric_problems(claim)
         section = claim.contrast.field[:1]
-        if section and section[0] not in RecipeSettings.model_fields:
-            hint = did_you_mean(str(section[0]), RecipeSettings.model_fields)
+        known = (*RecipeSettings.model_fields, PRETRAINING)
+        if section and section[0] not in known:
+            hint = did_you_mean(str(section[0]), known)
             message = f"recipes have no setting {section[0]!r}{hint}"
             yield claim.problem(("contrast", "field"), message)
 
@@ -144,28 +162,40 @@ def check_claim_names(
 def _contrast(written: WrittenContrast) -> Contrast:
     if written.recipe is not None:
         return Contrast(written.recipe, None, ())
+    if written.among is not None:
+        return Contrast("", None, (), tuple(written.among), written.ranked_by or "")
     return Contrast(
         written.changed or "", written.reference, tuple((written.field or "").split("."))
     )
 
 
 def _recipe_problems(claim: Claim, recipes: Mapping[str, Entry]) -> Iterator[Problem]:
-    alone = claim.contrast.reference is None
-    keys = ("recipe",) if alone else ("changed", "reference")
-    for key, name in zip(keys, claim.contrast.recipes, strict=True):
+    contrast = claim.contrast
+    keys: list[tuple[str, ...]] = [("changed",), ("reference",)]
+    if contrast.among:
+        keys = [("among", str(number)) for number in range(len(contrast.among))]
+    elif contrast.reference is None:
+        keys = [("recipe",)]
+    for key, name in zip(keys, contrast.recipes, strict=True):
         if name not in recipes:
             message = f"unknown recipe {name!r}{did_you_mean(name, recipes)}"
-            yield claim.problem(("contrast", key), message)
+            yield claim.problem(("contrast", *key), message)
+
+
+def _image_metric_problems(claim: Claim, name: str, *path: str) -> Iterator[Problem]:
+    known = sorted((*METRICS.names(), *PROBES))
+    if name not in known:
+        message = f"unknown metric {name!r}{did_you_mean(name, known)} (see: zoo list metrics)"
+        yield claim.problem(path, message)
 
 
 def _metric_problems(claim: Claim) -> Iterator[Problem]:
     family, dot, key = claim.metric.partition(".")
-    if not dot:
-        known = sorted((*METRICS.names(), *PROBES))
-        if claim.metric not in known:
-            hint = did_you_mean(claim.metric, known)
-            message = f"unknown metric {claim.metric!r}{hint} (see: zoo list metrics)"
-            yield claim.problem(("metric",), message)
+    is_ranked = bool(claim.contrast.among)
+    if is_ranked:
+        yield from _image_metric_problems(claim, claim.contrast.ranked_by, "contrast", "ranked_by")
+    if is_ranked or not dot:
+        yield from _image_metric_problems(claim, claim.metric, "metric")
         return
     if family not in _KEYS:
         message = (

@@ -12,7 +12,7 @@ from typing import Any
 
 from zoo.errors import did_you_mean
 from zoo.recipes.book import Book
-from zoo.recipes.claims import Claim
+from zoo.recipes.claims import PRETRAINING, Claim
 from zoo.recipes.explain import shown
 from zoo.recipes.matrices import Matrix
 from zoo.recipes.problems import KeyPath, Problem, dotted
@@ -21,7 +21,6 @@ from zoo.recipes.tree import component_root, component_roots
 
 Runs = Callable[[str, str], RunSpec | None]
 """From recipe and profile to the completed run; None if it has problems of its own."""
-PRETRAINING = "pretraining"
 ABSENT = object()
 """The value of a setting on the side that does not have it."""
 
@@ -36,7 +35,7 @@ class Difference:
 
     @property
     def setting(self) -> KeyPath:
-        """The setting, whichever stage it is of."""
+        """The setting, whichever stage it is of; nothing where it is all of pretraining."""
         return self.path[1:] if self.path[0] == PRETRAINING else self.path
 
     def __str__(self) -> str:
@@ -89,7 +88,8 @@ class _Proof:
 
     Args:
         what: what both sides should differ in, as messages say it.
-        allowed: paths at or below which they may differ.
+        allowed: paths at or below which they may differ. A profile under which neither side has
+            such a setting, since it puts another component there, does not ask; one must.
         denied: paths below the allowed ones at which they may not.
     """
 
@@ -98,6 +98,8 @@ class _Proof:
         self.allowed = allowed
         self.denied = denied
         self.profiles: dict[str, None] = {}
+        self.unasked: dict[str, tuple[str, str]] = {}
+        self.is_asked = False
         self.found: dict[str, tuple[tuple[str, str], dict[str, None]]] = {}
 
     def compare(self, pair: tuple[str, str], profile: str, runs: Runs) -> None:
@@ -107,7 +109,11 @@ class _Proof:
             return
         self.profiles[profile] = None
         found = differences(changed, reference)
-        strange = [each for each in found if not self._belongs(each.setting)]
+        strange = [each for each in found if not self._belongs(each)]
+        if not found and not any(self._exists(run) for run in (changed, reference)):
+            self.unasked[profile] = pair
+            return
+        self.is_asked = True
         if strange:
             listed = ", ".join(str(each) for each in strange)
             self._note(f"differ in more than {self.what}: {listed};", pair, profile)
@@ -117,16 +123,31 @@ class _Proof:
 
     def messages(self) -> Iterator[str]:
         """Yield each complaint once: the first pair it is about, and under which profiles."""
+        for profile, pair in self.unasked.items() if not self.is_asked else ():
+            self._note(f"do not differ in {self.what}", pair, profile)
         for complaint, (pair, profiles) in self.found.items():
             everywhere = profiles.keys() == self.profiles.keys()
             where = "every profile" if everywhere else f"profile {', '.join(profiles)}"
             yield f"{pair[0]} and {pair[1]} {complaint} under {where}"
 
-    def _belongs(self, setting: KeyPath) -> bool:
-        return _covers(self.allowed, setting) and not _covers(self.denied, setting)
+    def _belongs(self, each: Difference) -> bool:
+        paths = (each.path, each.setting)
+        is_allowed = any(_covers(self.allowed, path) for path in paths)
+        return is_allowed and not any(_covers(self.denied, path) for path in paths)
+
+    def _exists(self, run: RunSpec) -> bool:
+        """Tell whether a run has one of the settings: a profile may put another component there."""
+        return any(_at(_values(run), path) is not ABSENT for path in self.allowed)
 
     def _note(self, complaint: str, pair: tuple[str, str], profile: str) -> None:
         self.found.setdefault(complaint, (pair, {}))[1][profile] = None
+
+
+def _at(values: Any, path: KeyPath) -> Any:
+    """Return the value at a path of nested settings, `ABSENT` where there is none."""
+    for part in path:
+        values = values.get(part, ABSENT) if isinstance(values, dict) else ABSENT
+    return values
 
 
 def _covers(paths: Iterable[KeyPath], setting: KeyPath) -> bool:

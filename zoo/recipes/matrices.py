@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from zoo.recipes.reader import Document
 
 GENERATOR = "generator"
-PRETRAINED = ("pretrained",)
+PRETRAINED, FIXED = ("pretrained",), ("fixed",)
 PRETRAINING = "pretraining"
 
 
@@ -242,14 +242,15 @@ class _Expansion:
         self.names.append((identity, name))
         return name
 
-    def _identity(self, leaves: Leaves) -> tuple[dict[str, Any], dict[str, Any] | None]:
-        """Return the values that distinguish recipes: its own, and those of its pretraining."""
-        leaf = leaves.get(PRETRAINED)
+    def _identity(self, leaves: Leaves) -> tuple[Any, ...]:
+        """Return what distinguishes recipes: their values, pretraining and fixed settings."""
+        leaf, fixed = leaves.get(PRETRAINED), leaves.get(FIXED)
+        own = _values(leaves), fixed and fixed.value
         before = self.recipes.get(leaf.value) if leaf and isinstance(leaf.value, str) else None
         if before is None:
-            return _values(leaves), None
+            return *own, None
         alone = {p: found for p, found in before.leaves.items() if p[0] not in SHARED_BY_STAGES}
-        return _values(leaves), _values(alone)
+        return *own, _values(alone)
 
 
 def _values(leaves: Leaves) -> dict[str, Any]:
@@ -265,5 +266,5 @@ def _values(leaves: Leaves) -> dict[str, Any]:
 
 def _settings(leaves: Leaves) -> Leaves:
     """Return the training settings: no summary, no source, no parent."""
-    known = {*RecipeSettings.model_fields, *PRETRAINED}
+    known = {*RecipeSettings.model_fields, *PRETRAINED, *FIXED}
     return {path: leaf for path, leaf in leaves.items() if path[0] in known}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import did_you_mean, plural
-from zoo.recipes.problems import KeyPath, Problem
+from zoo.recipes.problems import KeyPath, Problem, dotted
 from zoo.recipes.tree import OVERRIDES, TERM_SECTION, Leaves, component_name, component_roots
 from zoo.registry import REGISTRIES
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zoo.recipes.reader import Document
 
 GENERATOR = ("generator",)
-PRETRAINED = ("pretrained",)
+PRETRAINED, FIXED = ("pretrained",), ("fixed",)
 
 
 def registry_of(root: KeyPath) -> str:
@@ -36,6 +36,7 @@ def check_names(book: Book) -> Iterator[Problem]:
         yield from _check_generator(book, recipe)
         yield from _check_pretrained(book, recipe)
         yield from _check_removals(book, recipe)
+        yield from _check_fixed(recipe)
 
 
 def component_problems(
@@ -99,6 +100,16 @@ def _check_pretrained(book: Book, recipe: Entry) -> Iterator[Problem]:
     elif book.recipes[name].reference(*PRETRAINED) is not None:
         message = f"recipe {name!r} itself has a pretraining; name one that trains from scratch"
         yield Problem(leaf.place, leaf.path, message)
+
+
+def _check_fixed(recipe: Entry) -> Iterator[Problem]:
+    """Check that what a recipe has fixed is something that it sets."""
+    leaf = recipe.own.get(FIXED)
+    if leaf is None:
+        return
+    for path in recipe.fixed - recipe.leaves.keys():
+        hint = did_you_mean(dotted(path), map(dotted, recipe.leaves))
+        yield Problem(leaf.place, leaf.path, f"the recipe does not set {dotted(path)!r}{hint}")
 
 
 def _check_removals(book: Book, recipe: Entry) -> Iterator[Problem]:

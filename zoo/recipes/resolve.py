@@ -147,24 +147,30 @@ def parse_settings(settings: Sequence[str]) -> Leaves:
 def _layers(recipe: Entry, profile: Entry, own: Leaves) -> Leaves:
     """Return a recipe's settings under a profile, with `own` settings over both.
 
-    The profile's budget and overrides are those of the components that `own` leaves in place.
+    The profile's budget and overrides are those of the components that `own` leaves in place. What
+    the recipe has fixed they do not change.
     """
-    known = RecipeSettings.model_fields
+    known, fixed = RecipeSettings.model_fields, recipe.fixed
+
+    def from_profile(prefix: KeyPath, new_prefix: KeyPath) -> Leaves:
+        moved = below(profile.leaves, prefix, new_prefix)
+        return {path: leaf for path, leaf in moved.items() if path not in fixed}
+
     leaves = {path: leaf for path, leaf in recipe.leaves.items() if path[0] in known}
     _check_names(own)
     _check_removals(leaves, own)
     leaves = overlay(leaves, own)
     stage = "content" if component_name(leaves, ("discriminator",)) is None else "adversarial"
-    leaves = overlay(leaves, below(profile.leaves, (stage,), ("training",)))
+    leaves = overlay(leaves, from_profile((stage,), ("training",)))
     if not any(leaf.value is not None for leaf in map(leaves.get, _LENGTHS) if leaf is not None):
         message = "neither `steps` nor `epochs` is set, here or in the recipe"
         place = profile.place_of((stage,))
         raise_problems([Problem(place, (*profile.path, stage), message)])
     for section in ("data", "runtime"):
-        leaves = overlay(leaves, below(profile.leaves, (section,), (section,)))
+        leaves = overlay(leaves, from_profile((section,), (section,)))
     for root in component_roots(leaves):
         name = component_name(leaves, root)
-        change = below(profile.leaves, (OVERRIDES, registry_of(root), name), root)
+        change = from_profile((OVERRIDES, registry_of(root), name), root)
         chosen = own.get((*root, "name"))
         if chosen is None or component_name(change, root) in (None, chosen.value):
             leaves = overlay(leaves, change)

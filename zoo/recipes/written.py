@@ -23,6 +23,8 @@ from zoo.recipes.schema import Data, Model, Name, Runtime, Scale, Schedule, Trai
 
 MAX_FACTORS = 6
 """Factors of a matrix; six are 64 cells, each with its seeds."""
+MIN_RANKED = 3
+"""Recipes whose ranks are compared; two have one order or the other."""
 CostKey = Literal["parameters", "macs", "activation_memory", "peak_memory", "ms_per_megapixel"]
 _NESTED: dict[str, type[Model]] = {"schedule": Schedule}
 
@@ -111,6 +113,8 @@ class WrittenRecipe(WrittenLevel):
     source: str | None = None
     extends: Name | None = None
     pretrained: Name | None = None
+    fixed: list[str] | None = None
+    """Settings of the recipe that no profile changes, such as `adversary.weight`."""
 
 
 class Overrides(Model):
@@ -137,12 +141,17 @@ class WrittenProfile(Model):
 class WrittenContrast(Model):
     """What a claim compares: two recipes that differ in one field, or one and the ground truth.
 
+    Or many recipes, as two metrics rank them.
+
     Attributes:
         changed: the recipe in which the field is as the statement has it.
         reference: the recipe it is compared with; the effect is `changed` minus `reference`.
         field: the one field in which both differ, such as `generator.norm`.
         recipe: the recipe whose scores are compared with what the ground truth itself scores, 0.
         against: what `recipe` is compared with.
+        among: recipes that are ranked by the claim's metric; the effect is the rank correlation
+            (Spearman's) with their ranks by `ranked_by`, image by image.
+        ranked_by: another image metric.
     """
 
     model_config = ConfigDict(
@@ -150,6 +159,7 @@ class WrittenContrast(Model):
             "oneOf": [
                 {"required": ["changed", "reference", "field"]},
                 {"required": ["recipe", "against"]},
+                {"required": ["among", "ranked_by"]},
             ]
         }
     )
@@ -159,16 +169,21 @@ class WrittenContrast(Model):
     field: Annotated[str, Field(min_length=1)] | None = None
     recipe: Name | None = None
     against: Literal["ground-truth"] | None = None
+    among: Annotated[list[Name], Field(min_length=MIN_RANKED)] | None = None
+    ranked_by: str | None = None
 
     @model_validator(mode="after")
     def _check_form(self) -> Self:
-        pair = (self.changed, self.reference, self.field)
-        alone = (self.recipe, self.against)
-        whole = (None not in pair, None not in alone)
-        begun = (any(pair), any(alone))
-        if whole != begun or sum(whole) != 1:
+        forms = (
+            (self.changed, self.reference, self.field),
+            (self.recipe, self.against),
+            (self.among, self.ranked_by),
+        )
+        whole = [None not in form for form in forms]
+        if whole != [any(form) for form in forms] or sum(whole) != 1:
             raise ValueError(
-                "write `changed`, `reference` and `field`, or `recipe` and `against: ground-truth`"
+                "write `changed`, `reference` and `field`, or `recipe` and `against: "
+                "ground-truth`, or `among` and `ranked_by`"
             )
         if self.changed is not None and self.changed == self.reference:
             raise ValueError("`changed` and `reference` are the same recipe")
