@@ -41,7 +41,7 @@ def test_what_was_benched_brings_its_record(zoo: Zoo, bench: Bench, run_root: Pa
     text = Path("net/README.md").read_text()
     assert "| srresnet-nobn-smoke |" in text
     assert "| bicubic |" in text
-    assert "One training, seed 0: no interval over seeds" in text
+    assert "One training, seed 0, so there is no interval over seeds" in text
     assert len(list(Path("net/records").glob("*.json"))) == 2
 
 
