@@ -23,7 +23,7 @@ def test_a_difference_is_the_largest_absolute_one() -> None:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_random_networks_make_images(name: str) -> None:
-    assert try_generator(random_network(name, 4, SMALL[name]), name).passed
+    assert try_generator(random_network(name, 4, SMALL[name])).passed
 
 
 @pytest.mark.parametrize("name", SMALL)

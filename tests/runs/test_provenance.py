@@ -17,7 +17,7 @@ def test_a_checkout_that_is_not_installed_has_versions_too(monkeypatch: pytest.M
         return known(package)
 
     monkeypatch.setattr(provenance, "version", version)
-    monkeypatch.setattr(provenance, "_version", provenance._version.__wrapped__)
+    monkeypatch.setattr(provenance, "package_version", provenance.package_version.__wrapped__)
     found = versions()
     assert found["srgan-zoo"] == "not installed"
     assert found["timm"] == known("timm")
