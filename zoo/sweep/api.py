@@ -48,7 +48,9 @@ def bench(
     train: bool = False,
     observer: Observer | None = None,
 ) -> DataFrame:
-    """Score runs, weights files and callables; return a table with one row for each dataset.
+    """Score runs, weights files and callables; return the table of `zoo.compare.tables.summary`.
+
+    Its `attrs["missing"]` lists the missing runs. Errors are those of `run_benchmark`.
 
     Args:
         targets: recipes, run directories, models, weights files, or callables as `Upscaler`.
@@ -66,12 +68,6 @@ def bench(
         plugins: Python files with components; zoo executes them.
         train: whether to train missing runs first, in a separate process.
         observer: receives the events of that training.
-
-    Returns:
-        The table of `zoo.compare.tables.summary`; its `attrs["missing"]` lists the missing runs.
-
-    Raises:
-        ZooError: see `run_benchmark`; also if a recipe is wrong.
 
     Example:
         >>> import zoo

@@ -35,7 +35,7 @@ def train(
     plugins: Sequence[str | Path] = (),
     observer: Observer | None = None,
 ) -> Run:
-    """Return the run of a recipe: finished, resumed or new, after its pretraining.
+    """Return the run of a recipe, with `.metrics` and `.generator()`; train what is missing of it.
 
     Args:
         recipe: name of a recipe, see `zoo.list("recipes")`.
@@ -50,9 +50,6 @@ def train(
         registry: files of recipes, in addition to the built-in ones.
         plugins: Python files with components; zoo executes them.
         observer: receives the events; by default, lines on stderr. `Observer()` prints nothing.
-
-    Returns:
-        The run: `.metrics` is a DataFrame, `.generator()` returns the trained network.
 
     Raises:
         ZooError: for an error that the caller can correct; before training if possible.
