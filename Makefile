@@ -16,7 +16,7 @@ report: .venv/.installed
 
 # The site, in build/site; to search it: python3 -m http.server --directory build/site
 docs: .venv/.installed-docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Run the tutorial and keep what it shows.
 tutorial: .venv/.installed-docs

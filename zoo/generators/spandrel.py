@@ -142,7 +142,9 @@ class SpandrelNetwork(Generator):
     def _enlarged(self, image: Tensor) -> Tensor:
         height, width = (side * self.scale for side in image.shape[-2:])
         padded = self.sizes.padded(image)
-        pieces = [padded] if self.training else padded.split(1)
+        # An exported graph has one call for a batch of any size.
+        whole = self.training or torch.compiler.is_exporting()
+        pieces = [padded] if whole else padded.split(1)
         sr_image = torch.cat([self.run(piece) for piece in pieces])
         return sr_image[..., :height, :width]
 
