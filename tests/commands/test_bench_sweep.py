@@ -12,7 +12,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 from typer.testing import Result
 
@@ -236,11 +238,8 @@ def test_a_signal_stops_the_command_saved(
     assert list(directory.checkpoints.glob("*.pt"))
 
 
-def test_python_hears_of_missing_runs(
-    bench: Bench, data_root: Path, run_root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    bench("bicubic")  # writes the suite
-    frame = package.bench(
+def benched(data_root: Path, run_root: Path, tmp_path: Path, **more: Any) -> pd.DataFrame:
+    return package.bench(
         "srresnet",
         suite=str(tmp_path / "tiny.yaml"),
         profile="smoke",
@@ -249,7 +248,15 @@ def test_python_hears_of_missing_runs(
         data_root=data_root,
         run_root=run_root,
         device="cpu",
+        **more,
     )
+
+
+def test_python_hears_of_missing_runs(
+    bench: Bench, data_root: Path, run_root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench("bicubic")  # writes the suite
+    frame = benched(data_root, run_root, tmp_path)
     assert set(frame["target"]) == {"bicubic"}
     (missing,) = frame.attrs["missing"]
     assert (missing["recipe"], missing["seed"]) == ("srresnet", 0)
@@ -270,18 +277,7 @@ def test_python_trains_what_is_missing(
         def notice(self, message: str) -> None:
             notes.append(message)
 
-    frame = package.bench(
-        "srresnet",
-        suite=str(tmp_path / "tiny.yaml"),
-        profile="smoke",
-        seeds=1,
-        settings=["training.learning_rate=0.5"],
-        data_root=data_root,
-        run_root=run_root,
-        device="cpu",
-        train=True,
-        observer=Notes(),
-    )
+    frame = benched(data_root, run_root, tmp_path, train=True, observer=Notes())
     assert notes == ["1 of 1: srresnet seed 0 failed no memory"]
     assert frame.attrs["missing"] == []
     (error,) = set(frame.query("target != 'bicubic'")["error"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,23 @@ def test_a_network_that_fails_the_trial_is_taken_where_it_is_asked_for(tmp_path:
     nothing = {name: torch.full_like(value, 3e38) for name, value in tensors.items()}
     with pytest.raises(WeightsError, match="NaN or infinite"):
         import_model(saved(tmp_path, nothing), force=True)
+
+
+@pytest.mark.parametrize("spoilt", [torch.nan, 0.01])
+@pytest.mark.parametrize("whose", ["ours", "theirs"])
+def test_a_network_that_computes_something_else_than_spandrels_is_refused(
+    tmp_path: Path, whose: str, spoilt: float
+) -> None:
+    foreign = read_foreign(saved(tmp_path, state()))
+    assert foreign.recognised is not None
+    foreign.build()
+    ours = {name: value.clone() for name, value in foreign.model.tensors.items()}
+    foreign = replace(foreign, model=replace(foreign.model, tensors=ours))
+    theirs = dict(foreign.recognised.descriptor.model.named_parameters())
+    with torch.no_grad():
+        list((ours if whose == "ours" else theirs).values())[-1].add_(spoilt)
+    with pytest.raises(WeightsError, match="differs from spandrel's"):
+        foreign.build()
 
 
 def renamed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -43,6 +43,8 @@ from zoo.errors import DataError
 from zoo.files import file_sha256, require_file, write_atomically
 
 Image = npt.NDArray[np.uint8]
+LUMA: Final = (0.299, 0.587, 0.114)
+"""Weights of R, G and B in grey (ITU-R BT.601), of values in one range, as in JPEG."""
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 550_000_000
 """Of a file: `MAX_PIXELS` of 16 bits in four channels, and room for metadata. Some decoders read a

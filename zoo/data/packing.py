@@ -18,14 +18,12 @@ from typing import Any
 import numpy as np
 
 from zoo.data import Progress
-from zoo.data.images import Image, hash_file, hash_pixels, read_image, read_size, to_rgb
+from zoo.data.images import LUMA, Image, hash_file, hash_pixels, read_image, read_size, to_rgb
 from zoo.data.resize import crop_to_multiple, downscale
 from zoo.errors import DataError, MachineError, ShapeError
 from zoo.files import explaining_refusals, write_atomically
 
 FORMAT = 1
-# ITU-R BT.601 luma of RGB.
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _PIXELS_AT_ONCE = 32_000_000
 _LUMA_ROWS = 256
 
@@ -129,9 +127,9 @@ def measure_texture(image: Image) -> float:
         image: `(H, W, 3)` RGB in 0..255.
     """
     height, width = image.shape[:2]
-    luma = np.empty((height, width), dtype=np.float32)
+    luma, weights = np.empty((height, width), dtype=np.float32), np.array(LUMA, dtype=np.float32)
     for top in range(0, height, _LUMA_ROWS):  # in floats the image itself takes 12 bytes a pixel
-        np.matmul(image[top : top + _LUMA_ROWS], LUMA, out=luma[top : top + _LUMA_ROWS])
+        np.matmul(image[top : top + _LUMA_ROWS], weights, out=luma[top : top + _LUMA_ROWS])
     total, count = np.float64(0), 0
     for axis in (0, 1):
         step = np.diff(luma, axis=axis)

@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoo.data.images import LUMA
 from zoo.errors import MachineError, RecipeError, UnknownNameError, ZooError, did_you_mean
 from zoo.generators.base import Generator
 from zoo.generators.bicubic import bicubic_upscale
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 PACKAGE: Final = "spandrel"
 INSTALL: Final = "pip install 'srgan-zoo[spandrel]'"
 MAX_SCALE: Final = 16
-LUMA: Final = (0.299, 0.587, 0.114)
-"""ITU-R BT.601, of R, G and B in one range."""
 _LINES, _LENGTH = 2, 300
 _INNER: Final = "network."
 _OWN: Final = "zoo-"

@@ -32,6 +32,7 @@ from zoo.models.recognition import (
     is_installed,
     recognise,
     with_prefixes,
+    without_floats,
 )
 from zoo.models.sizes import Sizes
 from zoo.models.trial import Trial, smooth_image, try_generator
@@ -263,8 +264,9 @@ def _require_same(generator: SpandrelNetwork, found: Recognised, place: str) -> 
     image = smooth_image(_PROBE)
     image = image[:, :1] if generator.channels == 1 else image
     image = generator.sizes.padded(image)
-    off = float((generator.run(image) - found.output(image)).abs().nan_to_num(0.0).max())
-    if off > _TOLERANCE:
+    ours, theirs = generator.run(image), found.output(image)
+    if not torch.allclose(ours, theirs, rtol=0, atol=_TOLERANCE, equal_nan=True):
+        off = float((ours - theirs).abs().max())
         raise WeightsError(
             f"{place}: the network that was rebuilt from its arguments differs from spandrel's by "
             f"up to {off:.2g} of values in [0, 1]: some argument leaves no trace in the record"
@@ -328,11 +330,7 @@ def _fitted(path: Path, match: _Match) -> dict[str, torch.Tensor]:
         for name, value in expected.items()
         if name in given and given[name].shape != value.shape
     ]
-    wrong += [
-        f"{name} is of type {given[name].dtype}, not of floating-point numbers"
-        for name, value in expected.items()
-        if name in given and value.is_floating_point() > given[name].is_floating_point()
-    ]
+    wrong += without_floats(expected, given)
     if wrong:
         more = f"; and {len(wrong) - _DIFFERENCES} more" if len(wrong) > _DIFFERENCES else ""
         raise WeightsError(

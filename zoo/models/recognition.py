@@ -101,10 +101,12 @@ def recognise(tensors: Mapping[str, Tensor], prefix: str, place: str) -> Recogni
                 try:
                     with Bounded(named, complaint):
                         found = described(architecture, named)
-                    _require_floats(found.model.state_dict(), named)
-                    return _recorded(found)
+                    wrong = without_floats(found.model.state_dict(), named)
+                    if not wrong:
+                        return _recorded(found)
                 except RecipeError as error:
                     raise WeightsError(f"{place}: {error}") from error
+                raise WeightsError(f"{place}: {wrong[0]}")
     return None
 
 
@@ -138,12 +140,13 @@ def _holds(rule: Rule, names: Mapping[str, Tensor]) -> bool:
     return (all if kind == "all" else any)(_holds(part, names) for part in parts)
 
 
-def _require_floats(network: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
-    for name, value in network.items():
-        if name in given and value.is_floating_point() > given[name].is_floating_point():
-            raise RecipeError(
-                f"{name} is of type {given[name].dtype}, not of floating-point numbers"
-            )
+def without_floats(network: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
+    """Return what is wrong with tensors given as integers where a network has floats."""
+    return [
+        f"{name} is of type {given[name].dtype}, not of floating-point numbers"
+        for name, value in network.items()
+        if name in given and value.is_floating_point() > given[name].is_floating_point()
+    ]
 
 
 def _recorded(descriptor: ImageModelDescriptor[nn.Module]) -> Recognised:

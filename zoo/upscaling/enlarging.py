@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,14 +19,12 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from zoo.data.images import LUMA
 from zoo.generators.bicubic import Bicubic
 from zoo.upscaling.pictures import Picture
 from zoo.upscaling.tiles import Advance, Tiling, Upscaler
 
 Array = npt.NDArray[Any]
-
-LUMA: Final = (0.299, 0.587, 0.114)
-"""Weights of R, G and B in grey (ITU-R BT.601), as in JPEG."""
 
 
 class Canvas:

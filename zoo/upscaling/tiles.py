@@ -233,7 +233,9 @@ class Upscaler:
         enough = 2 * ALIGNMENT
         while len(self._cost.tiles(image, enough)) > 1:
             enough *= 2
-        return reach(self._generator, self.scale, self.device, enough) is None
+        if self._reach is None:
+            self._reach = reach(self._generator, self.scale, self.device, enough)
+        return self._reach is None or self._reach > enough
 
     def _tiled(
         self,
@@ -308,7 +310,8 @@ class Upscaler:
         if self._context is None:
             most = int(SEARCH_SHARE * image.shape[-2] * image.shape[-1])
             self._say_if_long("measuring the context that the network needs, at most", most)
-            self._reach = reach(self._generator, self.scale, self.device)
+            if self._reach is None:
+                self._reach = reach(self._generator, self.scale, self.device)
             logger.debug("receptive field: %s pixels to each side", self._reach)
             self._set_context(self._found_context(image, most))
         return CONTEXT_OF_THE_WHOLE if self._context is None else self._context
