@@ -51,6 +51,10 @@ _TOLERANCE = 1e-5
 """How far zoo's output may be from spandrel's own, of values in [0, 1]; it should be 0."""
 
 
+class _OtherScaleError(WeightsError):
+    """A network that spandrel recognised, with another scale than the one asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Imported:
     """What became of a foreign checkpoint.
@@ -191,6 +195,9 @@ def _matched(
     spandrel reads it.
     """
     if wanted is SpandrelNetwork:
+        if arguments:
+            given = ", ".join(arguments)
+            raise RecipeError(f"spandrel infers all arguments from the tensors: omit {given}")
         return _by_spandrel(path, checkpoint, scale)
     try:
         match = _ours(path, checkpoint, wanted, name, scale)
@@ -236,17 +243,19 @@ def _other(
         WeightsError: where spandrel would read the file, and is not installed or has no use for it.
     """
     architecture = architecture_of(checkpoint.tensors, checkpoint.prefix)
-    if architecture is None and not is_installed():
-        return None
     if not is_installed():
-        raise WeightsError(f"{ours}. {absent(str(architecture))}")
+        if architecture is None:
+            return None
+        raise WeightsError(f"{ours}. {absent(architecture)}")
     try:
         return _by_spandrel(path, checkpoint, scale)
-    except WeightsError as error:
+    except _OtherScaleError:
+        raise
+    except WeightsError:
         begins_like_ours = any(checkpoint.tensors.keys() >= set(one.marks) for one in LAYOUTS)
         if begins_like_ours or architecture is None:
             return None
-        raise WeightsError(str(error)) from error
+        raise
 
 
 def _by_spandrel(path: Path, checkpoint: Checkpoint, scale: int | None) -> _Match:
@@ -254,7 +263,7 @@ def _by_spandrel(path: Path, checkpoint: Checkpoint, scale: int | None) -> _Matc
     if found is None:
         raise WeightsError(f"{path}: spandrel knows no architecture with such tensors")
     if scale not in (None, found.scale):
-        raise WeightsError(f"the shapes are those of x{found.scale}, not x{scale}")
+        raise _OtherScaleError(f"the shapes are those of x{found.scale}, not x{scale}")
     name = _registered_name(SpandrelNetwork)
     return _Match(found.title, name, found.scale, found.arguments, found.tensors, recognised=found)
 
