@@ -115,8 +115,8 @@ def import_model(path: Path, *, force: bool = False, **how: Any) -> Imported:
 
     Args:
         path: a PyTorch or safetensors file.
-        force: whether a network that fails the trial is taken all the same; what the trial found
-            is then kept in `details.source`.
+        force: whether to accept a network that fails the trial; `details.source` then keeps what
+            the trial found.
         how: see `read_foreign`.
 
     Raises:
@@ -130,7 +130,7 @@ def import_model(path: Path, *, force: bool = False, **how: Any) -> Imported:
         problem = f"{path} was read, but {trial.problem}"
         if not (force and trial.is_finite):
             raise WeightsError(problem)
-        notes = (*notes, f"{problem}; it is taken all the same, for --force was given")
+        notes = (*notes, f"{problem}; accepted because of --force")
         source = model.details.source | {TRIAL: trial.problem}
         model = replace(model, details=model.details.model_copy(update={"source": source}))
     return Imported(model, trial, notes)
@@ -189,10 +189,10 @@ def _matched(
     scale: int | None,
     arguments: Mapping[str, Any],
 ) -> _Match:
-    """Return the checkpoint as one of ours, its tensors fitted; else as spandrel's.
+    """Return the checkpoint as one of zoo's generators, or as a network of spandrel.
 
-    Of a file that begins like one of ours and does not fit, what does not fit is said, unless
-    spandrel reads it.
+    If the file looks like one of zoo's layouts but does not fit, and spandrel cannot read it, the
+    error lists what does not fit.
     """
     if wanted is SpandrelNetwork:
         if arguments:
