@@ -74,7 +74,7 @@ def dataframe(records: Iterable[Record]) -> pd.DataFrame:
     return _typed(frame)
 
 
-def summary(records: Iterable[Record], *, order: Sequence[str] = ()) -> pd.DataFrame:
+def summary(records: Iterable[Record]) -> pd.DataFrame:
     """Return one row a target, profile, suite and dataset, the suite's mean among them.
 
     Columns: `target`, `kind`, `profile`, `suite`, `dataset`, `seeds`, `n` (images); for each
@@ -83,7 +83,7 @@ def summary(records: Iterable[Record], *, order: Sequence[str] = ()) -> pd.DataF
     the components trained with such; `error`, `skipped`.
     `attrs["notes"]` and `attrs["protocol"]` have what the tables of text say below.
     """
-    return summary_of(compare(records, order=order))
+    return summary_of(compare(records))
 
 
 def summary_of(comparisons: Sequence[Comparison]) -> pd.DataFrame:
