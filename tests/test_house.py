@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 from zoo.recipes.book import load_book
@@ -13,6 +13,7 @@ from zoo.registry import REGISTRIES
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = [*sorted((ROOT / "zoo").rglob("*.py")), *ROOT.glob("cli.py")]
+BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "misc", "common", "tools"}
@@ -56,12 +57,14 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
-def of_every_file(rule: Callable[[Path], None]) -> Callable[[], None]:
+def of_every_file(
+    rule: Callable[[Path], None], files: Sequence[Path] = SOURCES
+) -> Callable[[], None]:
     """Make one test of a rule: it names each file that breaks it."""
 
     def test() -> None:
         broken = []
-        for path in SOURCES:
+        for path in files:
             try:
                 rule(path)
             except AssertionError as error:
@@ -72,7 +75,10 @@ def of_every_file(rule: Callable[[Path], None]) -> Callable[[], None]:
     return test
 
 
-@of_every_file
+in_benchmarks_too = partial(of_every_file, files=[*SOURCES, *BENCHMARKS])
+
+
+@in_benchmarks_too
 def test_files_are_short_and_named_for_what_they_hold(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_FILE_LINES
     assert path.stem not in VAGUE_NAMES
@@ -80,7 +86,7 @@ def test_files_are_short_and_named_for_what_they_hold(path: Path) -> None:
     assert ast.get_docstring(tree_of(path)), "a module says what lives in it"
 
 
-@of_every_file
+@in_benchmarks_too
 def test_functions_fit_a_screen(path: Path) -> None:
     long = [
         f"{node.name} has {node.end_lineno - node.lineno + 1} lines"
