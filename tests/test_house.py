@@ -299,3 +299,21 @@ def test_no_recipe_is_named_in_logic(path: Path) -> None:
         if recipe_names().search(text) and not (part_of(path) == "commands" and " " in text)
     ]
     assert named == []
+
+
+def test_every_module_has_tests_where_one_looks_for_them() -> None:
+    """A like-named test module, or a line in tests/README.md; never both."""
+    text = (ROOT / "tests" / "README.md").read_text()
+    lines = re.findall(r"^\| ((?:`[\w/]+`(?:, )?)+) \| `([\w/]+)` \|$", text, re.MULTILINE)
+    elsewhere = {
+        module: test for modules, test in lines for module in re.findall(r"`(.*?)`", modules)
+    }
+    missing = [test for test in elsewhere.values() if not (ROOT / f"tests/{test}.py").is_file()]
+    assert missing == []
+    untested = set()
+    for path in SOURCES:
+        if path.stem not in ("__init__", "__main__", "cli"):
+            module = path.relative_to(ROOT / "zoo").with_suffix("")
+            like_named = ROOT / "tests" / module.parent / f"test_{module.name.strip('_')}.py"
+            untested |= set() if like_named.is_file() else {module.as_posix()}
+    assert untested == elsewhere.keys()

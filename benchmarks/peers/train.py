@@ -25,6 +25,7 @@ from benchmarks.speed.check import (
     Weights,
     compare,
     fresh_components,
+    networks_of,
     own_weights,
     weights_of,
 )
@@ -259,7 +260,7 @@ def check_task(task: Task, present: Mapping[str, Peer]) -> dict[str, dict[str, A
     own = own_weights(spec, prepared, [(batch, []) for batch in drawn], dtype)
     initial = {
         role: {name: value.detach() for name, value in network.named_parameters()}
-        for role, network in fresh_components(spec, dtype).modules().items()
+        for role, network in networks_of(fresh_components(spec, dtype)).items()
         if role in PLAYERS
     }
     found = {}

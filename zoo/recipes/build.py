@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import nn
 
 from zoo.adversaries.base import Adversary
 from zoo.discriminators.base import Discriminator
@@ -46,13 +45,6 @@ class Components:
     adversary: Adversary | None = None
     adversary_weight: float = 0.0
     provenance: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-
-    def modules(self) -> dict[str, nn.Module]:
-        """Return all networks by role."""
-        named: dict[str, nn.Module] = {"generator": self.generator}
-        if self.discriminator is not None:
-            named["discriminator"] = self.discriminator
-        return named | {f"loss {name}": loss for name, loss in self.losses.items()}
 
 
 def build_generator(spec: ComponentSpec, scale: int, *, seed: int) -> Generator:
