@@ -163,7 +163,7 @@ def open_suite(
 
     Args:
         spec: a name of `suite_names`, or the path of a YAML file.
-        data_root: folder of datasets; by default `zoo.data.places.data_root()`.
+        data_root: folder of datasets; by default `zoo.data.paths.data_root()`.
         progress: called after each image with (images looked at, images in all).
 
     Raises:

@@ -16,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import TypeAdapter, ValidationError
 
-from zoo.data import Progress, places
+from zoo.data import Progress, paths
 from zoo.data.catalogue import CATALOGUE, Archive, Dataset, Part
 from zoo.data.download import check_disk, fetch, part_name
 from zoo.data.extract import extract
@@ -55,7 +55,7 @@ def installed_images(
     Raises:
         DataError: if a part of it is not in its place.
     """
-    root = places.data_root(data_root)
+    root = paths.data_root(data_root)
     missing = [str(root / part.target) for part in dataset.parts if not _is_in_place(part, root)]
     if missing:
         raise DataError(
@@ -78,7 +78,7 @@ def get_dataset(
 
     Args:
         dataset: what to get, see `find_dataset`.
-        data_root: folder of datasets; by default `zoo.data.places.data_root()`.
+        data_root: folder of datasets; by default `zoo.data.paths.data_root()`.
         mirror: URL of a folder that serves the same files, to use instead of the publisher's.
         keep_archives: whether to keep the archives after unpacking.
         progress: called with (bytes received, total bytes) of the file being downloaded.
@@ -92,7 +92,7 @@ def get_dataset(
         IntegrityError: if a file is not what the catalogue says.
         MachineError: if the disk is too small, or the network is absent or forbidden.
     """
-    root = places.data_root(data_root)
+    root = paths.data_root(data_root)
     root.mkdir(parents=True, exist_ok=True)
     # A second process waits here, then finds everything in place.
     with FileLock(root / f".{dataset.name}.lock"):
