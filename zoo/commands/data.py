@@ -13,7 +13,7 @@ import typer
 
 from zoo.commands.options import DataRoot, Json
 from zoo.commands.output import Table, note, print_json, print_table, print_text, progress
-from zoo.data.catalogue import CATALOGUE, Dataset
+from zoo.data.datasets import CATALOGUE, Dataset
 from zoo.data.paths import data_root as find_data_root
 from zoo.errors import DataError, IntegrityError
 
