@@ -356,7 +356,7 @@ class Gallery:
 
 
 @dataclass(frozen=True, slots=True)
-class RedoRow:
+class ReproductionRow:
     """The command that makes one row again, if there is one, and what went wrong with it."""
 
     name: str
@@ -365,12 +365,12 @@ class RedoRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Redo:
+class Reproduction:
     """The commands that make all rows again, the page, and each row."""
 
     bench: str
     report: str
-    rows: tuple[RedoRow, ...]
+    rows: tuple[ReproductionRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,4 +393,4 @@ class Page:
     crossed: dict[str, str]
     factorials: tuple[FactorialView, ...]
     gallery: Gallery | None
-    redo: Redo
+    redo: Reproduction
