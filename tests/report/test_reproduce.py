@@ -85,7 +85,7 @@ def test_failed_seeds_and_callables_have_a_note(tmp_path: Path, book: Book) -> N
         changed = {"error": "out of memory", "datasets": (), "cost": {}}
         write_record(tmp_path, failed.model_copy(update=changed))
     page = build_page(select(tmp_path), tmp_path, book=book)
-    rows = {row.name: row for row in page.redo.rows}
+    rows = {row.name: row for row in page.reproduction.rows}
     assert rows["rrdb"].note == "failed: seed 1"
     assert len(rows["rrdb"].command.splitlines()) == 2
     assert rows["srgan"].note == "failed: seed 0 and 2"
@@ -131,7 +131,7 @@ def test_runs_with_other_settings_have_commands_and_rows_of_their_own(
         write_record(tmp_path, variant_record(book, seed, *changed, sources=given))
     page = build_page(select(tmp_path, book=book), tmp_path, book=book)
     ending = "--plugin net.py"
-    plain, other = page.redo.bench.splitlines()
+    plain, other = page.reproduction.bench.splitlines()
     common = "zoo bench rrdb --suite samples-x4 --profile demo --seeds 2 --train"
     assert plain == f"{common} {ending}"
     assert other.startswith(common)
@@ -140,10 +140,10 @@ def test_runs_with_other_settings_have_commands_and_rows_of_their_own(
     for words in (("--set", "losses.l1.weight=2"), ("--data", "photos"), ("--set", changed[2])):
         assert words in itertools.pairwise(options)
     name = "rrdb losses.l1.weight=2 data.source=photos data.validation=held"
-    rows = {row.name: row.command.splitlines() for row in page.redo.rows}
+    rows = {row.name: row.command.splitlines() for row in page.reproduction.rows}
     assert {label: len(commands) for label, commands in rows.items()} == {"rrdb": 2, name: 2}
     assert all("--set losses.l1.weight=2" in command for command in rows[name])
-    assert page.redo.report.endswith(ending)
+    assert page.reproduction.report.endswith(ending)
     notes = [fact.text for fact in page.facts if "excluded from claims" in fact.text]
     (note,) = notes
     assert note.startswith(

@@ -1,7 +1,7 @@
 """The self-test: bicubic interpolation must reproduce the published scores, or no table is printed.
 
-If a value is missed, a second implementation (`zoo.bench.reference_protocol`) scores the images again,
-with one part of the computation changed at a time, until the numbers agree.
+If a value is missed, a second implementation (`zoo.bench.reference_protocol`) scores the images
+again, with one part of the computation changed at a time, until the numbers agree.
 
 Not here: the protocol itself (`zoo.metrics.protocol`), suites (`zoo.bench.suites`).
 """

@@ -393,4 +393,4 @@ class Page:
     crossed: dict[str, str]
     factorials: tuple[FactorialView, ...]
     gallery: Gallery | None
-    redo: Reproduction
+    reproduction: Reproduction
