@@ -26,7 +26,7 @@ from zoo.report.factorials import cell_names, factorial_views
 from zoo.report.facts import failures, provenance
 from zoo.report.gallery import gallery
 from zoo.report.glossary import glossary
-from zoo.report.lead import answers, best_rows, scope
+from zoo.report.headlines import answers, best_rows, scope
 from zoo.report.model import Page, Plane, ScoreTable
 from zoo.report.numbers import listing, shown_name
 from zoo.report.palette import Mark, marks
