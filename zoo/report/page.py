@@ -30,7 +30,7 @@ from zoo.report.headlines import answers, best_rows, scope
 from zoo.report.model import Page, Plane, ScoreTable
 from zoo.report.numbers import listing, shown_name
 from zoo.report.palette import Mark, marks
-from zoo.report.plane import perception_distortion
+from zoo.report.perception_distortion import perception_distortion
 from zoo.report.reproduce import given_sources, reproduce
 from zoo.report.scores import score_tables, skipped_datasets
 from zoo.report.selection import Selection
