@@ -1,6 +1,6 @@
 """The schema of runs, the only place of training defaults.
 
-A component's own defaults are in its constructor. `zoo.recipes.written` has the forms in which
+A component's own defaults are in its constructor. `zoo.recipes.registry_schema` has the forms in which
 files may write the same things, in part and in shorthand.
 """
 
