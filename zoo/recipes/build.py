@@ -15,7 +15,7 @@ from zoo.fingerprints import code_hash
 from zoo.generators.base import Generator
 from zoo.losses.base import Loss
 from zoo.recipes.checks import generator_arguments
-from zoo.recipes.rules import Part, parts
+from zoo.recipes.rules import RunComponent, parts
 from zoo.recipes.schema import ComponentSpec, RecipeSettings
 from zoo.registry import REGISTRIES, Origin
 
@@ -96,7 +96,7 @@ def component_origins(settings: RecipeSettings) -> dict[str, Origin]:
     return {_role(part): REGISTRIES[part.kind].origin(part.spec.name) for part in parts(settings)}
 
 
-def _role(part: Part) -> str:
+def _role(part: RunComponent) -> str:
     """Return the place and name of a component: `generator rrdb`, `losses vgg19 perceptual`."""
     return " ".join([*(str(key) for key in part.root), part.spec.name])
 
