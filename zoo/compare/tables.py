@@ -31,10 +31,10 @@ from zoo.records.remarks import random_components
 from zoo.records.selection import comparable
 from zoo.text import (
     MISSING,
-    Cell,
     Grid,
-    Heading,
     TableText,
+    TextCell,
+    TextHeading,
     drawn_width,
     plain,
     terminal_table,
@@ -157,7 +157,7 @@ def grids(
     found += [costs] if costs.rows and len(costs.headings) > 1 else []
     notes = (comparison.protocol, *comparison.notes)
     if not found:
-        found = [Grid(_title(comparison, "no scores"), (Heading("recipe"),), ())]
+        found = [Grid(_title(comparison, "no scores"), (TextHeading("recipe"),), ())]
     chosen = range(len(found)) if noted == "all" else [len(found) - 1]
     return [replace(g, notes=notes) if i in chosen else g for i, g in enumerate(found)]
 
@@ -170,20 +170,20 @@ def _score_grid(
     *,
     narrow: bool,
 ) -> Grid:
-    headings, columns = [Heading("recipe"), Heading("seeds")], []
+    headings, columns = [TextHeading("recipe"), TextHeading("seeds")], []
     for key in keys:
         column = comparison.columns[key]
         headings.append(_heading(column))
         scores = [row.scores.get(key) for row in rows]
         marked = marks(column, [None if score is None else score.mean for score in scores])
         texts = [_interval(column, score, narrow=narrow) for score in scores]
-        columns.append([Cell(text, mark) for text, mark in zip(texts, marked, strict=True)])
+        columns.append([TextCell(text, mark) for text, mark in zip(texts, marked, strict=True)])
     lines = []
     for number, row in enumerate(rows):
         cells = [column[number] for column in columns]
         if row.error and not row.scores and cells:
-            cells[0] = Cell("failed")
-        lines.append((Cell(row.label), Cell(str(row.seeds or MISSING)), *cells))
+            cells[0] = TextCell("failed")
+        lines.append((TextCell(row.label), TextCell(str(row.seeds or MISSING)), *cells))
     images = max(row.images for row in rows)
     what = f"{place}: {images} {'image' if images == 1 else 'images'}" if place else "no scores"
     return Grid(_title(comparison, what), tuple(headings), tuple(lines))
@@ -194,13 +194,13 @@ def _cost_grid(comparison: Comparison) -> Grid:
     keys = [key for key in COST_KEYS if any(key in row.cost for row in rows.values())]
     columns = [comparison.columns[key] for key in keys]
     # neither best nor second is marked: a baseline that costs nothing would always win
-    headings = [Heading(_heading(column).text) for column in columns]
+    headings = [TextHeading(_heading(column).text) for column in columns]
     lines = []
     for label, row in rows.items():
         values = (row.cost.get(key) for key in keys)
         texts = [format_value(*pair) for pair in zip(columns, values, strict=True)]
-        lines.append((Cell(label), *(Cell(text) for text in texts)))
-    return Grid(_title(comparison, "costs"), (Heading("recipe"), *headings), tuple(lines))
+        lines.append((TextCell(label), *(TextCell(text) for text in texts)))
+    return Grid(_title(comparison, "costs"), (TextHeading("recipe"), *headings), tuple(lines))
 
 
 def _fitted(comparison: Comparison, width: int | None) -> list[TableText]:
@@ -230,9 +230,9 @@ def _title(comparison: Comparison, what: str) -> str:
     return f"{comparison.suite}{profile}, {what}"
 
 
-def _heading(column: Column) -> Heading:
+def _heading(column: Column) -> TextHeading:
     unit = f" ({column.unit})" if column.unit else ""
-    return Heading(f"{column.label}{unit}", column.higher_is_better)
+    return TextHeading(f"{column.label}{unit}", column.higher_is_better)
 
 
 def _interval(column: Column, score: Score | None, *, narrow: bool) -> str:

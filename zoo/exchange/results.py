@@ -14,7 +14,7 @@ from zoo.compare.tables import shown_keys
 from zoo.exchange.records import baselines_of, is_of_these_weights, records_of
 from zoo.models.model import Model
 from zoo.records.record import Record
-from zoo.text import Cell, Grid, Heading, Mark, markdown_table
+from zoo.text import Grid, Mark, TextCell, TextHeading, markdown_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +97,18 @@ def _comparison(model: Model, own: Record, baselines: Sequence[Record]) -> Compa
 def _grid(comparison: Comparison, dataset: str) -> Grid:
     rows = [row for row in comparison.rows if row.dataset == dataset]
     keys = [key for key in shown_keys(comparison) if any(key in row.scores for row in rows)]
-    headings, columns = [Heading("")], []
+    headings, columns = [TextHeading("")], []
     for key in keys:
         column = comparison.columns[key]
         unit = f" ({column.unit})" if column.unit else ""
-        headings.append(Heading(f"{column.label}{unit}", column.higher_is_better))
+        headings.append(TextHeading(f"{column.label}{unit}", column.higher_is_better))
         values = [_mean(row, key) for row in rows]
         best: list[Mark] = [mark if mark == "best" else "" for mark in marks(column, values)]
         columns.append(
-            [Cell(format_value(column, v), mark) for v, mark in zip(values, best, strict=True)]
+            [TextCell(format_value(column, v), mark) for v, mark in zip(values, best, strict=True)]
         )
     lines = tuple(
-        (Cell(row.label), *(column[number] for column in columns))
+        (TextCell(row.label), *(column[number] for column in columns))
         for number, row in enumerate(rows)
     )
     images = max(row.images for row in rows)

@@ -36,7 +36,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Heading:
+class ScoreHeading:
     """A column of a table.
 
     Attributes:
@@ -57,7 +57,7 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class ScoreCell:
     """One number of a table.
 
     Attributes:
@@ -81,7 +81,7 @@ class SeedRow:
 
     label: str
     note: str
-    cells: tuple[Cell, ...]
+    cells: tuple[ScoreCell, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Row:
     mark: Mark
     is_baseline: bool
     note: str
-    cells: tuple[Cell, ...]
+    cells: tuple[ScoreCell, ...]
     seeds: tuple[SeedRow, ...]
 
 
@@ -127,7 +127,7 @@ class ScoreTable:
     title: str
     note: str
     groups: tuple[tuple[str, int], ...]
-    headings: tuple[Heading, ...]
+    headings: tuple[ScoreHeading, ...]
     rows: tuple[Row, ...]
     folds: tuple[tuple[str, int], ...]
     lacking: tuple[str, ...]
