@@ -1,7 +1,7 @@
 """The schema of runs, the only place of training defaults.
 
-A component's own defaults are in its constructor. `zoo.recipes.registry_schema` has the forms in which
-files may write the same things, in part and in shorthand.
+A component's own defaults are in its constructor. `zoo.recipes.registry_schema` has the forms in
+which files may write the same things, in part and in shorthand.
 """
 
 from __future__ import annotations
