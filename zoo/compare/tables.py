@@ -18,8 +18,8 @@ from typing import Any
 import pandas as pd
 
 from zoo.compare.comparisons import (
-    Comparison,
     Row,
+    SuiteComparison,
     compare,
     score_keys,
 )
@@ -86,7 +86,7 @@ def summary(records: Iterable[Record]) -> pd.DataFrame:
     return summary_of(compare(records))
 
 
-def summary_of(comparisons: Sequence[Comparison]) -> pd.DataFrame:
+def summary_of(comparisons: Sequence[SuiteComparison]) -> pd.DataFrame:
     """Return `summary` of comparisons."""
     keys = list(dict.fromkeys(key for one in comparisons for key in one.score_keys))
     ends = [f"{key}{end}" for key in keys for end in ("", "_low", "_high")]
@@ -120,7 +120,7 @@ def terminal_tables(
     return [table for one in compare(records, order=order) for table in _fitted(one, width)]
 
 
-def shown_keys(comparison: Comparison) -> list[str]:
+def shown_keys(comparison: SuiteComparison) -> list[str]:
     """Return the scores that tables of text show, the most telling first.
 
     A score that no row has is not among them; the notes say why.
@@ -132,7 +132,7 @@ def shown_keys(comparison: Comparison) -> list[str]:
 
 
 def grids(
-    comparison: Comparison,
+    comparison: SuiteComparison,
     keys: Sequence[str] | None = None,
     *,
     narrow: bool = False,
@@ -163,7 +163,7 @@ def grids(
 
 
 def _score_grid(
-    comparison: Comparison,
+    comparison: SuiteComparison,
     place: str | None,
     rows: Sequence[Row],
     keys: Sequence[str],
@@ -189,7 +189,7 @@ def _score_grid(
     return Grid(_title(comparison, what), tuple(headings), tuple(lines))
 
 
-def _cost_grid(comparison: Comparison) -> Grid:
+def _cost_grid(comparison: SuiteComparison) -> Grid:
     rows = {row.label: row for row in comparison.rows if row.cost}
     keys = [key for key in COST_KEYS if any(key in row.cost for row in rows.values())]
     columns = [comparison.columns[key] for key in keys]
@@ -203,7 +203,7 @@ def _cost_grid(comparison: Comparison) -> Grid:
     return Grid(_title(comparison, "costs"), (TextHeading("recipe"), *headings), tuple(lines))
 
 
-def _fitted(comparison: Comparison, width: int | None) -> list[TableText]:
+def _fitted(comparison: SuiteComparison, width: int | None) -> list[TableText]:
     """Return the tables of a comparison with as many scores as fit into the width."""
     keys = shown_keys(comparison)
     tables = [terminal_table(grid) for grid in grids(comparison, keys)]
@@ -225,7 +225,7 @@ def _fit(tables: Sequence[TableText], width: int) -> bool:
     return all(drawn_width(table) <= width for table in tables if table.columns[1:2] == ("seeds",))
 
 
-def _title(comparison: Comparison, what: str) -> str:
+def _title(comparison: SuiteComparison, what: str) -> str:
     profile = f", profile {comparison.profile}" if comparison.profile else ""
     return f"{comparison.suite}{profile}, {what}"
 
@@ -241,7 +241,7 @@ def _interval(column: Column, score: Score | None, *, narrow: bool) -> str:
     return format_interval(column, score.mean, score.low, score.high, narrow=narrow)
 
 
-def each_row(comparisons: Sequence[Comparison]) -> Iterator[tuple[Comparison, Row]]:
+def each_row(comparisons: Sequence[SuiteComparison]) -> Iterator[tuple[SuiteComparison, Row]]:
     """Yield each row once: a baseline stands in the comparison of every profile."""
     seen = set()
     for comparison in comparisons:

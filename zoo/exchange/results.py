@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zoo.compare.comparisons import Comparison, Row, compare
+from zoo.compare.comparisons import Row, SuiteComparison, compare
 from zoo.compare.digits import format_value, marks
 from zoo.compare.tables import shown_keys
 from zoo.exchange.records import baselines_of, is_of_these_weights, records_of
@@ -82,7 +82,7 @@ def _result(model: Model, own: Record, baselines: Sequence[Record]) -> SuiteResu
     )
 
 
-def _comparison(model: Model, own: Record, baselines: Sequence[Record]) -> Comparison:
+def _comparison(model: Model, own: Record, baselines: Sequence[Record]) -> SuiteComparison:
     """Put the model, under its own name, beside baselines whose networks must be the model's."""
     known_as = {"name": model.details.name, "recipe": None, "kind": "run"}  # it judges no recipe
     target = own.target.model_copy(update=known_as)
@@ -94,7 +94,7 @@ def _comparison(model: Model, own: Record, baselines: Sequence[Record]) -> Compa
     return compare([*older, shown])[0]
 
 
-def _grid(comparison: Comparison, dataset: str) -> Grid:
+def _grid(comparison: SuiteComparison, dataset: str) -> Grid:
     rows = [row for row in comparison.rows if row.dataset == dataset]
     keys = [key for key in shown_keys(comparison) if any(key in row.scores for row in rows)]
     headings, columns = [TextHeading("")], []
@@ -123,7 +123,7 @@ def _mean(row: Row, key: str) -> float | None:
     return None if score is None else score.mean
 
 
-def _scores(comparison: Comparison) -> list[Score]:
+def _scores(comparison: SuiteComparison) -> list[Score]:
     keys = shown_keys(comparison)
     return [
         Score(row.dataset, key, comparison.columns[key].label, row.scores[key].mean, row.images)

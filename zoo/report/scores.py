@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from zoo.compare.comparisons import MEAN, Comparison
+from zoo.compare.comparisons import MEAN, SuiteComparison
 from zoo.compare.comparisons import Row as Compared
 from zoo.compare.seed_means import Score
 from zoo.metrics import PROBES, metric_key
@@ -68,7 +68,7 @@ def score_tables(
     return tuple(tables)
 
 
-def skipped_datasets(comparison: Comparison) -> tuple[Fact, ...]:
+def skipped_datasets(comparison: SuiteComparison) -> tuple[Fact, ...]:
     """Return the datasets that were not scored, and why."""
     reasons = {row.dataset: row.skipped for row in comparison.rows if row.dataset and row.skipped}
     return tuple(
@@ -142,7 +142,7 @@ def _table(
     )
 
 
-def _lacking(comparison: Comparison, shown: Container[str]) -> tuple[str, ...]:
+def _lacking(comparison: SuiteComparison, shown: Container[str]) -> tuple[str, ...]:
     """Return the scores without a value in any row, and why."""
     columns = {key: comparison.columns[key] for key in comparison.score_keys if key not in shown}
     return tuple(
@@ -160,7 +160,7 @@ def _in_order(keys: Iterable[str]) -> list[str]:
 def _score_columns(
     compared: Sequence[Compared],
     groups: Mapping[str, Sequence[Record]],
-    comparison: Comparison,
+    comparison: SuiteComparison,
     datasets: Sequence[str],
     rivals: Container[str],
 ) -> list[_Column]:
@@ -182,7 +182,7 @@ def _score_columns(
 def _cost_columns(
     compared: Sequence[Compared],
     groups: Mapping[str, Sequence[Record]],
-    comparison: Comparison,
+    comparison: SuiteComparison,
     rivals: Container[str],
 ) -> list[_Column]:
     """Return the columns of the costs; beside a time stand the least and the most of its seeds.
@@ -225,7 +225,7 @@ def _rivals(groups: Mapping[str, Sequence[Record]], key: str) -> set[str]:
 
 
 def _column(
-    comparison: Comparison,
+    comparison: SuiteComparison,
     key: str,
     group: str,
     means: Mapping[str, Score],
