@@ -168,7 +168,7 @@ class TrainingSummary(RecordPart):
     num_images: int | None = None
 
 
-class Picture(RecordPart):
+class RecordedImage(RecordPart):
     """A super-resolved image kept for the report, as it was scored.
 
     Attributes:
@@ -219,7 +219,7 @@ class Record(RecordPart):
     datasets: tuple[DatasetScores, ...] = ()
     cost: dict[str, Number] = {}
     training: TrainingSummary | None = None
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[RecordedImage, ...] = ()
     error: str | None = None
     provenance: Annotated[dict[str, Any], AfterValidator(check_provenance)] = {}
     order: int = 0
