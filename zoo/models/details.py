@@ -52,7 +52,7 @@ class Pretraining(DetailsPart):
     command: Line
 
 
-class Training(DetailsPart):
+class TrainingFacts(DetailsPart):
     """How a model was trained: what its run directory recorded.
 
     Attributes:
@@ -122,7 +122,7 @@ class Details(DetailsPart):
     scale: Scale
     origin: Origin
     precision: Precision = "float32"
-    training: Training | None = None
+    training: TrainingFacts | None = None
     source: dict[str, str] = {}
     licence: Line | None = None
     plugins: dict[str, str] = {}
