@@ -15,7 +15,7 @@ from tests.upscaling.networks import Blur, noise
 from zoo.generators.base import Generator
 from zoo.upscaling import ways
 from zoo.upscaling.context import LEVEL
-from zoo.upscaling.tiles import Upscaler
+from zoo.upscaling.tiles import TiledUpscaler
 from zoo.upscaling.ways import Choice, Timings, Way, choose, is_near, window_side
 
 DEFAULT, COARSE = Way(), Way(bfloat16=True)
@@ -75,7 +75,7 @@ def test_bfloat16_only_where_it_is_near(*, levels: float, num_white: int, is_tak
 @pytest.mark.usefixtures("coarse_is_fast")
 def test_each_picture_is_asked(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "zoo")
-    upscaler = Upscaler(Off(3), bfloat16=None)
+    upscaler = TiledUpscaler(Off(3), bfloat16=None)
     upscaler.num_left = 10_000
     pictures = (picture(0, 300), picture(5, 300), picture(0, 300), picture(0, 280))
     used = [upscaler.upscale(each, lambda *_: None).way.bfloat16 for each in pictures]
@@ -116,7 +116,7 @@ def test_what_takes_no_time_is_not_measured() -> None:
 def test_nothing_is_measured_unless_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("zoo.upscaling.tiles.choose")
     for wish in (True, False):
-        upscaler = Upscaler(Blur(), bfloat16=wish)
+        upscaler = TiledUpscaler(Blur(), bfloat16=wish)
         upscaler.num_left = 10_000
         assert upscaler.upscale(noise(64, 64), lambda *_: None).way == Way(bfloat16=wish)
         assert upscaler.choice.source == "set by user"

@@ -66,7 +66,7 @@ class Tiling:
     way: Way
 
 
-class Upscaler:
+class TiledUpscaler:
     """A generator on its device, with the measurements of it.
 
     Args:
