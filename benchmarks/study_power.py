@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from benchmarks.statistics_simulation import RESULTS
 from zoo.compare.statistics import Interval, holm, paired_interval
-from zoo.compare.verdicts import LEVEL, verdict_of
+from zoo.compare.verdicts import verdict_of
 from zoo.files import write_atomically
 from zoo.recipes.book import load_book
 from zoo.recipes.claims import Claim

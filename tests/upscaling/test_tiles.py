@@ -19,7 +19,7 @@ from zoo.generators.edsr import EDSR
 from zoo.generators.rrdb import RRDBNet
 from zoo.generators.srresnet import SRResNet
 from zoo.upscaling import memory, tiles
-from zoo.upscaling.context import LEVEL
+from zoo.upscaling.context import GREY_LEVEL
 from zoo.upscaling.tiles import TiledUpscaler, Tiling
 
 OUT_OF_MEMORY = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9")
@@ -80,7 +80,7 @@ def test_the_seam_is_below_one_level(name: str) -> None:
     assert tiling.num_tiles > 4
     assert tiling.side <= 64
     assert whole.std() > 0.05, "the network makes a picture"
-    assert float((whole - cut).abs().max()) < LEVEL
+    assert float((whole - cut).abs().max()) < GREY_LEVEL
     assert (count == 1).all(), "each pixel comes from one tile"
 
 
@@ -96,7 +96,7 @@ def test_the_seam_is_below_one_level_at_every_size(
     whole, _, _ = run(TiledUpscaler(generator, tile=0), image)
     for tile in (64, 70, 129):
         cut, _, _ = run(TiledUpscaler(generator, tile=tile), image)
-        assert float((whole - cut).abs().max()) < LEVEL
+        assert float((whole - cut).abs().max()) < GREY_LEVEL
 
 
 def test_too_little_context_is_seen_at_the_seams_and_mended(
@@ -111,7 +111,7 @@ def test_too_little_context_is_seen_at_the_seams_and_mended(
     cut, tiling, count = run(TiledUpscaler(generator, tile=96), image)
     assert tiling.context >= 32
     assert int(count.max()) == 2
-    assert float((whole - cut).abs().max()) < LEVEL
+    assert float((whole - cut).abs().max()) < GREY_LEVEL
 
 
 def test_a_seam_that_shows_ends_the_attempt(monkeypatch: pytest.MonkeyPatch) -> None:

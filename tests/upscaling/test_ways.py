@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tests.upscaling.networks import Blur, noise
 from zoo.generators.base import Generator
 from zoo.upscaling import ways
-from zoo.upscaling.context import LEVEL
+from zoo.upscaling.context import GREY_LEVEL
 from zoo.upscaling.tiles import TiledUpscaler
 from zoo.upscaling.ways import Choice, Timings, Way, choose, is_near, window_side
 
@@ -31,7 +31,7 @@ class Off(Generator):
 
     def forward(self, lr_image: Tensor) -> Tensor:
         if torch.is_autocast_enabled("cpu"):
-            lr_image = lr_image - (lr_image == 1) * self.levels * LEVEL
+            lr_image = lr_image - (lr_image == 1) * self.levels * GREY_LEVEL
         return F.interpolate(lr_image, scale_factor=2)
 
 
@@ -85,9 +85,9 @@ def test_each_picture_is_asked(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_picture_within_both_limits_is_near() -> None:
-    assert is_near(0.999, 2 * LEVEL)
-    assert not is_near(0.9989, LEVEL)
-    assert not is_near(1.0, 2.01 * LEVEL)
+    assert is_near(0.999, 2 * GREY_LEVEL)
+    assert not is_near(0.9989, GREY_LEVEL)
+    assert not is_near(1.0, 2.01 * GREY_LEVEL)
 
 
 def test_a_cpu_without_units_is_not_given_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
