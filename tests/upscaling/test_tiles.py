@@ -150,7 +150,7 @@ def test_the_whole_picture_in_want_of_memory(caplog: pytest.LogCaptureFixture) -
     _, tiling, _ = run(TiledUpscaler(generator, tile=192), image)
     assert tiling.num_tiles > 1
     assert tiling.seam > 0
-    assert f"{tiling.seam / LEVEL:.2f}/255" in caplog.text
+    assert f"{tiling.seam / GREY_LEVEL:.2f}/255" in caplog.text
 
 
 @pytest.mark.parametrize(

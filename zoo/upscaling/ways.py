@@ -111,7 +111,7 @@ def choose(generator: nn.Module, image: Tensor, num_pixels: int) -> Choice:
         share, most = difference(generator, image)
         if not is_near(share, most):
             ways = [way for way in ways if not way.bfloat16]
-            remark = f"; not bfloat16, which differs by up to {most / LEVEL:.2f}/255"
+            remark = f"; not bfloat16, which differs by up to {most / GREY_LEVEL:.2f}/255"
     top, left = telling_blocks(image)[0]
     height, width = image.shape[-2:]
     top, left = max(0, min(top, height - side)), max(0, min(left, width - side))
