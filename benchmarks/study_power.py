@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from benchmarks.statistics_simulation import RESULTS
 from zoo.compare.statistics import Interval, holm, paired_interval
-from zoo.compare.verdicts import LEVEL, verdict_of
+from zoo.compare.verdicts import SIGNIFICANCE, verdict_of
 from zoo.files import write_atomically
 from zoo.recipes.book import load_book
 from zoo.recipes.claims import Claim
@@ -80,8 +80,8 @@ def markdown(
         "",
         f"`python -m benchmarks.study_power --rounds {rounds}`: {rounds} rounds, in each of which",
         f"all {len(trials)} claims are drawn with effects and spreads of trials.json and judged",
-        f"together at {LEVEL:.0%}. Decided is supported, contradicted, or shown to be smaller than",
-        "matters. Mostly: the most frequent outcome with the seeds of the study.",
+        f"together at {SIGNIFICANCE:.0%}. Decided is supported, contradicted, or shown to be",
+        "smaller than matters. Mostly: the most frequent outcome with the seeds of the study.",
         "",
         "| " + " | ".join(columns) + " |",
         "|---|" + "---:|" * (len(columns) - 2) + "---|",

@@ -136,9 +136,17 @@ def _plain(
 def fresh_components(spec: RunSpec, dtype: torch.dtype) -> Components:
     """Build the networks anew, with the same initial weights each time."""
     components = build_components(spec.settings, seed=spec.seed)
-    for module in components.modules().values():
+    for module in networks_of(components).values():
         module.to(dtype)
     return components
+
+
+def networks_of(components: Components) -> dict[str, nn.Module]:
+    """Return all networks by role."""
+    named: dict[str, nn.Module] = {"generator": components.generator}
+    if components.discriminator is not None:
+        named["discriminator"] = components.discriminator
+    return named | {f"loss {name}": loss for name, loss in components.losses.items()}
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from zoo.data.images import write_png
-from zoo.data.places import cache_dir
+from zoo.data.paths import cache_dir
 from zoo.recipes.schema import RunSpec
 from zoo.sweep import estimate
 from zoo.sweep.estimate import Estimator, cost_of_a_step

@@ -13,6 +13,7 @@ import torch
 from filelock import FileLock
 from torch import nn
 
+from benchmarks.speed.check import networks_of
 from tests.train.bits import assert_same_bits, final_state
 from tests.train.conftest import MakeOptions, MakeSpec
 from tests.train.observers import Notes, Stopper
@@ -368,7 +369,7 @@ def test_measuring_leaves_random_state_and_prepared_networks_alone(
     spec = make_spec("srgan-wgangp", "losses.vgg19=null", "runtime.tune=true")
     prepared = prepare(spec, make_options())
     networks = nn.ModuleDict(
-        {name.replace(".", "_"): each for name, each in prepared.components.modules().items()}
+        {name.replace(".", "_"): each for name, each in networks_of(prepared.components).items()}
     )
     values = {name: value.clone() for name, value in networks.state_dict().items()}
     modes = [module.training for module in networks.modules()]

@@ -16,7 +16,7 @@ from zoo.generators.rrdb import RRDBNet
 from zoo.generators.srresnet import SRResNet
 from zoo.upscaling.context import (
     BLOCK,
-    LEVEL,
+    GREY_LEVEL,
     _foretold,
     find_context,
     reach,
@@ -122,7 +122,7 @@ def test_the_search_keeps_to_the_largest_window() -> None:
 
 
 def test_the_rest_of_a_search_is_foretold_from_how_changes_fall() -> None:
-    tolerance = LEVEL / 4
+    tolerance = GREY_LEVEL / 4
     # e-fold in 8 pixels, measured at 16 and 32 of context; the tolerance is another 3 e-folds away
     assert _foretold([tolerance * math.exp(5), tolerance * math.exp(3)], 64) == 64
     assert _foretold([tolerance * math.exp(11), tolerance * math.exp(9)], 64) == 112

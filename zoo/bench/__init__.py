@@ -1,6 +1,8 @@
 """Scoring: generators on suites, each result a record. Imports nothing of training.
 
 The package can be called: `zoo.bench("srresnet", profile="demo")` is `zoo.sweep.api.bench`.
+
+Internal.
 """
 
 from __future__ import annotations

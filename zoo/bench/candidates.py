@@ -149,16 +149,13 @@ def _verdict(run: RecordedRun) -> Verdict:
     return judge_again(run.summary["verdict"], run.rows, run.summary["psnr_y_bicubic"])
 
 
-def weights_candidate(
-    path: Path, generator: ComponentSpec, *, scale: int, name: str | None = None
-) -> Candidate:
+def weights_candidate(path: Path, generator: ComponentSpec, *, scale: int) -> Candidate:
     """Return a weights file as a candidate.
 
     Args:
         path: `.safetensors`, or a PyTorch file of plain tensors.
         generator: the generator they are for, with its arguments.
         scale: upscaling factor.
-        name: heading of its row, by default the file's stem.
 
     Raises:
         WeightsError: if the file is missing; when it is loaded, if it does not fit.
@@ -166,7 +163,7 @@ def weights_candidate(
     if not path.is_file():
         raise WeightsError(f"{path} is not a weights file")
     target = Target(
-        name=name or path.stem,
+        name=path.stem,
         kind="weights",
         generator=generator.model_dump(mode="json"),
         code_sha256=_code(generator.name),

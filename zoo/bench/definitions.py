@@ -24,7 +24,7 @@ from zoo.metrics import BUILTINS, ON_REQUEST
 from zoo.recipes.explain import problems_of
 from zoo.recipes.problems import KeyPath, Problem, raise_problems
 from zoo.recipes.reader import Document, read_document
-from zoo.recipes.schema import NAME, Model, Name, Scale
+from zoo.recipes.schema import NAME, Name, Scale, StrictModel
 from zoo.registry import METRICS
 
 _DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
@@ -46,7 +46,7 @@ DatasetName = Annotated[str, AfterValidator(_check_dataset_name)]
 Crop = Annotated[tuple[int, int, int, int], Strict(strict=False), AfterValidator(_check_crop)]
 
 
-class GalleryEntry(Model):
+class GalleryEntry(StrictModel):
     """An image of the report.
 
     Attributes:
@@ -60,7 +60,7 @@ class GalleryEntry(Model):
     crop: Crop
 
 
-class SuiteFile(Model):
+class SuiteFile(StrictModel):
     """A suite as its file holds it.
 
     Attributes:

@@ -21,10 +21,10 @@ from typing import Any, overload
 
 from zoo.bench.definitions import Definition, GalleryEntry, SuiteFile, read_suite
 from zoo.data import Progress
-from zoo.data.ahead import ahead, num_workers
 from zoo.data.degradation import Difference, difference
 from zoo.data.images import Image, hash_pixels, read_image
 from zoo.data.pairs import Pair, find_pairs
+from zoo.data.prefetch import num_workers, prefetch
 from zoo.data.resize import crop_to_multiple, downscale
 from zoo.errors import DataError, IntegrityError, did_you_mean
 from zoo.recipes.problems import KeyPath, Problem, raise_problems
@@ -163,7 +163,7 @@ def open_suite(
 
     Args:
         spec: a name of `suite_names`, or the path of a YAML file.
-        data_root: folder of datasets; by default `zoo.data.places.data_root()`.
+        data_root: folder of datasets; by default `zoo.data.paths.data_root()`.
         progress: called after each image with (images looked at, images in all).
 
     Raises:
@@ -238,7 +238,9 @@ def _open_datasets(
         left = room
         differences: dict[str, Difference] = {}
         try:
-            images = ahead(partial(_load_and_compare, scale=content.scale), pairs, workers=workers)
+            images = prefetch(
+                partial(_load_and_compare, scale=content.scale), pairs, workers=workers
+            )
             for number, (pair, (image, found_off)) in enumerate(zip(pairs, images, strict=True)):
                 left -= dataset.add(pair, image, room=left)
                 differences |= {} if found_off is None else {pair.name: found_off}

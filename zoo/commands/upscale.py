@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zoo.models.model import Model
     from zoo.upscaling.batch import Outcome
     from zoo.upscaling.jobs import Job
-    from zoo.upscaling.tiles import Upscaler
+    from zoo.upscaling.tiles import TiledUpscaler
 
 SOME_FAILED = 3
 SMALL = 3_000_000  # parameters
@@ -157,7 +157,13 @@ def upscale(
 
 
 def _run(
-    upscaler: Upscaler, model: Model, work: Work, *, force: bool, keep_grey: bool, as_json: bool
+    upscaler: TiledUpscaler,
+    model: Model,
+    work: Work,
+    *,
+    force: bool,
+    keep_grey: bool,
+    as_json: bool,
 ) -> None:
     from zoo.upscaling.batch import upscale_files
 

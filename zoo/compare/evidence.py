@@ -28,7 +28,7 @@ from zoo.compare.samples import (
 )
 from zoo.compare.shares import share_difference, smallest_p_value
 from zoo.compare.statistics import (
-    LEVEL,
+    CONFIDENCE,
     Floats,
     Interval,
     deviations,
@@ -244,7 +244,7 @@ def _count(evidence: Evidence, scores: Sequence[Scores]) -> Evidence:
             return replace(evidence, problem="the reference is 0, so there is no ratio")
         effect /= values[1]
     runs = min(len(side) for side in scores)
-    return replace(evidence, effect=Interval(effect, effect, effect, LEVEL, None, runs, 1))
+    return replace(evidence, effect=Interval(effect, effect, effect, CONFIDENCE, None, runs, 1))
 
 
 def _label(columns: Sequence[Column]) -> str:

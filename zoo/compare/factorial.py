@@ -38,7 +38,7 @@ from zoo.compare.samples import (
 )
 from zoo.compare.sentences import counted
 from zoo.compare.statistics import Floats, Interval, holm, paired_interval
-from zoo.compare.verdicts import LEVEL
+from zoo.compare.verdicts import SIGNIFICANCE
 from zoo.errors import DataError
 from zoo.recipes.claims import family_of
 from zoo.recipes.matrices import Cell
@@ -74,7 +74,7 @@ class Effect:
     @property
     def is_clear(self) -> bool:
         """Whether its sign is sure, after correction."""
-        return self.p_value is not None and self.p_value < LEVEL
+        return self.p_value is not None and self.p_value < SIGNIFICANCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 pooch verifies and moves the file. The downloader is zoo's own, because pooch's starts from zero
 after each interruption. Not here: unpacking (`zoo.data.extract`), which files
-(`zoo.data.catalogue`).
+(`zoo.data.datasets`).
 """
 
 from __future__ import annotations

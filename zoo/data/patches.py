@@ -24,9 +24,9 @@ import numpy.typing as npt
 from filelock import FileLock
 
 from zoo.data import Progress
-from zoo.data.ahead import ahead
 from zoo.data.images import Image, hash_pixels
 from zoo.data.packing import FORMAT, body_hash, build, hash_files, num_threads, store_key
+from zoo.data.prefetch import prefetch
 from zoo.errors import DataError, IntegrityError
 from zoo.files import read_text
 
@@ -186,7 +186,7 @@ class PatchStore:
         num_bytes = self._hr.nbytes + self._lr.nbytes
         if num_bytes > TOLD_BYTES:
             logger.info("comparing %.1f GB of decoded images with their sha256", num_bytes / 1e9)
-        changed = ahead(self._changed_file, range(len(self)), workers=num_threads())
+        changed = prefetch(self._changed_file, range(len(self)), workers=num_threads())
         for number, name in enumerate(changed):
             if name is not None:
                 raise IntegrityError(

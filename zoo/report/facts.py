@@ -1,6 +1,6 @@
 """What the numbers are based on: protocol, seeds, machine, versions, and what failed.
 
-Not here: what the numbers say (`zoo.report.lead`).
+Not here: what the numbers say (`zoo.report.headlines`).
 """
 
 from __future__ import annotations

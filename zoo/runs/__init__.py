@@ -1,1 +1,4 @@
-"""Runs: the directory each leaves behind, and the device it is executed on. Trains nothing."""
+"""Runs: the directory each leaves behind, and the device it is executed on. Trains nothing.
+
+Internal.
+"""

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from zoo.data.places import cache_dir
+from zoo.data.paths import cache_dir
 from zoo.data.sources import open_source
 from zoo.errors import CheckpointError, MachineError
 from zoo.files import read_file, write_atomically

@@ -14,7 +14,7 @@ from torch import nn
 
 from zoo.data.device_store import DevicePatchStream, estimate_store_bytes
 from zoo.data.patches import PatchStore
-from zoo.data.places import cache_dir
+from zoo.data.paths import cache_dir
 from zoo.data.sampling import SamplingPlan
 from zoo.data.sources import Source, open_source
 from zoo.data.stream import PatchStream

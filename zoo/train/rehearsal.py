@@ -18,7 +18,7 @@ from zoo.recipes.schema import RunSpec
 from zoo.runs.checkpoint import seed_everything
 from zoo.runs.coherence import read_run
 from zoo.runs.device import Execution, peak_memory, reset_peak_memory
-from zoo.runs.places import find_place
+from zoo.runs.paths import find_path
 from zoo.train.choice import Choice
 from zoo.train.memory import MemoryForecast, forecast_memory
 from zoo.train.prepare import Options, Prepared, prepare, settle
@@ -125,7 +125,7 @@ def _begun(spec: RunSpec, options: Options) -> Mapping[str, Any] | None:
     if options.fresh:
         return None
     try:
-        recorded = read_run(find_place(spec, options.run_root))
+        recorded = read_run(find_path(spec, options.run_root))
     except CheckpointError:  # training says what is wrong with it
         return None
     if recorded is None or _mathematics(recorded.spec) != _mathematics(spec):

@@ -21,7 +21,7 @@ from zoo.recipes.build import component_origins
 from zoo.recipes.schema import RunSpec
 from zoo.runs.coherence import mend
 from zoo.runs.directory import RunDirectory, State, run_path
-from zoo.runs.places import begin_as, find_place, find_shorter
+from zoo.runs.paths import find_path, find_shorter, start_as_copy
 from zoo.runs.provenance import identity_hash, processor, revision, versions
 from zoo.train.choice import CHOICE, alternatives, why_not_measured
 from zoo.train.identity import run_identity
@@ -108,13 +108,13 @@ def train(spec: RunSpec, options: Options) -> Run:
         Interrupted: if Ctrl-C or one of `zoo.signals.ENDING` stopped it; the state is saved.
     """
     prepared = prepare(spec, options)
-    directory = RunDirectory(find_place(spec, options.run_root))
+    directory = RunDirectory(find_path(spec, options.run_root))
     begun = None if options.fresh else directory.provenance()
     is_new = begun is None and not options.fresh
     shorter = find_shorter(spec, options.run_root) if is_new else None
     if shorter is not None:
         inner, job = _plan(spec, prepared, options, directory, shorter.provenance())
-        if shorter.extended_by(job.identity) and begin_as(directory, shorter):
+        if shorter.extended_by(job.identity) and start_as_copy(directory, shorter):
             options.observer.notice(f"{spec.recipe} starts with a copy of {shorter.path}")
         else:
             shorter = None

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from zoo.data import Progress
 from zoo.data.download import part_name
-from zoo.data.places import zoo_home
+from zoo.data.paths import zoo_home
 from zoo.errors import IntegrityError, MachineError, WeightsError
 from zoo.files import file_sha256
 from zoo.weights import hub

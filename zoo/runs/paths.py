@@ -22,7 +22,7 @@ _EXECUTED = tuple(name for name in Runtime.model_fields if ("runtime", name) not
 """Runtime settings that an identity depends on (`zoo.train.identity`)."""
 
 
-def find_place(spec: RunSpec, root: Path) -> Path:
+def find_path(spec: RunSpec, root: Path) -> Path:
     """Return the directory of a run: its own, or its recipe's if this run was started there.
 
     Old versions of zoo started runs with other settings in the recipe's directory.
@@ -47,7 +47,7 @@ def find_shorter(spec: RunSpec, root: Path) -> RunDirectory | None:
     return max(found, key=lambda directory: latest_step(directory.checkpoints), default=None)
 
 
-def begin_as(directory: RunDirectory, shorter: RunDirectory) -> bool:
+def start_as_copy(directory: RunDirectory, shorter: RunDirectory) -> bool:
     """Copy a run into an empty directory, as the start of a longer one.
 
     Returns:
