@@ -80,8 +80,9 @@ def markdown(
         "",
         f"`python -m benchmarks.study_power --rounds {rounds}`: {rounds} rounds, in each of which",
         f"all {len(trials)} claims are drawn with effects and spreads of trials.json and judged",
-        f"together at {SIGNIFICANCE:.0%}. Decided is supported, contradicted, or shown to be",
-        "smaller than matters. Mostly: the most frequent outcome with the seeds of the study.",
+        f"together at {SIGNIFICANCE:.0%}. Decided is supported, contradicted, or shown to be "
+        "smaller than",
+        "matters. Mostly: the most frequent outcome with the seeds of the study.",
         "",
         "| " + " | ".join(columns) + " |",
         "|---|" + "---:|" * (len(columns) - 2) + "---|",

@@ -31,8 +31,8 @@ from zoo.runs.commands import source_options
 
 if TYPE_CHECKING:
     from zoo.recipes.schema import RunSpec
+    from zoo.train.dry_run import DryRun
     from zoo.train.prepare import Options
-    from zoo.train.rehearsal import Rehearsal
     from zoo.train.run import Run
 
 
@@ -79,7 +79,7 @@ def train(
     spec = specify(book, recipe, chosen, seed=seed, settings=settings)
     sources = source_options(registry, plugin, data_root)
     options = Options(run_root, data_root, device, fresh, sources=sources)
-    (_rehearse if dry_run else _train)(spec, options, as_json=as_json)
+    (_dry_run if dry_run else _train)(spec, options, as_json=as_json)
 
 
 def _train(spec: RunSpec, options: Options, *, as_json: bool) -> None:
@@ -96,11 +96,11 @@ def _train(spec: RunSpec, options: Options, *, as_json: bool) -> None:
     _print_run(run, as_json=as_json)
 
 
-def _rehearse(spec: RunSpec, options: Options, *, as_json: bool) -> None:
-    from zoo.train.rehearsal import rehearse
+def _dry_run(spec: RunSpec, options: Options, *, as_json: bool) -> None:
+    from zoo.train.dry_run import dry_run
 
-    stages = rehearse(spec, options, foretell_memory=True, choose=True)
-    print_rehearsal(stages, as_json=as_json)
+    stages = dry_run(spec, options, foretell_memory=True, choose=True)
+    print_dry_run(stages, as_json=as_json)
 
 
 def _resume_command(words: Sequence[str]) -> str:
@@ -112,7 +112,7 @@ def _resume_command(words: Sequence[str]) -> str:
     return shlex.join([*typed, *(word for word in arguments if word != "--fresh")])
 
 
-def print_rehearsal(stages: Sequence[Rehearsal], *, as_json: bool) -> None:
+def print_dry_run(stages: Sequence[DryRun], *, as_json: bool) -> None:
     """Print the results of a dry run, one row for each stage."""
     for line in (*stages[-1].source.found, stages[-1].source.counts()):
         note(line)
@@ -149,7 +149,7 @@ def print_rehearsal(stages: Sequence[Rehearsal], *, as_json: bool) -> None:
     )
 
 
-def _document(stage: Rehearsal) -> dict[str, Any]:
+def _document(stage: DryRun) -> dict[str, Any]:
     return {
         "recipe": stage.recipe,
         "steps": stage.num_steps,

@@ -73,7 +73,7 @@ class StepTimer:
         stream: its training batches; the first few are used, and none is consumed.
         cache: zoo's cache folder.
         tell: receives messages on measurements and damaged files.
-        rehearsal: whether nothing is written, and a measurement is made only on request.
+        dry_run: whether nothing is written, and a measurement is made only on request.
     """
 
     spec: RunSpec
@@ -81,7 +81,7 @@ class StepTimer:
     stream: PatchStream | DevicePatchStream
     cache: Path
     tell: Callable[[str], None]
-    rehearsal: bool = False
+    dry_run: bool = False
 
     def timings(self, ways: Sequence[Way]) -> tuple[Timings, bool]:
         """Return the times of ways, the default first, and whether they were in the cache.
@@ -93,7 +93,7 @@ class StepTimer:
         """
         key = self._key(ways)
         path = self.cache / "choices" / f"{identity_hash(key)}.json"
-        if self.rehearsal:
+        if self.dry_run:
             found = self._read(path, ways)
             if found is not None:
                 return found, True

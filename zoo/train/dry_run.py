@@ -33,7 +33,7 @@ A compiled step is always taken twice, because the first one includes the compil
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsal:
+class DryRun:
     """The measurements of a dry run of one stage.
 
     Attributes:
@@ -68,9 +68,9 @@ class Rehearsal:
         return self.num_steps * self.step_seconds
 
 
-def rehearse(
+def dry_run(
     spec: RunSpec, options: Options, *, foretell_memory: bool = False, choose: bool = False
-) -> list[Rehearsal]:
+) -> list[DryRun]:
     """Take one real step of each stage of a run, pretraining first, and write nothing.
 
     The patch store contains the first few images, in a temporary folder. The adversarial stage
@@ -89,33 +89,33 @@ def rehearse(
     stages = [spec] if spec.pretraining is None else [spec.pretraining, spec]
     with tempfile.TemporaryDirectory(prefix="zoo-dry-run-") as folder:
         return [
-            rehearse_stage(
+            dry_run_stage(
                 stage, options, Path(folder), foretell_memory=foretell_memory, choose=choose
             )
             for stage in stages
         ]
 
 
-def rehearse_stage(
+def dry_run_stage(
     spec: RunSpec,
     options: Options,
     store_dir: Path,
     *,
     foretell_memory: bool = False,
     choose: bool = False,
-) -> Rehearsal:
-    """Take one real step of a stage, without its pretraining; see `rehearse`.
+) -> DryRun:
+    """Take one real step of a stage, without its pretraining; see `dry_run`.
 
     Args:
         spec: complete specification.
         options: where and on which device.
         store_dir: folder of the small patch store.
-        foretell_memory: see `rehearse`.
-        choose: see `rehearse`.
+        foretell_memory: see `dry_run`.
+        choose: see `dry_run`.
     """
-    prepared = prepare(spec, options, rehearsal=store_dir)
+    prepared = prepare(spec, options, dry_run=store_dir)
     if choose:
-        prepared = settle(spec, prepared, options, begun=_begun(spec, options), rehearsal=True)
+        prepared = settle(spec, prepared, options, begun=_begun(spec, options), dry_run=True)
     with prepared.execution.own_threads():
         return _try(spec, prepared, foretell_memory=foretell_memory)
 
@@ -137,7 +137,7 @@ def _mathematics(spec: RunSpec) -> dict[str, Any]:
     return spec.settings.model_dump(mode="json", exclude={"runtime"})
 
 
-def _try(spec: RunSpec, prepared: Prepared, *, foretell_memory: bool) -> Rehearsal:
+def _try(spec: RunSpec, prepared: Prepared, *, foretell_memory: bool) -> DryRun:
     device = prepared.execution.device
     stage = assemble_stage(spec, prepared)
     seed_everything(spec.seed)
@@ -161,7 +161,7 @@ def _try(spec: RunSpec, prepared: Prepared, *, foretell_memory: bool) -> Rehears
             f"the memory of {device}{peak}; use a smaller data.batch_size or data.lr_patch_size"
         ) from error
     players = stage.players
-    return Rehearsal(
+    return DryRun(
         recipe=spec.recipe,
         num_steps=stage.num_steps,
         step_seconds=seconds,
