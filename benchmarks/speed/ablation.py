@@ -31,7 +31,7 @@ from benchmarks.speed.measure import spread, take_turns
 from benchmarks.speed.reference import plain_adam
 from zoo.recipes.schema import RunSpec
 from zoo.train.ema import MovingAverage
-from zoo.train.prepare import Options, Prepared, prepare, settle
+from zoo.train.prepare import Options, Prepared, autotune, prepare
 from zoo.train.step import Players
 
 OpenLoop = Callable[[RunSpec, Prepared], ZooLoop]
@@ -231,4 +231,4 @@ def _open_pair(
 
 
 def _prepared(spec: RunSpec, options: Options) -> Prepared:
-    return settle(spec, prepare(spec, options), options, begun=None)
+    return autotune(spec, prepare(spec, options), options, begun=None)

@@ -22,7 +22,7 @@ from zoo.recipes.build import build_components
 from zoo.recipes.schema import RunSpec
 from zoo.runs.device import choose_device, reset_peak_memory
 from zoo.train.monitor import FiniteGuard
-from zoo.train.prepare import Options, Prepared, prepare, settle
+from zoo.train.prepare import Options, Prepared, autotune, prepare
 from zoo.train.run import assemble_stage
 from zoo.train.step import learning_rate_factor, set_learning_rates, to_device, training_step
 from zoo.train.trainer import step_batches
@@ -253,7 +253,7 @@ def open_pair(
     switches.apply()
     device = choose_device(options.device)
     before = _allocated(device)
-    prepared = settle(spec, prepare(spec, options), options, begun=None)
+    prepared = autotune(spec, prepare(spec, options), options, begun=None)
     own = ZooLoop(spec, prepared)
     run_block(own, 1)
     allocated["zoo"] = _peak(device) - before

@@ -19,9 +19,9 @@ from zoo.runs.checkpoint import seed_everything
 from zoo.runs.coherence import read_run
 from zoo.runs.device import Execution, peak_memory, reset_peak_memory
 from zoo.runs.paths import find_path
-from zoo.train.choice import Choice
+from zoo.train.autotune import Choice
 from zoo.train.memory import MemoryForecast, forecast_memory
-from zoo.train.prepare import Options, Prepared, prepare, settle
+from zoo.train.prepare import Options, Prepared, autotune, prepare
 from zoo.train.run import assemble_stage
 from zoo.train.step import to_device, training_step
 from zoo.train.trainer import Stage, step_batches
@@ -115,7 +115,7 @@ def dry_run_stage(
     """
     prepared = prepare(spec, options, dry_run=store_dir)
     if choose:
-        prepared = settle(spec, prepared, options, begun=_begun(spec, options), dry_run=True)
+        prepared = autotune(spec, prepared, options, begun=_begun(spec, options), dry_run=True)
     with prepared.execution.own_threads():
         return _try(spec, prepared, foretell_memory=foretell_memory)
 

@@ -23,7 +23,7 @@ from zoo.recipes.build import Components, build_components
 from zoo.recipes.schema import RecipeSettings, RunSpec
 from zoo.registry import GENERATORS
 from zoo.runs.device import Execution, choose_device, plan_execution
-from zoo.train.choice import Choice, choose, recorded_choice
+from zoo.train.autotune import Choice, choose, recorded_choice
 from zoo.train.memory import choose_store
 from zoo.train.observer import Observer
 from zoo.train.timing import StepTimer
@@ -135,7 +135,7 @@ def prepare_pretraining(spec: RunSpec, outer: Prepared) -> Prepared:
     )
 
 
-def settle(
+def autotune(
     spec: RunSpec,
     prepared: Prepared,
     options: Options,
@@ -143,7 +143,7 @@ def settle(
     begun: Mapping[str, Any] | None,
     dry_run: bool = False,
 ) -> Prepared:
-    """Choose how a stage is executed on a CPU (`zoo.train.choice`); a GPU's plan stays.
+    """Choose how a stage is executed on a CPU (`zoo.train.autotune`); a GPU's plan stays.
 
     Args:
         spec: the stage.

@@ -2,7 +2,7 @@
 
 It takes real steps of the stage alternately, on separate networks; the run itself is not touched.
 
-Not here: which way is chosen (`zoo.train.choice`).
+Not here: which way is chosen (`zoo.train.autotune`).
 """
 
 from __future__ import annotations

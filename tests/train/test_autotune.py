@@ -31,9 +31,9 @@ from zoo.runs.device import (
 )
 from zoo.runs.directory import RunDirectory
 from zoo.runs.turns import fastest
-from zoo.train import choice as choosing
+from zoo.train import autotune as choosing
 from zoo.train import compilation, timing
-from zoo.train.choice import (
+from zoo.train.autotune import (
     MIN_NUM_STEPS,
     Choice,
     alternatives,
@@ -43,7 +43,7 @@ from zoo.train.choice import (
     why_not_measured,
 )
 from zoo.train.dry_run import dry_run
-from zoo.train.prepare import Options, prepare, settle
+from zoo.train.prepare import Options, autotune, prepare
 from zoo.train.run import Run, train
 from zoo.train.step import Batch, Players
 from zoo.train.timing import ROUNDS, StepTimer, Timings, Way
@@ -375,7 +375,7 @@ def test_measuring_leaves_random_state_and_prepared_networks_alone(
     modes = [module.training for module in networks.modules()]
     random = torch.get_rng_state()
     torch.set_num_threads(1)
-    settle(spec, prepared, make_options(), begun=None)
+    autotune(spec, prepared, make_options(), begun=None)
     assert torch.equal(torch.get_rng_state(), random)
     assert_same_bits(values, dict(networks.state_dict()))
     assert modes == [module.training for module in networks.modules()]
@@ -750,7 +750,7 @@ def test_a_dry_run_leaves_the_measurement_to_a_long_run(
     assert (stage.choice.source, stage.choice.way) == ("default", PLANNED)
     assert "measured when the run trains" in stage.choice.reason
     clock |= {**ALIKE, NCHW: 0.5}
-    settle(spec, prepare(spec, make_options()), make_options(), begun=None)
+    autotune(spec, prepare(spec, make_options()), make_options(), begun=None)
     clock.clear()
     (stage,) = dry_run(spec, make_options(), choose=True)
     assert stage.choice is not None
