@@ -158,14 +158,14 @@ class ZooTraining(ZooLoop):
 
     def train(self, batches: Sequence[Batch]) -> dict[str, Weights]:
         """Train on batches of 8-bit images and return the weights."""
-        players = self.stage.players
+        players = self.stage.state
         for batch in batches:
             self.step((to_device(batch, players.execution), []))
         return weights_of(players.generator, players.ema.module, players.discriminator)
 
     def batches(self) -> Generator[StepBatches, None, None]:
         """Yield the batches, over and over."""
-        execution = self.stage.players.execution
+        execution = self.stage.state.execution
         for batch in cycle(draw_batches(NUM_BATCHES)):
             yield to_device(batch, execution), []
 

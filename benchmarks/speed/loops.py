@@ -102,14 +102,14 @@ class ZooLoop:
 
     def batches(self) -> Generator[StepBatches, None, None]:
         """Yield batches of the patch stream, on the device."""
-        execution = self.stage.players.execution
+        execution = self.stage.state.execution
         with closing(step_batches(self.stage, self.steps)) as batches:
             for own, extra in batches:
                 yield to_device(own, execution), [to_device(one, execution) for one in extra]
 
     def step(self, batches: StepBatches) -> dict[str, Tensor]:
         """Take one training step that is not logged."""
-        stage, players = self.stage, self.stage.players
+        stage, players = self.stage, self.stage.state
         factor = learning_rate_factor(stage.training.schedule, self.steps, stage.num_steps)
         set_learning_rates(players, factor)
         values = training_step(players, *batches)

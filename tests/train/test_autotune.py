@@ -45,7 +45,7 @@ from zoo.train.autotune import (
 from zoo.train.dry_run import dry_run
 from zoo.train.prepare import Options, autotune, prepare
 from zoo.train.run import Run, train
-from zoo.train.step import Batch, Players
+from zoo.train.step import Batch, TrainingState
 from zoo.train.timing import ROUNDS, StepTimer, Timings, Way
 
 PLANNED, HALF = Way(channels_last=True, threads=2), Way(channels_last=True, threads=1)
@@ -78,7 +78,7 @@ def tell_times(monkeypatch: pytest.MonkeyPatch, *, real: bool) -> Seconds:
     """Say what a step takes by each way; take it, or do not."""
     told: Seconds = {}
 
-    def step_seconds(players: Players, own: Batch, extra: Sequence[Batch]) -> float:
+    def step_seconds(players: TrainingState, own: Batch, extra: Sequence[Batch]) -> float:
         if real:
             take_step(players, own, extra)
         execution = players.execution

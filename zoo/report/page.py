@@ -83,7 +83,7 @@ def build_page(
         crossed={name: listing(list(matrix.factors)) for name, matrix in book.matrices.items()},
         factorials=factorial_views(book, selection, asked),
         gallery=gallery(shown, root, suite, best_rows(tables)),
-        reproduce=reproduce(selection, book, suite=suite_name, sources=given),
+        reproduction=reproduce(selection, book, suite=suite_name, sources=given),
     )
 
 

@@ -144,7 +144,7 @@ def _try(spec: RunSpec, prepared: Prepared, *, foretell_memory: bool) -> DryRun:
     forecast: MemoryForecast | None = None
     if foretell_memory:
         forecast = forecast_memory(
-            stage.players,
+            stage.state,
             spec.settings.data,
             scale=spec.settings.scale,
             image_sizes=prepared.validator.image_sizes(),
@@ -160,15 +160,15 @@ def _try(spec: RunSpec, prepared: Prepared, *, foretell_memory: bool) -> DryRun:
             f"{spec.recipe}: a step of {spec.settings.data.batch_size} patches does not fit into "
             f"the memory of {device}{peak}; use a smaller data.batch_size or data.lr_patch_size"
         ) from error
-    players = stage.players
+    state = stage.state
     return DryRun(
         recipe=spec.recipe,
         num_steps=stage.num_steps,
         step_seconds=seconds,
         peak_memory=peak_memory(device),
         forecast=forecast,
-        generator_parameters=_count(players.generator),
-        discriminator_parameters=_count(players.discriminator),
+        generator_parameters=_count(state.generator),
+        discriminator_parameters=_count(state.discriminator),
         execution=prepared.execution,
         choice=prepared.choice,
         source=prepared.source,
@@ -180,13 +180,13 @@ def _timed_steps(stage: Stage) -> Generator[float, None, None]:
 
     The first one is observed as a logged step, which takes the most memory.
     """
-    players, execution = stage.players, stage.players.execution
+    state, execution = stage.state, stage.state.execution
     with closing(step_batches(stage, 0)) as batches:
         for observe in (True, False):
             since = time.perf_counter()
             own, extra = next(batches)
             fresh = [to_device(batch, execution) for batch in extra]
-            values = training_step(players, to_device(own, execution), fresh, observe=observe)
+            values = training_step(state, to_device(own, execution), fresh, observe=observe)
             float(values["loss_total"])  # waits for the device
             seconds = time.perf_counter() - since
             yield seconds

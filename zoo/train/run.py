@@ -149,7 +149,7 @@ def _plan(
 def assemble_stage(spec: RunSpec, prepared: Prepared) -> Stage:
     """Place both networks on the device and combine them with the data."""
     return Stage(
-        players=assemble(prepared.components, spec.settings.training, prepared.execution),
+        state=assemble(prepared.components, spec.settings.training, prepared.execution),
         stream=prepared.stream,
         validator=prepared.validator,
         training=spec.settings.training,
