@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from zoo.bench import DEFAULT_SUITE
 from zoo.bench.candidates import (
     Candidate,
     Failure,
@@ -59,6 +60,7 @@ from zoo.records.order import Order
 from zoo.records.record import Record
 from zoo.records.selection import narrowed
 from zoo.registry import GENERATORS, METRICS
+from zoo.runs import RUN_ROOT
 from zoo.runs.device import choose_device, default_profile, plan_execution
 
 if TYPE_CHECKING:
@@ -96,10 +98,10 @@ class Request:
     callables: Mapping[str, Upscaler] = field(default_factory=dict)
     profile: str = ""
     seeds: tuple[int, ...] = (0, 1, 2)
-    suite: str = "samples-x4"
+    suite: str = DEFAULT_SUITE
     generator: ComponentSpec | None = None
     data_root: Path | None = None
-    run_root: Path = Path("runs")
+    run_root: Path = RUN_ROOT
     records: Path | None = None
     device: str = "auto"
     failures: Mapping[tuple[str, int], Failure] = field(default_factory=dict)

@@ -27,6 +27,7 @@ from zoo.commands.options import (
     open_book,
 )
 from zoo.commands.output import Table, note, print_json, print_table, print_text
+from zoo.runs import RUN_ROOT
 from zoo.runs.commands import source_options
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def train(
     data: TrainingData = None,
     data_root: DataRoot = None,
     device: Device = "auto",
-    run_root: RunRoot = Path("runs"),
+    run_root: RunRoot = RUN_ROOT,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Delete the run's results and start again.")
     ] = False,

@@ -22,6 +22,7 @@ from zoo.errors import RecipeError
 from zoo.recipes.build import Components, build_components
 from zoo.recipes.schema import RecipeSettings, RunSpec
 from zoo.registry import GENERATORS
+from zoo.runs import RUN_ROOT
 from zoo.runs.device import Execution, choose_device, plan_execution
 from zoo.train.autotune import Choice, choose, recorded_choice
 from zoo.train.memory import choose_store
@@ -45,7 +46,7 @@ class Options:
         sources: command-line options for the sources of recipes, components and data.
     """
 
-    run_root: Path = Path("runs")
+    run_root: Path = RUN_ROOT
     data_root: Path | None = None
     device: str = "auto"
     fresh: bool = False
