@@ -58,7 +58,7 @@ def test_a_forecast_is_the_most_of_its_parts(
     make_spec: MakeSpec, make_options: MakeOptions
 ) -> None:
     peak_during(lambda: None, CPU)  # forgets the peak of the tests before
-    (stage,) = dry_run(make_spec("srresnet"), make_options(), foretell_memory=True)
+    (stage,) = dry_run(make_spec("srresnet"), make_options(), predict_memory=True)
     assert stage.execution.store == "host"
     if stage.forecast is None:
         pytest.skip("this system does not tell the peak of a piece of work")
@@ -80,7 +80,7 @@ def test_a_step_that_does_not_fit_takes_no_forecast_with_it(
         "srresnet: a step of 2 patches does not fit .* cpu, the prediction is 3 MiB; use a smaller"
     )
     with pytest.raises(MachineError, match=told):
-        dry_run(make_spec("srresnet"), make_options(), foretell_memory=True)
+        dry_run(make_spec("srresnet"), make_options(), predict_memory=True)
 
 
 def test_a_forecast_adds_what_trials_do_not_have(

@@ -203,7 +203,7 @@ def foreign_candidate(path: Path) -> Candidate:
     """Return another tool's checkpoint as a candidate; it is read again when it is scored.
 
     Raises:
-        ZooError: if it cannot be read, or nobody knows what it is.
+        ZooError: if it cannot be read, or its kind is unknown.
     """
     foreign = read_foreign(path)
     details = foreign.model.details

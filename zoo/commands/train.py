@@ -66,7 +66,7 @@ def train(
 ) -> None:
     """Train a recipe. Run the command again to resume."""
     book = open_book(registry, plugin)
-    book.recipe(recipe)  # a misspelt name is told before torch is imported
+    book.recipe(recipe)  # report a misspelt name before torch is imported
     chosen, reason = choose_profile(book, profile, device)
     if profile is None:
         note(f"profile: {chosen} ({reason})")
@@ -100,7 +100,7 @@ def _train(spec: RunSpec, options: Options, *, as_json: bool) -> None:
 def _dry_run(spec: RunSpec, options: Options, *, as_json: bool) -> None:
     from zoo.train.dry_run import dry_run
 
-    stages = dry_run(spec, options, foretell_memory=True, choose=True)
+    stages = dry_run(spec, options, predict_memory=True, choose=True)
     print_dry_run(stages, as_json=as_json)
 
 

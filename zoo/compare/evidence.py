@@ -47,7 +47,7 @@ from zoo.runs.commands import bench_command
 MATCH = 0.05
 """Sides whose matched cost differs by more than this share of the reference are not compared."""
 MOST_SEEDS = 50
-"""Beyond it nobody is told how many seeds a side needs."""
+"""The largest number of seeds that a message recommends."""
 STAGE_SECTIONS = ("generator", "pretrained", "pretraining")
 """Sections of a recipe that may change what a run starts from."""
 

@@ -67,7 +67,7 @@ class Found:
 def find_images(directory: Path) -> Found:
     """Find the images of `directory/HR`, else all below `directory`, and say what is excluded.
 
-    What is an image is told by the suffix. Hidden folders and links to folders are not entered.
+    Images are recognised by their suffix. Hidden folders and links to folders are skipped.
 
     Raises:
         DataError: if there is none.

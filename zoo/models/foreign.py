@@ -187,7 +187,7 @@ def _matched(
 ) -> _Match:
     """Return the checkpoint as one of ours, its tensors fitted; else as spandrel's.
 
-    Of a file that begins like one of ours and does not fit, what does not fit is said, unless
+    If a file starts like one of ours but does not fit, the error names the difference, unless
     spandrel reads it.
     """
     if wanted is SpandrelNetwork:

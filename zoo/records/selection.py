@@ -23,7 +23,7 @@ _COMPONENT = ("weights", "sha256", "plugin_sha256")
 
 @dataclass(frozen=True, slots=True)
 class Comparable:
-    """Records that may stand beside each other; it takes the place of records wherever they go.
+    """Records that may be compared with each other; functions take it instead of a list of records.
 
     Attributes:
         records: the newest of each target, seed, profile and suite, sorted by these.

@@ -1,4 +1,4 @@
-"""Claims as rows of one table: what is said, what the records say of it, the effect to scale.
+"""Claims as rows of one table: the statement, its verdict, the effect on a common scale.
 
 Not here: the verdicts (`zoo.compare.verdicts`).
 """

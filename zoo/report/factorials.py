@@ -69,7 +69,7 @@ def cell_names(book: Book, selection: Selection) -> dict[str, tuple[str, str]]:
 
 
 def _available(selection: Selection) -> list[str]:
-    """Return the metrics that could be computed; of the first it is told why it could not."""
+    """Return the metrics that could be computed, and why the first one could not."""
     columns = selection.comparison.columns
     keys = {metric: metric_key(metric) for metric in METRICS}
     found = [m for m, key in keys.items() if key in columns and not columns[key].unavailable]

@@ -187,7 +187,7 @@ def _cost_columns(
 ) -> list[_Column]:
     """Return the columns of the costs; beside a time stand the least and the most of its seeds.
 
-    A time is of a machine that may have done other work too: it is nobody's achievement.
+    A time is never marked as best: other work on the machine may have affected it.
     """
     found = []
     for key in COST_KEYS:

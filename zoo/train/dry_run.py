@@ -69,7 +69,7 @@ class DryRun:
 
 
 def dry_run(
-    spec: RunSpec, options: Options, *, foretell_memory: bool = False, choose: bool = False
+    spec: RunSpec, options: Options, *, predict_memory: bool = False, choose: bool = False
 ) -> list[DryRun]:
     """Take one real step of each stage of a run, pretraining first, and write nothing.
 
@@ -79,7 +79,7 @@ def dry_run(
     Args:
         spec: complete specification.
         options: where and on which device.
-        foretell_memory: whether to predict peak memory too, which takes some seconds.
+        predict_memory: whether to predict peak memory too, which takes some seconds.
         choose: whether to execute it as the run would, as far as that is known or measured because
             of `runtime.tune=true`; otherwise as planned. Measurements are not kept.
 
@@ -90,7 +90,7 @@ def dry_run(
     with tempfile.TemporaryDirectory(prefix="zoo-dry-run-") as folder:
         return [
             dry_run_stage(
-                stage, options, Path(folder), foretell_memory=foretell_memory, choose=choose
+                stage, options, Path(folder), predict_memory=predict_memory, choose=choose
             )
             for stage in stages
         ]
@@ -101,7 +101,7 @@ def dry_run_stage(
     options: Options,
     store_dir: Path,
     *,
-    foretell_memory: bool = False,
+    predict_memory: bool = False,
     choose: bool = False,
 ) -> DryRun:
     """Take one real step of a stage, without its pretraining; see `dry_run`.
@@ -110,14 +110,14 @@ def dry_run_stage(
         spec: complete specification.
         options: where and on which device.
         store_dir: folder of the small patch store.
-        foretell_memory: see `dry_run`.
+        predict_memory: see `dry_run`.
         choose: see `dry_run`.
     """
     prepared = prepare(spec, options, dry_run=store_dir)
     if choose:
         prepared = autotune(spec, prepared, options, begun=_begun(spec, options), dry_run=True)
     with prepared.execution.own_threads():
-        return _try(spec, prepared, foretell_memory=foretell_memory)
+        return _try(spec, prepared, predict_memory=predict_memory)
 
 
 def _begun(spec: RunSpec, options: Options) -> Mapping[str, Any] | None:
@@ -137,12 +137,12 @@ def _mathematics(spec: RunSpec) -> dict[str, Any]:
     return spec.settings.model_dump(mode="json", exclude={"runtime"})
 
 
-def _try(spec: RunSpec, prepared: Prepared, *, foretell_memory: bool) -> DryRun:
+def _try(spec: RunSpec, prepared: Prepared, *, predict_memory: bool) -> DryRun:
     device = prepared.execution.device
     stage = assemble_stage(spec, prepared)
     seed_everything(spec.seed)
     forecast: MemoryForecast | None = None
-    if foretell_memory:
+    if predict_memory:
         forecast = forecast_memory(
             stage.state,
             spec.settings.data,
@@ -154,7 +154,7 @@ def _try(spec: RunSpec, prepared: Prepared, *, foretell_memory: bool) -> DryRun:
     try:
         with closing(_timed_steps(stage)) as steps:
             seconds = list(steps)[-1]
-    except torch.OutOfMemoryError as error:  # what was foretold is not lost with the step
+    except torch.OutOfMemoryError as error:  # the message keeps the prediction
         peak = "" if forecast is None else f", the prediction is {forecast.peak / 2**20:,.0f} MiB"
         raise MachineError(
             f"{spec.recipe}: a step of {spec.settings.data.batch_size} patches does not fit into "

@@ -110,8 +110,8 @@ def forecast_memory(
         uncompiled(state.execution),
     ):
         steps[0][1]()  # optimizers get their state, convolutions theirs
-        step = _foretold(steps, data.batch_size, device)
-        validation = _foretold_validation(state, Path(folder), scale, area)
+        step = _predicted(steps, data.batch_size, device)
+        validation = _predicted_validation(state, Path(folder), scale, area)
     if step is None or validation is None:
         return None
     on_cpu = device.type == "cpu"
@@ -122,7 +122,9 @@ def forecast_memory(
     return MemoryForecast(begin, step + kept, validation + kept, checkpoint + kept)
 
 
-def _foretold_validation(state: TrainingState, folder: Path, scale: int, area: float) -> int | None:
+def _predicted_validation(
+    state: TrainingState, folder: Path, scale: int, area: float
+) -> int | None:
     """Return the peak of validating an image of so many low-resolution pixels.
 
     A network gets at most a tile of a larger image, unless each pixel depends on all others;
@@ -131,16 +133,16 @@ def _foretold_validation(state: TrainingState, folder: Path, scale: int, area: f
     device = state.execution.device
     sides = TRIAL_SIDES if area > TRIAL_SIDES[-1] ** 2 else (math.ceil(math.sqrt(area)),)
 
-    def foretold(network: nn.Module, target: float) -> int | None:
+    def predicted(network: nn.Module, target: float) -> int | None:
         trial = partial(_validation_trial, network, state.execution, folder, scale)
-        return _foretold([(side**2, trial(side)) for side in sides], target, device)
+        return _predicted([(side**2, trial(side)) for side in sides], target, device)
 
     network = state.ema.module
     with state.execution.scoring():
         is_whole = area <= TILE**2 or reach(network, scale, device) is None
     if is_whole:
-        return foretold(network, area)
-    in_tiles, scored = foretold(network, TILE**2), foretold(_Repeated(scale), area)
+        return predicted(network, area)
+    in_tiles, scored = predicted(network, TILE**2), predicted(_Repeated(scale), area)
     if in_tiles is None or scored is None:
         return None
     result = round(3 * 4 * area * scale**2) if device.type == "cpu" else 0
@@ -239,7 +241,7 @@ def continue_line(points: list[tuple[float, int]], target: float) -> int:
     return round(low + (high - low) * (target - first) / (last - first))
 
 
-def _foretold(
+def _predicted(
     trials: Sequence[tuple[float, Callable[[], None]]], target: float, device: torch.device
 ) -> int | None:
     points: list[tuple[float, int]] = []
