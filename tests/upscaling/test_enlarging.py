@@ -14,6 +14,10 @@ from zoo.upscaling.pictures import Picture, Pixels
 from zoo.upscaling.tiles import TiledUpscaler
 
 
+class AnyScale(Blur):
+    scales = frozenset(range(1, 17))
+
+
 @pytest.mark.parametrize(
     ("dtype", "value", "expected"),
     [
@@ -49,6 +53,14 @@ def test_levels_survive_a_network_that_changes_nothing(dtype: type) -> None:
 def test_white_is_one_in_every_type() -> None:
     for white in (np.uint8(255), np.uint16(65535), np.float32(1)):
         assert float(to_unit(np.full((1, 1), white)).max()) == 1
+
+
+@pytest.mark.parametrize("scale", [1, 5, 6, 16])
+def test_alpha_is_enlarged_as_far_as_the_network_enlarges(colours: Pixels, scale: int) -> None:
+    network = AnyScale(scale=scale, steps=0)
+    enlarged, _ = enlarge_picture(TiledUpscaler(network), Picture(colours, colours[:, :, 1]))
+    assert enlarged.alpha is not None
+    assert enlarged.alpha.shape == enlarged.colours.shape[:2]
 
 
 def test_alpha_is_enlarged_by_bicubic(colours: Pixels) -> None:

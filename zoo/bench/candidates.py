@@ -215,7 +215,13 @@ def foreign_candidate(path: Path) -> Candidate:
         weights_sha256=foreign.model.sha256,
         command=_bench_command(str(path)),
     )
-    return Candidate(target, details.scale, lambda: read_foreign(path).build(), place=str(path))
+    return Candidate(
+        target,
+        details.scale,
+        lambda: read_foreign(path).build(),
+        remark="; ".join(foreign.notes),
+        place=str(path),
+    )
 
 
 def lost_run(path: Path, reason: str, *, scale: int) -> Candidate:

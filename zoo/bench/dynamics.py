@@ -50,7 +50,8 @@ def measures(rows: Sequence[Mapping[str, Any]], *, verdict: str) -> dict[str, fl
       Wasserstein's critic cannot get that verdict, since it is meant to win, and a share that only
       one side can lose would not compare the sides.
     - `early_psnr`: validation PSNR_Y, in dB, when a quarter of the steps is done, or at the next
-      validation. Beside the score at the end it tells what learns faster from what ends higher.
+      validation; not of a run that diverged, whose steps are fewer. Beside the score at the end
+      it tells what learns faster from what ends higher.
     - `psnr_variation`: standard deviation, in dB, of validation PSNR_Y about its own straight
       line over the second half of the stage. Without the line, progress would count as variation.
     - `gradient_variation`: standard deviation over mean of the norm of the adversary's gradient
@@ -69,7 +70,7 @@ def measures(rows: Sequence[Mapping[str, Any]], *, verdict: str) -> dict[str, fl
     is_finite = not any(row["kind"] == DIVERGED for row in rows)
     found = {"finite": float(is_finite), "stable": float(is_finite and verdict not in NOT_STABLE)}
     optional = {
-        "early_psnr": _early_psnr(_validations(rows)),
+        "early_psnr": _early_psnr(_validations(rows)) if is_finite else None,
         "psnr_variation": _late_variation(_validations(rows)),
         "gradient_variation": _relative_variation(rows),
         "critic_quality_correlation": _correlation(rows),

@@ -74,10 +74,9 @@ def check(
     """Test a component against the contract of its kind; exit with code 1 if a check fails.
 
     For a file, every component that it registers is checked. Networks with large default arguments
-    are checked with
-    small ones, unless --set gives the arguments. The cost of a generator is measured with its
-    defaults and compared with the built-in reference. `zoo --verbose check` prints tracebacks of
-    failures.
+    are checked with small ones, unless --set gives the arguments. The cost of a generator is
+    measured with its defaults and compared with the built-in reference. `zoo --verbose check`
+    prints tracebacks of failures.
     """
     for file in plugin:
         load_plugin_file(file)

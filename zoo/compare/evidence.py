@@ -282,7 +282,7 @@ def _unscored(
     if not empty:
         return ""
     why = unavailable or "; ".join(notes) or "its records do not contain it"
-    return f"no {label} of {' and '.join(empty)}: {why}"
+    return f"no {label} of {' and '.join(dict.fromkeys(empty))}: {why}"
 
 
 def _incomparable(claim: Claim, sides: Sequence[Sequence[Record]]) -> str:

@@ -143,8 +143,8 @@ class ResumingDownloader:
         """Take the size that a server states, before the first byte is written."""
         if announced is not None and announced > MAX_BYTES:
             raise IntegrityError(
-                f"the server announces {announced / 1000000000.0:.1f} GB for {url}, more than the "
-                f"limit of {MAX_BYTES / 1000000000.0:.1f} GB: it is not the file that zoo expects"
+                f"the server announces {announced / 1e9:.1f} GB for {url}, more than the "
+                f"limit of {MAX_BYTES / 1e9:.1f} GB: it is not the file that zoo expects"
             )
         if announced is not None:
             check_disk(self._part.parent, announced - self._received())
@@ -277,7 +277,7 @@ def check_disk(folder: Path, num_bytes: int) -> None:
     free = shutil.disk_usage(existing).free
     if free < num_bytes:
         raise MachineError(
-            f"{folder} needs {num_bytes / 1000000000.0:.1f} GB, but its disk has only "
-            f"{free / 1000000000.0:.1f} GB free; free some space, or choose another data root with "
+            f"{folder} needs {num_bytes / 1e9:.1f} GB, but its disk has only "
+            f"{free / 1e9:.1f} GB free; free some space, or choose another data root with "
             "ZOO_DATA"
         )

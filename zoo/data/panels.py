@@ -14,7 +14,7 @@ from PIL import ImageDraw, ImageFont
 from zoo.data.images import Image, to_rgb
 
 NAMES = ("LR", "bicubic", "SR", "HR")
-"""The order of images of one image, here and in the report."""
+"""The order of the panels of one image, here and in the report."""
 GAP = 8
 NAME_HEIGHT = 20
 _FONT_SIZE = 13

@@ -59,6 +59,8 @@ def _of_file(path: Path) -> Model:
     if is_model_file(path):
         return read_model(path)
     foreign = read_foreign(path)
+    for note in foreign.notes:
+        logger.warning("%s: %s", path, note)
     trial = try_generator(foreign.build())
     if not trial.passed:
         logger.warning("%s: %s", path, trial.problem)

@@ -108,7 +108,8 @@ def _may_extend(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 def _why_not(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
     name = _length_of(new)
     if new[name] < old[name]:
-        return f"it is not longer than the {old[name]} steps it started with"
+        unit = "steps" if name == NUM_STEPS else "epochs"
+        return f"{new[name]} {unit} are fewer than the {old[name]} that it started with"
     if new[name] == old[name]:
         return None
     kind = old["settings"]["training"]["schedule"]["kind"]

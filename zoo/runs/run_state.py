@@ -26,7 +26,7 @@ TRAINABLE: tuple[State, ...] = ("begun", "missing")
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """What is instead of a run.
+    """What is found in the place of a run.
 
     Attributes:
         state: `finished`: it can be scored; `diverged`: it or its pretraining met a value that is

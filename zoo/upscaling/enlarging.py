@@ -21,6 +21,7 @@ from torch import Tensor
 
 from zoo.data.images import LUMA
 from zoo.generators.bicubic import Bicubic
+from zoo.generators.spandrel import MAX_SCALE
 from zoo.upscaling.pictures import Picture
 from zoo.upscaling.tiles import Advance, TiledUpscaler, Tiling
 
@@ -110,6 +111,12 @@ def enlarge(
     return _through(upscaler, image, pixels, advance)
 
 
+class _Bicubic(Bicubic):
+    """Bicubic at the scale of any network."""
+
+    scales = frozenset(range(1, MAX_SCALE + 1))
+
+
 def enlarge_picture(
     upscaler: TiledUpscaler,
     picture: Picture,
@@ -130,7 +137,7 @@ def enlarge_picture(
         colours = spread_visible(colours, alpha)
     enlarged, tiling = enlarge(upscaler, colours, advance, keep_grey=keep_grey)
     if alpha is not None:
-        bicubic = TiledUpscaler(Bicubic(scale=upscaler.scale))
+        bicubic = TiledUpscaler(_Bicubic(scale=upscaler.scale))
         alpha, _ = _through(bicubic, to_unit(alpha), alpha, None)
     return replace(picture, colours=enlarged, alpha=alpha), tiling
 

@@ -130,6 +130,7 @@ class TiledUpscaler:
         self._limit: int | None = None  # side of a tile, since memory ran out
         self._tried = 0  # side of the last attempt
         self._reach: int | None = None
+        self._reaches_over = 0  # where the reach is not known, what it is more than
         self._context: int | None = None
         self._cost = Cost(self._generator, self.device)
 
@@ -233,8 +234,9 @@ class TiledUpscaler:
         enough = 2 * ALIGNMENT
         while len(self._cost.tiles(image, enough)) > 1:
             enough *= 2
-        if self._reach is None:
+        if self._reach is None and self._reaches_over < enough:
             self._reach = reach(self._generator, self.scale, self.device, enough)
+            self._reaches_over = enough
         return self._reach is None or self._reach > enough
 
     def _tiled(

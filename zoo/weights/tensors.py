@@ -275,7 +275,7 @@ def stored_names(path: Path) -> list[str]:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Return in words that a stored file cannot be read."""
+    """Turn errors of reading a stored file into errors with a message for the user."""
     from safetensors import SafetensorError
 
     try:
