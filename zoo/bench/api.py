@@ -21,12 +21,11 @@ from zoo.bench.candidates import (
     Upscaler,
     baseline_candidate,
     callable_candidate,
-    damaged_candidate,
     foreign_candidate,
-    lost_run,
     model_candidate,
     parse_generator,
     run_candidate,
+    unreadable,
     weights_candidate,
 )
 from zoo.bench.evaluate import Scorer
@@ -305,18 +304,18 @@ def _from_file(book: Book, path: Path, generator: ComponentSpec | None, scale: i
         if path.is_dir():
             return run_candidate(path, book)
     except (IntegrityError, PluginError, UnfitFileError) as error:
-        return lost_run(path, str(error), scale=scale)
+        return unreadable(path, "run", str(error), scale=scale)
     try:
         if generator is None and is_model_file(path):
             return model_candidate(path)
     except (IntegrityError, UnfitFileError) as error:
-        return damaged_candidate(path, str(error), scale=scale)
+        return unreadable(path, "weights", str(error), scale=scale)
     if generator is not None:
         return weights_candidate(path, generator, scale=scale)
     try:
         return foreign_candidate(path)
     except ZooError as error:
-        return damaged_candidate(path, str(error), scale=scale)
+        return unreadable(path, "weights", str(error), scale=scale)
 
 
 def _headed(functions: Sequence[Upscaler]) -> dict[str, Upscaler]:

@@ -15,8 +15,9 @@ from zoo.recipes.book import Book
 from zoo.report.commands import told
 from zoo.report.forest import STRETCH, forest
 from zoo.report.model import ClaimCard, Fact, Forest, Tally, Told
-from zoo.report.numbers import MINUS, counted, listing, seconds_text, signed
+from zoo.report.numbers import MINUS, listing, seconds_text, signed
 from zoo.report.selection import Selection
+from zoo.text import counted
 
 TONES: dict[Verdict, str] = {
     "supported": "supported",

@@ -15,9 +15,10 @@ from zoo.recipes.matrices import Matrix
 from zoo.report.commands import told
 from zoo.report.forest import forest
 from zoo.report.model import EffectRow, EffectTable, FactorialView
-from zoo.report.numbers import counted, listing, plain, signed
+from zoo.report.numbers import listing, plain, signed
 from zoo.report.selection import Selection
 from zoo.runs.commands import bench_command
+from zoo.text import counted
 
 METRICS = ("psnr-y", "lpips-alex", "lpips", "lite1-distance")
 """Fidelity, and what stands for perceived quality; those that are not available are excluded."""

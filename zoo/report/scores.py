@@ -18,9 +18,10 @@ from zoo.metrics import PROBES, metric_key
 from zoo.recipes.claims import COST_KEYS
 from zoo.records.record import Record
 from zoo.report.model import Fact, Row, ScoreCell, ScoreHeading, ScoreTable, SeedRow
-from zoo.report.numbers import Writer, counted, seconds_text, short_paths, shown_name
+from zoo.report.numbers import Writer, seconds_text, short_paths, shown_name
 from zoo.report.palette import Mark
 from zoo.report.selection import Selection
+from zoo.text import counted
 
 SCORES = "Image scores"
 COSTS = "Cost"
