@@ -10,7 +10,7 @@ marks its numbers are written (`zoo.compare.digits`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -181,3 +181,14 @@ def _marked_latex(cell: TextCell) -> str:
     if cell.mark == "best":
         return rf"\textbf{{{text}}}"
     return rf"\underline{{{text}}}" if cell.mark == "second" else text
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Write a number with its noun: `1 seed`, `3 seeds`."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def few(items: Sequence[str], most: int, separator: str = ", ") -> str:
+    """Join the first items and state how many follow: `a, b and 3 more`."""
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return separator.join(items[:most]) + more

@@ -35,7 +35,7 @@ from benchmarks.speed.rates import OperationCounter
 from benchmarks.step_profile import operator_rows
 from zoo.recipes.build import build_components
 from zoo.recipes.schema import RunSpec
-from zoo.train.prepare import Options, Prepared, prepare, settle
+from zoo.train.prepare import Options, Prepared, autotune, prepare
 from zoo.train.step import to_device
 
 CPU: Final = Options(device="cpu")
@@ -158,14 +158,14 @@ class ZooTraining(ZooLoop):
 
     def train(self, batches: Sequence[Batch]) -> dict[str, Weights]:
         """Train on batches of 8-bit images and return the weights."""
-        players = self.stage.players
+        players = self.stage.state
         for batch in batches:
             self.step((to_device(batch, players.execution), []))
         return weights_of(players.generator, players.ema.module, players.discriminator)
 
     def batches(self) -> Generator[StepBatches, None, None]:
         """Yield the batches, over and over."""
-        execution = self.stage.players.execution
+        execution = self.stage.state.execution
         for batch in cycle(draw_batches(NUM_BATCHES)):
             yield to_device(batch, execution), []
 
@@ -311,7 +311,7 @@ def _open(
     """
     spec = specify(task, (f"runtime.precision={precision}", *settings))
     switches = Switches.now()
-    prepared = settle(spec, prepare(spec, CPU), CPU, begun=None)
+    prepared = autotune(spec, prepare(spec, CPU), CPU, begun=None)
     loops: dict[str, PeerLoop] = {ZOO: ZooTraining(spec, prepared)}
     numbers = [as_numbers(batch) for batch in draw_batches(NUM_BATCHES)]
     for name, peer in present.items():
@@ -356,7 +356,7 @@ def _rows(
 def count_operations(task: Task) -> int:
     """Return the floating-point operations of a step of zoo's."""
     spec = specify(task, ("runtime.compile=false", "runtime.tune=false"))
-    loop = ZooTraining(spec, settle(spec, prepare(spec, CPU), CPU, begun=None))
+    loop = ZooTraining(spec, autotune(spec, prepare(spec, CPU), CPU, begun=None))
     counter = OperationCounter()
     with counter:
         loop.step(next(loop.batches()))

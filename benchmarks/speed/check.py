@@ -99,7 +99,7 @@ def own_weights(
 ) -> dict[str, Weights]:
     """Train zoo's step and return the weights it ends with."""
     stage = assemble_stage(spec, replace(prepared, components=fresh_components(spec, dtype)))
-    players, execution = stage.players, prepared.execution
+    players, execution = stage.state, prepared.execution
     for number, (own, extra) in enumerate(fed):
         torch.manual_seed(number)  # the penalty draws from it
         factor = learning_rate_factor(stage.training.schedule, number, stage.num_steps)

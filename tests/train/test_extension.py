@@ -17,7 +17,7 @@ from zoo.recipes.book import load_book
 from zoo.recipes.schema import RunSpec
 from zoo.recipes.variants import specify
 from zoo.runs.directory import RunDirectory
-from zoo.train import choice as choosing
+from zoo.train import autotune as choosing
 from zoo.train.run import train
 from zoo.train.timing import ROUNDS, StepTimer, Timings, Way
 

@@ -7,6 +7,11 @@ Internal.
 
 from __future__ import annotations
 
+from typing import Final
+
 from zoo.packages import make_callable
+
+DEFAULT_SUITE: Final = "samples-x4"
+"""The suite where none is named."""
 
 make_callable(__name__, "zoo.sweep.api:bench")

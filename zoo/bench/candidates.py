@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 from torch import Tensor, nn
@@ -203,7 +203,7 @@ def foreign_candidate(path: Path) -> Candidate:
     """Return another tool's checkpoint as a candidate; it is read again when it is scored.
 
     Raises:
-        ZooError: if it cannot be read, or nobody knows what it is.
+        ZooError: if it cannot be read, or its kind is unknown.
     """
     foreign = read_foreign(path)
     details = foreign.model.details
@@ -224,22 +224,14 @@ def foreign_candidate(path: Path) -> Candidate:
     )
 
 
-def lost_run(path: Path, reason: str, *, scale: int) -> Candidate:
-    """Return a run directory whose files cannot be believed as a candidate: it costs its own row.
+def unreadable(
+    path: Path, kind: Literal["run", "weights"], reason: str, *, scale: int
+) -> Candidate:
+    """Return a run or file that cannot be read as a candidate whose row is the error.
 
-    Nor can what it says it is: the row has the directory's name.
+    The row has the name of the path, because the name in the file may be wrong too.
     """
-    target = Target(name=str(path), kind="run", command=_bench_command(str(path)))
-    return Candidate(target, scale, _nothing, error=reason)
-
-
-def damaged_candidate(path: Path, reason: str, *, scale: int) -> Candidate:
-    """Return a model file that cannot say what it is for as a candidate: it costs its own row."""
-    target = Target(
-        name=str(path),
-        kind="weights",
-        command=_bench_command(str(path)),
-    )
+    target = Target(name=str(path), kind=kind, command=_bench_command(str(path)))
     return Candidate(target, scale, _nothing, error=reason)
 
 

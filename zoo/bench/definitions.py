@@ -66,7 +66,7 @@ class SuiteFile(StrictModel):
     Attributes:
         degradation: how LR files came about, if there are any. `bicubic`: they are the HR images
             downscaled by MATLAB's bicubic, and a dataset whose files are not is refused. `given`:
-            they are used as they are, and a difference from that is said.
+            they are used as they are, and a difference from it is reported.
     """
 
     version: Literal[1]

@@ -16,6 +16,7 @@ from zoo.commands.options import Device, Json, Plugins, RunRoot
 from zoo.commands.output import note, print_json, print_text, progress, shown, stderr
 from zoo.errors import RecipeError, ZooError
 from zoo.plugins import load_plugin_file
+from zoo.runs import RUN_ROOT
 from zoo.signals import heeded
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def upscale(
     recursive: Recursive = False,
     force: Force = False,
     skip_existing: SkipExisting = False,
-    run_root: RunRoot = Path("runs"),
+    run_root: RunRoot = RUN_ROOT,
     plugin: Plugins,
     json: Json = False,
 ) -> None:

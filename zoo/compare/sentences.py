@@ -9,6 +9,7 @@ import math
 
 from zoo.compare.evidence import Evidence
 from zoo.compare.statistics import Interval
+from zoo.text import counted
 
 MOST_DIGITS = 6
 
@@ -145,8 +146,3 @@ def _is_met(evidence: Evidence) -> bool:
 def _smallest(evidence: Evidence) -> str:
     factor, unit = (100.0, " %") if evidence.is_share else (1.0, f" {evidence.unit}".rstrip())
     return f"{evidence.claim.smallest_effect * factor:.6g}{unit}"
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural where it is not one."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -28,11 +28,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from zoo.compare.evidence import Evidence, find_evidence, seeds_needed
-from zoo.compare.sentences import counted, describe
+from zoo.compare.sentences import describe
 from zoo.compare.statistics import Interval, decidable, holm
 from zoo.recipes.claims import Claim
 from zoo.records.record import Record
 from zoo.records.selection import comparable_runs
+from zoo.text import counted
 
 Verdict = Literal["supported", "contradicted", "no effect shown", "not enough data"]
 SIGNIFICANCE = 0.05

@@ -43,7 +43,7 @@ def find_dataset(name: str) -> Dataset:
 
 
 def is_installed(archive: Archive, root: Path) -> bool:
-    """Return whether all parts of an archive are in place, whoever placed them."""
+    """Return whether all folders of an archive are in place, whether or not zoo made them."""
     return all(_is_in_place(part, root) for part in archive.parts)
 
 
@@ -206,7 +206,7 @@ def _move(folder: Path, target: Path) -> None:
         logger.warning("replacing %s: it was not complete", target)
         shutil.rmtree(target)
     elif target.exists():
-        target.rmdir()  # empty, or it fails: nobody's files are removed
+        target.rmdir()  # fails unless empty, so that no file is removed
     folder.replace(target)
 
 

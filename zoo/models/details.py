@@ -109,7 +109,7 @@ class Details(DetailsPart):
             `a_sha256`, `b`, `b_sha256`, `alpha`; of a model that was renamed or rounded
             after it was scored `weights_sha256`, the files whose records are its own, the latest
             first.
-        licence: of the weights, None if nobody said.
+        licence: of the weights, None if unknown.
         plugins: origin of each component that is not built in, by role.
     """
 

@@ -99,7 +99,7 @@ def joined(recipe: str, variant: Sequence[str]) -> str:
 def budget_folder(spec: RunSpec) -> str:
     """Return the name of the folder of a run's budget: its profile, and what was set beside it.
 
-    What a folder's name cannot hold is told by eight digits of a hash at its end.
+    If a value does not fit into a folder's name, the name ends in eight digits of a hash.
     """
     variant = shaping(spec)
     if not variant:

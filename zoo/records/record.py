@@ -251,7 +251,7 @@ class Record(RecordPart):
 def what_scored(provenance: Mapping[str, str]) -> dict[str, str]:
     """Return the provenance of a metric without what its weights were verified by.
 
-    They are the same weights whoever vouches for them.
+    The weights are the same whether or not they were verified.
     """
     return {key: value for key, value in provenance.items() if not key.endswith("verified")}
 

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from zoo.records.record import Record
 from zoo.report.model import Fact
-from zoo.report.numbers import counted, listing, short_paths, shown_name
+from zoo.report.numbers import listing, short_paths, shown_name
 from zoo.report.selection import Selection
+from zoo.text import counted
 
 _RANDOM = "random"
 _DIGITS = 12

@@ -23,7 +23,8 @@ from zoo.errors import DataError, IntegrityError
 from zoo.files import file_sha256
 from zoo.records.record import Record, RecordedImage, record_path
 from zoo.report.model import Exhibit, Gallery, GalleryImage, Shot
-from zoo.report.numbers import Writer, counted, shown_name
+from zoo.report.numbers import Writer, shown_name
+from zoo.text import counted
 
 logger = logging.getLogger(__name__)
 LOW_RESOLUTION = "Low resolution"

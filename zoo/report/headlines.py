@@ -9,8 +9,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from zoo.records.record import Record
 from zoo.report.model import Row, ScoreCell, ScoreTable
-from zoo.report.numbers import counted, listing, shown_name
+from zoo.report.numbers import listing, shown_name
 from zoo.report.selection import Selection
+from zoo.text import counted
 
 HEADLINES = ("lpips_alex", "lpips", "psnr_y")
 """The scores whose best rows are named, the first of these by which images are chosen too."""

@@ -18,9 +18,10 @@ from zoo.metrics import PROBES, metric_key
 from zoo.recipes.claims import COST_KEYS
 from zoo.records.record import Record
 from zoo.report.model import Fact, Row, ScoreCell, ScoreHeading, ScoreTable, SeedRow
-from zoo.report.numbers import Writer, counted, seconds_text, short_paths, shown_name
+from zoo.report.numbers import Writer, seconds_text, short_paths, shown_name
 from zoo.report.palette import Mark
 from zoo.report.selection import Selection
+from zoo.text import counted
 
 SCORES = "Image scores"
 COSTS = "Cost"
@@ -187,7 +188,7 @@ def _cost_columns(
 ) -> list[_Column]:
     """Return the columns of the costs; beside a time stand the least and the most of its seeds.
 
-    A time is of a machine that may have done other work too: it is nobody's achievement.
+    A time is never marked as best: other work on the machine may have affected it.
     """
     found = []
     for key in COST_KEYS:

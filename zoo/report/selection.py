@@ -1,7 +1,7 @@
 """Which records a page shows: one suite under one profile.
 
-Not here: which records may stand beside each other (`zoo.records.selection`), means and intervals
-(`zoo.compare.comparisons`).
+Not here: which records may be compared with each other (`zoo.records.selection`), means and
+intervals (`zoo.compare.comparisons`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Selection:
 
     Attributes:
         comparison: their means and intervals, and what a reader must know of them.
-        kept: its records, chosen to stand beside each other.
+        kept: its records that may be compared with each other.
         groups: the scored ones by the label of their row, in the rows' order, seeds in order.
         failed: the records that tell of a failure.
         damaged: which files are no records, and why.

@@ -2,3 +2,9 @@
 
 Internal.
 """
+
+from pathlib import Path
+from typing import Final
+
+RUN_ROOT: Final = Path("runs")
+"""Folder of runs where none is named."""

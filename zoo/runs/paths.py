@@ -63,7 +63,7 @@ def start_as_copy(directory: RunDirectory, shorter: RunDirectory) -> bool:
         except MachineError:
             return False
         directory.clear()
-        # until its provenance is there, nobody takes the copy for a run
+        # without its provenance, the copy does not count as a run
         ignored = shutil.ignore_patterns(".*", PROVENANCE)
         shutil.copytree(shorter.path, directory.path, ignore=ignored, dirs_exist_ok=True)
         write_atomically(directory.path / PROVENANCE, read_file(shorter.path / PROVENANCE))

@@ -22,14 +22,15 @@ from zoo.errors import RecipeError
 from zoo.recipes.build import Components, build_components
 from zoo.recipes.schema import RecipeSettings, RunSpec
 from zoo.registry import GENERATORS
+from zoo.runs import RUN_ROOT
 from zoo.runs.device import Execution, choose_device, plan_execution
-from zoo.train.choice import Choice, choose, recorded_choice
+from zoo.train.autotune import Choice, choose, recorded_choice
 from zoo.train.memory import choose_store
 from zoo.train.observer import Observer
 from zoo.train.timing import StepTimer
 from zoo.train.validation import Validator
 
-NUM_REHEARSAL_IMAGES = 8
+NUM_DRY_RUN_IMAGES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Options:
         sources: command-line options for the sources of recipes, components and data.
     """
 
-    run_root: Path = Path("runs")
+    run_root: Path = RUN_ROOT
     data_root: Path | None = None
     device: str = "auto"
     fresh: bool = False
@@ -76,13 +77,13 @@ class Prepared:
     choice: Choice | None = None
 
 
-def prepare(spec: RunSpec, options: Options, *, rehearsal: Path | None = None) -> Prepared:
+def prepare(spec: RunSpec, options: Options, *, dry_run: Path | None = None) -> Prepared:
     """Find the data, build the components and decide how to execute them.
 
     Args:
         spec: complete specification.
         options: where and on which device.
-        rehearsal: for a dry run, a folder for a small store of the first few images; None for all
+        dry_run: for a dry run, a folder for a small store of the first few images; None for all
             images, in zoo's cache.
 
     Raises:
@@ -96,20 +97,20 @@ def prepare(spec: RunSpec, options: Options, *, rehearsal: Path | None = None) -
     source = open_source(
         settings.data.source, validation=settings.data.validation, data_root=options.data_root
     )
-    if rehearsal is None:
+    if dry_run is None:
         for line in (*source.found, source.counts()):
             options.observer.notice(line)
     paths = source.training_paths
     store = PatchStore.open_or_build(
-        paths if rehearsal is None else paths[:NUM_REHEARSAL_IMAGES],
+        paths if dry_run is None else paths[:NUM_DRY_RUN_IMAGES],
         settings.scale,
-        cache_dir() if rehearsal is None else rehearsal,
+        cache_dir() if dry_run is None else dry_run,
         options.observer.preparing,
     )
     validator = Validator(source.validation_paths, scale=settings.scale)
     place = choose_store(spec, execution, paths=paths, validator=validator)
     execution = replace(execution, store=place)
-    left_out = paths[NUM_REHEARSAL_IMAGES:] if rehearsal and place == "device" else ()
+    left_out = paths[NUM_DRY_RUN_IMAGES:] if dry_run and place == "device" else ()
     return Prepared(
         execution=execution,
         stream=_open_stream(spec, store, execution),
@@ -135,29 +136,29 @@ def prepare_pretraining(spec: RunSpec, outer: Prepared) -> Prepared:
     )
 
 
-def settle(
+def autotune(
     spec: RunSpec,
     prepared: Prepared,
     options: Options,
     *,
     begun: Mapping[str, Any] | None,
-    rehearsal: bool = False,
+    dry_run: bool = False,
 ) -> Prepared:
-    """Choose how a stage is executed on a CPU (`zoo.train.choice`); a GPU's plan stays.
+    """Choose how a stage is executed on a CPU (`zoo.train.autotune`); a GPU's plan stays.
 
     Args:
         spec: the stage.
         prepared: what it is trained with, as planned.
         options: where and on which device.
         begun: provenance of the run to resume, whose choice is kept; None for a new run.
-        rehearsal: whether nothing is written, and a measurement is made only on request.
+        dry_run: whether nothing is written, and a measurement is made only on request.
     """
     planned, runtime = prepared.execution, spec.settings.runtime
     if planned.device.type != "cpu":
         return prepared
     if begun is None:
         tell = options.observer.notice
-        timer = StepTimer(spec, planned, prepared.stream, cache_dir(), tell, rehearsal)
+        timer = StepTimer(spec, planned, prepared.stream, cache_dir(), tell, dry_run)
         choice = choose(timer, prepared.num_steps)
     else:
         choice = recorded_choice(begun, runtime, planned)

@@ -121,7 +121,7 @@ def find_context(
         blocks, now, context = [blocks[worst]], [more[worst]], 2 * context
         needed = _pixels(size, 2 * context)
         if needed > min(left, largest):
-            return min(_foretold(changes, context), aligned(bound))
+            return min(_predicted(changes, context), aligned(bound))
         left -= needed
 
 
@@ -131,7 +131,7 @@ def _pixels(size: tuple[int, int], context: int) -> int:
     return height * width
 
 
-def _foretold(changes: Sequence[float], context: int) -> int:
+def _predicted(changes: Sequence[float], context: int) -> int:
     """Return the context at which changes fall below the tolerance if they fall as they did.
 
     Args:
