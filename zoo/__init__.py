@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zoo.adversaries.base import Adversary
     from zoo.api import create, list, load  # noqa: A004  called as `zoo.list`
+    from zoo.degradations.base import Degradation
     from zoo.discriminators.base import Discriminator
     from zoo.errors import ZooError
     from zoo.generators.base import Generator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from zoo.models.model import Model
     from zoo.registry import (
         register_adversary,
+        register_degradation,
         register_discriminator,
         register_generator,
         register_loss,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Adversary",
+    "Degradation",
     "Discriminator",
     "Generator",
     "Loss",
@@ -49,6 +52,7 @@ __all__ = [
     "list",
     "load",
     "register_adversary",
+    "register_degradation",
     "register_discriminator",
     "register_generator",
     "register_loss",
@@ -59,6 +63,7 @@ __all__ = [
 
 _HOMES = {
     "Adversary": "zoo.adversaries.base",
+    "Degradation": "zoo.degradations.base",
     "Discriminator": "zoo.discriminators.base",
     "Generator": "zoo.generators.base",
     "Loss": "zoo.losses.base",
@@ -70,6 +75,7 @@ _HOMES = {
     "list": "zoo.api",
     "load": "zoo.api",
     "register_adversary": "zoo.registry",
+    "register_degradation": "zoo.registry",
     "register_discriminator": "zoo.registry",
     "register_generator": "zoo.registry",
     "register_loss": "zoo.registry",

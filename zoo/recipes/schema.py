@@ -15,7 +15,9 @@ from pydantic import (
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
+    SerializerFunctionWrapHandler,
     Strict,
+    model_serializer,
     model_validator,
 )
 
@@ -23,6 +25,8 @@ from zoo.data import BUILT_IN_SOURCES
 
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MAX_NAME = 64
+DEGRADATION = "degradation"
+"""The key of `data` that a dump omits where it has its default."""
 Name = Annotated[str, Field(pattern=NAME, max_length=MAX_NAME)]
 Scale = Literal[2, 3, 4, 8]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -66,6 +70,10 @@ class TermSpec(ComponentSpec):
     """A component that gives a term of the generator's loss, with the term's weight."""
 
     weight: NonNegativeFloat = 1.0
+
+
+BICUBIC = ComponentSpec(name="bicubic")
+"""The degradation of a run that names none: MATLAB's bicubic downscaling."""
 
 
 class Schedule(Model):
@@ -133,6 +141,17 @@ class Data(Model):
     """Patches per step."""
     augment: bool = True
     """Whether patches are flipped and rotated by quarter turns at random."""
+    degradation: ComponentSpec = BICUBIC
+    """How low-resolution images are made: the name of a degradation, with its arguments below it.
+    Validation uses it too, with a fixed seed."""
+
+    @model_serializer(mode="wrap")
+    def _omit_default(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Omit the default degradation: runs from before there were others stay what they are."""
+        values: dict[str, Any] = dump(self)
+        if self.degradation == BICUBIC:
+            values.pop(DEGRADATION, None)
+        return values
 
     @property
     def is_split_by_validation(self) -> bool:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zoo.testing.adversaries import AdversaryContract
+    from zoo.testing.degradations import DegradationContract
     from zoo.testing.discriminators import DiscriminatorContract
     from zoo.testing.generators import GeneratorContract
     from zoo.testing.losses import LossContract
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AdversaryContract",
+    "DegradationContract",
     "DiscriminatorContract",
     "GeneratorContract",
     "LossContract",
@@ -34,6 +36,7 @@ __all__ = [
 
 _HOMES = {
     "AdversaryContract": "zoo.testing.adversaries",
+    "DegradationContract": "zoo.testing.degradations",
     "DiscriminatorContract": "zoo.testing.discriminators",
     "GeneratorContract": "zoo.testing.generators",
     "LossContract": "zoo.testing.losses",

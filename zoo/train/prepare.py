@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from zoo.data.degrading import Degrading
 from zoo.data.device_store import DevicePatchStream, estimate_store_bytes
 from zoo.data.patches import PatchStore
 from zoo.data.places import cache_dir
@@ -20,9 +21,10 @@ from zoo.data.sources import Source, open_source
 from zoo.data.stream import PatchStream
 from zoo.errors import RecipeError
 from zoo.recipes.build import Components, build_components
+from zoo.recipes.degrading import build_degradation
 from zoo.recipes.schema import RecipeSettings, RunSpec
 from zoo.registry import GENERATORS
-from zoo.runs.device import Execution, choose_device, plan_execution
+from zoo.runs.device import Execution, Store, choose_device, plan_execution
 from zoo.train.choice import Choice, choose, recorded_choice
 from zoo.train.memory import choose_store
 from zoo.train.observer import Observer
@@ -100,19 +102,25 @@ def prepare(spec: RunSpec, options: Options, *, rehearsal: Path | None = None) -
         for line in (*source.found, source.counts()):
             options.observer.notice(line)
     paths = source.training_paths
+    degrading = build_degradation(settings.data.degradation)
+    is_drawn = degrading is not None and degrading.per_sample
     store = PatchStore.open_or_build(
         paths if rehearsal is None else paths[:NUM_REHEARSAL_IMAGES],
         settings.scale,
         cache_dir() if rehearsal is None else rehearsal,
         options.observer.preparing,
+        degrading=None if is_drawn else degrading,
     )
-    validator = Validator(source.validation_paths, scale=settings.scale)
-    place = choose_store(spec, execution, paths=paths, validator=validator)
+    validator = Validator(source.validation_paths, scale=settings.scale, degrading=degrading)
+    if degrading is not None and is_drawn:
+        place = _host_only(execution, degrading, options.observer)
+    else:
+        place = choose_store(spec, execution, paths=paths, validator=validator)
     execution = replace(execution, store=place)
     left_out = paths[NUM_REHEARSAL_IMAGES:] if rehearsal and place == "device" else ()
     return Prepared(
         execution=execution,
-        stream=_open_stream(spec, store, execution),
+        stream=_open_stream(spec, store, execution, degrading if is_drawn else None),
         validator=validator,
         components=components,
         source=source,
@@ -176,11 +184,10 @@ def count_steps(settings: RecipeSettings, num_images: int) -> int:
     return max(1, math.ceil(samples / data.batch_size))
 
 
-def _open_stream(
-    spec: RunSpec, store: PatchStore, execution: Execution
-) -> PatchStream | DevicePatchStream:
+def sampling_plan(spec: RunSpec) -> SamplingPlan:
+    """Return how the samples of a run are drawn."""
     data = spec.settings.data
-    plan = SamplingPlan(
+    return SamplingPlan(
         seed=spec.seed,
         lr_patch_size=data.lr_patch_size,
         sampling=data.sampling,
@@ -188,6 +195,27 @@ def _open_stream(
         patches_per_image=data.patches_per_image,
         augment=data.augment,
     )
+
+
+def _host_only(execution: Execution, degrading: Degrading, observer: Observer) -> Store:
+    """Keep the images on the host: a degradation for each sample is computed by the CPU."""
+    if execution.store == "device":
+        raise RecipeError(
+            f"runtime.store=device cannot be used with the degradation {degrading.text}: it is "
+            "drawn for each sample, by the CPU; set runtime.store=host"
+        )
+    if execution.store == "auto" and execution.device.type != "cpu":
+        observer.notice(
+            f"training images stay on the host, because the degradation {degrading.text} is drawn "
+            "for each sample, by the CPU"
+        )
+    return "host"
+
+
+def _open_stream(
+    spec: RunSpec, store: PatchStore, execution: Execution, degrading: Degrading | None
+) -> PatchStream | DevicePatchStream:
+    data, plan = spec.settings.data, sampling_plan(spec)
     if execution.store == "device":
         return DevicePatchStream(
             store, plan=plan, batch_size=data.batch_size, device=execution.device
@@ -198,6 +226,7 @@ def _open_stream(
         batch_size=data.batch_size,
         num_workers=execution.num_workers,
         pin_memory=execution.device.type == "cuda",
+        degrading=degrading,
     )
 
 
