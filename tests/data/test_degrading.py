@@ -131,7 +131,7 @@ def test_a_store_of_another_degradation_is_another_store(
 ) -> None:
     paths, cache = make_images((32, 40, 3)), tmp_path / "cache"
     stores = [
-        PatchStore.open_or_build(paths, 4, cache, degrading=degrading)
+        PatchStore.open_or_build(paths, 4, cache, low=degrading)
         for degrading in (None, made("jpeg", quality=[40, 40]), made("jpeg", quality=[41, 41]))
     ]
     assert len({store.directory for store in stores}) == 3

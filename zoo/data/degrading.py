@@ -6,7 +6,8 @@ Not here: the degradations (`zoo.degradations`), from a recipe to one (`zoo.reci
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -17,6 +18,23 @@ from zoo.errors import ShapeError
 
 if TYPE_CHECKING:
     from zoo.degradations.base import Degradation
+
+
+class LowResolution(Protocol):
+    """Where low-resolution images come from, other than MATLAB's bicubic."""
+
+    @property
+    def identity(self) -> str:
+        """What the images depend on besides the high-resolution images, as text."""
+
+    def lr_image(self, path: Path, hr_image: Image, scale: int) -> Image:
+        """Return the low-resolution image of a file.
+
+        Args:
+            path: the high-resolution file.
+            hr_image: `(H, W, 3)` RGB or `(H, W)`, its pixels cut to a multiple of the scale.
+            scale: the factor.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +64,10 @@ class Degrading:
     def per_sample(self) -> bool:
         """Whether it is drawn anew for each training sample."""
         return self.degradation.per_sample
+
+    def lr_image(self, path: Path, hr_image: Image, scale: int) -> Image:  # noqa: ARG002
+        """Degrade a whole image, see `degraded`."""
+        return degraded(hr_image, scale, self)
 
     def apply(self, hr_image: Image, scale: int, rng: np.random.Generator) -> Image:
         """Degrade `(H, W, 3)` to `(H/scale, W/scale, 3)`.
@@ -81,6 +103,13 @@ class Degrading:
         part = hr_image[top * scale : bottom * scale, left * scale : right * scale]
         made = self.apply(np.ascontiguousarray(part), scale, rng)
         return made[down : down + window.side, across : across + window.side]
+
+
+def low_resolution(path: Path, hr_image: Image, scale: int, source: LowResolution | None) -> Image:
+    """Return the low-resolution image of a file; without a source, MATLAB's bicubic."""
+    if source is None:
+        return downscale(hr_image, scale)
+    return source.lr_image(path, hr_image, scale)
 
 
 def degraded(hr_image: Image, scale: int, degrading: Degrading | None) -> Image:

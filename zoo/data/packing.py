@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data import Progress
-from zoo.data.degrading import Degrading, degraded
+from zoo.data.degrading import LowResolution, low_resolution
 from zoo.data.images import LUMA, Image, hash_file, hash_pixels, read_image, read_size, to_rgb
 from zoo.data.resize import crop_to_multiple
 from zoo.errors import DataError, MachineError, ShapeError
@@ -60,7 +60,7 @@ def build(
     scale: int,
     progress: Progress | None = None,
     *,
-    degrading: Degrading | None = None,
+    low: LowResolution | None = None,
 ) -> None:
     """Write a store into a new folder.
 
@@ -70,7 +70,7 @@ def build(
         file_hashes: their sha256.
         scale: factor between high and low resolution.
         progress: called after each image.
-        degrading: makes the low-resolution images; None for MATLAB's bicubic.
+        low: makes the low-resolution images; None for MATLAB's bicubic.
 
     Raises:
         DataError: if an image cannot be read or is smaller than the scale.
@@ -84,7 +84,7 @@ def build(
         (directory / "hr.bin").open("wb") as hr_file,
         (directory / "lr.bin").open("wb") as lr_file,
     ):
-        for number, pair in enumerate(_pairs(paths, scale, degrading)):
+        for number, pair in enumerate(_pairs(paths, scale, low)):
             entry = {"name": paths[number].name, "file_sha256": file_hashes[number]}
             places = {"hr_offset": hr_file.tell(), "lr_offset": lr_file.tell()}
             images.append(entry | pair.describe() | places)
@@ -108,9 +108,9 @@ def _write_index(
     write_atomically(directory / "index.json", text.encode())
 
 
-def store_key(file_hashes: Sequence[str], scale: int, degrading: Degrading | None = None) -> str:
+def store_key(file_hashes: Sequence[str], scale: int, low: LowResolution | None = None) -> str:
     """Return the name of the store of these files: 20 hexadecimal digits."""
-    how = [] if degrading is None else [degrading.identity]
+    how = [] if low is None else [low.identity]
     text = json.dumps([FORMAT, scale, list(file_hashes), *how])
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
@@ -150,11 +150,11 @@ def _data_hash(images: Sequence[dict[str, Any]], scale: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _pairs(paths: Sequence[Path], scale: int, degrading: Degrading | None) -> Iterator[Pair]:
+def _pairs(paths: Sequence[Path], scale: int, low: LowResolution | None) -> Iterator[Pair]:
     """Prepare images in order, several at a time."""
     with ThreadPoolExecutor(num_threads()) as pool:
         for group in _groups(paths, 2 * num_threads()):
-            yield from pool.map(lambda path: _pair(path, scale, degrading), group)
+            yield from pool.map(lambda path: _pair(path, scale, low), group)
 
 
 def _groups(paths: Sequence[Path], most: int) -> Iterator[list[Path]]:
@@ -172,12 +172,12 @@ def _groups(paths: Sequence[Path], most: int) -> Iterator[list[Path]]:
         yield group
 
 
-def _pair(path: Path, scale: int, degrading: Degrading | None) -> Pair:
+def _pair(path: Path, scale: int, low: LowResolution | None) -> Pair:
     try:
         hr_image = np.ascontiguousarray(crop_to_multiple(to_rgb(read_image(path)), scale))
     except ShapeError as error:
         raise DataError(f"{path}: {error}") from error
-    return Pair(hr_image, degraded(hr_image, scale, degrading), measure_texture(hr_image))
+    return Pair(hr_image, low_resolution(path, hr_image, scale, low), measure_texture(hr_image))
 
 
 def _check_disk(directory: Path, paths: Sequence[Path], scale: int) -> int:

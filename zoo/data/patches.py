@@ -25,7 +25,7 @@ from filelock import FileLock
 
 from zoo.data import Progress
 from zoo.data.ahead import ahead
-from zoo.data.degrading import Degrading
+from zoo.data.degrading import LowResolution
 from zoo.data.images import Image, hash_pixels
 from zoo.data.packing import FORMAT, body_hash, build, hash_files, num_threads, store_key
 from zoo.errors import DataError, IntegrityError
@@ -78,7 +78,7 @@ class PatchStore:
         cache_dir: str | os.PathLike[str],
         progress: Progress | None = None,
         *,
-        degrading: Degrading | None = None,
+        low: LowResolution | None = None,
     ) -> PatchStore:
         """Open the store of these images, building it if it is absent or damaged.
 
@@ -89,7 +89,7 @@ class PatchStore:
             scale: factor between high and low resolution.
             cache_dir: folder that holds `patches/`.
             progress: called after each image that is built.
-            degrading: makes the low-resolution images; None for MATLAB's bicubic.
+            low: makes the low-resolution images; None for MATLAB's bicubic.
 
         Raises:
             DataError: if there are no images, or one cannot be read or is smaller than the scale.
@@ -99,7 +99,7 @@ class PatchStore:
             raise DataError("there are no images to make a patch store of")
         file_hashes = hash_files(source_paths)
         parent = Path(cache_dir) / "patches"
-        directory = parent / store_key(file_hashes, scale, degrading)
+        directory = parent / store_key(file_hashes, scale, low)
         parent.mkdir(parents=True, exist_ok=True)
         # A second process waits here, then finds the store that the first one built.
         with FileLock(parent / f"{directory.name}.lock"):
@@ -114,7 +114,7 @@ class PatchStore:
             unfinished = parent / f".{directory.name}.unfinished"
             shutil.rmtree(unfinished, ignore_errors=True)
             try:
-                build(unfinished, source_paths, file_hashes, scale, progress, degrading=degrading)
+                build(unfinished, source_paths, file_hashes, scale, progress, low=low)
                 shutil.rmtree(directory, ignore_errors=True)
                 unfinished.replace(directory)
             finally:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,16 +22,17 @@ from zoo.data.sources import Source, open_source
 from zoo.data.stream import PatchStream
 from zoo.errors import RecipeError
 from zoo.recipes.build import Components, build_components
-from zoo.recipes.degrading import build_degradation
 from zoo.recipes.schema import RecipeSettings, RunSpec
 from zoo.registry import GENERATORS
 from zoo.runs.device import Execution, Store, choose_device, plan_execution
 from zoo.train.choice import Choice, choose, recorded_choice
+from zoo.train.low_resolution import find_low_images
 from zoo.train.memory import choose_store
 from zoo.train.observer import Observer
 from zoo.train.timing import StepTimer
 from zoo.train.validation import Validator
 
+logger = logging.getLogger(__name__)
 NUM_REHEARSAL_IMAGES = 8
 
 
@@ -98,29 +100,28 @@ def prepare(spec: RunSpec, options: Options, *, rehearsal: Path | None = None) -
     source = open_source(
         settings.data.source, validation=settings.data.validation, data_root=options.data_root
     )
-    if rehearsal is None:
-        for line in (*source.found, source.counts()):
-            options.observer.notice(line)
+    notice = options.observer.notice if rehearsal is None else logger.debug
+    for line in (*source.found, source.counts()):
+        notice(line)
     paths = source.training_paths
-    degrading = build_degradation(settings.data.degradation)
-    is_drawn = degrading is not None and degrading.per_sample
+    low = find_low_images(settings, source, notice)
     store = PatchStore.open_or_build(
         paths if rehearsal is None else paths[:NUM_REHEARSAL_IMAGES],
         settings.scale,
         cache_dir() if rehearsal is None else rehearsal,
         options.observer.preparing,
-        degrading=None if is_drawn else degrading,
+        low=low.training,
     )
-    validator = Validator(source.validation_paths, scale=settings.scale, degrading=degrading)
-    if degrading is not None and is_drawn:
-        place = _host_only(execution, degrading, options.observer)
+    validator = Validator(source.validation_paths, scale=settings.scale, low=low.validation)
+    if low.drawn is not None:
+        place = _host_only(execution, low.drawn, notice)
     else:
         place = choose_store(spec, execution, paths=paths, validator=validator)
     execution = replace(execution, store=place)
     left_out = paths[NUM_REHEARSAL_IMAGES:] if rehearsal and place == "device" else ()
     return Prepared(
         execution=execution,
-        stream=_open_stream(spec, store, execution, degrading if is_drawn else None),
+        stream=_open_stream(spec, store, execution, low.drawn),
         validator=validator,
         components=components,
         source=source,
@@ -197,7 +198,7 @@ def sampling_plan(spec: RunSpec) -> SamplingPlan:
     )
 
 
-def _host_only(execution: Execution, degrading: Degrading, observer: Observer) -> Store:
+def _host_only(execution: Execution, degrading: Degrading, notice: Callable[[str], None]) -> Store:
     """Keep the images on the host: a degradation for each sample is computed by the CPU."""
     if execution.store == "device":
         raise RecipeError(
@@ -205,7 +206,7 @@ def _host_only(execution: Execution, degrading: Degrading, observer: Observer) -
             "drawn for each sample, by the CPU; set runtime.store=host"
         )
     if execution.store == "auto" and execution.device.type != "cpu":
-        observer.notice(
+        notice(
             f"training images stay on the host, because the degradation {degrading.text} is drawn "
             "for each sample, by the CPU"
         )

@@ -16,8 +16,8 @@ from zoo.data.panels import GAP, enlarged, side_by_side
 from zoo.data.patches import PatchStore
 from zoo.data.sources import open_source
 from zoo.data.stream import PatchStream
-from zoo.recipes.degrading import build_degradation
 from zoo.recipes.schema import RunSpec
+from zoo.train.low_resolution import find_low_images
 from zoo.train.observer import Observer
 from zoo.train.prepare import sampling_plan
 
@@ -44,16 +44,14 @@ def write_preview(path: Path, spec: RunSpec, *, data_root: Path | None, observer
     for line in (*source.found, source.counts()):
         observer.notice(line)
     paths = source.training_paths[:: math.ceil(len(source.training_paths) / NUM_SAMPLES)]
-    degrading = build_degradation(data.degradation)
-    is_drawn = degrading is not None and degrading.per_sample
+    low = find_low_images(spec.settings, source, observer.notice)
     with tempfile.TemporaryDirectory(prefix="zoo-preview-") as folder:
-        packed = None if is_drawn else degrading
-        store = PatchStore.open_or_build(paths, scale, folder, observer.preparing, degrading=packed)
+        store = PatchStore.open_or_build(paths, scale, folder, observer.preparing, low=low.training)
         stream = PatchStream(
             store,
             plan=sampling_plan(spec),
             batch_size=NUM_SAMPLES,
-            degrading=degrading if is_drawn else None,
+            degrading=low.drawn,
         )
         batch = stream.dataset(0).batch(0, NUM_SAMPLES)
     lr_images, hr_images = (images.permute(0, 2, 3, 1).numpy() for images in batch)
