@@ -22,6 +22,7 @@ from zoo.plugins import load_plugin_file
 from zoo.recipes.arguments import complaints
 from zoo.recipes.book import load_book
 from zoo.registry import REGISTRIES
+from zoo.runs import RUN_ROOT
 
 Component = Generator | Discriminator | Adversary | Loss | Metric | Degradation
 _BOOK = ("recipes", "profiles", "claims", "matrices")
@@ -108,7 +109,7 @@ def create(name: str, *, kind: str = "generators", **arguments: Any) -> Componen
 def load(
     what: str | Path | None = None,
     *,
-    run_root: str | Path = "runs",
+    run_root: str | Path = RUN_ROOT,
     plugins: Sequence[str | Path] = (),
 ) -> Generator:
     """Return a trained generator in evaluation mode, float32, on the CPU.

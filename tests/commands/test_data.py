@@ -11,7 +11,7 @@ import pytest
 from typer.testing import Result
 
 from zoo.data import Progress
-from zoo.data.catalogue import Dataset
+from zoo.data.datasets import Dataset
 from zoo.data.images import write_png
 
 Zoo = Callable[..., Result]

@@ -25,7 +25,7 @@ from zoo.recipes.arguments import complaints
 from zoo.recipes.explain import problems_of
 from zoo.recipes.problems import KeyPath, Problem, raise_problems
 from zoo.recipes.reader import Document, read_document
-from zoo.recipes.schema import NAME, ComponentSpec, Model, Name, Scale
+from zoo.recipes.schema import NAME, ComponentSpec, Name, Scale, StrictModel
 from zoo.registry import DEGRADATIONS, METRICS
 
 _DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
@@ -49,7 +49,7 @@ DatasetName = Annotated[str, AfterValidator(_check_dataset_name)]
 Crop = Annotated[tuple[int, int, int, int], Strict(strict=False), AfterValidator(_check_crop)]
 
 
-class GalleryEntry(Model):
+class GalleryEntry(StrictModel):
     """An image of the report.
 
     Attributes:
@@ -70,14 +70,15 @@ def _expand_name(value: object) -> object:
 Degraded = Annotated[ComponentSpec, BeforeValidator(_expand_name)]
 
 
-class SuiteFile(Model):
+class SuiteFile(StrictModel):
     """A suite as its file holds it.
 
     Attributes:
         degradation: how LR files came about, if there are any. `bicubic`: they are the HR images
             downscaled by MATLAB's bicubic, and a dataset whose files are not is refused. `given`:
-            they are used as they are, and a difference from that is said. The name of a degradation
-            with its arguments: zoo makes all LR images with it, whatever files there are.
+            they are used as they are, and a difference from it is reported. The name of a
+            degradation with its arguments: zoo makes all LR images with it, whatever files there
+            are.
     """
 
     version: Literal[1]

@@ -241,7 +241,7 @@ def _missing(spec: RunSpec, found: RunState, run_root: Path, sources: Sequence[s
 
 
 def _free_root(spec: RunSpec, run_root: Path) -> Path:
-    """Return a folder of runs beside one, if nothing is instead of a run."""
+    """Return the first numbered folder beside a folder of runs that does not have this run."""
     numbered = (run_root.with_name(f"{run_root.name}-{number}") for number in itertools.count(2))
     return next(root for root in numbered if not run_path(spec, root).exists())
 

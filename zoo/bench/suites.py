@@ -21,11 +21,11 @@ from typing import Any, overload
 
 from zoo.bench.definitions import Definition, GalleryEntry, SuiteFile, read_suite
 from zoo.data import Progress
-from zoo.data.ahead import ahead, num_workers
 from zoo.data.degradation import Difference, difference
 from zoo.data.degrading import Degrading, degraded
 from zoo.data.images import Image, hash_pixels, read_image
 from zoo.data.pairs import Pair, find_pairs
+from zoo.data.prefetch import num_workers, prefetch
 from zoo.data.resize import crop_to_multiple
 from zoo.errors import DataError, IntegrityError, did_you_mean
 from zoo.recipes.degrading import build_degradation
@@ -177,7 +177,7 @@ def open_suite(
 
     Args:
         spec: a name of `suite_names`, or the path of a YAML file.
-        data_root: folder of datasets; by default `zoo.data.places.data_root()`.
+        data_root: folder of datasets; by default `zoo.data.paths.data_root()`.
         progress: called after each image with (images looked at, images in all).
 
     Raises:
@@ -265,7 +265,7 @@ def _open_datasets(
         differences: dict[str, Difference] = {}
         try:
             load = partial(_load_and_compare, scale=content.scale, degrading=degrading)
-            images = ahead(load, pairs, workers=workers)
+            images = prefetch(load, pairs, workers=workers)
             for number, (pair, (image, found_off)) in enumerate(zip(pairs, images, strict=True)):
                 left -= dataset.add(pair, image, room=left)
                 differences |= {} if found_off is None else {pair.name: found_off}

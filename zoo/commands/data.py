@@ -24,8 +24,8 @@ from zoo.commands.options import (
     open_book,
 )
 from zoo.commands.output import Table, note, print_json, print_table, print_text, progress
-from zoo.data.catalogue import CATALOGUE, Dataset
-from zoo.data.places import data_root as find_data_root
+from zoo.data.datasets import CATALOGUE, Dataset
+from zoo.data.paths import data_root as find_data_root
 from zoo.errors import DataError, IntegrityError
 
 app = typer.Typer(no_args_is_help=True, help="Datasets: list, download and verify them.")

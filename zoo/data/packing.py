@@ -187,8 +187,8 @@ def _check_disk(directory: Path, paths: Sequence[Path], scale: int) -> int:
     free = shutil.disk_usage(directory).free
     if needed > free:
         raise MachineError(
-            f"the patch store of {len(paths)} images needs {needed / 1000000000.0:.1f} GB, but "
-            f"{directory} has only {free / 1000000000.0:.1f} GB free; free some space, or move "
+            f"the patch store of {len(paths)} images needs {needed / 1e9:.1f} GB, but "
+            f"{directory} has only {free / 1e9:.1f} GB free; free some space, or move "
             "zoo's home with ZOO_HOME"
         )
     return needed

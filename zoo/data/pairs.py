@@ -16,7 +16,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.data import places
+from zoo.data import paths
 from zoo.data.folders import find_images
 from zoo.data.given import published_folders
 from zoo.data.images import SUFFIXES
@@ -83,7 +83,7 @@ def find_pairs(
         name: `samples`, `samples-grey`, the name of a folder under the data root, or of a part of
             one (`zoo.data.parts`).
         scale: the factor between high and low resolution.
-        data_root: folder of datasets; by default `zoo.data.places.data_root()`.
+        data_root: folder of datasets; by default `zoo.data.paths.data_root()`.
 
     Raises:
         DataError: if the dataset is absent or not complete; the message says where it was looked
@@ -91,7 +91,7 @@ def find_pairs(
     """
     if name in IN_WHEEL:
         return _pairs(validation_images(name), None, scale)
-    root = places.data_root(data_root)
+    root = paths.data_root(data_root)
     is_whole = name in KNOWN_SETS or dataset_directory(name, root) is not None
     whole = name if is_whole else whole_name(name)
     top = _find(whole, root)

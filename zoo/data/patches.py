@@ -24,17 +24,17 @@ import numpy.typing as npt
 from filelock import FileLock
 
 from zoo.data import Progress
-from zoo.data.ahead import ahead
 from zoo.data.degrading import LowResolution
 from zoo.data.images import Image, hash_pixels
 from zoo.data.packing import FORMAT, body_hash, build, hash_files, num_threads, store_key
+from zoo.data.prefetch import prefetch
 from zoo.errors import DataError, IntegrityError
 from zoo.files import read_text
 
 logger = logging.getLogger(__name__)
 
-TOLD_BYTES = 1_000_000_000
-"""Of a store whose comparison may take seconds: it is said before."""
+ANNOUNCED_BYTES = 1_000_000_000
+"""Bytes of a store whose verification may take seconds, so zoo announces it."""
 
 
 class PatchStore:
@@ -188,9 +188,9 @@ class PatchStore:
         if stored != list(file_hashes):
             raise IntegrityError(f"the patch store {self.directory} belongs to other images")
         num_bytes = self._hr.nbytes + self._lr.nbytes
-        if num_bytes > TOLD_BYTES:
+        if num_bytes > ANNOUNCED_BYTES:
             logger.info("comparing %.1f GB of decoded images with their sha256", num_bytes / 1e9)
-        changed = ahead(self._changed_file, range(len(self)), workers=num_threads())
+        changed = prefetch(self._changed_file, range(len(self)), workers=num_threads())
         for number, name in enumerate(changed):
             if name is not None:
                 raise IntegrityError(

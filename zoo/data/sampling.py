@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.errors import DataError
+from zoo.text import few
 
 Integers = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
@@ -247,9 +248,8 @@ def _check(plan: SamplingPlan, sizes: Integers, names: Sequence[str]) -> None:
         )
     small = np.flatnonzero((sizes < patch).any(axis=1))
     if len(small):
-        shown = ", ".join(f"{names[i]} ({sizes[i, 0]}x{sizes[i, 1]})" for i in small[:5])
-        more = f" and {len(small) - 5} more" if len(small) > 5 else ""
+        shown = few([f"{names[i]} ({sizes[i, 0]}x{sizes[i, 1]})" for i in small.tolist()], 5)
         raise DataError(
             f"at low resolution, {len(small)} of {len(sizes)} images are smaller than the patch of "
-            f"{patch}x{patch} pixels: {shown}{more}; use a smaller patch, or remove them"
+            f"{patch}x{patch} pixels: {shown}; use a smaller patch, or remove them"
         )

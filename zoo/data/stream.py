@@ -214,7 +214,7 @@ def _leave_signals_to_the_parent(_worker: int) -> None:
     """Let a worker outlive Ctrl-C, SIGTERM and its like, which are sent to all of a job.
 
     The parent stops it when it has saved, and torch when the parent dies. Should neither happen,
-    it ends by itself some time after such a signal, so that nobody waits for it for ever.
+    it ends by itself some time after such a signal, so that no process waits for it forever.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in ENDING:

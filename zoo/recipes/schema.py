@@ -1,7 +1,7 @@
 """The schema of runs, the only place of training defaults.
 
-A component's own defaults are in its constructor. `zoo.recipes.written` has the forms in which
-files may write the same things, in part and in shorthand.
+A component's own defaults are in its constructor. `zoo.recipes.registry_schema` has the forms in
+which files may write the same things, in part and in shorthand.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Betas = Annotated[
 ]
 
 
-class Model(BaseModel):
+class StrictModel(BaseModel):
     """Base of all schema models: frozen, typed strictly, unknown keys forbidden."""
 
     model_config = ConfigDict(
@@ -49,7 +49,7 @@ class Model(BaseModel):
     )
 
 
-class ComponentSpec(Model):
+class ComponentSpec(StrictModel):
     """A component by name, and the arguments of its constructor beside it."""
 
     model_config = ConfigDict(extra="allow")
@@ -77,7 +77,7 @@ BICUBIC = ComponentSpec(name="bicubic")
 """The degradation of a run that names none: MATLAB's bicubic downscaling."""
 
 
-class Schedule(Model):
+class Schedule(StrictModel):
     """How the learning rates change during a stage, in fractions of its length."""
 
     kind: Literal["constant", "step", "cosine"] = "constant"
@@ -91,7 +91,7 @@ class Schedule(Model):
     """Final learning rate of `cosine`, as a fraction of the initial one."""
 
 
-class Training(Model):
+class Training(StrictModel):
     """Length, learning rate and logging of one stage.
 
     Set exactly one of `steps` and `epochs`. A step is one update of the generator.
@@ -121,7 +121,7 @@ class Training(Model):
     last checkpoint and halves the learning rates, at most four times."""
 
 
-class Data(Model):
+class Data(StrictModel):
     """The training images, and how zoo draws patches from them."""
 
     source: str = "samples"
@@ -174,7 +174,7 @@ class Data(Model):
         return self.source not in BUILT_IN_SOURCES
 
 
-class Runtime(Model):
+class Runtime(StrictModel):
     """How the same computation is executed. The device decides `auto`, and the run records it."""
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -201,7 +201,7 @@ class Runtime(Model):
     far as these are `auto`. `auto` measures for stages that are long enough to gain from it."""
 
 
-class RecipeSettings(Model):
+class RecipeSettings(StrictModel):
     """A run without its seed: a recipe under a profile, with every value resolved.
 
     Without an `adversary`, the generator is trained with its losses only.
@@ -233,7 +233,7 @@ class RecipeSettings(Model):
         return self
 
 
-class RunSpec(Model):
+class RunSpec(StrictModel):
     """One training, as JSON: everything that is known before data and weights are read.
 
     `pretraining` is the run that gives the initial generator, with the same generator, scale, data

@@ -99,7 +99,7 @@ def joined(recipe: str, variant: Sequence[str]) -> str:
 def budget_folder(spec: RunSpec) -> str:
     """Return the name of the folder of a run's budget: its profile, and what was set beside it.
 
-    What a folder's name cannot hold is told by eight digits of a hash at its end.
+    If a value does not fit into a folder's name, the name ends in eight digits of a hash.
     """
     variant = shaping(spec)
     if not variant:
@@ -150,14 +150,18 @@ def _is_later(each: Difference) -> bool:
 
 def _settings(differing: Sequence[Difference]) -> Iterator[tuple[str, str]]:
     """Yield path and value of what must be set next: components first, then their arguments."""
-    shared = [each for each in differing if not _is_taken_over(each.path)]
+    shared = [each for each in differing if not _is_not_set(each.path)]
     structural = [pair for each in shared for pair in _components(each)]
     yield from structural or (pair for each in shared for pair in _values(each))
 
 
-def _is_taken_over(path: KeyPath) -> bool:
-    """Return whether a value of pretraining is the run's own, so that it is set once."""
-    return path[0] == PRETRAINING and path[1] in SHARED_BY_STAGES
+def _is_not_set(path: KeyPath) -> bool:
+    """Return whether a difference is not set by itself.
+
+    It is a value that pretraining takes from the run, or pretraining as a whole, which a recipe
+    has or has not.
+    """
+    return path[0] == PRETRAINING and (len(path) == 1 or path[1] in SHARED_BY_STAGES)
 
 
 def _components(each: Difference) -> Iterator[tuple[str, str]]:

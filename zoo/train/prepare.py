@@ -16,7 +16,7 @@ from torch import nn
 from zoo.data.degrading import Degrading
 from zoo.data.device_store import DevicePatchStream, estimate_store_bytes
 from zoo.data.patches import PatchStore
-from zoo.data.places import cache_dir
+from zoo.data.paths import cache_dir
 from zoo.data.sampling import SamplingPlan
 from zoo.data.sources import Source, open_source
 from zoo.data.stream import PatchStream
@@ -24,8 +24,9 @@ from zoo.errors import RecipeError
 from zoo.recipes.build import Components, build_components
 from zoo.recipes.schema import RecipeSettings, RunSpec
 from zoo.registry import GENERATORS
+from zoo.runs import RUN_ROOT
 from zoo.runs.device import Execution, Store, choose_device, plan_execution
-from zoo.train.choice import Choice, choose, recorded_choice
+from zoo.train.autotune import Choice, choose, recorded_choice
 from zoo.train.low_resolution import find_low_images
 from zoo.train.memory import choose_store
 from zoo.train.observer import Observer
@@ -33,7 +34,7 @@ from zoo.train.timing import StepTimer
 from zoo.train.validation import Validator
 
 logger = logging.getLogger(__name__)
-NUM_REHEARSAL_IMAGES = 8
+NUM_DRY_RUN_IMAGES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Options:
         sources: command-line options for the sources of recipes, components and data.
     """
 
-    run_root: Path = Path("runs")
+    run_root: Path = RUN_ROOT
     data_root: Path | None = None
     device: str = "auto"
     fresh: bool = False
@@ -80,13 +81,13 @@ class Prepared:
     choice: Choice | None = None
 
 
-def prepare(spec: RunSpec, options: Options, *, rehearsal: Path | None = None) -> Prepared:
+def prepare(spec: RunSpec, options: Options, *, dry_run: Path | None = None) -> Prepared:
     """Find the data, build the components and decide how to execute them.
 
     Args:
         spec: complete specification.
         options: where and on which device.
-        rehearsal: for a dry run, a folder for a small store of the first few images; None for all
+        dry_run: for a dry run, a folder for a small store of the first few images; None for all
             images, in zoo's cache.
 
     Raises:
@@ -100,15 +101,15 @@ def prepare(spec: RunSpec, options: Options, *, rehearsal: Path | None = None) -
     source = open_source(
         settings.data.source, validation=settings.data.validation, data_root=options.data_root
     )
-    notice = options.observer.notice if rehearsal is None else logger.debug
+    notice = options.observer.notice if dry_run is None else logger.debug
     for line in (*source.found, source.counts()):
         notice(line)
     paths = source.training_paths
     low = find_low_images(settings, source, notice)
     store = PatchStore.open_or_build(
-        paths if rehearsal is None else paths[:NUM_REHEARSAL_IMAGES],
+        paths if dry_run is None else paths[:NUM_DRY_RUN_IMAGES],
         settings.scale,
-        cache_dir() if rehearsal is None else rehearsal,
+        cache_dir() if dry_run is None else dry_run,
         options.observer.preparing,
         low=low.training,
     )
@@ -118,7 +119,7 @@ def prepare(spec: RunSpec, options: Options, *, rehearsal: Path | None = None) -
     else:
         place = choose_store(spec, execution, paths=paths, validator=validator)
     execution = replace(execution, store=place)
-    left_out = paths[NUM_REHEARSAL_IMAGES:] if rehearsal and place == "device" else ()
+    left_out = paths[NUM_DRY_RUN_IMAGES:] if dry_run and place == "device" else ()
     return Prepared(
         execution=execution,
         stream=_open_stream(spec, store, execution, low.drawn),
@@ -144,29 +145,29 @@ def prepare_pretraining(spec: RunSpec, outer: Prepared) -> Prepared:
     )
 
 
-def settle(
+def autotune(
     spec: RunSpec,
     prepared: Prepared,
     options: Options,
     *,
     begun: Mapping[str, Any] | None,
-    rehearsal: bool = False,
+    dry_run: bool = False,
 ) -> Prepared:
-    """Choose how a stage is executed on a CPU (`zoo.train.choice`); a GPU's plan stays.
+    """Choose how a stage is executed on a CPU (`zoo.train.autotune`); a GPU's plan stays.
 
     Args:
         spec: the stage.
         prepared: what it is trained with, as planned.
         options: where and on which device.
         begun: provenance of the run to resume, whose choice is kept; None for a new run.
-        rehearsal: whether nothing is written, and a measurement is made only on request.
+        dry_run: whether nothing is written, and a measurement is made only on request.
     """
     planned, runtime = prepared.execution, spec.settings.runtime
     if planned.device.type != "cpu":
         return prepared
     if begun is None:
         tell = options.observer.notice
-        timer = StepTimer(spec, planned, prepared.stream, cache_dir(), tell, rehearsal)
+        timer = StepTimer(spec, planned, prepared.stream, cache_dir(), tell, dry_run)
         choice = choose(timer, prepared.num_steps)
     else:
         choice = recorded_choice(begun, runtime, planned)

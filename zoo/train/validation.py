@@ -29,7 +29,7 @@ from zoo.metrics.fidelity import PSNRY
 from zoo.metrics.perceptual import HaarPSI
 from zoo.metrics.protocol import quantize
 from zoo.runs.device import Execution
-from zoo.upscaling.tiles import Upscaler
+from zoo.upscaling.tiles import TiledUpscaler
 
 Pixels = npt.NDArray[np.uint8]
 TILE = 512
@@ -160,9 +160,9 @@ class _Tiled:
         self._generator, self._device = generator, device
 
     @cached_property
-    def _upscaler(self) -> Upscaler:
+    def _upscaler(self) -> TiledUpscaler:
         generator = cast("Generator", copy.deepcopy(self._generator))
-        return Upscaler(generator, device=self._device, wanted=TILE)
+        return TiledUpscaler(generator, device=self._device, wanted=TILE)
 
     def __call__(self, rgb: Tensor) -> Tensor:
         """Return `(3, H, W)` for `(1, 3, h, w)`, on the CPU; all NaN if a pixel is not finite."""
