@@ -2,7 +2,7 @@
 
 Only `zoo.data.stream` imports torch. Nothing here trains or scores.
 
-Internal.
+Public: `resize`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Degradations: how a low-resolution image is made from a high-resolution one."""
+"""Degradations: how a low-resolution image is made from a high-resolution one.
+
+Internal.
+"""
 
 BUILTINS = {
     "bicubic": "zoo.degradations.bicubic:Bicubic",
