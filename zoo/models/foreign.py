@@ -386,6 +386,6 @@ def _details(
 def _unknown_layout(path: Path, checkpoint: Checkpoint, titles: list[str]) -> str:
     return (
         f"zoo does not know the layout of {path}. It has {few([*checkpoint.tensors], _LISTED)}; "
-        f"known layouts: {'; '.join(titles)}. If the file uses the names of a registered generator, "
+        f"known layouts: {'; '.join(titles)}. If it uses the names of a registered generator, "
         "read it with --generator NAME"
     )
