@@ -1,1 +1,1 @@
-"""Records: one generator's scores on one suite, how they are found and which stand together."""
+"""Records: one generator's scores on one suite, how they are found and which can be compared."""
