@@ -114,7 +114,7 @@ def test_an_image_is_padded_to_what_is_asked_for(
         (
             {"architecture": "Compact", "hyperparameters": {"upscal": 4}},
             RecipeError,
-            "'upscal' is none of them; did you mean 'upscale'",
+            "it has no argument 'upscal'; did you mean 'upscale'",
         ),
         (
             {"architecture": "Compact", "hyperparameters": {"upscale": 2}},
