@@ -24,7 +24,7 @@ from zoo.metrics import BUILTINS, ON_REQUEST
 from zoo.recipes.explain import problems_of
 from zoo.recipes.problems import KeyPath, Problem, raise_problems
 from zoo.recipes.reader import Document, read_document
-from zoo.recipes.schema import NAME, Model, Name, Scale
+from zoo.recipes.schema import NAME, Model, Name
 from zoo.registry import METRICS
 
 _DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
@@ -42,6 +42,9 @@ def _check_crop(crop: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     return crop
 
 
+MAX_SCALE = 16
+Scale = Annotated[int, Field(ge=1, le=MAX_SCALE)]
+"""Of a suite; 1 is for networks that restore an image and leave its size."""
 DatasetName = Annotated[str, AfterValidator(_check_dataset_name)]
 Crop = Annotated[tuple[int, int, int, int], Strict(strict=False), AfterValidator(_check_crop)]
 

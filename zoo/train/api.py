@@ -70,8 +70,11 @@ def train(
     spec = specify(book, recipe, chosen, seed=seed, settings=wanted, init=begun)
     sources = source_options(registry, plugins, data_root)
     root = None if data_root is None else Path(data_root)
-    told = LineObserver(tell_on_stderr) if observer is None else observer
-    return train_run(spec, Options(Path(run_root), root, device, fresh, told, sources))
+    return train_run(spec, Options(Path(run_root), root, device, fresh, _told(observer), sources))
+
+
+def _told(observer: Observer | None) -> Observer:
+    return LineObserver(tell_on_stderr) if observer is None else observer
 
 
 def _data_setting(data: str | Path | None) -> list[str]:
