@@ -171,8 +171,11 @@ class SpandrelNetwork(Generator):
         return sr_image[..., :height, :width]
 
     def run(self, image: Tensor) -> Tensor:
-        """Run the network on `(N, channels, h, w)` in [0, 1] of a size that it takes."""
-        return self._call(self.network, image)
+        """Run the network on `(N, channels, h, w)` in [0, 1] of a size that it takes.
+
+        It gets a copy: some networks change their input in place.
+        """
+        return self._call(self.network, image.clone())
 
 
 def find_architecture(identifier: str) -> Architecture[nn.Module]:

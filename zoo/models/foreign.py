@@ -125,8 +125,9 @@ def import_model(path: Path, *, force: bool = False, **how: Any) -> Imported:
     if not trial.passed:
         problem = f"{path} was read, but {trial.problem}"
         if not (force and trial.is_finite):
-            raise WeightsError(problem)
-        notes = (*notes, f"{problem}; it is taken all the same, for --force was given")
+            remedy = "; --force takes it all the same" if trial.is_finite else ""
+            raise WeightsError(problem + remedy)
+        notes = (*notes, f"{problem}; --force takes it all the same")
         source = model.details.source | {TRIAL: trial.problem}
         model = replace(model, details=model.details.model_copy(update={"source": source}))
     return Imported(model, trial, notes)
