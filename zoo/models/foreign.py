@@ -127,7 +127,7 @@ def import_model(path: Path, *, force: bool = False, **how: Any) -> Imported:
         if not (force and trial.is_finite):
             remedy = "; --force takes it all the same" if trial.is_finite else ""
             raise WeightsError(problem + remedy)
-        notes = (*notes, f"{problem}; --force takes it all the same")
+        notes = (*notes, f"{problem}; it is taken all the same because of --force")
         source = model.details.source | {TRIAL: trial.problem}
         model = replace(model, details=model.details.model_copy(update={"source": source}))
     return Imported(model, trial, notes)
