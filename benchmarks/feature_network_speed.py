@@ -23,7 +23,7 @@ from benchmarks.speed import script
 from benchmarks.speed.loops import ZooLoop, run_block
 from benchmarks.speed.sizes import SIZES, specify
 from zoo.runs.provenance import machine, versions
-from zoo.train.prepare import Options, prepare, settle
+from zoo.train.prepare import Options, autotune, prepare
 
 REFERENCE = "EfficientNet-Lite0, blocks.2"
 NETWORKS: dict[str, tuple[str, ...]] = {
@@ -61,7 +61,7 @@ def measure(size: str, repeats: int, device: str) -> dict[str, Any]:
     options, loops = Options(device=device), {}
     for name, settings in NETWORKS.items():
         spec = specify("esrgan-wgangp", size, settings=settings)
-        prepared = settle(spec, prepare(spec, options), options, begun=None)
+        prepared = autotune(spec, prepare(spec, options), options, begun=None)
         loops[name] = ZooLoop(spec, prepared)
     steps = SIZES[size].steps
     seconds: dict[str, list[float]] = {name: [] for name in loops}

@@ -1,4 +1,4 @@
-"""Peak memory of whole runs: as a dry run foretells it, and as it came to be.
+"""Peak memory of whole runs: as a dry run predicts it, and as it came to be.
 
     python benchmarks/memory_prediction.py                       # CPU, smoke, demo and large
     python benchmarks/memory_prediction.py --device cuda --sizes demo short
@@ -56,17 +56,17 @@ def _shortened(spec: RunSpec) -> RunSpec:
 
 
 def work(kind: str, spec: RunSpec, device: str, data_root: Path | None) -> dict[str, int]:
-    """Do one process's part: foretell a run's peak memory, or train and measure it."""
+    """Do one process's part: predict a run's peak memory, or train and measure it."""
     from zoo.runs.device import choose_device, peak_memory
+    from zoo.train.dry_run import dry_run
     from zoo.train.prepare import Options
-    from zoo.train.rehearsal import rehearse
     from zoo.train.run import train
 
     begin = peak_memory(choose_device(device))
     with tempfile.TemporaryDirectory() as folder:
         options = Options(run_root=Path(folder), data_root=data_root, device=device)
         if kind == "forecast":
-            forecasts = [stage.forecast for stage in rehearse(spec, options, foretell_memory=True)]
+            forecasts = [stage.forecast for stage in dry_run(spec, options, predict_memory=True)]
             peaks = [forecast.peak for forecast in forecasts if forecast is not None]
             if len(peaks) < len(forecasts):
                 raise SystemExit("this system does not tell the peak memory of a piece of work")
@@ -116,11 +116,11 @@ def to_markdown(document: dict[str, Any]) -> str:
         "relative to what the run needs beside Python and torch."
     )
     lines = [
-        "# Peak memory: foretold by a dry run, and measured",
+        "# Peak memory: predicted by a dry run, and measured",
         "",
         about,
         "",
-        "| recipe | size | foretold MiB | measured MiB | error | before the run MiB | own |",
+        "| recipe | size | predicted MiB | measured MiB | error | before the run MiB | own |",
         "|---|---|---|---|---|---|---|",
     ]
     lines += [

@@ -15,7 +15,7 @@ import numpy as np
 import piq
 import torch
 
-from zoo.bench.alternatives import PROTOCOL, Chain, Scores, resized
+from zoo.bench.reference_protocol import PROTOCOL, Chain, Scores, resized
 from zoo.bench.selftest import PUBLISHED, score_bicubic
 from zoo.bench.suites import BenchImage, SuiteDataset, open_suite
 from zoo.data.images import Image, to_rgb

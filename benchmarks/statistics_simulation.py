@@ -24,7 +24,7 @@ import scipy
 import scipy.stats
 from numpy.typing import NDArray
 
-from zoo.compare.statistics import LEVEL, deviations, holm, paired_interval, unpaired_interval
+from zoo.compare.statistics import CONFIDENCE, deviations, holm, paired_interval, unpaired_interval
 from zoo.compare.verdicts import verdict_of
 from zoo.files import write_atomically
 
@@ -193,8 +193,8 @@ def power(
     for _ in range(num_simulations):
         found = paired_interval(effect + simulate(generator, num_seeds, num_images, RATIOS[0]))
         p_value = found.p_value or 0.0
-        alone += p_value < 1 - LEVEL
-        among += p_value * NUM_CLAIMS < 1 - LEVEL
+        alone += p_value < 1 - CONFIDENCE
+        among += p_value * NUM_CLAIMS < 1 - CONFIDENCE
     return {"alone": alone / num_simulations, "among_claims": among / num_simulations}
 
 
@@ -205,7 +205,7 @@ def spread_found(num_seeds: int, ratio: float, *, num_simulations: int) -> float
     for _ in range(num_simulations):
         sides = generator.normal(size=(2, num_seeds)) * np.array([[ratio], [1.0]])
         effect = unpaired_interval(*(deviations(side, axis=0) for side in sides))
-        found += (effect.p_value or 0.0) < 1 - LEVEL
+        found += (effect.p_value or 0.0) < 1 - CONFIDENCE
     return found / num_simulations
 
 

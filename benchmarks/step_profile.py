@@ -26,7 +26,7 @@ from benchmarks.speed.loops import ZooLoop, synchronise
 from benchmarks.speed.sizes import FAMILIES, SIZES, specify
 from zoo.recipes.schema import RunSpec
 from zoo.runs.provenance import machine, revision, versions
-from zoo.train.prepare import Options, prepare, settle
+from zoo.train.prepare import Options, autotune, prepare
 
 WARM_STEPS = 3
 NAME_LENGTH = 90
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def measure(spec: RunSpec, device: str, rows: int) -> dict[str, Any]:
     """Take warm-up steps, one timed and one profiled; return what the last did."""
     options = Options(device=device)
-    prepared = settle(spec, prepare(spec, options), options, begun=None)
+    prepared = autotune(spec, prepare(spec, options), options, begun=None)
     loop = ZooLoop(spec, prepared)
     loop.switches.apply()
     on_gpu = loop.device.type == "cuda"

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from benchmarks.statistics_simulation import RESULTS
 from zoo.compare.statistics import Interval, holm, paired_interval
-from zoo.compare.verdicts import LEVEL, verdict_of
+from zoo.compare.verdicts import SIGNIFICANCE, verdict_of
 from zoo.files import write_atomically
 from zoo.recipes.book import load_book
 from zoo.recipes.claims import Claim
@@ -73,6 +73,7 @@ def markdown(
     rounds: int,
 ) -> str:
     """Return the share of rounds in which each claim was decided, by seeds and images."""
+    percent = f"{SIGNIFICANCE:.0%}"
     heads = [f"decided, {seeds} seeds, {images} images" for seeds, images in tables]
     columns = ["claim", "effect", "sd of seeds", "of images", "of the rest", *heads, "mostly"]
     lines = [
@@ -80,7 +81,7 @@ def markdown(
         "",
         f"`python -m benchmarks.study_power --rounds {rounds}`: {rounds} rounds, in each of which",
         f"all {len(trials)} claims are drawn with effects and spreads of trials.json and judged",
-        f"together at {LEVEL:.0%}. Decided is supported, contradicted, or shown to be smaller than",
+        f"together at {percent}. Decided is supported, contradicted, or shown to be smaller than",
         "matters. Mostly: the most frequent outcome with the seeds of the study.",
         "",
         "| " + " | ".join(columns) + " |",

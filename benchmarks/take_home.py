@@ -24,7 +24,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from zoo.data.panels import panels_of, side_by_side
+from zoo.data.images import Image as Pixels
+from zoo.data.panels import GAP, NAME_HEIGHT, NAMES, side_by_side
 from zoo.data.sources import HELD_OUT, open_source, validation_images
 from zoo.errors import CheckpointError, ZooError
 from zoo.files import in_order
@@ -220,6 +221,15 @@ def half_precision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if lost:
         raise ValueError(f"{', '.join(lost)} does not fit into float16")
     return halved
+
+
+def panels_of(picture: Pixels) -> dict[str, Pixels]:
+    """Return the images that `side_by_side` has set beside each other, by their names."""
+    width = (picture.shape[1] + GAP) // len(NAMES) - GAP
+    return {
+        name: picture[NAME_HEIGHT:, number * (width + GAP) :][:, :width]
+        for number, name in enumerate(NAMES)
+    }
 
 
 def small_png(picture: Image.Image) -> bytes:

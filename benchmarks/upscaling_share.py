@@ -32,7 +32,7 @@ from zoo.upscaling.batch import upscale_files
 from zoo.upscaling.enlarging import enlarge
 from zoo.upscaling.jobs import Job
 from zoo.upscaling.memory import kept_memory
-from zoo.upscaling.tiles import Upscaler
+from zoo.upscaling.tiles import TiledUpscaler
 
 CPU: Final = torch.device("cpu")
 REPEATS: Final = 3
@@ -40,7 +40,7 @@ PARTS: Final = {
     "read": (batch, "read_picture"),
     "choose a way": (tiles, "choose"),
     "find the context": (tiles, "find_context"),
-    "network": (Upscaler, "_answer"),
+    "network": (TiledUpscaler, "_answer"),
     "write": (batch, "write_picture"),
 }
 
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     generator, name = open_generator(options.model)
-    upscaler = Upscaler(generator, tile=options.tile, bfloat16=None)
+    upscaler = TiledUpscaler(generator, tile=options.tile, bfloat16=None)
     scale = generator.scale
     enlarge(upscaler, photograph(0.01, scale))  # loads the libraries
     with tempfile.TemporaryDirectory() as folder:
@@ -104,14 +104,14 @@ def _watching(seconds: dict[str, float], windows: list[Tensor]) -> Iterator[None
         for part, (owner, name) in PARTS.items():
             timed = _timed(getattr(owner, name), part, seconds)
             stack.enter_context(patch.object(owner, name, timed))
-        answer = Upscaler._answer  # noqa: SLF001  timed already
+        answer = TiledUpscaler._answer  # noqa: SLF001  timed already
 
-        def seen(upscaler: Upscaler, window: Tensor) -> Tensor:
+        def seen(upscaler: TiledUpscaler, window: Tensor) -> Tensor:
             if not windows:
                 windows.append(window.clone())
             return answer(upscaler, window)
 
-        stack.enter_context(patch.object(Upscaler, "_answer", seen))
+        stack.enter_context(patch.object(TiledUpscaler, "_answer", seen))
         yield
 
 

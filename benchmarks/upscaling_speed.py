@@ -32,7 +32,7 @@ from zoo.models.find import find_model
 from zoo.runs.device import choose_device, peak_memory
 from zoo.runs.provenance import machine, revision, versions
 from zoo.upscaling.enlarging import enlarge
-from zoo.upscaling.tiles import Upscaler
+from zoo.upscaling.tiles import TiledUpscaler
 
 RESULTS: Final = Path(__file__).parent / "results"
 MIB: Final = 1 << 20
@@ -99,7 +99,7 @@ def open_generator(model: str | None) -> tuple[Generator, str]:
 def speed(generator: Generator, megapixels: float, tile: int, repeats: int) -> dict[str, Any]:
     """Return throughput whole and in tiles, in turns, and how the two pictures differ."""
     picture = photograph(megapixels, generator.scale).astype(np.float32) / 255
-    whole, tiled = Upscaler(generator, tile=0), Upscaler(generator, tile=tile)
+    whole, tiled = TiledUpscaler(generator, tile=0), TiledUpscaler(generator, tile=tile)
     # The first of each warms up, looks for the context and shows the difference.
     reference, _ = enlarge(whole, picture)
     cut, tiling = enlarge(tiled, picture)
@@ -131,8 +131,10 @@ def speed(generator: Generator, megapixels: float, tile: int, repeats: int) -> d
 def memory_point(model: str | None, megapixels: float, tile: int | None) -> dict[str, Any]:
     """Upscale one picture in this process and return its peak memory, before and after."""
     generator, _ = open_generator(model)
-    upscaler, device = Upscaler(generator, tile=tile), choose_device("cpu")
-    enlarge(Upscaler(generator, tile=0), photograph(0.01, generator.scale))  # loads the libraries
+    upscaler, device = TiledUpscaler(generator, tile=tile), choose_device("cpu")
+    enlarge(
+        TiledUpscaler(generator, tile=0), photograph(0.01, generator.scale)
+    )  # loads the libraries
     picture = photograph(megapixels, generator.scale)
     before = peak_memory(device)
     result, tiling = enlarge(upscaler, picture)

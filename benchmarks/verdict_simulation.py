@@ -33,7 +33,7 @@ from zoo.compare.statistics import (
     smallest_spread_p_value,
     unpaired_interval,
 )
-from zoo.compare.verdicts import LEVEL, verdict_of
+from zoo.compare.verdicts import SIGNIFICANCE, verdict_of
 from zoo.files import write_atomically
 from zoo.recipes.book import load_book
 from zoo.recipes.claims import Claim
@@ -125,13 +125,13 @@ def simulate(num_seeds: int, num_images: int, *, num_families: int) -> dict[str,
     kinds = [kind for claim in load_book().claims.values() if (kind := kind_of(claim))]
     bounds = {"share": smallest_p_value(num_seeds, num_seeds)}
     bounds["seed-spread"] = smallest_spread_p_value(num_seeds)
-    kept = decidable([bounds.get(kind, 0.0) for kind in kinds], LEVEL)
+    kept = decidable([bounds.get(kind, 0.0) for kind in kinds], SIGNIFICANCE)
     alone: Counter[str] = Counter()
     supported = wrong = 0
     for _ in range(num_families):
         found = [JUDGES[kind](generator, num_seeds, num_images) for kind in kinds]
         p_values = [1.0 if one.p_value is None else one.p_value for one in found]
-        alone.update(kind for kind, p in zip(kinds, p_values, strict=True) if p < LEVEL)
+        alone.update(kind for kind, p in zip(kinds, p_values, strict=True) if p < SIGNIFICANCE)
         judged = [index for index, is_kept in enumerate(kept) if is_kept]
         adjusted = holm([p_values[index] for index in judged])
         verdicts = [

@@ -22,6 +22,8 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from pymdownx.slugs import slugify
 
+from zoo.packages import homes
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
 LINK = re.compile(r"(?<=\]\()[^)\s#:]+(?=[)#])")
@@ -139,15 +141,8 @@ def _diagram(found: re.Match[str]) -> str:
 def _public_names() -> str:
     """Return a page with each name of `zoo.__all__`, documented where it is defined."""
     parts = ["# Public names", "Import these from `zoo`; [a guide](python.md) shows them in use."]
-    parts += [_entry(home, f"zoo.{name}", 2) for name, home in _homes().items()]
+    parts += [_entry(f"{home}.{name}", f"zoo.{name}", 2) for name, home in homes("zoo").items()]
     return "\n\n".join(parts)
-
-
-def _homes() -> dict[str, str]:
-    """Return where each name of `zoo.__all__` is defined, all but the version."""
-    package = griffe.load("zoo", search_paths=[REPOSITORY], submodules=False)
-    names = [str(name) for name in package.exports or () if str(name) != "__version__"]
-    return {name: package[name].target_path for name in names}
 
 
 def _names_in_modules(texts: Iterable[str]) -> str:
@@ -156,7 +151,7 @@ def _names_in_modules(texts: Iterable[str]) -> str:
     found = {
         name for text in texts for mention in _mentions(text) for name in _names(package, mention)
     }
-    found -= set(_homes().values())
+    found -= {f"{home}.{name}" for name, home in homes("zoo").items()}
     modules = sorted({name.rpartition(".")[0] for name in found})
     parts = [
         "# Names in modules",

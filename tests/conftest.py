@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from zoo.data.places import zoo_home
+from zoo.data.paths import zoo_home
 
 # Before anything imports torch: tests share their cores with others, so waiting threads sleep.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 from zoo.recipes.book import load_book
@@ -13,6 +13,7 @@ from zoo.registry import REGISTRIES
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = [*sorted((ROOT / "zoo").rglob("*.py")), *ROOT.glob("cli.py")]
+BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "misc", "common", "tools"}
@@ -22,8 +23,8 @@ LAYERS = [
     {"files", "letters", "packages", "signals", "streams", "text"},
     {"registry", "plugins", "fingerprints", "components"},
     {"apart"},
-    {"generators", "discriminators", "adversaries", "losses", "metrics", "data"}
-    | {"weights", "features"},
+    {"generators", "discriminators", "adversaries", "losses", "metrics", "degradations"}
+    | {"data", "weights", "features"},
     {"recipes"},
     {"runs", "records"},
     {"models", "compare", "cost"},
@@ -36,7 +37,7 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 STRANGERS = [("train", "bench"), ("bench", "train"), ("report", "train")]
 """Pairs of which the first never imports the second, whatever their layers."""
 
-ORDINARY_WORDS = {"none", "bicubic", "mse", "l1", "perceptual"}
+ORDINARY_WORDS = {"none", "bicubic", "mse", "l1", "perceptual", "blur", "noise", "jpeg", "chain"}
 """Names of components that are also values of arguments: a norm, an interpolation, a distance, a
 panel of metrics."""
 
@@ -56,12 +57,14 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
-def of_every_file(rule: Callable[[Path], None]) -> Callable[[], None]:
+def of_every_file(
+    rule: Callable[[Path], None], files: Sequence[Path] = SOURCES
+) -> Callable[[], None]:
     """Make one test of a rule: it names each file that breaks it."""
 
     def test() -> None:
         broken = []
-        for path in SOURCES:
+        for path in files:
             try:
                 rule(path)
             except AssertionError as error:
@@ -72,7 +75,10 @@ def of_every_file(rule: Callable[[Path], None]) -> Callable[[], None]:
     return test
 
 
-@of_every_file
+in_benchmarks_too = partial(of_every_file, files=[*SOURCES, *BENCHMARKS])
+
+
+@in_benchmarks_too
 def test_files_are_short_and_named_for_what_they_hold(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_FILE_LINES
     assert path.stem not in VAGUE_NAMES
@@ -80,7 +86,7 @@ def test_files_are_short_and_named_for_what_they_hold(path: Path) -> None:
     assert ast.get_docstring(tree_of(path)), "a module says what lives in it"
 
 
-@of_every_file
+@in_benchmarks_too
 def test_functions_fit_a_screen(path: Path) -> None:
     long = [
         f"{node.name} has {node.end_lineno - node.lineno + 1} lines"
@@ -175,7 +181,8 @@ def imported_parts(path: Path) -> Iterator[tuple[int, str]]:
 def test_imports_go_down(path: Path) -> None:
     part = part_of(path)
     if part == "__init__":
-        assert list(imported_parts(path)) == [], "`import zoo` imports nothing of zoo by itself"
+        parts = {other for _, other in imported_parts(path)}
+        assert parts == {"packages"}, "`import zoo` imports nothing else of zoo by itself"
         return
     assert part in RANK, f"{part} is in no layer: say in LAYERS where it stands"
     wrong = [
@@ -292,3 +299,21 @@ def test_no_recipe_is_named_in_logic(path: Path) -> None:
         if recipe_names().search(text) and not (part_of(path) == "commands" and " " in text)
     ]
     assert named == []
+
+
+def test_every_module_has_tests_where_one_looks_for_them() -> None:
+    """A like-named test module, or a line in tests/README.md; never both."""
+    text = (ROOT / "tests" / "README.md").read_text()
+    lines = re.findall(r"^\| ((?:`[\w/]+`(?:, )?)+) \| `([\w/]+)` \|$", text, re.MULTILINE)
+    elsewhere = {
+        module: test for modules, test in lines for module in re.findall(r"`(.*?)`", modules)
+    }
+    missing = [test for test in elsewhere.values() if not (ROOT / f"tests/{test}.py").is_file()]
+    assert missing == []
+    untested = set()
+    for path in SOURCES:
+        if path.stem not in ("__init__", "__main__", "cli"):
+            module = path.relative_to(ROOT / "zoo").with_suffix("")
+            like_named = ROOT / "tests" / module.parent / f"test_{module.name.strip('_')}.py"
+            untested |= set() if like_named.is_file() else {module.as_posix()}
+    assert untested == elsewhere.keys()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -60,6 +62,44 @@ def test_the_types_of_every_public_name_are_what_a_user_takes_them_for() -> None
     assert done.returncode == 0, done.stdout
     code = (repository / "tests" / "typed_use.py").read_text()
     assert not [name for name in zoo.__all__ if name not in code]
+
+
+REPOSITORY = Path(zoo.__file__).parents[1]
+TABLED = re.findall(
+    r"^\| ((?:`zoo[\w.]+`(?:, )?)+) \|", (REPOSITORY / "docs/python.md").read_text(), re.MULTILINE
+)
+PUBLIC = {"zoo", *re.findall(r"`([\w.]+)`", " ".join(TABLED))}
+"""Modules that users may import from, as docs/python.md lists them."""
+
+
+def test_rooms_and_documentation_agree_on_what_is_public() -> None:
+    stated = {"zoo", "zoo.testing"}
+    for file in sorted((REPOSITORY / "zoo").glob("*/__init__.py")):
+        text = ast.get_docstring(ast.parse(file.read_text())) or ""
+        room = f"zoo.{file.parent.name}"
+        public = re.search(r"^Public: (.*)\.$", text, re.MULTILINE)
+        assert room in stated or public or text.endswith("Internal."), room
+        stated |= {f"{room}.{name}" for name in re.findall(r"`(\w+)`", public[1] if public else "")}
+    assert {name for name in PUBLIC if name.count(".") > 1} == stated - {"zoo", "zoo.testing"}
+    for name in PUBLIC:
+        file = REPOSITORY / name.replace(".", "/")
+        assert file.with_suffix(".py").is_file() or file.is_dir(), name
+
+
+def test_documentation_and_examples_import_public_modules_only() -> None:
+    places = ("README.md", "docs/*.md", "docs/*.ipynb", "examples/**/*.py", "examples/**/*.md")
+    templates = "zoo/scaffold/templates/**/*.j2"
+    found = {
+        (path.name, module)
+        for place in (*places, templates)
+        for path in REPOSITORY.glob(place)
+        for module in re.findall(
+            r"(?:^|\"| )from (zoo[\w.]*) import", path.read_text(), re.MULTILINE
+        )
+    }
+    found = {(page, module) for page, module in found if not module.startswith("zoo_")}
+    assert len(found) > 20
+    assert {(page, module) for page, module in found if module not in PUBLIC} == set()
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -125,7 +125,7 @@ def _summary(entry: Entry[Any]) -> str:
     try:
         body = ast.parse(read_file(source)).body
     except (OSError, SyntaxError, ValueError):
-        return ""  # whatever is wrong with a plugin is said when it is used
+        return ""  # a problem of the plugin is reported when it is used
     found = [node for node in body if isinstance(node, ast.ClassDef) and node.name == class_name]
     return _first_paragraph(ast.get_docstring(found[0])) if found else ""
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zoo.components import components
-from zoo.data.places import cache_dir, data_root
+from zoo.data.paths import cache_dir, data_root
 from zoo.data.sources import BUILT_IN, dataset_names, open_source
 from zoo.errors import PluginError, ZooError
 from zoo.plugins import plugins_disabled

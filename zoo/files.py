@@ -244,7 +244,8 @@ def read_hashed(path: Path) -> bytes | None:
 def seal_of(document: Mapping[str, Any]) -> str:
     """Return the sha256 of a JSON document's canonical form, without its seal.
 
-    It detects changes. It is not a signature: whoever can write the file can write another seal.
+    It detects changes. It is not a signature: anyone who can write the file can
+    also write a new digest.
     """
     content = {key: value for key, value in document.items() if key != SEAL}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -259,7 +260,7 @@ def broken_seal(document: Mapping[str, Any]) -> str:
     """Return what is wrong with a document's digest of itself; empty if nothing is."""
     if SEAL not in document:
         return (
-            "it has no digest of itself: an earlier version of zoo wrote it, or somebody changed it"
+            "it has no digest of itself: an earlier version of zoo wrote it, or someone changed it"
         )
     if document[SEAL] != seal_of(document):
         return "its digest does not match its content: it was changed after zoo wrote it"

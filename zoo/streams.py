@@ -16,7 +16,7 @@ from typing import Any, TextIO, cast
 from zoo.letters import STAND_INS
 
 _MENDED = {"strict", "backslashreplace"}
-"""Ways with letters that cannot be written which nobody asked for; others are left as they are."""
+"""Default error handlers, which zoo replaces; a handler that the user chose stays."""
 
 
 class Outlet:

@@ -10,7 +10,7 @@ marks its numbers are written (`zoo.compare.digits`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -50,7 +50,7 @@ class TableText:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class TextCell:
     """Text of a cell, not escaped, and whether it is the best or second best of its column."""
 
     text: str
@@ -58,7 +58,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Heading:
+class TextHeading:
     """Text of a column's heading, not escaped, and which way is better, None for neither."""
 
     text: str
@@ -70,8 +70,8 @@ class Grid:
     """One table before it is written in a format; the first column is text, the others numbers."""
 
     title: str
-    headings: tuple[Heading, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    headings: tuple[TextHeading, ...]
+    rows: tuple[tuple[TextCell, ...], ...]
     notes: tuple[str, ...] = ()
 
 
@@ -107,7 +107,9 @@ def markdown_table(grid: Grid) -> str:
 def latex_table(grid: Grid) -> str:
     """Return a grid as a LaTeX table (booktabs): the best in bold, the second best underlined."""
     headings = [
-        _headed(Heading(escape_latex(h.text), h.higher_is_better), r"$\uparrow$", r"$\downarrow$")
+        _headed(
+            TextHeading(escape_latex(h.text), h.higher_is_better), r"$\uparrow$", r"$\downarrow$"
+        )
         for h in grid.headings
     ]
     notes = " ".join(f"{escape_latex(note)}." for note in grid.notes).replace("..", ".")
@@ -157,7 +159,7 @@ def drawn_width(table: TableText) -> int:
     return sum(widths) + 3 * len(widths) + 1
 
 
-def _headed(heading: Heading, up: str, down: str) -> str:
+def _headed(heading: TextHeading, up: str, down: str) -> str:
     if heading.higher_is_better is None:
         return heading.text
     return f"{heading.text} {up if heading.higher_is_better else down}"
@@ -167,15 +169,26 @@ def _piped(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _marked_markdown(cell: Cell) -> str:
+def _marked_markdown(cell: TextCell) -> str:
     text = cell.text if _NUMBERS.fullmatch(cell.text) else escape_markdown(cell.text)
     if cell.mark == "best":
         return f"**{text}**"
     return f"<ins>{text}</ins>" if cell.mark == "second" else text
 
 
-def _marked_latex(cell: Cell) -> str:
+def _marked_latex(cell: TextCell) -> str:
     text = escape_latex(cell.text).replace("±", r"$\pm$")
     if cell.mark == "best":
         return rf"\textbf{{{text}}}"
     return rf"\underline{{{text}}}" if cell.mark == "second" else text
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Write a number with its noun: `1 seed`, `3 seeds`."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def few(items: Sequence[str], most: int, separator: str = ", ") -> str:
+    """Join the first items and state how many follow: `a, b and 3 more`."""
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return separator.join(items[:most]) + more

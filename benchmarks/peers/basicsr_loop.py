@@ -123,7 +123,7 @@ def reordered(
                 discriminator_learning_rate=LEARNING_RATE, discriminator_betas=BETAS
             ),
         )
-    players = assemble_stage(spec, replace(prepared, components=components)).players
+    players = assemble_stage(spec, replace(prepared, components=components)).state
     players.generator.train()
     for lr_image, hr_image in batches:
         sr_image = players.generate(lr_image)

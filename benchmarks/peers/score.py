@@ -36,7 +36,7 @@ from zoo.metrics.base import Comparison
 from zoo.recipes.schema import Runtime
 from zoo.runs.device import choose_device, plan_execution
 from zoo.upscaling.enlarging import enlarge
-from zoo.upscaling.tiles import Upscaler
+from zoo.upscaling.tiles import TiledUpscaler
 from zoo.weights import store
 
 SCORES: Final = ("psnr-y", "ssim-y", "lpips")
@@ -232,7 +232,7 @@ def read_pairs(folders: Sequence[Path], count: int) -> list[Pair]:
     files = [file for folder in folders for file in sorted(folder.rglob("*.png"))][:count]
     if not files:
         raise DataError(f"no .png file in {', '.join(map(str, folders))}: name other folders")
-    upscaler = Upscaler(Bicubic(scale=SCALE), tile=0)
+    upscaler = TiledUpscaler(Bicubic(scale=SCALE), tile=0)
     pairs = []
     for file in files:
         image = to_rgb(read_image(file))

@@ -25,6 +25,7 @@ from benchmarks.speed.check import (
     Weights,
     compare,
     fresh_components,
+    networks_of,
     own_weights,
     weights_of,
 )
@@ -34,7 +35,7 @@ from benchmarks.speed.rates import OperationCounter
 from benchmarks.step_profile import operator_rows
 from zoo.recipes.build import build_components
 from zoo.recipes.schema import RunSpec
-from zoo.train.prepare import Options, Prepared, prepare, settle
+from zoo.train.prepare import Options, Prepared, autotune, prepare
 from zoo.train.step import to_device
 
 CPU: Final = Options(device="cpu")
@@ -157,14 +158,14 @@ class ZooTraining(ZooLoop):
 
     def train(self, batches: Sequence[Batch]) -> dict[str, Weights]:
         """Train on batches of 8-bit images and return the weights."""
-        players = self.stage.players
+        players = self.stage.state
         for batch in batches:
             self.step((to_device(batch, players.execution), []))
         return weights_of(players.generator, players.ema.module, players.discriminator)
 
     def batches(self) -> Generator[StepBatches, None, None]:
         """Yield the batches, over and over."""
-        execution = self.stage.players.execution
+        execution = self.stage.state.execution
         for batch in cycle(draw_batches(NUM_BATCHES)):
             yield to_device(batch, execution), []
 
@@ -210,28 +211,39 @@ def measure(
         "matrix_rate": matrix_rate(machine.CLOCKS[clock]),
         "tasks": {},
     }
+    run = partial(_timed_block, machine.CLOCKS[clock])
+    turns = partial(take_turns, steps=steps, repeats=repeats, seconds=seconds, run=run)
     for name in names:
-        task = TASKS[name]
-        checks = check_task(task, present)
-        same = {name: peer for name, peer in present.items() if checks[name]["passed"]}
-        run = partial(_timed_block, machine.CLOCKS[clock])
-        rows = []
-        for precision in precisions:
-            loops, execution = _open(task, same, precision, settings)
-            blocks = take_turns(loops, steps, repeats, seconds, run)
-            profiles = {name: _operators(loop) for name, loop in loops.items()}
-            del loops
-            gc.collect()
-            rows += _rows(same, precision, blocks, profiles, execution)
-        document["tasks"][name] = {
-            "title": task.title,
-            "operations": count_operations(task),
-            "checks": checks,
-            "rows": rows,
-        }
-        told = ", ".join(f"{row['loop']} {row['ratio']['median']:.2f}" for row in rows)
-        print(f"{task.title}: zoo is times as fast as {told}", file=sys.stderr, flush=True)
+        document["tasks"][name] = _measure_task(TASKS[name], present, precisions, settings, turns)
     return document
+
+
+def _measure_task(
+    task: Task,
+    present: Mapping[str, Peer],
+    precisions: Sequence[str],
+    settings: tuple[str, ...],
+    turns: Callable[..., Mapping[str, list[Any]]],
+) -> dict[str, Any]:
+    """Check one task and time each loop that passes, in each precision."""
+    checks = check_task(task, present)
+    same = {name: peer for name, peer in present.items() if checks[name]["passed"]}
+    rows = []
+    for precision in precisions:
+        loops, execution = _open(task, same, precision, settings)
+        blocks = turns(loops)
+        profiles = {name: _operators(loop) for name, loop in loops.items()}
+        del loops
+        gc.collect()
+        rows += _rows(same, precision, blocks, profiles, execution)
+    ratios = ", ".join(f"{row['loop']} {row['ratio']['median']:.2f}" for row in rows)
+    print(f"{task.title}: zoo is times as fast as {ratios}", file=sys.stderr, flush=True)
+    return {
+        "title": task.title,
+        "operations": count_operations(task),
+        "checks": checks,
+        "rows": rows,
+    }
 
 
 def check_task(task: Task, present: Mapping[str, Peer]) -> dict[str, dict[str, Any]]:
@@ -248,7 +260,7 @@ def check_task(task: Task, present: Mapping[str, Peer]) -> dict[str, dict[str, A
     own = own_weights(spec, prepared, [(batch, []) for batch in drawn], dtype)
     initial = {
         role: {name: value.detach() for name, value in network.named_parameters()}
-        for role, network in fresh_components(spec, dtype).modules().items()
+        for role, network in networks_of(fresh_components(spec, dtype)).items()
         if role in PLAYERS
     }
     found = {}
@@ -299,7 +311,7 @@ def _open(
     """
     spec = specify(task, (f"runtime.precision={precision}", *settings))
     switches = Switches.now()
-    prepared = settle(spec, prepare(spec, CPU), CPU, begun=None)
+    prepared = autotune(spec, prepare(spec, CPU), CPU, begun=None)
     loops: dict[str, PeerLoop] = {ZOO: ZooTraining(spec, prepared)}
     numbers = [as_numbers(batch) for batch in draw_batches(NUM_BATCHES)]
     for name, peer in present.items():
@@ -344,7 +356,7 @@ def _rows(
 def count_operations(task: Task) -> int:
     """Return the floating-point operations of a step of zoo's."""
     spec = specify(task, ("runtime.compile=false", "runtime.tune=false"))
-    loop = ZooTraining(spec, settle(spec, prepare(spec, CPU), CPU, begun=None))
+    loop = ZooTraining(spec, autotune(spec, prepare(spec, CPU), CPU, begun=None))
     counter = OperationCounter()
     with counter:
         loop.step(next(loop.batches()))

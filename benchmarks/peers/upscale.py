@@ -31,7 +31,7 @@ from zoo.models.find import find_model
 from zoo.models.model import Model
 from zoo.runs.device import peak_memory
 from zoo.upscaling.enlarging import enlarge
-from zoo.upscaling.tiles import Upscaler
+from zoo.upscaling.tiles import TiledUpscaler
 
 NETWORKS: Final = {"shipped": "the shipped model", "rrdb": "RRDBNet 64/23"}
 ZOO: Final = "zoo"
@@ -54,7 +54,7 @@ class Way:
 
 
 def _zoo(_file: Path, generator: Generator, _tile: int) -> Call:
-    upscaler = Upscaler(generator)
+    upscaler = TiledUpscaler(generator)
     return lambda picture: enlarge(upscaler, picture)[0]
 
 

@@ -31,8 +31,8 @@ from benchmarks.speed.measure import spread, take_turns
 from benchmarks.speed.reference import plain_adam
 from zoo.recipes.schema import RunSpec
 from zoo.train.ema import MovingAverage
-from zoo.train.prepare import Options, Prepared, prepare, settle
-from zoo.train.step import Players
+from zoo.train.prepare import Options, Prepared, autotune, prepare
+from zoo.train.step import TrainingState
 
 OpenLoop = Callable[[RunSpec, Prepared], ZooLoop]
 OpenPlainLoop = Callable[[RunSpec, Prepared], PlainLoop]
@@ -54,7 +54,7 @@ class Optimisation:
     settings: tuple[str, ...] = ()
     without: OpenLoop = ZooLoop
     including: OpenLoop = ZooLoop
-    concerns: Callable[[Players], bool] = lambda _players: True
+    concerns: Callable[[TrainingState], bool] = lambda _players: True
 
 
 class _Decoding(ZooLoop):
@@ -70,7 +70,7 @@ class _Decoding(ZooLoop):
                 yield self._arranged(own), [self._arranged(one) for one in extra]
 
     def _arranged(self, batch: Batch) -> Batch:
-        execution = self.stage.players.execution
+        execution = self.stage.state.execution
         layout = torch.channels_last if execution.channels_last else torch.contiguous_format
         lr_image, hr_image = (image.contiguous(memory_format=layout) for image in batch)
         return lr_image, hr_image
@@ -87,7 +87,7 @@ class _ReadingLosses(ZooLoop):
 class _PlainAdam(ZooLoop):
     def __init__(self, spec: RunSpec, prepared: Prepared) -> None:
         super().__init__(spec, prepared)
-        players = self.stage.players
+        players = self.stage.state
         players.generator_optimizer = _unfused(players.generator_optimizer, players.generator)
         if players.discriminator is not None and players.discriminator_optimizer is not None:
             players.discriminator_optimizer = _unfused(
@@ -98,14 +98,14 @@ class _PlainAdam(ZooLoop):
 class _PlainAverage(ZooLoop):
     def __init__(self, spec: RunSpec, prepared: Prepared) -> None:
         super().__init__(spec, prepared)
-        players, decay = self.stage.players, spec.settings.training.ema_decay
+        players, decay = self.stage.state, spec.settings.training.ema_decay
         players.ema = _TensorByTensor(players.generator, decay=decay)
 
 
 class _TwoPasses(ZooLoop):
     def __init__(self, spec: RunSpec, prepared: Prepared) -> None:
         super().__init__(spec, prepared)
-        for network in (self.stage.players.discriminator, self.stage.players.critic):
+        for network in (self.stage.state.discriminator, self.stage.state.critic):
             setattr(network, "scores_images_apart", False)  # noqa: B010  a module, to mypy
 
 
@@ -123,7 +123,7 @@ class _Unfrozen(ZooLoop):
 
     def __init__(self, spec: RunSpec, prepared: Prepared) -> None:
         super().__init__(spec, prepared)
-        network = self.stage.players.discriminator
+        network = self.stage.state.discriminator
         setattr(network, "requires_grad_", lambda **_: network)  # noqa: B010  as above
 
 
@@ -149,15 +149,15 @@ def _unfused(optimizer: torch.optim.Optimizer, module: nn.Module) -> torch.optim
     return plain
 
 
-def _has_discriminator(players: Players) -> bool:
+def _has_discriminator(players: TrainingState) -> bool:
     return players.discriminator is not None
 
 
-def _is_compiled_for_a_gpu(players: Players) -> bool:
+def _is_compiled_for_a_gpu(players: TrainingState) -> bool:
     return players.execution.compile and players.execution.device.type == "cuda"
 
 
-def _scores_in_one_pass(players: Players) -> bool:
+def _scores_in_one_pass(players: TrainingState) -> bool:
     return bool(getattr(players.discriminator, "scores_images_apart", False))
 
 
@@ -223,12 +223,12 @@ def _open_pair(
     """Return both loops, or None where the family or the device does not have the optimisation."""
     spec, spec_without = specify(()), specify(one.settings)
     whole = one.including(spec, _prepared(spec, options))
-    if not one.concerns(whole.stage.players):
+    if not one.concerns(whole.stage.state):
         return None
     without = one.without(spec_without, _prepared(spec_without, options))
-    same = whole.stage.players.execution == without.stage.players.execution
+    same = whole.stage.state.execution == without.stage.state.execution
     return None if one.settings and same else {"with": whole, "without": without}
 
 
 def _prepared(spec: RunSpec, options: Options) -> Prepared:
-    return settle(spec, prepare(spec, options), options, begun=None)
+    return autotune(spec, prepare(spec, options), options, begun=None)

@@ -99,7 +99,7 @@ def own_weights(
 ) -> dict[str, Weights]:
     """Train zoo's step and return the weights it ends with."""
     stage = assemble_stage(spec, replace(prepared, components=fresh_components(spec, dtype)))
-    players, execution = stage.players, prepared.execution
+    players, execution = stage.state, prepared.execution
     for number, (own, extra) in enumerate(fed):
         torch.manual_seed(number)  # the penalty draws from it
         factor = learning_rate_factor(stage.training.schedule, number, stage.num_steps)
@@ -136,9 +136,17 @@ def _plain(
 def fresh_components(spec: RunSpec, dtype: torch.dtype) -> Components:
     """Build the networks anew, with the same initial weights each time."""
     components = build_components(spec.settings, seed=spec.seed)
-    for module in components.modules().values():
+    for module in networks_of(components).values():
         module.to(dtype)
     return components
+
+
+def networks_of(components: Components) -> dict[str, nn.Module]:
+    """Return all networks by role."""
+    named: dict[str, nn.Module] = {"generator": components.generator}
+    if components.discriminator is not None:
+        named["discriminator"] = components.discriminator
+    return named | {f"loss {name}": loss for name, loss in components.losses.items()}
 
 
 @torch.no_grad()

@@ -22,7 +22,7 @@ from zoo.recipes.build import build_components
 from zoo.recipes.schema import RunSpec
 from zoo.runs.device import choose_device, reset_peak_memory
 from zoo.train.monitor import FiniteGuard
-from zoo.train.prepare import Options, Prepared, prepare, settle
+from zoo.train.prepare import Options, Prepared, autotune, prepare
 from zoo.train.run import assemble_stage
 from zoo.train.step import learning_rate_factor, set_learning_rates, to_device, training_step
 from zoo.train.trainer import step_batches
@@ -102,14 +102,14 @@ class ZooLoop:
 
     def batches(self) -> Generator[StepBatches, None, None]:
         """Yield batches of the patch stream, on the device."""
-        execution = self.stage.players.execution
+        execution = self.stage.state.execution
         with closing(step_batches(self.stage, self.steps)) as batches:
             for own, extra in batches:
                 yield to_device(own, execution), [to_device(one, execution) for one in extra]
 
     def step(self, batches: StepBatches) -> dict[str, Tensor]:
         """Take one training step that is not logged."""
-        stage, players = self.stage, self.stage.players
+        stage, players = self.stage, self.stage.state
         factor = learning_rate_factor(stage.training.schedule, self.steps, stage.num_steps)
         set_learning_rates(players, factor)
         values = training_step(players, *batches)
@@ -253,7 +253,7 @@ def open_pair(
     switches.apply()
     device = choose_device(options.device)
     before = _allocated(device)
-    prepared = settle(spec, prepare(spec, options), options, begun=None)
+    prepared = autotune(spec, prepare(spec, options), options, begun=None)
     own = ZooLoop(spec, prepared)
     run_block(own, 1)
     allocated["zoo"] = _peak(device) - before

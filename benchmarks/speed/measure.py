@@ -56,21 +56,16 @@ def measure_family(
     own_rate = convolution_rate(pair.own)
     execution = pair.prepared.execution
     operations = count_operations(pair.plain)
-    memory: dict[str, Any] = {name: {"allocated": n} for name, n in pair.allocated.items()}
-    threads = pair.own.switches.threads
+    allocated, threads = pair.allocated, pair.own.switches.threads
     del pair, loops
     gc.collect()
-    if not memory:
-        memory = {
-            loop: resident_peak(spec, options, loop=loop, switches=switches, folder=folder)
-            for loop in LOOPS
-        }
-    data = spec.settings.data
+    memory: dict[str, Any] = {name: {"allocated": n} for name, n in allocated.items()} or {
+        loop: resident_peak(spec, options, loop=loop, switches=switches, folder=folder)
+        for loop in LOOPS
+    }
     return {
         "title": FAMILIES[family].title,
-        "batch_size": data.batch_size,
-        "lr_patch_size": data.lr_patch_size,
-        "hr_patch_size": data.lr_patch_size * spec.settings.scale,
+        **_sizes(spec),
         "steps": steps,
         "repeats": len(blocks["zoo"]),
         "ratio": spread([one.rate / other.rate for one, other in _paired(blocks)]),
@@ -78,6 +73,15 @@ def measure_family(
         "convolution_rate": own_rate,
         "execution": execution.describe() | {"threads": threads, "store": execution.store},
         **{loop: _told(blocks[loop], operations) | {"memory": memory[loop]} for loop in LOOPS},
+    }
+
+
+def _sizes(spec: RunSpec) -> dict[str, int]:
+    data = spec.settings.data
+    return {
+        "batch_size": data.batch_size,
+        "lr_patch_size": data.lr_patch_size,
+        "hr_patch_size": data.lr_patch_size * spec.settings.scale,
     }
 
 

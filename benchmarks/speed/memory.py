@@ -17,7 +17,7 @@ from benchmarks.speed.loops import PlainLoop, Switches, ZooLoop, run_block
 from zoo.errors import ZooError
 from zoo.recipes.schema import RunSpec
 from zoo.runs.device import peak_memory
-from zoo.train.prepare import Options, prepare, settle
+from zoo.train.prepare import Options, autotune, prepare
 
 
 def resident_peak(
@@ -63,7 +63,7 @@ def _train_and_tell(
 ) -> None:
     torch.set_num_threads(switches.threads)
     before = peak_memory(torch.device("cpu"))
-    prepared = settle(spec, prepare(spec, options), options, begun=None)
+    prepared = autotune(spec, prepare(spec, options), options, begun=None)
     made: ZooLoop | PlainLoop
     if loop == "zoo":
         made = ZooLoop(spec, prepared)

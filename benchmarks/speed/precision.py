@@ -11,7 +11,7 @@ from benchmarks.speed.loops import Loop, ZooLoop, run_block
 from benchmarks.speed.measure import spread, take_turns
 from zoo.recipes.schema import RunSpec
 from zoo.runs.device import has_bfloat16_units
-from zoo.train.prepare import Options, prepare, settle
+from zoo.train.prepare import Options, autotune, prepare
 
 PRECISIONS: Final = ("bfloat16", "float32")
 EMULATED: Final = "this CPU has no units for bfloat16 and emulates it"
@@ -47,7 +47,7 @@ def measure_precision(
     loops: dict[str, Loop] = {}
     for precision in PRECISIONS:
         spec = specify(in_precision(precision))
-        prepared = settle(spec, prepare(spec, options), options, begun=None)
+        prepared = autotune(spec, prepare(spec, options), options, begun=None)
         loops[precision] = ZooLoop(spec, prepared)
         run_block(loops[precision], 1)
     blocks = take_turns(loops, steps, repeats, seconds)

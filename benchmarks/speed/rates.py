@@ -53,7 +53,7 @@ def convolution_rate(loop: ZooLoop) -> float:
     convolutions do, over the time they take, where each layer's quickest call counts.
     """
     loop.switches.apply()
-    players, watch = loop.stage.players, _Stopwatch(loop.device)
+    players, watch = loop.stage.state, _Stopwatch(loop.device)
     networks = [one for one in (players.generator, players.discriminator) if one is not None]
     handles = [
         handle

@@ -10,7 +10,7 @@ import torch
 
 from zoo.bench.batches import GPU_PIXELS, decoded, most_pixels, plan_batches
 from zoo.bench.suites import open_suite
-from zoo.data.ahead import MOST_WORKERS
+from zoo.data.prefetch import MOST_WORKERS
 from zoo.errors import IntegrityError
 
 
@@ -50,7 +50,7 @@ def test_images_come_in_the_plans_order_and_few_are_decoded_ahead() -> None:
     assert len(images.asked) <= 2 + MOST_WORKERS
     assert list(batches) == plan[1:]
     assert sorted(images.asked) == list(range(40))
-    assert all(name.startswith("ahead") for name in images.threads)
+    assert all(name.startswith("prefetch") for name in images.threads)
 
 
 def test_an_image_that_changed_is_still_named(

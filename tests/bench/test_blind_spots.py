@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from tests.bench.test_evaluate import Unavailable, on_cpu, weights_of
 from tests.exchange.made_up import make_details, make_training
 from zoo.bench import evaluate, judges
-from zoo.bench.candidates import Upscaler, callable_candidate, damaged_candidate, model_candidate
+from zoo.bench.candidates import Upscaler, callable_candidate, model_candidate, unreadable
 from zoo.bench.conventions import other_convention
 from zoo.bench.evaluate import Scorer
 from zoo.bench.judges import create_metrics
@@ -110,7 +110,7 @@ def test_a_failure_that_is_named_by_its_place_goes_when_that_is_scored(
 ) -> None:
     path = tmp_path / "model.safetensors"
     scorer = Scorer(suite, {"psnr-y": PSNRY()}, on_cpu(), tmp_path / "records")
-    score_all([damaged_candidate(path, "it is torn", scale=4)], scorer)
+    score_all([unreadable(path, "weights", "it is torn", scale=4)], scorer)
     assert [record.error for record in read_records(tmp_path / "records")] == ["it is torn"]
     details = make_details(generator={"name": "srresnet", "width": 4, "num_blocks": 1}, scale=4)
     write_model(path, Model(details, SRResNet(width=4, num_blocks=1).state_dict()))

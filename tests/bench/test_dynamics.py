@@ -71,6 +71,8 @@ def test_what_is_learned_early_is_read_at_a_quarter_of_the_stage() -> None:
     rows = [validation_row(step, 20.0 + step, 0.5) for step in (0, 10, 30, 60, 80)]
     assert measures(rows, verdict="stable")["early_psnr"] == 50.0  # 20 of 80 steps, or the next
     assert "early_psnr" not in measures(rows[:1], verdict="stable")
+    lost = [*rows, {"kind": "diverged", "step": 81}]
+    assert "early_psnr" not in measures(lost, verdict="diverged"), "a quarter of fewer steps"
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.3, -0.3])

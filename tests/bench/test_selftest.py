@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from zoo.bench import selftest, suites
-from zoo.bench.alternatives import PROTOCOL, Chain, Scores, resized, structural_similarity
+from zoo.bench.reference_protocol import PROTOCOL, Chain, Scores, resized, structural_similarity
 from zoo.bench.selftest import (
     PUBLISHED,
     SelfTestError,

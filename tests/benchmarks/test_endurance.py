@@ -9,20 +9,20 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from benchmarks import endurance
-from benchmarks.endurance import Event, Place
+from benchmarks.endurance import damage, ends, kills, processes, signals
+from benchmarks.endurance.processes import Event, Place
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with endurance.opened(tmp_path_factory.mktemp("endurance"), seed=1) as found:
+    with processes.opened(tmp_path_factory.mktemp("endurance"), seed=1) as found:
         yield found
 
 
 def test_killed_at_random_moments_every_run_resumes_and_ends_alike(place: Place) -> None:
-    found = endurance.kill(place, 3)
+    found = kills.kill(place, 3)
     for name in ("killed", "resumed", "equal ends"):
         assert found[name] == 3
     assert found["torn files"] == found["lost checkpoints"] == 0
@@ -30,14 +30,14 @@ def test_killed_at_random_moments_every_run_resumes_and_ends_alike(place: Place)
 
 
 def test_every_flipped_bit_is_seen_and_said(place: Place) -> None:
-    found = endurance.flip(place, 10)
+    found = damage.flip(place, 10)
     seen = ("checkpoint: the one before used", "checkpoint: said", "weights: refused, said")
     assert [found[name] for name in seen] == [10, 10, 10]
     assert found["ends compared"] == found["equal ends"] == 1
 
 
 def test_signals_end_with_their_codes_and_lose_nothing(place: Place) -> None:
-    found = endurance.stop(place, 3)
+    found = signals.stop(place, 3)
     assert found["right exit codes"] == found["signals sent"] == 3
     assert found["groups left alive"] == 0
     assert found["most steps lost"] <= 1
@@ -45,27 +45,27 @@ def test_signals_end_with_their_codes_and_lose_nothing(place: Place) -> None:
 
 def test_who_is_left_in_a_group_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A leader that ends and leaves a child behind, which ends with its standard input."""
-    monkeypatch.setattr(endurance, "GRACE", 0.2)
+    monkeypatch.setattr(signals, "GRACE", 0.2)
     leaves = "import subprocess; subprocess.Popen('cat')"
     with subprocess.Popen(
         [sys.executable, "-c", leaves], stdin=subprocess.PIPE, start_new_session=True
     ) as leader:
         leader.wait()
-        assert endurance.group_is_alive(leader.pid)
+        assert signals.group_is_alive(leader.pid)
         assert leader.stdin is not None
         leader.stdin.close()
-        monkeypatch.setattr(endurance, "GRACE", 30.0)
-        assert not endurance.group_is_alive(leader.pid)
+        monkeypatch.setattr(signals, "GRACE", 30.0)
+        assert not signals.group_is_alive(leader.pid)
 
 
 def test_a_second_process_is_told_who_holds_the_directory(place: Place) -> None:
-    found = endurance.share(place)
+    found = damage.share(place)
     assert found["exit code of the second"] == 5
     assert found["names the holder"]
 
 
 def test_memory_and_open_files_stay_flat(place: Place) -> None:
-    found = endurance.last_long(place, 200)
+    found = signals.last_long(place, 200)
     least, most = found["open files, least and most"]
     assert most - least <= 3, "a row, a checkpoint and a lock may be open when one looks"
     grown = found["resident MiB, most"] - found["resident MiB, first after warming up"]
@@ -74,9 +74,9 @@ def test_memory_and_open_files_stay_flat(place: Place) -> None:
 
 def test_a_difference_would_be_noticed() -> None:
     state = {"a": [torch.zeros(2), 1]}
-    assert endurance.same_bits(state, {"a": [torch.zeros(2), 1]})
-    assert not endurance.same_bits(state, {"a": [torch.tensor([0.0, 1e-30]), 1]})
-    assert not endurance.same_bits(state, {"a": [torch.zeros(2), 2]})
+    assert ends.same_bits(state, {"a": [torch.zeros(2), 1]})
+    assert not ends.same_bits(state, {"a": [torch.tensor([0.0, 1e-30]), 1]})
+    assert not ends.same_bits(state, {"a": [torch.zeros(2), 2]})
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,9 @@ def test_a_difference_would_be_noticed() -> None:
         ("stepped", 3, "validation"),
         ("validated", 3, "checkpoint"),
         ("saved", 3, "training"),
-        ("saved", endurance.STEPS, "end"),
+        ("saved", processes.STEPS, "end"),
         ("validated", 0, "training"),
     ],
 )
 def test_the_phase_follows_from_what_was_said_last(kind: str, step: int, phase: str) -> None:
-    assert endurance.phase_after(Event(kind, step, 0.0)) == phase
+    assert kills.phase_after(Event(kind, step, 0.0)) == phase

@@ -27,8 +27,8 @@ from benchmarks.gpu_session import (
     exit_status,
     stage_environment,
 )
-from benchmarks.take_home import MOST_PICTURE_BYTES, half_precision, small_png
-from zoo.data.panels import NAMES, panels_of, side_by_side
+from benchmarks.take_home import MOST_PICTURE_BYTES, half_precision, panels_of, small_png
+from zoo.data.panels import NAMES, side_by_side
 from zoo.runs.checkpoint import latest_step
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "gpu.sh"

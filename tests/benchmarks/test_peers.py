@@ -131,7 +131,7 @@ def test_drawn_batches_are_the_same_each_time() -> None:
 def test_the_losses_written_out_are_zoo_s(name: str) -> None:
     narrow = ("discriminator.width=4", "generator.width=4", "generator.num_blocks=1")
     spec = tasks.specify(TASKS[name], narrow)
-    players = assemble_stage(spec, prepare(spec, train.CPU)).players
+    players = assemble_stage(spec, prepare(spec, train.CPU)).state
     lr_image, hr_image = tasks.as_numbers(tasks.draw_batches(1)[0])
     sr_image = players.generate(lr_image)
     discriminator, adversary = players.discriminator, players.adversary

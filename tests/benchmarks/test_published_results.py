@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from benchmarks import (
-    endurance,
     feature_network_speed,
     memory_prediction,
     scoring_speed,
@@ -20,6 +19,7 @@ from benchmarks import (
     upscaling_speed,
     verdict_simulation,
 )
+from benchmarks.endurance import page as endurance
 from benchmarks.peers import page as peers
 from benchmarks.speed import page as speed
 

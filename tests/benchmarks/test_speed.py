@@ -203,12 +203,12 @@ def test_the_rate_of_a_family_is_that_of_its_convolutions(folder: Path) -> None:
 
     handles = [
         layer.register_forward_hook(count)
-        for layer in pair.own.stage.players.generator.modules()
+        for layer in pair.own.stage.state.generator.modules()
         if isinstance(layer, nn.Conv2d)
     ]
     assert 0 < convolution_rate(pair.own) < 1e13
     assert calls == PASSES * len(handles)
-    hooks = [len(layer._forward_hooks) for layer in pair.own.stage.players.generator.modules()]
+    hooks = [len(layer._forward_hooks) for layer in pair.own.stage.state.generator.modules()]
     assert sum(hooks) == len(handles), "its own hooks are gone"
 
 
@@ -259,7 +259,7 @@ def test_an_optimisation_is_taken_back(one: ablation.Optimisation) -> None:
 
 def _what_it_does(loop: Any) -> dict[str, object]:
     """Take a step and return what tells whether a loop has each optimisation."""
-    players, passes, gradients, read = loop.stage.players, 0, 0, 0
+    players, passes, gradients, read = loop.stage.state, 0, 0, 0
     item = torch.Tensor.item
 
     def count_read(value: torch.Tensor) -> object:

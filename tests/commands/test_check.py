@@ -11,7 +11,7 @@ import pytest
 from typer.testing import Result
 
 from zoo.testing import GeneratorContract
-from zoo.testing.beside import COMPARED
+from zoo.testing.cost_comparison import COMPARED
 
 Zoo = Callable[..., Result]
 HEADING = "  speed and memory, compared with srresnet at its defaults, and the ratio:"

@@ -172,7 +172,7 @@ def test_what_is_known_of_the_weights_is_kept_and_a_failed_trial_is_overruled(
     told = ("--author", "A. Nobody", "--source", "https://example.org/x", "--trained-as", "GAN")
     result = zoo("import", "x.pth", "--force", *told, "--licence", "MIT License")
     assert result.exit_code == 0
-    assert "taken all the same" in result.stderr
+    assert "accepted because of --force" in result.stderr
     card = zoo("card", "x.safetensors").stdout
     for text in ("license: mit", "A. Nobody", "example", "correlation of its output"):
         assert text in card

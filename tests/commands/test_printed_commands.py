@@ -22,7 +22,7 @@ from zoo.recipes.book import load_book
 from zoo.recipes.schema import RunSpec
 from zoo.recipes.variants import specify
 from zoo.records.record import read_records
-from zoo.report.redo import redo
+from zoo.report.reproduce import reproduce
 from zoo.report.selection import select
 from zoo.runs.commands import (
     options_in,
@@ -163,7 +163,7 @@ def test_every_printed_command_makes_the_same_identity(
     assert scored.exit_code == 0, scored.stderr
     records = [one for one in read_records(Path("runs/records")) if one.target.kind == "run"]
     book = load_book([Path("mine.yaml")])
-    page = redo(select(Path("runs/records"), book=book), book, suite="tiny.yaml")
+    page = reproduce(select(Path("runs/records"), book=book), book, suite="tiny.yaml")
     missing = zoo("bench", "plain-net", "-p", "smoke", "--seeds", "1", *SET, *project("absent"),
                   "--suite", "tiny.yaml")  # fmt: skip
     listed = [line for line in missing.stderr.splitlines() if line.startswith("  zoo train")]

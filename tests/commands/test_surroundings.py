@@ -24,7 +24,7 @@ from typer.testing import CliRunner, Result
 
 from zoo.commands import limits
 from zoo.commands.app import app
-from zoo.data import places
+from zoo.data import paths
 from zoo.errors import MachineError
 from zoo.registry import REGISTRIES
 
@@ -87,7 +87,7 @@ def no_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ZOO_OFFLINE", "1")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    places._tell_once.cache_clear()
+    paths._tell_once.cache_clear()
     with pytest.raises(RuntimeError):
         Path.home()
 
@@ -100,14 +100,14 @@ def scored(
     folder = tmp_path_factory.mktemp("scored")
     runs, suite = shutil.copytree(trained, folder / "runs"), folder / "tiny.yaml"
     suite.write_text("version: 1\nsummary: ä ± 漢\nscale: 4\ndatasets: [Tiny]\nmetrics: [psnr-y]\n")
-    places = {"RUNS": runs, "SUITE": suite, "DATA": data_root}
-    CliRunner().invoke(app, filled(COMMANDS["bench"], places), catch_exceptions=False)
-    return places
+    paths = {"RUNS": runs, "SUITE": suite, "DATA": data_root}
+    CliRunner().invoke(app, filled(COMMANDS["bench"], paths), catch_exceptions=False)
+    return paths
 
 
-def filled(line: str, places: dict[str, Path]) -> list[str]:
+def filled(line: str, paths: dict[str, Path]) -> list[str]:
     """Return a line of `COMMANDS` as arguments."""
-    for name, path in places.items():
+    for name, path in paths.items():
         line = line.replace(name, str(path))
     return line.split()
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from zoo.data.catalogue import CATALOGUE, Archive, Dataset, Part
+from zoo.data.datasets import CATALOGUE, Archive, ArchiveFolder, Dataset
 from zoo.data.install import (
     MANIFEST,
     find_dataset,
@@ -47,7 +47,7 @@ def serve(server: Any, name: str, *, num_images: int = 3, claims: int | None = N
         url=f"{server.url}/{name}_HR.zip",
         known_hash=f"sha256:{hashlib.sha256(content).hexdigest()}",
         num_bytes=len(content),
-        parts=(Part(f"{name}_HR", f"{name}/HR", claims or num_images),),
+        parts=(ArchiveFolder(f"{name}_HR", f"{name}/HR", claims or num_images),),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from zoo.models.details import Details, Pretraining, Training
+from zoo.models.details import Details, Pretraining, TrainingFacts
 from zoo.models.model import Model
 from zoo.records.record import Column, DatasetScores, ImageScores, Record, Target
 
@@ -20,7 +20,7 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def make_training(*, adversarial: bool = False, **changes: Any) -> Training:
+def make_training(*, adversarial: bool = False, **changes: Any) -> TrainingFacts:
     settings = {
         "scale": 4,
         "generator": GENERATOR,
@@ -52,7 +52,7 @@ def make_training(*, adversarial: bool = False, **changes: Any) -> Training:
         "device": "CPU, 2 threads",
         "git": {"commit": "abc123", "dirty": False},
     }
-    return Training(**(known | changes))
+    return TrainingFacts(**(known | changes))
 
 
 def make_details(**changes: Any) -> Details:

@@ -10,7 +10,7 @@ from tests.exchange.made_up import digest, make_training
 from tests.exchange.networks import passing
 from zoo.errors import RecipeError, WeightsError
 from zoo.exchange.interpolate import interpolate, trained_apart
-from zoo.models.details import Details, Training
+from zoo.models.details import Details, TrainingFacts
 from zoo.models.model import Model
 
 GENERATOR = {"name": "srresnet", "width": 4, "num_blocks": 1}
@@ -112,7 +112,7 @@ def test_networks_trained_apart_are_told() -> None:
     tuned = make_training(adversarial=True)
     other = make_training(identity_sha256=digest("other seed"))
 
-    def trained(training: Training) -> Model:
+    def trained(training: TrainingFacts) -> Model:
         return model("a", weights(1.0), training=training)
 
     assert not trained_apart(trained(content), trained(tuned))

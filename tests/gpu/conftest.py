@@ -19,7 +19,7 @@ from tests.train.conftest import MakeSpec, make_spec, one_thread
 from zoo.recipes.build import build_components
 from zoo.recipes.schema import RunSpec
 from zoo.runs.device import choose_device, plan_execution
-from zoo.train.step import Batch, Players, assemble
+from zoo.train.step import Batch, TrainingState, assemble
 
 __all__ = ["MakeSpec", "make_spec", "one_thread"]
 
@@ -52,7 +52,7 @@ def global_precision() -> Iterator[None]:
     torch.backends.cudnn.benchmark = benchmark
 
 
-def make_players(spec: RunSpec, device: torch.device) -> Players:
+def make_players(spec: RunSpec, device: torch.device) -> TrainingState:
     """Return both players of a run, freshly initialised, on a device."""
     settings = spec.settings
     execution = plan_execution(settings.runtime, device)

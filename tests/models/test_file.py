@@ -17,6 +17,7 @@ from zoo.errors import IntegrityError, RecipeError, UnknownNameError, WeightsErr
 from zoo.files import hash_path
 from zoo.fingerprints import code_hash
 from zoo.generators.base import Generator
+from zoo.models.bounds import Bounded
 from zoo.models.details import Details
 from zoo.models.file import is_model_file, read_details, read_model, write_model
 from zoo.models.model import Model
@@ -212,6 +213,33 @@ def test_a_generator_that_computes_when_it_is_made_is_compared_all_the_same(
     vast = details.model_copy(update={"generator": {"name": "computing", "width": 10**12}})
     with pytest.raises(WeightsError, match="too few tensors for generator 'computing'"):
         Model(vast, {"weight": torch.ones(6)}).build()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: torch.arange(10**12),
+        lambda: torch.linspace(0, 1, 10**12),
+        lambda: torch.eye(10**6),
+        lambda: torch.zeros(10**6, 1) - torch.zeros(1, 10**6),
+        lambda: torch.zeros(1).expand(10**12).contiguous(),
+        lambda: [torch.zeros(1) for _ in range(2000)],
+    ],
+)
+def test_what_a_constructor_computes_is_bounded_before_memory_is_used(
+    make: Callable[[], object],
+) -> None:
+    with pytest.raises(WeightsError, match="too few"), Bounded({}, "too few tensors"):
+        make()
+
+
+def test_views_and_changes_in_place_cost_nothing() -> None:
+    with Bounded({}, "too few tensors"):
+        vast = torch.zeros(10**6).expand(10**4, 10**6)
+        small = torch.zeros(3)
+        for _ in range(5000):
+            small.view(3, 1).mul_(2)
+    assert vast.shape == (10**4, 10**6)
 
 
 def test_a_plugin_that_changed_since_the_training_is_told(

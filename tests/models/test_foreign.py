@@ -13,10 +13,12 @@ from tests.exchange import networks
 from tests.exchange.made_up import make_model
 from tests.exchange.networks import passing
 from tests.runs.made_up import begin_run
+from zoo.bench.candidates import foreign_candidate
 from zoo.errors import IntegrityError, RecipeError, WeightsError
 from zoo.files import file_sha256
 from zoo.generators.base import Generator
 from zoo.models.file import read_model, write_model
+from zoo.models.find import find_model
 from zoo.models.foreign import Imported, import_model
 from zoo.models.layouts import LAYOUTS
 from zoo.recipes.book import load_book
@@ -150,6 +152,16 @@ def test_one_stage_is_two_unless_three_is_said(tmp_path: Path) -> None:
     assert (assumed.model.details.scale, said.model.details.scale) == (2, 3)
     assert any("assumed x2" in note and "--scale 3" in note for note in assumed.notes)
     assert torch.equal(output(said.model.build()), output(ours))
+
+
+def test_what_was_assumed_is_said_wherever_the_file_is_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ours = passing("rrdb", scale=3, **SMALL_RRDB)
+    path = saved(tmp_path, networks.esrgan_2018(ours.state_dict(), 2, 1))
+    find_model(path)
+    assert "assumed x2" in caplog.text
+    assert "assumed x2" in foreign_candidate(path).remark
 
 
 def test_a_scale_the_shapes_rule_out_is_refused(tmp_path: Path) -> None:

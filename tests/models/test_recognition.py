@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from tests.exchange.networks import compact
-from zoo.errors import WeightsError
+from zoo.errors import RecipeError, WeightsError
+from zoo.exchange.spandrel import spandrel_problem
 from zoo.generators.spandrel import architectures
 from zoo.models import foreign as module
 from zoo.models.file import read_model, write_model
@@ -72,6 +73,11 @@ def test_a_network_that_begins_like_one_of_ours_and_is_none_is_spandrels(tmp_pat
     path = saved(tmp_path, dict(network.state_dict()))
     details = read_foreign(path).model.details
     assert details.scale == 2
+    assert spandrel_problem(details) is None
+    with pytest.raises(WeightsError, match="those of x2, not x4"):
+        read_foreign(path, scale=4)
+    with pytest.raises(RecipeError, match="omit no_such"):
+        read_foreign(path, generator="spandrel", arguments={"no_such": 7})
     assert details.generator["hyperparameters"]["shuffle_factor"] == 2
 
 

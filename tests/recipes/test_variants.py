@@ -123,6 +123,16 @@ def test_a_recipe_that_the_book_has_not_keeps_what_was_told(book: Book) -> None:
     assert with_variant(elsewhere, book).variant == ("training.steps=5",)
 
 
+@pytest.mark.parametrize(
+    ("now", "then"), [("esrgan", "esrgan-scratch"), ("esrgan-scratch", "esrgan")]
+)
+def test_a_run_whose_recipe_gained_or_lost_its_pretraining_keeps_what_was_told(
+    book: Book, now: str, then: str
+) -> None:
+    spec = specify(book, then, "smoke").model_copy(update={"recipe": now, "variant": ("told",)})
+    assert with_variant(spec, book).variant == ("told",)
+
+
 def test_folders_are_told_apart_and_fit_a_file_system(book: Book) -> None:
     def folder(*settings: str) -> str:
         return budget_folder(specify(book, "srresnet", "smoke", settings=settings))

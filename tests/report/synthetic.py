@@ -24,8 +24,8 @@ from zoo.records.record import (
     Curves,
     DatasetScores,
     ImageScores,
-    Picture,
     Record,
+    RecordedImage,
     Target,
     TrainingSummary,
     record_path,
@@ -314,7 +314,7 @@ def _with_pictures(root: Path, record: Record, recipe: str) -> Record:
         upscaled(image, recipe, record.target.seed).save(file)
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
         kept.append(
-            Picture(
+            RecordedImage(
                 dataset=dataset,
                 image=image,
                 file=str(file.relative_to(path.parent)),

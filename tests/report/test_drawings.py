@@ -21,7 +21,7 @@ from zoo.report.forest import forest
 from zoo.report.labels import LETTER_WIDTH, Box, place_labels
 from zoo.report.model import Page, Told
 from zoo.report.palette import VARIABLES, marks
-from zoo.report.plane import perception_distortion
+from zoo.report.perception_distortion import perception_distortion
 from zoo.report.selection import select
 
 

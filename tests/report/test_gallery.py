@@ -18,7 +18,7 @@ import zoo.report.gallery as module
 from tests.report.synthetic import IMAGES, make_record, make_records, upscaled
 from zoo.bench.suites import GalleryPicture, Suite, open_suite
 from zoo.data.images import write_png
-from zoo.records.record import DatasetScores, ImageScores, Picture, Record, record_path
+from zoo.records.record import DatasetScores, ImageScores, Record, RecordedImage, record_path
 from zoo.report.gallery import GROUND_TRUTH, LOW_RESOLUTION, gallery
 from zoo.report.selection import select
 
@@ -136,7 +136,7 @@ def scored_on(suite: Suite, root: Path) -> dict[str, list[Record]]:
             file = folder / f"{image.name}.png"
             write_png(file, image.hr_image)
             pictures.append(
-                Picture(
+                RecordedImage(
                     dataset=dataset.name,
                     image=image.name,
                     file=f"{folder.name}/{file.name}",

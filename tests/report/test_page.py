@@ -381,7 +381,7 @@ def test_without_records_it_says_how_to_make_them(tmp_path: Path) -> None:
 
 
 def test_every_row_says_how_to_make_it_again(page: Page) -> None:
-    commands = {row.name: row.command for row in page.redo.rows}
+    commands = {row.name: row.command for row in page.reproduction.rows}
     assert commands["bicubic"] == "zoo bench bicubic --suite samples-x4"
     assert commands["rrdb"].splitlines() == [
         f"zoo train rrdb --profile sweep --seed {seed}" for seed in range(3)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from zoo.data.images import write_png
-from zoo.data.places import cache_dir
+from zoo.data.paths import cache_dir
 from zoo.recipes.schema import RunSpec
 from zoo.sweep import estimate
 from zoo.sweep.estimate import Estimator, cost_of_a_step
@@ -25,12 +25,12 @@ def tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """Return the recipes of which a step is tried; each takes half a second."""
     recipes: list[str] = []
 
-    def rehearse_stage(spec: RunSpec, *_: object) -> SimpleNamespace:
+    def dry_run_stage(spec: RunSpec, *_: object) -> SimpleNamespace:
         recipes.append(spec.recipe)
         return SimpleNamespace(step_seconds=0.5)
 
     monkeypatch.setenv("ZOO_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(estimate, "rehearse_stage", rehearse_stage)
+    monkeypatch.setattr(estimate, "dry_run_stage", dry_run_stage)
     return recipes
 
 

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from zoo.runs.directory import RunDirectory
-from zoo.train.step import Batch, Players, training_step
+from zoo.train.step import Batch, TrainingState, training_step
 
 NAN, INFINITY = math.nan, math.inf
 
 
 @contextmanager
-def _poisoned_loss(players: Players, value: float) -> Iterator[None]:
+def _poisoned_loss(players: TrainingState, value: float) -> Iterator[None]:
     before, name = dict(players.weights), next(iter(players.losses))
     players.weights[name] = value
     yield
@@ -63,7 +63,7 @@ def _poisoned_slope(network: nn.Module, value: float) -> Iterator[None]:
 
 
 @contextmanager
-def _poisoned_extra_output(players: Players, value: float) -> Iterator[None]:
+def _poisoned_extra_output(players: TrainingState, value: float) -> Iterator[None]:
     """Poison what the critic says in its first update of the step, whose terms are not logged."""
     assert players.num_extra_batches > 0
     calls = itertools.count()
@@ -93,21 +93,21 @@ def _poisoned_moment(optimizer: torch.optim.Optimizer, value: float) -> Iterator
     moment[(0,) * moment.dim()] = value
 
 
-def _term(players: Players) -> nn.Module:
+def _term(players: TrainingState) -> nn.Module:
     return next(iter(players.losses.values()))
 
 
-def _critic(players: Players) -> nn.Module:
+def _critic(players: TrainingState) -> nn.Module:
     assert players.discriminator is not None
     return players.discriminator
 
 
-def _critic_optimizer(players: Players) -> torch.optim.Optimizer:
+def _critic_optimizer(players: TrainingState) -> torch.optim.Optimizer:
     assert players.discriminator_optimizer is not None
     return players.discriminator_optimizer
 
 
-PLACES: dict[str, Callable[[Players, float], Any]] = {
+PLACES: dict[str, Callable[[TrainingState, float], Any]] = {
     "loss": _poisoned_loss,
     "term": lambda players, value: _poisoned_output(_term(players), value),
     "term-value-alone": lambda players, value: _poisoned_value(_term(players), value),
@@ -138,7 +138,7 @@ class Poison:
         self.taken = 0
 
     def __call__(
-        self, players: Players, batch: Batch, extra: Sequence[Batch], *, observe: bool
+        self, players: TrainingState, batch: Batch, extra: Sequence[Batch], *, observe: bool
     ) -> dict[str, Tensor]:
         with ExitStack() as stack:
             if players.discriminator is not None:

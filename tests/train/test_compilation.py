@@ -18,7 +18,7 @@ from tests.train.test_step import make_batch, make_players
 from zoo.adversaries.penalties import gradient_penalty
 from zoo.errors import MachineError
 from zoo.runs.directory import RunDirectory
-from zoo.train import choice as choosing
+from zoo.train import autotune as choosing
 from zoo.train import compilation
 from zoo.train.compilation import CompiledCritic
 from zoo.train.memory import forecast_memory

@@ -17,7 +17,7 @@ from zoo.recipes.book import load_book
 from zoo.recipes.schema import RunSpec
 from zoo.recipes.variants import specify
 from zoo.runs.directory import RunDirectory
-from zoo.train import choice as choosing
+from zoo.train import autotune as choosing
 from zoo.train.run import train
 from zoo.train.timing import ROUNDS, StepTimer, Timings, Way
 
@@ -51,7 +51,7 @@ def test_a_longer_run_ends_in_the_bits_of_one_that_was_as_long_from_the_start(
         for path in (straight.directory, run.directory)
     ]
     assert hashes[0] == hashes[1]
-    with pytest.raises(RecipeError, match="not longer than the 16 steps"):
+    with pytest.raises(RecipeError, match="12 steps are fewer than the 16"):
         train(make_spec(*SETTINGS), make_options("extended"))
 
 

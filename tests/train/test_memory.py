@@ -14,7 +14,8 @@ from tests.train.conftest import MakeOptions, MakeSpec
 from tests.train.test_step import make_players
 from zoo.errors import MachineError
 from zoo.runs.device import choose_device, peak_during, plan_execution
-from zoo.train import memory, rehearsal
+from zoo.train import memory
+from zoo.train.dry_run import dry_run
 from zoo.train.memory import (
     MemoryForecast,
     choose_store,
@@ -22,7 +23,6 @@ from zoo.train.memory import (
     forecast_memory,
     trial_batch_sizes,
 )
-from zoo.train.rehearsal import rehearse
 from zoo.train.run import train
 from zoo.train.validation import TILE, Validator
 
@@ -58,7 +58,7 @@ def test_a_forecast_is_the_most_of_its_parts(
     make_spec: MakeSpec, make_options: MakeOptions
 ) -> None:
     peak_during(lambda: None, CPU)  # forgets the peak of the tests before
-    (stage,) = rehearse(make_spec("srresnet"), make_options(), foretell_memory=True)
+    (stage,) = dry_run(make_spec("srresnet"), make_options(), predict_memory=True)
     assert stage.execution.store == "host"
     if stage.forecast is None:
         pytest.skip("this system does not tell the peak of a piece of work")
@@ -74,13 +74,13 @@ def test_a_step_that_does_not_fit_takes_no_forecast_with_it(
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     forecast = MemoryForecast(begin=1, step=3 * MIB, validation=2, checkpoint=1)
-    monkeypatch.setattr(rehearsal, "forecast_memory", lambda *_, **__: forecast)
-    monkeypatch.setattr(rehearsal, "training_step", full)
+    monkeypatch.setattr("zoo.train.dry_run.forecast_memory", lambda *_, **__: forecast)
+    monkeypatch.setattr("zoo.train.dry_run.training_step", full)
     told = (
         "srresnet: a step of 2 patches does not fit .* cpu, the prediction is 3 MiB; use a smaller"
     )
     with pytest.raises(MachineError, match=told):
-        rehearse(make_spec("srresnet"), make_options(), foretell_memory=True)
+        dry_run(make_spec("srresnet"), make_options(), predict_memory=True)
 
 
 def test_a_forecast_adds_what_trials_do_not_have(

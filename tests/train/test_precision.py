@@ -117,7 +117,7 @@ def test_validation_is_in_float32(
     make_spec: MakeSpec, small_validation: str, tmp_path: Path
 ) -> None:
     spec = make_spec("srresnet-nobn", small_validation, COARSE)
-    prepared = prepare(spec, Options(tmp_path, device="cpu"), rehearsal=tmp_path)
+    prepared = prepare(spec, Options(tmp_path, device="cpu"), dry_run=tmp_path)
     generator, execution = prepared.components.generator, prepared.execution
     plain = plan_execution(Runtime(precision="float32"), execution.device)
     assert execution.bfloat16

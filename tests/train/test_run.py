@@ -21,9 +21,9 @@ from zoo.errors import CheckpointError, DivergedError, MachineError, RecipeError
 from zoo.recipes.schema import RunSpec
 from zoo.runs.checkpoint import load_latest
 from zoo.runs.directory import RunDirectory, run_path
+from zoo.train.dry_run import dry_run
 from zoo.train.interrupts import Interrupted
 from zoo.train.prepare import Options, count_steps, prepare
-from zoo.train.rehearsal import rehearse
 from zoo.train.run import Run, train
 
 
@@ -301,7 +301,7 @@ def test_a_dry_run_measures_both_stages_and_writes_nothing(
 ) -> None:
     options = make_options()
     before = set(private_home.rglob("*"))
-    content, adversarial = rehearse(make_spec("esrgan-wgangp-novgg"), options)
+    content, adversarial = dry_run(make_spec("esrgan-wgangp-novgg"), options)
     assert content.discriminator_parameters == 0
     assert adversarial.discriminator_parameters > 0
     assert adversarial.step_seconds > 0
@@ -315,7 +315,7 @@ def test_every_recipe_builds_and_takes_a_step(
     make_spec: MakeSpec, make_options: MakeOptions, recipe: str
 ) -> None:
     spec = make_spec(recipe, "training.steps=1")
-    assert all(stage.step_seconds > 0 for stage in rehearse(spec, make_options()))
+    assert all(stage.step_seconds > 0 for stage in dry_run(spec, make_options()))
 
 
 def test_a_feature_network_that_stands_in_is_said_when_the_run_starts(

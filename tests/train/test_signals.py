@@ -135,9 +135,9 @@ def test_the_kernel_says_that_processor_time_is_used_up(
 def test_an_error_in_a_dry_run_ends_it_though_processes_load(tmp_path: Path) -> None:
     script = tmp_path / "fails.py"
     script.write_text(
-        "from zoo.train import rehearsal\n"
+        "from zoo.train import dry_run\n"
         "def fail(*_, **__): raise RuntimeError('a bug')\n"
-        "rehearsal.training_step = fail\n"
+        "dry_run.training_step = fail\n"
         "from zoo.commands.app import main\n"
         "main()\n"
     )

@@ -16,7 +16,7 @@ from zoo.recipes.schema import Schedule
 from zoo.runs.device import choose_device, plan_execution
 from zoo.train.step import (
     Batch,
-    Players,
+    TrainingState,
     assemble,
     generator_terms,
     learning_rate_factor,
@@ -25,7 +25,7 @@ from zoo.train.step import (
 )
 
 
-def make_players(make_spec: MakeSpec, recipe: str, *settings: str) -> Players:
+def make_players(make_spec: MakeSpec, recipe: str, *settings: str) -> TrainingState:
     spec = make_spec(recipe, *settings)
     components = build_components(spec.settings, seed=0)
     execution = plan_execution(spec.settings.runtime, choose_device("cpu"))

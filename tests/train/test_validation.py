@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.take_home import panels_of
 from tests.upscaling.networks import Blur, Pooled
 from zoo.data.images import read_image, write_png
-from zoo.data.panels import NAME_HEIGHT, panels_of
+from zoo.data.panels import NAME_HEIGHT
 from zoo.data.resize import upscale
 from zoo.errors import DivergedError
 from zoo.recipes.schema import Runtime

@@ -14,7 +14,7 @@ from zoo.upscaling import batch
 from zoo.upscaling.batch import STEPS, upscale_files
 from zoo.upscaling.jobs import Job, existing, find_inputs, plan_jobs
 from zoo.upscaling.pictures import Pixels
-from zoo.upscaling.tiles import Upscaler
+from zoo.upscaling.tiles import TiledUpscaler
 
 Save = Callable[..., Path]
 
@@ -31,7 +31,7 @@ def jobs(save: Save, colours: Pixels, tmp_path: Path) -> list[Job]:
 
 
 def test_a_picture_without_memory_for_it_costs_itself(jobs: list[Job]) -> None:
-    upscaler = Upscaler(Greedy(most=1000, error=MemoryError()), tile=0)
+    upscaler = TiledUpscaler(Greedy(most=1000, error=MemoryError()), tile=0)
     outcomes = list(upscale_files(upscaler, jobs))
     assert [outcome.status for outcome in outcomes] == ["done", "failed", "done"]
     assert "1.png: 160x120 pixels do not fit into the memory" in (outcomes[1].error or "")
@@ -51,7 +51,7 @@ def test_names_as_long_as_there_are_get_outputs_of_their_own(
     output = None if beside else tmp_path / "out"
     jobs, _ = plan_jobs(found, output, form="tiff", scale=2)
     assert existing(jobs) == []
-    outcomes = list(upscale_files(Upscaler(Blur()), jobs))
+    outcomes = list(upscale_files(TiledUpscaler(Blur()), jobs))
     assert [outcome.error for outcome in outcomes] == [None] * len(LONG)
     assert len(existing(jobs)) == len({job.target for job in jobs}) == len(LONG)
 
@@ -63,20 +63,20 @@ def test_a_name_that_the_file_system_refuses_costs_its_picture(
     """As others than ours do of shorter names."""
     jobs[1] = Job(jobs[1].source, tmp_path / "out" / name)
     assert existing(jobs) == []
-    outcomes = list(upscale_files(Upscaler(Blur()), jobs))
+    outcomes = list(upscale_files(TiledUpscaler(Blur()), jobs))
     assert [outcome.status for outcome in outcomes] == ["done", "failed", "done"]
     assert "File name too long: choose another name" in (outcomes[1].error or "")
 
 
 def test_what_came_into_being_meanwhile_is_left_alone(jobs: list[Job]) -> None:
-    going = upscale_files(Upscaler(Blur()), jobs)
+    going = upscale_files(TiledUpscaler(Blur()), jobs)
     assert next(going).status == "done"
     jobs[1].target.write_text("mine")
     second = next(going)
     assert second.status == "failed"
     assert "out/1.png was created in the meantime" in (second.error or "")
     assert jobs[1].target.read_text() == "mine"
-    again = list(upscale_files(Upscaler(Blur()), jobs, overwrite=True))
+    again = list(upscale_files(TiledUpscaler(Blur()), jobs, overwrite=True))
     assert [outcome.status for outcome in again] == ["done"] * 3
 
 
@@ -86,7 +86,7 @@ def test_a_result_that_cannot_be_written_stops_the_rest(
     def full(*_: object) -> tuple[str, ...]:
         raise MachineError("the disk is full")
 
-    going = upscale_files(Upscaler(Blur()), jobs)
+    going = upscale_files(TiledUpscaler(Blur()), jobs)
     assert next(going).status == "done"
     monkeypatch.setattr(batch, "write_picture", full)
     with pytest.raises(MachineError, match="the disk is full"):
@@ -95,7 +95,7 @@ def test_a_result_that_cannot_be_written_stops_the_rest(
 
 def test_progress_counts_pictures_and_their_tiles(jobs: list[Job]) -> None:
     told: list[tuple[int, int]] = []
-    upscaler = Upscaler(Blur(), tile=64)
+    upscaler = TiledUpscaler(Blur(), tile=64)
     list(upscale_files(upscaler, jobs, lambda done, total: told.append((done, total))))
     done = [step for step, _ in told]
     assert done == sorted(done)

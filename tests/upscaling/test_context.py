@@ -16,8 +16,8 @@ from zoo.generators.rrdb import RRDBNet
 from zoo.generators.srresnet import SRResNet
 from zoo.upscaling.context import (
     BLOCK,
-    LEVEL,
-    _foretold,
+    GREY_LEVEL,
+    _predicted,
     find_context,
     reach,
     telling_blocks,
@@ -134,10 +134,10 @@ def test_the_search_keeps_to_the_largest_window() -> None:
 
 
 def test_the_rest_of_a_search_is_foretold_from_how_changes_fall() -> None:
-    tolerance = LEVEL / 4
+    tolerance = GREY_LEVEL / 4
     # e-fold in 8 pixels, measured at 16 and 32 of context; the tolerance is another 3 e-folds away
-    assert _foretold([tolerance * math.exp(5), tolerance * math.exp(3)], 64) == 64
-    assert _foretold([tolerance * math.exp(11), tolerance * math.exp(9)], 64) == 112
-    assert _foretold([tolerance * 5], 32) == 64, "one change says nothing of how they fall"
-    assert _foretold([tolerance, 2 * tolerance], 64) == 128
-    assert _foretold([math.nan, math.nan], 64) == 128
+    assert _predicted([tolerance * math.exp(5), tolerance * math.exp(3)], 64) == 64
+    assert _predicted([tolerance * math.exp(11), tolerance * math.exp(9)], 64) == 112
+    assert _predicted([tolerance * 5], 32) == 64, "one change says nothing of how they fall"
+    assert _predicted([tolerance, 2 * tolerance], 64) == 128
+    assert _predicted([math.nan, math.nan], 64) == 128

@@ -11,7 +11,11 @@ from zoo.data.resize import upscale as bicubic_levels
 from zoo.generators.bicubic import Bicubic
 from zoo.upscaling.enlarging import Canvas, enlarge, enlarge_picture, spread_visible, to_unit
 from zoo.upscaling.pictures import Picture, Pixels
-from zoo.upscaling.tiles import Upscaler
+from zoo.upscaling.tiles import TiledUpscaler
+
+
+class AnyScale(Blur):
+    scales = frozenset(range(1, 17))
 
 
 @pytest.mark.parametrize(
@@ -40,9 +44,9 @@ def test_grey_is_luma() -> None:
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_levels_survive_a_network_that_changes_nothing(dtype: type) -> None:
     pixels = np.linspace(0, np.iinfo(dtype).max, 48).astype(dtype).reshape(4, 4, 3)
-    enlarged, _ = enlarge(Upscaler(Blur(steps=0)), pixels)
+    enlarged, _ = enlarge(TiledUpscaler(Blur(steps=0)), pixels)
     assert np.array_equal(enlarged, pixels.repeat(2, axis=0).repeat(2, axis=1))
-    grey, _ = enlarge(Upscaler(Blur(steps=0)), pixels[:, :, 0])
+    grey, _ = enlarge(TiledUpscaler(Blur(steps=0)), pixels[:, :, 0])
     assert np.array_equal(grey, pixels[:, :, 0].repeat(2, axis=0).repeat(2, axis=1))
 
 
@@ -51,9 +55,17 @@ def test_white_is_one_in_every_type() -> None:
         assert float(to_unit(np.full((1, 1), white)).max()) == 1
 
 
+@pytest.mark.parametrize("scale", [1, 5, 6, 16])
+def test_alpha_is_enlarged_as_far_as_the_network_enlarges(colours: Pixels, scale: int) -> None:
+    network = AnyScale(scale=scale, steps=0)
+    enlarged, _ = enlarge_picture(TiledUpscaler(network), Picture(colours, colours[:, :, 1]))
+    assert enlarged.alpha is not None
+    assert enlarged.alpha.shape == enlarged.colours.shape[:2]
+
+
 def test_alpha_is_enlarged_by_bicubic(colours: Pixels) -> None:
     alpha = colours[:, :, 1]
-    enlarged, _ = enlarge_picture(Upscaler(Blur(steps=1)), Picture(colours, alpha))
+    enlarged, _ = enlarge_picture(TiledUpscaler(Blur(steps=1)), Picture(colours, alpha))
     assert enlarged.alpha is not None
     expected = bicubic_levels(alpha, 2).astype(int)  # rounds between its passes
     assert int(np.abs(enlarged.alpha - expected).max()) <= 1
@@ -65,7 +77,7 @@ def test_no_halo_of_what_is_invisible() -> None:
     inside = (rows - 16) ** 2 + (columns - 16) ** 2 < 100
     alpha = np.where(inside, 255, 0).astype(np.uint8)
     disc = np.repeat(alpha[:, :, None], 3, axis=2)
-    enlarged, _ = enlarge_picture(Upscaler(Bicubic(scale=2)), Picture(disc, alpha))
+    enlarged, _ = enlarge_picture(TiledUpscaler(Bicubic(scale=2)), Picture(disc, alpha))
     assert enlarged.alpha is not None
     assert int(enlarged.colours[enlarged.alpha > 0].min()) == 255
 
@@ -80,7 +92,7 @@ def test_invisible_pixels_take_the_nearest_visible_colour() -> None:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_equal_channels_stay_equal_unless_that_is_not_wanted(dtype: type) -> None:
-    upscaler, most = Upscaler(Tinted()), 1 if dtype is np.float32 else np.iinfo(dtype).max
+    upscaler, most = TiledUpscaler(Tinted()), 1 if dtype is np.float32 else np.iinfo(dtype).max
     grey = np.linspace(0, most, 48).reshape(6, 8).astype(dtype)
     in_colour = np.stack([grey] * 3, axis=2)
     kept, _ = enlarge(upscaler, in_colour)
@@ -99,7 +111,7 @@ def test_a_grey_picture_with_coloured_pixels_that_nobody_sees_is_grey() -> None:
     colours = np.full((4, 4, 3), 100, np.uint8)
     alpha = np.full((4, 4), 255, np.uint8)
     colours[0, 0], alpha[0, 0] = (255, 0, 0), 0
-    enlarged, _ = enlarge_picture(Upscaler(Tinted()), Picture(colours, alpha))
+    enlarged, _ = enlarge_picture(TiledUpscaler(Tinted()), Picture(colours, alpha))
     assert np.ptp(enlarged.colours, axis=2).max() == 0
-    tinted, _ = enlarge_picture(Upscaler(Tinted()), Picture(colours, alpha), keep_grey=False)
+    tinted, _ = enlarge_picture(TiledUpscaler(Tinted()), Picture(colours, alpha), keep_grey=False)
     assert np.ptp(tinted.colours, axis=2).min() > 0

@@ -19,13 +19,13 @@ from zoo.generators.edsr import EDSR
 from zoo.generators.rrdb import RRDBNet
 from zoo.generators.srresnet import SRResNet
 from zoo.upscaling import memory, tiles
-from zoo.upscaling.context import LEVEL
-from zoo.upscaling.tiles import Tiling, Upscaler
+from zoo.upscaling.context import GREY_LEVEL
+from zoo.upscaling.tiles import TiledUpscaler, Tiling
 
 OUT_OF_MEMORY = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9")
 
 
-def run(upscaler: Upscaler, image: Tensor) -> tuple[Tensor, Tiling, Tensor]:
+def run(upscaler: TiledUpscaler, image: Tensor) -> tuple[Tensor, Tiling, Tensor]:
     """Return the picture, how it was made, and how often each pixel was written."""
     size = [side * upscaler.scale for side in image.shape[-2:]]
     result, count = torch.full((3, *size), torch.nan), torch.zeros(size)
@@ -74,13 +74,13 @@ NETWORKS: dict[str, Callable[[], Generator]] = {
 def test_the_seam_is_below_one_level(name: str) -> None:
     torch.manual_seed(0)
     generator, image = NETWORKS[name](), noise(101, 150)
-    whole, untiled, _ = run(Upscaler(generator, tile=0), image)
-    cut, tiling, count = run(Upscaler(generator, tile=64), image)
+    whole, untiled, _ = run(TiledUpscaler(generator, tile=0), image)
+    cut, tiling, count = run(TiledUpscaler(generator, tile=64), image)
     assert untiled.num_tiles == 1
     assert tiling.num_tiles > 4
     assert tiling.side <= 64
     assert whole.std() > 0.05, "the network makes a picture"
-    assert float((whole - cut).abs().max()) < LEVEL
+    assert float((whole - cut).abs().max()) < GREY_LEVEL
     assert (count == 1).all(), "each pixel comes from one tile"
 
 
@@ -93,10 +93,10 @@ def test_the_seam_is_below_one_level_at_every_size(
 ) -> None:
     torch.manual_seed(seed)
     generator, image = NETWORKS[name](), noise(*size, seed)
-    whole, _, _ = run(Upscaler(generator, tile=0), image)
+    whole, _, _ = run(TiledUpscaler(generator, tile=0), image)
     for tile in (64, 70, 129):
-        cut, _, _ = run(Upscaler(generator, tile=tile), image)
-        assert float((whole - cut).abs().max()) < LEVEL
+        cut, _, _ = run(TiledUpscaler(generator, tile=tile), image)
+        assert float((whole - cut).abs().max()) < GREY_LEVEL
 
 
 def test_too_little_context_is_seen_at_the_seams_and_mended(
@@ -107,11 +107,11 @@ def test_too_little_context_is_seen_at_the_seams_and_mended(
     first = iter([16])
     found = tiles.find_context
     monkeypatch.setattr(tiles, "find_context", lambda *given: next(first, None) or found(*given))
-    whole, _, _ = run(Upscaler(generator, tile=0), image)
-    cut, tiling, count = run(Upscaler(generator, tile=96), image)
+    whole, _, _ = run(TiledUpscaler(generator, tile=0), image)
+    cut, tiling, count = run(TiledUpscaler(generator, tile=96), image)
     assert tiling.context >= 32
     assert int(count.max()) == 2
-    assert float((whole - cut).abs().max()) < LEVEL
+    assert float((whole - cut).abs().max()) < GREY_LEVEL
 
 
 def test_a_seam_that_shows_ends_the_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +120,7 @@ def test_a_seam_that_shows_ends_the_attempt(monkeypatch: pytest.MonkeyPatch) -> 
     first = iter([2])
     found = tiles.find_context
     monkeypatch.setattr(tiles, "find_context", lambda *given: next(first, None) or found(*given))
-    upscaler = Upscaler(generator, tile=96)
+    upscaler = TiledUpscaler(generator, tile=96)
     upscaler.upscale(image, lambda *_: None, lambda done, total: heard.append((done, total)))
     again = heard.index((1, heard[-1][1]), 1)
     assert heard[again - 1][0] < heard[again - 1][1]
@@ -134,7 +134,7 @@ def test_what_needs_the_whole_picture_gets_it_and_says_so(
     generator: Generator, why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     image = noise(80, 200)
-    whole, tiling, _ = run(Upscaler(generator, tile=96), image)
+    whole, tiling, _ = run(TiledUpscaler(generator, tile=96), image)
     assert tiling.num_tiles == 1
     assert torch.equal(whole, generator(image)[0].clamp(0, 1))
     assert why in caplog.text
@@ -147,10 +147,10 @@ def test_the_whole_picture_in_want_of_memory(caplog: pytest.LogCaptureFixture) -
 
     image = noise(170, 200)
     generator = Both(most=170 * 180, error=OUT_OF_MEMORY)
-    _, tiling, _ = run(Upscaler(generator, tile=192), image)
+    _, tiling, _ = run(TiledUpscaler(generator, tile=192), image)
     assert tiling.num_tiles > 1
     assert tiling.seam > 0
-    assert f"{tiling.seam / LEVEL:.2f}/255" in caplog.text
+    assert f"{tiling.seam / GREY_LEVEL:.2f}/255" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -160,8 +160,8 @@ def test_tiles_are_halved_until_they_fit(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     image = noise(150, 200)
-    expected, _, _ = run(Upscaler(Blur(steps=1), tile=0), image)
-    upscaler = Upscaler(Greedy(most=80 * 80, error=error))
+    expected, _, _ = run(TiledUpscaler(Blur(steps=1), tile=0), image)
+    upscaler = TiledUpscaler(Greedy(most=80 * 80, error=error))
     result, tiling, _ = run(upscaler, image)
     assert torch.equal(result, expected)
     assert tiling.side <= 80
@@ -178,25 +178,25 @@ def test_tiles_are_halved_until_they_fit(
 @pytest.mark.slow
 def test_less_memory_than_the_smallest_tile_needs_is_an_error() -> None:
     with pytest.raises(MachineError, match="not enough memory"):
-        run(Upscaler(Greedy(most=10, error=OUT_OF_MEMORY)), noise(70, 90))
+        run(TiledUpscaler(Greedy(most=10, error=OUT_OF_MEMORY)), noise(70, 90))
 
 
 def test_no_tiles_means_no_tiles() -> None:
     with pytest.raises(MachineError, match="without --tile 0"):
-        run(Upscaler(Greedy(most=100, error=OUT_OF_MEMORY), tile=0), noise(70, 90))
+        run(TiledUpscaler(Greedy(most=100, error=OUT_OF_MEMORY), tile=0), noise(70, 90))
 
 
 def test_another_error_is_not_taken_for_one_of_memory() -> None:
     with pytest.raises(RuntimeError, match="a bug"):
-        run(Upscaler(Greedy(most=10, error=RuntimeError("a bug"))), noise(70, 90))
+        run(TiledUpscaler(Greedy(most=10, error=RuntimeError("a bug"))), noise(70, 90))
 
 
 def test_tiles_follow_the_memory_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "bytes_per_pixel", lambda *_: 1000.0)
     monkeypatch.setattr(memory, "room_for_a_tile", lambda _: [100 * 100 * 1000])
     assert 100 * 100 * memory.MOST_BYTES_PER_PIXEL > 100 * 100 * 1000, "it is measured"
-    _, small, _ = run(Upscaler(Blur()), noise(100, 100))
-    _, large, _ = run(Upscaler(Blur()), noise(100, 101))
+    _, small, _ = run(TiledUpscaler(Blur()), noise(100, 100))
+    _, large, _ = run(TiledUpscaler(Blur()), noise(100, 101))
     assert (small.num_tiles, large.num_tiles) == (1, 2)
 
 
@@ -216,35 +216,35 @@ def test_what_sees_far_is_upscaled_whole_where_it_fits(
     monkeypatch.setattr(memory, "bytes_per_pixel", lambda *_: 1000.0)
     monkeypatch.setattr(memory, "room_for_a_tile", lambda _: [400 * 240 * 1000, side**2 * 1000])
     monkeypatch.setattr(tiles, "find_context", find)
-    _, tiling, _ = run(Upscaler(Blur(steps=steps)), noise(400, 400))
+    _, tiling, _ = run(TiledUpscaler(Blur(steps=steps)), noise(400, 400))
     assert (tiling.num_tiles == 1, not searched) == (is_whole, is_whole)
 
 
 def test_a_tile_that_is_all_context_is_refused() -> None:
     with pytest.raises(RecipeError, match="use at least 64"):
-        run(Upscaler(Blur(), tile=40), noise(100, 100))
+        run(TiledUpscaler(Blur(), tile=40), noise(100, 100))
     with pytest.raises(RecipeError, match="not -1"):
-        Upscaler(Blur(), tile=-1)
+        TiledUpscaler(Blur(), tile=-1)
 
 
 def test_damaged_weights_are_an_error() -> None:
     generator = SRResNet(width=4, num_blocks=1)
     torch.nn.init.constant_(generator.tail.weight, torch.nan)
     with pytest.raises(WeightsError, match="not finite"):
-        run(Upscaler(generator), noise(8, 8))
+        run(TiledUpscaler(generator), noise(8, 8))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (3, 2)])
 def test_tiny_pictures(size: tuple[int, int]) -> None:
-    result, _, _ = run(Upscaler(SRResNet(width=4, num_blocks=1)), noise(*size))
+    result, _, _ = run(TiledUpscaler(SRResNet(width=4, num_blocks=1)), noise(*size))
     assert result.shape == (3, 4 * size[0], 4 * size[1])
     assert bool(torch.isfinite(result).all())
 
 
 def test_bfloat16_is_near() -> None:
     generator, image = EDSR(width=4, num_blocks=2, interpolation_skip=True), noise(40, 90)
-    exact, _, _ = run(Upscaler(generator), image)
-    coarse, _, _ = run(Upscaler(generator, tile=64, bfloat16=True), image)
+    exact, _, _ = run(TiledUpscaler(generator), image)
+    coarse, _, _ = run(TiledUpscaler(generator, tile=64, bfloat16=True), image)
     assert 0 < float((exact - coarse).abs().max()) < 0.05
 
 
@@ -256,7 +256,7 @@ from zoo.generators.srresnet import SRResNet
 from zoo.upscaling import tiles
 logging.basicConfig(format="%(message)s")
 torch.set_num_threads(1)
-upscaler = tiles.Upscaler(SRResNet(width=32, num_blocks=1))
+upscaler = tiles.TiledUpscaler(SRResNet(width=32, num_blocks=1))
 upscaler.upscale(noise(8, 8), lambda *_: None)
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (400 << 20),) * 2)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from tests.upscaling.networks import Blur, noise
 from zoo.generators.base import Generator
 from zoo.upscaling import ways
-from zoo.upscaling.context import LEVEL
-from zoo.upscaling.tiles import Upscaler
+from zoo.upscaling.context import GREY_LEVEL
+from zoo.upscaling.tiles import TiledUpscaler
 from zoo.upscaling.ways import Choice, Timings, Way, choose, is_near, window_side
 
 DEFAULT, COARSE = Way(), Way(bfloat16=True)
@@ -31,7 +31,7 @@ class Off(Generator):
 
     def forward(self, lr_image: Tensor) -> Tensor:
         if torch.is_autocast_enabled("cpu"):
-            lr_image = lr_image - (lr_image == 1) * self.levels * LEVEL
+            lr_image = lr_image - (lr_image == 1) * self.levels * GREY_LEVEL
         return F.interpolate(lr_image, scale_factor=2)
 
 
@@ -75,7 +75,7 @@ def test_bfloat16_only_where_it_is_near(*, levels: float, num_white: int, is_tak
 @pytest.mark.usefixtures("coarse_is_fast")
 def test_each_picture_is_asked(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "zoo")
-    upscaler = Upscaler(Off(3), bfloat16=None)
+    upscaler = TiledUpscaler(Off(3), bfloat16=None)
     upscaler.num_left = 10_000
     pictures = (picture(0, 300), picture(5, 300), picture(0, 300), picture(0, 280))
     used = [upscaler.upscale(each, lambda *_: None).way.bfloat16 for each in pictures]
@@ -85,9 +85,9 @@ def test_each_picture_is_asked(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_picture_within_both_limits_is_near() -> None:
-    assert is_near(0.999, 2 * LEVEL)
-    assert not is_near(0.9989, LEVEL)
-    assert not is_near(1.0, 2.01 * LEVEL)
+    assert is_near(0.999, 2 * GREY_LEVEL)
+    assert not is_near(0.9989, GREY_LEVEL)
+    assert not is_near(1.0, 2.01 * GREY_LEVEL)
 
 
 def test_a_cpu_without_units_is_not_given_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +116,7 @@ def test_what_takes_no_time_is_not_measured() -> None:
 def test_nothing_is_measured_unless_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("zoo.upscaling.tiles.choose")
     for wish in (True, False):
-        upscaler = Upscaler(Blur(), bfloat16=wish)
+        upscaler = TiledUpscaler(Blur(), bfloat16=wish)
         upscaler.num_left = 10_000
         assert upscaler.upscale(noise(64, 64), lambda *_: None).way == Way(bfloat16=wish)
         assert upscaler.choice.source == "set by user"

@@ -1,4 +1,7 @@
-"""Adversaries: adversarial objectives, each with the losses of both networks."""
+"""Adversaries: adversarial objectives, each with the losses of both networks.
+
+Public: `base`, `logits`.
+"""
 
 BUILTINS = {
     "hinge": "zoo.adversaries.hinge:Hinge",

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from zoo.bench import DEFAULT_SUITE
 from zoo.bench.candidates import (
     Candidate,
     Failure,
     Upscaler,
     baseline_candidate,
     callable_candidate,
-    damaged_candidate,
     foreign_candidate,
-    lost_run,
     model_candidate,
     parse_generator,
     run_candidate,
+    unreadable,
     weights_candidate,
 )
 from zoo.bench.evaluate import Scorer
@@ -59,6 +59,7 @@ from zoo.records.order import Order
 from zoo.records.record import Record
 from zoo.records.selection import narrowed
 from zoo.registry import GENERATORS, METRICS
+from zoo.runs import RUN_ROOT
 from zoo.runs.device import choose_device, default_profile, plan_execution
 
 if TYPE_CHECKING:
@@ -98,10 +99,10 @@ class Request:
     callables: Mapping[str, Upscaler] = field(default_factory=dict)
     profile: str = ""
     seeds: tuple[int, ...] = (0, 1, 2)
-    suite: str = "samples-x4"
+    suite: str = DEFAULT_SUITE
     generator: ComponentSpec | None = None
     data_root: Path | None = None
-    run_root: Path = Path("runs")
+    run_root: Path = RUN_ROOT
     records: Path | None = None
     device: str = "auto"
     failures: Mapping[tuple[str, int], Failure] = field(default_factory=dict)
@@ -319,18 +320,18 @@ def _from_file(book: Book, path: Path, generator: ComponentSpec | None, scale: i
         if path.is_dir():
             return run_candidate(path, book)
     except (IntegrityError, PluginError, UnfitFileError) as error:
-        return lost_run(path, str(error), scale=scale)
+        return unreadable(path, "run", str(error), scale=scale)
     try:
         if generator is None and is_model_file(path):
             return model_candidate(path)
     except (IntegrityError, UnfitFileError) as error:
-        return damaged_candidate(path, str(error), scale=scale)
+        return unreadable(path, "weights", str(error), scale=scale)
     if generator is not None:
         return weights_candidate(path, generator, scale=scale)
     try:
         return foreign_candidate(path)
     except ZooError as error:
-        return damaged_candidate(path, str(error), scale=scale)
+        return unreadable(path, "weights", str(error), scale=scale)
 
 
 def _headed(functions: Sequence[Upscaler]) -> dict[str, Upscaler]:

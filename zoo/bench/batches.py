@@ -11,7 +11,7 @@ from typing import Final
 import torch
 
 from zoo.bench.suites import BenchImage
-from zoo.data.ahead import ahead, num_workers
+from zoo.data.prefetch import num_workers, prefetch
 
 GPU_PIXELS: Final = 2**17
 """Input pixels of a batch on a GPU: fewer than one DIV2K image has at x4 (173,000), so that images
@@ -63,6 +63,6 @@ def decoded(images: Sequence[BenchImage], plan: Plan) -> Iterator[list[BenchImag
         IntegrityError: if one has changed.
     """
     numbers = (number for batch in plan for number in batch)
-    ready = ahead(images.__getitem__, numbers, workers=num_workers(alone=False))
+    ready = prefetch(images.__getitem__, numbers, workers=num_workers(alone=False))
     for batch in plan:
         yield [next(ready) for _ in batch]

@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 from torch import Tensor, nn
@@ -149,16 +149,13 @@ def _verdict(run: RecordedRun) -> Verdict:
     return judge_again(run.summary["verdict"], run.rows, run.summary["psnr_y_bicubic"])
 
 
-def weights_candidate(
-    path: Path, generator: ComponentSpec, *, scale: int, name: str | None = None
-) -> Candidate:
+def weights_candidate(path: Path, generator: ComponentSpec, *, scale: int) -> Candidate:
     """Return a weights file as a candidate.
 
     Args:
         path: `.safetensors`, or a PyTorch file of plain tensors.
         generator: the generator they are for, with its arguments.
         scale: upscaling factor.
-        name: heading of its row, by default the file's stem.
 
     Raises:
         WeightsError: if the file is missing; when it is loaded, if it does not fit.
@@ -166,7 +163,7 @@ def weights_candidate(
     if not path.is_file():
         raise WeightsError(f"{path} is not a weights file")
     target = Target(
-        name=name or path.stem,
+        name=path.stem,
         kind="weights",
         generator=generator.model_dump(mode="json"),
         code_sha256=_code(generator.name),
@@ -206,7 +203,7 @@ def foreign_candidate(path: Path) -> Candidate:
     """Return another tool's checkpoint as a candidate; it is read again when it is scored.
 
     Raises:
-        ZooError: if it cannot be read, or nobody knows what it is.
+        ZooError: if it cannot be read, or its kind is unknown.
     """
     foreign = read_foreign(path)
     details = foreign.model.details
@@ -218,25 +215,23 @@ def foreign_candidate(path: Path) -> Candidate:
         weights_sha256=foreign.model.sha256,
         command=_bench_command(str(path)),
     )
-    return Candidate(target, details.scale, lambda: read_foreign(path).build(), place=str(path))
-
-
-def lost_run(path: Path, reason: str, *, scale: int) -> Candidate:
-    """Return a run directory whose files cannot be believed as a candidate: it costs its own row.
-
-    Nor can what it says it is: the row has the directory's name.
-    """
-    target = Target(name=str(path), kind="run", command=_bench_command(str(path)))
-    return Candidate(target, scale, _nothing, error=reason)
-
-
-def damaged_candidate(path: Path, reason: str, *, scale: int) -> Candidate:
-    """Return a model file that cannot say what it is for as a candidate: it costs its own row."""
-    target = Target(
-        name=str(path),
-        kind="weights",
-        command=_bench_command(str(path)),
+    return Candidate(
+        target,
+        details.scale,
+        lambda: read_foreign(path).build(),
+        remark="; ".join(foreign.notes),
+        place=str(path),
     )
+
+
+def unreadable(
+    path: Path, kind: Literal["run", "weights"], reason: str, *, scale: int
+) -> Candidate:
+    """Return a run or file that cannot be read as a candidate whose row is the error.
+
+    The row has the name of the path, because the name in the file may be wrong too.
+    """
+    target = Target(name=str(path), kind=kind, command=_bench_command(str(path)))
     return Candidate(target, scale, _nothing, error=reason)
 
 

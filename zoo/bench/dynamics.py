@@ -45,12 +45,13 @@ def measures(rows: Sequence[Mapping[str, Any]], *, verdict: str) -> dict[str, fl
     """Return what can be measured of a run's course; what its rows do not hold is excluded.
 
     - `finite`: 0 if a row says that a value was not finite, else 1.
-    - `stable`: 0 if the run diverged, lost 6 dB of PSNR, collapsed or hardly learned, else 1: what
-      does not move is no example of stability. `critic-won` counts as stable: Wasserstein's critic
-      cannot get that verdict, since it is meant to win, and a share that only one side can lose
-      would not compare the sides.
+    - `stable`: 0 if the run diverged, lost 6 dB of PSNR, collapsed or hardly learned, else 1: a run
+      that does not change gives no evidence of stability. `critic-won` counts as stable:
+      Wasserstein's critic cannot get that verdict, since it is meant to win, and a share that only
+      one side can lose would not compare the sides.
     - `early_psnr`: validation PSNR_Y, in dB, when a quarter of the steps is done, or at the next
-      validation. Beside the score at the end it tells what learns faster from what ends higher.
+      validation; not of a run that diverged, whose steps are fewer. Beside the score at the end
+      it tells what learns faster from what ends higher.
     - `psnr_variation`: standard deviation, in dB, of validation PSNR_Y about its own straight
       line over the second half of the stage. Without the line, progress would count as variation.
     - `gradient_variation`: standard deviation over mean of the norm of the adversary's gradient
@@ -60,7 +61,7 @@ def measures(rows: Sequence[Mapping[str, Any]], *, verdict: str) -> dict[str, fl
       before, and the HaarPSI of the validation. For a Wasserstein critic that is the negative gap
       between real and fake logits: it should rise towards 0 as images get better, which is a
       correlation of 1 (Arjovsky 2017, fig. 3). For an adversary without penalty it is its loss,
-      which is low where real and fake are told apart, so the sign means the same.
+      which is low if the discriminator separates real and fake, so the sign has the same meaning.
 
     Args:
         rows: of `metrics.jsonl`.
@@ -69,7 +70,7 @@ def measures(rows: Sequence[Mapping[str, Any]], *, verdict: str) -> dict[str, fl
     is_finite = not any(row["kind"] == DIVERGED for row in rows)
     found = {"finite": float(is_finite), "stable": float(is_finite and verdict not in NOT_STABLE)}
     optional = {
-        "early_psnr": _early_psnr(_validations(rows)),
+        "early_psnr": _early_psnr(_validations(rows)) if is_finite else None,
         "psnr_variation": _late_variation(_validations(rows)),
         "gradient_variation": _relative_variation(rows),
         "critic_quality_correlation": _correlation(rows),

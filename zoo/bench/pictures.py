@@ -11,7 +11,7 @@ from zoo.bench.suites import Suite
 from zoo.data.images import write_png
 from zoo.files import file_sha256, fitting_name
 from zoo.metrics.protocol import quantize
-from zoo.records.record import Picture, Record, record_path
+from zoo.records.record import Record, RecordedImage, record_path
 
 
 class PictureKeeper:
@@ -23,7 +23,7 @@ class PictureKeeper:
     """
 
     def __init__(self, suite: Suite, record: Path) -> None:
-        self.kept: list[Picture] = []
+        self.kept: list[RecordedImage] = []
         self._wanted = {(entry.dataset, entry.image) for entry in suite.gallery}
         self._record = record
 
@@ -37,9 +37,11 @@ class PictureKeeper:
         pixels = quantize(sr_image).permute(1, 2, 0).cpu().numpy()
         write_png(path, pixels if pixels.shape[2] == 3 else pixels[:, :, 0])
         file = str(path.relative_to(self._record.parent))
-        self.kept.append(Picture(dataset=dataset, image=image, file=file, sha256=file_sha256(path)))
+        self.kept.append(
+            RecordedImage(dataset=dataset, image=image, file=file, sha256=file_sha256(path))
+        )
 
-    def move_to(self, records: Path, record: Record) -> tuple[Picture, ...]:
+    def move_to(self, records: Path, record: Record) -> tuple[RecordedImage, ...]:
         """Move the images beside a record whose key was not known before, and return them."""
         old, self._record = self._record.with_suffix(""), record_path(records, record)
         new = self._record.with_suffix("")

@@ -1,7 +1,7 @@
 """The self-test: bicubic interpolation must reproduce the published scores, or no table is printed.
 
-If a value is missed, a second implementation (`zoo.bench.alternatives`) scores the images again,
-with one part of the computation changed at a time, until the numbers agree.
+If a value is missed, a second implementation (`zoo.bench.reference_protocol`) scores the images
+again, with one part of the computation changed at a time, until the numbers agree.
 
 Not here: the protocol itself (`zoo.metrics.protocol`), suites (`zoo.bench.suites`).
 """
@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from zoo.bench.alternatives import PROTOCOL, Chain, Scores, resized
 from zoo.bench.forward import to_tensor
+from zoo.bench.reference_protocol import PROTOCOL, Chain, Scores, resized
 from zoo.bench.suites import BenchImage
 from zoo.data.images import Image
 from zoo.data.pairs import KNOWN_SETS

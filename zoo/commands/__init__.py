@@ -1,4 +1,6 @@
 """The command line: each command parses its arguments, calls the library, and prints.
 
 Only this package prints. Results go to stdout; progress, logs and errors go to stderr.
+
+Internal.
 """

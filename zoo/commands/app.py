@@ -94,7 +94,7 @@ class ZooGroup(TyperGroup):
 
 
 def _check_written(results: Outlet) -> None:
-    """End the program if results could not be written, with a message unless nobody reads.
+    """End the program if results could not be written, with a message if there is still a reader.
 
     Raises:
         SystemExit: if results were not written.

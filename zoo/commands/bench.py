@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zoo.bench import DEFAULT_SUITE
 from zoo.commands.bench_output import FORMS, Form, print_missing, print_plan, print_result
 from zoo.commands.options import (
     DataRoot,
@@ -27,6 +28,7 @@ from zoo.commands.options import (
 from zoo.commands.output import note, progress
 from zoo.errors import RecipeError, UnknownNameError
 from zoo.metrics import metric_key, named_metrics
+from zoo.runs import RUN_ROOT
 from zoo.runs.commands import source_options
 
 if TYPE_CHECKING:
@@ -149,7 +151,7 @@ def bench(
     *,
     everything: Everything = False,
     matrix: MatrixName = None,
-    suite: SuiteName = "samples-x4",
+    suite: SuiteName = DEFAULT_SUITE,
     profile: ProfileName = None,
     seeds: Seeds = 3,
     generator: GeneratorName = None,
@@ -160,7 +162,7 @@ def bench(
     train: Train = False,
     plan: Plan = False,
     data_root: DataRoot = None,
-    run_root: RunRoot = Path("runs"),
+    run_root: RunRoot = RUN_ROOT,
     records: RecordRoot = None,
     device: Device = "auto",
     as_json: AsJson = False,

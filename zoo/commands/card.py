@@ -10,6 +10,7 @@ import typer
 from zoo.commands.options import Plugins, RecordRoot, RunRoot
 from zoo.commands.output import print_text
 from zoo.plugins import load_plugin_file
+from zoo.runs import RUN_ROOT
 
 What = Annotated[
     str,
@@ -32,7 +33,7 @@ def card(
     *,
     output: Output = None,
     records: RecordRoot = None,
-    run_root: RunRoot = Path("runs"),
+    run_root: RunRoot = RUN_ROOT,
     plugin: Plugins,
     force: Force = False,
 ) -> None:

@@ -19,8 +19,8 @@ from zoo.plugins import load_plugin_file, plugin_file_of
 from zoo.registry import REGISTRIES
 
 if TYPE_CHECKING:
-    from zoo.testing.beside import Beside
     from zoo.testing.contract import Contract
+    from zoo.testing.cost_comparison import CostComparison
     from zoo.testing.verdicts import Verdict
 
 logger = logging.getLogger(__name__)
@@ -74,10 +74,9 @@ def check(
     """Test a component against the contract of its kind; exit with code 1 if a check fails.
 
     For a file, every component that it registers is checked. Networks with large default arguments
-    are checked with
-    small ones, unless --set gives the arguments. The cost of a generator is measured with its
-    defaults and compared with the built-in reference. `zoo --verbose check` prints tracebacks of
-    failures.
+    are checked with small ones, unless --set gives the arguments. The cost of a generator is
+    measured with its defaults and compared with the built-in reference. `zoo --verbose check`
+    prints tracebacks of failures.
     """
     for file in plugin:
         load_plugin_file(file)
@@ -164,7 +163,7 @@ def _cost(
     works = any(verdict.check == enlarges and verdict.status == "ok" for verdict in verdicts)
     if not isinstance(contract, GeneratorContract) or not works:
         return None
-    from zoo.testing.beside import compare_cost, reference_name
+    from zoo.testing.cost_comparison import compare_cost, reference_name
 
     rows = compare_cost(contract.component, arguments)
     if not quiet:
@@ -176,7 +175,7 @@ def _cost(
     return {"reference": reference_name(), **{row.key: asdict(row) for row in rows}}
 
 
-def _figures(row: Beside) -> str:
+def _figures(row: CostComparison) -> str:
     ratio = "" if row.ratio is None else f"   x {row.ratio:.2g}"
     return f"{_number(row.own):>12}{_number(row.reference):>14}{ratio}"
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 
 import typer
 
 from zoo.commands.options import Json, Plugins, Registries
 from zoo.commands.output import Table, note, print_json, print_table
 from zoo.plugins import load_plugin_file
-
-RUN_ROOT = Path("runs")
+from zoo.runs import RUN_ROOT
 
 
 def doctor(*, registry: Registries, plugin: Plugins, as_json: Json = False) -> None:

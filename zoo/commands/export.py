@@ -12,6 +12,7 @@ from zoo.commands.options import Json, Plugins, RecordRoot, RunRoot
 from zoo.commands.output import note, print_json, print_text
 from zoo.errors import RecipeError
 from zoo.plugins import load_plugin_file
+from zoo.runs import RUN_ROOT
 
 if TYPE_CHECKING:
     from zoo.exchange.export import Exported, Request
@@ -71,7 +72,7 @@ def export(
     half: Half = False,
     licence: Licence = None,
     records: RecordRoot = None,
-    run_root: RunRoot = Path("runs"),
+    run_root: RunRoot = RUN_ROOT,
     plugin: Plugins,
     force: Force = False,
     as_json: Json = False,

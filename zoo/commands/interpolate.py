@@ -14,6 +14,7 @@ from zoo.commands.output import note, print_json, print_text
 from zoo.errors import RecipeError
 from zoo.files import fitting_name
 from zoo.plugins import load_plugin_file
+from zoo.runs import RUN_ROOT
 
 if TYPE_CHECKING:
     from zoo.models.model import Model
@@ -60,7 +61,7 @@ def interpolate(
     alpha: Alphas,
     output: Output = None,
     sheet: Sheet = None,
-    run_root: RunRoot = Path("runs"),
+    run_root: RunRoot = RUN_ROOT,
     plugin: Plugins,
     force: Force = False,
     as_json: Json = False,

@@ -64,7 +64,7 @@ def show_file(path: Path, *, as_json: bool) -> None:
     """Print what a model file, or a checkpoint of another tool, is and what its network costs.
 
     Raises:
-        ZooError: if it cannot be read, or nobody knows what it is.
+        ZooError: if it cannot be read, or its kind is unknown.
     """
     from zoo.cost.measure import SIDE, generator_cost
     from zoo.models.find import find_model

@@ -170,10 +170,10 @@ def configure_logging(level: int) -> None:
 def _plain_progress(
     console: Console, description: str, *, of_bytes: bool
 ) -> Callable[[int, int], None]:
-    since, reached, foretold = time.monotonic(), 0, False
+    since, reached, predicted = time.monotonic(), 0, False
 
     def report(done: int, total: int) -> None:
-        nonlocal reached, foretold
+        nonlocal reached, predicted
         seconds = (time.monotonic() - since) * (total - done) / max(done, 1)
         is_long = seconds >= WORTH_SAYING
         left = f"about {timedelta(seconds=round(seconds))} left"
@@ -186,9 +186,9 @@ def _plain_progress(
             told += f", {left}" if is_long else ""
         if share > reached:
             console.print(shown(f"{description}: {told}"))
-        elif done and is_long and not foretold:
+        elif done and is_long and not predicted:
             console.print(shown(f"{description}: {left}"))
-        reached, foretold = max(share, reached), foretold or done > 0
+        reached, predicted = max(share, reached), predicted or done > 0
 
     return report
 

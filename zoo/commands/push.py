@@ -12,6 +12,7 @@ import typer
 from zoo.commands.options import Json, Plugins, RecordRoot, RunRoot
 from zoo.commands.output import Table, note, print_json, print_table, print_text
 from zoo.plugins import load_plugin_file
+from zoo.runs import RUN_ROOT
 
 if TYPE_CHECKING:
     from zoo.exchange.bundle import Bundle
@@ -50,7 +51,7 @@ def push(
     dry_run: DryRun = False,
     force: Force = False,
     records: RecordRoot = None,
-    run_root: RunRoot = Path("runs"),
+    run_root: RunRoot = RUN_ROOT,
     plugin: Plugins,
     as_json: Json = False,
 ) -> None:

@@ -12,6 +12,7 @@ from zoo.commands.bench import SOME_FAILED
 from zoo.commands.options import DataRoot, Plugins, Registries, open_book
 from zoo.commands.output import note, print_text, progress
 from zoo.errors import ZooError
+from zoo.runs import RUN_ROOT
 from zoo.runs.commands import source_options
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def report(
     *,
     output: Output = None,
     records: Records = None,
-    run_root: Annotated[Path, typer.Option(metavar="DIR", help="Folder of runs.")] = Path("runs"),
+    run_root: Annotated[Path, typer.Option(metavar="DIR", help="Folder of runs.")] = RUN_ROOT,
     suite: SuiteName = None,
     profile: OneProfile = None,
     as_markdown: Annotated[

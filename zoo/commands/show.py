@@ -33,7 +33,7 @@ from zoo.recipes.problems import dotted
 from zoo.registry import REGISTRIES
 
 if TYPE_CHECKING:
-    from zoo.cost.stages import Network, Stage
+    from zoo.cost.stages import Network, StageCost
 
 
 def show(
@@ -221,7 +221,7 @@ def _summary(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _stage_tables(stage: Stage) -> list[Table]:
+def _stage_tables(stage: StageCost) -> list[Table]:
     """Return a stage as tables of its values and of its networks."""
     values = [(row.path, value_text(row.value), row.origin) for row in stage.settings]
     return [

@@ -27,12 +27,13 @@ from zoo.commands.options import (
     open_book,
 )
 from zoo.commands.output import Table, note, print_json, print_table, print_text
+from zoo.runs import RUN_ROOT
 from zoo.runs.commands import source_options
 
 if TYPE_CHECKING:
     from zoo.recipes.schema import RunSpec
+    from zoo.train.dry_run import DryRun
     from zoo.train.prepare import Options
-    from zoo.train.rehearsal import Rehearsal
     from zoo.train.run import Run
 
 
@@ -60,7 +61,7 @@ def train(
     init: Start = None,
     data_root: DataRoot = None,
     device: Device = "auto",
-    run_root: RunRoot = Path("runs"),
+    run_root: RunRoot = RUN_ROOT,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Delete the run's results and start again.")
     ] = False,
@@ -76,7 +77,7 @@ def train(
 ) -> None:
     """Train a recipe. Run the command again to resume."""
     book = open_book(registry, plugin)
-    book.recipe(recipe)  # a misspelt name is told before torch is imported
+    book.recipe(recipe)  # report a misspelt name before torch is imported
     chosen, reason = choose_profile(book, profile, device)
     if profile is None:
         note(f"profile: {chosen} ({reason})")
@@ -92,7 +93,7 @@ def train(
     spec = specify(book, recipe, chosen, seed=seed, settings=settings, init=begun)
     sources = source_options(registry, plugin, data_root)
     options = Options(run_root, data_root, device, fresh, sources=sources)
-    (_rehearse if dry_run else _train)(spec, options, as_json=as_json)
+    (_dry_run if dry_run else _train)(spec, options, as_json=as_json)
 
 
 def _train(spec: RunSpec, options: Options, *, as_json: bool) -> None:
@@ -109,11 +110,11 @@ def _train(spec: RunSpec, options: Options, *, as_json: bool) -> None:
     _print_run(run, as_json=as_json)
 
 
-def _rehearse(spec: RunSpec, options: Options, *, as_json: bool) -> None:
-    from zoo.train.rehearsal import rehearse
+def _dry_run(spec: RunSpec, options: Options, *, as_json: bool) -> None:
+    from zoo.train.dry_run import dry_run
 
-    stages = rehearse(spec, options, foretell_memory=True, choose=True)
-    print_rehearsal(stages, as_json=as_json)
+    stages = dry_run(spec, options, predict_memory=True, choose=True)
+    print_dry_run(stages, as_json=as_json)
 
 
 def _resume_command(words: Sequence[str]) -> str:
@@ -125,7 +126,7 @@ def _resume_command(words: Sequence[str]) -> str:
     return shlex.join([*typed, *(word for word in arguments if word != "--fresh")])
 
 
-def print_rehearsal(stages: Sequence[Rehearsal], *, as_json: bool) -> None:
+def print_dry_run(stages: Sequence[DryRun], *, as_json: bool) -> None:
     """Print the results of a dry run, one row for each stage."""
     for line in (*stages[-1].source.found, stages[-1].source.counts()):
         note(line)
@@ -162,7 +163,7 @@ def print_rehearsal(stages: Sequence[Rehearsal], *, as_json: bool) -> None:
     )
 
 
-def _document(stage: Rehearsal) -> dict[str, Any]:
+def _document(stage: DryRun) -> dict[str, Any]:
     return {
         "recipe": stage.recipe,
         "steps": stage.num_steps,

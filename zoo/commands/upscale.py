@@ -16,13 +16,14 @@ from zoo.commands.options import Device, Json, Plugins, RunRoot
 from zoo.commands.output import note, print_json, print_text, progress, shown, stderr
 from zoo.errors import RecipeError, ZooError
 from zoo.plugins import load_plugin_file
+from zoo.runs import RUN_ROOT
 from zoo.signals import heeded
 
 if TYPE_CHECKING:
     from zoo.models.model import Model
     from zoo.upscaling.batch import Outcome
     from zoo.upscaling.jobs import Job
-    from zoo.upscaling.tiles import Upscaler
+    from zoo.upscaling.tiles import TiledUpscaler
 
 SOME_FAILED = 3
 SMALL = 3_000_000  # parameters
@@ -125,7 +126,7 @@ def upscale(
     recursive: Recursive = False,
     force: Force = False,
     skip_existing: SkipExisting = False,
-    run_root: RunRoot = Path("runs"),
+    run_root: RunRoot = RUN_ROOT,
     plugin: Plugins,
     json: Json = False,
 ) -> None:
@@ -157,7 +158,13 @@ def upscale(
 
 
 def _run(
-    upscaler: Upscaler, model: Model, work: Work, *, force: bool, keep_grey: bool, as_json: bool
+    upscaler: TiledUpscaler,
+    model: Model,
+    work: Work,
+    *,
+    force: bool,
+    keep_grey: bool,
+    as_json: bool,
 ) -> None:
     from zoo.upscaling.batch import upscale_files
 

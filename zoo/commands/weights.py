@@ -105,10 +105,8 @@ def add_weights(
     """Check a weights file and put it into zoo's store.
 
     NAME is a name from `zoo weights list`, or a network of timm. FILE is a .safetensors or .pth
-    file, a
-    pickle of numpy arrays (.ckpt), or a numpy (.npz) or MATLAB (.mat) file. Zoo reads it as data
-    and
-    executes nothing.
+    file, a pickle of numpy arrays (.ckpt), or a numpy (.npz) or MATLAB (.mat) file. Zoo reads it
+    as data and executes nothing.
     """
     stored = store.add(name, file, sha256=sha256)
     print_text(f"stored as {stored}")

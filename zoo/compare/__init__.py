@@ -1,1 +1,4 @@
-"""Judging records: tables, statistics, the verdicts on claims and factorials."""
+"""Judging records: tables, statistics, the verdicts on claims and factorials.
+
+Public: `formats`, `tables`, `verdicts`.
+"""

@@ -95,7 +95,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class SuiteComparison:
     """The rows of one suite and profile, and what a reader must know of them.
 
     Attributes:
@@ -119,7 +119,7 @@ class Comparison:
     notes: tuple[str, ...]
 
 
-def compare(records: Iterable[Record], *, order: Sequence[str] = ()) -> list[Comparison]:
+def compare(records: Iterable[Record], *, order: Sequence[str] = ()) -> list[SuiteComparison]:
     """Group records into comparisons, one a suite and profile.
 
     Args:
@@ -150,7 +150,7 @@ def score_keys(records: Sequence[Record]) -> tuple[str, ...]:
 
 def _comparison(
     records: Sequence[Record], profile: str | None, order: Sequence[str], notes: Sequence[str]
-) -> Comparison:
+) -> SuiteComparison:
     keys = score_keys(records)
     columns = _columns(records, keys)
     datasets = tuple(
@@ -183,7 +183,7 @@ def _comparison(
     ]
     protocol = _protocol_line(records, columns)
     unique = tuple(dict.fromkeys(said))
-    return Comparison(
+    return SuiteComparison(
         records[0].suite, profile, datasets, columns, keys, tuple(rows), protocol, unique
     )
 

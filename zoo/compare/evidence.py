@@ -28,7 +28,7 @@ from zoo.compare.samples import (
 )
 from zoo.compare.shares import share_difference, smallest_p_value
 from zoo.compare.statistics import (
-    LEVEL,
+    CONFIDENCE,
     Floats,
     Interval,
     deviations,
@@ -47,7 +47,7 @@ from zoo.runs.commands import bench_command
 MATCH = 0.05
 """Sides whose matched cost differs by more than this share of the reference are not compared."""
 MOST_SEEDS = 50
-"""Beyond it nobody is told how many seeds a side needs."""
+"""The largest number of seeds that a message recommends."""
 STAGE_SECTIONS = ("generator", "pretrained", "pretraining")
 """Sections of a recipe that may change what a run starts from."""
 
@@ -244,7 +244,7 @@ def _count(evidence: Evidence, scores: Sequence[Scores]) -> Evidence:
             return replace(evidence, problem="the reference is 0, so there is no ratio")
         effect /= values[1]
     runs = min(len(side) for side in scores)
-    return replace(evidence, effect=Interval(effect, effect, effect, LEVEL, None, runs, 1))
+    return replace(evidence, effect=Interval(effect, effect, effect, CONFIDENCE, None, runs, 1))
 
 
 def _label(columns: Sequence[Column]) -> str:
@@ -282,14 +282,15 @@ def _unscored(
     if not empty:
         return ""
     why = unavailable or "; ".join(notes) or "its records do not contain it"
-    return f"no {label} of {' and '.join(empty)}: {why}"
+    return f"no {label} of {' and '.join(dict.fromkeys(empty))}: {why}"
 
 
 def _incomparable(claim: Claim, sides: Sequence[Sequence[Record]]) -> str:
     if len(sides) < 2:
         return ""
     everything = list(itertools.chain(*sides))
-    judged = [r for r in everything if any(_is_own_judge(r, key) for key in claim.keys)]
+    against = [(each, each.provenance.get("trained_against", {})) for each in everything]
+    judged = [each for each, known in against if not set(claim.keys).isdisjoint(known)]
     if judged:
         names = " and ".join(dict.fromkeys(record.target.name for record in judged))
         return f"{names} was trained against the network of this score"
@@ -313,10 +314,6 @@ def _incomparable(claim: Claim, sides: Sequence[Sequence[Record]]) -> str:
             return f"measured on different machines ({'; '.join(sorted(machines))}); score again"
     mixed = "" if claim.family == "cost" else mixed_precision(everything)
     return mixed or _other_start(claim, sides)
-
-
-def _is_own_judge(record: Record, key: str) -> bool:
-    return key in record.provenance.get("trained_against", {})
 
 
 def _networks(sides: Sequence[Sequence[Record]]) -> tuple[str, ...]:

@@ -36,9 +36,8 @@ from zoo.compare.samples import (
     scores_of,
     training_seconds,
 )
-from zoo.compare.sentences import counted
 from zoo.compare.statistics import Floats, Interval, holm, paired_interval
-from zoo.compare.verdicts import LEVEL
+from zoo.compare.verdicts import SIGNIFICANCE
 from zoo.errors import DataError
 from zoo.recipes.claims import family_of
 from zoo.recipes.matrices import Cell
@@ -46,6 +45,7 @@ from zoo.records.budget import mixed_precision
 from zoo.records.record import Column, Record
 from zoo.records.selection import comparable_runs
 from zoo.runs.commands import bench_command
+from zoo.text import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Effect:
     @property
     def is_clear(self) -> bool:
         """Whether its sign is sure, after correction."""
-        return self.p_value is not None and self.p_value < LEVEL
+        return self.p_value is not None and self.p_value < SIGNIFICANCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +139,7 @@ def effects(
     kept = comparable_runs(records, suite, profile)
     runs = {cell.recipe: of_recipe(kept, cell.recipe) for cell in cells}
     used = list(itertools.chain.from_iterable(runs.values()))
+    failed = [f"{record.target.name}: {record.error}" for record in used if record.error]
     column, paired, missing, unshared = _scored(cells, used, metric)
     command = bench_command(missing or runs, suite, profile, sources, matrix)
     problem = _problem(missing, column, paired, command) or _apart(cells, factors, runs)
@@ -154,13 +155,9 @@ def effects(
         num_seeds=len(paired.seeds),
         num_images=len(paired.images),
         seconds=training_seconds(used),
-        notes=(*_failed(used), *unshared, *not_recipes(kept, runs), *kept.notes.get(suite, ())),
+        notes=(*failed, *unshared, *not_recipes(kept, runs), *kept.notes.get(suite, ())),
         sentence=_sentence(column, found, paired, problem),
     )
-
-
-def _failed(records: Iterable[Record]) -> list[str]:
-    return [f"{record.target.name}: {record.error}" for record in records if record.error]
 
 
 def _scored(

@@ -18,15 +18,15 @@ from typing import Final
 import numpy as np
 from scipy import special
 
-from zoo.compare.comparisons import MEAN, Comparison, Row, compare
-from zoo.compare.statistics import LEVEL, Floats, holm
+from zoo.compare.comparisons import MEAN, Row, SuiteComparison, compare
+from zoo.compare.statistics import CONFIDENCE, Floats, holm
 from zoo.errors import UnknownNameError
 from zoo.records.record import Record
 from zoo.records.selection import comparable
 
 NOTE: Final = (
     "group: networks that share a letter cannot be told apart on images like these (paired t "
-    f"tests, {100 * LEVEL:.0f} % after Holm's correction)"
+    f"tests, {100 * CONFIDENCE:.0f} % after Holm's correction)"
 )
 _NOTHING: Final = 1e-12
 _Target = tuple[str, str]
@@ -35,7 +35,7 @@ _Images = Mapping[str, Mapping[str, float]]
 
 def arranged(
     records: Iterable[Record], *, order: Sequence[str] = (), sort: str | None = None
-) -> list[Comparison]:
+) -> list[SuiteComparison]:
     """Return `compare`, its rows ranked if a key is given.
 
     Args:
@@ -58,7 +58,7 @@ def arranged(
     return [_ranked(one, chosen, sort) if sort in one.columns else one for one in found]
 
 
-def _ranked(comparison: Comparison, records: Sequence[Record], key: str) -> Comparison:
+def _ranked(comparison: SuiteComparison, records: Sequence[Record], key: str) -> SuiteComparison:
     sign = -1.0 if comparison.columns[key].higher_is_better is not False else 1.0
     images = _images(comparison, records, key)
     rows: list[Row] = []
@@ -82,7 +82,7 @@ def _value(row: Row, key: str) -> float | None:
 
 
 def _images(
-    comparison: Comparison, records: Sequence[Record], key: str
+    comparison: SuiteComparison, records: Sequence[Record], key: str
 ) -> dict[_Target, dict[str, dict[str, list[float]]]]:
     """Return the scores of each target by dataset and image, one for each seed."""
     found: dict[_Target, dict[str, dict[str, list[float]]]] = {}
@@ -159,7 +159,7 @@ def _not_told_apart(datasets: Sequence[Floats]) -> np.ndarray[tuple[int, ...], n
     adjusted = holm([float(p_values[pair]) for pair in pairs])
     same = np.eye(count, dtype=np.bool_)
     for (one, other), p_value in zip(pairs, adjusted, strict=True):
-        same[one, other] = same[other, one] = p_value > 1 - LEVEL
+        same[one, other] = same[other, one] = p_value > 1 - CONFIDENCE
     return same
 
 

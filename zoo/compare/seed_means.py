@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import fmean, stdev
 
-from zoo.compare.statistics import LEVEL
+from zoo.compare.statistics import CONFIDENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,4 +46,4 @@ def _quantile(freedom: int) -> float:
     """Return Student's t that an interval reaches to: 5 scores a row ask for it."""
     from scipy import special
 
-    return float(special.stdtrit(freedom, (1 + LEVEL) / 2))
+    return float(special.stdtrit(freedom, (1 + CONFIDENCE) / 2))

@@ -9,6 +9,7 @@ import math
 
 from zoo.compare.evidence import Evidence
 from zoo.compare.statistics import Interval
+from zoo.text import counted
 
 MOST_DIGITS = 6
 
@@ -34,14 +35,14 @@ def describe(
     return reason, f"{_finding(evidence, effect)}: {verdict}; {reason}."
 
 
-def quantity(value: float, evidence: Evidence, *, sign: bool = True) -> str:
+def quantity(value: float, evidence: Evidence) -> str:
     """Return a value with its unit, as exactly as the smallest effect that matters asks for."""
     factor, unit = (100.0, " %") if evidence.is_share else (1.0, f" {evidence.unit}".rstrip())
     step = evidence.claim.smallest_effect * factor
     decimals = min(MOST_DIGITS, max(0, 1 - math.floor(math.log10(step))))
     text = f"{value * factor:.{decimals}f}"
     text = f"{0.0:.{decimals}f}" if float(text) == 0 else text
-    return f"{'+' if sign and float(text) > 0 else ''}{text}{unit}"
+    return f"{'+' if float(text) > 0 else ''}{text}{unit}"
 
 
 def _finding(evidence: Evidence, effect: Interval) -> str:
@@ -145,8 +146,3 @@ def _is_met(evidence: Evidence) -> bool:
 def _smallest(evidence: Evidence) -> str:
     factor, unit = (100.0, " %") if evidence.is_share else (1.0, f" {evidence.unit}".rstrip())
     return f"{evidence.claim.smallest_effect * factor:.6g}{unit}"
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural where it is not one."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -13,12 +13,12 @@ import warnings
 
 from scipy import special
 
-from zoo.compare.statistics import LEVEL, Interval
+from zoo.compare.statistics import CONFIDENCE, Interval
 from zoo.errors import DataError
 
 
 def share_difference(
-    changed: tuple[int, int], reference: tuple[int, int], *, level: float = LEVEL
+    changed: tuple[int, int], reference: tuple[int, int], *, level: float = CONFIDENCE
 ) -> Interval:
     """Return the difference of two shares with Newcombe's interval and Boschloo's exact test.
 

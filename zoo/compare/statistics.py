@@ -48,7 +48,7 @@ from scipy import special
 from zoo.errors import DataError
 
 Floats = NDArray[np.float64]
-LEVEL: Final = 0.95
+CONFIDENCE: Final = 0.95
 NUM_RESAMPLES: Final = 2000
 """Resampled means, and as many mirrored: the standard error is within about 1.5 % of its limit."""
 SEED: Final = 20170915
@@ -92,7 +92,7 @@ class Interval:
 def paired_interval(
     difference: ArrayLike,
     *,
-    level: float = LEVEL,
+    level: float = CONFIDENCE,
     num_resamples: int = NUM_RESAMPLES,
     seed: int = SEED,
 ) -> Interval:
@@ -118,7 +118,7 @@ def paired_interval(
 
 
 def unpaired_interval(
-    changed: ArrayLike, reference: ArrayLike, *, level: float = LEVEL
+    changed: ArrayLike, reference: ArrayLike, *, level: float = CONFIDENCE
 ) -> Interval:
     """Return the difference of two means of independent runs, one number a run (Welch 1947).
 
@@ -276,7 +276,7 @@ def _student(
     if error <= _NOTHING * abs(estimate):  # nothing varies: a fact of these runs, and no test
         p_value = None if estimate else 1.0
         return Interval(estimate, estimate, estimate, level, p_value, *counts)
-    anchor = (1 + LEVEL) / 2
+    anchor = (1 + CONFIDENCE) / 2
     scale = error * special.stdtrit(freedom[0], anchor) / special.stdtrit(freedom[1], anchor)
     half = float(scale * special.stdtrit(freedom[1], (1 + level) / 2))
     p_value = _tail(abs(estimate) / scale, freedom[1])

@@ -19,8 +19,8 @@ import pandas as pd
 
 from zoo.compare.comparisons import (
     COSTS,
-    Comparison,
     Row,
+    SuiteComparison,
     score_keys,
 )
 from zoo.compare.digits import format_interval, format_value, marks
@@ -32,10 +32,10 @@ from zoo.records.remarks import random_components
 from zoo.records.selection import comparable
 from zoo.text import (
     MISSING,
-    Cell,
     Grid,
-    Heading,
     TableText,
+    TextCell,
+    TextHeading,
     drawn_width,
     plain,
     terminal_table,
@@ -75,9 +75,7 @@ def dataframe(records: Iterable[Record]) -> pd.DataFrame:
     return _typed(frame)
 
 
-def summary(
-    records: Iterable[Record], *, order: Sequence[str] = (), sort: str | None = None
-) -> pd.DataFrame:
+def summary(records: Iterable[Record], *, sort: str | None = None) -> pd.DataFrame:
     """Return one row a target, profile, suite and dataset, the suite's mean among them.
 
     Columns: `target`, `kind`, `profile`, `suite`, `dataset`, `seeds`, `n` (images); for each
@@ -87,10 +85,10 @@ def summary(
     `zoo.compare.ranking`.
     `attrs["notes"]` and `attrs["protocol"]` have what the tables of text say below.
     """
-    return summary_of(arranged(records, order=order, sort=sort))
+    return summary_of(arranged(records, sort=sort))
 
 
-def summary_of(comparisons: Sequence[Comparison]) -> pd.DataFrame:
+def summary_of(comparisons: Sequence[SuiteComparison]) -> pd.DataFrame:
     """Return `summary` of comparisons."""
     keys = list(dict.fromkeys(key for one in comparisons for key in one.score_keys))
     ends = [f"{key}{end}" for key in keys for end in ("", "_low", "_high")]
@@ -135,7 +133,7 @@ def terminal_tables(
     return [table for one in found for table in _fitted(one, width)]
 
 
-def shown_keys(comparison: Comparison) -> list[str]:
+def shown_keys(comparison: SuiteComparison) -> list[str]:
     """Return the scores that tables of text show, the most telling first.
 
     A score that no row has is not among them; the notes say why.
@@ -147,7 +145,7 @@ def shown_keys(comparison: Comparison) -> list[str]:
 
 
 def grids(
-    comparison: Comparison,
+    comparison: SuiteComparison,
     keys: Sequence[str] | None = None,
     *,
     narrow: bool = False,
@@ -172,20 +170,20 @@ def grids(
     found += [costs] if costs.rows and len(costs.headings) > 1 else []
     notes = (comparison.protocol, *comparison.notes)
     if not found:
-        found = [Grid(_title(comparison, "no scores"), (Heading("recipe"),), ())]
+        found = [Grid(_title(comparison, "no scores"), (TextHeading("recipe"),), ())]
     chosen = range(len(found)) if noted == "all" else [len(found) - 1]
     return [replace(g, notes=notes) if i in chosen else g for i, g in enumerate(found)]
 
 
 def _score_grid(
-    comparison: Comparison,
+    comparison: SuiteComparison,
     place: str | None,
     rows: Sequence[Row],
     keys: Sequence[str],
     *,
     narrow: bool,
 ) -> Grid:
-    headings, columns = [Heading("recipe"), Heading("seeds")], []
+    headings, columns = [TextHeading("recipe"), TextHeading("seeds")], []
     is_grouped = any(row.group for row in rows)
     for key in keys:
         column = comparison.columns[key]
@@ -193,35 +191,35 @@ def _score_grid(
         scores = [row.scores.get(key) for row in rows]
         marked = marks(column, [None if score is None else score.mean for score in scores])
         texts = [_interval(column, score, narrow=narrow) for score in scores]
-        columns.append([Cell(text, mark) for text, mark in zip(texts, marked, strict=True)])
+        columns.append([TextCell(text, mark) for text, mark in zip(texts, marked, strict=True)])
     lines = []
     for number, row in enumerate(rows):
         cells = [column[number] for column in columns]
         if row.error and not row.scores and cells:
-            cells[0] = Cell("failed")
-        group = [Cell(row.group or MISSING)] if is_grouped else []
-        lines.append((Cell(row.label), Cell(str(row.seeds or MISSING)), *cells, *group))
-    headings += [Heading("group")] if is_grouped else []
+            cells[0] = TextCell("failed")
+        group = [TextCell(row.group or MISSING)] if is_grouped else []
+        lines.append((TextCell(row.label), TextCell(str(row.seeds or MISSING)), *cells, *group))
+    headings += [TextHeading("group")] if is_grouped else []
     images = max(row.images for row in rows)
     what = f"{place}: {images} {'image' if images == 1 else 'images'}" if place else "no scores"
     return Grid(_title(comparison, what), tuple(headings), tuple(lines))
 
 
-def _cost_grid(comparison: Comparison) -> Grid:
+def _cost_grid(comparison: SuiteComparison) -> Grid:
     rows = {row.label: row for row in comparison.rows if row.cost}
     keys = [key for key in COST_KEYS if any(key in row.cost for row in rows.values())]
     columns = [comparison.columns[key] for key in keys]
     # neither best nor second is marked: a baseline that costs nothing would always win
-    headings = [Heading(_heading(column).text) for column in columns]
+    headings = [TextHeading(_heading(column).text) for column in columns]
     lines = []
     for label, row in rows.items():
         values = (row.cost.get(key) for key in keys)
         texts = [format_value(*pair) for pair in zip(columns, values, strict=True)]
-        lines.append((Cell(label), *(Cell(text) for text in texts)))
-    return Grid(_title(comparison, "costs"), (Heading("recipe"), *headings), tuple(lines))
+        lines.append((TextCell(label), *(TextCell(text) for text in texts)))
+    return Grid(_title(comparison, "costs"), (TextHeading("recipe"), *headings), tuple(lines))
 
 
-def _fitted(comparison: Comparison, width: int | None) -> list[TableText]:
+def _fitted(comparison: SuiteComparison, width: int | None) -> list[TableText]:
     """Return the tables of a comparison with as many scores as fit into the width."""
     keys = shown_keys(comparison)
     tables = [terminal_table(grid) for grid in grids(comparison, keys)]
@@ -243,14 +241,14 @@ def _fit(tables: Sequence[TableText], width: int) -> bool:
     return all(drawn_width(table) <= width for table in tables if table.columns[1:2] == ("seeds",))
 
 
-def _title(comparison: Comparison, what: str) -> str:
+def _title(comparison: SuiteComparison, what: str) -> str:
     profile = f", profile {comparison.profile}" if comparison.profile else ""
     return f"{comparison.suite}{profile}, {what}"
 
 
-def _heading(column: Column) -> Heading:
+def _heading(column: Column) -> TextHeading:
     unit = f" ({column.unit})" if column.unit else ""
-    return Heading(f"{column.label}{unit}", column.higher_is_better)
+    return TextHeading(f"{column.label}{unit}", column.higher_is_better)
 
 
 def _interval(column: Column, score: Score | None, *, narrow: bool) -> str:
@@ -259,7 +257,7 @@ def _interval(column: Column, score: Score | None, *, narrow: bool) -> str:
     return format_interval(column, score.mean, score.low, score.high, narrow=narrow)
 
 
-def each_row(comparisons: Sequence[Comparison]) -> Iterator[tuple[Comparison, Row]]:
+def each_row(comparisons: Sequence[SuiteComparison]) -> Iterator[tuple[SuiteComparison, Row]]:
     """Yield each row once: a baseline stands in the comparison of every profile."""
     seen = set()
     for comparison in comparisons:

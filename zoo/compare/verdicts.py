@@ -28,14 +28,15 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from zoo.compare.evidence import Evidence, find_evidence, seeds_needed
-from zoo.compare.sentences import counted, describe
+from zoo.compare.sentences import describe
 from zoo.compare.statistics import Interval, decidable, holm
 from zoo.recipes.claims import Claim
 from zoo.records.record import Record
 from zoo.records.selection import comparable_runs
+from zoo.text import counted
 
 Verdict = Literal["supported", "contradicted", "no effect shown", "not enough data"]
-LEVEL = 0.05
+SIGNIFICANCE = 0.05
 """A corrected p-value below it decides; one false verdict in 20 whole tables of claims, at most."""
 
 
@@ -133,7 +134,7 @@ def num_tested(results: Iterable[ClaimResult]) -> int:
 def _decidable(found: Sequence[Evidence]) -> list[Evidence]:
     """Take out of the family what so few runs cannot decide, whatever they had scored."""
     tested = [evidence for evidence in found if _is_tested(evidence)]
-    kept = iter(decidable([evidence.smallest_p for evidence in tested], LEVEL))
+    kept = iter(decidable([evidence.smallest_p for evidence in tested], SIGNIFICANCE))
     return [
         _undecidable(evidence, len(tested)) if _is_tested(evidence) and not next(kept) else evidence
         for evidence in found
@@ -142,7 +143,7 @@ def _decidable(found: Sequence[Evidence]) -> list[Evidence]:
 
 def _undecidable(evidence: Evidence, num_claims: int) -> Evidence:
     seeds = evidence.effect.num_seeds if evidence.effect else 0
-    needed = seeds_needed(evidence, LEVEL / num_claims)
+    needed = seeds_needed(evidence, SIGNIFICANCE / num_claims)
     more = f"; at least {needed} are needed: {evidence.command} --seeds {needed}" if needed else ""
     problem = (
         f"{counted(seeds, 'seed')} cannot decide it together with {num_claims - 1} other claims, "
@@ -165,7 +166,7 @@ def verdict_of(
         direction: `higher` or `lower`, the sign of the effect by the claim.
         smallest_effect: the smallest that matters, above 0.
     """
-    if p_value >= LEVEL:
+    if p_value >= SIGNIFICANCE:
         return "no effect shown"
     claimed = effect.estimate if direction == "higher" else -effect.estimate
     if claimed < 0:

@@ -1,1 +1,4 @@
-"""What a network costs: parameters, operations, memory and time."""
+"""What a network costs: parameters, operations, memory and time.
+
+Public: `stages`.
+"""

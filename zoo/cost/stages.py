@@ -48,7 +48,7 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class StageCost:
     """One training: content pretraining, or the recipe's own stage."""
 
     title: str
@@ -69,18 +69,18 @@ class Stage:
         }
 
 
-def stages(run: Resolved) -> list[Stage]:
+def stages(run: Resolved) -> list[StageCost]:
     """Return the stages of a complete run in the order they are trained."""
     before = [] if run.pretraining is None else [_stage(PRETRAINING, run.pretraining)]
     return [*before, _stage("training", run)]
 
 
-def _stage(title: str, run: Resolved) -> Stage:
+def _stage(title: str, run: Resolved) -> StageCost:
     values = run.spec.settings.model_dump()
     settings = tuple(
         Setting(dotted(path), value, run.origin(path)) for path, value in _leaves(values, ())
     )
-    return Stage(title, run.spec.recipe, settings, tuple(_networks(run)))
+    return StageCost(title, run.spec.recipe, settings, tuple(_networks(run)))
 
 
 def _leaves(values: dict[str, Any], root: KeyPath) -> Iterator[tuple[KeyPath, Any]]:

@@ -1,6 +1,8 @@
 """Images: finding, downloading, decoding, downscaling, storing and sampling them.
 
 Only `zoo.data.stream` imports torch. Nothing here trains or scores.
+
+Internal.
 """
 
 from __future__ import annotations
@@ -9,6 +11,6 @@ from collections.abc import Callable
 from typing import Final
 
 BUILT_IN_SOURCES: Final = ("samples", "div2k")
-"""Names of sources that say themselves which images are held out, whatever is validated on."""
+"""Names of sources whose held-out images are fixed, whatever a run validates on."""
 Progress = Callable[[int, int], None]
-"""Called with (units done, units in all) while something long continues."""
+"""Called with the units done and the total while a long task runs."""

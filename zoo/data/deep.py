@@ -23,7 +23,7 @@ from PIL.ExifTags import Base
 from zoo.errors import DataError
 from zoo.files import open_file
 
-# What it finds odd in a damaged file would be printed where nobody handles it.
+# It would print its own messages about damaged files.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 Deep = npt.NDArray[np.uint16]

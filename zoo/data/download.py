@@ -2,7 +2,7 @@
 
 pooch verifies and moves the file. The downloader is zoo's own, because pooch's starts from zero
 after each interruption. Not here: unpacking (`zoo.data.extract`), which files
-(`zoo.data.catalogue`).
+(`zoo.data.datasets`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CHUNK_BYTES = 1 << 16
-MAX_BYTES = 20_000_000_000  # of a file whose size only its server tells, or nobody
+MAX_BYTES = 20_000_000_000  # limit of a file whose size the catalogue does not have
 CONNECT_SECONDS = 3.0  # for each address of a server; four are common
 TIMEOUT_SECONDS = (10.0, 60.0)  # to connect, and between two reads
 HTTP_PARTIAL = 206
@@ -40,7 +40,7 @@ class ResumingDownloader:
         part: file that collects the bytes; it stays when the attempt fails.
         num_bytes: size of the whole file; None to take the server's word for it, up to
             `MAX_BYTES`.
-        progress: called with (bytes received, total bytes); the latter is 0 where nobody tells it.
+        progress: called with (bytes received, total bytes); the latter is 0 if unknown.
         attempts: how often to try again while the server breaks off.
         pause_seconds: waiting time before the second attempt; it doubles each time.
         session: sends the requests, with its certificates and proxies; see `zoo.data.sessions`.
@@ -143,8 +143,8 @@ class ResumingDownloader:
         """Take the size that a server states, before the first byte is written."""
         if announced is not None and announced > MAX_BYTES:
             raise IntegrityError(
-                f"the server announces {announced / 1000000000.0:.1f} GB for {url}, more than the "
-                f"limit of {MAX_BYTES / 1000000000.0:.1f} GB: it is not the file that zoo expects"
+                f"the server announces {announced / 1e9:.1f} GB for {url}, more than the "
+                f"limit of {MAX_BYTES / 1e9:.1f} GB: it is not the file that zoo expects"
             )
         if announced is not None:
             check_disk(self._part.parent, announced - self._received())
@@ -184,7 +184,7 @@ def fetch(
         known_hash: `sha256:` or `md5:` and hexadecimal digits; None if none is known, and the
             caller compares what comes with what is.
         num_bytes: its size; None if only its hash is known, and the server states the size.
-        progress: called with (bytes received, total bytes); the latter is 0 if nobody tells it.
+        progress: called with (bytes received, total bytes); the latter is 0 if unknown.
         attempts: how often to try again while the server breaks off.
         pause_seconds: waiting time before the second attempt; it doubles each time.
         session: sends the requests, with its certificates and proxies; None for a plain one.
@@ -277,7 +277,7 @@ def check_disk(folder: Path, num_bytes: int) -> None:
     free = shutil.disk_usage(existing).free
     if free < num_bytes:
         raise MachineError(
-            f"{folder} needs {num_bytes / 1000000000.0:.1f} GB, but its disk has only "
-            f"{free / 1000000000.0:.1f} GB free; free some space, or choose another data root with "
+            f"{folder} needs {num_bytes / 1e9:.1f} GB, but its disk has only "
+            f"{free / 1e9:.1f} GB free; free some space, or choose another data root with "
             "ZOO_DATA"
         )

@@ -19,6 +19,7 @@ from typing import Final
 
 from zoo.data.images import SUFFIXES, read_size
 from zoo.errors import DataError
+from zoo.text import counted
 
 MAX_LINES: Final = 8
 _LOW: Final = re.compile(
@@ -50,7 +51,7 @@ class Found:
     def lines(self) -> list[str]:
         """Return what was taken and excluded in words, one line for each folder and reason."""
         taken = Counter(path.parent for path in self.taken)
-        lines = _first([f"{at}: {_images(n)} taken" for at, n in taken.items()], "folders")
+        lines = _first([f"{at}: {counted(n, 'image')} taken" for at, n in taken.items()], "folders")
         *_, parent, name = ("", "", *self.top.resolve().parts)
         if _LOW.search(name) or (_ENLARGED.fullmatch(name) and _LOW.search(parent)):
             lines.append(
@@ -67,7 +68,7 @@ class Found:
 def find_images(directory: Path) -> Found:
     """Find the images of `directory/HR`, else all below `directory`, and say what is excluded.
 
-    What is an image is told by the suffix. Hidden folders and links to folders are not entered.
+    Images are recognised by their suffix. Hidden folders and links to folders are skipped.
 
     Raises:
         DataError: if there is none.
@@ -175,10 +176,6 @@ def _all_smaller(pairs: Iterable[tuple[Path, Path | None]]) -> bool:
         if factor < 2 or not fits or len(factors) > 1:
             return False
     return True
-
-
-def _images(count: int) -> str:
-    return f"{count} image" if count == 1 else f"{count} images"
 
 
 def _first(lines: list[str], what: str) -> list[str]:

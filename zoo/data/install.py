@@ -1,7 +1,7 @@
 """`zoo data get` and `zoo data verify`: installs datasets of the catalogue under the data root.
 
 Each part of a dataset is moved into place at once, with a manifest of its files' hashes. Not here:
-the facts (`zoo.data.catalogue`), reading installed datasets (`zoo.data.sources`).
+the facts (`zoo.data.datasets`), reading installed datasets (`zoo.data.sources`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import TypeAdapter, ValidationError
 
-from zoo.data import Progress, places
-from zoo.data.catalogue import CATALOGUE, Archive, Dataset, Part
+from zoo.data import Progress, paths
+from zoo.data.datasets import CATALOGUE, Archive, ArchiveFolder, Dataset
 from zoo.data.download import check_disk, fetch, part_name
 from zoo.data.extract import extract
 from zoo.data.images import SUFFIXES, hash_file, read_image
@@ -43,7 +43,7 @@ def find_dataset(name: str) -> Dataset:
 
 
 def is_installed(archive: Archive, root: Path) -> bool:
-    """Return whether all parts of an archive are in place, whoever placed them."""
+    """Return whether all folders of an archive are in place, whether or not zoo made them."""
     return all(_is_in_place(part, root) for part in archive.parts)
 
 
@@ -55,7 +55,7 @@ def installed_images(
     Raises:
         DataError: if a part of it is not in its place.
     """
-    root = places.data_root(data_root)
+    root = paths.data_root(data_root)
     missing = [str(root / part.target) for part in dataset.parts if not _is_in_place(part, root)]
     if missing:
         raise DataError(
@@ -78,7 +78,7 @@ def get_dataset(
 
     Args:
         dataset: what to get, see `find_dataset`.
-        data_root: folder of datasets; by default `zoo.data.places.data_root()`.
+        data_root: folder of datasets; by default `zoo.data.paths.data_root()`.
         mirror: URL of a folder that serves the same files, to use instead of the publisher's.
         keep_archives: whether to keep the archives after unpacking.
         progress: called with (bytes received, total bytes) of the file being downloaded.
@@ -92,7 +92,7 @@ def get_dataset(
         IntegrityError: if a file is not what the catalogue says.
         MachineError: if the disk is too small, or the network is absent or forbidden.
     """
-    root = places.data_root(data_root)
+    root = paths.data_root(data_root)
     root.mkdir(parents=True, exist_ok=True)
     # A second process waits here, then finds everything in place.
     with FileLock(root / f".{dataset.name}.lock"):
@@ -143,7 +143,7 @@ def verify_images(paths: Sequence[Path], progress: Progress | None = None) -> li
     return problems
 
 
-def _is_in_place(part: Part, root: Path) -> bool:
+def _is_in_place(part: ArchiveFolder, root: Path) -> bool:
     folder = root / part.target
     manifest = _read_manifest(folder)
     if manifest is not None:
@@ -189,7 +189,7 @@ def _place(path: Path, archive: Archive, root: Path) -> None:
         shutil.rmtree(unpacked, ignore_errors=True)
 
 
-def _write_manifest(path: Path, part: Part, folder: Path) -> None:
+def _write_manifest(path: Path, part: ArchiveFolder, folder: Path) -> None:
     """Record the hashes of a part's images, after checking that it has as many as it should."""
     found = _count(folder) if folder.is_dir() else 0
     if found != part.num_images:
@@ -206,7 +206,7 @@ def _move(folder: Path, target: Path) -> None:
         logger.warning("replacing %s: it was not complete", target)
         shutil.rmtree(target)
     elif target.exists():
-        target.rmdir()  # empty, or it fails: nobody's files are removed
+        target.rmdir()  # fails unless empty, so that no file is removed
     folder.replace(target)
 
 

@@ -16,8 +16,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.data import places
+from zoo.data import paths
 from zoo.data.folders import find_images
+from zoo.data.given import published_folders
 from zoo.data.images import SUFFIXES
 from zoo.data.parts import part_of, whole_name
 from zoo.data.sources import dataset_directory, dataset_names, validation_images
@@ -82,7 +83,7 @@ def find_pairs(
         name: `samples`, `samples-grey`, the name of a folder under the data root, or of a part of
             one (`zoo.data.parts`).
         scale: the factor between high and low resolution.
-        data_root: folder of datasets; by default `zoo.data.places.data_root()`.
+        data_root: folder of datasets; by default `zoo.data.paths.data_root()`.
 
     Raises:
         DataError: if the dataset is absent or not complete; the message says where it was looked
@@ -90,7 +91,7 @@ def find_pairs(
     """
     if name in IN_WHEEL:
         return _pairs(validation_images(name), None, scale)
-    root = places.data_root(data_root)
+    root = paths.data_root(data_root)
     is_whole = name in KNOWN_SETS or dataset_directory(name, root) is not None
     whole = name if is_whole else whole_name(name)
     top = _find(whole, root)
@@ -134,15 +135,7 @@ def _find(name: str, root: Path) -> Path:
 
 def _lr_folder(top: Path, scale: int) -> Path | None:
     """Return the folder of low-resolution files beside the high-resolution ones, None without."""
-    stem = top.name.removesuffix("_HR")
-    candidates = (
-        top / "LR_bicubic" / f"X{scale}",  # the EDSR archive
-        top / f"LR_x{scale}",
-        top / f"LRbicx{scale}",  # BasicSR's
-        top / "LR" / f"X{scale}",
-        top.with_name(f"{stem}_LR_bicubic") / f"X{scale}",  # DIV2K as its archives unpack
-    )
-    return next((folder for folder in candidates if folder.is_dir()), None)
+    return next((folder for folder in published_folders(top, scale) if folder.is_dir()), None)
 
 
 def _pairs(hr_files: tuple[Path, ...], lr_folder: Path | None, scale: int) -> tuple[Pair, ...]:

@@ -5,7 +5,7 @@ Not here: which images (`zoo.train.validation`), how a file is written (`zoo.dat
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from PIL import Image as PillowImage
@@ -14,7 +14,7 @@ from PIL import ImageDraw, ImageFont
 from zoo.data.images import Image, to_rgb
 
 NAMES = ("LR", "bicubic", "SR", "HR")
-"""The order of images of one image, here and in the report."""
+"""The order of the panels of one image, here and in the report."""
 GAP = 8
 NAME_HEIGHT = 20
 _FONT_SIZE = 13
@@ -38,15 +38,6 @@ def side_by_side(panels: Mapping[str, Image]) -> Image:
         draw.text((left + 1, 1), name, fill="black", font=font)
         canvas.paste(PillowImage.fromarray(to_rgb(pixels)), (left, NAME_HEIGHT))
     return np.asarray(canvas)
-
-
-def panels_of(picture: Image, names: Sequence[str] = NAMES) -> dict[str, Image]:
-    """Return the images that `side_by_side` has set beside each other, by their names."""
-    width = (picture.shape[1] + GAP) // len(names) - GAP
-    return {
-        name: picture[NAME_HEIGHT:, number * (width + GAP) :][:, :width]
-        for number, name in enumerate(names)
-    }
 
 
 def enlarged(lr_image: Image, scale: int) -> Image:

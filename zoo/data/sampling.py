@@ -2,8 +2,9 @@
 
 Random words come from Philox 4x64-10, used as a function of a key and a counter (J. Salmon et al.,
 "Parallel random numbers: as easy as 1, 2, 3", SC 2011). There is no state to save, restore or
-share: any worker, on any machine, after any restart, draws the same sample n. Only raw words are
-used, whose values numpy guarantees; its distributions may change.
+share: any worker, on any machine, after any restart, draws the same sample n. Positions use only
+raw words, whose values numpy guarantees. A degradation gets a generator of numpy with
+distributions, which another version of numpy may change.
 
 Not here: reading pixels (`zoo.data.stream`), rotating them (`zoo.data.augment`).
 """
@@ -19,13 +20,14 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.errors import DataError
+from zoo.text import few
 
 Integers = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
 Weighting = Literal["uniform", "area", "texture"]
 
 # Uses of random words; each has its own Philox key, so that none repeats another's.
-_UNIFORM, _POSITIONS, _ORDER, _VISITS = range(4)
+_UNIFORM, _POSITIONS, _ORDER, _VISITS, _DEGRADATION = range(5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +189,26 @@ def philox_words(seed: int, domain: int, start: int, count: int, *, epoch: int =
     return np.asarray(bits.random_raw(4 * count), dtype=np.uint64).reshape(count, 4)
 
 
+def sample_generator(seed: int, stream: int, number: int) -> np.random.Generator:
+    """Return the generator of what is drawn to degrade one sample.
+
+    Args:
+        seed: the plan's seed.
+        stream: of samples.
+        number: of the sample in its stream.
+    """
+    key = np.array([seed, _DEGRADATION << 32 | stream], dtype=np.uint64)
+    # each sample has 2**128 counters of its own
+    counter = np.array([0, 0, number, 0], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=counter))
+
+
+def image_generator(sha256: str) -> np.random.Generator:
+    """Return the generator of what is drawn to degrade a whole image, given its pixels' hash."""
+    key = np.array([int(sha256[:16], 16), int(sha256[16:32], 16)], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key))
+
+
 def to_unit(words: Words) -> npt.NDArray[np.float64]:
     """Map words to [0, 1) by their upper 53 bits, all that a float64 holds."""
     return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
@@ -226,9 +248,8 @@ def _check(plan: SamplingPlan, sizes: Integers, names: Sequence[str]) -> None:
         )
     small = np.flatnonzero((sizes < patch).any(axis=1))
     if len(small):
-        shown = ", ".join(f"{names[i]} ({sizes[i, 0]}x{sizes[i, 1]})" for i in small[:5])
-        more = f" and {len(small) - 5} more" if len(small) > 5 else ""
+        shown = few([f"{names[i]} ({sizes[i, 0]}x{sizes[i, 1]})" for i in small.tolist()], 5)
         raise DataError(
             f"at low resolution, {len(small)} of {len(sizes)} images are smaller than the patch of "
-            f"{patch}x{patch} pixels: {shown}{more}; use a smaller patch, or remove them"
+            f"{patch}x{patch} pixels: {shown}; use a smaller patch, or remove them"
         )

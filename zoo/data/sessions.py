@@ -33,7 +33,7 @@ class SlowServerError(ConnectionError):
 
 
 class Floor:
-    """Counts what comes of one answer, from its first bytes on."""
+    """Counts the bytes of one response from its start."""
 
     def __init__(self) -> None:
         self._begun = False

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from zoo.data import BUILT_IN_SOURCES, places
+from zoo.data import BUILT_IN_SOURCES, paths
 from zoo.data.folders import Found, find_images
 from zoo.data.images import hash_file
 from zoo.data.parts import part_of, whole_name
@@ -75,12 +75,12 @@ def open_source(
         spec: a name or a directory, see the module.
         validation: `held-out` to hold some images of a directory out; else what is validated on,
             see `validation_images`: all images of the source are trained on then, but for those.
-        data_root: folder of datasets; by default `zoo.data.places.data_root()`.
+        data_root: folder of datasets; by default `zoo.data.paths.data_root()`.
 
     Raises:
         DataError: if the source is not there, is incomplete, or has too few images.
     """
-    root = places.data_root(data_root)
+    root = paths.data_root(data_root)
     holds_out = validation == HELD_OUT
     if spec in BUILT_IN:
         source = BUILT_IN[spec](root)
@@ -99,12 +99,12 @@ def validation_images(
     Args:
         spec: a name or a directory, see the module; `Set5` means all five images, and
             `samples-grey` the single-channel images inside scikit-image's wheel.
-        data_root: folder of datasets; by default `zoo.data.places.data_root()`.
+        data_root: folder of datasets; by default `zoo.data.paths.data_root()`.
 
     Raises:
         DataError: if there is no such dataset or no image in it.
     """
-    root = places.data_root(data_root)
+    root = paths.data_root(data_root)
     if spec in BUILT_IN:
         return BUILT_IN[spec](root).validation_paths
     if spec == "samples-grey":

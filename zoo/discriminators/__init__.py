@@ -1,3 +1,6 @@
-"""Discriminators: the networks an adversary trains against the generator."""
+"""Discriminators: the networks an adversary trains against the generator.
+
+Internal.
+"""
 
 BUILTINS = {"vgg": "zoo.discriminators.vgg:VGGDiscriminator"}

@@ -1,1 +1,4 @@
-"""Import and export of models: exports, spandrel, cards, and the Hugging Face hub."""
+"""Import and export of models: exports, spandrel, cards, and the Hugging Face hub.
+
+Public: `export`, `onnx`, `spandrel`.
+"""

@@ -150,7 +150,7 @@ def _is_there(path: Path) -> bool:
 
 
 def install(staged: Path, folder: Path, *, replace_records: bool = True) -> None:
-    """Put what is complete in a staging folder instead of what was there.
+    """Replace the files of a folder by those of a staging folder that is complete.
 
     A model comes before its hash: between the two moves it counts as damaged, never as whole.
     What has no counterpart in the staging folder stays.

@@ -33,7 +33,7 @@ from zoo.exchange.usage import (
     onnx_python,
     python,
 )
-from zoo.models.details import Details, Training
+from zoo.models.details import Details, TrainingFacts
 from zoo.models.model import Model
 from zoo.models.store import MODEL_FILE
 from zoo.records.record import Record
@@ -192,7 +192,7 @@ def _is_adversarial(details: Details) -> bool | None:
     return details.training.settings.get("adversary") is not None
 
 
-def _training_rows(training: Training) -> Iterable[tuple[str, str]]:
+def _training_rows(training: TrainingFacts) -> Iterable[tuple[str, str]]:
     yield "recipe", training.recipe
     yield "profile", training.profile
     yield "seed", str(training.seed)
@@ -221,7 +221,7 @@ def _revision(git: Mapping[str, Any] | None) -> str:
     return f"{git.get('commit', UNKNOWN)}{' with local changes' if git.get('dirty') else ''}"
 
 
-def _settings(training: Training) -> dict[str, Any]:
+def _settings(training: TrainingFacts) -> dict[str, Any]:
     """Return every setting but the generator's, which has a table of its own."""
     settings = {key: value for key, value in training.settings.items() if key != "generator"}
     data = settings.get("data")

@@ -44,6 +44,7 @@ from zoo.models.store import (
     model_files,
 )
 from zoo.records.record import Record
+from zoo.runs import RUN_ROOT
 from zoo.runs.directory import RunDirectory
 from zoo.runs.run_state import divergence
 
@@ -100,7 +101,7 @@ class Exported:
     remarks: tuple[str, ...] = ()
 
 
-def card_of(what: str, *, run_root: Path = Path("runs"), records: Path | None = None) -> str:
+def card_of(what: str, *, run_root: Path = RUN_ROOT, records: Path | None = None) -> str:
     """Return the card of what a user names, see `find_source` and `zoo.exchange.cards.card`.
 
     Args:
@@ -124,7 +125,7 @@ def card_of(what: str, *, run_root: Path = Path("runs"), records: Path | None = 
     )
 
 
-def find_source(what: str | Path, *, run_root: Path = Path("runs")) -> Model:
+def find_source(what: str | Path, *, run_root: Path = RUN_ROOT) -> Model:
     """Return the model that is meant, see `zoo.models.find.find_model`.
 
     Raises:

@@ -94,7 +94,7 @@ def _tags(details: Details) -> list[str]:
 
 
 def _datasets(details: Details) -> list[str]:
-    """Return the training data where it has a name; a path of somebody's machine is none."""
+    """Return the training data if it has a name; a path on the author's machine is not a name."""
     if details.training is None or _DATASET.match(details.training.data) is None:
         return []
     return [details.training.data]

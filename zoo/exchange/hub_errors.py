@@ -100,7 +100,7 @@ def _is_local(error: BaseException) -> TypeGuard[OSError]:
 
 
 def _refused(error: Exception, repository: str, endpoint: str, nothing: str) -> ZooError:
-    """Return what a status of the hub's means; it answers 401 also if nothing is."""
+    """Return what a status of the hub means; it answers 401 also where there is nothing."""
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", 0)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND):

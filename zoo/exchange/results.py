@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zoo.compare.comparisons import Comparison, Row, compare
+from zoo.compare.comparisons import Row, SuiteComparison, compare
 from zoo.compare.digits import format_value, marks
 from zoo.compare.tables import shown_keys
 from zoo.exchange.records import baselines_of, is_of_these_weights, records_of
 from zoo.models.model import Model
 from zoo.records.record import Record
-from zoo.text import Cell, Grid, Heading, Mark, markdown_table
+from zoo.text import Grid, Mark, TextCell, TextHeading, markdown_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _result(model: Model, own: Record, baselines: Sequence[Record]) -> SuiteResu
     )
 
 
-def _comparison(model: Model, own: Record, baselines: Sequence[Record]) -> Comparison:
+def _comparison(model: Model, own: Record, baselines: Sequence[Record]) -> SuiteComparison:
     """Put the model, under its own name, beside baselines whose networks must be the model's."""
     known_as = {"name": model.details.name, "recipe": None, "kind": "run"}  # it judges no recipe
     target = own.target.model_copy(update=known_as)
@@ -94,21 +94,21 @@ def _comparison(model: Model, own: Record, baselines: Sequence[Record]) -> Compa
     return compare([*older, shown])[0]
 
 
-def _grid(comparison: Comparison, dataset: str) -> Grid:
+def _grid(comparison: SuiteComparison, dataset: str) -> Grid:
     rows = [row for row in comparison.rows if row.dataset == dataset]
     keys = [key for key in shown_keys(comparison) if any(key in row.scores for row in rows)]
-    headings, columns = [Heading("")], []
+    headings, columns = [TextHeading("")], []
     for key in keys:
         column = comparison.columns[key]
         unit = f" ({column.unit})" if column.unit else ""
-        headings.append(Heading(f"{column.label}{unit}", column.higher_is_better))
+        headings.append(TextHeading(f"{column.label}{unit}", column.higher_is_better))
         values = [_mean(row, key) for row in rows]
         best: list[Mark] = [mark if mark == "best" else "" for mark in marks(column, values)]
         columns.append(
-            [Cell(format_value(column, v), mark) for v, mark in zip(values, best, strict=True)]
+            [TextCell(format_value(column, v), mark) for v, mark in zip(values, best, strict=True)]
         )
     lines = tuple(
-        (Cell(row.label), *(column[number] for column in columns))
+        (TextCell(row.label), *(column[number] for column in columns))
         for number, row in enumerate(rows)
     )
     images = max(row.images for row in rows)
@@ -123,7 +123,7 @@ def _mean(row: Row, key: str) -> float | None:
     return None if score is None else score.mean
 
 
-def _scores(comparison: Comparison) -> list[Score]:
+def _scores(comparison: SuiteComparison) -> list[Score]:
     keys = shown_keys(comparison)
     return [
         Score(row.dataset, key, comparison.columns[key].label, row.scores[key].mean, row.images)

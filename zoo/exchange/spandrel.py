@@ -18,6 +18,7 @@ from zoo.generators.base import Generator
 from zoo.generators.bicubic import bicubic_upscale
 from zoo.generators.msrresnet import MSRResNet
 from zoo.generators.rrdb import RRDBNet
+from zoo.generators.spandrel import SpandrelNetwork
 from zoo.generators.srresnet import SRResNet
 from zoo.models.details import Details
 from zoo.models.sizes import Sizes, Tensors, msrresnet_sizes, rrdb_sizes, srresnet_sizes
@@ -113,6 +114,8 @@ def install(registry: ArchRegistry | None = None) -> None:
 def spandrel_problem(details: Details) -> str | None:
     """Return what stands between a model and spandrel, as a sentence; None if nothing does."""
     generator = GENERATORS.get(details.generator_name)
+    if generator is SpandrelNetwork:
+        return None
     family = next((one for one in FAMILIES if one.generator is generator), None)
     if family is None:
         return f"spandrel has no architecture for generator {details.generator_name!r}"

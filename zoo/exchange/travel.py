@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Mapping
 from typing import Any, Final
 
-from zoo.data.places import data_root, zoo_home
+from zoo.data.paths import data_root, zoo_home
 from zoo.exchange.usage import shown_command, shown_origin, shown_word
 from zoo.models.details import Details
 

@@ -28,7 +28,7 @@ def plugin_file(details: Details) -> str | None:
 
 
 def shown_origin(origin: str) -> str:
-    """Return an origin without this machine's folders it was on."""
+    """Return an origin without the folders of this machine."""
     if not origin.startswith(_FILE_ORIGIN):
         return origin
     return f"{_FILE_ORIGIN}{PurePath(origin.removeprefix(_FILE_ORIGIN)).name}"

@@ -2,4 +2,6 @@
 
 Losses train against them and metrics score with them, built here from the same weights. The
 weights' sources are in `zoo.weights`.
+
+Internal.
 """

@@ -1,4 +1,7 @@
-"""Generators: networks from a low-resolution image to a super-resolved one, one family a file."""
+"""Generators: networks from a low-resolution image to a super-resolved one, one family a file.
+
+Public: `bicubic`, `blocks`.
+"""
 
 BUILTINS = {
     "bicubic": "zoo.generators.bicubic:Bicubic",

@@ -1,4 +1,7 @@
-"""Losses: content and perceptual terms of the generator."""
+"""Losses: content and perceptual terms of the generator.
+
+Internal.
+"""
 
 from collections.abc import Mapping
 from typing import Final

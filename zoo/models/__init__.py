@@ -1,1 +1,4 @@
-"""Models: a generator with its weights and their origin; also files of other tools."""
+"""Models: a generator with its weights and their origin; also files of other tools.
+
+Internal.
+"""

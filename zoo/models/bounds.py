@@ -5,29 +5,31 @@ Not here: whether tensors fit the network that was built (`zoo.models.model`).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from zoo.errors import WeightsError
 
+META: Final = torch.device("meta")
 MOST_MADE: Final = 16
 """Tensors made for each one that is kept: constructors make some to compute with."""
 FEW_TENSORS: Final = 1_000
-MOST_ELEMENTS: Final = 4
-"""Elements made for each one that is kept."""
-FEW_ELEMENTS: Final = 2**26
-"""Elements that are no matter of size: 256 MiB of float32."""
+MOST_ELEMENTS: Final = 16
+"""Elements computed for each one that is kept."""
+FEW_ELEMENTS: Final = 2**28
+"""Elements that are always allowed, in all: 1 GiB of float32."""
 
 
 class Bounded(TorchDispatchMode):
-    """Stops a constructor that makes far more tensors, or larger ones, than it is given.
+    """Stops a constructor that makes far more tensors, or larger ones, than its weights ask for.
 
-    A tensor is counted before it is allocated, by the size that its operator is asked for.
+    Each operator runs on the meta device first, which allocates nothing: what it would make is
+    counted before it is made.
 
     Args:
         tensors: those that the network is made for.
@@ -54,10 +56,34 @@ class Bounded(TorchDispatchMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        if not any(isinstance(leaf, Tensor) for leaf in tree_leaves((args, kwargs))):
-            size = next((arg for arg in args if isinstance(arg, list | tuple)), ())
-            self._num_tensors -= 1
-            self._num_elements -= math.prod(size)
-            if self._num_tensors < 0 or self._num_elements < 0:
-                raise WeightsError(self._complaint)
+        self._num_tensors -= not any(
+            isinstance(leaf, Tensor) for leaf in tree_leaves((args, kwargs))
+        )
+        self._num_elements -= _num_made(operator, args, kwargs)
+        if self._num_tensors < 0 or self._num_elements < 0:
+            raise WeightsError(self._complaint)
         return operator(*args, **kwargs)
+
+
+def _num_made(
+    operator: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> int:
+    """Return how many elements an operator would allocate; 0 where only values tell."""
+    args, options = tree_map_only(Tensor, _on_meta, (args, dict(kwargs)))
+    known = {_memory(leaf) for leaf in tree_leaves((args, options)) if isinstance(leaf, Tensor)}
+    if not known:
+        options["device"] = META
+    try:
+        result = operator(*args, **options)
+    except (RuntimeError, NotImplementedError):  # the operator needs values, or is wrongly called
+        return 0
+    made = {_memory(leaf): leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)}
+    return sum(leaf.numel() for memory, leaf in made.items() if memory not in known)
+
+
+def _on_meta(tensor: Tensor) -> Tensor:
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=META)
+
+
+def _memory(tensor: Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)  # noqa: SLF001  there is no public name

@@ -34,13 +34,13 @@ Line = Annotated[str, _INERT]
 """Text that commands and cards show: a file from anywhere must not act on what shows it."""
 
 
-class Part(BaseModel):
+class DetailsPart(BaseModel):
     """Base of the parts of a description: frozen, unknown keys forbidden."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Pretraining(Part):
+class Pretraining(DetailsPart):
     """The run that a training began from.
 
     Attributes:
@@ -54,7 +54,7 @@ class Pretraining(Part):
     command: Line
 
 
-class Training(Part):
+class TrainingFacts(DetailsPart):
     """How a model was trained: what its run directory recorded.
 
     Attributes:
@@ -94,7 +94,7 @@ class Training(Part):
     git: dict[str, Any] | None = None
 
 
-class Details(Part):
+class Details(DetailsPart):
     """What a model is.
 
     Attributes:
@@ -112,7 +112,7 @@ class Details(Part):
             `a_sha256`, `b`, `b_sha256`, `alpha`; of a model that was renamed or rounded
             after it was scored `weights_sha256`, the files whose records are its own, the latest
             first.
-        licence: of the weights, None if nobody said.
+        licence: of the weights, None if unknown.
         plugins: origin of each component that is not built in, by role.
     """
 
@@ -125,7 +125,7 @@ class Details(Part):
     scale: Scale
     origin: Origin
     precision: Precision = "float32"
-    training: Training | None = None
+    training: TrainingFacts | None = None
     source: dict[str, str] = {}
     licence: Line | None = None
     plugins: dict[str, str] = {}

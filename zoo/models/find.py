@@ -15,6 +15,7 @@ from zoo.models.store import MODEL_FILE, default_model, model_files, without_hub
 from zoo.models.trial import try_generator
 from zoo.recipes.variants import JOINT
 from zoo.registry import GENERATORS
+from zoo.runs import RUN_ROOT
 from zoo.runs.directory import RunDirectory
 
 logger = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ DEFAULT_SCALE = 4
 _FOREIGN = frozenset({".pth", ".pt", ".ckpt", ".bin"})
 
 
-def find_model(what: str | Path | None = None, *, run_root: Path = Path("runs")) -> Model:
+def find_model(what: str | Path | None = None, *, run_root: Path = RUN_ROOT) -> Model:
     """Return the model that is meant.
 
     Args:
@@ -59,6 +60,8 @@ def _of_file(path: Path) -> Model:
     if is_model_file(path):
         return read_model(path)
     foreign = read_foreign(path)
+    for note in foreign.notes:
+        logger.warning("%s: %s", path, note)
     trial = try_generator(foreign.build())
     if not trial.passed:
         logger.warning("%s: %s", path, trial.problem)

@@ -51,6 +51,10 @@ _TOLERANCE = 1e-5
 """How far zoo's output may be from spandrel's own, of values in [0, 1]; it should be 0."""
 
 
+class _OtherScaleError(WeightsError):
+    """A network that spandrel recognised, with another scale than the one asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Imported:
     """What became of a foreign checkpoint.
@@ -111,8 +115,8 @@ def import_model(path: Path, *, force: bool = False, **how: Any) -> Imported:
 
     Args:
         path: a PyTorch or safetensors file.
-        force: whether a network that fails the trial is taken all the same; what the trial found
-            is then kept in `details.source`.
+        force: whether to accept a network that fails the trial; `details.source` then keeps what
+            the trial found.
         how: see `read_foreign`.
 
     Raises:
@@ -125,9 +129,9 @@ def import_model(path: Path, *, force: bool = False, **how: Any) -> Imported:
     if not trial.passed:
         problem = f"{path} was read, but {trial.problem}"
         if not (force and trial.is_finite):
-            remedy = "; --force takes it all the same" if trial.is_finite else ""
+            remedy = "; --force accepts it" if trial.is_finite else ""
             raise WeightsError(problem + remedy)
-        notes = (*notes, f"{problem}; it is taken all the same because of --force")
+        notes = (*notes, f"{problem}; accepted because of --force")
         source = model.details.source | {TRIAL: trial.problem}
         model = replace(model, details=model.details.model_copy(update={"source": source}))
     return Imported(model, trial, notes)
@@ -186,12 +190,15 @@ def _matched(
     scale: int | None,
     arguments: Mapping[str, Any],
 ) -> _Match:
-    """Return the checkpoint as one of ours, its tensors fitted; else as spandrel's.
+    """Return the checkpoint as one of zoo's generators, or as a network of spandrel.
 
-    Of a file that begins like one of ours and does not fit, what does not fit is said, unless
-    spandrel reads it.
+    If the file looks like one of zoo's layouts but does not fit, and spandrel cannot read it, the
+    error lists what does not fit.
     """
     if wanted is SpandrelNetwork:
+        if arguments:
+            given = ", ".join(arguments)
+            raise RecipeError(f"spandrel infers all arguments from the tensors: omit {given}")
         return _by_spandrel(path, checkpoint, scale)
     try:
         match = _ours(path, checkpoint, wanted, name, scale)
@@ -237,17 +244,19 @@ def _other(
         WeightsError: where spandrel would read the file, and is not installed or has no use for it.
     """
     architecture = architecture_of(checkpoint.tensors, checkpoint.prefix)
-    if architecture is None and not is_installed():
-        return None
     if not is_installed():
-        raise WeightsError(f"{ours}. {absent(str(architecture))}")
+        if architecture is None:
+            return None
+        raise WeightsError(f"{ours}. {absent(architecture)}")
     try:
         return _by_spandrel(path, checkpoint, scale)
-    except WeightsError as error:
+    except _OtherScaleError:
+        raise
+    except WeightsError:
         begins_like_ours = any(checkpoint.tensors.keys() >= set(one.marks) for one in LAYOUTS)
         if begins_like_ours or architecture is None:
             return None
-        raise WeightsError(str(error)) from error
+        raise
 
 
 def _by_spandrel(path: Path, checkpoint: Checkpoint, scale: int | None) -> _Match:
@@ -255,7 +264,7 @@ def _by_spandrel(path: Path, checkpoint: Checkpoint, scale: int | None) -> _Matc
     if found is None:
         raise WeightsError(f"{path}: spandrel knows no architecture with such tensors")
     if scale not in (None, found.scale):
-        raise WeightsError(f"the shapes are those of x{found.scale}, not x{scale}")
+        raise _OtherScaleError(f"the shapes are those of x{found.scale}, not x{scale}")
     name = _registered_name(SpandrelNetwork)
     return _Match(found.title, name, found.scale, found.arguments, found.tensors, recognised=found)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from zoo.errors import DataError
 from zoo.files import file_sha256
-from zoo.models.details import INIT_SHA256, Pretraining, Training, described
+from zoo.models.details import INIT_SHA256, Pretraining, TrainingFacts, described
 from zoo.models.model import Model
 from zoo.recipes.schema import Initial, RunSpec
 from zoo.runs.coherence import read_run
@@ -49,10 +49,12 @@ def model_of_run(path: Path) -> Model:
     return Model(details, tensors, path, file_sha256(directory.weights))
 
 
-def _training(spec: RunSpec, provenance: Mapping[str, Any], summary: Mapping[str, Any]) -> Training:
+def _training(
+    spec: RunSpec, provenance: Mapping[str, Any], summary: Mapping[str, Any]
+) -> TrainingFacts:
     identity, session = provenance["identity"], provenance["sessions"][-1]
     sources = recorded_sources(provenance)
-    return Training(
+    return TrainingFacts(
         recipe=spec.recipe,
         profile=spec.profile,
         seed=spec.seed,

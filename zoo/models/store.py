@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from zoo.data.places import zoo_home
+from zoo.data.paths import zoo_home
 from zoo.errors import WeightsError
 from zoo.files import read_text
 

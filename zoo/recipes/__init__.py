@@ -1,1 +1,4 @@
-"""Recipes: from `registry.yaml` to a run's specification and from there to its components."""
+"""Recipes: from `registry.yaml` to a run's specification and from there to its components.
+
+Public: `book`.
+"""

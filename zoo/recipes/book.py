@@ -33,8 +33,8 @@ from zoo.recipes.problems import (
     raise_problems,
 )
 from zoo.recipes.reader import Document, read_document
+from zoo.recipes.registry_schema import RegistryFile
 from zoo.recipes.tree import Leaves, flatten, overlay
-from zoo.recipes.written import RegistryFile
 
 logger = logging.getLogger(__name__)
 

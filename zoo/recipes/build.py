@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import nn
 
 from zoo.adversaries.base import Adversary
 from zoo.discriminators.base import Discriminator
@@ -16,7 +15,7 @@ from zoo.fingerprints import code_hash
 from zoo.generators.base import Generator
 from zoo.losses.base import Loss
 from zoo.recipes.checks import generator_arguments
-from zoo.recipes.rules import Part, parts
+from zoo.recipes.rules import RunComponent, parts
 from zoo.recipes.schema import ComponentSpec, RecipeSettings
 from zoo.registry import REGISTRIES, Origin
 
@@ -46,13 +45,6 @@ class Components:
     adversary: Adversary | None = None
     adversary_weight: float = 0.0
     provenance: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-
-    def modules(self) -> dict[str, nn.Module]:
-        """Return all networks by role."""
-        named: dict[str, nn.Module] = {"generator": self.generator}
-        if self.discriminator is not None:
-            named["discriminator"] = self.discriminator
-        return named | {f"loss {name}": loss for name, loss in self.losses.items()}
 
 
 def build_generator(spec: ComponentSpec, scale: int, *, seed: int) -> Generator:
@@ -104,7 +96,7 @@ def component_origins(settings: RecipeSettings) -> dict[str, Origin]:
     return {_role(part): REGISTRIES[part.kind].origin(part.spec.name) for part in parts(settings)}
 
 
-def _role(part: Part) -> str:
+def _role(part: RunComponent) -> str:
     """Return the place and name of a component: `generator rrdb`, `losses vgg19 perceptual`."""
     return " ".join([*(str(key) for key in part.root), part.spec.name])
 

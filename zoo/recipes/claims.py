@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from zoo.errors import did_you_mean
 from zoo.metrics import PROBES, metric_key
 from zoo.recipes.problems import KeyPath, Place, Problem
+from zoo.recipes.registry_schema import CostKey, WrittenClaim, WrittenContrast
 from zoo.recipes.schema import RecipeSettings
-from zoo.recipes.written import CostKey, WrittenClaim, WrittenContrast
 from zoo.registry import METRICS
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Contrast:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A documented statement, see `zoo.recipes.written.WrittenClaim` for its fields."""
+    """A documented statement, see `zoo.recipes.registry_schema.WrittenClaim` for its fields."""
 
     name: str
     statement: str

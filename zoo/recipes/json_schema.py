@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import zoo
-from zoo.recipes.written import RegistryFile
+from zoo.recipes.registry_schema import RegistryFile
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 PUBLISHED = Path(zoo.__file__).parent.parent / "docs" / "registry.schema.json"

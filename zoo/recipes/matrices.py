@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from zoo.errors import did_you_mean
 from zoo.recipes.names import component_problems, removal_problems
 from zoo.recipes.problems import KeyPath, Place, Problem
+from zoo.recipes.registry_schema import WrittenMatrix
 from zoo.recipes.schema import MAX_NAME, RecipeSettings
 from zoo.recipes.tree import (
     SHARED_BY_STAGES,
@@ -27,7 +28,6 @@ from zoo.recipes.tree import (
     nest,
     overlay,
 )
-from zoo.recipes.written import WrittenMatrix
 
 if TYPE_CHECKING:
     from zoo.recipes.book import Book, Entry

@@ -13,13 +13,13 @@ from typing import Any
 from zoo.recipes.arguments import SCALE, Complaint, complaints, parameters
 from zoo.recipes.problems import KeyPath, Place, Problem
 from zoo.recipes.resolve import Resolved
-from zoo.recipes.schema import ComponentSpec, RecipeSettings
+from zoo.recipes.schema import BICUBIC, ComponentSpec, RecipeSettings
 from zoo.recipes.tree import Leaves, find_leaf
 from zoo.registry import REGISTRIES
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class RunComponent:
     """A component of a run: its place in the settings, its kind and its specification."""
 
     root: KeyPath
@@ -32,15 +32,17 @@ class Part:
         return REGISTRIES[self.kind].get(self.spec.name)
 
 
-def parts(settings: RecipeSettings) -> Iterator[Part]:
-    """Yield the components of a run."""
-    yield Part(("generator",), "generators", settings.generator)
+def parts(settings: RecipeSettings) -> Iterator[RunComponent]:
+    """Yield the components of a run; the default degradation has no arguments and is omitted."""
+    yield RunComponent(("generator",), "generators", settings.generator)
     if settings.discriminator is not None:
-        yield Part(("discriminator",), "discriminators", settings.discriminator)
+        yield RunComponent(("discriminator",), "discriminators", settings.discriminator)
     if settings.adversary is not None:
-        yield Part(("adversary",), "adversaries", settings.adversary)
+        yield RunComponent(("adversary",), "adversaries", settings.adversary)
     for key, spec in settings.losses.items():
-        yield Part(("losses", key), "losses", spec)
+        yield RunComponent(("losses", key), "losses", spec)
+    if settings.data.degradation != BICUBIC:
+        yield RunComponent(("data", "degradation"), "degradations", settings.data.degradation)
 
 
 def run_problems(resolved: Resolved) -> Iterator[Problem]:
@@ -69,7 +71,7 @@ def placed(complaint: Complaint, root: KeyPath, leaves: Leaves) -> Problem:
 
 
 def completed_arguments(
-    part: Part, settings: RecipeSettings
+    part: RunComponent, settings: RecipeSettings
 ) -> tuple[dict[str, Any], dict[str, Place]]:
     """Return all arguments of a component, and the origin of those that the recipe does not set.
 
@@ -97,7 +99,7 @@ def completed_arguments(
 
 def _requirements(
     kind: str, parameter: str, settings: RecipeSettings
-) -> Iterator[tuple[Part, Any]]:
+) -> Iterator[tuple[RunComponent, Any]]:
     """Yield what the components of a run require of one parameter of a kind of component."""
     for part in parts(settings):
         for requirement in getattr(part.component, "requirements", ()):

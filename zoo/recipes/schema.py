@@ -1,7 +1,7 @@
 """The schema of runs, the only place of training defaults.
 
-A component's own defaults are in its constructor. `zoo.recipes.written` has the forms in which
-files may write the same things, in part and in shorthand.
+A component's own defaults are in its constructor. `zoo.recipes.registry_schema` has the forms in
+which files may write the same things, in part and in shorthand.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from zoo.data import BUILT_IN_SOURCES
 
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MAX_NAME = 64
+DEGRADATION = "degradation"
+LATER = (DEGRADATION, "pairs")
+"""Keys of `data` that a dump omits where they have their defaults: they came after runs."""
 Name = Annotated[str, Field(pattern=NAME, max_length=MAX_NAME)]
 Scale = Literal[2, 3, 4, 8]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -34,7 +37,7 @@ Betas = Annotated[
 ]
 
 
-class Model(BaseModel):
+class StrictModel(BaseModel):
     """Base of all schema models: frozen, typed strictly, unknown keys forbidden."""
 
     model_config = ConfigDict(
@@ -46,7 +49,7 @@ class Model(BaseModel):
     )
 
 
-class ComponentSpec(Model):
+class ComponentSpec(StrictModel):
     """A component by name, and the arguments of its constructor beside it."""
 
     model_config = ConfigDict(extra="allow")
@@ -70,7 +73,11 @@ class TermSpec(ComponentSpec):
     weight: NonNegativeFloat = 1.0
 
 
-class Schedule(Model):
+BICUBIC = ComponentSpec(name="bicubic")
+"""The degradation of a run that names none: MATLAB's bicubic downscaling."""
+
+
+class Schedule(StrictModel):
     """How the learning rates change during a stage, in fractions of its length."""
 
     kind: Literal["constant", "step", "cosine"] = "constant"
@@ -84,7 +91,7 @@ class Schedule(Model):
     """Final learning rate of `cosine`, as a fraction of the initial one."""
 
 
-class Training(Model):
+class Training(StrictModel):
     """Length, learning rate and logging of one stage.
 
     Set exactly one of `steps` and `epochs`. A step is one update of the generator.
@@ -114,7 +121,7 @@ class Training(Model):
     last checkpoint and halves the learning rates, at most four times."""
 
 
-class Data(Model):
+class Data(StrictModel):
     """The training images, and how zoo draws patches from them."""
 
     source: str = "samples"
@@ -135,6 +142,31 @@ class Data(Model):
     """Patches per step."""
     augment: bool = True
     """Whether patches are flipped and rotated by quarter turns at random."""
+    degradation: ComponentSpec = BICUBIC
+    """How low-resolution images are made: the name of a degradation, with its arguments below it.
+    Validation uses it too, with a fixed seed."""
+
+    pairs: bool = False
+    """Whether low-resolution images are given: files beside the high-resolution ones, matched by
+    name, instead of a degradation."""
+
+    @model_serializer(mode="wrap")
+    def _omit_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Omit later settings at their defaults: runs from before they came stay what they are."""
+        values: dict[str, Any] = dump(self)
+        for name in LATER:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                values.pop(name, None)
+        return values
+
+    @model_validator(mode="after")
+    def _check_pairs(self) -> Self:
+        if self.pairs and self.degradation != BICUBIC:
+            raise ValueError(
+                "`pairs` takes low-resolution images from files, so a `degradation` has no effect; "
+                "keep one of them"
+            )
+        return self
 
     @property
     def is_split_by_validation(self) -> bool:
@@ -142,7 +174,7 @@ class Data(Model):
         return self.source not in BUILT_IN_SOURCES
 
 
-class Runtime(Model):
+class Runtime(StrictModel):
     """How the same computation is executed. The device decides `auto`, and the run records it."""
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -169,7 +201,7 @@ class Runtime(Model):
     far as these are `auto`. `auto` measures for stages that are long enough to gain from it."""
 
 
-class RecipeSettings(Model):
+class RecipeSettings(StrictModel):
     """A run without its seed: a recipe under a profile, with every value resolved.
 
     Without an `adversary`, the generator is trained with its losses only.
@@ -201,7 +233,7 @@ class RecipeSettings(Model):
         return self
 
 
-class Initial(Model):
+class Initial(StrictModel):
     """A generator whose weights a run starts from, instead of those of a pretraining.
 
     Attributes:
@@ -224,7 +256,7 @@ class Initial(Model):
         return f"{self.name}-{self.sha256[:8]}"
 
 
-class RunSpec(Model):
+class RunSpec(StrictModel):
     """One training, as JSON: everything that is known before data and weights are read.
 
     `pretraining` is the run that gives the initial generator, with the same generator, scale, data

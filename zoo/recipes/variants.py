@@ -21,7 +21,7 @@ from zoo.recipes.problems import KeyPath, dotted
 from zoo.recipes.reader import parse_scalar
 from zoo.recipes.resolve import PRETRAINING, resolve
 from zoo.recipes.schema import Initial, RunSpec
-from zoo.recipes.tree import ALTERNATIVES, COMPONENT_SECTIONS, SHARED_BY_STAGES, TERM_SECTION
+from zoo.recipes.tree import ALTERNATIVES, SHARED_BY_STAGES, TERM_SECTION, component_root
 
 SHAPES_NOTHING: tuple[KeyPath, ...] = (
     *(("training", name) for name in ("log_every", "validate_every", "checkpoint_every")),
@@ -111,7 +111,7 @@ def joined(recipe: str, variant: Sequence[str]) -> str:
 def budget_folder(spec: RunSpec) -> str:
     """Return the name of the folder of a run's budget: its profile, and what was set beside it.
 
-    What a folder's name cannot hold is told by eight digits of a hash at its end.
+    If a value does not fit into a folder's name, the name ends in eight digits of a hash.
     """
     variant = shaping(spec)
     if not variant:
@@ -163,30 +163,34 @@ def _is_later(each: Difference) -> bool:
 
 def _settings(differing: Sequence[Difference]) -> Iterator[tuple[str, str]]:
     """Yield path and value of what must be set next: components first, then their arguments."""
-    shared = [each for each in differing if not _is_taken_over(each.path)]
+    shared = [each for each in differing if not _is_not_set(each.path)]
     structural = [pair for each in shared for pair in _components(each)]
     yield from structural or (pair for each in shared for pair in _values(each))
 
 
-def _is_taken_over(path: KeyPath) -> bool:
-    """Return whether a value of pretraining is the run's own, so that it is set once."""
-    return path[0] == PRETRAINING and path[1] in SHARED_BY_STAGES
+def _is_not_set(path: KeyPath) -> bool:
+    """Return whether a difference is not set by itself.
+
+    It is a value that pretraining takes from the run, or pretraining as a whole, which a recipe
+    has or has not.
+    """
+    return path[0] == PRETRAINING and (len(path) == 1 or path[1] in SHARED_BY_STAGES)
 
 
 def _components(each: Difference) -> Iterator[tuple[str, str]]:
     """Yield what makes one component of another, or of none, or none of it."""
-    section, depth = each.setting[:1], len(each.setting)
-    of_term = section == (TERM_SECTION,)
-    if not of_term and (section and section[0] not in COMPONENT_SECTIONS):
+    root = component_root(each.setting) or ()
+    of_term = root[:1] == (TERM_SECTION,)
+    if each.setting and not root:
         return
-    if depth == (2 if of_term else 1) or not section:
+    if each.setting == root:
         if not isinstance(each.changed, dict):
             yield dotted(each.path), "null"
         elif of_term and each.changed["name"] == each.setting[1]:
             yield dotted(each.path), _text(each.changed["weight"], (TERM_SECTION, "", "weight"))
         else:
             yield dotted((*each.path, "name")), str(each.changed["name"])
-    elif each.setting[1 + of_term :] == ("name",):
+    elif each.setting[len(root) :] == ("name",):
         yield dotted(each.path if of_term else each.path[:-1]), str(each.changed)
 
 

@@ -1,1 +1,4 @@
-"""Records: one generator's scores on one suite, how they are found and which stand together."""
+"""Records: one generator's scores on one suite, how they are found and which stand together.
+
+Public: `record`.
+"""

@@ -1,9 +1,9 @@
 """The training budget: what must be equal before two runs can be compared.
 
-Runs of one profile have one budget, unless somebody changed it with `--set`, used other training
+Runs of one profile have one budget, unless it was changed with `--set`, used other training
 images or another device. A table or a claim never mixes such runs without a note.
 
-A CPU may choose the precision of each stage by measurement (`zoo.train.choice`). A table shows
+A CPU may choose the precision of each stage by measurement (`zoo.train.autotune`). A table shows
 recipes of both precisions with a note, a row has one, and claims and factorials refuse two.
 """
 

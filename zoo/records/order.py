@@ -65,6 +65,6 @@ class Order:
         for path in sorted((self._root / self._suite).glob("*.json")):
             try:
                 found.append(read_record(path))
-            except DataError:  # it is shown by nobody; who shows records says why
+            except DataError:  # no command shows it; those that list records print why
                 continue
         return found

@@ -41,13 +41,13 @@ SCHEMA: Final = "zoo.record/1"
 KEY_DIGITS = 12
 
 
-class Part(BaseModel):
+class RecordPart(BaseModel):
     """Base of the parts of a record: frozen, unknown keys forbidden."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Column(Part):
+class Column(RecordPart):
     """What a score or cost means: how it is headed, its unit and direction.
 
     Attributes:
@@ -67,7 +67,7 @@ class Column(Part):
     provenance: dict[str, str] = {}
 
 
-class Target(Part):
+class Target(RecordPart):
     """What was scored.
 
     Attributes:
@@ -102,7 +102,7 @@ class Target(Part):
     spec: dict[str, Any] = {}
 
 
-class ImageScores(Part):
+class ImageScores(RecordPart):
     """One image's scores, by metric key (`psnr_y`); a metric that is unavailable has none."""
 
     name: str
@@ -113,7 +113,7 @@ class ImageScores(Part):
     scores: dict[str, float]
 
 
-class DatasetScores(Part):
+class DatasetScores(RecordPart):
     """A dataset of the suite: its images' scores, or why it was skipped.
 
     Attributes:
@@ -127,7 +127,7 @@ class DatasetScores(Part):
     images: tuple[ImageScores, ...] = ()
 
 
-class Curves(Part):
+class Curves(RecordPart):
     """How a run went: validation scores and critic signals over its steps.
 
     Attributes:
@@ -144,7 +144,7 @@ class Curves(Part):
     signals: dict[str, tuple[Number | None, ...]] = {}
 
 
-class TrainingSummary(Part):
+class TrainingSummary(RecordPart):
     """What is known of the training of a run.
 
     Attributes:
@@ -168,7 +168,7 @@ class TrainingSummary(Part):
     num_images: int | None = None
 
 
-class Picture(Part):
+class RecordedImage(RecordPart):
     """A super-resolved image kept for the report, as it was scored.
 
     Attributes:
@@ -184,7 +184,7 @@ class Picture(Part):
     sha256: Sha256
 
 
-class Record(Part):
+class Record(RecordPart):
     """One generator's scores on one suite.
 
     Attributes:
@@ -219,7 +219,7 @@ class Record(Part):
     datasets: tuple[DatasetScores, ...] = ()
     cost: dict[str, Number] = {}
     training: TrainingSummary | None = None
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[RecordedImage, ...] = ()
     error: str | None = None
     provenance: Annotated[dict[str, Any], AfterValidator(check_provenance)] = {}
     order: int = 0
@@ -251,7 +251,7 @@ class Record(Part):
 def what_scored(provenance: Mapping[str, str]) -> dict[str, str]:
     """Return the provenance of a metric without what its weights were verified by.
 
-    They are the same weights whoever vouches for them.
+    The weights are the same whether or not they were verified.
     """
     return {key: value for key, value in provenance.items() if not key.endswith("verified")}
 

@@ -15,7 +15,7 @@ from zoo.records.record import Record
 REMARKS: Final = "remarks"
 """Where a record's provenance has what was noticed while it was scored, each a phrase."""
 RANDOM: Final = "random"
-"""What the provenance of a component says of weights nobody trained, see `zoo.weights.store`."""
+"""The value for random weights in the provenance of a component, see `zoo.weights.store`."""
 
 
 def remarks(records: Sequence[Record]) -> list[str]:

@@ -16,6 +16,7 @@ from zoo.records.budget import PRECISION, differences
 from zoo.records.record import Record, Target, age_of, newest, what_scored
 from zoo.runs.changes import differences as changes
 from zoo.runs.changes import shaping_of
+from zoo.text import counted
 
 _COMPONENT = ("weights", "sha256", "plugin_sha256")
 """What the provenance of a component says that affects a run."""
@@ -23,7 +24,7 @@ _COMPONENT = ("weights", "sha256", "plugin_sha256")
 
 @dataclass(frozen=True, slots=True)
 class Comparable:
-    """Records that may stand beside each other; it takes the place of records wherever they go.
+    """Records that may be compared with each other; functions take it instead of a list of records.
 
     Attributes:
         records: the newest of each target, seed, profile and suite, sorted by these.
@@ -53,9 +54,9 @@ def comparable(records: Iterable[Record]) -> Comparable:
     for suite in sorted({record.suite for record in everything}):
         of_suite = [record for record in everything if record.suite == suite]
         current = [record for record in of_suite if record.protocol == version]
-        said = [f"{_count(len(of_suite) - len(current), 'record')} of another protocol version"]
+        said = [f"{counted(len(of_suite) - len(current), 'record')} of another protocol version"]
         same = _same_pixels(current)
-        said.append(f"{_count(len(current) - len(same), 'record')} with other images of the suite")
+        said.append(f"{counted(len(current) - len(same), 'record')} with other images of the suite")
         notes[suite] = [f"excluded: {text}; score again" for text in said if text[0] != "0"]
         alike = _same_budget(_same_making(same, notes[suite]), notes[suite])
         kept += _same_networks(newest(alike), notes[suite])
@@ -215,10 +216,6 @@ def _without(record: Record, keys: set[str]) -> Record:
         )
         datasets.append(dataset.model_copy(update={"images": images}))
     return record.model_copy(update={"datasets": tuple(datasets)})
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def narrowed(records: Iterable[Record], metrics: Sequence[str]) -> list[Record]:

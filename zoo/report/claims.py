@@ -1,4 +1,4 @@
-"""Claims as rows of one table: what is said, what the records say of it, the effect to scale.
+"""Claims as rows of one table: the statement, its verdict, the effect on a common scale.
 
 Not here: the verdicts (`zoo.compare.verdicts`).
 """
@@ -15,8 +15,9 @@ from zoo.recipes.book import Book
 from zoo.report.commands import told
 from zoo.report.forest import STRETCH, forest
 from zoo.report.model import ClaimCard, Fact, Forest, Tally, Told
-from zoo.report.numbers import MINUS, counted, listing, seconds_text, signed
+from zoo.report.numbers import MINUS, listing, seconds_text, signed
 from zoo.report.selection import Selection
+from zoo.text import counted
 
 TONES: dict[Verdict, str] = {
     "supported": "supported",

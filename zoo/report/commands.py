@@ -1,6 +1,6 @@
 """Commands as the page shows them: apart from prose, to be copied, never broken inside an option.
 
-Not here: which commands make a page again (`zoo.report.redo`).
+Not here: which commands make a page again (`zoo.report.reproduce`).
 """
 
 from __future__ import annotations

@@ -10,9 +10,10 @@ from statistics import fmean
 
 from zoo.records.record import Column, Curves, Record
 from zoo.report.model import CurveCard, Plot
-from zoo.report.numbers import counted, listing, plain, seconds_text, shown_name
+from zoo.report.numbers import listing, plain, seconds_text, shown_name
 from zoo.report.palette import Mark
 from zoo.report.panels import Line, Panel, panels_svg
+from zoo.text import counted
 
 SCORES = ("psnr_y", "haarpsi")
 SIGNAL = "discriminator_total"

@@ -15,9 +15,10 @@ from zoo.recipes.matrices import Matrix
 from zoo.report.commands import told
 from zoo.report.forest import forest
 from zoo.report.model import EffectRow, EffectTable, FactorialView
-from zoo.report.numbers import counted, listing, plain, signed
+from zoo.report.numbers import listing, plain, signed
 from zoo.report.selection import Selection
 from zoo.runs.commands import bench_command
+from zoo.text import counted
 
 METRICS = ("psnr-y", "lpips-alex", "lpips", "lite1-distance")
 """Fidelity, and what stands for perceived quality; those that are not available are excluded."""
@@ -69,7 +70,7 @@ def cell_names(book: Book, selection: Selection) -> dict[str, tuple[str, str]]:
 
 
 def _available(selection: Selection) -> list[str]:
-    """Return the metrics that could be computed; of the first it is told why it could not."""
+    """Return the metrics that could be computed, and why the first one could not."""
     columns = selection.comparison.columns
     keys = {metric: metric_key(metric) for metric in METRICS}
     found = [m for m, key in keys.items() if key in columns and not columns[key].unavailable]

@@ -1,6 +1,6 @@
 """What the numbers are based on: protocol, seeds, machine, versions, and what failed.
 
-Not here: what the numbers say (`zoo.report.lead`).
+Not here: what the numbers say (`zoo.report.headlines`).
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from zoo.records.record import Record
 from zoo.report.model import Fact
-from zoo.report.numbers import counted, listing, short_paths, shown_name
+from zoo.report.numbers import listing, short_paths, shown_name
 from zoo.report.selection import Selection
+from zoo.text import counted
 
 _RANDOM = "random"
 _DIGITS = 12

@@ -3,7 +3,7 @@
 matplotlib lays out and draws; what it writes is cut down to shapes and text. The same values give
 the same bytes.
 
-Not here: what is drawn (`zoo.report.plane`), plain lines (`zoo.report.panels`).
+Not here: what is drawn (`zoo.report.perception_distortion`), plain lines (`zoo.report.panels`).
 """
 
 from __future__ import annotations

@@ -21,9 +21,10 @@ from zoo.bench.suites import Suite
 from zoo.data.images import Image, read_image
 from zoo.errors import DataError, IntegrityError
 from zoo.files import file_sha256
-from zoo.records.record import Picture, Record, record_path
+from zoo.records.record import Record, RecordedImage, record_path
 from zoo.report.model import Exhibit, Gallery, GalleryImage, Shot
-from zoo.report.numbers import Writer, counted, shown_name
+from zoo.report.numbers import Writer, shown_name
+from zoo.text import counted
 
 logger = logging.getLogger(__name__)
 LOW_RESOLUTION = "Low resolution"
@@ -159,7 +160,7 @@ def _shots(
             yield _Raw(seed, pixels, _caption(record, key))
 
 
-def _read(picture: Picture, record: Record, root: Path) -> Image:
+def _read(picture: RecordedImage, record: Record, root: Path) -> Image:
     """Read a kept image, if it is below the records and is the one that was kept."""
     path = record_path(root, record).parent / picture.file
     if not path.resolve().is_relative_to(root.resolve()):

@@ -36,7 +36,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Heading:
+class ScoreHeading:
     """A column of a table.
 
     Attributes:
@@ -57,7 +57,7 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class ScoreCell:
     """One number of a table.
 
     Attributes:
@@ -81,7 +81,7 @@ class SeedRow:
 
     label: str
     note: str
-    cells: tuple[Cell, ...]
+    cells: tuple[ScoreCell, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Row:
     mark: Mark
     is_baseline: bool
     note: str
-    cells: tuple[Cell, ...]
+    cells: tuple[ScoreCell, ...]
     seeds: tuple[SeedRow, ...]
 
 
@@ -127,7 +127,7 @@ class ScoreTable:
     title: str
     note: str
     groups: tuple[tuple[str, int], ...]
-    headings: tuple[Heading, ...]
+    headings: tuple[ScoreHeading, ...]
     rows: tuple[Row, ...]
     folds: tuple[tuple[str, int], ...]
     lacking: tuple[str, ...]
@@ -356,7 +356,7 @@ class Gallery:
 
 
 @dataclass(frozen=True, slots=True)
-class RedoRow:
+class ReproductionRow:
     """The command that makes one row again, if there is one, and what went wrong with it."""
 
     name: str
@@ -365,12 +365,12 @@ class RedoRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Redo:
+class Reproduction:
     """The commands that make all rows again, the page, and each row."""
 
     bench: str
     report: str
-    rows: tuple[RedoRow, ...]
+    rows: tuple[ReproductionRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,4 +393,4 @@ class Page:
     crossed: dict[str, str]
     factorials: tuple[FactorialView, ...]
     gallery: Gallery | None
-    redo: Redo
+    reproduction: Reproduction

@@ -105,11 +105,6 @@ def listing(items: Sequence[str]) -> str:
     return f"{', '.join(items[:-1])} and {items[-1]}"
 
 
-def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """Write a number with its noun: `1 seed`, `3 seeds`."""
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"
-
-
 def _prefix(unit: str, values: Sequence[float]) -> tuple[float, str]:
     """Choose one divisor for a column so that its largest value is short."""
     largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)

@@ -26,12 +26,12 @@ from zoo.report.factorials import cell_names, factorial_views
 from zoo.report.facts import failures, provenance
 from zoo.report.gallery import gallery
 from zoo.report.glossary import glossary
-from zoo.report.lead import answers, best_rows, scope
+from zoo.report.headlines import answers, best_rows, scope
 from zoo.report.model import Page, Plane, ScoreTable
 from zoo.report.numbers import listing, shown_name
 from zoo.report.palette import Mark, marks
-from zoo.report.plane import perception_distortion
-from zoo.report.redo import given_sources, redo
+from zoo.report.perception_distortion import perception_distortion
+from zoo.report.reproduce import given_sources, reproduce
 from zoo.report.scores import score_tables, skipped_datasets
 from zoo.report.selection import Selection
 from zoo.runs.commands import SOURCES, options_in
@@ -83,7 +83,7 @@ def build_page(
         crossed={name: listing(list(matrix.factors)) for name, matrix in book.matrices.items()},
         factorials=factorial_views(book, selection, asked),
         gallery=gallery(shown, root, suite, best_rows(tables)),
-        redo=redo(selection, book, suite=suite_name, sources=given),
+        reproduction=reproduce(selection, book, suite=suite_name, sources=given),
     )
 
 

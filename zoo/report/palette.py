@@ -1,4 +1,4 @@
-"""How recipes are told apart in plots: a shape and a colour each, never a colour alone.
+"""A shape and a colour for each recipe in plots, never a colour alone.
 
 Colours are names of CSS variables, so that one drawing serves light and dark pages. matplotlib
 draws with stand-in colours that `zoo.report.figures` replaces by the variables.

@@ -11,21 +11,22 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from zoo.compare.comparisons import MEAN, Comparison
+from zoo.compare.comparisons import MEAN, SuiteComparison
 from zoo.compare.comparisons import Row as Compared
 from zoo.compare.seed_means import Score
 from zoo.metrics import PROBES, metric_key
 from zoo.recipes.claims import COST_KEYS
 from zoo.records.record import Record
-from zoo.report.model import Cell, Fact, Heading, Row, ScoreTable, SeedRow
-from zoo.report.numbers import Writer, counted, seconds_text, short_paths, shown_name
+from zoo.report.model import Fact, Row, ScoreCell, ScoreHeading, ScoreTable, SeedRow
+from zoo.report.numbers import Writer, seconds_text, short_paths, shown_name
 from zoo.report.palette import Mark
 from zoo.report.selection import Selection
+from zoo.text import counted
 
 SCORES = "Image scores"
 COSTS = "Cost"
 _KINDS = {"baseline": "no training", "weights": "weights file", "callable": "Python function"}
-_EMPTY = Cell("")
+_EMPTY = ScoreCell("")
 _MOST_BEST = 2
 TIME = "ms_per_megapixel"
 _FIRST = ("psnr_y", "lpips_alex", "lpips", "dists", "niqe", "lite1_distance", "haarpsi")
@@ -38,9 +39,9 @@ _NEVER_BEST = {metric_key(name) for name in PROBES}
 class _Column:
     """A column as it is written: its heading, and by row the cells of the mean and the seeds."""
 
-    heading: Heading
-    means: Mapping[str, Cell]
-    seeds: Mapping[str, tuple[Cell, ...]]
+    heading: ScoreHeading
+    means: Mapping[str, ScoreCell]
+    seeds: Mapping[str, tuple[ScoreCell, ...]]
 
 
 def score_tables(
@@ -68,7 +69,7 @@ def score_tables(
     return tuple(tables)
 
 
-def skipped_datasets(comparison: Comparison) -> tuple[Fact, ...]:
+def skipped_datasets(comparison: SuiteComparison) -> tuple[Fact, ...]:
     """Return the datasets that were not scored, and why."""
     reasons = {row.dataset: row.skipped for row in comparison.rows if row.dataset and row.skipped}
     return tuple(
@@ -142,7 +143,7 @@ def _table(
     )
 
 
-def _lacking(comparison: Comparison, shown: Container[str]) -> tuple[str, ...]:
+def _lacking(comparison: SuiteComparison, shown: Container[str]) -> tuple[str, ...]:
     """Return the scores without a value in any row, and why."""
     columns = {key: comparison.columns[key] for key in comparison.score_keys if key not in shown}
     return tuple(
@@ -160,7 +161,7 @@ def _in_order(keys: Iterable[str]) -> list[str]:
 def _score_columns(
     compared: Sequence[Compared],
     groups: Mapping[str, Sequence[Record]],
-    comparison: Comparison,
+    comparison: SuiteComparison,
     datasets: Sequence[str],
     rivals: Container[str],
 ) -> list[_Column]:
@@ -182,12 +183,12 @@ def _score_columns(
 def _cost_columns(
     compared: Sequence[Compared],
     groups: Mapping[str, Sequence[Record]],
-    comparison: Comparison,
+    comparison: SuiteComparison,
     rivals: Container[str],
 ) -> list[_Column]:
     """Return the columns of the costs; beside a time stand the least and the most of its seeds.
 
-    A time is of a machine that may have done other work too: it is nobody's achievement.
+    A time is never marked as best: other work on the machine may have affected it.
     """
     found = []
     for key in COST_KEYS:
@@ -225,7 +226,7 @@ def _rivals(groups: Mapping[str, Sequence[Record]], key: str) -> set[str]:
 
 
 def _column(
-    comparison: Comparison,
+    comparison: SuiteComparison,
     key: str,
     group: str,
     means: Mapping[str, Score],
@@ -236,7 +237,7 @@ def _column(
     column = comparison.columns[key]
     writer = Writer(column, [score.mean for score in means.values()])
     direction = {True: "higher", False: "lower", None: "zero"}[column.higher_is_better]
-    heading = Heading(key, column.label, writer.unit, direction, group, is_timed=key == TIME)
+    heading = ScoreHeading(key, column.label, writer.unit, direction, group, is_timed=key == TIME)
     competing = {label: score.mean for label, score in means.items() if label in rivals}
     best = _best(competing, direction, writer)
     return _Column(
@@ -249,11 +250,11 @@ def _column(
     )
 
 
-def _cell(score: Score, writer: Writer, *, is_best: bool = False) -> Cell:
+def _cell(score: Score, writer: Writer, *, is_best: bool = False) -> ScoreCell:
     interval, ends = "", None
     if score.low is not None and score.high is not None:
         interval, ends = writer.interval(score.low, score.high), (score.low, score.high)
-    return Cell(writer.write(score.mean), score.mean, interval, ends, is_best)
+    return ScoreCell(writer.write(score.mean), score.mean, interval, ends, is_best)
 
 
 def _best(means: Mapping[str, float], better: str, writer: Writer) -> set[str]:
@@ -266,7 +267,7 @@ def _best(means: Mapping[str, float], better: str, writer: Writer) -> set[str]:
 
 
 def _seed_rows(
-    records: Sequence[Record], columns: Sequence[tuple[Cell, ...]]
+    records: Sequence[Record], columns: Sequence[tuple[ScoreCell, ...]]
 ) -> tuple[SeedRow, ...]:
     if records[0].target.kind != "run":
         return ()

@@ -1,7 +1,7 @@
 """Which records a page shows: one suite under one profile.
 
-Not here: which records may stand beside each other (`zoo.records.selection`), means and intervals
-(`zoo.compare.comparisons`).
+Not here: which records may be compared with each other (`zoo.records.selection`), means and
+intervals (`zoo.compare.comparisons`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from zoo.compare.comparisons import Comparison, compare
+from zoo.compare.comparisons import SuiteComparison, compare
 from zoo.errors import DataError
 from zoo.recipes.book import Book
 from zoo.records.naming import named_by
@@ -27,13 +27,13 @@ class Selection:
 
     Attributes:
         comparison: their means and intervals, and what a reader must know of them.
-        kept: its records, chosen to stand beside each other.
+        kept: its records that may be compared with each other.
         groups: the scored ones by the label of their row, in the rows' order, seeds in order.
         failed: the records that tell of a failure.
         damaged: which files are no records, and why.
     """
 
-    comparison: Comparison
+    comparison: SuiteComparison
     kept: Comparable
     groups: dict[str, list[Record]]
     failed: list[Record]
@@ -119,7 +119,7 @@ def _only(found: Sequence[str], kind: str, root: Path) -> str:
     return names[0]
 
 
-def _selection(comparison: Comparison, kept: Comparable) -> Selection:
+def _selection(comparison: SuiteComparison, kept: Comparable) -> Selection:
     by_target: dict[tuple[str, str], list[Record]] = {}
     for record in sorted(kept, key=lambda record: (record.target.seed or 0, record.key)):
         if record.error is None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from zoo.recipes.schema import RunSpec
+from zoo.text import few
 
 MAX_SHOWN = 6
 NUM_STEPS, NUM_EPOCHS = "num_steps", "num_epochs"
@@ -27,8 +28,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
         for key in sorted({*before, *after})
         if before.get(key, "absent") != after.get(key, "absent")
     ]
-    more = f" and {len(changed) - MAX_SHOWN} more" if len(changed) > MAX_SHOWN else ""
-    return "; ".join(changed[:MAX_SHOWN]) + more
+    return few(changed, MAX_SHOWN, "; ")
 
 
 def shaping_of(spec: RunSpec) -> dict[str, Any]:
@@ -110,7 +110,8 @@ def _may_extend(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 def _why_not(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
     name = _length_of(new)
     if new[name] < old[name]:
-        return f"it is not longer than the {old[name]} steps it started with"
+        unit = "steps" if name == NUM_STEPS else "epochs"
+        return f"{new[name]} {unit} are fewer than the {old[name]} that it started with"
     if new[name] == old[name]:
         return None
     kind = old["settings"]["training"]["schedule"]["kind"]

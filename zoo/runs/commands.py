@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.runs import RUN_ROOT
+
 if TYPE_CHECKING:
     from zoo.recipes.schema import RunSpec
 
 SOURCES = ("--registry", "--plugin", "--data-root")
 """Options that say where recipes, components and datasets come from."""
-USUAL_ROOT = Path("runs")
 _SOURCE = "data.source"
 _FILE = "file "
 
@@ -79,7 +80,7 @@ def source_options(
 
 def root_options(root: Path) -> tuple[str, ...]:
     """Return the option for the folder of runs; none for the default."""
-    return () if root == USUAL_ROOT else ("--run-root", str(root))
+    return () if root == RUN_ROOT else ("--run-root", str(root))
 
 
 def recorded_sources(provenance: Mapping[str, Any]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from zoo.recipes.schema import RunSpec
 from zoo.runs.changes import beginning_of, differences, is_extension, shaping_of
 from zoo.runs.coherence import RecordedRun, read_run
 from zoo.runs.directory import RunDirectory, run_path
-from zoo.runs.places import find_place
+from zoo.runs.paths import find_path
 from zoo.runs.verdicts import DIVERGED
 
 State = Literal["finished", "diverged", "begun", "missing", "other", "damaged"]
@@ -26,7 +26,7 @@ TRAINABLE: tuple[State, ...] = ("begun", "missing")
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """What is instead of a run.
+    """What is found in the place of a run.
 
     Attributes:
         state: `finished`: it can be scored; `diverged`: it or its pretraining met a value that is
@@ -51,7 +51,7 @@ class RunState:
 
 def find_run(spec: RunSpec, run_root: Path) -> RunState:
     """Find the run of a specification; what cannot be read is a state, not an error."""
-    path = find_place(spec, run_root)
+    path = find_path(spec, run_root)
     try:
         own = _state(spec, path)
         if own.state != "missing" or spec.pretraining is None:
@@ -119,5 +119,5 @@ def _diverged_pretraining(spec: RunSpec, run_root: Path) -> RunState | None:
 def _places(spec: RunSpec, run_root: Path) -> Iterator[RunDirectory]:
     """Yield where a stage may lie: beside a run with other settings it has a longer name."""
     usual = run_path(spec, run_root)
-    for path in [find_place(spec, run_root), usual, *sorted(usual.parent.glob(f"{usual.name}-*"))]:
+    for path in [find_path(spec, run_root), usual, *sorted(usual.parent.glob(f"{usual.name}-*"))]:
         yield RunDirectory(path)

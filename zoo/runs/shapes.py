@@ -86,7 +86,7 @@ class Way(Shape):
 
 
 class Choice(Shape):
-    """How the way was chosen, see `zoo.train.choice`."""
+    """How the way was chosen, see `zoo.train.autotune`."""
 
     way: Way
     free: list[str]

@@ -1,6 +1,6 @@
 """Times several ways to do the same work alternately, and chooses one.
 
-Used for training steps (`zoo.train.choice`) and for upscaling (`zoo.upscaling.ways`).
+Used for training steps (`zoo.train.autotune`) and for upscaling (`zoo.upscaling.ways`).
 """
 
 from __future__ import annotations

@@ -2,4 +2,6 @@
 
 Not here: what a component must do (each kind's `base.py`), how plugins are found (`zoo.plugins`),
 how they are judged (`zoo.testing`). The text that is written is in `templates/`.
+
+Internal.
 """

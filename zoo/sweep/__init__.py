@@ -1,1 +1,4 @@
-"""Sweeps: many trainings in order, each an idempotent job, so an interrupted sweep can resume."""
+"""Sweeps: many trainings in order, each an idempotent job, so an interrupted sweep can resume.
+
+Internal.
+"""

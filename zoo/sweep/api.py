@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.bench import DEFAULT_SUITE
 from zoo.bench.api import (
     Request,
     as_paths,
@@ -22,6 +23,7 @@ from zoo.bench.api import (
 )
 from zoo.bench.candidates import Failure, Upscaler
 from zoo.recipes.book import Book
+from zoo.runs import RUN_ROOT
 from zoo.runs.commands import source_options
 from zoo.sweep.engine import Settings, run_jobs
 from zoo.sweep.plan import PlannedRun, plan_runs, specs_of
@@ -33,12 +35,12 @@ if TYPE_CHECKING:
 
 def bench(
     *targets: str | Path | Upscaler,
-    suite: str = "samples-x4",
+    suite: str = DEFAULT_SUITE,
     profile: str | None = None,
     seeds: int = 3,
     generator: str | None = None,
     data_root: str | Path | None = None,
-    run_root: str | Path = "runs",
+    run_root: str | Path = RUN_ROOT,
     records: str | Path | None = None,
     device: str = "auto",
     settings: Mapping[str, Any] | Sequence[str] = (),

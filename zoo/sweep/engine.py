@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from zoo.apart import ending, pipes, start_module
 from zoo.recipes.schema import RunSpec
+from zoo.runs import RUN_ROOT
 from zoo.signals import heeded
 from zoo.train.interrupts import Interrupted, wish_before
 from zoo.train.observer import Observer
@@ -54,7 +55,7 @@ class Settings:
         sources: command-line options for the sources of recipes, components and data.
     """
 
-    run_root: Path = Path("runs")
+    run_root: Path = RUN_ROOT
     data_root: Path | None = None
     device: str = "auto"
     plugins: tuple[Path, ...] = ()

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from zoo.data.places import cache_dir
+from zoo.data.paths import cache_dir
 from zoo.data.sources import open_source
 from zoo.errors import CheckpointError, MachineError
 from zoo.files import read_file, write_atomically
@@ -22,8 +22,8 @@ from zoo.recipes.schema import RecipeSettings, RunSpec
 from zoo.runs.device import choose_device, plan_execution
 from zoo.runs.directory import RunDirectory, run_path
 from zoo.runs.provenance import identity_hash, machine, versions
+from zoo.train.dry_run import dry_run_stage
 from zoo.train.prepare import Options, count_steps
-from zoo.train.rehearsal import rehearse_stage
 
 logger = logging.getLogger(__name__)
 _FORMAT: Final = 1
@@ -81,7 +81,7 @@ class Estimator:
 
     def _try(self, stage: RunSpec) -> float:
         with tempfile.TemporaryDirectory(prefix="zoo-estimate-") as folder:
-            return rehearse_stage(stage, self._options, Path(folder)).step_seconds
+            return dry_run_stage(stage, self._options, Path(folder)).step_seconds
 
 
 def cost_of_a_step(settings: RecipeSettings) -> dict[str, Any]:

@@ -14,42 +14,6 @@ runs the same methods. Not here: the tests of zoo itself, which use these classe
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from zoo.packages import lazy_names
 
-if TYPE_CHECKING:
-    from zoo.testing.adversaries import AdversaryContract
-    from zoo.testing.discriminators import DiscriminatorContract
-    from zoo.testing.generators import GeneratorContract
-    from zoo.testing.losses import LossContract
-    from zoo.testing.metrics import MetricContract
-
-__all__ = [
-    "AdversaryContract",
-    "DiscriminatorContract",
-    "GeneratorContract",
-    "LossContract",
-    "MetricContract",
-]
-
-_HOMES = {
-    "AdversaryContract": "zoo.testing.adversaries",
-    "DiscriminatorContract": "zoo.testing.discriminators",
-    "GeneratorContract": "zoo.testing.generators",
-    "LossContract": "zoo.testing.losses",
-    "MetricContract": "zoo.testing.metrics",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a contract on first use (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """List the contracts, those not yet imported among them."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -12,6 +12,7 @@ from zoo.recipes.book import Book, load_book
 from zoo.recipes.checks import check_book
 from zoo.recipes.resolve import written_settings
 from zoo.recipes.variants import specify
+from zoo.runs import RUN_ROOT
 from zoo.runs.commands import source_options
 from zoo.runs.device import choose_device, default_profile
 from zoo.train.lines import LineObserver, tell_on_stderr
@@ -30,7 +31,7 @@ def train(
     init: str | Path | None = None,
     settings: Mapping[str, Any] | Sequence[str] = (),
     data_root: str | Path | None = None,
-    run_root: str | Path = "runs",
+    run_root: str | Path = RUN_ROOT,
     device: str = "auto",
     fresh: bool = False,
     registry: Sequence[str | Path] = (),

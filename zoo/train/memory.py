@@ -38,7 +38,7 @@ from zoo.runs.device import (
     resident_memory,
 )
 from zoo.train.compilation import uncompiled
-from zoo.train.step import Players, assemble, to_device, training_step
+from zoo.train.step import TrainingState, assemble, to_device, training_step
 from zoo.train.validation import TILE, Validator
 from zoo.upscaling.context import reach
 
@@ -80,7 +80,7 @@ class MemoryForecast:
 
 
 def forecast_memory(
-    players: Players,
+    state: TrainingState,
     data: Data,
     *,
     scale: int,
@@ -90,7 +90,7 @@ def forecast_memory(
     """Predict the peak memory of training.
 
     Args:
-        players: new networks on the device. The trial steps change them, so discard them.
+        state: new networks on the device. The trial steps change them, so discard them.
         data: patch and batch size.
         scale: upscaling factor.
         image_sizes: height and width of each held-out image, in high-resolution pixels.
@@ -100,47 +100,49 @@ def forecast_memory(
         The prediction; None if the system does not report the peak of a part of the work (a CPU
         without Linux).
     """
-    device = players.execution.device
+    device = state.execution.device
     begin = peak_memory(device)
     sizes = trial_batch_sizes(data.batch_size)
-    steps = [(size, partial(_trial_steps, players, data, scale, size)) for size in sizes]
+    steps = [(size, partial(_trial_steps, state, data, scale, size)) for size in sizes]
     area = max(height * width for height, width in image_sizes) / scale**2
     with (
         tempfile.TemporaryDirectory(prefix="zoo-memory-") as folder,
-        uncompiled(players.execution),
+        uncompiled(state.execution),
     ):
         steps[0][1]()  # optimizers get their state, convolutions theirs
-        step = _foretold(steps, data.batch_size, device)
-        validation = _foretold_validation(players, Path(folder), scale, area)
+        step = _predicted(steps, data.batch_size, device)
+        validation = _predicted_validation(state, Path(folder), scale, area)
     if step is None or validation is None:
         return None
     on_cpu = device.type == "cpu"
     held = sum(height * width * 3 for height, width in image_sizes) * (1 + 1 / scale**2)
     # held-out images stay in the host's memory
     kept = images_left_out + (round(held) if on_cpu else 0)
-    checkpoint = resident_memory() + _state_bytes(players) if on_cpu else 0
+    checkpoint = resident_memory() + _state_bytes(state) if on_cpu else 0
     return MemoryForecast(begin, step + kept, validation + kept, checkpoint + kept)
 
 
-def _foretold_validation(players: Players, folder: Path, scale: int, area: float) -> int | None:
+def _predicted_validation(
+    state: TrainingState, folder: Path, scale: int, area: float
+) -> int | None:
     """Return the peak of validating an image of so many low-resolution pixels.
 
     A network gets at most a tile of a larger image, unless each pixel depends on all others;
     scoring always needs the whole image.
     """
-    device = players.execution.device
+    device = state.execution.device
     sides = TRIAL_SIDES if area > TRIAL_SIDES[-1] ** 2 else (math.ceil(math.sqrt(area)),)
 
-    def foretold(network: nn.Module, target: float) -> int | None:
-        trial = partial(_validation_trial, network, players.execution, folder, scale)
-        return _foretold([(side**2, trial(side)) for side in sides], target, device)
+    def predicted(network: nn.Module, target: float) -> int | None:
+        trial = partial(_validation_trial, network, state.execution, folder, scale)
+        return _predicted([(side**2, trial(side)) for side in sides], target, device)
 
-    network = players.ema.module
-    with players.execution.scoring():
+    network = state.ema.module
+    with state.execution.scoring():
         is_whole = area <= TILE**2 or reach(network, scale, device) is None
     if is_whole:
-        return foretold(network, area)
-    in_tiles, scored = foretold(network, TILE**2), foretold(_Repeated(scale), area)
+        return predicted(network, area)
+    in_tiles, scored = predicted(network, TILE**2), predicted(_Repeated(scale), area)
     if in_tiles is None or scored is None:
         return None
     result = round(3 * 4 * area * scale**2) if device.type == "cpu" else 0
@@ -239,7 +241,7 @@ def continue_line(points: list[tuple[float, int]], target: float) -> int:
     return round(low + (high - low) * (target - first) / (last - first))
 
 
-def _foretold(
+def _predicted(
     trials: Sequence[tuple[float, Callable[[], None]]], target: float, device: torch.device
 ) -> int | None:
     points: list[tuple[float, int]] = []
@@ -251,19 +253,19 @@ def _foretold(
     return continue_line(points, target)
 
 
-def _trial_steps(players: Players, data: Data, scale: int, batch_size: int) -> None:
+def _trial_steps(state: TrainingState, data: Data, scale: int, batch_size: int) -> None:
     for _ in range(NUM_TRIAL_STEPS):
-        _trial_step(players, data, scale, batch_size)
+        _trial_step(state, data, scale, batch_size)
 
 
-def _trial_step(players: Players, data: Data, scale: int, batch_size: int) -> None:
+def _trial_step(state: TrainingState, data: Data, scale: int, batch_size: int) -> None:
     """Take a step on noise with logging, which needs the most memory."""
-    execution = players.execution
+    execution = state.execution
     own, *extra = (
         to_device(_noise(batch_size, data.lr_patch_size, scale), execution)
-        for _ in range(1 + players.num_extra_batches)
+        for _ in range(1 + state.num_extra_batches)
     )
-    training_step(players, own, extra, observe=True)
+    training_step(state, own, extra, observe=True)
 
 
 def _noise(batch_size: int, side: int, scale: int) -> tuple[Tensor, Tensor]:
@@ -292,12 +294,12 @@ def _validation_trial(
     return validate
 
 
-def _state_bytes(players: Players) -> int:
+def _state_bytes(state: TrainingState) -> int:
     """Return the size of a checkpoint: parameters, moments of the optimizers, moving average."""
-    modules = [players.generator, players.ema.module]
-    modules += [] if players.discriminator is None else [players.discriminator]
+    modules = [state.generator, state.ema.module]
+    modules += [] if state.discriminator is None else [state.discriminator]
     tensors = [tensor for module in modules for tensor in module.state_dict().values()]
-    for optimizer in players.optimizers():
+    for optimizer in state.optimizers():
         for entry in optimizer.state.values():
             tensors += [value for value in entry.values() if isinstance(value, Tensor)]
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

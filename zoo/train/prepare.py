@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from zoo.data.degrading import Degrading
 from zoo.data.device_store import DevicePatchStream, estimate_store_bytes
 from zoo.data.patches import PatchStore
-from zoo.data.places import cache_dir
+from zoo.data.paths import cache_dir
 from zoo.data.sampling import SamplingPlan
 from zoo.data.sources import Source, open_source
 from zoo.data.stream import PatchStream
@@ -22,14 +24,17 @@ from zoo.errors import RecipeError
 from zoo.recipes.build import Components, build_components
 from zoo.recipes.schema import RecipeSettings, RunSpec
 from zoo.registry import GENERATORS
-from zoo.runs.device import Execution, choose_device, plan_execution
-from zoo.train.choice import Choice, choose, recorded_choice
+from zoo.runs import RUN_ROOT
+from zoo.runs.device import Execution, Store, choose_device, plan_execution
+from zoo.train.autotune import Choice, choose, recorded_choice
+from zoo.train.low_resolution import find_low_images
 from zoo.train.memory import choose_store
 from zoo.train.observer import Observer
 from zoo.train.timing import StepTimer
 from zoo.train.validation import Validator
 
-NUM_REHEARSAL_IMAGES = 8
+logger = logging.getLogger(__name__)
+NUM_DRY_RUN_IMAGES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class Options:
         sources: command-line options for the sources of recipes, components and data.
     """
 
-    run_root: Path = Path("runs")
+    run_root: Path = RUN_ROOT
     data_root: Path | None = None
     device: str = "auto"
     fresh: bool = False
@@ -76,13 +81,13 @@ class Prepared:
     choice: Choice | None = None
 
 
-def prepare(spec: RunSpec, options: Options, *, rehearsal: Path | None = None) -> Prepared:
+def prepare(spec: RunSpec, options: Options, *, dry_run: Path | None = None) -> Prepared:
     """Find the data, build the components and decide how to execute them.
 
     Args:
         spec: complete specification.
         options: where and on which device.
-        rehearsal: for a dry run, a folder for a small store of the first few images; None for all
+        dry_run: for a dry run, a folder for a small store of the first few images; None for all
             images, in zoo's cache.
 
     Raises:
@@ -96,23 +101,28 @@ def prepare(spec: RunSpec, options: Options, *, rehearsal: Path | None = None) -
     source = open_source(
         settings.data.source, validation=settings.data.validation, data_root=options.data_root
     )
-    if rehearsal is None:
-        for line in (*source.found, source.counts()):
-            options.observer.notice(line)
+    notice = options.observer.notice if dry_run is None else logger.debug
+    for line in (*source.found, source.counts()):
+        notice(line)
     paths = source.training_paths
+    low = find_low_images(settings, source, notice)
     store = PatchStore.open_or_build(
-        paths if rehearsal is None else paths[:NUM_REHEARSAL_IMAGES],
+        paths if dry_run is None else paths[:NUM_DRY_RUN_IMAGES],
         settings.scale,
-        cache_dir() if rehearsal is None else rehearsal,
+        cache_dir() if dry_run is None else dry_run,
         options.observer.preparing,
+        low=low.training,
     )
-    validator = Validator(source.validation_paths, scale=settings.scale)
-    place = choose_store(spec, execution, paths=paths, validator=validator)
+    validator = Validator(source.validation_paths, scale=settings.scale, low=low.validation)
+    if low.drawn is not None:
+        place = _host_only(execution, low.drawn, notice)
+    else:
+        place = choose_store(spec, execution, paths=paths, validator=validator)
     execution = replace(execution, store=place)
-    left_out = paths[NUM_REHEARSAL_IMAGES:] if rehearsal and place == "device" else ()
+    left_out = paths[NUM_DRY_RUN_IMAGES:] if dry_run and place == "device" else ()
     return Prepared(
         execution=execution,
-        stream=_open_stream(spec, store, execution),
+        stream=_open_stream(spec, store, execution, low.drawn),
         validator=validator,
         components=components,
         source=source,
@@ -135,29 +145,29 @@ def prepare_pretraining(spec: RunSpec, outer: Prepared) -> Prepared:
     )
 
 
-def settle(
+def autotune(
     spec: RunSpec,
     prepared: Prepared,
     options: Options,
     *,
     begun: Mapping[str, Any] | None,
-    rehearsal: bool = False,
+    dry_run: bool = False,
 ) -> Prepared:
-    """Choose how a stage is executed on a CPU (`zoo.train.choice`); a GPU's plan stays.
+    """Choose how a stage is executed on a CPU (`zoo.train.autotune`); a GPU's plan stays.
 
     Args:
         spec: the stage.
         prepared: what it is trained with, as planned.
         options: where and on which device.
         begun: provenance of the run to resume, whose choice is kept; None for a new run.
-        rehearsal: whether nothing is written, and a measurement is made only on request.
+        dry_run: whether nothing is written, and a measurement is made only on request.
     """
     planned, runtime = prepared.execution, spec.settings.runtime
     if planned.device.type != "cpu":
         return prepared
     if begun is None:
         tell = options.observer.notice
-        timer = StepTimer(spec, planned, prepared.stream, cache_dir(), tell, rehearsal)
+        timer = StepTimer(spec, planned, prepared.stream, cache_dir(), tell, dry_run)
         choice = choose(timer, prepared.num_steps)
     else:
         choice = recorded_choice(begun, runtime, planned)
@@ -176,11 +186,10 @@ def count_steps(settings: RecipeSettings, num_images: int) -> int:
     return max(1, math.ceil(samples / data.batch_size))
 
 
-def _open_stream(
-    spec: RunSpec, store: PatchStore, execution: Execution
-) -> PatchStream | DevicePatchStream:
+def sampling_plan(spec: RunSpec) -> SamplingPlan:
+    """Return how the samples of a run are drawn."""
     data = spec.settings.data
-    plan = SamplingPlan(
+    return SamplingPlan(
         seed=spec.seed,
         lr_patch_size=data.lr_patch_size,
         sampling=data.sampling,
@@ -188,6 +197,27 @@ def _open_stream(
         patches_per_image=data.patches_per_image,
         augment=data.augment,
     )
+
+
+def _host_only(execution: Execution, degrading: Degrading, notice: Callable[[str], None]) -> Store:
+    """Keep the images on the host: a degradation for each sample is computed by the CPU."""
+    if execution.store == "device":
+        raise RecipeError(
+            f"runtime.store=device cannot be used with the degradation {degrading.text}: it is "
+            "drawn for each sample, by the CPU; set runtime.store=host"
+        )
+    if execution.store == "auto" and execution.device.type != "cpu":
+        notice(
+            f"training images stay on the host, because the degradation {degrading.text} is drawn "
+            "for each sample, by the CPU"
+        )
+    return "host"
+
+
+def _open_stream(
+    spec: RunSpec, store: PatchStore, execution: Execution, degrading: Degrading | None
+) -> PatchStream | DevicePatchStream:
+    data, plan = spec.settings.data, sampling_plan(spec)
     if execution.store == "device":
         return DevicePatchStream(
             store, plan=plan, batch_size=data.batch_size, device=execution.device
@@ -198,6 +228,7 @@ def _open_stream(
         batch_size=data.batch_size,
         num_workers=execution.num_workers,
         pin_memory=execution.device.type == "cuda",
+        degrading=degrading,
     )
 
 

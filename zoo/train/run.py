@@ -22,12 +22,12 @@ from zoo.recipes.build import component_origins
 from zoo.recipes.schema import RunSpec
 from zoo.runs.coherence import mend
 from zoo.runs.directory import RunDirectory, State, run_path
-from zoo.runs.places import begin_as, find_place, find_shorter
+from zoo.runs.paths import find_path, find_shorter, start_as_copy
 from zoo.runs.provenance import identity_hash, processor, revision, versions
-from zoo.train.choice import CHOICE, alternatives, why_not_measured
+from zoo.train.autotune import CHOICE, alternatives, why_not_measured
 from zoo.train.identity import run_identity
 from zoo.train.observer import Observer
-from zoo.train.prepare import Options, Prepared, prepare, prepare_pretraining, settle
+from zoo.train.prepare import Options, Prepared, autotune, prepare, prepare_pretraining
 from zoo.train.step import assemble
 from zoo.train.summary import is_bounded, summarise
 from zoo.train.trainer import Stage, Trainer
@@ -109,13 +109,13 @@ def train(spec: RunSpec, options: Options) -> Run:
         Interrupted: if Ctrl-C or one of `zoo.signals.ENDING` stopped it; the state is saved.
     """
     prepared = prepare(spec, options)
-    directory = RunDirectory(find_place(spec, options.run_root))
+    directory = RunDirectory(find_path(spec, options.run_root))
     begun = None if options.fresh else directory.provenance()
     is_new = begun is None and not options.fresh
     shorter = find_shorter(spec, options.run_root) if is_new else None
     if shorter is not None:
         inner, job = _plan(spec, prepared, options, directory, shorter.provenance())
-        if shorter.extended_by(job.identity) and begin_as(directory, shorter):
+        if shorter.extended_by(job.identity) and start_as_copy(directory, shorter):
             options.observer.notice(f"{spec.recipe} starts with a copy of {shorter.path}")
         else:
             shorter = None
@@ -142,7 +142,7 @@ def _plan(
         inner_prepared = prepare_pretraining(spec.pretraining, prepared)
         used = None if begun is None else begun["identity"].get("pretraining")
         inner = _pretraining_job(spec.pretraining, inner_prepared, options, used=used)
-    prepared = settle(spec, prepared, options, begun=begun)
+    prepared = autotune(spec, prepared, options, begun=begun)
     begun_from = None if spec.init is None else spec.init.sha256
     identity = run_identity(spec, prepared, begun_from if inner is None else inner.hash)
     return inner, _Job(spec, prepared, identity, directory)
@@ -151,7 +151,7 @@ def _plan(
 def assemble_stage(spec: RunSpec, prepared: Prepared) -> Stage:
     """Place both networks on the device and combine them with the data."""
     return Stage(
-        players=assemble(prepared.components, spec.settings.training, prepared.execution),
+        state=assemble(prepared.components, spec.settings.training, prepared.execution),
         stream=prepared.stream,
         validator=prepared.validator,
         training=spec.settings.training,
@@ -190,12 +190,12 @@ def _pretraining_job(
     for path in sorted(options.run_root.glob(f"*/*/seed-{spec.seed}*")):
         directory = RunDirectory(path)
         if any(directory.belongs_to(str(identity)) for identity in wanted):
-            found = job(settle(spec, prepared, options, begun=directory.provenance()), directory)
+            found = job(autotune(spec, prepared, options, begun=directory.provenance()), directory)
             if directory.belongs_to(found.hash):
                 return found
     if used in known:
         return known[used]
-    return job(settle(spec, prepared, options, begun=None))
+    return job(autotune(spec, prepared, options, begun=None))
 
 
 def _free_directory(spec: RunSpec, identity: str, root: Path) -> RunDirectory:

@@ -26,7 +26,7 @@ ADVERSARIAL = "adversarial"
 
 
 @dataclass(slots=True)
-class Players:
+class TrainingState:
     """Both networks with their optimizers, on the device, for one step.
 
     Attributes:
@@ -72,7 +72,7 @@ class Players:
             yield self.discriminator_optimizer
 
 
-def assemble(components: Components, training: Training, execution: Execution) -> Players:
+def assemble(components: Components, training: Training, execution: Execution) -> TrainingState:
     """Place components on the device; create optimizers and a moving average.
 
     Raises:
@@ -97,7 +97,7 @@ def assemble(components: Components, training: Training, execution: Execution) -
         generate = torch.compile(generator)
         critic = None if discriminator is None else CompiledCritic(discriminator)
         compile_losses(losses.values())
-    return Players(
+    return TrainingState(
         generator=generator,
         generate=generate,
         generator_optimizer=generator_optimizer,
@@ -113,7 +113,11 @@ def assemble(components: Components, training: Training, execution: Execution) -
 
 
 def training_step(
-    players: Players, batch: Batch, extra_batches: Sequence[Batch] = (), *, observe: bool = False
+    state: TrainingState,
+    batch: Batch,
+    extra_batches: Sequence[Batch] = (),
+    *,
+    observe: bool = False,
 ) -> dict[str, Tensor]:
     """Update the discriminator as often as its adversary requires, then the generator once.
 
@@ -121,7 +125,7 @@ def training_step(
     the generator's loss with its graph. Nothing here waits for the device.
 
     Args:
-        players: both networks; updated in place.
+        state: both networks; updated in place.
         batch: `lr_image` `(N, 3, h, w)` and `hr_image` `(N, 3, H, W)`, RGB in [0, 1].
         extra_batches: new batches for the discriminator's updates before the last.
         observe: also measure the gradient of each weighted term at the generator's output.
@@ -131,42 +135,42 @@ def training_step(
         `discriminator_*`; with `observe`, also `gradient_*` and `sr_contrast`.
     """
     lr_image, hr_image = batch
-    players.generator.train()
+    state.generator.train()
     for extra_lr, extra_hr in extra_batches:  # first, while no graph of the generator is held
-        with torch.no_grad(), players.execution.autocast():
-            fake = players.generate(extra_lr)
-        update_discriminator(players, extra_hr, fake)
-    with players.execution.autocast():
-        sr_image = players.generate(lr_image)
+        with torch.no_grad(), state.execution.autocast():
+            fake = state.generate(extra_lr)
+        update_discriminator(state, extra_hr, fake)
+    with state.execution.autocast():
+        sr_image = state.generate(lr_image)
     log: dict[str, Tensor] = {}
-    if players.discriminator is not None:
-        log |= update_discriminator(players, hr_image, sr_image.detach())
-    terms = generator_terms(players, sr_image, hr_image)
+    if state.discriminator is not None:
+        log |= update_discriminator(state, hr_image, sr_image.detach())
+    terms = generator_terms(state, sr_image, hr_image)
     if observe:
-        log |= observe_terms(players, terms, sr_image, hr_image)
-    total = torch.stack([players.weights[name] * term for name, term in terms.items()]).sum()
-    players.generator_optimizer.zero_grad(set_to_none=True)
+        log |= observe_terms(state, terms, sr_image, hr_image)
+    total = torch.stack([state.weights[name] * term for name, term in terms.items()]).sum()
+    state.generator_optimizer.zero_grad(set_to_none=True)
     total.backward()
-    players.generator_optimizer.step()
-    players.ema.update_parameters(players.generator)
+    state.generator_optimizer.step()
+    state.ema.update_parameters(state.generator)
     log |= {f"loss_{name}": term for name, term in terms.items()} | {"loss_total": total}
     return {name: value.detach() for name, value in log.items()}
 
 
-def update_discriminator(players: Players, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+def update_discriminator(state: TrainingState, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
     """Update the discriminator once, with one backward pass for all its terms.
 
     Args:
-        players: both networks; only the discriminator changes.
+        state: both networks; only the discriminator changes.
         real: `(N, 3, H, W)` real images, RGB in [0, 1].
         fake: `(N, 3, H, W)` generated images, without a graph.
     """
-    adversary, discriminator = players.adversary, players.discriminator
-    critic, optimizer = players.critic, players.discriminator_optimizer
+    adversary, discriminator = state.adversary, state.discriminator
+    critic, optimizer = state.critic, state.discriminator_optimizer
     if adversary is None or discriminator is None or critic is None or optimizer is None:
         return {}
     discriminator.requires_grad_(requires_grad=True)
-    with players.execution.autocast():
+    with state.execution.autocast():
         losses = adversary.discriminator_loss(critic, real, fake)
     optimizer.zero_grad(set_to_none=True)
     losses["total"].backward()
@@ -174,11 +178,11 @@ def update_discriminator(players: Players, real: Tensor, fake: Tensor) -> dict[s
     return {f"discriminator_{name}": value for name, value in losses.items()}
 
 
-def generator_terms(players: Players, sr_image: Tensor, hr_image: Tensor) -> dict[str, Tensor]:
+def generator_terms(state: TrainingState, sr_image: Tensor, hr_image: Tensor) -> dict[str, Tensor]:
     """Return the unweighted terms of the generator's loss; the discriminator stays frozen."""
-    with players.execution.autocast():
-        terms = {name: loss(sr_image, hr_image) for name, loss in players.losses.items()}
-        adversary, discriminator, critic = players.adversary, players.discriminator, players.critic
+    with state.execution.autocast():
+        terms = {name: loss(sr_image, hr_image) for name, loss in state.losses.items()}
+        adversary, discriminator, critic = state.adversary, state.discriminator, state.critic
         if adversary is not None and discriminator is not None and critic is not None:
             discriminator.requires_grad_(requires_grad=False)
             terms[ADVERSARIAL] = adversary.generator_loss(critic, hr_image, sr_image)["total"]
@@ -186,7 +190,7 @@ def generator_terms(players: Players, sr_image: Tensor, hr_image: Tensor) -> dic
 
 
 def observe_terms(
-    players: Players, terms: dict[str, Tensor], sr_image: Tensor, hr_image: Tensor
+    state: TrainingState, terms: dict[str, Tensor], sr_image: Tensor, hr_image: Tensor
 ) -> dict[str, Tensor]:
     """Measure the gradient norm of each weighted term at the generator's output.
 
@@ -201,7 +205,7 @@ def observe_terms(
                 f"the term {name!r} has no gradient at the generator; check that it is computed "
                 "from the generator's output without detach()"
             )
-        (gradient,) = torch.autograd.grad(players.weights[name] * term, sr_image, retain_graph=True)
+        (gradient,) = torch.autograd.grad(state.weights[name] * term, sr_image, retain_graph=True)
         observed[f"gradient_{name}"] = at_least_float32(gradient).norm()
     contrast = at_least_float32(sr_image.detach()).std()
     observed["sr_contrast"] = contrast / hr_image.std().clamp_min(1e-6)
@@ -235,9 +239,9 @@ def learning_rate_factor(schedule: Schedule, step: int, num_steps: int) -> float
     return 1.0
 
 
-def set_learning_rates(players: Players, factor: float) -> None:
+def set_learning_rates(state: TrainingState, factor: float) -> None:
     """Set every optimizer's learning rate to `factor` times its initial one."""
-    for optimizer in players.optimizers():
+    for optimizer in state.optimizers():
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
 

@@ -2,7 +2,7 @@
 
 It takes real steps of the stage alternately, on separate networks; the run itself is not touched.
 
-Not here: which way is chosen (`zoo.train.choice`).
+Not here: which way is chosen (`zoo.train.autotune`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from zoo.recipes.schema import RunSpec
 from zoo.runs.device import Execution
 from zoo.runs.provenance import identity_hash, machine
 from zoo.runs.turns import take_turns
-from zoo.train.step import Batch, Players, assemble, to_device, training_step
+from zoo.train.step import Batch, TrainingState, assemble, to_device, training_step
 
 ROUNDS: Final = 5
 """Timed steps of each way, one per round, after an untimed one."""
@@ -73,7 +73,7 @@ class StepTimer:
         stream: its training batches; the first few are used, and none is consumed.
         cache: zoo's cache folder.
         tell: receives messages on measurements and damaged files.
-        rehearsal: whether nothing is written, and a measurement is made only on request.
+        dry_run: whether nothing is written, and a measurement is made only on request.
     """
 
     spec: RunSpec
@@ -81,7 +81,7 @@ class StepTimer:
     stream: PatchStream | DevicePatchStream
     cache: Path
     tell: Callable[[str], None]
-    rehearsal: bool = False
+    dry_run: bool = False
 
     def timings(self, ways: Sequence[Way]) -> tuple[Timings, bool]:
         """Return the times of ways, the default first, and whether they were in the cache.
@@ -93,7 +93,7 @@ class StepTimer:
         """
         key = self._key(ways)
         path = self.cache / "choices" / f"{identity_hash(key)}.json"
-        if self.rehearsal:
+        if self.dry_run:
             found = self._read(path, ways)
             if found is not None:
                 return found, True
@@ -167,31 +167,31 @@ class StepTimer:
                 torch.compiler.reset()  # what was compiled here is of no use to the run
 
     def _take_turns(self, ways: Sequence[Way]) -> Timings:
-        players = {_network(way): self._players(way) for way in ways[::-1]}
+        states = {_network(way): self._state(way) for way in ways[::-1]}
         with torch.random.fork_rng(devices=[]), closing(self.stream.batches()) as batches:
             own = next(batches)
-            extra = list(itertools.islice(batches, players[_network(ways[0])].num_extra_batches))
+            extra = list(itertools.islice(batches, states[_network(ways[0])].num_extra_batches))
 
             def seconds(way: Way) -> float:
                 execution = way.apply(self.execution)
                 with execution.own_threads():
-                    used = replace(players[_network(way)], execution=execution)
+                    used = replace(states[_network(way)], execution=execution)
                     return step_seconds(used, own, extra)
 
             steps = {way: partial(seconds, way) for way in ways}
             return take_turns(steps, ROUNDS, hopeless=HOPELESS)
 
-    def _players(self, way: Way) -> Players:
+    def _state(self, way: Way) -> TrainingState:
         settings = self.spec.settings
         components = build_components(settings, seed=self.spec.seed)
         return assemble(components, settings.training, way.apply(self.execution))
 
 
-def step_seconds(players: Players, own: Batch, extra: Sequence[Batch]) -> float:
+def step_seconds(state: TrainingState, own: Batch, extra: Sequence[Batch]) -> float:
     """Take one training step on 8-bit batches and return its time."""
     since = time.perf_counter()
-    fresh = [to_device(batch, players.execution) for batch in extra]
-    training_step(players, to_device(own, players.execution), fresh)
+    fresh = [to_device(batch, state.execution) for batch in extra]
+    training_step(state, to_device(own, state.execution), fresh)
     return time.perf_counter() - since
 
 

@@ -34,7 +34,7 @@ from zoo.train.monitor import FiniteGuard
 from zoo.train.observer import Observer
 from zoo.train.step import (
     Batch,
-    Players,
+    TrainingState,
     learning_rate_factor,
     set_learning_rates,
     to_device,
@@ -57,7 +57,7 @@ _OR_GO_BACK = "; or continue from its last checkpoint with --set training.on_div
 class Stage:
     """One stage of training: networks, data, length and identity."""
 
-    players: Players
+    state: TrainingState
     stream: PatchStream | DevicePatchStream
     validator: Validator
     training: Training
@@ -71,7 +71,7 @@ def step_batches(stage: Stage, step: int) -> Generator[tuple[Batch, list[Batch]]
 
     Close the generator when done, so that loading processes end.
     """
-    num_extra = stage.players.num_extra_batches
+    num_extra = stage.state.num_extra_batches
     with ExitStack() as opened:
         own = opened.enter_context(closing(stage.stream.batches(step, stream=OWN_STREAM)))
         extra: Iterator[Batch] = iter(())
@@ -146,9 +146,9 @@ class Trainer:
         return self._summary()
 
     def _take_up(self, state: Mapping[str, Any]) -> None:
-        for name, part in self.stage.players.stateful().items():
+        for name, part in self.stage.state.stateful().items():
             part.load_state_dict(state[name])
-        restore_random_state(state["random"], self.stage.players.execution.device)
+        restore_random_state(state["random"], self.stage.state.execution.device)
         self.step = self._saved_at = state["step"]
 
     def _bring_weights_back(self) -> None:
@@ -201,7 +201,7 @@ class Trainer:
         if self._saved_at is None and self.stage.training.on_divergence == ROLLBACK:
             self._save()  # the good state to go back to until there is another
         with closing(step_batches(self.stage, self.step)) as batches:
-            reset_peak_memory(self.stage.players.execution.device)
+            reset_peak_memory(self.stage.state.execution.device)
             while self.step < self.stage.num_steps:
                 self._stop_if_asked(stop)
                 own, extra = next(batches)
@@ -220,12 +220,12 @@ class Trainer:
 
     def _advance(self, batch: Batch, extra: list[Batch]) -> None:
         stage, training = self.stage, self.stage.training
-        execution = stage.players.execution
+        execution = stage.state.execution
         factor = self._learning_rate_factor()
-        set_learning_rates(stage.players, factor)
+        set_learning_rates(stage.state, factor)
         logs_now = self._due(training.log_every, self.step + 1)
         values = training_step(
-            stage.players,
+            stage.state,
             to_device(batch, execution),
             [to_device(one, execution) for one in extra],
             observe=logs_now,
@@ -272,15 +272,15 @@ class Trainer:
                 "learning_rate": self.stage.training.learning_rate * factor,
                 **numbers,
                 "images_per_second": images / max(now - since, 1e-9),
-                "memory_bytes": peak_memory(self.stage.players.execution.device),
+                "memory_bytes": peak_memory(self.stage.state.execution.device),
             }
         )
 
     def _validate(self) -> None:
-        players = self.stage.players
+        state = self.stage.state
         self.guard.check(self._state())
         validator = self.stage.validator
-        self._write_row(validator.row(players.ema.module, players.execution, step=self.step))
+        self._write_row(validator.row(state.ema.module, state.execution, step=self.step))
 
     def _is_validated(self) -> bool:
         """Return whether the current validation images were scored at this step."""
@@ -293,7 +293,7 @@ class Trainer:
         self.observer.logged(row)
 
     def _state(self) -> dict[str, Any]:
-        return {name: part.state_dict() for name, part in self.stage.players.stateful().items()}
+        return {name: part.state_dict() for name, part in self.stage.state.stateful().items()}
 
     def _save(self) -> None:
         if self._saved_at == self.step:
@@ -305,7 +305,7 @@ class Trainer:
 
     def _write_weights(self) -> None:
         self.directory.write_weights(
-            self.stage.players.ema.module.state_dict(),
+            self.stage.state.ema.module.state_dict(),
             {"identity_sha256": self.identity, "step": str(self.step)},
         )
 
@@ -313,24 +313,24 @@ class Trainer:
         self._seconds += time.perf_counter() - self._since
         self._since = time.perf_counter()
         state = self._state()
-        state["random"] = random_state(self.stage.players.execution.device)
+        state["random"] = random_state(self.stage.state.execution.device)
         rest = {"identity": self.identity, "seconds": self._seconds, "rollbacks": self.rollbacks}
         path = save_checkpoint(self.directory.checkpoints, self.step, {**state, **rest})
         self._saved_at = self.step
         self.observer.saved(path, self.step)
 
     def _summary(self) -> Mapping[str, Any]:
-        players, validator = self.stage.players, self.stage.validator
+        state, validator = self.stage.state, self.stage.validator
         if not self._is_validated():
             self._validate()  # its row was lost
         summary = summarise(
             self.directory,
             validator,
-            players.ema.module,
-            players.execution,
+            state.ema.module,
+            state.execution,
             step=self.step,
             seconds=self._seconds,
-            bounded=players.adversary is None or players.adversary.bounded,
+            bounded=state.adversary is None or state.adversary.bounded,
         )
         summary["components"] = self.stage.provenance
         summary["num_images"] = self.stage.stream.store.num_images

@@ -1,1 +1,4 @@
-"""Upscaling of images with a trained generator: tiles, image files, folders of them."""
+"""Upscaling of images with a trained generator: tiles, image files, folders of them.
+
+Internal.
+"""

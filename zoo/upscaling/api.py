@@ -27,7 +27,7 @@ from zoo.runs.device import choose_device
 from zoo.upscaling.encoding import to_pillow
 from zoo.upscaling.enlarging import enlarge, enlarge_picture, luma
 from zoo.upscaling.pictures import Picture, picture_of, read_picture
-from zoo.upscaling.tiles import Upscaler
+from zoo.upscaling.tiles import TiledUpscaler
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ MAX_KEPT: Final = 4
 ModelLike: TypeAlias = str | Path | Model | Generator | None
 Number = TypeVar("Number", bound=np.generic)
 
-_kept: OrderedDict[tuple[str, str, int | None, bool | None], Upscaler] = OrderedDict()
+_kept: OrderedDict[tuple[str, str, int | None, bool | None], TiledUpscaler] = OrderedDict()
 
 
 @overload
@@ -126,25 +126,25 @@ def open_upscaler(
     tile: int | None = None,
     device: str = "auto",
     bfloat16: bool | None = False,
-) -> Upscaler:
+) -> TiledUpscaler:
     """Return a model's network, ready to run, from the cache if the weights are the same.
 
     Args:
         model: see `upscale`.
         tile: see `upscale`.
         device: see `upscale`.
-        bfloat16: see `Upscaler`.
+        bfloat16: see `TiledUpscaler`.
     """
     chosen = choose_device(device)
     if isinstance(model, Generator):
         own = copy.deepcopy(model)  # the one given stays where it is, in the mode it is in
-        return Upscaler(own, device=chosen, tile=tile, bfloat16=bfloat16)
+        return TiledUpscaler(own, device=chosen, tile=tile, bfloat16=bfloat16)
     found = model if isinstance(model, Model) else find_model(model)
     if found.sha256 is None and found.tensors:  # made in memory: nothing tells two of them apart
-        return Upscaler(found.build(), device=chosen, tile=tile, bfloat16=bfloat16)
+        return TiledUpscaler(found.build(), device=chosen, tile=tile, bfloat16=bfloat16)
     key = (found.sha256 or found.details.model_dump_json(), str(chosen), tile, bfloat16)
     if key not in _kept:
-        _kept[key] = Upscaler(found.build(), device=chosen, tile=tile, bfloat16=bfloat16)
+        _kept[key] = TiledUpscaler(found.build(), device=chosen, tile=tile, bfloat16=bfloat16)
         while len(_kept) > MAX_KEPT:
             _kept.popitem(last=False)
     _kept.move_to_end(key)
@@ -152,7 +152,7 @@ def open_upscaler(
 
 
 def _enlarged(
-    upscaler: Upscaler,
+    upscaler: TiledUpscaler,
     image: str | Path | PillowImage.Image | npt.NDArray[Any] | Tensor,
     *,
     keep_grey: bool,
@@ -168,7 +168,9 @@ def _enlarged(
     return _upscale_picture(upscaler, picture, keep_grey=keep_grey)
 
 
-def _upscale_picture(upscaler: Upscaler, picture: Picture, *, keep_grey: bool) -> PillowImage.Image:
+def _upscale_picture(
+    upscaler: TiledUpscaler, picture: Picture, *, keep_grey: bool
+) -> PillowImage.Image:
     enlarged, _ = enlarge_picture(upscaler, picture, keep_grey=keep_grey)
     for note in enlarged.notes:
         logger.warning("%s", note)
@@ -176,7 +178,7 @@ def _upscale_picture(upscaler: Upscaler, picture: Picture, *, keep_grey: bool) -
 
 
 def _upscale_array(
-    upscaler: Upscaler, image: npt.NDArray[Any], *, keep_grey: bool
+    upscaler: TiledUpscaler, image: npt.NDArray[Any], *, keep_grey: bool
 ) -> npt.NDArray[Any]:
     is_image = image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 3))
     is_level = image.dtype in (np.uint8, np.uint16) or np.issubdtype(image.dtype, np.floating)
@@ -192,7 +194,7 @@ def _upscale_array(
     return enlarged[:, :, None] if has_axis else enlarged
 
 
-def _upscale_tensor(upscaler: Upscaler, image: Tensor, *, keep_grey: bool) -> Tensor:
+def _upscale_tensor(upscaler: TiledUpscaler, image: Tensor, *, keep_grey: bool) -> Tensor:
     if image.ndim not in (3, 4) or image.shape[-3] != 3 or not image.is_floating_point():
         raise ShapeError(
             f"a tensor must be (3, h, w) or (N, 3, h, w) of floats in [0, 1], got {image.dtype} "

@@ -16,7 +16,7 @@ from zoo.upscaling.encoding import write_picture
 from zoo.upscaling.enlarging import enlarge_picture
 from zoo.upscaling.jobs import Job
 from zoo.upscaling.pictures import read_picture
-from zoo.upscaling.tiles import Tiling, Upscaler
+from zoo.upscaling.tiles import TiledUpscaler, Tiling
 
 STEPS: Final = 1000
 """Into how many steps an image's progress is divided."""
@@ -66,7 +66,7 @@ class Outcome:
 
 
 def upscale_files(
-    upscaler: Upscaler,
+    upscaler: TiledUpscaler,
     jobs: Sequence[Job],
     advance: Advance | None = None,
     *,
@@ -96,7 +96,7 @@ def upscale_files(
 
 
 def _upscale_file(
-    upscaler: Upscaler,
+    upscaler: TiledUpscaler,
     job: Job,
     advance: Advance | None,
     *,

@@ -30,8 +30,8 @@ from zoo.upscaling.memory import is_out_of_memory
 logger = logging.getLogger(__name__)
 
 Network = Callable[[Tensor], Tensor]
-LEVEL: Final = 1 / 255
-PROBE_TOLERANCE: Final = LEVEL / 4
+GREY_LEVEL: Final = 1 / 255
+PROBE_TOLERANCE: Final = GREY_LEVEL / 4
 MAX_REACH: Final = 1024
 LEAST_LENGTH: Final = 64  # of a strip, doubled until nothing reaches its ends
 STRIP: Final = 8  # pixels across a strip; networks that halve the image three times take it
@@ -121,7 +121,7 @@ def find_context(
         change = [float((a - b).abs().max()) for a, b in zip(now, more, strict=True)]
         worst = change.index(max(change))
         changes.append(change[worst])
-        logger.debug("context %d: blocks change by %.3f/255", context, change[worst] / LEVEL)
+        logger.debug("context %d: blocks change by %.3f/255", context, change[worst] / GREY_LEVEL)
         if change[worst] < PROBE_TOLERANCE:
             return min(context, aligned(bound))
         if context >= bound:
@@ -129,7 +129,7 @@ def find_context(
         blocks, now, context = [blocks[worst]], [more[worst]], 2 * context
         needed = _pixels(size, 2 * context)
         if needed > min(left, largest):
-            return min(_foretold(changes, context), aligned(bound))
+            return min(_predicted(changes, context), aligned(bound))
         left -= needed
 
 
@@ -139,7 +139,7 @@ def _pixels(size: tuple[int, int], context: int) -> int:
     return height * width
 
 
-def _foretold(changes: Sequence[float], context: int) -> int:
+def _predicted(changes: Sequence[float], context: int) -> int:
     """Return the context at which changes fall below the tolerance if they fall as they did.
 
     Args:

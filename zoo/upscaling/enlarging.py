@@ -21,8 +21,9 @@ from torch import Tensor
 
 from zoo.data.images import LUMA
 from zoo.generators.bicubic import Bicubic
+from zoo.generators.spandrel import MAX_SCALE
 from zoo.upscaling.pictures import Picture
-from zoo.upscaling.tiles import Advance, Tiling, Upscaler
+from zoo.upscaling.tiles import Advance, TiledUpscaler, Tiling
 
 Array = npt.NDArray[Any]
 
@@ -84,7 +85,7 @@ def maximum(dtype: np.dtype[Any]) -> int:
 
 
 def enlarge(
-    upscaler: Upscaler,
+    upscaler: TiledUpscaler,
     pixels: Array,
     advance: Advance | None = None,
     *,
@@ -110,8 +111,14 @@ def enlarge(
     return _through(upscaler, image, pixels, advance)
 
 
+class _Bicubic(Bicubic):
+    """Bicubic at the scale of any network."""
+
+    scales = frozenset(range(1, MAX_SCALE + 1))
+
+
 def enlarge_picture(
-    upscaler: Upscaler,
+    upscaler: TiledUpscaler,
     picture: Picture,
     advance: Advance | None = None,
     *,
@@ -130,7 +137,7 @@ def enlarge_picture(
         colours = spread_visible(colours, alpha)
     enlarged, tiling = enlarge(upscaler, colours, advance, keep_grey=keep_grey)
     if alpha is not None:
-        bicubic = Upscaler(Bicubic(scale=upscaler.scale))
+        bicubic = TiledUpscaler(_Bicubic(scale=upscaler.scale))
         alpha, _ = _through(bicubic, to_unit(alpha), alpha, None)
     return replace(picture, colours=enlarged, alpha=alpha), tiling
 
@@ -153,7 +160,7 @@ def spread_visible(colours: Array, alpha: Array) -> Array:
 
 
 def _through(
-    upscaler: Upscaler, image: Tensor, like: Array, advance: Advance | None
+    upscaler: TiledUpscaler, image: Tensor, like: Array, advance: Advance | None
 ) -> tuple[Array, Tiling]:
     height, width = (side * upscaler.scale for side in image.shape[2:])
     canvas = Canvas(height, width, like)

@@ -11,15 +11,17 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from zoo.data.images import SUFFIXES
 from zoo.errors import DataError, MachineError, RecipeError
 from zoo.files import fitting_name, from_home
+from zoo.text import few
 from zoo.upscaling.encoding import SUFFIX_FORMATS
 
-MAX_LISTED: Final = 10
+_listed = partial(few, most=10)
 # A name that ends so is meant as a picture, though zoo neither reads nor writes it.
 _OTHER_SUFFIXES: Final = frozenset({".avif", ".heic", ".heif", ".jp2", ".jxl", ".tga"})
 FORMAT_SUFFIXES: Final = {"png": ".png", "jpg": ".jpg", "webp": ".webp", "tiff": ".tiff"}
@@ -246,8 +248,3 @@ def _behind(path: Path) -> Path:
 def _place(path: Path) -> Path:
     """Return where a file is, whatever it is called on the way there."""
     return Path(os.path.realpath(path.parent)) / path.name
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - MAX_LISTED
-    return ", ".join(names[:MAX_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -25,7 +25,7 @@ from torch import Tensor
 from zoo.errors import MachineError, RecipeError, WeightsError
 from zoo.generators.base import Generator
 from zoo.runs.device import Execution
-from zoo.upscaling.context import LEVEL, find_context, reach
+from zoo.upscaling.context import GREY_LEVEL, find_context, reach
 from zoo.upscaling.layout import ALIGNMENT, Span, Tile, aligned, computed, smallest_side, squares
 from zoo.upscaling.memory import Cost, is_out_of_memory, kept_memory
 from zoo.upscaling.seams import SeamGauge
@@ -33,7 +33,7 @@ from zoo.upscaling.ways import Choice, Way, blocks_to_compare, choose, differenc
 
 logger = logging.getLogger(__name__)
 
-SEAM_TOLERANCE: Final = LEVEL / 2
+SEAM_TOLERANCE: Final = GREY_LEVEL / 2
 CONTEXT_OF_THE_WHOLE: Final = 64
 """Pixels around a tile of a generator that would need the whole image, in want of memory."""
 
@@ -66,7 +66,7 @@ class Tiling:
     way: Way
 
 
-class Upscaler:
+class TiledUpscaler:
     """A generator on its device, with the measurements of it.
 
     Args:
@@ -130,6 +130,7 @@ class Upscaler:
         self._limit: int | None = None  # side of a tile, since memory ran out
         self._tried = 0  # side of the last attempt
         self._reach: int | None = None
+        self._reaches_over = 0  # where the reach is not known, what it is more than
         self._context: int | None = None
         self._cost = Cost(self._generator, self.device)
 
@@ -182,7 +183,7 @@ class Upscaler:
         if not is_near(share, most):
             logger.info(
                 "using float32 for an image: with bfloat16 it would differ by up to %.2f/255",
-                most / LEVEL,
+                most / GREY_LEVEL,
             )
         return is_near(share, most)
 
@@ -233,8 +234,9 @@ class Upscaler:
         enough = 2 * ALIGNMENT
         while len(self._cost.tiles(image, enough)) > 1:
             enough *= 2
-        if self._reach is None:
+        if self._reach is None and self._reaches_over < enough:
             self._reach = reach(self._generator, self.scale, self.device, enough)
+            self._reaches_over = enough
         return self._reach is None or self._reach > enough
 
     def _tiled(
@@ -333,7 +335,7 @@ class Upscaler:
             logger.warning(
                 "the tiles are visible: at their borders, the image differs by up to %.2f/255, "
                 "because %s and the whole image does not fit into memory",
-                tiling.seam / LEVEL,
+                tiling.seam / GREY_LEVEL,
                 self._whole,
             )
             return True
@@ -350,7 +352,7 @@ class Upscaler:
         logger.info(
             "seams of %.2f/255 with a context of %d pixels: upscaling the image again with more "
             "context",
-            tiling.seam / LEVEL,
+            tiling.seam / GREY_LEVEL,
             tiling.context,
         )
         if tiling.context >= bound:

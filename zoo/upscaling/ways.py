@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from zoo.runs.device import has_bfloat16_units, has_cpp_compiler
 from zoo.runs.turns import MIN_GAIN, MIN_SECONDS_TO_COMPILE, fastest, take_turns
-from zoo.upscaling.context import LEVEL, telling_blocks
+from zoo.upscaling.context import GREY_LEVEL, telling_blocks
 from zoo.upscaling.layout import ALIGNMENT
 
 logger = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ def choose(generator: nn.Module, image: Tensor, num_pixels: int) -> Choice:
         share, most = difference(generator, image)
         if not is_near(share, most):
             ways = [way for way in ways if not way.bfloat16]
-            remark = f"; not bfloat16, which differs by up to {most / LEVEL:.2f}/255"
+            remark = f"; not bfloat16, which differs by up to {most / GREY_LEVEL:.2f}/255"
     top, left = telling_blocks(image)[0]
     height, width = image.shape[-2:]
     top, left = max(0, min(top, height - side)), max(0, min(left, width - side))
@@ -204,12 +204,12 @@ def difference(
     blocks = telling_blocks(image)[:num_blocks]
     changes = torch.cat([change.flatten() for change in _changes(network, image, blocks)])
     changes = torch.nan_to_num(changes, nan=1.0)
-    return float((changes <= LEVEL).double().mean()), float(changes.max())
+    return float((changes <= GREY_LEVEL).double().mean()), float(changes.max())
 
 
 def is_near(share: float, most: float) -> bool:
     """Return whether such a difference is invisible."""
-    return share >= NEAR_SHARE and most <= 2 * LEVEL
+    return share >= NEAR_SHARE and most <= 2 * GREY_LEVEL
 
 
 def _changes(

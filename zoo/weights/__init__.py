@@ -2,4 +2,6 @@
 
 Importing this package imports neither torch nor timm: `zoo weights list` and `zoo doctor` must
 answer at once. Weights of generators are in their runs, not here.
+
+Internal.
 """

@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from zoo.data import Progress
-from zoo.data.places import zoo_home
+from zoo.data.paths import zoo_home
 from zoo.errors import MachineError
 
 logger = logging.getLogger(__name__)

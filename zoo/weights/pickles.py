@@ -116,7 +116,7 @@ def _check_places(file: BinaryIO) -> None:
 
 
 def _arrays(value: Any, count: Iterator[int]) -> Any:
-    """Put arrays instead of what stood in for them."""
+    """Replace placeholders by their arrays."""
     if next(count) >= _MAX_VALUES:
         raise pickle.UnpicklingError(f"it contains more than {_MAX_VALUES:,} values")
     if isinstance(value, _Array):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from zoo.data import Progress
 from zoo.data.download import part_name
-from zoo.data.places import zoo_home
+from zoo.data.paths import zoo_home
 from zoo.errors import IntegrityError, MachineError, WeightsError
 from zoo.files import file_sha256
 from zoo.weights import hub
@@ -83,8 +83,8 @@ def add(name: str, file: Path, *, sha256: str | None = None) -> Path:
         file: a state dict of a network, with or without the classifier (only the features are
             stored), or parameters as their authors publish them; `.safetensors`, `.pth`, a pickle
             of numpy arrays (`.ckpt`) or a MATLAB file.
-        sha256: of the file, where somebody vouches for it. Else the digest that publishers put
-            into a file's name is compared; without one the weights count as not verified.
+        sha256: trusted hash of the file. Without it, zoo compares the digest in the file's name; if
+            there is none, the weights count as not verified.
 
     Returns:
         The path in the store.

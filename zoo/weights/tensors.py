@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 SAFETENSORS = ".safetensors"
 NOT_VERIFIED = "not verified"
-"""What is said of weights that nobody vouched for."""
+"""Remark on weights that were not verified."""
 PICKLED_ARRAYS = ".ckpt"
 ARRAYS = ".npz"
 MATLAB = ".mat"
@@ -226,7 +226,7 @@ class Origin:
         source: in words.
         sha256: of the file or files they came in.
         licence: of the weights.
-        verified: what the file was compared with, see `verified_by`; None if nobody vouched.
+        verified: what the file was compared with, see `verified_by`; None if it was not verified.
     """
 
     source: str = ""
@@ -275,7 +275,7 @@ def stored_names(path: Path) -> list[str]:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Return in words that a stored file cannot be read."""
+    """Turn errors of reading a stored file into errors with a message for the user."""
     from safetensors import SafetensorError
 
     try:
@@ -294,7 +294,7 @@ def verified_by(path: Path, sha256: str | None) -> str | None:
     Args:
         path: a file; publishers put the first digits of its sha256 into a name such as
             `vgg16-397923af.pth`.
-        sha256: a hash somebody vouches for, None if nobody does.
+        sha256: a trusted hash; None if there is none.
 
     Raises:
         WeightsError: if there is no such file.
@@ -319,7 +319,7 @@ def verified_by(path: Path, sha256: str | None) -> str | None:
 
 
 def require_sha256(path: Path, expected: str) -> None:
-    """Compare a file with a hash somebody vouches for.
+    """Compare a file with a trusted hash.
 
     Raises:
         WeightsError: if there is no such file, or `expected` is no hash.

@@ -13,6 +13,7 @@ import torch
 from filelock import FileLock
 from torch import nn
 
+from benchmarks.speed.check import networks_of
 from tests.train.bits import assert_same_bits, final_state
 from tests.train.conftest import MakeOptions, MakeSpec
 from tests.train.observers import Notes, Stopper
@@ -30,9 +31,9 @@ from zoo.runs.device import (
 )
 from zoo.runs.directory import RunDirectory
 from zoo.runs.turns import fastest
-from zoo.train import choice as choosing
+from zoo.train import autotune as choosing
 from zoo.train import compilation, timing
-from zoo.train.choice import (
+from zoo.train.autotune import (
     MIN_NUM_STEPS,
     Choice,
     alternatives,
@@ -41,10 +42,10 @@ from zoo.train.choice import (
     ways,
     why_not_measured,
 )
-from zoo.train.prepare import Options, prepare, settle
-from zoo.train.rehearsal import rehearse
+from zoo.train.dry_run import dry_run
+from zoo.train.prepare import Options, autotune, prepare
 from zoo.train.run import Run, train
-from zoo.train.step import Batch, Players
+from zoo.train.step import Batch, TrainingState
 from zoo.train.timing import ROUNDS, StepTimer, Timings, Way
 
 PLANNED, HALF = Way(channels_last=True, threads=2), Way(channels_last=True, threads=1)
@@ -77,7 +78,7 @@ def tell_times(monkeypatch: pytest.MonkeyPatch, *, real: bool) -> Seconds:
     """Say what a step takes by each way; take it, or do not."""
     told: Seconds = {}
 
-    def step_seconds(players: Players, own: Batch, extra: Sequence[Batch]) -> float:
+    def step_seconds(players: TrainingState, own: Batch, extra: Sequence[Batch]) -> float:
         if real:
             take_step(players, own, extra)
         execution = players.execution
@@ -106,7 +107,7 @@ def stream(make_spec: MakeSpec, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """Return training batches; they know nothing of the networks."""
     folder = tmp_path_factory.mktemp("store")
     spec = make_spec("srresnet-nobn")
-    found = prepare(spec, Options(folder, device="cpu"), rehearsal=folder).stream
+    found = prepare(spec, Options(folder, device="cpu"), dry_run=folder).stream
     assert isinstance(found, PatchStream)
     return found
 
@@ -368,13 +369,13 @@ def test_measuring_leaves_random_state_and_prepared_networks_alone(
     spec = make_spec("srgan-wgangp", "losses.vgg19=null", "runtime.tune=true")
     prepared = prepare(spec, make_options())
     networks = nn.ModuleDict(
-        {name.replace(".", "_"): each for name, each in prepared.components.modules().items()}
+        {name.replace(".", "_"): each for name, each in networks_of(prepared.components).items()}
     )
     values = {name: value.clone() for name, value in networks.state_dict().items()}
     modes = [module.training for module in networks.modules()]
     random = torch.get_rng_state()
     torch.set_num_threads(1)
-    settle(spec, prepared, make_options(), begun=None)
+    autotune(spec, prepared, make_options(), begun=None)
     assert torch.equal(torch.get_rng_state(), random)
     assert_same_bits(values, dict(networks.state_dict()))
     assert modes == [module.training for module in networks.modules()]
@@ -666,7 +667,7 @@ def test_a_run_keeps_the_precision_that_was_measured(
         train(spec, make_options("killed", observer=Stopper("content", 2, Kill())))
     running_clock.clear()  # any further measurement fails
     monkeypatch.setattr(choosing, "has_bfloat16_units", lambda: False)
-    (shown,) = rehearse(spec, make_options("killed"), choose=True)
+    (shown,) = dry_run(spec, make_options("killed"), choose=True)
     killed = train(spec, make_options("killed"))
     assert_same_bits(final_state(straight.directory), final_state(killed.directory))
     assert any(f"{coarse} (chosen by measurement: 2.00 times" in line for line in heard.notices)
@@ -731,8 +732,8 @@ def test_a_dry_run_measures_and_keeps_nothing(
 ) -> None:
     clock |= {**ALIKE, NCHW: 0.5}
     spec = make_spec(*TUNED)
-    (unasked,) = rehearse(spec, make_options())
-    (stage,) = rehearse(spec, make_options(), choose=True)
+    (unasked,) = dry_run(spec, make_options())
+    (stage,) = dry_run(spec, make_options(), choose=True)
     assert unasked.choice is None
     assert stage.choice is not None
     assert (stage.choice.source, stage.execution.channels_last) == ("measured", False)
@@ -744,14 +745,14 @@ def test_a_dry_run_leaves_the_measurement_to_a_long_run(
 ) -> None:
     """No time is told: any measurement fails."""
     spec = make_spec("srresnet-nobn", "training.steps=1500")
-    (stage,) = rehearse(spec, make_options(), choose=True)
+    (stage,) = dry_run(spec, make_options(), choose=True)
     assert stage.choice is not None
     assert (stage.choice.source, stage.choice.way) == ("default", PLANNED)
     assert "measured when the run trains" in stage.choice.reason
     clock |= {**ALIKE, NCHW: 0.5}
-    settle(spec, prepare(spec, make_options()), make_options(), begun=None)
+    autotune(spec, prepare(spec, make_options()), make_options(), begun=None)
     clock.clear()
-    (stage,) = rehearse(spec, make_options(), choose=True)
+    (stage,) = dry_run(spec, make_options(), choose=True)
     assert stage.choice is not None
     assert (stage.choice.source, stage.choice.way) == ("cached", NCHW)
 
@@ -764,10 +765,10 @@ def test_a_dry_run_shows_what_a_run_was_begun_with(
     spec, options = tiny(*tuned, "training.steps=2"), make_options()
     train(spec, options)
     clock |= {PLANNED: 0.1}
-    for stage in rehearse(spec, options, choose=True):
+    for stage in dry_run(spec, options, choose=True):
         assert stage.choice is not None
         assert (stage.choice.source, stage.choice.way) == ("recorded", BOTH)
-    *_, other = rehearse(tiny(*tuned, "training.steps=3"), options, choose=True)
+    *_, other = dry_run(tiny(*tuned, "training.steps=3"), options, choose=True)
     assert other.choice is not None
     assert other.choice.source == "cached"
 

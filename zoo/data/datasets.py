@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ArchiveFolder:
     """A folder of images inside an archive.
 
     Attributes:
@@ -37,7 +37,7 @@ class Archive:
     url: str
     known_hash: str
     num_bytes: int | None
-    parts: tuple[Part, ...]
+    parts: tuple[ArchiveFolder, ...]
 
     @property
     def file_name(self) -> str:
@@ -70,7 +70,7 @@ class Dataset:
         return sum(sizes) if len(sizes) == len(self.archives) else None
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[ArchiveFolder, ...]:
         """The folders of all archives."""
         return tuple(part for archive in self.archives for part in archive.parts)
 
@@ -91,7 +91,7 @@ CATALOGUE: dict[str, Dataset] = {
                     "sha256:9d0b9c463f6e35b6c62cc6a930ee2224f670b34c1df841a57670f9acf0f6c335"
                 ),
                 num_bytes=3_530_603_713,
-                parts=(Part("DIV2K_train_HR", "DIV2K_train/HR", 800),),
+                parts=(ArchiveFolder("DIV2K_train_HR", "DIV2K_train/HR", 800),),
             ),
             Archive(
                 url=f"{_DIV2K_URL}/DIV2K_valid_HR.zip",
@@ -99,7 +99,7 @@ CATALOGUE: dict[str, Dataset] = {
                     "sha256:20dd31fd84d777bc1cf5d6b7654a3f569c0aec74458ae094122ad1d0489900fc"
                 ),
                 num_bytes=448_993_893,
-                parts=(Part("DIV2K_valid_HR", "DIV2K_valid/HR", 100),),
+                parts=(ArchiveFolder("DIV2K_valid_HR", "DIV2K_valid/HR", 100),),
             ),
         ),
     ),
@@ -115,10 +115,10 @@ CATALOGUE: dict[str, Dataset] = {
                 known_hash="md5:4ace41d33c2384b97e6b320cd0afd6ba",
                 num_bytes=None,
                 parts=(
-                    Part("benchmark/Set5/HR", "Set5/HR", 5),
-                    Part("benchmark/Set14/HR", "Set14/HR", 14),
-                    Part("benchmark/B100/HR", "BSD100/HR", 100),
-                    Part("benchmark/Urban100/HR", "Urban100/HR", 100),
+                    ArchiveFolder("benchmark/Set5/HR", "Set5/HR", 5),
+                    ArchiveFolder("benchmark/Set14/HR", "Set14/HR", 14),
+                    ArchiveFolder("benchmark/B100/HR", "BSD100/HR", 100),
+                    ArchiveFolder("benchmark/Urban100/HR", "Urban100/HR", 100),
                 ),
             ),
         ),

@@ -18,7 +18,7 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
-def ahead(
+def prefetch(
     work: Callable[[_Item], _Result], items: Iterable[_Item], *, workers: int
 ) -> Iterator[_Result]:
     """Yield the result of each item in order, while threads work on the next.
@@ -31,7 +31,7 @@ def ahead(
         workers: how many threads.
     """
     remaining = iter(items)
-    with ThreadPoolExecutor(workers, thread_name_prefix="ahead") as pool:
+    with ThreadPoolExecutor(workers, thread_name_prefix="prefetch") as pool:
         due: deque[Future[_Result]] = deque()
         try:
             while True:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from zoo.recipes.book import Book
 from zoo.records.record import Record
-from zoo.report.model import Redo, RedoRow
+from zoo.report.model import Reproduction, ReproductionRow
 from zoo.report.numbers import listing, shown_name
 from zoo.report.selection import Selection
 from zoo.runs.commands import SOURCES, options_in, words_of
@@ -20,9 +20,9 @@ _BENCH = ["zoo", "bench"]
 _NO_COMMAND = "no command: a Python callable, scored by zoo.bench"
 
 
-def redo(
+def reproduce(
     selection: Selection, book: Book, *, suite: str | None = None, sources: Sequence[str] = ()
-) -> Redo:
+) -> Reproduction:
     """Return the commands of a page.
 
     Args:
@@ -44,7 +44,7 @@ def redo(
         scored, crashed = selection.groups.get(label, []), failed.get(label, [])
         rows.append(_row(label, [*scored, *crashed], crashed, suite, shared))
     report = ["zoo", "report", "--suite", suite, *budget, *shared]
-    return Redo(
+    return Reproduction(
         bench="\n".join(shlex.join(line) for line in _bench(selection, book, suite, shared)),
         report=shlex.join(report),
         rows=tuple(rows),
@@ -85,7 +85,7 @@ def _row(
     crashed: Sequence[Record],
     suite: str,
     shared: Sequence[str],
-) -> RedoRow:
+) -> ReproductionRow:
     records = sorted(records, key=lambda record: record.target.seed or 0)
     commands = dict.fromkeys(
         _complete(record.target.command, suite, shared)
@@ -96,7 +96,7 @@ def _row(
     seeds = [str(record.target.seed) for record in crashed if record.target.seed is not None]
     if crashed:
         notes.append(f"failed: {'seed ' + listing(sorted(seeds, key=int)) if seeds else 'scoring'}")
-    return RedoRow(shown_name(label), "\n".join(commands), "; ".join(notes))
+    return ReproductionRow(shown_name(label), "\n".join(commands), "; ".join(notes))
 
 
 def _complete(command: str, suite: str, shared: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ _EXECUTED = tuple(name for name in Runtime.model_fields if ("runtime", name) not
 """Runtime settings that an identity depends on (`zoo.train.identity`)."""
 
 
-def find_place(spec: RunSpec, root: Path) -> Path:
+def find_path(spec: RunSpec, root: Path) -> Path:
     """Return the directory of a run: its own, or its recipe's if this run was started there.
 
     Old versions of zoo started runs with other settings in the recipe's directory.
@@ -47,7 +47,7 @@ def find_shorter(spec: RunSpec, root: Path) -> RunDirectory | None:
     return max(found, key=lambda directory: latest_step(directory.checkpoints), default=None)
 
 
-def begin_as(directory: RunDirectory, shorter: RunDirectory) -> bool:
+def start_as_copy(directory: RunDirectory, shorter: RunDirectory) -> bool:
     """Copy a run into an empty directory, as the start of a longer one.
 
     Returns:
@@ -63,7 +63,7 @@ def begin_as(directory: RunDirectory, shorter: RunDirectory) -> bool:
         except MachineError:
             return False
         directory.clear()
-        # until its provenance is there, nobody takes the copy for a run
+        # without its provenance, the copy does not count as a run
         ignored = shutil.ignore_patterns(".*", PROVENANCE)
         shutil.copytree(shorter.path, directory.path, ignore=ignored, dirs_exist_ok=True)
         write_atomically(directory.path / PROVENANCE, read_file(shorter.path / PROVENANCE))

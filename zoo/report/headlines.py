@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from zoo.records.record import Record
-from zoo.report.model import Cell, Row, ScoreTable
-from zoo.report.numbers import counted, listing, shown_name
+from zoo.report.model import Row, ScoreCell, ScoreTable
+from zoo.report.numbers import listing, shown_name
 from zoo.report.selection import Selection
+from zoo.text import counted
 
 HEADLINES = ("lpips_alex", "lpips", "psnr_y")
 """The scores whose best rows are named, the first of these by which images are chosen too."""
@@ -142,7 +143,7 @@ def _best(table: ScoreTable) -> list[str]:
     return found
 
 
-def _alike(rows: Sequence[Row], number: int, best: Cell) -> list[Row]:
+def _alike(rows: Sequence[Row], number: int, best: ScoreCell) -> list[Row]:
     """Return the rows whose interval meets the best one's, the nearest mean first."""
     met = [row for row in rows if _reaches(row, number, best.ends or (0.0, 0.0))]
     return sorted(met, key=lambda row: abs((row.cells[number].value or 0) - (best.value or 0)))
@@ -159,7 +160,7 @@ def _told_apart(rows: Sequence[Row], others: int) -> str:
 
 def _reaches(row: Row, number: int, ends: tuple[float, float]) -> bool:
     """Return whether a row's interval meets another; that of a single run is not known."""
-    cell: Cell = row.cells[number]
+    cell: ScoreCell = row.cells[number]
     if cell.value is None:
         return False
     if cell.ends is None:

@@ -19,26 +19,38 @@ from pydantic import (
     model_validator,
 )
 
-from zoo.recipes.schema import Data, Model, Name, Runtime, Scale, Schedule, Training
+from zoo.recipes.schema import (
+    DEGRADATION,
+    Data,
+    Name,
+    Runtime,
+    Scale,
+    Schedule,
+    StrictModel,
+    Training,
+)
 
 MAX_FACTORS = 6
 """Factors of a matrix; six are 64 cells, each with its seeds."""
 MIN_RANKED = 3
 """Recipes whose ranks are compared; two have one order or the other."""
 CostKey = Literal["parameters", "macs", "activation_memory", "peak_memory", "ms_per_megapixel"]
-_NESTED: dict[str, type[Model]] = {"schedule": Schedule}
 
 
 @cache
-def written(model: type[Model]) -> type[Model]:
+def written(model: type[StrictModel]) -> type[StrictModel]:
     """Return the partial form of a model: every field may be omitted."""
     fields: dict[str, Any] = {}
     for name, field in model.model_fields.items():
         annotation: Any = field.rebuild_annotation()
-        if name in _NESTED:
-            annotation = written(_NESTED[name])
+        if name == "schedule":
+            annotation = written(Schedule)
+        elif name == DEGRADATION:
+            annotation = Component
         fields[name] = (annotation | None, Field(None, description=field.description))
-    return create_model(f"Written{model.__name__}", __base__=Model, __doc__=model.__doc__, **fields)
+    return create_model(
+        f"Written{model.__name__}", __base__=StrictModel, __doc__=model.__doc__, **fields
+    )
 
 
 class WrittenTraining(written(Training)):  # type: ignore[misc]
@@ -51,7 +63,7 @@ class WrittenTraining(written(Training)):  # type: ignore[misc]
         return self
 
 
-class WrittenComponent(Model):
+class WrittenComponent(StrictModel):
     """A component in a recipe or an override: its name may be inherited."""
 
     model_config = ConfigDict(extra="allow")
@@ -91,7 +103,13 @@ WeightedTerm = Annotated[
 ]
 
 
-class WrittenLevel(Model):
+class WrittenLevelData(StrictModel):
+    """What a recipe says of its data: how low-resolution images are made."""
+
+    degradation: Component | None = None
+
+
+class WrittenLevel(StrictModel):
     """What is trained, as a registry file writes it: a level of a factor writes part of it.
 
     A bare name stands for a component, a number for a loss of that weight, null for what is
@@ -104,6 +122,7 @@ class WrittenLevel(Model):
     adversary: Term | None = None
     losses: dict[Name, WeightedTerm | None] | None = None
     training: WrittenTraining | None = None
+    data: WrittenLevelData | None = None
 
 
 class WrittenRecipe(WrittenLevel):
@@ -117,16 +136,17 @@ class WrittenRecipe(WrittenLevel):
     """Settings of the recipe that no profile changes, such as `adversary.weight`."""
 
 
-class Overrides(Model):
+class Overrides(StrictModel):
     """What a profile changes in components, by kind and name: widths, depths, substitutes."""
 
     generators: dict[Name, WrittenComponent | None] | None = None
     discriminators: dict[Name, WrittenComponent | None] | None = None
     adversaries: dict[Name, WrittenTerm | None] | None = None
     losses: dict[Name, WrittenTerm | None] | None = None
+    degradations: dict[Name, WrittenComponent | None] | None = None
 
 
-class WrittenProfile(Model):
+class WrittenProfile(StrictModel):
     """A profile as a registry file holds it: a budget, orthogonal to recipes."""
 
     summary: str | None = None
@@ -138,7 +158,7 @@ class WrittenProfile(Model):
     overrides: Overrides | None = None
 
 
-class WrittenContrast(Model):
+class WrittenContrast(StrictModel):
     """What a claim compares: two recipes that differ in one field, or one and the ground truth.
 
     Or many recipes, as two metrics rank them.
@@ -190,7 +210,7 @@ class WrittenContrast(Model):
         return self
 
 
-class WrittenClaim(Model):
+class WrittenClaim(StrictModel):
     """A documented statement as a registry file holds it, in a form that a benchmark can test.
 
     Attributes:
@@ -231,7 +251,7 @@ class WrittenClaim(Model):
         return self
 
 
-class WrittenMatrix(Model):
+class WrittenMatrix(StrictModel):
     """A full factorial as a registry file holds it: every combination of the levels is a recipe.
 
     Attributes:
@@ -248,7 +268,7 @@ class WrittenMatrix(Model):
     ]
 
 
-class RegistryFile(Model):
+class RegistryFile(StrictModel):
     """A registry file: recipes, profiles, claims and matrices. Data only, never code."""
 
     version: Literal[1]

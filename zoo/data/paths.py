@@ -26,7 +26,7 @@ def zoo_home() -> Path:
     is a folder of the user's own among the temporary ones.
 
     Raises:
-        MachineError: if that folder is somebody else's.
+        MachineError: if that folder belongs to another user.
     """
     home = os.environ.get("ZOO_HOME")
     if home:
@@ -34,7 +34,7 @@ def zoo_home() -> Path:
     caches = os.environ.get("XDG_CACHE_HOME")
     if caches:
         return from_home(caches) / _FOLDER
-    with suppress(RuntimeError):  # nobody knows the user's home
+    with suppress(RuntimeError):  # the user has no home folder
         folder = Path.home() / ".cache" / _FOLDER
         if _is_usable(folder):
             return folder
@@ -50,7 +50,7 @@ def _is_usable(folder: Path) -> bool:
 
 
 def _without_a_home() -> Path:
-    """Make a folder among the temporary ones that nobody else may write to, or find it.
+    """Return a temporary folder that only this user may write to, creating it if necessary.
 
     Raises:
         MachineError: if there is none to be had.

@@ -117,7 +117,7 @@ def resized(image: Image, height: int, width: int, *, antialias: bool = True) ->
         image: `(H, W, C)` or `(H, W)` in 0..255.
         height: rows wanted.
         width: columns wanted.
-        antialias: whether the kernel is stretched when the image downscales.
+        antialias: whether the kernel is stretched for downscaling.
     """
     planes = image[:, :, None] if image.ndim == 2 else image
     rows = _weights(image.shape[0], height, antialias=antialias)

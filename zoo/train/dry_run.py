@@ -18,10 +18,10 @@ from zoo.recipes.schema import RunSpec
 from zoo.runs.checkpoint import seed_everything
 from zoo.runs.coherence import read_run
 from zoo.runs.device import Execution, peak_memory, reset_peak_memory
-from zoo.runs.places import find_place
-from zoo.train.choice import Choice
+from zoo.runs.paths import find_path
+from zoo.train.autotune import Choice
 from zoo.train.memory import MemoryForecast, forecast_memory
-from zoo.train.prepare import Options, Prepared, prepare, settle
+from zoo.train.prepare import Options, Prepared, autotune, prepare
 from zoo.train.run import assemble_stage
 from zoo.train.step import to_device, training_step
 from zoo.train.trainer import Stage, step_batches
@@ -33,7 +33,7 @@ A compiled step is always taken twice, because the first one includes the compil
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsal:
+class DryRun:
     """The measurements of a dry run of one stage.
 
     Attributes:
@@ -68,9 +68,9 @@ class Rehearsal:
         return self.num_steps * self.step_seconds
 
 
-def rehearse(
-    spec: RunSpec, options: Options, *, foretell_memory: bool = False, choose: bool = False
-) -> list[Rehearsal]:
+def dry_run(
+    spec: RunSpec, options: Options, *, predict_memory: bool = False, choose: bool = False
+) -> list[DryRun]:
     """Take one real step of each stage of a run, pretraining first, and write nothing.
 
     The patch store contains the first few images, in a temporary folder. The adversarial stage
@@ -79,7 +79,7 @@ def rehearse(
     Args:
         spec: complete specification.
         options: where and on which device.
-        foretell_memory: whether to predict peak memory too, which takes some seconds.
+        predict_memory: whether to predict peak memory too, which takes some seconds.
         choose: whether to execute it as the run would, as far as that is known or measured because
             of `runtime.tune=true`; otherwise as planned. Measurements are not kept.
 
@@ -89,35 +89,35 @@ def rehearse(
     stages = [spec] if spec.pretraining is None else [spec.pretraining, spec]
     with tempfile.TemporaryDirectory(prefix="zoo-dry-run-") as folder:
         return [
-            rehearse_stage(
-                stage, options, Path(folder), foretell_memory=foretell_memory, choose=choose
+            dry_run_stage(
+                stage, options, Path(folder), predict_memory=predict_memory, choose=choose
             )
             for stage in stages
         ]
 
 
-def rehearse_stage(
+def dry_run_stage(
     spec: RunSpec,
     options: Options,
     store_dir: Path,
     *,
-    foretell_memory: bool = False,
+    predict_memory: bool = False,
     choose: bool = False,
-) -> Rehearsal:
-    """Take one real step of a stage, without its pretraining; see `rehearse`.
+) -> DryRun:
+    """Take one real step of a stage, without its pretraining; see `dry_run`.
 
     Args:
         spec: complete specification.
         options: where and on which device.
         store_dir: folder of the small patch store.
-        foretell_memory: see `rehearse`.
-        choose: see `rehearse`.
+        predict_memory: see `dry_run`.
+        choose: see `dry_run`.
     """
-    prepared = prepare(spec, options, rehearsal=store_dir)
+    prepared = prepare(spec, options, dry_run=store_dir)
     if choose:
-        prepared = settle(spec, prepared, options, begun=_begun(spec, options), rehearsal=True)
+        prepared = autotune(spec, prepared, options, begun=_begun(spec, options), dry_run=True)
     with prepared.execution.own_threads():
-        return _try(spec, prepared, foretell_memory=foretell_memory)
+        return _try(spec, prepared, predict_memory=predict_memory)
 
 
 def _begun(spec: RunSpec, options: Options) -> Mapping[str, Any] | None:
@@ -125,7 +125,7 @@ def _begun(spec: RunSpec, options: Options) -> Mapping[str, Any] | None:
     if options.fresh:
         return None
     try:
-        recorded = read_run(find_place(spec, options.run_root))
+        recorded = read_run(find_path(spec, options.run_root))
     except CheckpointError:  # training says what is wrong with it
         return None
     if recorded is None or _mathematics(recorded.spec) != _mathematics(spec):
@@ -137,14 +137,14 @@ def _mathematics(spec: RunSpec) -> dict[str, Any]:
     return spec.settings.model_dump(mode="json", exclude={"runtime"})
 
 
-def _try(spec: RunSpec, prepared: Prepared, *, foretell_memory: bool) -> Rehearsal:
+def _try(spec: RunSpec, prepared: Prepared, *, predict_memory: bool) -> DryRun:
     device = prepared.execution.device
     stage = assemble_stage(spec, prepared)
     seed_everything(spec.seed)
     forecast: MemoryForecast | None = None
-    if foretell_memory:
+    if predict_memory:
         forecast = forecast_memory(
-            stage.players,
+            stage.state,
             spec.settings.data,
             scale=spec.settings.scale,
             image_sizes=prepared.validator.image_sizes(),
@@ -154,21 +154,21 @@ def _try(spec: RunSpec, prepared: Prepared, *, foretell_memory: bool) -> Rehears
     try:
         with closing(_timed_steps(stage)) as steps:
             seconds = list(steps)[-1]
-    except torch.OutOfMemoryError as error:  # what was foretold is not lost with the step
+    except torch.OutOfMemoryError as error:  # the message keeps the prediction
         peak = "" if forecast is None else f", the prediction is {forecast.peak / 2**20:,.0f} MiB"
         raise MachineError(
             f"{spec.recipe}: a step of {spec.settings.data.batch_size} patches does not fit into "
             f"the memory of {device}{peak}; use a smaller data.batch_size or data.lr_patch_size"
         ) from error
-    players = stage.players
-    return Rehearsal(
+    state = stage.state
+    return DryRun(
         recipe=spec.recipe,
         num_steps=stage.num_steps,
         step_seconds=seconds,
         peak_memory=peak_memory(device),
         forecast=forecast,
-        generator_parameters=_count(players.generator),
-        discriminator_parameters=_count(players.discriminator),
+        generator_parameters=_count(state.generator),
+        discriminator_parameters=_count(state.discriminator),
         execution=prepared.execution,
         choice=prepared.choice,
         source=prepared.source,
@@ -180,13 +180,13 @@ def _timed_steps(stage: Stage) -> Generator[float, None, None]:
 
     The first one is observed as a logged step, which takes the most memory.
     """
-    players, execution = stage.players, stage.players.execution
+    state, execution = stage.state, stage.state.execution
     with closing(step_batches(stage, 0)) as batches:
         for observe in (True, False):
             since = time.perf_counter()
             own, extra = next(batches)
             fresh = [to_device(batch, execution) for batch in extra]
-            values = training_step(players, to_device(own, execution), fresh, observe=observe)
+            values = training_step(state, to_device(own, execution), fresh, observe=observe)
             float(values["loss_total"])  # waits for the device
             seconds = time.perf_counter() - since
             yield seconds

@@ -28,7 +28,7 @@ USUAL_SCALE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class CostComparison:
     """One cost of a generator and of the reference.
 
     Attributes:
@@ -54,7 +54,7 @@ def reference_name() -> str:
     return REFERENCE
 
 
-def compare_cost(component: type[Generator], arguments: dict[str, Any]) -> list[Beside]:
+def compare_cost(component: type[Generator], arguments: dict[str, Any]) -> list[CostComparison]:
     """Measure a generator and the reference at its defaults, alternately, on the CPU.
 
     Both upscale an image of 64x64 pixels, by 4 if the generator can. The minimum of each one's
@@ -77,7 +77,7 @@ def compare_cost(component: type[Generator], arguments: dict[str, Any]) -> list[
             timing = measure_time(each, scale=scale, device=device, side=SIDE)
             cost["ms_per_megapixel"] = min(cost["ms_per_megapixel"], timing.ms_per_megapixel)
     return [
-        Beside(key, label, *(cost[key] / _UNITS.get(key, 1) for cost in costs))
+        CostComparison(key, label, *(cost[key] / _UNITS.get(key, 1) for cost in costs))
         for key, label in COMPARED.items()
         if all(key in cost for cost in costs)
     ]

@@ -15,7 +15,7 @@ from zoo.recipes.book import Book
 from zoo.recipes.variants import specify
 from zoo.records.record import Record, Target, read_records, write_record
 from zoo.report.page import build_page, render
-from zoo.report.redo import redo
+from zoo.report.reproduce import reproduce
 from zoo.report.selection import select
 from zoo.runs.commands import train_command
 
@@ -34,7 +34,7 @@ def test_the_commands_of_the_page_name_recipes_suite_and_profile(
     tmp_path: Path, book: Book
 ) -> None:
     make_records(tmp_path, recipes=["bicubic", "rrdb", "srgan"], seeds=2, pictures=False)
-    found = redo(select(tmp_path), book)
+    found = reproduce(select(tmp_path), book)
     assert found.bench == (
         f"zoo bench rrdb srgan --suite samples-x4 --profile {PROFILE} --seeds 2 --train"
     )
@@ -45,7 +45,7 @@ def test_cells_are_asked_for_as_a_factorial(tmp_path: Path, book: Book) -> None:
     (matrix,) = book.matrices.values()
     make_cells(tmp_path, matrix.cells[:3], seeds=1)
     ending = f"--suite samples-x4 --profile {PROFILE} --seeds 1 --train"
-    assert redo(select(tmp_path), book).bench == f"zoo bench --matrix {matrix.name} {ending}"
+    assert reproduce(select(tmp_path), book).bench == f"zoo bench --matrix {matrix.name} {ending}"
 
 
 def test_all_recipes_are_all(tmp_path: Path, book: Book) -> None:
@@ -53,7 +53,7 @@ def test_all_recipes_are_all(tmp_path: Path, book: Book) -> None:
         if entry.matrix is None:
             seed = None if name == "bicubic" else 0
             write_record(tmp_path, make_record("rrdb" if seed == 0 else name, seed, name=name))
-    assert redo(select(tmp_path), book).bench.startswith("zoo bench --all --suite samples-x4")
+    assert reproduce(select(tmp_path), book).bench.startswith("zoo bench --all --suite samples-x4")
 
 
 def test_what_a_command_was_given_is_part_of_every_command(tmp_path: Path, book: Book) -> None:
@@ -61,7 +61,7 @@ def test_what_a_command_was_given_is_part_of_every_command(tmp_path: Path, book:
     words = ("zoo", "bench", "--all", "--run-root", "elsewhere", *given)
     write_record(tmp_path, with_command(make_record("bicubic", None), *words))
     write_record(tmp_path, with_command(make_record("rrdb", 0), *words))
-    found = redo(select(tmp_path), book, suite="suites/mine.yaml")
+    found = reproduce(select(tmp_path), book, suite="suites/mine.yaml")
     shared = "--registry 'my own.yaml' --plugin net.py --data-root /data"
     for command in (found.bench, found.report, *(row.command for row in found.rows)):
         assert command.endswith(shared)
@@ -74,7 +74,7 @@ def test_what_a_command_was_given_is_part_of_every_command(tmp_path: Path, book:
 def test_a_command_of_another_program_is_not_taken_for_ours(tmp_path: Path, book: Book) -> None:
     record = with_command(make_record("rrdb", 0), "my.py", "--plugin", "theirs.py")
     write_record(tmp_path, record)
-    assert "theirs" not in redo(select(tmp_path), book).bench
+    assert "theirs" not in reproduce(select(tmp_path), book).bench
 
 
 def test_failed_seeds_and_callables_have_a_note(tmp_path: Path, book: Book) -> None:
@@ -85,7 +85,7 @@ def test_failed_seeds_and_callables_have_a_note(tmp_path: Path, book: Book) -> N
         changed = {"error": "out of memory", "datasets": (), "cost": {}}
         write_record(tmp_path, failed.model_copy(update=changed))
     page = build_page(select(tmp_path), tmp_path, book=book)
-    rows = {row.name: row for row in page.redo.rows}
+    rows = {row.name: row for row in page.reproduction.rows}
     assert rows["rrdb"].note == "failed: seed 1"
     assert len(rows["rrdb"].command.splitlines()) == 2
     assert rows["srgan"].note == "failed: seed 0 and 2"
@@ -99,7 +99,7 @@ def test_the_commands_have_options_that_exist(
     recipes: list[str], tmp_path: Path, book: Book
 ) -> None:
     make_records(tmp_path, recipes=recipes, seeds=1, pictures=False)
-    found = redo(select(tmp_path), book)
+    found = reproduce(select(tmp_path), book)
     for command in (found.bench, found.report, *(row.command for row in found.rows)):
         words = shlex.split(command)
         known = {option for one in _parameters(words[1]) for option in one}
@@ -131,7 +131,7 @@ def test_runs_with_other_settings_have_commands_and_rows_of_their_own(
         write_record(tmp_path, variant_record(book, seed, *changed, sources=given))
     page = build_page(select(tmp_path, book=book), tmp_path, book=book)
     ending = "--plugin net.py"
-    plain, other = page.redo.bench.splitlines()
+    plain, other = page.reproduction.bench.splitlines()
     common = "zoo bench rrdb --suite samples-x4 --profile demo --seeds 2 --train"
     assert plain == f"{common} {ending}"
     assert other.startswith(common)
@@ -140,10 +140,10 @@ def test_runs_with_other_settings_have_commands_and_rows_of_their_own(
     for words in (("--set", "losses.l1.weight=2"), ("--data", "photos"), ("--set", changed[2])):
         assert words in itertools.pairwise(options)
     name = "rrdb losses.l1.weight=2 data.source=photos data.validation=held"
-    rows = {row.name: row.command.splitlines() for row in page.redo.rows}
+    rows = {row.name: row.command.splitlines() for row in page.reproduction.rows}
     assert {label: len(commands) for label, commands in rows.items()} == {"rrdb": 2, name: 2}
     assert all("--set losses.l1.weight=2" in command for command in rows[name])
-    assert page.redo.report.endswith(ending)
+    assert page.reproduction.report.endswith(ending)
     notes = [fact.text for fact in page.facts if "excluded from claims" in fact.text]
     (note,) = notes
     assert note.startswith(
