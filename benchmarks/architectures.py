@@ -1,11 +1,14 @@
-"""Every architecture of the installed spandrel through zoo: imported, upscaled, scored.
+"""Every architecture of the installed spandrel through zoo: imported, scored, upscaled, trained.
 
-    python -m benchmarks.architectures             # writes docs/architectures.md
-    python -m benchmarks.architectures --rules     # writes zoo/models/architectures.json
+    python -m benchmarks.architectures --only SPAN,SwinIR   # measures these; all where left out
+    python -m benchmarks.architectures --page               # writes docs/architectures.md
+    python -m benchmarks.architectures --rules              # writes zoo/models/architectures.json
 
 For each network that spandrel publishes: random weights are saved as a `.pth`, imported and written
-as a model file, read again, and run on one image beside spandrel's own call on the `.pth`; then one
-training step. Weights are random: the trial, which asks for trained ones, is overruled.
+as a model file, read again, and run on a photograph beside spandrel's own call on the `.pth`,
+untiled, tiled and as a benchmark does; then one training step. Weights are random: the trial, which
+asks for trained ones, is overruled. What was measured is kept in
+benchmarks/results/architectures.json.
 """
 
 from __future__ import annotations
@@ -17,37 +20,64 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
+from skimage.data import astronaut
 from spandrel import ModelLoader
 from torch import Tensor, nn
 
+import zoo
+from zoo.bench.candidates import foreign_candidate
+from zoo.bench.forward import Forward, to_tensor
+from zoo.bench.suites import BenchImage
+from zoo.data.images import Image
+from zoo.data.resize import downscale
 from zoo.errors import ZooError
+from zoo.generators.base import Generator
 from zoo.generators.spandrel import architectures, network_classes
+from zoo.metrics.fidelity import PSNRY
 from zoo.models.file import read_model, write_model
 from zoo.models.foreign import import_model
 from zoo.models.recognition import RULES, architecture_of
+from zoo.recipes.schema import Runtime
+from zoo.runs.device import plan_execution
+from zoo.runs.provenance import processor
 
+RESULTS: Final = Path(__file__).parent / "results" / "architectures.json"
 PAGE: Final = Path(__file__).parents[1] / "docs" / "architectures.md"
-SIDES: Final = (40, 52)
+HEIGHT, WIDTH, TILE, SIDE = 48, 96, 64, 32
+"""Of the low-resolution photograph, the longest side of a tile, the side of a patch, in pixels."""
 PACKAGES: Final = ("srgan-zoo", "spandrel", "torch")
 REQUIRED: Final = {"num_in_ch": 3, "num_out_ch": 3, "dim": 36}
 """Arguments without a default, by their names."""
 SETTINGS: Final[dict[str, dict[str, Any]]] = {
     name: {"window_size": 8, "depths": [2], "num_heads": [2], "embed_dim": 24, "upscale": 2}
     | {"upsampler": "pixelshuffle"}
-    for name in ("SwinIR", "Swin2SR", "DRCT", "HAT", "ATD")
+    for name in ("SwinIR", "Swin2SR", "DRCT", "ATD")
+} | {
+    "HAT": {"window_size": 8, "depths": [2], "num_heads": [2], "embed_dim": 24, "upscale": 2}
+    | {"img_size": 32, "compress_ratio": 3, "squeeze_factor": 12},
+    "DRUNet": {"in_nc": 4, "out_nc": 3},
+    "AuraSR": {"dim": 8, "image_size": 256, "input_image_size": 64, "attn_depths": (1, 1, 1, 1, 1)}
+    | {"style_network": {"dim_in": 32, "dim_out": 64, "depth": 2}, "mid_attn_depth": 1},
 }
 """Where the defaults are no network that spandrel itself can run, or are slow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What came of one network; differences are the largest, of values in [0, 1]."""
+    """What came of one network; differences are the largest, of values in [0, 1].
+
+    Attributes:
+        difference: between zoo's output on the whole picture and spandrel's own call.
+        tiled: the same of zoo's output in tiles; why there is none otherwise.
+        score: between PSNR_Y of zoo's benchmark and of spandrel's output, in dB.
+    """
 
     architecture: str
     network: str
@@ -57,26 +87,44 @@ class Row:
     sizes: str = ""
     named: bool = False
     difference: float = 0.0
+    tiled: float | str = 0.0
+    score: float = 0.0
     trains: bool = False
     seconds: float = 0.0
     problem: str = ""
 
 
 def main() -> None:
-    """Write the table, or the rules for names."""
+    """Measure networks, or write the page or the rules for names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
-    parser.add_argument("--rules", action="store_true", help="write the rules for names instead")
+    parser.add_argument("--rules", action="store_true", help="write the rules for names")
+    parser.add_argument("--page", action="store_true", help="write the page")
     parser.add_argument("--only", default="", help="architectures, separated by commas")
     given = parser.parse_args()
     if given.rules:
         RULES.write_text(rules())
-        return
-    rows = []
-    for row in measured([name for name in given.only.split(",") if name]):
-        print(row, flush=True)
-        rows.append(row)
-    if not given.only:
-        PAGE.write_text(table(rows))
+    elif given.page:
+        PAGE.write_text(table(_kept()))
+    else:
+        for row in measured([name for name in given.only.split(",") if name]):
+            print(row, flush=True)
+            _keep(row)
+
+
+def _kept() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"rows": []}
+    return document
+
+
+def _keep(row: Row) -> None:
+    """Put a row in the place of an older one of the same network, in the order of spandrel."""
+    rows = {(each["architecture"], each["network"]): each for each in _kept()["rows"]}
+    rows[row.architecture, row.network] = asdict(row)
+    order = [one.id for one in architectures()]
+    ordered = sorted(rows.values(), key=lambda each: order.index(each["architecture"]))
+    made_with = {package: version(package) for package in PACKAGES}
+    document = {"made_with": made_with, "processor": processor(), "rows": ordered}
+    RESULTS.write_text(json.dumps(document, indent=1) + "\n")
 
 
 def rules() -> str:
@@ -129,12 +177,12 @@ def _measure(architecture: Any, cls: type[nn.Module], folder: Path) -> dict[str,
     write_model(folder / "ours.safetensors", imported.model)
     generator = read_model(folder / "ours.safetensors").build()
     descriptor = ModelLoader().load_from_file(theirs)
-    image = torch.rand(1, 3, *SIDES, generator=torch.Generator().manual_seed(0))
-    if descriptor.input_channels == 1:
-        image = image.mean(1, keepdim=True).expand(1, 3, *SIDES)
+    picture = _picture(descriptor.scale, descriptor.input_channels)
+    given = to_tensor(picture.lr_image)[None]
+    image = given.expand(1, 3, HEIGHT, WIDTH).contiguous()
+    reference = descriptor(given)
     with torch.no_grad():
         ours = generator(image).clamp(0, 1)
-    reference = descriptor(image[:, : descriptor.input_channels])
     return {
         "scale": imported.model.details.scale,
         "parameters": sum(each.numel() for each in network.parameters()),
@@ -142,18 +190,57 @@ def _measure(architecture: Any, cls: type[nn.Module], folder: Path) -> dict[str,
         "sizes": str(getattr(generator, "sizes", "any")),
         "named": architecture_of(network.state_dict(), "") == architecture.id,
         "difference": float((ours - reference).abs().max()),
-        "trains": _trains(generator, image),
+        "tiled": _tiled(generator, image, reference),
+        "score": _score(theirs, picture, reference),
+        "trains": _trains(generator, image[..., :SIDE, :SIDE]),
     }
 
 
-def _trains(generator: nn.Module, image: Tensor) -> bool:
-    """Tell whether one step on two images gives gradients that are finite, and some that move."""
+def _picture(scale: int, channels: int) -> BenchImage:
+    """Return a part of a photograph, with one channel where a network has one."""
+    photograph: Image = astronaut()  # type: ignore[no-untyped-call]
+    wide = np.concatenate([photograph, photograph[:, ::-1]], axis=1)
+    photograph = wide[: HEIGHT * scale, : WIDTH * scale]
+    hr_image = photograph if channels != 1 else photograph[:, :, 1].copy()
+    lr_image = downscale(hr_image, scale)
+    return BenchImage("astronaut", hr_image, lr_image, "", "")
+
+
+def _tiled(generator: Generator, image: Tensor, reference: Tensor) -> float | str:
     try:
-        generator.train()(image.repeat(2, 1, 1, 1)).square().mean().backward()
+        tiled = zoo.upscale(image, model=generator, tile=TILE, device="cpu", keep_grey=False)
+    except ZooError:  # the context that it needs fills such a tile
+        return "larger tiles"
+    except RuntimeError:
+        return "fails"
+    return float((tiled - reference).abs().max())
+
+
+def _score(path: Path, picture: BenchImage, reference: Tensor) -> float:
+    """Return how far a benchmark's PSNR_Y is from that of spandrel's output, in dB."""
+    candidate = foreign_candidate(path)
+    execution = plan_execution(Runtime(), torch.device("cpu"))
+    (sr_image,) = Forward(candidate.load(), execution)([picture])
+    hr_image, psnr = to_tensor(picture.hr_image), PSNRY()
+    ours, theirs = (
+        psnr(one, hr_image, scale=candidate.scale) for one in (sr_image.clamp(0, 1), reference[0])
+    )
+    return float(abs(ours - theirs))
+
+
+def _trains(generator: nn.Module, image: Tensor) -> bool:
+    """Tell whether a step of Adam on two images has finite gradients and a finite output after."""
+    optimizer = torch.optim.Adam(generator.parameters(), lr=1e-4)
+    batch = image.repeat(2, 1, 1, 1)
+    try:
+        generator.train()(batch).square().mean().backward()
+        found = [each.grad for each in generator.parameters() if each.grad is not None]
+        optimizer.step()
+        with torch.no_grad():
+            after = generator(batch)
     except (RuntimeError, ValueError, TypeError, AttributeError, IndexError):
         return False
-    found = [each.grad for each in generator.parameters() if each.grad is not None]
-    return bool(found) and all(bool(each.isfinite().all()) for each in found)
+    return bool(found) and all(bool(each.isfinite().all()) for each in [*found, after])
 
 
 def _random(architecture: str, cls: type[nn.Module]) -> nn.Module:
@@ -168,40 +255,56 @@ def _random(architecture: str, cls: type[nn.Module]) -> nn.Module:
     return cls(**required, **chosen).eval()
 
 
-def table(rows: list[Row]) -> str:
+def table(kept: dict[str, Any]) -> str:
     """Return the rows in Markdown, with what they were made with."""
+    rows = [Row(**row) for row in kept["rows"]]
     lines = [
         "# Architectures of spandrel",
         "",
         "Zoo names no architecture: it reads, scores, runs and trains what the installed spandrel",
         "knows ([exchange](exchange.md#any-other-architecture)). For each network that spandrel",
         "publishes, random weights were saved as a `.pth`, imported with `--force` (random weights",
-        "fail the trial), written as a model file and read again. `difference` is the largest",
+        "fail the trial), written as a model file and read again. The columns:",
+        "",
+        "- `untiled` and `tiled`: the largest difference between zoo's output and spandrel's own",
         (
-            "between zoo's output and spandrel's own call on the `.pth`, on one image of "
-            f"{SIDES[1]}x{SIDES[0]}"
+            f"  call on the `.pth`, on a photograph of {WIDTH}x{HEIGHT} pixels, for values in "
+            f"[0, 1]; tiles have {TILE}"
         ),
-        "pixels in [0, 1]. `named` says whether zoo names the architecture without spandrel.",
-        "`trains` says whether a step on two images gives finite gradients. Made by",
-        "`python -m benchmarks.architectures`.",
+        "  pixels. 1/255 is 3.9e-3. With random weights, tiles may be further apart than with",
+        "  trained ones: nothing keeps the influence of distant pixels small. `larger tiles`: the",
+        "  context that the network needs fills such a tile, so zoo refuses the size.",
+        "- `PSNR_Y`: the difference between the score in a benchmark and that of spandrel's",
+        "  output, in dB.",
+        "- `trains`: whether a step of Adam on two images gives finite gradients and, after it, a",
+        "  finite output.",
+        "- `named`: whether zoo names the architecture without spandrel.",
+        "- `seconds`: for the whole row; not a measurement of speed.",
+        "",
+        "Made by `python -m benchmarks.architectures`, then `--page`.",
         "",
         (
-            "| architecture | network | generator | scale | parameters | image size | named | "
-            "difference | trains | seconds |"
+            "| architecture | network | generator | scale | parameters | image size | untiled | "
+            "tiled | PSNR_Y | trains | named | seconds |"
         ),
-        "|---|---|---|---:|---:|---|---|---:|---|---:|",
+        "|---|---|---|---:|---:|---|---:|---:|---:|---|---|---:|",
     ]
     for row in rows:
         head = f"| {row.architecture} | `{row.network}` |"
         if row.problem:
-            lines.append(f"{head} not: {row.problem.replace('|', '/')} |" + " |" * 7)
+            lines.append(f"{head} not: {row.problem.replace('|', '/')} |" + " |" * 9)
             continue
         lines.append(
             f"{head} `{row.generator}` | x{row.scale} | {row.parameters:,} | {row.sizes} | "
-            f"{_word(row.named)} | {row.difference:.1e} | {_word(row.trains)} | {row.seconds:.1f} |"
+            f"{row.difference:.1e} | {_number(row.tiled)} | {row.score:.1e} | "
+            f"{_word(row.trains)} | {_word(row.named)} | {row.seconds:.0f} |"
         )
-    made_with = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
-    return "\n".join([*lines, "", f"CPU, float32; {made_with}.", ""])
+    packages = ", ".join(f"{name} {number}" for name, number in kept["made_with"].items())
+    return "\n".join([*lines, "", f"{kept['processor']}, float32; {packages}.", ""])
+
+
+def _number(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.1e}"
 
 
 def _word(value: bool) -> str:  # noqa: FBT001

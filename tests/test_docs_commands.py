@@ -118,6 +118,19 @@ def esrgan_file(folder: Path) -> None:
     torch.save(state, folder / "RRDB_ESRGAN_x4.pth")
 
 
+def collection(folder: Path) -> None:
+    """Put in checkpoints of other tools, with random weights."""
+    import torch
+
+    from zoo.generators.spandrel import SpandrelNetwork
+
+    (folder / "collection").mkdir()
+    for width in (4, 8):
+        sizes = {"num_feat": width, "num_conv": 1, "upscale": 4}
+        network = SpandrelNetwork(architecture="Compact", hyperparameters=sizes)
+        torch.save(network.state_dict(), folder / "collection" / f"4x-{width}.pth")
+
+
 SCENES: dict[str, list[Callable[[Path], None]]] = {
     "README.md": [
         photos("photo.png", "photos/a.png"),
@@ -125,6 +138,7 @@ SCENES: dict[str, list[Callable[[Path], None]]] = {
         esrgan_file,
     ],
     "docs/bench.md": [runs("srgan")],
+    "docs/community.md": [collection],
     "docs/exchange.md": [photos("photo.png"), esrgan_file, runs("rrdb", "esrgan")],
     "docs/models.md": [runs("srresnet-nobn", "esrgan-wgangp")],
     "docs/training.md": [photos(*(f"home/photos/{n}.png" for n in range(4)))],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -13,11 +13,12 @@ from zoo.bench.definitions import suite_names
 from zoo.degradations.base import Degradation
 from zoo.discriminators.base import Discriminator
 from zoo.errors import RecipeError, UnknownNameError, plural
+from zoo.exchange.hub import pull
 from zoo.generators.base import Generator
 from zoo.losses.base import Loss
 from zoo.metrics.base import Metric
 from zoo.models.find import find_model
-from zoo.models.store import model_files
+from zoo.models.store import HUB_PREFIX, model_files, without_hub_prefix
 from zoo.plugins import load_plugin_file
 from zoo.recipes.arguments import complaints
 from zoo.recipes.book import load_book
@@ -70,16 +71,28 @@ def create(
 ) -> Degradation: ...
 @overload
 def create(
-    name: str, *, kind: Literal["generators", "generator"] = "generators", **arguments: Any
+    name: str,
+    *,
+    kind: Literal["generators", "generator"] = "generators",
+    pretrained: str | Path | None = None,
+    **arguments: Any,
 ) -> Generator: ...
-def create(name: str, *, kind: str = "generators", **arguments: Any) -> Component:
-    """Build a component with fresh weights, as `timm.create_model` does; by default a generator.
+def create(
+    name: str,
+    *,
+    kind: str = "generators",
+    pretrained: str | Path | None = None,
+    **arguments: Any,
+) -> Component:
+    """Build a component, as `timm.create_model` does; by default a generator with fresh weights.
 
     The initial weights come from torch's global random state (`torch.manual_seed`).
 
     Args:
         name: a name from `zoo.list(kind)`.
         kind: name of the kind, in singular or plural.
+        pretrained: weights of a generator, named as in `load`; arguments that are not given are
+            those of the file.
         arguments: constructor arguments, checked by name and type (`zoo show generator rrdb`).
 
     Raises:
@@ -97,6 +110,8 @@ def create(name: str, *, kind: str = "generators", **arguments: Any) -> Componen
     folder = _kind(kind)
     if folder not in REGISTRIES:
         raise UnknownNameError("kind", kind, REGISTRIES, see="zoo list")
+    if pretrained is not None:
+        return _pretrained(folder, name, pretrained, arguments)
     cls = REGISTRIES[folder].get(name)
     checked = {key: value for key, value in arguments.items() if key != "scale"}
     wrong = [one.message for one in complaints(folder, name, checked)]
@@ -104,6 +119,27 @@ def create(name: str, *, kind: str = "generators", **arguments: Any) -> Componen
         raise RecipeError("; ".join(wrong))
     component: Component = cls(**arguments)
     return component
+
+
+def _pretrained(
+    folder: str, name: str, what: str | Path, arguments: Mapping[str, Any]
+) -> Generator:
+    """Return a generator with the weights of a model, which has these arguments.
+
+    Raises:
+        RecipeError: if it is of another generator, or has other arguments.
+    """
+    generator = load(what)
+    details = find_model(what).details
+    has = {"name": details.generator_name, "scale": details.scale, **details.generator}
+    wrong = [
+        f"{key} is {has.get(key)!r}, not {value!r}"
+        for key, value in {"name": name, **arguments}.items()
+        if has.get(key) != value
+    ]
+    if folder != "generators" or wrong:
+        raise RecipeError(f"pretrained={what}: {'; '.join(wrong) or 'only for generators'}")
+    return generator
 
 
 def load(
@@ -116,8 +152,8 @@ def load(
 
     Args:
         what: a run directory, a model file or folder, the name of a model (`zoo.list("models")`),
-            a recipe with exactly one finished run, or a method without weights (`bicubic`). None
-            is the default model.
+            a recipe with exactly one finished run, or a method without weights (`bicubic`);
+            `hf-hub:owner/name` is downloaded if it is not here. None is the default model.
         run_root: folder of runs, for recipes.
         plugins: Python files with components; zoo executes them.
 
@@ -135,6 +171,9 @@ def load(
     """
     for plugin in plugins:
         load_plugin_file(plugin)
+    name = str(what)
+    if name.startswith(HUB_PREFIX) and without_hub_prefix(name) not in model_files():
+        pull(without_hub_prefix(name))
     return find_model(what, run_root=Path(run_root)).build()
 
 

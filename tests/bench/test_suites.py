@@ -327,7 +327,7 @@ def test_unknown_suites_and_files(write: Write, tmp_path: Path) -> None:
 
 
 def test_every_mistake_has_its_line_and_all_are_told_at_once(write: Write) -> None:
-    text = MINE.replace("summary", "sumary").replace("scale: 4", "scale: 5")
+    text = MINE.replace("summary", "sumary").replace("scale: 4", "scale: 17")
     text = text.replace("[4, 8, 12, 16]", "[4, 8, 0, 16]").replace("image: 2", "image: 0")
     found = problems_of(write(text))
     assert [problem.partition(": ")[0] for problem in found] == [

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 
+import zoo
 from tests.exchange.hub_server import Hub, logged_in
 from tests.exchange.made_up import digest, make_baseline, make_model, make_record
 from zoo.data import sessions
@@ -487,3 +488,13 @@ def test_answers_that_are_no_hubs_are_said_in_one_paragraph(
         with pytest.raises(error, match="nothing was") as caught:
             act()
         assert "\n" not in str(caught.value)
+
+
+def test_a_hub_name_is_downloaded_once(hub: Hub, folder: Path) -> None:
+    send(folder)
+    weights = zoo.load(f"hf-hub:{NAME}").state_dict()
+    asked = len(hub.requests)
+    again = zoo.load(f"hf-hub:{NAME}").state_dict()
+    assert len(hub.requests) == asked
+    assert all(torch.equal(value, again[key]) for key, value in weights.items())
+    assert find_model(f"hf-hub:{NAME}").sha256 == find_model(NAME).sha256

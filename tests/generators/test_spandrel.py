@@ -114,7 +114,7 @@ def test_an_image_is_padded_to_what_is_asked_for(
         (
             {"architecture": "Compact", "hyperparameters": {"upscal": 4}},
             RecipeError,
-            "'upscal' is none of them; did you mean 'upscale'",
+            "it has no argument 'upscal'; did you mean 'upscale'",
         ),
         (
             {"architecture": "Compact", "hyperparameters": {"upscale": 2}},
@@ -137,3 +137,14 @@ def test_zoos_own_networks_in_spandrels_registry_are_not_spandrels() -> None:
     install()
     assert not [one.id for one in architectures() if one.id.startswith("zoo-")]
     assert find_architecture("Compact").id == "Compact"
+
+
+def test_a_network_that_changes_its_input_leaves_the_image_as_it_was() -> None:
+    generator = build(4, COMPACT)
+    call = generator._call
+    generator._call = lambda network, image: call(network, image.mul_(0.5))
+    image = torch.rand(1, 3, 8, 8)
+    before = image.clone()
+    first = generator(image)
+    assert torch.equal(image, before)
+    assert torch.equal(generator(image), first)

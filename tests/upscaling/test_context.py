@@ -55,6 +55,18 @@ def test_reach_of_the_built_in_networks() -> None:
     assert reach(Bicubic(), 4, CPU) == 2
 
 
+def test_a_network_that_takes_no_strips_needs_whole_images() -> None:
+    def fails(image: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("Kernel size can't be greater than actual input size")
+
+    def runs_out(image: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError
+
+    assert reach(fails, 2, CPU) is None
+    with pytest.raises(torch.OutOfMemoryError):
+        reach(runs_out, 2, CPU)
+
+
 def test_a_mean_of_the_picture_reaches_everywhere() -> None:
     assert reach(Pooled(), 2, CPU) is None
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from zoo.bench import DEFAULT_SUITE
 from zoo.bench.candidates import (
@@ -67,6 +67,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 RECORDS = "records"
+UNCHANGED = "input"
+"""Row of a suite of x1: the degraded images as they are."""
 Tell = Callable[[int, int, str], None]
 
 
@@ -162,7 +164,8 @@ def run_benchmark(book: Book, request: Request, tell: Tell | None = None) -> Res
     order = Order(request.record_root, suite.name)
     records = score_all(baselines, scorer, order=order)
     for record in records:
-        if GENERATORS.get(record.target.generator["name"]).calibrates:
+        name = record.target.generator.get("name")
+        if name is not None and GENERATORS.get(name).calibrates:
             check_row(suite, record)
     records += score_all(asked.candidates, scorer, tell, order=order)
     return Result(suite, order.bring_forward(records), asked.missing)
@@ -270,11 +273,24 @@ def _trains_nothing(leaves: Leaves) -> bool:
 
 
 def _baselines(book: Book, profile: str, scale: int) -> list[Candidate]:
+    """Return the recipes that need no training at this scale; at x1 the images as they are."""
+    if scale == 1:
+        return [callable_candidate(UNCHANGED, _unchanged, scale=1)]
+    names = [name for name in baseline_names(book) if scale in _scales(book.recipe(name).leaves)]
     at_scale = [f"scale={scale}"]
     return [
         baseline_candidate(complete(resolve(book, name, profile, settings=at_scale)).spec)
-        for name in baseline_names(book)
+        for name in names
     ]
+
+
+def _scales(leaves: Leaves) -> frozenset[int]:
+    scales: frozenset[int] = GENERATORS.get(component_name(leaves, ("generator",))).scales
+    return scales
+
+
+def _unchanged(lr_image: Tensor) -> Tensor:
+    return lr_image
 
 
 def _find(book: Book, request: Request, scale: int) -> Asked:

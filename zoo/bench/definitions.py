@@ -25,7 +25,7 @@ from zoo.recipes.arguments import complaints
 from zoo.recipes.explain import problems_of
 from zoo.recipes.problems import Problem, raise_problems
 from zoo.recipes.reader import Document, read_document
-from zoo.recipes.schema import NAME, ComponentSpec, Name, Scale, StrictModel
+from zoo.recipes.schema import NAME, ComponentSpec, Name, StrictModel
 from zoo.registry import DEGRADATIONS, METRICS
 
 _DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
@@ -43,6 +43,9 @@ def _check_crop(crop: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     return crop
 
 
+MAX_SCALE = 16
+Scale = Annotated[int, Field(ge=1, le=MAX_SCALE)]
+"""Of a suite; 1 is for networks that restore an image and leave its size."""
 FROM_FILES = ("bicubic", "given")
 """Values of `degradation` for which LR files are used where there are any."""
 DatasetName = Annotated[str, AfterValidator(_check_dataset_name)]

@@ -35,6 +35,7 @@ from zoo.bench.probes import (
     with_batch_statistics,
 )
 from zoo.bench.suites import BenchImage, Suite, SuiteDataset
+from zoo.cost.challenge import challenge_cost
 from zoo.cost.measure import measured_cost
 from zoo.errors import DataError, RecipeError
 from zoo.fingerprints import own_code
@@ -42,6 +43,7 @@ from zoo.metrics import metric_key
 from zoo.metrics.base import Comparison, Metric
 from zoo.metrics.learned import trained_against
 from zoo.metrics.protocol import PROTOCOL_VERSION
+from zoo.records.challenge import CHALLENGE_COLUMNS
 from zoo.records.record import (
     DatasetScores,
     ImageScores,
@@ -207,7 +209,7 @@ class Scorer:
         noticed = {"seconds": clock.total} | _noticed(forward, candidate)
         complete = record.model_copy(
             update={
-                "columns": judges.columns(),
+                "columns": judges.columns() | CHALLENGE_COLUMNS,
                 "datasets": tuple(judges.kept(dataset) for dataset in scored),  # one may be lost
                 "cost": cost,
                 "pictures": tuple(keeper.kept),
@@ -227,6 +229,7 @@ class Scorer:
         since = time.perf_counter()
         with self.execution.scoring():
             cost = measured_cost(upscale, scale=self.suite.scale, device=self.execution.device)
+        cost |= challenge_cost(upscale, scale=self.suite.scale)
         clock.cost = time.perf_counter() - since
         return cost
 

@@ -214,8 +214,14 @@ def load_image(pair: Pair, scale: int, degrading: Degrading | None = None) -> Be
         degrading: how it is made; None for MATLAB's bicubic.
 
     Raises:
-        DataError: if a file is damaged, or the low-resolution one has another size or form.
+        DataError: if a file is damaged, or the low-resolution one has another size or form, or is
+            absent at x1.
     """
+    if scale == 1 and pair.lr_file is None:
+        raise DataError(
+            f"{pair.hr_file}: a suite of x1 needs the degraded images as files, in a folder LR_x1 "
+            "beside HR"
+        )
     hr_image = read_image(pair.hr_file)
     if min(hr_image.shape[:2]) < scale:
         raise DataError(f"{pair.hr_file} is smaller than the scale, {scale} pixels")

@@ -24,7 +24,7 @@ from zoo.commands.export import export
 from zoo.commands.import_ import import_model
 from zoo.commands.interpolate import interpolate
 from zoo.commands.limits import watching_address_space
-from zoo.commands.list import list_names
+from zoo.commands.list import list_names, models
 from zoo.commands.new import new
 from zoo.commands.output import configure_logging, print_error, print_text
 from zoo.commands.pull import pull
@@ -141,6 +141,7 @@ app.command("card")(card)
 app.command("push")(push)
 app.command("pull")(pull)
 app.command("doctor")(doctor)
+app.command("models", hidden=True)(models)
 app.command("new")(new)
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")

@@ -26,8 +26,8 @@ from zoo.commands.options import (
     open_book,
 )
 from zoo.commands.output import note, progress
-from zoo.errors import RecipeError
-from zoo.metrics import named_metrics
+from zoo.errors import RecipeError, UnknownNameError
+from zoo.metrics import metric_key, named_metrics
 from zoo.runs import RUN_ROOT
 from zoo.runs.commands import source_options
 
@@ -54,6 +54,21 @@ class Sweep:
     train: bool
     plan_only: bool
     plugins: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How the result is printed.
+
+    Attributes:
+        form: output format.
+        sort: key of the score or cost by which rows are ranked, None for the usual order.
+        matrix: factorial whose effects are printed.
+    """
+
+    form: Form
+    sort: str | None
+    matrix: str | None
 
 
 Targets = Annotated[
@@ -96,6 +111,15 @@ Metrics = Annotated[
         help="Metrics to show, such as psnr-y,lpips; `perceptual` stands for a group of them.",
     ),
 ]
+Sort = Annotated[
+    str | None,
+    typer.Option(
+        "--sort",
+        metavar="NAME",
+        help="Rank rows by a metric or a cost, such as psnr-y or parameters; mark groups that "
+        "cannot be told apart.",
+    ),
+]
 Train = Annotated[
     bool,
     typer.Option(
@@ -133,6 +157,7 @@ def bench(
     generator: GeneratorName = None,
     data: TrainingData = None,
     metrics: Metrics,
+    sort: Sort = None,
     settings: Settings,
     train: Train = False,
     plan: Plan = False,
@@ -153,9 +178,7 @@ def bench(
     recipes, files = _asked(book, targets or [], everything=everything, matrix=matrix)
     chosen = _profile(book, profile, device, is_needed=bool(recipes))
     from zoo.bench.api import Request
-    from zoo.recipes.checks import check_book
 
-    check_book(book)
     request = Request(
         recipes=tuple(recipes),
         files=tuple(files),
@@ -171,7 +194,7 @@ def bench(
         metrics=tuple(named_metrics(metrics)),
         sources=source_options(registry, plugin, data_root),
     )
-    _run(book, request, Sweep(train, plan, tuple(plugin)), form, matrix)
+    _run(book, request, Sweep(train, plan, tuple(plugin)), Shown(form, _sort_key(sort), matrix))
 
 
 def _profile(book: Book, profile: str | None, device: str, *, is_needed: bool) -> str:
@@ -188,6 +211,19 @@ def _form(**chosen: bool) -> Form:
     if len(names) > 1:
         raise RecipeError(f"choose one of {', '.join(f'--{name}' for name in names)}")
     return FORMS[names[0]] if names else FORMS["terminal"]
+
+
+def _sort_key(name: str | None) -> str | None:
+    """Return the key of a metric or a cost; a misspelt one is found before anything is scored."""
+    if name is None:
+        return None
+    from zoo.compare.comparisons import COSTS
+    from zoo.registry import METRICS
+
+    key = metric_key(name)
+    if key not in (*map(metric_key, METRICS.names()), *COSTS):
+        raise UnknownNameError("metric or cost", name, [*METRICS.names(), *COSTS])
+    return key
 
 
 def _generator(text: str | None) -> ComponentSpec | None:
@@ -217,14 +253,17 @@ def _asked(
     return list(dict.fromkeys(recipes)), files
 
 
-def _run(book: Book, request: Request, sweep: Sweep, form: Form, matrix: str | None) -> None:
+def _run(book: Book, request: Request, sweep: Sweep, shown: Shown) -> None:
+    from zoo.recipes.checks import check_book
+
+    check_book(book)
     if sweep.train or sweep.plan_only:
         trained = _train_missing(book, request, sweep)
         if sweep.plan_only:
             return
         request = trained
     result = _score(book, request)
-    print_result(book, result, request, form, matrix)
+    print_result(book, result, request, shown.form, matrix=shown.matrix, sort=shown.sort)
     print_missing(result.missing)
     if any(record.error for record in result.records) or (sweep.train and result.missing):
         raise typer.Exit(SOME_FAILED)

@@ -24,18 +24,24 @@ class Form:
     """An output format: its name, and the function that prints the rows."""
 
     name: str
-    show: Callable[[Book, Iterable[Record]], None]
+    show: Callable[[Book, Iterable[Record], str | None], None]
 
 
 def print_result(
-    book: Book, result: Result, request: Request, form: Form, matrix: str | None
+    book: Book,
+    result: Result,
+    request: Request,
+    form: Form,
+    *,
+    matrix: str | None = None,
+    sort: str | None = None,
 ) -> None:
     """Print the rows of a benchmark; on a terminal also the verdicts on claims."""
     from zoo.records.selection import comparable, narrowed
 
     kept = comparable(result.records)
     shown = narrowed(result.records, request.metrics) if request.metrics else kept
-    form.show(book, shown)
+    form.show(book, shown, sort)
     if form.name != "terminal":
         return
     _print_claims(book, result, kept, request)
@@ -85,40 +91,40 @@ def _duration(runs: Sequence[PlannedRun]) -> str:
     return text if len(known) == len(runs) else f"{text} and an unknown time"
 
 
-def _show_tables(book: Book, records: Iterable[Record]) -> None:
+def _show_tables(book: Book, records: Iterable[Record], sort: str | None) -> None:
     from zoo.compare.tables import terminal_tables
 
     console = stdout()
     width = console.width if draws(console) else None
-    for table in terminal_tables(records, order=list(book.recipes), width=width):
+    for table in terminal_tables(records, order=list(book.recipes), sort=sort, width=width):
         print_table(Table(table.title, table.columns, table.rows))
         for line in table.notes:
             print_text(line)
         print_text("")
 
 
-def _show_json(book: Book, records: Iterable[Record]) -> None:
+def _show_json(book: Book, records: Iterable[Record], sort: str | None) -> None:
     from zoo.compare.tables import json_rows
 
-    print_rows(json_rows(records, order=list(book.recipes)))
+    print_rows(json_rows(records, order=list(book.recipes), sort=sort))
 
 
-def _show_csv(book: Book, records: Iterable[Record]) -> None:
+def _show_csv(book: Book, records: Iterable[Record], sort: str | None) -> None:
     from zoo.compare.formats import csv
 
-    print_text(csv(records, order=list(book.recipes)))
+    print_text(csv(records, order=list(book.recipes), sort=sort))
 
 
-def _show_markdown(book: Book, records: Iterable[Record]) -> None:
+def _show_markdown(book: Book, records: Iterable[Record], sort: str | None) -> None:
     from zoo.compare.formats import markdown
 
-    print_text(markdown(records, order=list(book.recipes)))
+    print_text(markdown(records, order=list(book.recipes), sort=sort))
 
 
-def _show_latex(book: Book, records: Iterable[Record]) -> None:
+def _show_latex(book: Book, records: Iterable[Record], sort: str | None) -> None:
     from zoo.compare.formats import latex
 
-    print_text(latex(records, order=list(book.recipes)))
+    print_text(latex(records, order=list(book.recipes), sort=sort))
 
 
 FORMS = {

@@ -13,6 +13,7 @@ from zoo.commands.models import model_rows, models_table
 from zoo.commands.options import Json, Plugins, Registries, open_book
 from zoo.commands.output import Table, print_json, print_tables
 from zoo.components import components, plural_kind
+from zoo.errors import RecipeError
 from zoo.plugins import PackageRegistry
 from zoo.recipes.book import Book, Entry
 from zoo.recipes.claims import Claim
@@ -153,3 +154,12 @@ def _origin_text(row: dict[str, Any]) -> str:
     if row["problem"] is None:
         return str(row["origin"])
     return f"{row['origin']}, broken: {row['problem']}"
+
+
+def models() -> None:
+    """Say which command lists the models.
+
+    Raises:
+        RecipeError: always.
+    """
+    raise RecipeError("`zoo models` is `zoo list models`")

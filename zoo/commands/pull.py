@@ -1,35 +1,102 @@
-"""`zoo pull`: downloads a model from the Hugging Face hub and keeps it under its name."""
+"""`zoo pull`: downloads a model and keeps it under a name."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from zoo.commands.options import Json
-from zoo.commands.output import note, print_json, print_text
+from zoo.commands.output import note, print_json, print_text, progress
+from zoo.errors import RecipeError
+from zoo.models.store import without_hub_prefix
 
+if TYPE_CHECKING:
+    from zoo.exchange.published import Kept
+
+_OPENMODELDB = "openmodeldb:"
 Repository = Annotated[
-    str, typer.Argument(metavar="OWNER/NAME", help="Repository of the model on the hub.")
+    str,
+    typer.Argument(
+        metavar="OWNER/NAME|openmodeldb:ID|URL",
+        help="A repository on the hub, a model of OpenModelDB, or a file with its --sha256.",
+    ),
 ]
 Revision = Annotated[
     str | None,
-    typer.Option("--revision", metavar="NAME|SHA", help="Branch, tag or commit."),
+    typer.Option("--revision", metavar="NAME|SHA", help="Branch, tag or commit on the hub."),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Download it again, even if it is installed.")]
+Sha256 = Annotated[
+    str | None, typer.Option("--sha256", metavar="DIGEST", help="sha256 of the file at URL.")
+]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        help="Download it again, even if it is installed; keep a file that fails the trial.",
+    ),
+]
 
 
 def pull(
     repository: Repository,
     *,
     revision: Revision = None,
+    sha256: Sha256 = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Download a model, its card and its records; then `--model OWNER/NAME` works offline.
+    """Download a model; then `--model` with its name works offline.
 
-    Nothing else is downloaded, and never code. HF_ENDPOINT selects another hub.
+    Of a repository come the model, its card and its records, and never code. Other files are
+    checked by sha256 and read as data. HF_ENDPOINT and ZOO_OPENMODELDB select other servers.
     """
+    is_url = repository.startswith(("https://", "http://"))
+    if (sha256 is not None) != is_url:
+        raise RecipeError("a URL needs --sha256, and only a URL has it: zoo pull URL --sha256 ...")
+    if is_url or repository.startswith(_OPENMODELDB):
+        _pull_file(repository, sha256, revision, force=force, as_json=as_json)
+    else:
+        _pull_repository(without_hub_prefix(repository), revision, force=force, as_json=as_json)
+
+
+def _pull_file(
+    what: str, sha256: str | None, revision: str | None, *, force: bool, as_json: bool
+) -> None:
+    from zoo.exchange.published import pull_openmodeldb, pull_url
+
+    if revision is not None:
+        raise RecipeError("--revision is for repositories on the hub")
+    with progress("downloading", of_bytes=True) as advance:
+        kept = (
+            pull_openmodeldb(what.removeprefix(_OPENMODELDB), force=force, progress=advance)
+            if sha256 is None
+            else pull_url(what, sha256, force=force, progress=advance)
+        )
+    _report(kept, as_json=as_json)
+
+
+def _report(kept: Kept, *, as_json: bool) -> None:
+    details = kept.model.details
+    if as_json:
+        document = {
+            "name": kept.name,
+            "url": kept.url,
+            "folder": str(kept.folder),
+            "sha256": kept.model.sha256,
+            "model": details.model_dump(mode="json", by_alias=True),
+        }
+        print_json("zoo.pull/1", document)
+        return
+    for line in kept.notes:
+        note(line)
+    if details.licence is None:
+        note("its licence is not known")
+    note(f"use it with: zoo upscale photo.png --model {kept.name}")
+    print_text(f"pulled: {kept.name} from {kept.url}, into {kept.folder}")
+
+
+def _pull_repository(repository: str, revision: str | None, *, force: bool, as_json: bool) -> None:
     from zoo.exchange import hub
 
     pulled = hub.pull(repository, revision=revision, force=force)

@@ -37,6 +37,16 @@ if TYPE_CHECKING:
     from zoo.train.run import Run
 
 
+Start = Annotated[
+    str | None,
+    typer.Option(
+        "--init",
+        metavar="NAME|FILE|RUN_DIR",
+        help="Start from these weights: a model, a run, or another tool's checkpoint.",
+    ),
+]
+
+
 def train(
     recipe: Annotated[
         str, typer.Argument(metavar="RECIPE", help="Name of a recipe (see: zoo list recipes).")
@@ -48,6 +58,7 @@ def train(
         int, typer.Option(min=0, help="Random seed for weights, data order and pretraining.")
     ] = 0,
     data: TrainingData = None,
+    init: Start = None,
     data_root: DataRoot = None,
     device: Device = "auto",
     run_root: RunRoot = RUN_ROOT,
@@ -72,12 +83,14 @@ def train(
         note(f"profile: {chosen} ({reason})")
     settings = [*settings, *data_setting(data)]
 
+    from zoo.models.initial import initial_weights
     from zoo.recipes.checks import check_book
     from zoo.recipes.variants import specify
     from zoo.train.prepare import Options
 
     check_book(book, required=recipe)
-    spec = specify(book, recipe, chosen, seed=seed, settings=settings)
+    begun = initial_weights(init, recipe, run_root=run_root)
+    spec = specify(book, recipe, chosen, seed=seed, settings=settings, init=begun)
     sources = source_options(registry, plugin, data_root)
     options = Options(run_root, data_root, device, fresh, sources=sources)
     (_dry_run if dry_run else _train)(spec, options, as_json=as_json)

@@ -22,6 +22,7 @@ from statistics import fmean
 from zoo.compare.samples import not_recipes
 from zoo.compare.seed_means import Score, seed_interval
 from zoo.recipes.claims import COST_KEYS
+from zoo.records.challenge import CHALLENGE_COLUMNS
 from zoo.records.record import Column, DatasetScores, Record, age_of
 from zoo.records.remarks import random_components, remarks
 from zoo.records.selection import comparable
@@ -29,6 +30,8 @@ from zoo.weights.tensors import NOT_VERIFIED
 
 COSTS_OF = "one LR image of 128x128 pixels"
 """What costs are those of; `zoo.cost.measure` measures them."""
+COSTS = (*COST_KEYS, *CHALLENGE_COLUMNS)
+"""Keys of all costs; tables of text show `COST_KEYS`."""
 MEAN = "mean"
 HASH_LENGTH, HASH_DIGITS = 64, 12
 PROTOCOLS = {
@@ -57,6 +60,7 @@ class Row:
         error: why scoring or training failed, by seed.
         skipped: why the dataset was skipped.
         degradation: as in `zoo.records.record.DatasetScores`.
+        group: letters shared with rows that cannot be told from it, see `zoo.compare.ranking`.
     """
 
     target: str
@@ -72,6 +76,7 @@ class Row:
     error: str | None = None
     skipped: str | None = None
     degradation: str | None = None
+    group: str | None = None
 
     @property
     def label(self) -> str:
@@ -203,7 +208,7 @@ def _columns(records: Sequence[Record], keys: Sequence[str]) -> dict[str, Column
         for key, column in record.columns.items():
             if key not in found or key in scored or found[key].unavailable:
                 found[key] = column
-    costs = [key for key in COST_KEYS if any(key in record.cost for record in records)]
+    costs = [key for key in COSTS if any(key in record.cost for record in records)]
     return {key: found.get(key, Column(label=key)) for key in (*keys, *costs)}
 
 
@@ -306,9 +311,7 @@ def _scores(
 
 
 def _mean_cost(records: Sequence[Record]) -> dict[str, float]:
-    costs = {
-        key: [record.cost[key] for record in records if key in record.cost] for key in COST_KEYS
-    }
+    costs = {key: [record.cost[key] for record in records if key in record.cost] for key in COSTS}
     return {key: fmean(values) for key, values in costs.items() if values}
 
 

@@ -10,15 +10,15 @@ from dataclasses import replace
 
 import pandas as pd
 
-from zoo.compare.comparisons import compare
+from zoo.compare.ranking import arranged
 from zoo.compare.tables import TEXTS, each_row, grids, summary_of
 from zoo.records.record import Record
 from zoo.text import escape_csv, escape_latex, latex_table, markdown_table
 
 
-def csv(records: Iterable[Record], *, order: Sequence[str] = ()) -> str:
+def csv(records: Iterable[Record], *, order: Sequence[str] = (), sort: str | None = None) -> str:
     """Return `summary` as CSV with the columns `protocol` and `notes`; no cell is a formula."""
-    comparisons = compare(records, order=order)
+    comparisons = arranged(records, order=order, sort=sort)
     frame = summary_of(comparisons)
     owners = [one for one, _ in each_row(comparisons)]
     frame["protocol"] = [one.protocol for one in owners]
@@ -29,20 +29,22 @@ def csv(records: Iterable[Record], *, order: Sequence[str] = ()) -> str:
     return str(frame.to_csv(index=False, lineterminator="\n"))
 
 
-def markdown(records: Iterable[Record], *, order: Sequence[str] = ()) -> str:
+def markdown(
+    records: Iterable[Record], *, order: Sequence[str] = (), sort: str | None = None
+) -> str:
     """Return tables of GitHub's Markdown, the protocol and notes below the last of each suite."""
-    comparisons = compare(records, order=order)
+    comparisons = arranged(records, order=order, sort=sort)
     return "\n".join(markdown_table(grid) for one in comparisons for grid in grids(one))
 
 
-def latex(records: Iterable[Record], *, order: Sequence[str] = ()) -> str:
+def latex(records: Iterable[Record], *, order: Sequence[str] = (), sort: str | None = None) -> str:
     """Return tables of LaTeX (package booktabs), protocol and notes in the captions.
 
     That a score is missing, and which command gets its weights, is for who makes the tables and
     not for who reads them: it stands in comments before them.
     """
     found: list[str] = []
-    for one in compare(records, order=order):
+    for one in arranged(records, order=order, sort=sort):
         reasons = {column.unavailable for column in one.columns.values() if column.unavailable}
         missing = [note for note in one.notes if note.endswith(tuple(reasons))]
         notes = tuple(note for note in one.notes if note not in missing)

@@ -18,12 +18,13 @@ from typing import Any
 import pandas as pd
 
 from zoo.compare.comparisons import (
+    COSTS,
     Row,
     SuiteComparison,
-    compare,
     score_keys,
 )
 from zoo.compare.digits import format_interval, format_value, marks
+from zoo.compare.ranking import arranged
 from zoo.compare.seed_means import Score
 from zoo.recipes.claims import COST_KEYS
 from zoo.records.record import Column, Record
@@ -49,7 +50,7 @@ LAST = ("psnr_rgb", "ssim_rgb", "hf_energy", "statistics_gap")
 """Scores that only JSON, CSV and pandas show."""
 TEXTS = (
     *("suite", "dataset", "target", "kind", "recipe", "profile"),
-    *("image", "random_weights", "error", "skipped"),
+    *("image", "random_weights", "error", "skipped", "group"),
 )
 _COUNTS = ("seed", "height", "width", "seeds", "n")
 
@@ -74,16 +75,17 @@ def dataframe(records: Iterable[Record]) -> pd.DataFrame:
     return _typed(frame)
 
 
-def summary(records: Iterable[Record]) -> pd.DataFrame:
+def summary(records: Iterable[Record], *, sort: str | None = None) -> pd.DataFrame:
     """Return one row a target, profile, suite and dataset, the suite's mean among them.
 
     Columns: `target`, `kind`, `profile`, `suite`, `dataset`, `seeds`, `n` (images); for each
     metric key its mean and the ends of its interval over seeds (`psnr_y`, `psnr_y_low`,
     `psnr_y_high`), NaN if there is none; a float for each cost key; `random_weights`, names of
-    the components trained with such; `error`, `skipped`.
+    the components trained with such; `error`, `skipped`; with `sort` the `group`, see
+    `zoo.compare.ranking`.
     `attrs["notes"]` and `attrs["protocol"]` have what the tables of text say below.
     """
-    return summary_of(compare(records))
+    return summary_of(arranged(records, sort=sort))
 
 
 def summary_of(comparisons: Sequence[SuiteComparison]) -> pd.DataFrame:
@@ -91,33 +93,44 @@ def summary_of(comparisons: Sequence[SuiteComparison]) -> pd.DataFrame:
     keys = list(dict.fromkeys(key for one in comparisons for key in one.score_keys))
     ends = [f"{key}{end}" for key in keys for end in ("", "_low", "_high")]
     columns = ["target", "kind", "profile", "suite", "dataset", "seeds", "n", *ends]
-    columns += [*COST_KEYS, "random_weights", "error", "skipped"]
-    frame = pd.DataFrame([_flat(row) for _, row in each_row(comparisons)], columns=columns)
+    columns += [*COSTS, "random_weights", "error", "skipped"]
+    rows = [row for _, row in each_row(comparisons)]
+    columns += ["group"] if any(row.group for row in rows) else []
+    frame = pd.DataFrame([_flat(row) for row in rows], columns=columns)
     frame.attrs["notes"] = list(dict.fromkeys(note for one in comparisons for note in one.notes))
     frame.attrs["protocol"] = list(dict.fromkeys(one.protocol for one in comparisons))
     return _typed(frame)
 
 
-def json_rows(records: Iterable[Record], *, order: Sequence[str] = ()) -> list[dict[str, Any]]:
+def json_rows(
+    records: Iterable[Record], *, order: Sequence[str] = (), sort: str | None = None
+) -> list[dict[str, Any]]:
     """Return the rows of `zoo bench --json`: no value in them is NaN or infinite.
 
     A missing score is null; `low` and `high` are null if there are fewer than two seeds.
     """
-    return [_json_row(row, one.score_keys) for one, row in each_row(compare(records, order=order))]
+    found = arranged(records, order=order, sort=sort)
+    return [_json_row(row, one.score_keys) for one, row in each_row(found)]
 
 
 def terminal_tables(
-    records: Iterable[Record], *, order: Sequence[str] = (), width: int | None = None
+    records: Iterable[Record],
+    *,
+    order: Sequence[str] = (),
+    sort: str | None = None,
+    width: int | None = None,
 ) -> list[TableText]:
     """Return tables for a terminal: one for each dataset, the mean of a whole suite, and the costs.
 
     Args:
         records: what to show.
         order: names of targets in the order of their rows.
+        sort: see `zoo.compare.ranking.arranged`.
         width: columns of the terminal; None shows every column. Where intervals as
             `29.51 [29.42, 29.60]` do not fit they become `29.51 ±0.09`, then the last scores go.
     """
-    return [table for one in compare(records, order=order) for table in _fitted(one, width)]
+    found = arranged(records, order=order, sort=sort)
+    return [table for one in found for table in _fitted(one, width)]
 
 
 def shown_keys(comparison: SuiteComparison) -> list[str]:
@@ -171,6 +184,7 @@ def _score_grid(
     narrow: bool,
 ) -> Grid:
     headings, columns = [TextHeading("recipe"), TextHeading("seeds")], []
+    is_grouped = any(row.group for row in rows)
     for key in keys:
         column = comparison.columns[key]
         headings.append(_heading(column))
@@ -183,7 +197,9 @@ def _score_grid(
         cells = [column[number] for column in columns]
         if row.error and not row.scores and cells:
             cells[0] = TextCell("failed")
-        lines.append((TextCell(row.label), TextCell(str(row.seeds or MISSING)), *cells))
+        group = [TextCell(row.group or MISSING)] if is_grouped else []
+        lines.append((TextCell(row.label), TextCell(str(row.seeds or MISSING)), *cells, *group))
+    headings += [TextHeading("group")] if is_grouped else []
     images = max(row.images for row in rows)
     what = f"{place}: {images} {'image' if images == 1 else 'images'}" if place else "no scores"
     return Grid(_title(comparison, what), tuple(headings), tuple(lines))
@@ -287,6 +303,7 @@ def _flat(row: Row) -> dict[str, Any]:
         "random_weights": ", ".join(row.random_weights) or None,
         "error": row.error,
         "skipped": row.skipped,
+        "group": row.group,
         **row.cost,
     }
     for key, score in row.scores.items():
@@ -317,6 +334,7 @@ def _json_row(row: Row, keys: Sequence[str]) -> dict[str, Any]:
         "error": row.error,
         "skipped": row.skipped,
         "degradation": row.degradation,
+        "group": row.group,
     }
     return line | {key: value for key, value in optional.items() if value}
 

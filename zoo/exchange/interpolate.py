@@ -12,7 +12,7 @@ import math
 import torch
 
 from zoo.errors import RecipeError, WeightsError
-from zoo.models.details import Details
+from zoo.models.details import INIT_SHA256, Details
 from zoo.models.model import Model
 from zoo.text import few
 
@@ -46,10 +46,11 @@ def interpolate(first: Model, second: Model, alpha: float) -> Model:
 def trained_apart(first: Model, second: Model) -> bool:
     """Return whether two models are known to have no weights in common that they began from.
 
-    False also where it is not known: of imported models, say.
+    False also where it is not known: of imported models and those that began from a file, say.
     """
     one, other = first.details.training, second.details.training
-    if one is None or other is None:
+    from_files = any(INIT_SHA256 in each.details.source for each in (first, second))
+    if one is None or other is None or from_files:
         return False
     began = [
         {training.identity_sha256}

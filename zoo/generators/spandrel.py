@@ -129,6 +129,29 @@ class SpandrelNetwork(Generator):
         self.register_state_dict_post_hook(_to_their_names)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_pre_hook(_to_our_names)  # type: ignore[no-untyped-call]
 
+    @classmethod
+    def argument_problems(cls, arguments: Mapping[str, Any]) -> dict[str, str]:
+        """Return what is wrong with the names in a recipe's arguments, without building anything.
+
+        Args:
+            arguments: plain data; some may be missing yet.
+        """
+        architecture = arguments.get("architecture")
+        if not isinstance(architecture, str):
+            return {}
+        try:
+            known = find_architecture(architecture)
+        except (MachineError, UnknownNameError) as error:
+            return {"architecture": str(error)}
+        try:
+            network = _network_class(known, arguments.get("network"))
+        except (RecipeError, UnknownNameError) as error:
+            is_given = arguments.get("network") is not None
+            return {"network": str(error)} if is_given else {}
+        given = arguments.get("hyperparameters")
+        unknown = _unknown(given if isinstance(given, Mapping) else {}, network)
+        return {"hyperparameters": f"{architecture}: {'; '.join(unknown)}"} if unknown else {}
+
     def forward(self, lr_image: Tensor) -> Tensor:
         """Upscale `(N, 3, h, w)` RGB in [0, 1] to `(N, 3, scale * h, scale * w)`, not clamped."""
         if self.channels != 1:
@@ -148,8 +171,11 @@ class SpandrelNetwork(Generator):
         return sr_image[..., :height, :width]
 
     def run(self, image: Tensor) -> Tensor:
-        """Run the network on `(N, channels, h, w)` in [0, 1] of a size that it takes."""
-        return self._call(self.network, image)
+        """Run the network on `(N, channels, h, w)` in [0, 1] of a size that it takes.
+
+        It gets a copy: some networks change their input in place.
+        """
+        return self._call(self.network, image.clone())
 
 
 def find_architecture(identifier: str) -> Architecture[nn.Module]:
@@ -253,13 +279,20 @@ def _built(cls: type[nn.Module], arguments: Mapping[str, Any], architecture: str
     except ZooError:
         raise
     except Exception as error:  # code of another package: what it raises has no common base
-        known = list(inspect.signature(cls).parameters)
-        unknown = [name for name in arguments if name not in known]
-        told = [f"{name!r} is none of them{did_you_mean(name, known)}" for name in unknown]
         raise RecipeError(
             f"{architecture} cannot be built from these arguments: "
-            + ("; ".join(told) if told else _line(error))
+            + ("; ".join(_unknown(arguments, cls)) or _line(error))
         ) from error
+
+
+def _unknown(arguments: Mapping[str, Any], cls: type[nn.Module]) -> list[str]:
+    """Return a sentence for each argument that the class does not have."""
+    known = list(inspect.signature(cls).parameters)
+    return [
+        f"it has no argument {name!r}{did_you_mean(name, known)}"
+        for name in arguments
+        if name not in known
+    ]
 
 
 @contextmanager

@@ -47,8 +47,9 @@ COUNTER = "num_batches_tracked"
 """Ending of the name of an integer that batch norm keeps and no network computes with."""
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-_INDICES = (torch.int64, torch.int32, torch.bool)
-"""Of buffers that a network looks up places with; no weights are of these types."""
+_INDICES = (torch.int64, torch.int32, torch.uint8, torch.bool)
+"""Of buffers that a network looks up places with, or keeps its form in; no weights are of these
+types."""
 _LISTED = 6
 
 

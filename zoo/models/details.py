@@ -23,6 +23,8 @@ from zoo.recipes.schema import ComponentSpec
 from zoo.runs.shapes import Sha256
 
 SCHEMA: Final = "zoo.model/1"
+INIT_SHA256: Final = "init_sha256"
+"""Key of `Details.source` with the sha256 of the file that a training began from."""
 Origin = Literal["trained", "imported", "interpolated", "fixed"]
 Precision = Literal["float32", "float16"]
 Scale = Annotated[int, Field(ge=1, le=16, strict=True)]
@@ -105,7 +107,8 @@ class Details(DetailsPart):
             models, or `fixed`: a method without weights.
         precision: of the numbers in the file; they are computed with in float32.
         training: how it was trained, where zoo trained it.
-        source: of an imported model `file`, `sha256`, `layout`; of an interpolated one `a`,
+        source: of an imported model `file`, `sha256`, `layout`; of one whose training began from
+            the weights of a file `init` and `init_sha256`; of an interpolated one `a`,
             `a_sha256`, `b`, `b_sha256`, `alpha`; of a model that was renamed or rounded
             after it was scored `weights_sha256`, the files whose records are its own, the latest
             first.

@@ -11,7 +11,7 @@ from zoo.models.file import SUFFIX, is_model_file, read_model
 from zoo.models.foreign import read_foreign
 from zoo.models.model import Model
 from zoo.models.runs import model_of_run
-from zoo.models.store import MODEL_FILE, default_model, model_files
+from zoo.models.store import MODEL_FILE, default_model, model_files, without_hub_prefix
 from zoo.models.trial import try_generator
 from zoo.recipes.variants import JOINT
 from zoo.registry import GENERATORS
@@ -44,7 +44,8 @@ def find_model(what: str | Path | None = None, *, run_root: Path = RUN_ROOT) -> 
     files = model_files()
     if what is None:
         return read_model(files[default_model()])
-    name, path = str(what), Path(what)
+    name = without_hub_prefix(str(what))
+    path = Path(name)
     if name in files and not path.exists():
         return read_model(files[name])
     if path.is_dir():

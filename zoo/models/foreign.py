@@ -130,7 +130,8 @@ def import_model(path: Path, *, force: bool = False, **how: Any) -> Imported:
     if not trial.passed:
         problem = f"{path} was read, but {trial.problem}"
         if not (force and trial.is_finite):
-            raise WeightsError(problem)
+            remedy = "; --force accepts it" if trial.is_finite else ""
+            raise WeightsError(problem + remedy)
         notes = (*notes, f"{problem}; accepted because of --force")
         source = model.details.source | {TRIAL: trial.problem}
         model = replace(model, details=model.details.model_copy(update={"source": source}))

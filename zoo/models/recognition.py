@@ -69,7 +69,7 @@ class Recognised:
         """Return what spandrel's network makes of an image of a size that it takes."""
         descriptor = self.descriptor
         with torch.no_grad():
-            return call_of(descriptor)(descriptor.model.eval(), image)
+            return call_of(descriptor)(descriptor.model.eval(), image.clone())
 
 
 def is_installed() -> bool:

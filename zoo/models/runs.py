@@ -9,9 +9,9 @@ from typing import Any
 
 from zoo.errors import DataError
 from zoo.files import file_sha256
-from zoo.models.details import Pretraining, TrainingFacts, described
+from zoo.models.details import INIT_SHA256, Pretraining, TrainingFacts, described
 from zoo.models.model import Model
-from zoo.recipes.schema import RunSpec
+from zoo.recipes.schema import Initial, RunSpec
 from zoo.runs.coherence import read_run
 from zoo.runs.commands import recorded_sources, resume_command, train_command
 
@@ -40,6 +40,7 @@ def model_of_run(path: Path) -> Model:
         generator=spec.settings.generator.model_dump(mode="json"),
         scale=spec.settings.scale,
         origin="trained",
+        source=_start(spec.init),
         training=_training(spec, provenance, run.summary),
         plugins={
             role: origin for role, origin in session["components"].items() if origin != _BUILT_IN
@@ -79,6 +80,10 @@ def _pretraining(spec: RunSpec, identity: str | None, sources: Sequence[str]) ->
     inner = spec.pretraining
     command = train_command(inner, sources)
     return Pretraining(recipe=inner.recipe, identity_sha256=identity, command=command)
+
+
+def _start(init: Initial | None) -> dict[str, str]:
+    return {} if init is None else {"init": init.label, INIT_SHA256: init.sha256}
 
 
 def _typed(words: list[str]) -> str | None:

@@ -15,6 +15,7 @@ from zoo.files import read_text
 
 MODEL_FILE, CARD_FILE, RECORDS_FOLDER = "model.safetensors", "README.md", "records"
 SHIPPED = Path(__file__).parent / "shipped"
+HUB_PREFIX = "hf-hub:"
 _DEFAULT = "default.txt"
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
@@ -50,6 +51,11 @@ def default_model() -> str:
 def is_repository(name: str) -> bool:
     """Return whether a name has the form of a repository on a hub, `owner/name`."""
     return _REPOSITORY.match(name) is not None and ".." not in name
+
+
+def without_hub_prefix(name: str) -> str:
+    """Return the repository that a name such as `hf-hub:owner/name` means; others as they are."""
+    return name.removeprefix(HUB_PREFIX)
 
 
 def store_path(repository: str) -> Path:

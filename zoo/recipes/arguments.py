@@ -76,6 +76,9 @@ def complaints(
 ) -> Iterator[Complaint]:
     """Yield the mistakes in the arguments of one component.
 
+    What no signature says, a component's own `argument_problems` finds: from plain arguments,
+    which may be incomplete, to a message for each wrong one.
+
     Args:
         kind: key of `REGISTRIES`.
         name: registered name of the component.
@@ -102,6 +105,10 @@ def complaints(
             yield from _value_complaints(known[argument], value)
     if not partial:
         yield from _missing(name, known, {*arguments, SCALE} if takes_scale else {*arguments})
+    own: Callable[[Mapping[str, Any]], Mapping[str, str]] | None
+    own = getattr(component, "argument_problems", None)
+    for argument, message in (own(arguments) if own is not None else {}).items():
+        yield Complaint(argument, message, about_value=True)
     if takes_scale and SCALE not in known:
         yield Complaint(
             "name",

@@ -9,19 +9,20 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from zoo.errors import RecipeError
 from zoo.recipes.book import Book, Entry
-from zoo.recipes.explain import problems_of
+from zoo.recipes.explain import problems_of, shown
 from zoo.recipes.names import nothing_to_remove, registry_of, unknown_component
 from zoo.recipes.problems import KeyPath, Place, Problem, raise_problems
 from zoo.recipes.reader import parse_document
-from zoo.recipes.schema import RecipeSettings, RunSpec
+from zoo.recipes.schema import Initial, RecipeSettings, RunSpec
 from zoo.recipes.tree import (
     OVERRIDES,
     SHARED_BY_STAGES,
@@ -33,11 +34,13 @@ from zoo.recipes.tree import (
     component_roots,
     expand_shorthand,
     find_leaf,
+    flatten,
     nest,
     overlay,
 )
 
 PRETRAINING = "pretraining"
+GENERATOR, SCALE = ("generator",), "scale"
 _NOT_IN_YAML = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _LENGTHS = (("training", "steps"), ("training", "epochs"))
 
@@ -57,7 +60,13 @@ class Resolved:
 
 
 def resolve(
-    book: Book, recipe: str, profile: str, *, seed: int = 0, settings: Sequence[str] = ()
+    book: Book,
+    recipe: str,
+    profile: str,
+    *,
+    seed: int = 0,
+    settings: Sequence[str] = (),
+    init: Initial | None = None,
 ) -> Resolved:
     """Resolve a recipe under a profile.
 
@@ -67,6 +76,8 @@ def resolve(
         profile: name of the profile.
         seed: seed of the run and of its pretraining.
         settings: `path=value` overrides; those below `pretraining.` are for that stage.
+        init: the generator that the run starts from, instead of a pretraining. What recipe and
+            settings do not say of the generator is as there; a profile does not change it.
 
     Raises:
         UnknownNameError: if there is no such recipe or profile.
@@ -75,8 +86,8 @@ def resolve(
     entry, budget = book.recipe(recipe), book.profile(profile)
     overrides = parse_settings(settings)
     own = {path: leaf for path, leaf in overrides.items() if path[0] != PRETRAINING}
-    leaves = _layers(entry, budget, own)
-    source = entry.reference("pretrained")
+    leaves = _layers(entry, budget, own, init)
+    source = None if init is not None else entry.reference("pretrained")
     pretraining = None
     if source is not None:
         shared = {path: leaf for path, leaf in leaves.items() if path[0] in SHARED_BY_STAGES}
@@ -88,7 +99,8 @@ def resolve(
         pretraining = _validated((source, profile, seed), inner, None)
     elif any(path[0] == PRETRAINING for path in overrides):
         raise RecipeError(f"--set {PRETRAINING}...: recipe {recipe!r} has no pretraining stage")
-    return _validated((recipe, profile, seed), leaves, pretraining)
+    found = _validated((recipe, profile, seed), leaves, pretraining)
+    return replace(found, spec=found.spec.model_copy(update={"init": init}))
 
 
 def written_settings(settings: Mapping[str, Any] | Sequence[str]) -> list[str]:
@@ -144,11 +156,11 @@ def parse_settings(settings: Sequence[str]) -> Leaves:
     return leaves
 
 
-def _layers(recipe: Entry, profile: Entry, own: Leaves) -> Leaves:
+def _layers(recipe: Entry, profile: Entry, own: Leaves, init: Initial | None = None) -> Leaves:
     """Return a recipe's settings under a profile, with `own` settings over both.
 
     The profile's budget and overrides are those of the components that `own` leaves in place. What
-    the recipe has fixed they do not change.
+    the recipe has fixed they do not change, nor the generator of weights that are there.
     """
     known, fixed = RecipeSettings.model_fields, recipe.fixed
 
@@ -169,12 +181,51 @@ def _layers(recipe: Entry, profile: Entry, own: Leaves) -> Leaves:
     for section in ("data", "runtime"):
         leaves = overlay(leaves, from_profile((section,), (section,)))
     for root in component_roots(leaves):
+        if init is not None and root == GENERATOR:
+            continue
         name = component_name(leaves, root)
         change = from_profile((OVERRIDES, registry_of(root), name), root)
         chosen = own.get((*root, "name"))
         if chosen is None or component_name(change, root) in (None, chosen.value):
             leaves = overlay(leaves, change)
-    return overlay(leaves, own)
+    leaves = overlay(leaves, own)
+    return leaves if init is None else _begun(leaves, init)
+
+
+def _begun(leaves: Leaves, init: Initial) -> Leaves:
+    """Fill in what is not written of the generator and the scale, as the weights have it.
+
+    Raises:
+        RecipeError: listing what is written otherwise.
+    """
+    place = Place(f"--init {init.file}")
+    data = {SCALE: init.scale, GENERATOR[0]: init.generator.model_dump(mode="json")}
+    theirs = flatten(data, defaultdict(lambda: place), ())
+    written = {
+        path: leaf
+        for path, leaf in leaves.items()
+        if path[0] in data and not (leaf.value in (None, {}) and path not in theirs)
+    }
+    other = [
+        path
+        for path, leaf in written.items()
+        if path not in theirs or theirs[path].value != leaf.value
+    ]
+    name = (*GENERATOR, "name")
+    raise_problems(
+        Problem(written[path].place, written[path].path, _contradiction(written[path], found, init))
+        for path in ([name] if name in other else other)
+        for found in [theirs.get(path)]
+    )
+    return {path: leaf for path, leaf in leaves.items() if path[0] not in data} | theirs
+
+
+def _contradiction(leaf: Leaf, theirs: Leaf | None, init: Initial) -> str:
+    found = "no such argument" if theirs is None else shown(theirs.value)
+    return (
+        f"{shown(leaf.value)} is written here, but the generator of {init.file} has {found}: "
+        "remove it, use another recipe, or override it with --set"
+    )
 
 
 def _check_names(own: Leaves) -> None:

@@ -86,6 +86,8 @@ def completed_arguments(
         if name in written:
             arguments[name] = parameter.read(written[name])
             continue
+        if parameter.required:  # its absence is a complaint of its own
+            continue
         arguments[name] = parameter.default
         origins[name] = Place(f"default of {part.spec.name}")
         for other, requirement in _requirements(part.kind, name, settings):

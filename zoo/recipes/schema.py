@@ -233,11 +233,34 @@ class RecipeSettings(StrictModel):
         return self
 
 
+class Initial(StrictModel):
+    """A generator whose weights a run starts from, instead of those of a pretraining.
+
+    Attributes:
+        file: the file, folder or name that it was read from.
+        name: what the model is called.
+        sha256: of the weights file.
+        generator: the generator with all its arguments.
+        scale: its upscaling factor.
+    """
+
+    file: str
+    name: str
+    sha256: str
+    generator: ComponentSpec
+    scale: PositiveInt
+
+    @property
+    def label(self) -> str:
+        """What tells it from other weights, in names of runs."""
+        return f"{self.name}-{self.sha256[:8]}"
+
+
 class RunSpec(StrictModel):
     """One training, as JSON: everything that is known before data and weights are read.
 
     `pretraining` is the run that gives the initial generator, with the same generator, scale, data
-    and seed.
+    and seed; `init` gives it from a file. A run has one of them, or neither.
 
     Attributes:
         variant: how the run differs from its recipe under its profile, in the form of `--set`
@@ -249,4 +272,13 @@ class RunSpec(StrictModel):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     settings: RecipeSettings
     pretraining: RunSpec | None = None
+    init: Initial | None = None
     variant: tuple[str, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave `init` out where there is none: records of older versions do not have it."""
+        document: dict[str, Any] = write(self)
+        if self.init is None:
+            document.pop("init", None)
+        return document

@@ -20,7 +20,7 @@ from zoo.recipes.contrasts import ABSENT, Difference, differences
 from zoo.recipes.problems import KeyPath, dotted
 from zoo.recipes.reader import parse_scalar
 from zoo.recipes.resolve import PRETRAINING, resolve
-from zoo.recipes.schema import RunSpec
+from zoo.recipes.schema import Initial, RunSpec
 from zoo.recipes.tree import ALTERNATIVES, SHARED_BY_STAGES, TERM_SECTION, component_root
 
 SHAPES_NOTHING: tuple[KeyPath, ...] = (
@@ -39,7 +39,13 @@ LONGEST_FOLDER = 100
 
 
 def specify(
-    book: Book, recipe: str, profile: str, *, seed: int = 0, settings: Sequence[str] = ()
+    book: Book,
+    recipe: str,
+    profile: str,
+    *,
+    seed: int = 0,
+    settings: Sequence[str] = (),
+    init: Initial | None = None,
 ) -> RunSpec:
     """Return the complete specification of a run; it says in what it is not its recipe's.
 
@@ -49,13 +55,15 @@ def specify(
         profile: name of the profile.
         seed: seed of the run and of its pretraining.
         settings: what is set besides recipe and profile, as `path=value`.
+        init: the generator that the run starts from, see `resolve`.
 
     Raises:
         UnknownNameError: if there is no such recipe, profile or component.
         RecipeError: if the values do not fit together; all problems are listed.
         PluginError: if a component cannot be imported.
     """
-    spec = complete(resolve(book, recipe, profile, seed=seed, settings=settings)).spec
+    resolved = resolve(book, recipe, profile, seed=seed, settings=settings, init=init)
+    spec = complete(resolved).spec
     return with_variant(spec, book, typed=settings)
 
 
@@ -79,11 +87,15 @@ def with_variant(spec: RunSpec, book: Book, *, typed: Sequence[str] | None = Non
 
 
 def shaping(spec: RunSpec) -> tuple[str, ...]:
-    """Return what was set beside a run's recipe and profile and shapes its numbers."""
+    """Return what was set beside a run's recipe and profile and shapes its numbers.
+
+    The weights that it starts from come first.
+    """
     idle = {*SHAPES_NOTHING}
     if not spec.settings.data.is_split_by_validation:
         idle.add(VALIDATION)
-    return tuple(one for one in spec.variant if _stripped(one) not in idle)
+    begun = () if spec.init is None else (f"init={spec.init.label}",)
+    return (*begun, *(one for one in spec.variant if _stripped(one) not in idle))
 
 
 def run_name(spec: RunSpec) -> str:
@@ -133,7 +145,8 @@ def _variant(spec: RunSpec, book: Book) -> tuple[tuple[str, ...], bool]:
     texts: tuple[str, ...] = ()
     with suppress(ZooError):
         for _ in range(MOST_ROUNDS):
-            made = filled(resolve(book, spec.recipe, spec.profile, seed=spec.seed, settings=texts))
+            run = (book, spec.recipe, spec.profile)
+            made = filled(resolve(*run, seed=spec.seed, settings=texts, init=spec.init))
             differing = [one for one in differences(spec, made.spec) if not _is_later(one)]
             if not differing:
                 return texts, True

@@ -35,9 +35,10 @@ def shaping_of(spec: RunSpec) -> dict[str, Any]:
     """Return what affects a run's results, without execution, logging and saving intervals.
 
     Arguments of a loss that were not given are omitted: the loss may have got them after a run was
-    trained. So are the validation images, unless they determine the training images.
+    trained. So are the validation images, unless they determine the training images. Of the weights
+    that it starts from the sha256 counts.
     """
-    names = {"recipe", "profile", "pretraining", "variant"}
+    names = {"recipe", "profile", "pretraining", "init", "variant"}
     document = spec.model_dump(mode="json", exclude=names)
     del document["settings"]["runtime"]
     for name in ("log_every", "validate_every", "checkpoint_every"):
@@ -48,7 +49,8 @@ def shaping_of(spec: RunSpec) -> dict[str, Any]:
         for name in [name for name, value in loss.items() if value is None]:
             del loss[name]
     inner = None if spec.pretraining is None else shaping_of(spec.pretraining)
-    return document | {"pretraining": inner}
+    begun = {} if spec.init is None else {"init": spec.init.sha256}
+    return document | {"pretraining": inner} | begun
 
 
 def beginning_of(spec: RunSpec) -> dict[str, Any]:

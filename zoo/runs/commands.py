@@ -28,7 +28,8 @@ def train_command(spec: RunSpec, sources: Sequence[str] = ()) -> str:
         sources: options with their values, as from `source_options`.
     """
     words = ["zoo", "train", spec.recipe, "--profile", spec.profile, "--seed", str(spec.seed)]
-    return shlex.join([*words, *set_options(spec.variant), *sources])
+    begun = [] if spec.init is None else ["--init", spec.init.file]
+    return shlex.join([*words, *begun, *set_options(spec.variant), *sources])
 
 
 def bench_command(

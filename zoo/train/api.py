@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from zoo.models.initial import initial_weights
 from zoo.plugins import load_plugin_file
 from zoo.recipes.book import Book, load_book
 from zoo.recipes.checks import check_book
@@ -27,6 +28,7 @@ def train(
     profile: str | None = None,
     seed: int = 0,
     data: str | Path | None = None,
+    init: str | Path | None = None,
     settings: Mapping[str, Any] | Sequence[str] = (),
     data_root: str | Path | None = None,
     run_root: str | Path = RUN_ROOT,
@@ -43,6 +45,7 @@ def train(
         profile: how much to train; by default `paper` on a CUDA GPU, otherwise `demo`.
         seed: random seed for weights, data order and pretraining.
         data: training images: `samples`, a dataset's name, or a folder.
+        init: start from these weights, named as in `zoo.load`.
         settings: such as `{"generator.num_blocks": 8}`, or a list of `"path=value"`.
         data_root: folder of datasets; by default `$ZOO_DATA`, otherwise zoo's own.
         run_root: folder of runs.
@@ -63,14 +66,20 @@ def train(
     """
     book = _checked_book(recipe, registry, plugins)
     chosen = default_profile(choose_device(device)) if profile is None else profile
-    source = {} if data is None else {"data.source": str(data)}
-    wanted = [*written_settings(settings), *written_settings(source)]
-    spec = specify(book, recipe, chosen, seed=seed, settings=wanted)
+    wanted = [*written_settings(settings), *_data_setting(data)]
+    begun = initial_weights(init, recipe, run_root=Path(run_root))
+    spec = specify(book, recipe, chosen, seed=seed, settings=wanted, init=begun)
     sources = source_options(registry, plugins, data_root)
     root = None if data_root is None else Path(data_root)
-    observer = LineObserver(tell_on_stderr) if observer is None else observer
-    options = Options(Path(run_root), root, device, fresh, observer, sources)
-    return train_run(spec, options)
+    return train_run(spec, Options(Path(run_root), root, device, fresh, _told(observer), sources))
+
+
+def _told(observer: Observer | None) -> Observer:
+    return LineObserver(tell_on_stderr) if observer is None else observer
+
+
+def _data_setting(data: str | Path | None) -> list[str]:
+    return [] if data is None else written_settings({"data.source": str(data)})
 
 
 def _checked_book(

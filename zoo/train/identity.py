@@ -13,7 +13,9 @@ from typing import Any
 
 from zoo.losses.base import SOURCE
 from zoo.recipes.build import Components, component_origins
+from zoo.recipes.rules import parts
 from zoo.recipes.schema import RunSpec
+from zoo.runs.provenance import package_version
 from zoo.train.prepare import Prepared
 
 FORMAT = 1
@@ -30,7 +32,8 @@ def run_identity(spec: RunSpec, prepared: Prepared, pretraining: str | None) -> 
     Args:
         spec: its complete specification.
         prepared: its data and components.
-        pretraining: hash of the identity of its pretraining, None if there is none.
+        pretraining: hash of the identity of its pretraining, or of the file that it starts from;
+            None if there is neither.
     """
     settings = spec.settings.model_dump(mode="json", exclude={"runtime"})
     for name in (*CADENCE, *LENGTH):
@@ -74,6 +77,11 @@ def _losses(settings: Mapping[str, Any], components: Components) -> dict[str, An
 
 
 def _packages(spec: RunSpec) -> dict[str, str]:
-    """Return the installed packages of the components, with versions."""
+    """Return the installed packages of the components, with versions.
+
+    A component of zoo's own may run the code of another package, which it names as `package`.
+    """
     origins = component_origins(spec.settings)
-    return {role: str(origin) for role, origin in origins.items() if origin.kind == "package"}
+    packages = {role: str(origin) for role, origin in origins.items() if origin.kind == "package"}
+    computing = [getattr(part.component, "package", None) for part in parts(spec.settings)]
+    return packages | {name: package_version(name) for name in computing if name is not None}

@@ -15,6 +15,7 @@ import torch
 from zoo.errors import CheckpointError
 from zoo.generators.base import Generator
 from zoo.losses import stand_ins
+from zoo.models.initial import load_initial
 from zoo.models.model import fill
 from zoo.models.runs import model_of_run
 from zoo.recipes.build import component_origins
@@ -142,7 +143,8 @@ def _plan(
         used = None if begun is None else begun["identity"].get("pretraining")
         inner = _pretraining_job(spec.pretraining, inner_prepared, options, used=used)
     prepared = autotune(spec, prepared, options, begun=begun)
-    identity = run_identity(spec, prepared, None if inner is None else inner.hash)
+    begun_from = None if spec.init is None else spec.init.sha256
+    identity = run_identity(spec, prepared, begun_from if inner is None else inner.hash)
     return inner, _Job(spec, prepared, identity, directory)
 
 
@@ -231,8 +233,8 @@ def _fit(
         if job.state == "finished":
             observer.notice(f"{spec.recipe} is already trained: {directory.path}")
             return _finished(job)
-        if start is not None and job.state == "empty":
-            _load_weights(job.prepared, start)
+        if job.state == "empty":
+            _begin(job, start, options)
         extended = directory.extended_by(job.identity)
         if extended:
             observer.notice(f"{spec.recipe} extends the run that was started here: {extended}")
@@ -251,6 +253,14 @@ def _fit(
         summary = trainer.fit()
         observer.stage_finished(directory.path, summary)
         return summary
+
+
+def _begin(job: _Job, start: _Job | None, options: Options) -> None:
+    """Load the weights that a stage starts from: its pretraining's, or those of a file."""
+    if start is not None:
+        _load_weights(job.prepared, start)
+    elif job.spec.init is not None:
+        load_initial(job.prepared.components.generator, job.spec.init, run_root=options.run_root)
 
 
 def _mend(job: _Job, observer: Observer) -> None:

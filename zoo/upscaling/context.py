@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zoo.upscaling.layout import ALIGNMENT, aligned
+from zoo.upscaling.memory import is_out_of_memory
 
 logger = logging.getLogger(__name__)
 
@@ -50,12 +51,19 @@ def reach(network: Network, scale: int, device: torch.device, most: int = MAX_RE
         most: reach from which on the answer is None; saves the time of longer strips.
 
     Returns:
-        The reach in pixels, or None if it is more than `most` or the whole image.
+        The reach in pixels, or None if it is more than `most` or the whole image, or if the network
+        does not take strips.
     """
-    across, side = _reach_along(network, scale, device, LEAST_LENGTH, most, turned=False)
-    if across is None:
+    try:
+        across, side = _reach_along(network, scale, device, LEAST_LENGTH, most, turned=False)
+        if across is None:
+            return None
+        down, _ = _reach_along(network, scale, device, side, most, turned=True)
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise
+        logger.debug("the network does not take strips: %s", error)
         return None
-    down, _ = _reach_along(network, scale, device, side, most, turned=True)
     return None if down is None else max(across, down)
 
 
