@@ -23,8 +23,8 @@ LAYERS = [
     {"files", "letters", "packages", "signals", "streams", "text"},
     {"registry", "plugins", "fingerprints", "components"},
     {"apart"},
-    {"generators", "discriminators", "adversaries", "losses", "metrics", "data"}
-    | {"weights", "features"},
+    {"generators", "discriminators", "adversaries", "losses", "metrics", "degradations"}
+    | {"data", "weights", "features"},
     {"recipes"},
     {"runs", "records"},
     {"models", "compare", "cost"},
@@ -37,7 +37,7 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 STRANGERS = [("train", "bench"), ("bench", "train"), ("report", "train")]
 """Pairs of which the first never imports the second, whatever their layers."""
 
-ORDINARY_WORDS = {"none", "bicubic", "mse", "l1", "perceptual"}
+ORDINARY_WORDS = {"none", "bicubic", "mse", "l1", "perceptual", "blur", "noise", "jpeg", "chain"}
 """Names of components that are also values of arguments: a norm, an interpolation, a distance, a
 panel of metrics."""
 

@@ -264,6 +264,7 @@ KINDS = {
     "adversaries": "Adversary",
     "losses": "Loss",
     "metrics": "Metric",
+    "degradations": "Degradation",
 }
 WHOLE = """
 from zoo import {kinds}
@@ -298,8 +299,13 @@ class Far(Loss):
 class Near(Metric):
     def __call__(self, sr_image, hr_image, *, scale):
         return 0.0
+
+
+class Small(Degradation):
+    def __call__(self, hr_image, *, scale, rng):
+        return hr_image[::scale, ::scale]
 """
-CLASSES = dict(zip(KINDS, ("Net", "Judge", "Duel", "Far", "Near"), strict=True))
+CLASSES = dict(zip(KINDS, ("Net", "Judge", "Duel", "Far", "Near", "Small"), strict=True))
 RECIPES = """
 version: 1
 recipes:

@@ -23,8 +23,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from zoo import (
-    Adversary, Discriminator, Generator, Loss, Metric, register_adversary, register_discriminator,
-    register_generator, register_loss, register_metric,
+    Adversary, Degradation, Discriminator, Generator, Loss, Metric, register_adversary,
+    register_degradation, register_discriminator, register_generator, register_loss,
+    register_metric,
 )
 
 
@@ -78,11 +79,26 @@ class AcmeError(Metric):
 
     def __call__(self, sr_image, hr_image, *, scale):
         return float(100 * (sr_image.clamp(0, 1) - hr_image).abs().mean())
+
+
+@register_degradation("acme-camera")
+class AcmeCamera(Degradation):
+    def __init__(self, *, most: int = 20) -> None:
+        super().__init__()
+        self.most = most
+
+    def __call__(self, hr_image, *, scale, rng):
+        low = hr_image[::scale, ::scale]
+        return (low * (1 - self.most / 255) + rng.integers(0, self.most, low.shape)).astype("uint8")
 """
 RECIPES = """
 version: 1
 recipes:
-  acme: {summary: content, generator: acme-net, losses: {acme-far: 1}}
+  acme:
+    summary: content
+    generator: acme-net
+    losses: {acme-far: 1}
+    data: {degradation: acme-camera}
   acme-wide: {extends: acme, summary: wider, generator: {width: 8}}
   acme-gan:
     extends: acme

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 import zoo
 from zoo import (
     Adversary,
+    Degradation,
     Discriminator,
     Generator,
     Loss,
@@ -23,6 +24,7 @@ from zoo import (
     Run,
     ZooError,
     register_adversary,
+    register_degradation,
     register_discriminator,
     register_generator,
     register_loss,
@@ -31,6 +33,7 @@ from zoo import (
 from zoo.adversaries.base import Critic
 from zoo.testing import (
     AdversaryContract,
+    DegradationContract,
     DiscriminatorContract,
     GeneratorContract,
     LossContract,
@@ -81,6 +84,16 @@ class MyScore(Metric):
         return 0.0
 
 
+@register_degradation("my-camera")
+class MyCamera(Degradation):
+    per_sample = False
+
+    def __call__(
+        self, hr_image: npt.NDArray[np.uint8], *, scale: int, rng: np.random.Generator
+    ) -> npt.NDArray[np.uint8]:
+        return hr_image[::scale, ::scale].copy()
+
+
 class TestMyNet(GeneratorContract):
     component = MyNet
     arguments = {"width": 4}
@@ -103,6 +116,10 @@ class TestMyScore(MetricContract):
     component = MyScore
 
 
+class TestMyCamera(DegradationContract):
+    component = MyCamera
+
+
 assert_type(MyNet, type[MyNet])
 assert_type(zoo.__version__, str)
 assert_type(zoo.list("generators", "*esr*"), list[str])
@@ -114,6 +131,7 @@ assert_type(zoo.create("vgg", kind="discriminators", norm="layer"), Discriminato
 assert_type(zoo.create("wgan-gp", kind="adversary"), Adversary)
 assert_type(zoo.create("mse", kind="losses"), Loss)
 assert_type(zoo.create("psnr-y", kind="metrics"), Metric)
+assert_type(zoo.create("jpeg", kind="degradations", quality=[30, 40]), Degradation)
 assert_type(zoo.load(), Generator)
 assert_type(zoo.load("runs/my-net", plugins=["my_net.py"], run_root="runs"), Generator)
 run = zoo.train(

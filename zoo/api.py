@@ -10,6 +10,7 @@ from typing import Any, Literal, overload
 
 from zoo.adversaries.base import Adversary
 from zoo.bench.definitions import suite_names
+from zoo.degradations.base import Degradation
 from zoo.discriminators.base import Discriminator
 from zoo.errors import RecipeError, UnknownNameError, plural
 from zoo.generators.base import Generator
@@ -23,7 +24,7 @@ from zoo.recipes.book import load_book
 from zoo.registry import REGISTRIES
 from zoo.runs import RUN_ROOT
 
-Component = Generator | Discriminator | Adversary | Loss | Metric
+Component = Generator | Discriminator | Adversary | Loss | Metric | Degradation
 _BOOK = ("recipes", "profiles", "claims", "matrices")
 KINDS = (*_BOOK, "suites", "models", *REGISTRIES)
 
@@ -35,7 +36,8 @@ def list(  # noqa: A001  called as `zoo.list`
 
     Args:
         kind: `recipes`, `profiles`, `claims`, `matrices`, `suites`, `models`, `generators`,
-            `discriminators`, `adversaries`, `losses` or `metrics`, or one of these in the singular.
+            `discriminators`, `adversaries`, `losses`, `metrics` or `degradations`, or one of these
+            in the singular.
         pattern: a glob, such as `"*esr*"`.
         registry: files of recipes, in addition to the built-in ones.
 
@@ -62,6 +64,10 @@ def create(
 def create(name: str, *, kind: Literal["losses", "loss"], **arguments: Any) -> Loss: ...
 @overload
 def create(name: str, *, kind: Literal["metrics", "metric"], **arguments: Any) -> Metric: ...
+@overload
+def create(
+    name: str, *, kind: Literal["degradations", "degradation"], **arguments: Any
+) -> Degradation: ...
 @overload
 def create(
     name: str, *, kind: Literal["generators", "generator"] = "generators", **arguments: Any

@@ -1,9 +1,10 @@
 """Finds components and recipes outside this package: installed packages and single files.
 
 Installed packages declare components as entry points in the groups `zoo.generators`,
-`zoo.discriminators`, `zoo.adversaries`, `zoo.losses` and `zoo.metrics`, and a file of recipes in
-the group `zoo.registries`. zoo reads their metadata and imports their code only when a component is
-used. It executes a file only if the user names it (`--plugin FILE`): load only code that you trust.
+`zoo.discriminators`, `zoo.adversaries`, `zoo.losses`, `zoo.metrics` and `zoo.degradations`, and a
+file of recipes in the group `zoo.registries`. zoo reads their metadata and imports their code only
+when a component is used. It executes a file only if the user names it (`--plugin FILE`): load only
+code that you trust.
 Not here: the content of a file of recipes (`zoo.recipes.book`).
 """
 

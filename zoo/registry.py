@@ -21,6 +21,7 @@ from zoo.fingerprints import OWN_PACKAGE, PLUGIN_FILE, is_of_session
 
 if TYPE_CHECKING:
     from zoo.adversaries.base import Adversary
+    from zoo.degradations.base import Degradation
     from zoo.discriminators.base import Discriminator
     from zoo.generators.base import Generator
     from zoo.losses.base import Loss
@@ -294,6 +295,7 @@ _METHODS = {
     ),
     "loss": ("forward(self, sr_image, hr_image)",),
     "metric": ("__call__(self, sr_image, hr_image, *, scale)",),
+    "degradation": ("__call__(self, hr_image, *, scale, rng)",),
 }
 """The methods that the base class of each kind leaves to its subclasses."""
 
@@ -331,6 +333,7 @@ DISCRIMINATORS: Registry[Discriminator] = _registry(
 ADVERSARIES: Registry[Adversary] = _registry("adversary", "adversaries", "Adversary")
 LOSSES: Registry[Loss] = _registry("loss", "losses", "Loss")
 METRICS: Registry[Metric] = _registry("metric", "metrics", "Metric")
+DEGRADATIONS: Registry[Degradation] = _registry("degradation", "degradations", "Degradation")
 
 REGISTRIES: dict[str, Registry[Any]] = {
     "generators": GENERATORS,
@@ -338,6 +341,7 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "adversaries": ADVERSARIES,
     "losses": LOSSES,
     "metrics": METRICS,
+    "degradations": DEGRADATIONS,
 }
 
 if TYPE_CHECKING:
@@ -346,6 +350,7 @@ if TYPE_CHECKING:
     _A = TypeVar("_A", bound=Adversary)
     _L = TypeVar("_L", bound=Loss)
     _M = TypeVar("_M", bound=Metric)
+    _E = TypeVar("_E", bound=Degradation)
 
 register_generator = cast("Callable[[str], Callable[[type[_G]], type[_G]]]", _decorator(GENERATORS))
 register_discriminator = cast(
@@ -356,3 +361,6 @@ register_adversary = cast(
 )
 register_loss = cast("Callable[[str], Callable[[type[_L]], type[_L]]]", _decorator(LOSSES))
 register_metric = cast("Callable[[str], Callable[[type[_M]], type[_M]]]", _decorator(METRICS))
+register_degradation = cast(
+    "Callable[[str], Callable[[type[_E]], type[_E]]]", _decorator(DEGRADATIONS)
+)

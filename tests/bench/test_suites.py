@@ -11,6 +11,7 @@ import pytest
 
 from zoo.bench import suites
 from zoo.bench.definitions import read_suite, suite_folder, suite_names
+from zoo.bench.session import self_test
 from zoo.bench.suites import GalleryPicture, Suite, load_image, open_suite
 from zoo.data.images import hash_pixels, read_image, write_png
 from zoo.data.pairs import Pair
@@ -59,6 +60,32 @@ def problems_of(spec: str) -> list[str]:
     with pytest.raises(ProblemsError) as caught:
         read_suite(spec)
     return [str(problem) for problem in caught.value.problems]
+
+
+def test_a_suite_with_a_degradation_makes_its_own_images(
+    write: Write, root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = open_suite(write(), data_root=root)
+    write_lr_files(root, np.copy)
+    write(MINE + "degradation: {name: noise, sigma: [9, 9]}\n")
+    suite = open_suite("mine.yaml", data_root=root)
+    assert "Mine: 2 LR files not used: the suite has the degradation 'noise'" in caplog.text
+    for dataset, plain in zip(suite.datasets, before.datasets, strict=True):
+        told = f"{dataset.name}: zoo made the LR images with the degradation 'noise'"
+        assert str(dataset.degradation).startswith(told)
+        for image, other in zip(dataset, plain, strict=True):
+            assert image.hr_sha256 == other.hr_sha256
+            assert image.lr_image.shape == other.lr_image.shape
+            assert image.lr_sha256 != other.lr_sha256
+    assert suite.sha256 != before.sha256
+    assert suite.sha256 == open_suite("mine.yaml", data_root=root).sha256, "a fixed seed"
+    assert "published scores are of bicubic ones" in self_test(suite)["Mine"]
+    for text, message in (
+        ("nosie", "unknown degradation 'nosie'; did you mean 'noise'"),
+        ("{name: noise, sgma: 3}", "unknown parameter 'sgma' of 'noise'; did you mean 'sigma'"),
+    ):
+        write(MINE + f"degradation: {text}\n")
+        assert message in problems_of("mine.yaml")[0]
 
 
 def test_the_suites_that_come_with_zoo() -> None:

@@ -117,3 +117,18 @@ def test_offline_is_an_error_of_the_machine(
     result = zoo("data", "get", "div2k", "--yes", "--data-root", root)
     assert result.exit_code == 5
     assert "ZOO_OFFLINE" in result.stderr
+
+
+def test_preview_writes_a_picture_once(zoo: Zoo, root: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(2):
+        pixels = rng.integers(0, 256, (40, 48, 3), dtype=np.uint8)
+        write_png(root / "Mine" / "HR" / f"{number}.png", pixels)
+    words = ("data", "preview", "srresnet", "--profile", "smoke", "--data", "Mine")
+    words += ("--data-root", str(root), "--output", str(root / "sheet.png"))
+    result = zoo(*words, "--set", "data.degradation=jpeg")
+    assert (result.exit_code, result.stdout) == (0, f"{root / 'sheet.png'}\n")
+    assert "images: 1 for training, 1 for validation" in result.stderr
+    again = zoo(*words)
+    assert again.exit_code == 2
+    assert "overwrite with --force" in again.stderr

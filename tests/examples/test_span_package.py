@@ -64,9 +64,9 @@ def test_doctor_finds_nothing_wrong_with_its_recipes(user: User) -> None:
     assert "broken" not in said.stdout
 
 
-@pytest.mark.parametrize("name", ["span", "r3gan"])
-def test_its_components_keep_their_contracts(user: User, name: str) -> None:
-    verdicts = json.loads(user.zoo("check", name, "--json").stdout)
+def test_zoo_check_finds_a_component_by_its_name(user: User) -> None:
+    """That of the generator is among its own tests, which pass below."""
+    verdicts = json.loads(user.zoo("check", "r3gan", "--json").stdout)
     assert verdicts["passed"]
     statuses = [check["status"] for one in verdicts["components"] for check in one["checks"]]
     assert statuses.count("ok") >= 8

@@ -253,7 +253,7 @@ def test_a_claim_may_be_about_a_cell(write: Write) -> None:
 # -------------------------------------------------------------------------------- mistakes
 
 AT = "matrices.m.factors"
-KNOWN = "; known are: adversary, discriminator, generator, losses, scale, training"
+KNOWN = "; known are: adversary, data, discriminator, generator, losses, scale, training"
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_a_longer_run_ends_in_the_bits_of_one_that_was_as_long_from_the_start(
         for path in (straight.directory, run.directory)
     ]
     assert hashes[0] == hashes[1]
-    with pytest.raises(RecipeError, match="not longer than the 16 steps"):
+    with pytest.raises(RecipeError, match="12 steps are fewer than the 16"):
         train(make_spec(*SETTINGS), make_options("extended"))
 
 

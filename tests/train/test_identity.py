@@ -37,6 +37,7 @@ def hash_of(make_spec: MakeSpec, make_options: MakeOptions, *settings: str, seed
         "data.batch_size=3",
         "data.lr_patch_size=9",
         "data.augment=false",
+        "data.degradation=noise",
         "runtime.precision=bfloat16",
         "runtime.channels_last=false",
         "scale=2",
@@ -72,6 +73,7 @@ def test_so_does_the_seed(make_spec: MakeSpec, make_options: MakeOptions) -> Non
         "runtime.num_workers=1",
         "runtime.precision=float32",
         "losses.l1.weight=0",
+        "data.degradation=bicubic",
     ],
 )
 def test_what_does_not_is_no_part_of_it(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from tests.train.bits import assert_same_bits, count_tensors, final_state, trainable_recipes
 from tests.train.conftest import MakeSpec
 from tests.train.mortal import STAGES, Moment, train_elsewhere, train_through
-from zoo.recipes.book import load_book
+from zoo.recipes.book import Book, load_book
+from zoo.recipes.resolve import resolve
 from zoo.recipes.schema import RunSpec
 from zoo.runs.directory import run_path
 
@@ -39,20 +41,33 @@ def draw_moments(spec: RunSpec, random_numbers: random.Random) -> list[Moment]:
     return moments
 
 
-def recipes() -> list[str]:
-    """Return every recipe that is trained and half of each factorial: it has all pairs of levels.
-
-    Left out are the cells with an odd number of second levels (a half fraction).
-    """
-    book = load_book()
-    left_out = {
-        cell.recipe
-        for matrix in book.matrices.values()
-        for cell in matrix.cells
-        if book.recipes[cell.recipe].matrix is not None
-        and sum(cell.levels[name] == matrix.factors[name][1] for name in matrix.factors) % 2
+def pairs_of_components(recipe: str, book: Book) -> set[frozenset[str]]:
+    """Return all pairs of what a recipe is made of: networks, norms, adversary, losses, start."""
+    spec = resolve(book, recipe, "smoke").spec
+    settings = spec.settings
+    critic = settings.discriminator
+    parts = {
+        "generator": settings.generator.name,
+        "norm": settings.generator.arguments.get("norm"),
+        "critic": critic and critic.arguments.get("norm"),
+        "adversary": settings.adversary and settings.adversary.name,
+        "losses": sorted(one.name for one in settings.losses.values()),
+        "pretrained": spec.pretraining is not None,
     }
-    return [name for name in trainable_recipes() if name not in left_out]
+    return {frozenset(pair) for pair in combinations((f"{k} {v}" for k, v in parts.items()), 2)}
+
+
+def recipes() -> list[str]:
+    """Return recipes that together have every pair of components that some recipe has."""
+    book = load_book()
+    left = {name: pairs_of_components(name, book) for name in trainable_recipes()}
+    chosen: list[str] = []
+    covered: set[frozenset[str]] = set()
+    while gains := {name: len(pairs - covered) for name, pairs in left.items() if pairs - covered}:
+        best = max(gains, key=gains.__getitem__)
+        chosen.append(best)
+        covered |= left[best]
+    return chosen
 
 
 @pytest.mark.parametrize("recipe", recipes())

@@ -15,17 +15,18 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Len
-from pydantic import AfterValidator, Field, Strict, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, Strict, ValidationError
 
 import zoo
 from zoo.errors import RecipeError, UnknownNameError, did_you_mean
 from zoo.files import from_home
 from zoo.metrics import BUILTINS, ON_REQUEST
+from zoo.recipes.arguments import complaints
 from zoo.recipes.explain import problems_of
 from zoo.recipes.problems import Problem, raise_problems
 from zoo.recipes.reader import Document, read_document
-from zoo.recipes.schema import NAME, Name, Scale, StrictModel
-from zoo.registry import METRICS
+from zoo.recipes.schema import NAME, ComponentSpec, Name, Scale, StrictModel
+from zoo.registry import DEGRADATIONS, METRICS
 
 _DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 
@@ -42,6 +43,8 @@ def _check_crop(crop: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     return crop
 
 
+FROM_FILES = ("bicubic", "given")
+"""Values of `degradation` for which LR files are used where there are any."""
 DatasetName = Annotated[str, AfterValidator(_check_dataset_name)]
 Crop = Annotated[tuple[int, int, int, int], Strict(strict=False), AfterValidator(_check_crop)]
 
@@ -60,19 +63,27 @@ class GalleryEntry(StrictModel):
     crop: Crop
 
 
+def _expand_name(value: object) -> object:
+    return {"name": value} if isinstance(value, str) and value not in FROM_FILES else value
+
+
+Degraded = Annotated[ComponentSpec, BeforeValidator(_expand_name)]
+
+
 class SuiteFile(StrictModel):
     """A suite as its file holds it.
 
     Attributes:
         degradation: how LR files came about, if there are any. `bicubic`: they are the HR images
             downscaled by MATLAB's bicubic, and a dataset whose files are not is refused. `given`:
-            they are used as they are, and a difference from it is reported.
+            they are used as they are, and a difference from that is said. The name of a degradation
+            with its arguments: zoo makes all LR images with it, whatever files there are.
     """
 
     version: Literal[1]
     summary: str
     scale: Scale
-    degradation: Literal["bicubic", "given"] = "given"
+    degradation: Literal["bicubic", "given"] | Degraded = "given"
     datasets: Annotated[tuple[DatasetName, ...], Len(1, 32), Strict(strict=False)]
     gallery: Annotated[tuple[GalleryEntry, ...], Strict(strict=False)] = ()
     metrics: Annotated[tuple[Name, ...], Strict(strict=False)] | None = None
@@ -163,6 +174,8 @@ def _check_names(content: SuiteFile, document: Document) -> Iterable[Problem]:
     for index, name in enumerate(content.datasets):
         if name in content.datasets[:index]:
             yield document.problem(("datasets", index), f"{name!r} appears twice")
+    for message in _degradation_problems(content.degradation):
+        yield document.problem(("degradation",), message)
     known = METRICS.names()
     for index, name in enumerate(content.metrics or ()):
         if name not in known:
@@ -176,3 +189,16 @@ def _check_names(content: SuiteFile, document: Document) -> Iterable[Problem]:
         if any(number % content.scale for number in entry.crop):
             message = f"{list(entry.crop)} should be multiples of the scale, {content.scale}"
             yield document.problem(("gallery", index, "crop"), message)
+
+
+def _degradation_problems(degradation: object) -> Iterable[str]:
+    """Yield what is wrong with the degradation of a suite, if it names a component."""
+    if not isinstance(degradation, ComponentSpec):
+        return
+    name, known = degradation.name, DEGRADATIONS.names()
+    if name in known:
+        found = complaints("degradations", name, degradation.arguments)
+        yield from (each.message for each in found)
+    else:
+        hint = did_you_mean(name, known)
+        yield f"unknown degradation {name!r}{hint} (see: zoo list degradations)"

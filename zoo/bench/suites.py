@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -22,12 +22,15 @@ from typing import Any, overload
 from zoo.bench.definitions import Definition, GalleryEntry, SuiteFile, read_suite
 from zoo.data import Progress
 from zoo.data.degradation import Difference, difference
+from zoo.data.degrading import Degrading, degraded
 from zoo.data.images import Image, hash_pixels, read_image
 from zoo.data.pairs import Pair, find_pairs
 from zoo.data.prefetch import num_workers, prefetch
-from zoo.data.resize import crop_to_multiple, downscale
+from zoo.data.resize import crop_to_multiple
 from zoo.errors import DataError, IntegrityError, did_you_mean
+from zoo.recipes.degrading import build_degradation
 from zoo.recipes.problems import raise_problems
+from zoo.recipes.schema import ComponentSpec
 from zoo.records.remarks import copies
 
 logger = logging.getLogger(__name__)
@@ -63,11 +66,20 @@ class SuiteDataset(Sequence[BenchImage]):
         name: the dataset's name.
         skipped: why it has no images, None if it has.
         degradation: how its LR files differ from the HR images downscaled by MATLAB's bicubic, in
-            words; None if they do not, and where zoo made them.
+            words; None if they do not, and where zoo made them by that. With a degradation of the
+            suite, which one.
+        made_by: the suite's own degradation, in words; None if LR images are bicubic or files.
         names: the images' names, in order.
     """
 
-    def __init__(self, name: str, scale: int, *, skipped: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        scale: int,
+        *,
+        skipped: str | None = None,
+        degrading: Degrading | None = None,
+    ) -> None:
         self.name = name
         self.skipped = skipped
         self.degradation: str | None = None
@@ -75,6 +87,8 @@ class SuiteDataset(Sequence[BenchImage]):
         self.sizes: dict[str, tuple[int, int]] = {}
         self.hashes: list[tuple[str, str, str]] = []
         self._scale = scale
+        self.made_by = None if degrading is None else degrading.text
+        self._degrading = degrading
         self._pairs: list[Pair] = []
         self._kept: dict[int, BenchImage] = {}
 
@@ -105,7 +119,7 @@ class SuiteDataset(Sequence[BenchImage]):
         index = range(len(self))[index]
         if index in self._kept:
             return self._kept[index]
-        image = load_image(self._pairs[index], self._scale)
+        image = load_image(self._pairs[index], self._scale, self._degrading)
         if (image.name, image.hr_sha256, image.lr_sha256) != self.hashes[index]:
             raise IntegrityError(
                 f"{self._pairs[index].hr_file} changed while zoo was using it; start again"
@@ -191,8 +205,13 @@ def open_suite(
     )
 
 
-def load_image(pair: Pair, scale: int) -> BenchImage:
+def load_image(pair: Pair, scale: int, degrading: Degrading | None = None) -> BenchImage:
     """Decode the files of one image; a low-resolution image that has none is made.
+
+    Args:
+        pair: the files.
+        scale: upscaling factor.
+        degrading: how it is made; None for MATLAB's bicubic.
 
     Raises:
         DataError: if a file is damaged, or the low-resolution one has another size or form.
@@ -201,7 +220,10 @@ def load_image(pair: Pair, scale: int) -> BenchImage:
     if min(hr_image.shape[:2]) < scale:
         raise DataError(f"{pair.hr_file} is smaller than the scale, {scale} pixels")
     hr_image = crop_to_multiple(hr_image, scale).copy()
-    lr_image = downscale(hr_image, scale) if pair.lr_file is None else read_image(pair.lr_file)
+    if pair.lr_file is None:
+        lr_image = degraded(hr_image, scale, degrading)
+    else:
+        lr_image = read_image(pair.lr_file)
     expected = (hr_image.shape[0] // scale, hr_image.shape[1] // scale, *hr_image.shape[2:])
     if lr_image.shape != expected:
         raise DataError(
@@ -221,10 +243,14 @@ def load_image(pair: Pair, scale: int) -> BenchImage:
 def _open_datasets(
     content: SuiteFile, data_root: str | Path | None, progress: Progress | None
 ) -> tuple[SuiteDataset, ...]:
+    degrading = None
+    if isinstance(content.degradation, ComponentSpec):
+        degrading = build_degradation(content.degradation)
     found: dict[str, tuple[Pair, ...] | str] = {}
     for name in content.datasets:
         try:
-            found[name] = find_pairs(name, content.scale, data_root=data_root)
+            files = find_pairs(name, content.scale, data_root=data_root)
+            found[name] = files if degrading is None else _without_files(name, files, degrading)
         except DataError as error:
             found[name] = str(error)
     total = sum(len(pairs) for pairs in found.values() if not isinstance(pairs, str))
@@ -234,19 +260,22 @@ def _open_datasets(
         if isinstance(pairs, str):
             datasets.append(SuiteDataset(name, content.scale, skipped=pairs))
             continue
-        dataset = SuiteDataset(name, content.scale)
+        dataset = SuiteDataset(name, content.scale, degrading=degrading)
         left = room
         differences: dict[str, Difference] = {}
         try:
-            images = prefetch(
-                partial(_load_and_compare, scale=content.scale), pairs, workers=workers
-            )
+            load = partial(_load_and_compare, scale=content.scale, degrading=degrading)
+            images = prefetch(load, pairs, workers=workers)
             for number, (pair, (image, found_off)) in enumerate(zip(pairs, images, strict=True)):
                 left -= dataset.add(pair, image, room=left)
                 differences |= {} if found_off is None else {pair.name: found_off}
                 if progress is not None:
                     progress(done + number + 1, total)
-            dataset.degradation = _degradation(dataset, differences, pairs, content.degradation)
+            dataset.degradation = (
+                _degradation(dataset, differences, pairs, content.degradation)
+                if degrading is None
+                else f"{name}: zoo made the LR images with the degradation {degrading.text}"
+            )
             room = left
         except DataError as error:
             dataset = SuiteDataset(name, content.scale, skipped=str(error))
@@ -255,15 +284,29 @@ def _open_datasets(
     return tuple(datasets)
 
 
-def _load_and_compare(pair: Pair, scale: int) -> tuple[BenchImage, Difference | None]:
+def _without_files(name: str, pairs: Sequence[Pair], degrading: Degrading) -> tuple[Pair, ...]:
+    """Return a dataset without its LR files, and say so: zoo makes others."""
+    count = sum(pair.lr_file is not None for pair in pairs)
+    if count:
+        told = "%s: %d LR files not used: the suite has the degradation %s"
+        logger.warning(told, name, count, degrading.text)
+    return tuple(replace(pair, lr_file=None) for pair in pairs)
+
+
+def _load_and_compare(
+    pair: Pair, scale: int, degrading: Degrading | None
+) -> tuple[BenchImage, Difference | None]:
     """Decode the files of one image; compare its LR file, if it has one, with the HR image's."""
-    image = load_image(pair, scale)
+    image = load_image(pair, scale, degrading)
     is_made = pair.lr_file is None
     return image, None if is_made else difference(image.lr_image, image.hr_image, scale)
 
 
 def _degradation(
-    dataset: SuiteDataset, differences: Mapping[str, Difference], pairs: Sequence[Pair], said: str
+    dataset: SuiteDataset,
+    differences: Mapping[str, Difference],
+    pairs: Sequence[Pair],
+    said: object,
 ) -> str | None:
     """Return how a dataset's LR files differ from bicubic ones, None if they do not.
 

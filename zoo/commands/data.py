@@ -11,7 +11,18 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from zoo.commands.options import DataRoot, Json
+from zoo.commands.options import (
+    DataRoot,
+    Json,
+    Plugins,
+    ProfileName,
+    Registries,
+    Settings,
+    TrainingData,
+    choose_profile,
+    data_setting,
+    open_book,
+)
 from zoo.commands.output import Table, note, print_json, print_table, print_text, progress
 from zoo.data.datasets import CATALOGUE, Dataset
 from zoo.data.paths import data_root as find_data_root
@@ -91,6 +102,44 @@ def verify_data(
         shown = "; ".join(problems[:MOST_PROBLEMS_SHOWN])
         raise IntegrityError(f"{name}: {len(problems)} of {len(paths)} images are damaged: {shown}")
     print_text(f"{name}: all {len(paths)} images are intact")
+
+
+@app.command("preview")
+def preview(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="Name of a recipe (see: zoo list recipes).")
+    ],
+    *,
+    profile: ProfileName = None,
+    settings: Settings,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the samples.")] = 0,
+    data: TrainingData = None,
+    data_root: DataRoot = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The PNG to write.")
+    ] = Path("preview.png"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+    registry: Registries,
+    plugin: Plugins,
+) -> None:
+    """Write a picture of 16 training samples, each LR patch enlarged beside its HR patch."""
+    book = open_book(registry, plugin)
+    book.recipe(recipe)  # a misspelt name is told before torch is imported
+    chosen, _ = choose_profile(book, profile)
+
+    from zoo.commands.watch import watch
+    from zoo.exchange.bundle import require_free
+    from zoo.recipes.checks import check_book
+    from zoo.recipes.variants import specify
+    from zoo.train.preview import write_preview
+
+    require_free([output], force=force)
+    check_book(book, required=recipe)
+    settings = [*settings, *data_setting(data)]
+    spec = specify(book, recipe, chosen, seed=seed, settings=settings)
+    with watch() as observer:
+        write_preview(output, spec, data_root=data_root, observer=observer)
+    print_text(str(output))
 
 
 def data_row(name: str, *, data_root: Path | None = None) -> Row:

@@ -21,7 +21,8 @@ def new(
         str,
         typer.Argument(
             metavar="KIND",
-            help="Kind of component: generator, discriminator, adversary, loss or metric.",
+            help="Kind of component: generator, discriminator, adversary, loss, metric or "
+            "degradation.",
         ),
     ],
     name: Annotated[

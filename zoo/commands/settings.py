@@ -15,7 +15,7 @@ import zoo
 from zoo.commands.output import Table, print_json, print_table, value_text
 from zoo.components import type_text
 from zoo.errors import UnknownNameError
-from zoo.recipes.schema import RecipeSettings, StrictModel
+from zoo.recipes.schema import ComponentSpec, RecipeSettings, StrictModel
 
 SETTINGS = "settings"
 SECTIONS = ("training", "data", "runtime")
@@ -85,10 +85,13 @@ def _default(section: str) -> StrictModel:
 def _rows(model: StrictModel, path: str) -> Iterator[Setting]:
     for name, field in type(model).model_fields.items():
         value: Any = getattr(model, name)
+        meaning = " ".join((field.description or "").split())
+        if isinstance(value, ComponentSpec):
+            yield Setting(f"{path}.{name}", "component", value.name, meaning)
+            continue
         if isinstance(value, StrictModel):
             yield from _rows(value, f"{path}.{name}")
             continue
-        meaning = " ".join((field.description or "").split())
         kind = type_text(field.rebuild_annotation())
         yield Setting(f"{path}.{name}", kind, value_text(value), meaning)
 

@@ -1,4 +1,4 @@
-"""Images: finding, downloading, decoding, downscaling, storing and sampling them (internal).
+"""Images: finding, downloading, decoding, downscaling, storing and sampling them.
 
 Only `zoo.data.stream` imports torch. Nothing here trains or scores.
 """

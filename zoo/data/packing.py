@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from zoo.data import Progress
+from zoo.data.degrading import LowResolution, low_resolution
 from zoo.data.images import LUMA, Image, hash_file, hash_pixels, read_image, read_size, to_rgb
-from zoo.data.resize import crop_to_multiple, downscale
+from zoo.data.resize import crop_to_multiple
 from zoo.errors import DataError, MachineError, ShapeError
 from zoo.files import explaining_refusals, write_atomically
 
@@ -58,6 +59,8 @@ def build(
     file_hashes: Sequence[str],
     scale: int,
     progress: Progress | None = None,
+    *,
+    low: LowResolution | None = None,
 ) -> None:
     """Write a store into a new folder.
 
@@ -67,6 +70,7 @@ def build(
         file_hashes: their sha256.
         scale: factor between high and low resolution.
         progress: called after each image.
+        low: makes the low-resolution images; None for MATLAB's bicubic.
 
     Raises:
         DataError: if an image cannot be read or is smaller than the scale.
@@ -80,7 +84,7 @@ def build(
         (directory / "hr.bin").open("wb") as hr_file,
         (directory / "lr.bin").open("wb") as lr_file,
     ):
-        for number, pair in enumerate(_pairs(paths, scale)):
+        for number, pair in enumerate(_pairs(paths, scale, low)):
             entry = {"name": paths[number].name, "file_sha256": file_hashes[number]}
             places = {"hr_offset": hr_file.tell(), "lr_offset": lr_file.tell()}
             images.append(entry | pair.describe() | places)
@@ -92,20 +96,22 @@ def build(
         for file in (hr_file, lr_file):
             file.flush()
             os.fsync(file.fileno())
-    body = {
-        "format": FORMAT,
-        "scale": scale,
-        "sizes": sizes,
-        "data_hash": _data_hash(images, scale),
-        "images": images,
-    }
+    _write_index(directory, {"scale": scale, "sizes": sizes}, images)
+
+
+def _write_index(
+    directory: Path, known: Mapping[str, Any], images: Sequence[dict[str, Any]]
+) -> None:
+    data_hash = _data_hash(images, known["scale"])
+    body = {"format": FORMAT, **known, "data_hash": data_hash, "images": images}
     text = json.dumps(body | {"sha256": body_hash(body)}, indent=1)
     write_atomically(directory / "index.json", text.encode())
 
 
-def store_key(file_hashes: Sequence[str], scale: int) -> str:
+def store_key(file_hashes: Sequence[str], scale: int, low: LowResolution | None = None) -> str:
     """Return the name of the store of these files: 20 hexadecimal digits."""
-    text = json.dumps([FORMAT, scale, list(file_hashes)])
+    how = [] if low is None else [low.identity]
+    text = json.dumps([FORMAT, scale, list(file_hashes), *how])
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
@@ -144,11 +150,11 @@ def _data_hash(images: Sequence[dict[str, Any]], scale: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _pairs(paths: Sequence[Path], scale: int) -> Iterator[Pair]:
+def _pairs(paths: Sequence[Path], scale: int, low: LowResolution | None) -> Iterator[Pair]:
     """Prepare images in order, several at a time."""
     with ThreadPoolExecutor(num_threads()) as pool:
         for group in _groups(paths, 2 * num_threads()):
-            yield from pool.map(lambda path: _pair(path, scale), group)
+            yield from pool.map(lambda path: _pair(path, scale, low), group)
 
 
 def _groups(paths: Sequence[Path], most: int) -> Iterator[list[Path]]:
@@ -166,12 +172,12 @@ def _groups(paths: Sequence[Path], most: int) -> Iterator[list[Path]]:
         yield group
 
 
-def _pair(path: Path, scale: int) -> Pair:
+def _pair(path: Path, scale: int, low: LowResolution | None) -> Pair:
     try:
         hr_image = np.ascontiguousarray(crop_to_multiple(to_rgb(read_image(path)), scale))
     except ShapeError as error:
         raise DataError(f"{path}: {error}") from error
-    return Pair(hr_image, downscale(hr_image, scale), measure_texture(hr_image))
+    return Pair(hr_image, low_resolution(path, hr_image, scale, low), measure_texture(hr_image))
 
 
 def _check_disk(directory: Path, paths: Sequence[Path], scale: int) -> int:

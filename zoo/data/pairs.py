@@ -18,6 +18,7 @@ from pathlib import Path
 
 from zoo.data import paths
 from zoo.data.folders import find_images
+from zoo.data.given import published_folders
 from zoo.data.images import SUFFIXES
 from zoo.data.parts import part_of, whole_name
 from zoo.data.sources import dataset_directory, dataset_names, validation_images
@@ -134,15 +135,7 @@ def _find(name: str, root: Path) -> Path:
 
 def _lr_folder(top: Path, scale: int) -> Path | None:
     """Return the folder of low-resolution files beside the high-resolution ones, None without."""
-    stem = top.name.removesuffix("_HR")
-    candidates = (
-        top / "LR_bicubic" / f"X{scale}",  # the EDSR archive
-        top / f"LR_x{scale}",
-        top / f"LRbicx{scale}",  # BasicSR's
-        top / "LR" / f"X{scale}",
-        top.with_name(f"{stem}_LR_bicubic") / f"X{scale}",  # DIV2K as its archives unpack
-    )
-    return next((folder for folder in candidates if folder.is_dir()), None)
+    return next((folder for folder in published_folders(top, scale) if folder.is_dir()), None)
 
 
 def _pairs(hr_files: tuple[Path, ...], lr_folder: Path | None, scale: int) -> tuple[Pair, ...]:

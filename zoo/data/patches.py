@@ -2,8 +2,8 @@
 
 A store is a folder `<cache>/patches/<key>/` with the high- and low-resolution pixels of all images
 in two flat files and an index in JSON. Cutting a patch costs one copy, a hundred times less than
-decoding a PNG. The key depends on the content (file hashes in order, scale, format), so a changed
-image gives another store, and a store is never outdated.
+decoding a PNG. The key depends on the content (file hashes in order, scale, format, and any
+degradation but the default), so a changed image gives another store, and a store is never outdated.
 
 Not here: which patches are drawn (`zoo.data.sampling`), tensors (`zoo.data.stream`).
 """
@@ -24,6 +24,7 @@ import numpy.typing as npt
 from filelock import FileLock
 
 from zoo.data import Progress
+from zoo.data.degrading import LowResolution
 from zoo.data.images import Image, hash_pixels
 from zoo.data.packing import FORMAT, body_hash, build, hash_files, num_threads, store_key
 from zoo.data.prefetch import prefetch
@@ -76,6 +77,8 @@ class PatchStore:
         scale: int,
         cache_dir: str | os.PathLike[str],
         progress: Progress | None = None,
+        *,
+        low: LowResolution | None = None,
     ) -> PatchStore:
         """Open the store of these images, building it if it is absent or damaged.
 
@@ -86,6 +89,7 @@ class PatchStore:
             scale: factor between high and low resolution.
             cache_dir: folder that holds `patches/`.
             progress: called after each image that is built.
+            low: makes the low-resolution images; None for MATLAB's bicubic.
 
         Raises:
             DataError: if there are no images, or one cannot be read or is smaller than the scale.
@@ -95,7 +99,7 @@ class PatchStore:
             raise DataError("there are no images to make a patch store of")
         file_hashes = hash_files(source_paths)
         parent = Path(cache_dir) / "patches"
-        directory = parent / store_key(file_hashes, scale)
+        directory = parent / store_key(file_hashes, scale, low)
         parent.mkdir(parents=True, exist_ok=True)
         # A second process waits here, then finds the store that the first one built.
         with FileLock(parent / f"{directory.name}.lock"):
@@ -110,7 +114,7 @@ class PatchStore:
             unfinished = parent / f".{directory.name}.unfinished"
             shutil.rmtree(unfinished, ignore_errors=True)
             try:
-                build(unfinished, source_paths, file_hashes, scale, progress)
+                build(unfinished, source_paths, file_hashes, scale, progress, low=low)
                 shutil.rmtree(directory, ignore_errors=True)
                 unfinished.replace(directory)
             finally:

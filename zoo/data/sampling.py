@@ -2,8 +2,9 @@
 
 Random words come from Philox 4x64-10, used as a function of a key and a counter (J. Salmon et al.,
 "Parallel random numbers: as easy as 1, 2, 3", SC 2011). There is no state to save, restore or
-share: any worker, on any machine, after any restart, draws the same sample n. Only raw words are
-used, whose values numpy guarantees; its distributions may change.
+share: any worker, on any machine, after any restart, draws the same sample n. Positions use only
+raw words, whose values numpy guarantees. A degradation gets a generator of numpy with
+distributions, which another version of numpy may change.
 
 Not here: reading pixels (`zoo.data.stream`), rotating them (`zoo.data.augment`).
 """
@@ -26,7 +27,7 @@ Words = npt.NDArray[np.uint64]
 Weighting = Literal["uniform", "area", "texture"]
 
 # Uses of random words; each has its own Philox key, so that none repeats another's.
-_UNIFORM, _POSITIONS, _ORDER, _VISITS = range(4)
+_UNIFORM, _POSITIONS, _ORDER, _VISITS, _DEGRADATION = range(5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +187,26 @@ def philox_words(seed: int, domain: int, start: int, count: int, *, epoch: int =
     counter = np.array([start, epoch, 0, 0], dtype=np.uint64)
     bits = np.random.Philox(key=key, counter=counter)
     return np.asarray(bits.random_raw(4 * count), dtype=np.uint64).reshape(count, 4)
+
+
+def sample_generator(seed: int, stream: int, number: int) -> np.random.Generator:
+    """Return the generator of what is drawn to degrade one sample.
+
+    Args:
+        seed: the plan's seed.
+        stream: of samples.
+        number: of the sample in its stream.
+    """
+    key = np.array([seed, _DEGRADATION << 32 | stream], dtype=np.uint64)
+    # each sample has 2**128 counters of its own
+    counter = np.array([0, 0, number, 0], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=counter))
+
+
+def image_generator(sha256: str) -> np.random.Generator:
+    """Return the generator of what is drawn to degrade a whole image, given its pixels' hash."""
+    key = np.array([int(sha256[:16], 16), int(sha256[16:32], 16)], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key))
 
 
 def to_unit(words: Words) -> npt.NDArray[np.float64]:

@@ -20,8 +20,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from zoo.data.augment import copy_image, dihedral
+from zoo.data.degrading import Degrading, Window
 from zoo.data.patches import PatchStore
-from zoo.data.sampling import Crops, PatchSampler, SamplingPlan
+from zoo.data.sampling import Crops, PatchSampler, SamplingPlan, sample_generator
 from zoo.signals import ENDING
 
 Pair = tuple[Tensor, Tensor]
@@ -36,12 +37,21 @@ class PatchDataset(Dataset[Pair]):
         store: the images.
         plan: how samples are drawn.
         stream: which of the independent sequences.
+        degrading: draws the low-resolution patch of each sample; None to take it from the store.
     """
 
-    def __init__(self, store: PatchStore, *, plan: SamplingPlan, stream: int = 0) -> None:
+    def __init__(
+        self,
+        store: PatchStore,
+        *,
+        plan: SamplingPlan,
+        stream: int = 0,
+        degrading: Degrading | None = None,
+    ) -> None:
         self.store = store
         self.plan = plan
         self.stream = stream
+        self.degrading = degrading
         self._sampler = PatchSampler(
             plan, sizes=store.lr_sizes, texture=store.textures, names=store.names
         )
@@ -67,12 +77,13 @@ class PatchDataset(Dataset[Pair]):
         lr_pixels = np.empty((count, low, low, 3), dtype=np.uint8)
         hr_pixels = np.empty((count, high, high, 3), dtype=np.uint8)
         for position in range(count):
-            self._cut(crops, position, lr_pixels[position], hr_pixels[position])
+            self._cut(crops, start, position, lr_pixels[position], hr_pixels[position])
         return _channels_first(lr_pixels), _channels_first(hr_pixels)
 
     def _cut(
         self,
         crops: Crops,
+        start: int,
         position: int,
         lr_patch: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
         hr_patch: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
@@ -82,7 +93,12 @@ class PatchDataset(Dataset[Pair]):
         )
         flip, turns = bool(crops.flip[position]), int(crops.quarter_turns[position])
         patch, scale = self.plan.lr_patch_size, self.store.scale
-        lr_cut = self.store.lr(image)[top : top + patch, left : left + patch]
+        if self.degrading is None:
+            lr_cut = self.store.lr(image)[top : top + patch, left : left + patch]
+        else:
+            rng = sample_generator(self.plan.seed, self.stream, start + position)
+            window = Window(top, left, patch)
+            lr_cut = self.degrading.patch(self.store.hr(image), window, scale, rng)
         hr_cut = self.store.hr(image)[
             top * scale : (top + patch) * scale, left * scale : (left + patch) * scale
         ]
@@ -99,6 +115,7 @@ class PatchStream:
         batch_size: samples a batch.
         num_workers: processes that prepare batches ahead; 0 prepares them here.
         pin_memory: whether batches are in page-locked memory, for copies to a GPU that overlap.
+        degrading: as of `PatchDataset`.
     """
 
     def __init__(
@@ -109,17 +126,19 @@ class PatchStream:
         batch_size: int,
         num_workers: int = 0,
         pin_memory: bool = False,
+        degrading: Degrading | None = None,
     ) -> None:
         self.store = store
         self.plan = plan
         self.batch_size = batch_size
+        self._degrading = degrading
         self._num_workers = num_workers
         self._pin_memory = pin_memory
         self.dataset(0)  # small images and wrong plans are found before training starts
 
     def dataset(self, stream: int) -> PatchDataset:
         """Return the samples of one stream, by number."""
-        return PatchDataset(self.store, plan=self.plan, stream=stream)
+        return PatchDataset(self.store, plan=self.plan, stream=stream, degrading=self._degrading)
 
     def batches(self, start: int = 0, stream: int = 0) -> Generator[Pair, None, None]:
         """Yield `(lr_image, hr_image)` for ever, as `PatchDataset.batch` describes them.

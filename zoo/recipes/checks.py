@@ -111,21 +111,29 @@ def filled(resolved: Resolved) -> Resolved:
     """Fill in the constructors' defaults without checks."""
     before = resolved.pretraining
     pretraining = None if before is None else filled(before)
-    settings = resolved.spec.settings
+    written = settings = resolved.spec.settings
     leaves = dict(resolved.leaves)
-    updates: dict[str, Any] = {"losses": dict(settings.losses)}
-    for part in parts(settings):
-        arguments, origins = completed_arguments(part, settings)
+    for part in parts(written):
+        arguments, origins = completed_arguments(part, written)
         for name, place in origins.items():
             leaves[*part.root, name] = Leaf(arguments[name], place, part.root)
-        target = updates if len(part.root) == 1 else updates["losses"]
-        target[str(part.root[-1])] = part.spec.with_arguments(arguments)
+        settings = _with(settings, part.root, part.spec.with_arguments(arguments))
     completed = {
-        "settings": settings.model_copy(update=updates),
+        "settings": settings,
         "pretraining": None if pretraining is None else pretraining.spec,
     }
     spec = resolved.spec.model_copy(update=completed)
     return replace(resolved, spec=spec, leaves=leaves, pretraining=pretraining)
+
+
+def _with(whole: Any, path: KeyPath, value: Any) -> Any:
+    """Return a model or mapping with another value at a path."""
+    if not path:
+        return value
+    key = str(path[0])
+    if isinstance(whole, dict):
+        return whole | {key: _with(whole[key], path[1:], value)}
+    return whole.model_copy(update={key: _with(getattr(whole, key), path[1:], value)})
 
 
 def generator_arguments(spec: ComponentSpec, scale: int) -> dict[str, Any]:

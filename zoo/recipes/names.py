@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import did_you_mean, plural
 from zoo.recipes.problems import KeyPath, Problem, dotted
-from zoo.recipes.tree import OVERRIDES, TERM_SECTION, Leaves, component_name, component_roots
+from zoo.recipes.tree import (
+    COMPONENTS,
+    OVERRIDES,
+    TERM_SECTION,
+    Leaves,
+    component_name,
+    component_roots,
+)
 from zoo.registry import REGISTRIES
 
 if TYPE_CHECKING:
@@ -25,7 +32,7 @@ def registry_of(root: KeyPath) -> str:
     """Return the key of `REGISTRIES` for the component at `root` of a recipe or profile."""
     if root[0] == OVERRIDES:
         return str(root[1])
-    return TERM_SECTION if root[0] == TERM_SECTION else plural(str(root[0]))
+    return TERM_SECTION if root[0] == TERM_SECTION else plural(str(root[-1]))
 
 
 def check_names(book: Book) -> Iterator[Problem]:
@@ -55,7 +62,7 @@ def component_problems(
             continue
         named = own.get((*root, "name"))
         written = [] if named is None else [(named.path, named.value)]
-        keyed = len(root) > 1 and (*root, "name") not in leaves
+        keyed = root not in COMPONENTS and (*root, "name") not in leaves
         if root[0] == OVERRIDES or keyed:
             written.append(((*prefix, *root), root[-1]))
         for path, name in written:

@@ -19,14 +19,22 @@ from pydantic import (
     model_validator,
 )
 
-from zoo.recipes.schema import Data, Name, Runtime, Scale, Schedule, StrictModel, Training
+from zoo.recipes.schema import (
+    DEGRADATION,
+    Data,
+    Name,
+    Runtime,
+    Scale,
+    Schedule,
+    StrictModel,
+    Training,
+)
 
 MAX_FACTORS = 6
 """Factors of a matrix; six are 64 cells, each with its seeds."""
 MIN_RANKED = 3
 """Recipes whose ranks are compared; two have one order or the other."""
 CostKey = Literal["parameters", "macs", "activation_memory", "peak_memory", "ms_per_megapixel"]
-_NESTED: dict[str, type[StrictModel]] = {"schedule": Schedule}
 
 
 @cache
@@ -35,8 +43,10 @@ def written(model: type[StrictModel]) -> type[StrictModel]:
     fields: dict[str, Any] = {}
     for name, field in model.model_fields.items():
         annotation: Any = field.rebuild_annotation()
-        if name in _NESTED:
-            annotation = written(_NESTED[name])
+        if name == "schedule":
+            annotation = written(Schedule)
+        elif name == DEGRADATION:
+            annotation = Component
         fields[name] = (annotation | None, Field(None, description=field.description))
     return create_model(
         f"Written{model.__name__}", __base__=StrictModel, __doc__=model.__doc__, **fields
@@ -93,6 +103,12 @@ WeightedTerm = Annotated[
 ]
 
 
+class WrittenLevelData(StrictModel):
+    """What a recipe says of its data: how low-resolution images are made."""
+
+    degradation: Component | None = None
+
+
 class WrittenLevel(StrictModel):
     """What is trained, as a registry file writes it: a level of a factor writes part of it.
 
@@ -106,6 +122,7 @@ class WrittenLevel(StrictModel):
     adversary: Term | None = None
     losses: dict[Name, WeightedTerm | None] | None = None
     training: WrittenTraining | None = None
+    data: WrittenLevelData | None = None
 
 
 class WrittenRecipe(WrittenLevel):
@@ -126,6 +143,7 @@ class Overrides(StrictModel):
     discriminators: dict[Name, WrittenComponent | None] | None = None
     adversaries: dict[Name, WrittenTerm | None] | None = None
     losses: dict[Name, WrittenTerm | None] | None = None
+    degradations: dict[Name, WrittenComponent | None] | None = None
 
 
 class WrittenProfile(StrictModel):

@@ -13,7 +13,7 @@ from typing import Any
 from zoo.recipes.arguments import SCALE, Complaint, complaints, parameters
 from zoo.recipes.problems import KeyPath, Place, Problem
 from zoo.recipes.resolve import Resolved
-from zoo.recipes.schema import ComponentSpec, RecipeSettings
+from zoo.recipes.schema import BICUBIC, ComponentSpec, RecipeSettings
 from zoo.recipes.tree import Leaves, find_leaf
 from zoo.registry import REGISTRIES
 
@@ -33,7 +33,7 @@ class RunComponent:
 
 
 def parts(settings: RecipeSettings) -> Iterator[RunComponent]:
-    """Yield the components of a run."""
+    """Yield the components of a run; the default degradation has no arguments and is omitted."""
     yield RunComponent(("generator",), "generators", settings.generator)
     if settings.discriminator is not None:
         yield RunComponent(("discriminator",), "discriminators", settings.discriminator)
@@ -41,6 +41,8 @@ def parts(settings: RecipeSettings) -> Iterator[RunComponent]:
         yield RunComponent(("adversary",), "adversaries", settings.adversary)
     for key, spec in settings.losses.items():
         yield RunComponent(("losses", key), "losses", spec)
+    if settings.data.degradation != BICUBIC:
+        yield RunComponent(("data", "degradation"), "degradations", settings.data.degradation)
 
 
 def run_problems(resolved: Resolved) -> Iterator[Problem]:

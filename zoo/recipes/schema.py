@@ -15,7 +15,9 @@ from pydantic import (
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
+    SerializerFunctionWrapHandler,
     Strict,
+    model_serializer,
     model_validator,
 )
 
@@ -23,6 +25,9 @@ from zoo.data import BUILT_IN_SOURCES
 
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MAX_NAME = 64
+DEGRADATION = "degradation"
+LATER = (DEGRADATION, "pairs")
+"""Keys of `data` that a dump omits where they have their defaults: they came after runs."""
 Name = Annotated[str, Field(pattern=NAME, max_length=MAX_NAME)]
 Scale = Literal[2, 3, 4, 8]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -66,6 +71,10 @@ class TermSpec(ComponentSpec):
     """A component that gives a term of the generator's loss, with the term's weight."""
 
     weight: NonNegativeFloat = 1.0
+
+
+BICUBIC = ComponentSpec(name="bicubic")
+"""The degradation of a run that names none: MATLAB's bicubic downscaling."""
 
 
 class Schedule(StrictModel):
@@ -133,6 +142,31 @@ class Data(StrictModel):
     """Patches per step."""
     augment: bool = True
     """Whether patches are flipped and rotated by quarter turns at random."""
+    degradation: ComponentSpec = BICUBIC
+    """How low-resolution images are made: the name of a degradation, with its arguments below it.
+    Validation uses it too, with a fixed seed."""
+
+    pairs: bool = False
+    """Whether low-resolution images are given: files beside the high-resolution ones, matched by
+    name, instead of a degradation."""
+
+    @model_serializer(mode="wrap")
+    def _omit_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Omit later settings at their defaults: runs from before they came stay what they are."""
+        values: dict[str, Any] = dump(self)
+        for name in LATER:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                values.pop(name, None)
+        return values
+
+    @model_validator(mode="after")
+    def _check_pairs(self) -> Self:
+        if self.pairs and self.degradation != BICUBIC:
+            raise ValueError(
+                "`pairs` takes low-resolution images from files, so a `degradation` has no effect; "
+                "keep one of them"
+            )
+        return self
 
     @property
     def is_split_by_validation(self) -> bool:

@@ -18,7 +18,13 @@ ALTERNATIVES = {
     ("training", "steps"): ("training", "epochs"),
     ("training", "epochs"): ("training", "steps"),
 }
-COMPONENT_SECTIONS = ("generator", "discriminator", "adversary")
+COMPONENTS: tuple[KeyPath, ...] = (
+    ("generator",),
+    ("discriminator",),
+    ("adversary",),
+    ("data", "degradation"),
+)
+"""Where a recipe has one component by its name; losses and overrides have several, by keys."""
 TERM_SECTION = "losses"
 OVERRIDES = "overrides"
 SHARED_BY_STAGES = ("generator", "scale", "data", "runtime")
@@ -41,8 +47,9 @@ Leaves = dict[KeyPath, Leaf]
 
 def component_root(path: KeyPath) -> KeyPath | None:
     """Return the path of the component that `path` belongs to, None outside components."""
-    if path[:1] and path[0] in COMPONENT_SECTIONS:
-        return path[:1]
+    for root in COMPONENTS:
+        if path[: len(root)] == root:
+            return root
     if len(path) > 1 and path[0] == TERM_SECTION:
         return path[:2]
     if len(path) > 2 and path[0] == OVERRIDES:
@@ -61,7 +68,7 @@ def component_name(leaves: Leaves, root: KeyPath) -> Any:
     named = leaves.get((*root, "name"))
     if named is not None and named.value is not None:
         return named.value
-    keyed = len(root) > 1 and any(path[:-1][: len(root)] == root for path in leaves)
+    keyed = root not in COMPONENTS and any(path[:-1][: len(root)] == root for path in leaves)
     return root[-1] if keyed else None
 
 
@@ -140,7 +147,7 @@ def below(leaves: Leaves, prefix: KeyPath, new_prefix: KeyPath) -> Leaves:
 
 def expand_shorthand(path: KeyPath, value: Any) -> KeyPath:
     """Return the path that a shorthand stands for: a component's name or a loss's weight."""
-    if len(path) == 1 and path[0] in COMPONENT_SECTIONS and isinstance(value, str):
+    if path in COMPONENTS and isinstance(value, str):
         return (*path, "name")
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if len(path) == 2 and path[0] == TERM_SECTION and is_number:

@@ -21,7 +21,7 @@ from zoo.recipes.problems import KeyPath, dotted
 from zoo.recipes.reader import parse_scalar
 from zoo.recipes.resolve import PRETRAINING, resolve
 from zoo.recipes.schema import RunSpec
-from zoo.recipes.tree import ALTERNATIVES, COMPONENT_SECTIONS, SHARED_BY_STAGES, TERM_SECTION
+from zoo.recipes.tree import ALTERNATIVES, SHARED_BY_STAGES, TERM_SECTION, component_root
 
 SHAPES_NOTHING: tuple[KeyPath, ...] = (
     *(("training", name) for name in ("log_every", "validate_every", "checkpoint_every")),
@@ -166,18 +166,18 @@ def _is_not_set(path: KeyPath) -> bool:
 
 def _components(each: Difference) -> Iterator[tuple[str, str]]:
     """Yield what makes one component of another, or of none, or none of it."""
-    section, depth = each.setting[:1], len(each.setting)
-    of_term = section == (TERM_SECTION,)
-    if not of_term and (section and section[0] not in COMPONENT_SECTIONS):
+    root = component_root(each.setting) or ()
+    of_term = root[:1] == (TERM_SECTION,)
+    if each.setting and not root:
         return
-    if depth == (2 if of_term else 1) or not section:
+    if each.setting == root:
         if not isinstance(each.changed, dict):
             yield dotted(each.path), "null"
         elif of_term and each.changed["name"] == each.setting[1]:
             yield dotted(each.path), _text(each.changed["weight"], (TERM_SECTION, "", "weight"))
         else:
             yield dotted((*each.path, "name")), str(each.changed["name"])
-    elif each.setting[1 + of_term :] == ("name",):
+    elif each.setting[len(root) :] == ("name",):
         yield dotted(each.path if of_term else each.path[:-1]), str(each.changed)
 
 

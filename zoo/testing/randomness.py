@@ -49,3 +49,8 @@ def reset_sources(action: Callable[[], object]) -> list[str]:
             action()
             ends.append({name: state() for name, (state, _) in _SOURCES.items()})
     return [name for name in _SOURCES if ends[0][name] == ends[1][name]]
+
+
+def states() -> dict[str, object]:
+    """Return the state of each global random source, by name."""
+    return {name: state() for name, (state, _) in _SOURCES.items()}

@@ -17,6 +17,7 @@ from zoo.errors import Leaving, ZooError
 from zoo.testing.adversaries import AdversaryContract
 from zoo.testing.apart import ApartError
 from zoo.testing.contract import Contract
+from zoo.testing.degradations import DegradationContract
 from zoo.testing.discriminators import DiscriminatorContract
 from zoo.testing.generators import GeneratorContract
 from zoo.testing.losses import LossContract
@@ -27,6 +28,7 @@ CONTRACTS: dict[str, type[Contract]] = {
     contract.kind: contract
     for contract in (
         AdversaryContract,
+        DegradationContract,
         DiscriminatorContract,
         GeneratorContract,
         LossContract,

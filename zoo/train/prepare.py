@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from zoo.data.degrading import Degrading
 from zoo.data.device_store import DevicePatchStream, estimate_store_bytes
 from zoo.data.patches import PatchStore
 from zoo.data.paths import cache_dir
@@ -23,13 +25,15 @@ from zoo.recipes.build import Components, build_components
 from zoo.recipes.schema import RecipeSettings, RunSpec
 from zoo.registry import GENERATORS
 from zoo.runs import RUN_ROOT
-from zoo.runs.device import Execution, choose_device, plan_execution
+from zoo.runs.device import Execution, Store, choose_device, plan_execution
 from zoo.train.autotune import Choice, choose, recorded_choice
+from zoo.train.low_resolution import find_low_images
 from zoo.train.memory import choose_store
 from zoo.train.observer import Observer
 from zoo.train.timing import StepTimer
 from zoo.train.validation import Validator
 
+logger = logging.getLogger(__name__)
 NUM_DRY_RUN_IMAGES = 8
 
 
@@ -97,23 +101,28 @@ def prepare(spec: RunSpec, options: Options, *, dry_run: Path | None = None) -> 
     source = open_source(
         settings.data.source, validation=settings.data.validation, data_root=options.data_root
     )
-    if dry_run is None:
-        for line in (*source.found, source.counts()):
-            options.observer.notice(line)
+    notice = options.observer.notice if dry_run is None else logger.debug
+    for line in (*source.found, source.counts()):
+        notice(line)
     paths = source.training_paths
+    low = find_low_images(settings, source, notice)
     store = PatchStore.open_or_build(
         paths if dry_run is None else paths[:NUM_DRY_RUN_IMAGES],
         settings.scale,
         cache_dir() if dry_run is None else dry_run,
         options.observer.preparing,
+        low=low.training,
     )
-    validator = Validator(source.validation_paths, scale=settings.scale)
-    place = choose_store(spec, execution, paths=paths, validator=validator)
+    validator = Validator(source.validation_paths, scale=settings.scale, low=low.validation)
+    if low.drawn is not None:
+        place = _host_only(execution, low.drawn, notice)
+    else:
+        place = choose_store(spec, execution, paths=paths, validator=validator)
     execution = replace(execution, store=place)
     left_out = paths[NUM_DRY_RUN_IMAGES:] if dry_run and place == "device" else ()
     return Prepared(
         execution=execution,
-        stream=_open_stream(spec, store, execution),
+        stream=_open_stream(spec, store, execution, low.drawn),
         validator=validator,
         components=components,
         source=source,
@@ -177,11 +186,10 @@ def count_steps(settings: RecipeSettings, num_images: int) -> int:
     return max(1, math.ceil(samples / data.batch_size))
 
 
-def _open_stream(
-    spec: RunSpec, store: PatchStore, execution: Execution
-) -> PatchStream | DevicePatchStream:
+def sampling_plan(spec: RunSpec) -> SamplingPlan:
+    """Return how the samples of a run are drawn."""
     data = spec.settings.data
-    plan = SamplingPlan(
+    return SamplingPlan(
         seed=spec.seed,
         lr_patch_size=data.lr_patch_size,
         sampling=data.sampling,
@@ -189,6 +197,27 @@ def _open_stream(
         patches_per_image=data.patches_per_image,
         augment=data.augment,
     )
+
+
+def _host_only(execution: Execution, degrading: Degrading, notice: Callable[[str], None]) -> Store:
+    """Keep the images on the host: a degradation for each sample is computed by the CPU."""
+    if execution.store == "device":
+        raise RecipeError(
+            f"runtime.store=device cannot be used with the degradation {degrading.text}: it is "
+            "drawn for each sample, by the CPU; set runtime.store=host"
+        )
+    if execution.store == "auto" and execution.device.type != "cpu":
+        notice(
+            f"training images stay on the host, because the degradation {degrading.text} is drawn "
+            "for each sample, by the CPU"
+        )
+    return "host"
+
+
+def _open_stream(
+    spec: RunSpec, store: PatchStore, execution: Execution, degrading: Degrading | None
+) -> PatchStream | DevicePatchStream:
+    data, plan = spec.settings.data, sampling_plan(spec)
     if execution.store == "device":
         return DevicePatchStream(
             store, plan=plan, batch_size=data.batch_size, device=execution.device
@@ -199,6 +228,7 @@ def _open_stream(
         batch_size=data.batch_size,
         num_workers=execution.num_workers,
         pin_memory=execution.device.type == "cuda",
+        degrading=degrading,
     )
 
 

@@ -17,9 +17,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from zoo.data.degrading import LowResolution, low_resolution
 from zoo.data.images import hash_file, read_image, read_size, to_rgb, write_png
 from zoo.data.panels import NAMES, enlarged, side_by_side
-from zoo.data.resize import crop_to_multiple, downscale, upscale
+from zoo.data.resize import crop_to_multiple, upscale
 from zoo.data.stream import to_float
 from zoo.errors import DataError, DivergedError, WeightsError
 from zoo.files import fitting_name
@@ -51,10 +52,14 @@ class Validator:
     Args:
         paths: the images; read on first use.
         scale: upscaling factor.
+        low: makes the low-resolution images; None for MATLAB's bicubic.
     """
 
-    def __init__(self, paths: Sequence[Path], *, scale: int) -> None:
+    def __init__(
+        self, paths: Sequence[Path], *, scale: int, low: LowResolution | None = None
+    ) -> None:
         self.scale = scale
+        self._low = low
         self._paths = tuple(paths)
         self._psnr_y, self._haarpsi = PSNRY(), HaarPSI()
 
@@ -63,13 +68,15 @@ class Validator:
         """The images; a `DataError` names one that is too small for the scale."""
         names = unique_names(self._paths)
         return [
-            _load(path, name, self.scale) for path, name in zip(self._paths, names, strict=True)
+            _load(path, name, self.scale, self._low)
+            for path, name in zip(self._paths, names, strict=True)
         ]
 
     @cached_property
     def identity(self) -> str:
         """A hash of the validation images: only scores of the same images are compared."""
         hashes = [hash_file(path) for path in self._paths]
+        hashes += [] if self._low is None else [self._low.identity]
         return hashlib.sha256(" ".join([str(self.scale), *hashes]).encode()).hexdigest()[:16]
 
     def image_sizes(self) -> list[tuple[int, int]]:
@@ -183,13 +190,13 @@ def unique_names(paths: Sequence[Path]) -> list[str]:
     return [f"{number:03d}-{name}" for number, name in enumerate(names)]
 
 
-def _load(path: Path, name: str, scale: int) -> ValidationImage:
+def _load(path: Path, name: str, scale: int, low: LowResolution | None) -> ValidationImage:
     whole = read_image(path)
     height, width = (side - side % scale for side in whole.shape[:2])
     if min(height, width) <= 2 * scale:
         raise DataError(f"{path}: {width}x{height} pixels are too few for a validation at x{scale}")
     hr_image = crop_to_multiple(whole, scale)
-    return ValidationImage(name, downscale(hr_image, scale), hr_image)
+    return ValidationImage(name, low_resolution(path, hr_image, scale, low), hr_image)
 
 
 def _tensor(pixels: Pixels) -> Tensor:
