@@ -76,8 +76,9 @@ class SuiteFile(StrictModel):
     Attributes:
         degradation: how LR files came about, if there are any. `bicubic`: they are the HR images
             downscaled by MATLAB's bicubic, and a dataset whose files are not is refused. `given`:
-            they are used as they are, and a difference from that is said. The name of a degradation
-            with its arguments: zoo makes all LR images with it, whatever files there are.
+            they are used as they are, and a difference from it is reported. The name of a
+            degradation with its arguments: zoo makes all LR images with it, whatever files there
+            are.
     """
 
     version: Literal[1]
