@@ -10,7 +10,7 @@ import piq
 import pytest
 import torch
 
-from zoo.bench import selftest, suites
+from zoo.bench import selftest
 from zoo.bench.reference_protocol import PROTOCOL, Chain, Scores, resized, structural_similarity
 from zoo.bench.selftest import (
     PUBLISHED,
@@ -164,7 +164,7 @@ def without_antialiasing(image: Any, scale: int) -> Any:
 def test_a_downscale_without_antialiasing_is_named(
     tiny: Images, load: Callable[[], Images], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(suites, "downscale", without_antialiasing)
+    monkeypatch.setattr("zoo.data.degrading.downscale", without_antialiasing)
     images = load()
     with pytest.raises(SelfTestError, match="without antialiasing; zoo made them"):
         check_bicubic("Tiny", SCALE, *score_bicubic(images, SCALE), images)
