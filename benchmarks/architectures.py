@@ -301,6 +301,9 @@ def table(kept: dict[str, Any]) -> str:
             f"{row.difference:.1e} | {_number(row.tiled)} | {row.score:.1e} | "
             f"{_word(row.trains)} | {_word(row.named)} | {row.seconds:.0f} |"
         )
+    measured_here = {row.architecture for row in rows}
+    lacking = [one.id for one in architectures() if one.id not in measured_here]
+    lines += ["", f"Not measured: {', '.join(lacking)}."] if lacking else []
     packages = ", ".join(f"{name} {number}" for name, number in kept["made_with"].items())
     return "\n".join([*lines, "", f"{kept['processor']}, float32; {packages}.", ""])
 
