@@ -61,7 +61,8 @@ def test_it_holds_the_package_and_nothing_else(wheel: Path) -> None:
 
 def test_it_holds_suites_models_and_what_pages_are_made_of(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    suites = {f"zoo/suites/{name}-x4.yaml" for name in ("samples", "classical", "div2k", "study")}
+    several = [f"{name}-x{scale}" for name in ("samples", "classical") for scale in (2, 3, 4, 8)]
+    suites = {f"zoo/suites/{name}.yaml" for name in (*several, "div2k-x4", "study-x4")}
     assert suites == {name for name in names if name.startswith("zoo/suites/")}
     report = REPOSITORY / "zoo" / "report"
     files = [path for path in report.rglob("*") if path.suffix in (".j2", ".css", ".js")]

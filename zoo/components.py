@@ -1,4 +1,4 @@
-"""What the registries know of components: origin, health, parameters.
+"""Descriptions of registered components: origin, problems, parameters.
 
 Listings read metadata only; nothing is imported unless requested.
 """

@@ -1,4 +1,4 @@
-"""Which signals ask a program to end, by those who send them: all of them mean what SIGTERM means.
+"""The signals that ask a program to end; zoo treats all of them like SIGTERM.
 
 A terminal that is gone sends SIGHUP. Batch systems say that a job's time is almost up with SIGUSR1
 or SIGUSR2 (SLURM: `--signal=USR1@60`), and the kernel or they that its processor time is used up

@@ -1,4 +1,4 @@
-"""Standard output and error that never break the work they tell of.
+"""Standard output and error that never stop the program when they cannot be written.
 
 A reader that goes away (`| head`), a terminal that is gone, a log on a full disk, an encoding that
 lacks a letter: none of them ends a training. Not here: what is written, and how it looks.

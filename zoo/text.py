@@ -188,7 +188,7 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
-def few(items: Sequence[str], most: int, separator: str = ", ") -> str:
+def few(items: Sequence[str], most: int = 3, separator: str = ", ") -> str:
     """Join the first items and state how many follow: `a, b and 3 more`."""
     more = f" and {len(items) - most} more" if len(items) > most else ""
     return separator.join(items[:most]) + more

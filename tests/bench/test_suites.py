@@ -89,22 +89,28 @@ def test_a_suite_with_a_degradation_makes_its_own_images(
 
 
 def test_the_suites_that_come_with_zoo() -> None:
-    assert suite_names() == ["classical-x4", "div2k-x4", "samples-x4", "study-x4"]
+    several = {f"{name}-x{scale}" for name in ("classical", "samples") for scale in (2, 3, 4, 8)}
+    assert suite_names() == sorted({*several, "div2k-x4", "study-x4"})
     for name in suite_names():
         definition = read_suite(name)
-        assert definition.content.scale == 4
+        assert name.endswith(f"-x{definition.content.scale}")
         assert definition.content.gallery
         everything = tuple(name for name in BUILTINS if name not in ON_REQUEST)
         assert definition.metrics == everything or name == "study-x4"
     by_vgg16 = {"lpips", "dists"}
     assert not by_vgg16 & {*read_suite("study-x4").metrics}
-    classical = read_suite("classical-x4").content.datasets
-    assert classical == ("Set5", "Set14", "BSD100", "Urban100")
+    for scale in (2, 3, 4, 8):
+        classical = read_suite(f"classical-x{scale}").content.datasets
+        assert classical == ("Set5", "Set14", "BSD100", "Urban100")
     assert read_suite("div2k-x4").content.datasets == ("DIV2K_valid",)
 
 
-def test_the_samples_work_anywhere() -> None:
-    suite = open_suite("samples-x4")
+@pytest.mark.parametrize(
+    "scale", [4, *(pytest.param(s, marks=pytest.mark.slow) for s in (2, 3, 8))]
+)
+def test_the_samples_work_anywhere(scale: int) -> None:
+    suite = open_suite(f"samples-x{scale}")
+    assert suite.scale == scale
     assert [dataset.names for dataset in suite.datasets] == [
         ["astronaut", "chelsea", "coffee"],
         ["camera", "coins", "moon", "brick", "grass", "gravel"],
@@ -114,7 +120,8 @@ def test_the_samples_work_anywhere() -> None:
     assert all(image.hr_image.ndim == image.lr_image.ndim == 2 for image in grey)
     assert suite.num_images == 9
     assert len(suite.gallery) == 4
-    assert open_suite("samples-x4").sha256 == suite.sha256
+    assert open_suite(f"samples-x{scale}").sha256 == suite.sha256
+    assert all("published" in said for said in self_test(suite).values())
 
 
 def test_suites_travel_inside_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

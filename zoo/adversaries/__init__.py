@@ -1,7 +1,4 @@
-"""Adversaries: adversarial objectives, each with the losses of both networks.
-
-Public: `base`, `logits`.
-"""
+"""Adversaries: adversarial objectives, each with the losses of both networks."""
 
 BUILTINS = {
     "hinge": "zoo.adversaries.hinge:Hinge",

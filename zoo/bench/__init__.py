@@ -1,8 +1,6 @@
-"""Scoring: generators on suites, each result a record. Imports nothing of training.
+"""Scoring: generators on suites, each result a record (internal). Imports nothing of training.
 
 The package can be called: `zoo.bench("srresnet", profile="demo")` is `zoo.sweep.api.bench`.
-
-Internal.
 """
 
 from __future__ import annotations

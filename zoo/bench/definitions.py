@@ -23,7 +23,7 @@ from zoo.files import from_home
 from zoo.metrics import BUILTINS, ON_REQUEST
 from zoo.recipes.arguments import complaints
 from zoo.recipes.explain import problems_of
-from zoo.recipes.problems import KeyPath, Problem, raise_problems
+from zoo.recipes.problems import Problem, raise_problems
 from zoo.recipes.reader import Document, read_document
 from zoo.recipes.schema import NAME, ComponentSpec, Name, StrictModel
 from zoo.registry import DEGRADATIONS, METRICS
@@ -79,8 +79,9 @@ class SuiteFile(StrictModel):
     Attributes:
         degradation: how LR files came about, if there are any. `bicubic`: they are the HR images
             downscaled by MATLAB's bicubic, and a dataset whose files are not is refused. `given`:
-            they are used as they are, and a difference from that is said. The name of a degradation
-            with its arguments: zoo makes all LR images with it, whatever files there are.
+            they are used as they are, and a difference from it is reported. The name of a
+            degradation with its arguments: zoo makes all LR images with it, whatever files there
+            are.
     """
 
     version: Literal[1]
@@ -150,7 +151,7 @@ def read_suite(spec: str) -> Definition:
             message = (
                 "a suite must be a mapping with `version: 1`, `summary`, `scale` and `datasets`"
             )
-            problems.append(Problem(document.place(()), (), message))
+            problems.append(document.problem((), message))
     if content is not None:
         problems += _check_names(content, document)
     raise_problems(problems)
@@ -174,28 +175,24 @@ def _find_file(spec: str) -> Path:
 
 def _check_names(content: SuiteFile, document: Document) -> Iterable[Problem]:
     """Yield a problem for each repeated dataset, unknown metric and gallery dataset, odd crop."""
-
-    def problem(path: KeyPath, message: str) -> Problem:
-        return Problem(document.place(path), path, message)
-
     for index, name in enumerate(content.datasets):
         if name in content.datasets[:index]:
-            yield problem(("datasets", index), f"{name!r} appears twice")
+            yield document.problem(("datasets", index), f"{name!r} appears twice")
     for message in _degradation_problems(content.degradation):
-        yield problem(("degradation",), message)
+        yield document.problem(("degradation",), message)
     known = METRICS.names()
     for index, name in enumerate(content.metrics or ()):
         if name not in known:
             message = f"unknown metric {name!r}{did_you_mean(name, known)} (see: zoo list metrics)"
-            yield problem(("metrics", index), message)
+            yield document.problem(("metrics", index), message)
     for index, entry in enumerate(content.gallery):
         if entry.dataset not in content.datasets:
             hint = did_you_mean(entry.dataset, content.datasets)
             message = f"{entry.dataset!r} is not a dataset of this suite{hint}"
-            yield problem(("gallery", index, "dataset"), message)
+            yield document.problem(("gallery", index, "dataset"), message)
         if any(number % content.scale for number in entry.crop):
             message = f"{list(entry.crop)} should be multiples of the scale, {content.scale}"
-            yield problem(("gallery", index, "crop"), message)
+            yield document.problem(("gallery", index, "crop"), message)
 
 
 def _degradation_problems(degradation: object) -> Iterable[str]:

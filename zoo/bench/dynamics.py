@@ -12,7 +12,7 @@ from statistics import fmean, linear_regression, pstdev
 from typing import Any
 
 from zoo.records.record import Column, Curves
-from zoo.runs.verdicts import DIVERGED, HARDLY_LEARNED, UNSTABLE
+from zoo.runs.verdicts import DIVERGED, HARDLY_LEARNED, UNSTABLE, validations
 
 NOT_STABLE = (*UNSTABLE, HARDLY_LEARNED)
 """The verdicts that every adversary can get, so that shares of runs compare across adversaries."""
@@ -70,8 +70,8 @@ def measures(rows: Sequence[Mapping[str, Any]], *, verdict: str) -> dict[str, fl
     is_finite = not any(row["kind"] == DIVERGED for row in rows)
     found = {"finite": float(is_finite), "stable": float(is_finite and verdict not in NOT_STABLE)}
     optional = {
-        "early_psnr": _early_psnr(_validations(rows)) if is_finite else None,
-        "psnr_variation": _late_variation(_validations(rows)),
+        "early_psnr": _early_psnr(validations(rows)) if is_finite else None,
+        "psnr_variation": _late_variation(validations(rows)),
         "gradient_variation": _relative_variation(rows),
         "critic_quality_correlation": _correlation(rows),
     }
@@ -80,14 +80,14 @@ def measures(rows: Sequence[Mapping[str, Any]], *, verdict: str) -> dict[str, fl
 
 def curves(rows: Sequence[Mapping[str, Any]]) -> Curves:
     """Return the values over time that the report draws."""
-    validations = _validations(rows)
+    scored = validations(rows)
     training = [row for row in rows if row["kind"] == "train"]
     return Curves(
-        steps=tuple(row["step"] for row in validations),
+        steps=tuple(row["step"] for row in scored),
         scores={
-            key: tuple(row[key] for row in validations)
+            key: tuple(row[key] for row in scored)
             for key in VALIDATED
-            if validations and all(key in row for row in validations)
+            if scored and all(key in row for row in scored)
         },
         train_steps=tuple(row["step"] for row in training),
         signals={
@@ -96,12 +96,6 @@ def curves(rows: Sequence[Mapping[str, Any]]) -> Curves:
             if any(key in row for row in training)
         },
     )
-
-
-def _validations(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the validation rows on the images validated last: other images do not compare."""
-    found = [row for row in rows if row["kind"] == "validation"]
-    return [row for row in found if row["validation"] == found[-1]["validation"]]
 
 
 def _early_psnr(validations: Sequence[Mapping[str, Any]]) -> float | None:
@@ -148,7 +142,7 @@ def _correlation(rows: Sequence[Mapping[str, Any]]) -> float | None:
 def _loss_and_quality(rows: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
     """Pair each validation's quality with the critic's mean loss since the validation before."""
     pairs = []
-    for before, after in pairwise(_validations(rows)):
+    for before, after in pairwise(validations(rows)):
         between = [row for row in rows if before["step"] < row["step"] <= after["step"]]
         losses = [loss for loss in map(_critic_loss, between) if loss is not None]
         if losses and QUALITY in after:

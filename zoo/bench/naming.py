@@ -1,4 +1,4 @@
-"""Names of files and runs that would share a row: the place of each tells them apart.
+"""Distinct row names for files and runs of the same name, which include where each is.
 
 Not here: what a run is called by its settings (`zoo.records.naming`).
 """

@@ -22,6 +22,7 @@ from zoo.data.pairs import KNOWN_SETS
 from zoo.data.resize import upscale
 from zoo.errors import IntegrityError
 from zoo.metrics.fidelity import PSNRY, SSIMY
+from zoo.text import few
 
 logger = logging.getLogger(__name__)
 
@@ -200,7 +201,7 @@ class _Evidence:
 def _find_fault(observed: Scores, published: Scores, evidence: _Evidence) -> tuple[str, str]:
     """Return the link that is off, and how."""
     if evidence.odd_sizes:
-        detail = f"{_some(evidence.odd_sizes)}: not cut to a multiple of the scale"
+        detail = f"{few(evidence.odd_sizes)}: not cut to a multiple of the scale"
         return "high-resolution images", detail
     # The protocol first: of chains that agree on these images, it is not the culprit.
     means = {"": _mean(evidence.as_given)}
@@ -223,7 +224,7 @@ def _find_data_fault(published: Scores, evidence: _Evidence) -> tuple[str, str]:
     if evidence.strange and _distance(_mean(evidence.remade), published, TOLERANCE) <= 1:
         whose = "zoo made them" if evidence.made else "they were read from files"
         how = ", without antialiasing" if evidence.aliased else ""
-        detail = f"{_some(evidence.strange)}: not as MATLAB makes them{how}; {whose}"
+        detail = f"{few(evidence.strange)}: not as MATLAB makes them{how}; {whose}"
         return "low-resolution images", detail
     for position, raw in evidence.raw.items():
         scores = [*evidence.remade]
@@ -231,11 +232,11 @@ def _find_data_fault(published: Scores, evidence: _Evidence) -> tuple[str, str]:
         if _distance(_mean(scores), published, TOLERANCE) <= 1:
             equal = [evidence.names[index] for index in evidence.raw]
             detail = (
-                f"in {_some(equal)} all channels are equal, but the published scores use one image "
+                f"in {few(equal)} all channels are equal, but the published scores use one image "
                 "of this set as single-channel"
             )
             return "grey image stored as RGB", detail
-    detail = f"they are not the published images: {_some(evidence.names)}; get the dataset again"
+    detail = f"they are not the published images: {few(evidence.names)}; get the dataset again"
     return "high-resolution images", detail
 
 
@@ -256,8 +257,3 @@ def _mean(scores: Sequence[tuple[float, float]]) -> Scores:
 
 def _difference(first: Image, second: Image) -> float:
     return float(np.mean(np.abs(first.astype(np.int16) - second.astype(np.int16))))
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:3])
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} others"

@@ -29,7 +29,7 @@ from zoo.data.prefetch import num_workers, prefetch
 from zoo.data.resize import crop_to_multiple
 from zoo.errors import DataError, IntegrityError, did_you_mean
 from zoo.recipes.degrading import build_degradation
-from zoo.recipes.problems import KeyPath, Problem, raise_problems
+from zoo.recipes.problems import raise_problems
 from zoo.recipes.schema import ComponentSpec
 from zoo.records.remarks import copies
 
@@ -348,8 +348,7 @@ def _resolve_gallery(
             continue
         name, message = _find_picture(entry, dataset)
         if message:
-            path: KeyPath = ("gallery", index)
-            problems.append(Problem(definition.document.place(path), path, message))
+            problems.append(definition.document.problem(("gallery", index), message))
         resolved.append(GalleryPicture(entry.dataset, name, entry.crop))
     raise_problems(problems)
     return tuple(resolved)

@@ -220,7 +220,8 @@ def _print(
 ) -> None:
     if as_json:
         counts = {name: value for name, value in asdict(work).items() if name != "jobs"}
-        print_json("zoo.upscale/1", {**facts, **counts, "images": _rows(outcomes)})
+        images = [outcome.row() for outcome in outcomes]
+        print_json("zoo.upscale/1", {**facts, **counts, "images": images})
         return
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in outcomes:
@@ -240,10 +241,6 @@ def _print(
         stderr().print(shown(f"failed: {outcome.error}", "red"))
     if failed:
         note(f"{len(failed)} of {len(outcomes)} images failed; the others are done")
-
-
-def _rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    return [outcome.row() for outcome in outcomes]
 
 
 def _facts(model: Model, num_parameters: int) -> dict[str, Any]:

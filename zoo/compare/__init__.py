@@ -1,4 +1,1 @@
-"""Judging records: tables, statistics, the verdicts on claims and factorials.
-
-Public: `formats`, `tables`, `verdicts`.
-"""
+"""Judging records: tables, statistics, the verdicts on claims and factorials."""

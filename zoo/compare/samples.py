@@ -109,7 +109,8 @@ def pair(sides: Sequence[Scores]) -> Paired:
     A recipe without seeds (a baseline) is the same for every seed of the others.
     """
     seeded = [set(side) for side in sides if set(side) != {None}]
-    seeds: list[Seed] = sorted(set.intersection(*seeded), key=_order) if seeded else [None]
+    shared: set[Seed] = set.intersection(*seeded) if seeded else {None}
+    seeds = sorted(shared, key=lambda seed: -1 if seed is None else seed)
     rows = [[side.get(seed, side.get(None, {})) for seed in seeds] for side in sides]
     flat = [row for side in rows for row in side]
     images = [image for image in flat[0] if all(image in row for row in flat)] if flat else []
@@ -173,7 +174,3 @@ def _measure(record: Record, key: str) -> float | None:
     if record.training is None:
         return None
     return record.training.measures.get(key)
-
-
-def _order(seed: Seed) -> int:
-    return -1 if seed is None else seed

@@ -1,4 +1,1 @@
-"""What a network costs: parameters, operations, memory and time.
-
-Public: `stages`.
-"""
+"""What a network costs: parameters, operations, memory and time."""

@@ -159,7 +159,11 @@ def generator_cost(generator: nn.Module, *, side: int = SIDE) -> Cost:
         generator: maps `(1, 3, h, w)`.
         side: height and width of the input in pixels.
     """
-    return measure_cost(lambda: _copied(generator), height=side, width=side)
+
+    def copied() -> nn.Module:  # `measure_cost` sets the default device
+        return copy.deepcopy(generator).to(torch.get_default_device())
+
+    return measure_cost(copied, height=side, width=side)
 
 
 def measure_time(
@@ -203,11 +207,6 @@ def _measure(build: Callable[[], nn.Module], shape: tuple[int, int, int, int], d
     trainable = (parameter for parameter in network.parameters() if parameter.requires_grad)
     parameters = sum(parameter.numel() for parameter in trainable)
     return Cost(parameters, counter.get_total_flops(), shape)
-
-
-def _copied(generator: nn.Module) -> nn.Module:
-    """Return a copy on torch's default device, which `measure_cost` sets."""
-    return copy.deepcopy(generator).to(torch.get_default_device())
 
 
 def _image(side: int, device: torch.device) -> Tensor:

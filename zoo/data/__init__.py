@@ -1,8 +1,6 @@
 """Images: finding, downloading, decoding, downscaling, storing and sampling them.
 
 Only `zoo.data.stream` imports torch. Nothing here trains or scores.
-
-Internal.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Parts of a dataset, so that one folder of photographs serves to train and to score on.
+"""Parts of a dataset, so that one folder of images can be used for training and for scoring.
 
 `NAME-test60` is 60 images of the dataset NAME, `NAME-rest60` are all others. Which they are depends
 on the content of the images alone: names and places do not matter, and copies stay together.

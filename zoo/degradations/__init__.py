@@ -1,4 +1,4 @@
-"""Degradations: how a low-resolution image is made from a high-resolution one."""
+"""Degradations: how a low-resolution image is made from a high-resolution one (internal)."""
 
 BUILTINS = {
     "bicubic": "zoo.degradations.bicubic:Bicubic",

@@ -1,6 +1,3 @@
-"""Discriminators: the networks an adversary trains against the generator.
-
-Internal.
-"""
+"""Discriminators: the networks an adversary trains against the generator (internal)."""
 
 BUILTINS = {"vgg": "zoo.discriminators.vgg:VGGDiscriminator"}

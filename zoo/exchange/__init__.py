@@ -1,4 +1,1 @@
-"""Import and export of models: exports, spandrel, cards, and the Hugging Face hub.
-
-Public: `export`, `onnx`, `spandrel`.
-"""
+"""Import and export of models: exports, spandrel, cards, and the Hugging Face hub."""

@@ -8,7 +8,6 @@ Not here: what a bundle is (`zoo.exchange.bundle`), the client's errors (`zoo.ex
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,8 +42,6 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS: Final = 10.0
 _FOREIGN = frozenset({".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".onnx"})
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

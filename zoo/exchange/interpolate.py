@@ -14,6 +14,7 @@ import torch
 from zoo.errors import RecipeError, WeightsError
 from zoo.models.details import INIT_SHA256, Details
 from zoo.models.model import Model
+from zoo.text import few
 
 _DIFFERENCES = 4
 
@@ -85,10 +86,9 @@ def _require_same_network(first: Model, second: Model) -> None:
             if shapes.get(name) != others.get(name)
         ]
     if differences:
-        more = f", and {len(differences) - _DIFFERENCES} more" * (len(differences) > _DIFFERENCES)
         raise WeightsError(
             f"{one.name} and {other.name} are not the same network: "
-            f"{'; '.join(differences[:_DIFFERENCES])}{more}"
+            f"{few(differences, _DIFFERENCES, '; ')}"
         )
     if not first.tensors:
         raise WeightsError(f"{one.name} and {other.name} have no weights to interpolate")

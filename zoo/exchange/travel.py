@@ -1,4 +1,4 @@
-"""Removes this machine's folders from everything that is exported with a model.
+"""Removes paths of this machine from everything that is exported with a model.
 
 Only the last part of an absolute path is kept, wherever it is: in a command, a setting, or an
 error message. Not here: what is exported (`zoo.exchange.bundle`).

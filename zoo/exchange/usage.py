@@ -1,4 +1,4 @@
-"""The lines on a card that use its file: zoo's commands, and Python.
+"""The usage section of a card: zoo's commands, and Python code.
 
 Readers run this code, so file names in it are quoted, and tests run it.
 """

@@ -1,7 +1,4 @@
-"""Generators: networks from a low-resolution image to a super-resolved one, one family a file.
-
-Public: `bicubic`, `blocks`.
-"""
+"""Generators: networks from a low-resolution image to a super-resolved one, one family a file."""
 
 BUILTINS = {
     "bicubic": "zoo.generators.bicubic:Bicubic",

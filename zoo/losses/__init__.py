@@ -1,7 +1,4 @@
-"""Losses: content and perceptual terms of the generator.
-
-Internal.
-"""
+"""Losses: content and perceptual terms of the generator (internal)."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,8 +1,6 @@
 """Metrics: scores of a super-resolved image against its ground truth.
 
 Importing this package imports no torch: names may be checked at once.
-
-Public: `protocol`.
 """
 
 import math

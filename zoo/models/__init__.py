@@ -1,4 +1,1 @@
-"""Models: a generator with its weights and their origin; also files of other tools.
-
-Internal.
-"""
+"""Models: a generator with its weights and their origin; also files of other tools (internal)."""

@@ -84,7 +84,7 @@ def read_checkpoint(path: Path, *, key: str | None = None) -> Checkpoint:
     loaded = read_data(path)
     if not isinstance(loaded, Mapping):
         raise WeightsError(
-            f"{path} contains {_kind(loaded)} instead of named tensors; save a state_dict"
+            f"{path} contains a {type(loaded).__name__} instead of named tensors; save a state_dict"
         )
     state, found, notes = _unwrapped(path, loaded, key)
     counted = [name for name in state if name.rpartition(".")[2] in COUNTERS_OF_THOP]
@@ -258,7 +258,3 @@ def _as_float32(tensor: torch.Tensor) -> torch.Tensor:
     elif plain.dtype != torch.bool:
         plain = plain.to(torch.int64)
     return plain.clone(memory_format=torch.contiguous_format)
-
-
-def _kind(loaded: object) -> str:
-    return f"a {type(loaded).__name__}"

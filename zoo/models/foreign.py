@@ -39,6 +39,7 @@ from zoo.models.trial import Trial, smooth_image, try_generator
 from zoo.recipes.arguments import complaints
 from zoo.registry import GENERATORS, constructor_parameters
 from zoo.runs.directory import RunDirectory
+from zoo.text import few
 
 AUTO = "auto"
 OWN_NAMES = "the generator's own names"
@@ -348,10 +349,9 @@ def _fitted(path: Path, match: _Match) -> dict[str, torch.Tensor]:
     ]
     wrong += without_floats(expected, given)
     if wrong:
-        more = f"; and {len(wrong) - _DIFFERENCES} more" if len(wrong) > _DIFFERENCES else ""
         raise WeightsError(
             f"{path} does not fit generator {match.generator!r} ({match.title}): "
-            f"{'; '.join(sorted(wrong)[:_DIFFERENCES])}{more}"
+            f"{few(sorted(wrong), _DIFFERENCES, '; ')}"
         )
     return {name: given[name] for name in expected}
 
@@ -391,10 +391,8 @@ def _details(
 
 
 def _unknown_layout(path: Path, checkpoint: Checkpoint, titles: list[str]) -> str:
-    names = list(checkpoint.tensors)
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return (
-        f"zoo does not know the layout of {path}. It has {', '.join(names[:_LISTED])}{more}; known "
-        f"layouts: {'; '.join(titles)}. If the file uses the names of a registered generator, read "
-        "it with --generator NAME"
+        f"zoo does not know the layout of {path}. It has {few([*checkpoint.tensors], _LISTED)}; "
+        f"known layouts: {'; '.join(titles)}. If it uses the names of a registered generator, "
+        "read it with --generator NAME"
     )

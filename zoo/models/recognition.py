@@ -1,4 +1,4 @@
-"""A file of weights that no layout of ours fits, recognised by spandrel.
+"""Recognises, with spandrel, a file of weights that fits none of zoo's layouts.
 
 spandrel tells the architecture by the names of the tensors and its arguments by their shapes. What
 it found is written down in full, so that the model is built again without telling anything twice.

@@ -1,4 +1,1 @@
-"""Recipes: from `registry.yaml` to a run's specification and from there to its components.
-
-Public: `book`.
-"""
+"""Recipes: from `registry.yaml` to a run's specification and from there to its components."""

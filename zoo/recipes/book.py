@@ -278,7 +278,7 @@ def _check_document(document: Document) -> Iterable[Problem]:
     data = document.data
     if not isinstance(data, dict):
         message = "a registry must be a mapping with `version: 1`, `recipes` and `profiles`"
-        yield Problem(document.place(()), (), message)
+        yield document.problem((), message)
         return
     try:
         RegistryFile.model_validate(data)
@@ -317,8 +317,7 @@ def _bodies(document: Document, section: str) -> list[tuple[str, Any]]:
 
 
 def _taken(document: Document, path: KeyPath, kind: str, place: Place) -> Problem:
-    message = f"{kind} {path[-1]!r} is already defined in {place}"
-    return Problem(document.place(path), path, message)
+    return document.problem(path, f"{kind} {path[-1]!r} is already defined in {place}")
 
 
 def _inherit(entries: dict[str, Entry]) -> Iterable[Problem]:

@@ -117,8 +117,7 @@ class Claim:
 
     def problem(self, path: KeyPath, message: str) -> Problem:
         """Return what is wrong at `path` of the claim."""
-        written = (*self.path, *path)
-        return Problem(self.document.place(written), written, message)
+        return self.document.problem((*self.path, *path), message)
 
 
 def family_of(metric: str) -> tuple[Family, str]:

@@ -85,8 +85,7 @@ class Matrix:
 
     def problem(self, path: KeyPath, message: str) -> Problem:
         """Return what is wrong at `path` of the matrix."""
-        written = (*self.path, *path)
-        return Problem(self.document.place(written), written, message)
+        return self.document.problem((*self.path, *path), message)
 
 
 def matrix_cells(book: Book, name: str) -> list[Cell]:

@@ -68,7 +68,7 @@ def component_problems(
         for path, name in written:
             message = unknown_component(root, name)
             if message is not None:
-                yield Problem(document.place(path), path, message)
+                yield document.problem(path, message)
 
 
 def unknown_component(root: KeyPath, name: Any) -> str | None:

@@ -41,6 +41,10 @@ class Document:
             path = path[:-1]
         return self.places.get(path, Place(self.file, 1))
 
+    def problem(self, path: KeyPath, message: str) -> Problem:
+        """Return what is wrong at `path`."""
+        return Problem(self.place(path), path, message)
+
 
 class _PlainLoader(yaml.SafeLoader):
     """PyYAML's parser for plain data only.

@@ -1,4 +1,4 @@
-"""Telling names of recipes from models, run directories and files on a command line."""
+"""Whether a word on a command line is a recipe, a model, a run directory or a file."""
 
 from __future__ import annotations
 

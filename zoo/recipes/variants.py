@@ -1,4 +1,4 @@
-"""In what a run is not its recipe's under its profile: the `--set`s that make the one of the other.
+"""How a run differs from its recipe under its profile: the `--set` options that lead to it.
 
 They are found by comparing what both resolve to, whatever was typed: a value set to what it is
 anyway is none, and a run trained before its recipe was edited is known by what the edit changed.

@@ -1,4 +1,1 @@
-"""Records: one generator's scores on one suite, how they are found and which stand together.
-
-Public: `record`.
-"""
+"""Records: one generator's scores on one suite, how they are found and which can be compared."""

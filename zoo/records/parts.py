@@ -1,4 +1,4 @@
-"""Types of the parts of a record that its schema leaves open: a command, the specification.
+"""Types for the parts of a record that its schema does not fix: a command, the specification.
 
 Not here: the schema (`zoo.records.record`).
 """

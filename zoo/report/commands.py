@@ -1,4 +1,4 @@
-"""Commands as the page shows them: apart from prose, to be copied, never broken inside an option.
+"""Commands on the page: separate from prose, with a copy button, broken only between options.
 
 Not here: which commands make a page again (`zoo.report.reproduce`).
 """

@@ -1,4 +1,4 @@
-"""What the numbers are based on: protocol, seeds, machine, versions, and what failed.
+"""The basis of the numbers: protocol, seeds, machine, versions, and what failed.
 
 Not here: what the numbers say (`zoo.report.headlines`).
 """

@@ -1,4 +1,4 @@
-"""Galleries: the same crop of an image by every method, small enough to travel inside the page.
+"""Galleries: the same crop of an image by every method, small enough to embed in the page.
 
 The low-resolution and ground-truth images come from the suite where its data is here and has the
 pixels that were scored; the super-resolved ones were kept beside the records.

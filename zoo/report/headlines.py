@@ -1,4 +1,4 @@
-"""What the numbers say in a few sentences, and how small or large what they are based on is.
+"""The results in a few sentences, and the amount of data behind them.
 
 Not here: verdicts (`zoo.report.claims`), the rest of what they are based on (`zoo.report.facts`).
 """

@@ -1,4 +1,4 @@
-"""How to make the page again: the commands behind it as a whole, and behind each row.
+"""How to reproduce the page: the commands for the whole page and for each row.
 
 Options that a record's own command was given and that its numbers depend on (registries, plugins,
 the folder of datasets) are part of every command; folders of runs and devices are the reader's.

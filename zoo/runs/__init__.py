@@ -1,7 +1,4 @@
-"""Runs: the directory each leaves behind, and the device it is executed on. Trains nothing.
-
-Internal.
-"""
+"""Runs: the directory each leaves behind, and the device it runs on (internal). Trains nothing."""
 
 from pathlib import Path
 from typing import Final

@@ -48,7 +48,7 @@ def judge(
     """
     if any(row["kind"] == DIVERGED for row in rows):
         return DIVERGED
-    psnr = _validations(rows)
+    psnr = [float(row["psnr_y"]) for row in validations(rows)]
     if len(psnr) > 1 and psnr[-1] < psnr[0] - PSNR_DROP:
         return DIVERGED
     critic = _values(rows, "discriminator_total")
@@ -62,15 +62,15 @@ def judge_again(
     verdict: Verdict, rows: Sequence[Mapping[str, Any]], bicubic: float | None
 ) -> Verdict:
     """Return the current verdict for one from before `hardly-learned` existed."""
-    psnr = _validations(rows)
+    psnr = [float(row["psnr_y"]) for row in validations(rows)]
     is_known = bool(psnr) and bicubic is not None and verdict not in UNSTABLE
     return HARDLY_LEARNED if is_known and max(psnr) < (bicubic or 0) + PSNR_GAIN else verdict
 
 
-def _validations(rows: Sequence[Mapping[str, Any]]) -> list[float]:
-    """Return PSNR_Y by validation, on the latest validation images only."""
+def validations(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the validations on the latest validation images: other images do not compare."""
     found = [row for row in rows if row["kind"] == "validation"]
-    return [float(r["psnr_y"]) for r in found if r["validation"] == found[-1]["validation"]]
+    return [row for row in found if row["validation"] == found[-1]["validation"]]
 
 
 def _values(rows: Sequence[Mapping[str, Any]], key: str) -> list[float]:

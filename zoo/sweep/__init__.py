@@ -1,4 +1,1 @@
-"""Sweeps: many trainings in order, each an idempotent job, so an interrupted sweep can resume.
-
-Internal.
-"""
+"""Sweeps: many trainings in order, each an idempotent job, so that they can resume (internal)."""

@@ -1,4 +1,4 @@
-"""The body of `zoo.bench()`: score, and train first what is missing where that is asked for.
+"""The body of `zoo.bench()`: score runs, and train missing ones first if requested.
 
 Not here: scoring (`zoo.bench`), printing (`zoo.commands`).
 """

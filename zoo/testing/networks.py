@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from zoo.testing.contract import Contract, images, require, require_close, require_untouched
 from zoo.testing.randomness import reset_sources, seed_all, undisturbed
+from zoo.text import few
 
 FLOAT32_TOLERANCE = 1e-4
 BFLOAT16_TOLERANCE = 0.05
-NAMES_SHOWN = 3
 
 
 class NetworkContract(Contract):
@@ -66,7 +66,7 @@ class NetworkContract(Contract):
             found = set(_without_gradient(network))
             without = found if training else without & found
         names = sorted(without)
-        require(not names, f"{len(names)} of {total} have no gradient: {_few(names)} ({_UNUSED})")
+        require(not names, f"{len(names)} of {total} have no gradient: {few(names)} ({_UNUSED})")
         self.measured = f"{total} parameter tensors"
 
     def test_state_dict_round_trip(self) -> None:
@@ -95,7 +95,7 @@ class NetworkContract(Contract):
             name for name in states[0] if not torch.equal(states[0][name], states[1][name])
         ]
         message = (
-            f"two networks built with one seed differ in {_few(different)}; initialise with torch"
+            f"two networks built with one seed differ in {few(different)}; initialise with torch"
         )
         require(not different, message)
 
@@ -181,8 +181,3 @@ def _without_gradient(network: nn.Module) -> Iterator[str]:
     for name, parameter in network.named_parameters():
         if parameter.requires_grad and (parameter.grad is None or not parameter.grad.any()):
             yield name
-
-
-def _few(names: list[str]) -> str:
-    more = len(names) - NAMES_SHOWN
-    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")

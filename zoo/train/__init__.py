@@ -1,8 +1,6 @@
 """Training: from a run's specification to a trained generator in a run directory.
 
 The package can be called: `zoo.train("srresnet", profile="smoke")` is `zoo.train.api.train`.
-
-Public: `interrupts`, `observer`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,1 @@
-"""Upscaling of images with a trained generator: tiles, image files, folders of them.
-
-Internal.
-"""
+"""Upscaling of images with a trained generator: tiles, image files, folders of them (internal)."""

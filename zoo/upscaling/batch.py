@@ -1,4 +1,4 @@
-"""Many images through one network: what cannot be read is reported, the rest is done.
+"""Many images through one network: reports unreadable images and upscales the others.
 
 Which files, and where to, is decided before (`zoo.upscaling.jobs`).
 """

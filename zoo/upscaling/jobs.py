@@ -1,4 +1,4 @@
-"""From what was named on the command line to pairs of files, all conflicts found before any work.
+"""From names on the command line to pairs of files; finds all conflicts before any work.
 
 Here names only: no image is opened and torch is not imported. The work is done by
 `zoo.upscaling.batch`.

@@ -1,4 +1,4 @@
-"""Where tiles lie: windows of one size, and the part of the image that each one answers for.
+"""The position of tiles: windows of one size, and the part of the image that each one outputs.
 
 Plain integers, in pixels of the input. Not here: how much context a network needs
 (`zoo.upscaling.context`) and running it (`zoo.upscaling.tiles`).

@@ -1,4 +1,4 @@
-"""How much memory a tile may take, which tiles follow, and how to tell that there was too little.
+"""How much memory a tile may take, the tiles that result, and how to detect exhausted memory.
 
 Not here: the peak of one forward pass, which is measured in `zoo.cost.memory`.
 """

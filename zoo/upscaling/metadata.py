@@ -1,4 +1,4 @@
-"""What an image file says besides pixels: its EXIF tags, and which way up it is.
+"""Metadata of an image file: its EXIF tags, and its orientation.
 
 Tags that describe the image are kept; those that describe how its pixels are stored are not
 true of another file and are excluded. Thumbnails are excluded too: they are small on purpose.

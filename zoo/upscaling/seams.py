@@ -1,4 +1,4 @@
-"""The step at every seam of a tiled image, measured where it is.
+"""The difference between neighbouring tiles, measured at every seam.
 
 A window sees beyond what it answers for; what it would have said of its neighbour's first pixels is
 kept and compared with what the neighbour says. Each side of a seam lacks another part of the

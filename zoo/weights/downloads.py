@@ -1,4 +1,4 @@
-"""The folder in which downloads of weights lie until the store has what is in them.
+"""The folder for downloads of weights, until the store has read them.
 
 Different weights come in the same file, so one process at a time downloads. What is downloaded, and
 from where, is in `zoo.weights.sources`.

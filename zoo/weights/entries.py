@@ -1,4 +1,4 @@
-"""What the catalogue of weights says of an entry: what it is, and where it can be obtained.
+"""Entries of the catalogue of weights: what each is, and where it can be obtained.
 
 The entries themselves are in `zoo.weights.catalog`.
 """

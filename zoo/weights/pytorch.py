@@ -1,4 +1,4 @@
-"""Files of `torch.save` read as data, and what files are that only look like weights.
+"""Reads files of `torch.save` as data, and identifies files that only look like weights.
 
 `torch.load(weights_only=True)` calls nothing but what rebuilds tensors. Training scripts put other
 things beside the weights: a score as a number of numpy's, the options they were started with. For

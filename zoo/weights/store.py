@@ -1,4 +1,4 @@
-"""Where weights are on this machine, how they come here, and how they come into a program.
+"""The store of weights on this machine: adding, finding and loading them.
 
 A recipe names the weights of a feature network in one of five ways: `imagenet` (our store, else the
 hub's cache, else the sources of the catalogue), `package` (an installed package carries them),

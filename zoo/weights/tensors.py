@@ -24,6 +24,7 @@ from zoo.files import (
     require_file,
     write_hashed,
 )
+from zoo.text import few
 from zoo.weights.entries import FeatureNetworkEntry
 from zoo.weights.pickles import read_arrays
 from zoo.weights.pytorch import is_pytorch, is_safetensors, read_pytorch, what_it_is
@@ -37,7 +38,6 @@ NOT_VERIFIED = "not verified"
 PICKLED_ARRAYS = ".ckpt"
 ARRAYS = ".npz"
 MATLAB = ".mat"
-_MAX_LISTED = 3
 # As torchvision and timm name what they publish: `vgg16-397923af.pth`.
 _DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8,64})$")
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -213,9 +213,7 @@ def _shape_problem(name: str, actual: torch.Tensor, expected: torch.Tensor) -> s
 
 
 def _misfit(entry: FeatureNetworkEntry, origin: str, wrong: list[str]) -> WeightsError:
-    listed = "; ".join(sorted(wrong)[:_MAX_LISTED])
-    more = f"; and {len(wrong) - _MAX_LISTED} more" if len(wrong) > _MAX_LISTED else ""
-    return WeightsError(f"{origin} does not fit {entry.name}: {listed}{more}")
+    return WeightsError(f"{origin} does not fit {entry.name}: {few(sorted(wrong), separator='; ')}")
 
 
 @dataclass(frozen=True, slots=True)
