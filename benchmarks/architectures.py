@@ -165,7 +165,7 @@ def measured(only: list[str]) -> Iterator[Row]:
                     values = {"problem": str(error).replace(folder + "/", "")}
                 except (RuntimeError, ValueError, TypeError, AttributeError, KeyError) as error:
                     first = str(error).partition("\n")[0]
-                    values = {"problem": f"in spandrel: {type(error).__name__}: {first}"}
+                    values = {"problem": f"failed: {type(error).__name__}: {first}"}
             yield Row(architecture.id, name, **values, seconds=time.perf_counter() - since)
 
 
@@ -180,7 +180,9 @@ def _measure(architecture: Any, cls: type[nn.Module], folder: Path) -> dict[str,
     picture = _picture(descriptor.scale, descriptor.input_channels)
     given = to_tensor(picture.lr_image)[None]
     image = given.expand(1, 3, HEIGHT, WIDTH).contiguous()
+    torch.manual_seed(0)  # some networks draw noise
     reference = descriptor(given)
+    torch.manual_seed(0)
     with torch.no_grad():
         ours = generator(image).clamp(0, 1)
     return {
@@ -252,7 +254,7 @@ def _random(architecture: str, cls: type[nn.Module]) -> nn.Module:
     }
     chosen = {k: v for k, v in SETTINGS.get(architecture, {}).items() if k in known}
     torch.manual_seed(0)
-    return cls(**required, **chosen).eval()
+    return cls(**required | chosen).eval()
 
 
 def table(kept: dict[str, Any]) -> str:
@@ -299,6 +301,9 @@ def table(kept: dict[str, Any]) -> str:
             f"{row.difference:.1e} | {_number(row.tiled)} | {row.score:.1e} | "
             f"{_word(row.trains)} | {_word(row.named)} | {row.seconds:.0f} |"
         )
+    measured_here = {row.architecture for row in rows}
+    lacking = [one.id for one in architectures() if one.id not in measured_here]
+    lines += ["", f"Not measured: {', '.join(lacking)}."] if lacking else []
     packages = ", ".join(f"{name} {number}" for name, number in kept["made_with"].items())
     return "\n".join([*lines, "", f"{kept['processor']}, float32; {packages}.", ""])
 

@@ -148,3 +148,19 @@ def test_a_network_that_changes_its_input_leaves_the_image_as_it_was() -> None:
     first = generator(image)
     assert torch.equal(image, before)
     assert torch.equal(generator(image), first)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "allowed"),
+    [
+        (Sizes(16, 8), True),
+        (Sizes(0, 128), False),
+        (Sizes(512), False),
+        (Sizes(square=True), False),
+    ],
+)
+def test_strips_are_for_networks_that_do_not_pad_them_to_pictures(
+    sizes: Sizes,
+    allowed: bool,  # noqa: FBT001
+) -> None:
+    assert sizes.allow_strips == allowed

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 PACKAGE: Final = "spandrel"
 INSTALL: Final = "pip install 'srgan-zoo[spandrel]'"
 MAX_SCALE: Final = 16
+MAX_STRIP: Final = 64
+"""Rows to which a strip may be padded, in pixels."""
 _LINES, _LENGTH = 2, 300
 _INNER: Final = "network."
 _OWN: Final = "zoo-"
@@ -57,6 +59,11 @@ class Sizes:
         parts += [f"a multiple of {self.multiple}"] if self.multiple > 1 else []
         parts += ["square"] if self.square else []
         return ", ".join(parts) or "any"
+
+    @property
+    def allow_strips(self) -> bool:
+        """Whether an image of a few rows is not padded to many times its size."""
+        return not self.square and max(self.minimum, self.multiple) <= MAX_STRIP
 
     def padded(self, image: Tensor) -> Tensor:
         """Return an image reflected beyond its right and lower edge until it has such a size.
@@ -92,6 +99,7 @@ class SpandrelNetwork(Generator):
 
     Attributes:
         sizes: what the network asks of an image's size.
+        takes_strips: whether narrow images are not much more work than their pixels.
         purpose: what spandrel says it is for.
         supports_half: whether spandrel says that it can be computed in float16.
         supports_bfloat16: the same of bfloat16.
@@ -121,6 +129,7 @@ class SpandrelNetwork(Generator):
             )
         needs = descriptor.size_requirements
         self.sizes = Sizes(needs.minimum, needs.multiple_of, needs.square)
+        self.takes_strips = self.sizes.allow_strips
         self.purpose: str = descriptor.purpose
         self.supports_half: bool = descriptor.supports_half
         self.supports_bfloat16: bool = descriptor.supports_bfloat16

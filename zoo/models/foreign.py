@@ -9,7 +9,7 @@ name and shape, and the network must upscale a test image. The layouts are in
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -130,8 +130,7 @@ def import_model(path: Path, *, force: bool = False, **how: Any) -> Imported:
     if not trial.passed:
         problem = f"{path} was read, but {trial.problem}"
         if not (force and trial.is_finite):
-            remedy = "; --force accepts it" if trial.is_finite else ""
-            raise WeightsError(problem + remedy)
+            raise WeightsError(problem + ("; --force accepts it" if trial.is_finite else ""))
         notes = (*notes, f"{problem}; accepted because of --force")
         source = model.details.source | {TRIAL: trial.problem}
         model = replace(model, details=model.details.model_copy(update={"source": source}))
@@ -275,13 +274,20 @@ def _require_same(generator: SpandrelNetwork, found: Recognised, place: str) -> 
     image = smooth_image(_PROBE)
     image = image[:, :1] if generator.channels == 1 else image
     image = generator.sizes.padded(image)
-    ours, theirs = generator.run(image), found.output(image)
+    ours, theirs = _drawn(generator.run, image), _drawn(found.output, image)
     if not torch.allclose(ours, theirs, rtol=0, atol=_TOLERANCE, equal_nan=True):
         off = float((ours - theirs).abs().max())
         raise WeightsError(
             f"{place}: the network that was rebuilt from its arguments differs from spandrel's by "
             f"up to {off:.2g} of values in [0, 1]: some argument leaves no trace in the record"
         )
+
+
+def _drawn(run: Callable[[torch.Tensor], torch.Tensor], image: torch.Tensor) -> torch.Tensor:
+    """Run a network with fixed random numbers: some draw noise in evaluation, too."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return run(image)
 
 
 def _by_layout(layout: Layout, checkpoint: Checkpoint, scale: int | None) -> _Match:

@@ -312,7 +312,7 @@ class TiledUpscaler:
         if self._context is None:
             most = int(SEARCH_SHARE * image.shape[-2] * image.shape[-1])
             self._say_if_long("measuring the context that the network needs, at most", most)
-            if self._reach is None:
+            if self._reach is None and getattr(self._generator, "takes_strips", True):
                 self._reach = reach(self._generator, self.scale, self.device)
             logger.debug("receptive field: %s pixels to each side", self._reach)
             self._set_context(self._found_context(image, most))
