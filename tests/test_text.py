@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.text import (
+    counted,
     escape_csv,
     escape_latex,
     escape_markdown,
+    few,
     plain,
 )
 
@@ -53,3 +55,12 @@ def test_a_spreadsheet_sees_no_formula(text: str) -> None:
 def test_a_link_is_not_made_of_a_name() -> None:
     assert escape_markdown("https://a.example") == r"https\://a.example"
     assert escape_markdown("www.a.example") == r"www\.a.example"
+
+
+def test_a_noun_follows_its_number() -> None:
+    assert [counted(number, "seed") for number in (0, 1, 2)] == ["0 seeds", "1 seed", "2 seeds"]
+
+
+def test_a_list_that_is_too_long_says_how_many_follow() -> None:
+    joined = [few(list("abcde")[:number]) for number in (1, 3, 5)]
+    assert joined == ["a", "a, b, c", "a, b, c and 2 more"]

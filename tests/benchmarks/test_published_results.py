@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from benchmarks import (
+    architectures,
     feature_network_speed,
     memory_prediction,
     scoring_speed,
@@ -39,7 +40,7 @@ OTHERS: dict[str, Callable[[dict[str, Any]], str]] = {
     "speed/tiny-cpu-profile-esrgan-wgangp": step_profile.markdown,
     "speed/tiny-cpu-profile-srgan": step_profile.markdown,
 }
-TESTED_ELSEWHERE = {"patch_store"}
+TESTED_ELSEWHERE = {"patch_store", "architectures"}
 PROFILED = ("srgan", "esrgan-wgangp")
 
 
@@ -52,6 +53,12 @@ def documents() -> list[str]:
 def result(name: str) -> dict[str, Any]:
     document: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     return document
+
+
+def test_the_page_of_architectures_is_written_from_its_document() -> None:
+    assert architectures.PAGE.read_text(encoding="utf-8") == architectures.table(
+        result("architectures")
+    )
 
 
 def prose(name: str) -> str:

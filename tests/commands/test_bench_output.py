@@ -36,7 +36,7 @@ def record(recipe: str, seed: int, offset: float, **changes: Any) -> Record:
 def printed(records: list[Record], capsys: pytest.CaptureFixture[str]) -> str:
     result: Any = SimpleNamespace(records=records, suite=SimpleNamespace(name="tiny", metrics=()))
     request: Any = SimpleNamespace(profile="demo", metrics=(), asked_as=())
-    print_result(load_book(), result, request, FORMS["terminal"], None)
+    print_result(load_book(), result, request, FORMS["terminal"])
     return " ".join(capsys.readouterr().out.split())
 
 

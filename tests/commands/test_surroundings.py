@@ -33,6 +33,7 @@ RUN = "RUNS/srresnet/smoke/seed-0"
 SMOKE = "-p smoke --device cpu --run-root RUNS"
 COMMANDS = {
     "list": "list",
+    "models": "models",
     "show": "show srgan -p smoke",
     "train": f"train srresnet {SMOKE}",
     "bench": f"bench srresnet {SMOKE} --suite SUITE --data-root DATA --seeds 2",
@@ -50,13 +51,21 @@ COMMANDS = {
     "data list": "data list",
     "data get": "data get div2k",
     "data verify": "data verify samples",
+    "data preview": "data preview srresnet -p smoke -o 見本.png",
     "weights list": "weights list",
     "weights get": "weights get vgg19",
     "weights add": "weights add vgg19 no-such.pth",
 }
-MAY_FAIL = {"check", "import", "interpolate", "push", "pull", "data get", "weights get"} | {
-    "weights add"
-}
+MAY_FAIL = {
+    "models",
+    "check",
+    "import",
+    "interpolate",
+    "push",
+    "pull",
+    "data get",
+    "weights get",
+} | {"weights add"}
 """What they are asked for is not there; the others are to succeed."""
 ENCODINGS = ("ascii", "cp1252", "latin-1")
 

@@ -11,7 +11,6 @@ from zoo.records.record import Column
 from zoo.report.numbers import (
     MINUS,
     Writer,
-    counted,
     listing,
     plain,
     seconds_text,
@@ -74,7 +73,6 @@ def test_names_lose_what_cannot_be_seen_and_end() -> None:
 
 def test_words() -> None:
     assert [listing(["a", "b", "c"][:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
-    assert (counted(1, "seed"), counted(2, "seed")) == ("1 seed", "2 seeds")
     assert [seconds_text(s) for s in (9.4, 119, 600, 9000)] == [
         "9 s",
         "119 s",
