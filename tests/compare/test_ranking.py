@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from zoo.compare.ranking import _letters, _not_told_apart, arranged
+from zoo.compare.ranking import _groups, _letters, _not_told_apart, arranged
 from zoo.errors import UnknownNameError
 
 
@@ -26,6 +26,26 @@ def test_groups_are_of_neighbours_that_cannot_be_told_apart() -> None:
     assert _letters([[best], [like_best], [worst]]) == ["a", "a", "b"]
     middle = base + 0.05 + 0.1 * np.roll(noise, 1) * np.array([1.0, 1.0, -1.0] * 4)
     assert _letters([[best], [middle], [worst]]) == ["a", "b", "b"]
+
+
+def test_a_pair_that_is_told_apart_shares_no_letter_though_a_noisy_one_is_like_both() -> None:
+    random = np.random.default_rng(0)
+    second = random.normal(size=40)
+    third = second - 0.05 + 0.01 * random.normal(size=40)
+    noisy = second + 0.1 + random.normal(size=40)
+    assert _letters([[noisy], [second], [third]]) == ["ab", "a", "b"]
+
+
+def test_pairs_that_cannot_be_told_apart_always_share_a_letter() -> None:
+    random = np.random.default_rng(1)
+    for count in range(2, 7):
+        same = np.triu(random.random((count, count)) < 0.5, 1)
+        same = same | same.T | np.eye(count, dtype=bool)
+        groups = _groups(same)
+        shared = np.array(
+            [[any({i, j} <= g for g in groups) for j in range(count)] for i in range(count)]
+        )
+        assert np.array_equal(shared, same)
 
 
 def test_equal_networks_share_a_letter_and_shifted_ones_do_not() -> None:

@@ -121,17 +121,24 @@ def _letters(values: Sequence[Sequence[Floats]]) -> list[str | None]:
     if len(values) < 2 or len(sizes) > 1 or min(next(iter(sizes)), default=0) < 2:
         return [None] * len(values)
     same = _not_told_apart([np.stack(parts) for parts in zip(*values, strict=True)])
-    groups: list[tuple[int, int]] = []
-    for first in range(len(values)):
-        others = (last for last in range(first, len(values)) if not same[first, last])
-        last = next(others, len(values)) - 1
-        if not groups or last > groups[-1][1]:
-            groups.append((first, last))
-    named = [(_letter(number), group) for number, group in enumerate(groups)]
+    named = [(_letter(number), group) for number, group in enumerate(_groups(same))]
     return [
-        "".join(letter for letter, (first, last) in named if first <= row <= last)
-        for row in range(len(values))
+        "".join(letter for letter, group in named if row in group) for row in range(len(values))
     ]
+
+
+def _groups(same: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> list[frozenset[int]]:
+    """Return the largest groups without a pair that is told apart, by their first rows.
+
+    Every pair that is not told apart shares a group (insert and absorb: Piepho 2004, "An algorithm
+    for a letter-based representation of all-pairwise comparisons").
+    """
+    groups = {frozenset(range(len(same)))}
+    for one, other in np.argwhere(~np.triu(same) & np.triu(np.ones_like(same))):
+        split = {group - {row} for group in groups for row in (one, other) if {one, other} <= group}
+        kept = {group for group in groups if not {one, other} <= group} | split
+        groups = {group for group in kept if not any(group < larger for larger in kept)}
+    return sorted(groups, key=sorted)
 
 
 def _not_told_apart(datasets: Sequence[Floats]) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:

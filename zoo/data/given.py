@@ -41,7 +41,7 @@ def published_folders(top: Path, scale: int) -> tuple[Path, ...]:
         top / f"LR_x{scale}",
         top / f"LRbicx{scale}",  # BasicSR's
         top / "LR" / f"X{scale}",
-        top.with_name(f"{stem}_LR_bicubic") / f"X{scale}",  # DIV2K as its archives unpack
+        top.parent / f"{stem}_LR_bicubic" / f"X{scale}",  # DIV2K as its archives unpack
     )
 
 

@@ -27,6 +27,7 @@ class Degradation(ABC):
             each whole image and stores the result.
         context: low-resolution pixels around a sample that are degraded with it and then cut off,
             where the image has them. So a filter reads real pixels at the border of a sample.
+        steps: the degradations that it is made of, if it is a chain: their code shapes its results.
 
     Example:
         >>> import numpy as np
@@ -39,6 +40,7 @@ class Degradation(ABC):
 
     per_sample: bool = True
     context: int = 4
+    steps: tuple[Degradation, ...] = ()
 
     def __init__(self) -> None:
         # object's own takes *args and **kwargs, which no recipe could be checked against

@@ -38,9 +38,9 @@ class Chain(Degradation):
 
     def __init__(self, *, steps: Steps) -> None:
         super().__init__()
-        self.steps = tuple(_step(step) for step in steps)
+        self.steps: tuple[Degradation, ...] = tuple(_step(step) for step in steps)
         self.per_sample = any(step.per_sample for step in self.steps)
-        self.context = max(step.context for step in self.steps)
+        self.context = sum(step.context for step in self.steps)
 
     def __call__(self, hr_image: Image, *, scale: int, rng: np.random.Generator) -> Image:
         """Degrade `(H, W, 3)` to `(H/scale, W/scale, 3)`; draws what its steps draw, in order."""

@@ -43,6 +43,7 @@ KERNELS: Final = {
 }
 """Probability of each family where the kernel is no sinc filter."""
 SIZES: Final = tuple(range(7, 22, 2))
+LEAST_SIGMA: Final = 0.01
 """Sides of kernels, in pixels, all alike probable."""
 METHODS: Final[tuple[Method, ...]] = ("area", "bilinear", "bicubic")
 GENERALIZED, PLATEAU = (0.5, 4.0), (1.0, 2.0)
@@ -216,7 +217,8 @@ class RealESRGAN(Degradation):
             return _sinc(size, math.pi / 3 if size < 13 else math.pi / 5, rng)
         family = tuple(KERNELS)[_index(tuple(KERNELS.values()), rng)]
         function, is_anisotropic, has_shape = FAMILIES[family]
-        first, second = uniform(sigma, rng), uniform(sigma, rng)
+        # A blur of 0 pixels is none; the kernels divide by sigma.
+        first, second = (max(uniform(sigma, rng), LEAST_SIGMA) for _ in range(2))
         angle = uniform((-math.pi, math.pi), rng)
         limits = PLATEAU if family.startswith("plateau") else GENERALIZED
         half = (limits[0], 1.0) if rng.random() < 0.5 else (1.0, limits[1])

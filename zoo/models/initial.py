@@ -99,4 +99,4 @@ def _recorded(what: str, recipe: str, run_root: Path) -> Initial | None:
 
 
 def _is_same(file: str, what: str) -> bool:
-    return Path(file).name == Path(what).name
+    return Path(file).absolute() == Path(what).absolute()
