@@ -168,6 +168,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
         "[zoo.adversaries]\nacme-duel = zoo_acme.parts:AcmeDuel\n"
         "[zoo.losses]\nacme-far = zoo_acme.parts:AcmeFar\n"
         "[zoo.metrics]\nacme-error = zoo_acme.parts:AcmeError\n"
+        "[zoo.degradations]\nacme-camera = zoo_acme.parts:AcmeCamera\n"
     )
     return Place(work, (), str(site))
 
