@@ -69,6 +69,8 @@ def _num_made(
     operator: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> int:
     """Return how many elements an operator would allocate; 0 where only values tell."""
+    if operator._schema.name.endswith("_"):  # type: ignore[attr-defined]  # noqa: SLF001  in place
+        return 0
     args, options = tree_map_only(Tensor, _on_meta, (args, dict(kwargs)))
     known = {_memory(leaf) for leaf in tree_leaves((args, options)) if isinstance(leaf, Tensor)}
     if not known:
