@@ -48,9 +48,8 @@ from zoo.metrics import named_metrics
 from zoo.metrics.base import Metric
 from zoo.models.file import is_model_file
 from zoo.models.store import MODEL_FILE, model_files
-from zoo.plugins import load_plugin_file
-from zoo.recipes.book import Book, load_book
-from zoo.recipes.checks import check_book, complete
+from zoo.recipes.book import Book
+from zoo.recipes.checks import complete
 from zoo.recipes.resolve import resolve, written_settings
 from zoo.recipes.schema import ComponentSpec, Runtime
 from zoo.recipes.targets import sort_targets
@@ -222,15 +221,6 @@ def targeted(
         generator=None if generator is None else parse_generator(generator),
         sources=sources,
     )
-
-
-def checked_book(registry: Sequence[str | Path], plugins: Sequence[str | Path]) -> Book:
-    """Load plugins and return the book of recipes, checked."""
-    for plugin in plugins:
-        load_plugin_file(plugin)
-    book = load_book([Path(file) for file in registry])
-    check_book(book)
-    return book
 
 
 def _told(run: Missing) -> dict[str, str | int]:

@@ -43,8 +43,9 @@ KERNELS: Final = {
 }
 """Probability of each family where the kernel is no sinc filter."""
 SIZES: Final = tuple(range(7, 22, 2))
-LEAST_SIGMA: Final = 0.01
 """Sides of kernels, in pixels, all alike probable."""
+LEAST_SIGMA: Final = 0.01
+"""Standard deviation in pixels that stands for 0: such a kernel does not blur."""
 METHODS: Final[tuple[Method, ...]] = ("area", "bilinear", "bicubic")
 GENERALIZED, PLATEAU = (0.5, 4.0), (1.0, 2.0)
 """Limits of the shape of a kernel; below and above 1 are alike probable."""

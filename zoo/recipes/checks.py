@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import PluginError
+from zoo.plugins import load_plugin_file
 from zoo.recipes.arguments import SCALE, Complaint, complaints
 from zoo.recipes.book import (
     Book,
@@ -22,6 +23,7 @@ from zoo.recipes.book import (
     builtin_registry,
     checked_packages,
     is_sound,
+    load_book,
     sound_files,
     survey,
 )
@@ -64,6 +66,17 @@ def check_registry(extra: Sequence[Path] = (), *, builtin: bool = True) -> list[
     for entry in (*book.recipes.values(), *book.profiles.values()):
         problems += _plugin_problems(entry)
     return in_order([*problems, *_component_problems(book, broken_paths(problems))])
+
+
+def checked_book(
+    registry: Sequence[str | Path], plugins: Sequence[str | Path], *, required: str | None = None
+) -> Book:
+    """Load plugins and registry files, and return the book of recipes, checked by `check_book`."""
+    for plugin in plugins:
+        load_plugin_file(plugin)
+    book = load_book([Path(file) for file in registry])
+    check_book(book, required=required)
+    return book
 
 
 def check_book(book: Book, *, required: str | None = None) -> None:

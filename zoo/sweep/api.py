@@ -15,7 +15,6 @@ from zoo.bench.api import (
     Request,
     as_paths,
     baseline_names,
-    checked_book,
     chosen,
     run_benchmark,
     table_of,
@@ -23,6 +22,7 @@ from zoo.bench.api import (
 )
 from zoo.bench.candidates import Failure, Upscaler
 from zoo.recipes.book import Book
+from zoo.recipes.checks import checked_book
 from zoo.runs import RUN_ROOT
 from zoo.runs.commands import source_options
 from zoo.sweep.engine import Settings, run_jobs

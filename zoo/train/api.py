@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.models.initial import initial_weights
-from zoo.plugins import load_plugin_file
-from zoo.recipes.book import Book, load_book
-from zoo.recipes.checks import check_book
+from zoo.recipes.checks import checked_book
 from zoo.recipes.resolve import written_settings
 from zoo.recipes.variants import specify
 from zoo.runs import RUN_ROOT
@@ -64,7 +62,7 @@ def train(
         >>> zoo.train("srresnet-nobn", profile="smoke", device="cpu").directory.as_posix()
         'runs/srresnet-nobn/smoke/seed-0'
     """
-    book = _checked_book(recipe, registry, plugins)
+    book = checked_book(registry, plugins, required=recipe)
     chosen = default_profile(choose_device(device)) if profile is None else profile
     wanted = [*written_settings(settings), *_data_setting(data)]
     begun = initial_weights(init, recipe, run_root=Path(run_root))
@@ -80,13 +78,3 @@ def _told(observer: Observer | None) -> Observer:
 
 def _data_setting(data: str | Path | None) -> list[str]:
     return [] if data is None else written_settings({"data.source": str(data)})
-
-
-def _checked_book(
-    recipe: str, registry: Sequence[str | Path], plugins: Sequence[str | Path]
-) -> Book:
-    for plugin in plugins:
-        load_plugin_file(plugin)
-    book = load_book([Path(file) for file in registry])
-    check_book(book, required=recipe)
-    return book
