@@ -174,10 +174,9 @@ def bench(
 ) -> None:
     """Score generators on a suite; with --train, train missing runs first."""
     form = _form(json=as_json, csv=as_csv, markdown=as_markdown, latex=as_latex)
-    book = open_book(registry, plugin)
+    book, shown = open_book(registry, plugin), tuple(named_metrics(metrics))
     recipes, files = _asked(book, targets or [], everything=everything, matrix=matrix)
     chosen = _profile(book, profile, device, is_needed=bool(recipes))
-    shown = tuple(named_metrics(metrics))
     key = _sort_key(sort, shown, suite)
     from zoo.bench.api import Request
 
