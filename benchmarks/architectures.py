@@ -63,10 +63,17 @@ SETTINGS: Final[dict[str, dict[str, Any]]] = {
     "HAT": {"window_size": 8, "depths": [2], "num_heads": [2], "embed_dim": 24, "upscale": 2}
     | {"img_size": 32, "compress_ratio": 3, "squeeze_factor": 12},
     "DRUNet": {"in_nc": 4, "out_nc": 3},
+    "NAFNet": {"width": 16, "enc_blk_nums": [1, 1, 1, 2], "dec_blk_nums": [1, 1, 1, 1]},
     "AuraSR": {"dim": 8, "image_size": 256, "input_image_size": 64, "attn_depths": (1, 1, 1, 1, 1)}
     | {"style_network": {"dim_in": 32, "dim_out": 64, "depth": 2}, "mid_attn_depth": 1},
 }
 """Where the defaults are no network that spandrel itself can run, or are slow."""
+WHY_NOT: Final = {
+    "GFPGAN": "one row takes more than 25 minutes on one core",
+    "FFTformer": "measured before zoo could lay out its 5-dimensional parameters; to be repeated",
+    "IPT": "the same; one row takes 16 minutes on one core",
+}
+"""Why an architecture was not measured, as far as there is a reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +310,8 @@ def table(kept: dict[str, Any]) -> str:
         )
     measured_here = {row.architecture for row in rows}
     lacking = [one.id for one in architectures() if one.id not in measured_here]
-    lines += ["", f"Not measured: {', '.join(lacking)}."] if lacking else []
+    told = [f"{name} ({WHY_NOT[name]})" if name in WHY_NOT else name for name in lacking]
+    lines += ["", f"Not measured: {', '.join(told)}."] if told else []
     packages = ", ".join(f"{name} {number}" for name, number in kept["made_with"].items())
     return "\n".join([*lines, "", f"{kept['processor']}, float32; {packages}.", ""])
 

@@ -20,7 +20,7 @@ from tests.train.conftest import MakeSpec
 from tests.train.test_step import make_batch, make_players
 from zoo.adversaries.penalties import gradient_penalty
 from zoo.recipes.schema import Runtime
-from zoo.runs.device import plan_execution
+from zoo.runs.device import in_layout, plan_execution
 from zoo.train.prepare import Options, prepare
 from zoo.train.step import training_step
 
@@ -133,3 +133,14 @@ def test_the_networks_of_a_step_are_in_bfloat16(make_spec: MakeSpec, norm: str) 
     with watched_outputs(players.generator, nn.Conv2d) as seen:
         training_step(players, make_batch())
     assert seen == {torch.bfloat16}
+
+
+def test_a_network_with_five_dimensional_parameters_is_laid_out() -> None:
+    """torch's conversion of a whole network fails on them."""
+    network = nn.Conv2d(3, 4, 3)
+    network.register_parameter("wide", nn.Parameter(torch.ones(2, 2, 2, 2, 2)))
+    image = torch.rand(1, 3, 8, 8)
+    before = network(image)
+    placed = in_layout(network, torch.channels_last)
+    assert network.weight.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(placed(image), before)

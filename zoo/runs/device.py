@@ -95,8 +95,7 @@ class Execution:
     def place(self, module: nn.Module) -> nn.Module:
         """Move a network to the device, in the run's memory layout."""
         if self.channels_last:
-            # .to(memory_format=...) converts the 4-dimensional parameters and leaves the others
-            module = module.to(memory_format=torch.channels_last)
+            module = in_layout(module, torch.channels_last)
         return module.to(self.device)
 
     @property
@@ -114,6 +113,20 @@ class Execution:
             "tf32": self.tf32,
             "threads": self.num_threads if self.device.type == "cpu" else 0,
         }
+
+
+def in_layout(module: nn.Module, layout: torch.memory_format) -> nn.Module:
+    """Return a network whose 4-dimensional parameters and buffers are laid out in this way.
+
+    torch's own conversion fails if there are 5-dimensional ones, too; these stay as they are.
+    """
+    parts = [*module.parameters(), *module.buffers()]
+    if all(part.dim() != 5 for part in parts):
+        return module.to(memory_format=layout)
+    for part in parts:
+        if part.dim() == 4:
+            part.data = part.data.contiguous(memory_format=layout)
+    return module
 
 
 def choose_device(name: str = "auto") -> torch.device:

@@ -21,7 +21,7 @@ from typing import Any, Final, Literal
 import torch
 from torch import Tensor, nn
 
-from zoo.runs.device import has_bfloat16_units, has_cpp_compiler
+from zoo.runs.device import has_bfloat16_units, has_cpp_compiler, in_layout
 from zoo.runs.turns import MIN_GAIN, MIN_SECONDS_TO_COMPILE, fastest, take_turns
 from zoo.upscaling.context import GREY_LEVEL, telling_blocks
 from zoo.upscaling.layout import ALIGNMENT
@@ -57,7 +57,7 @@ class Way:
     def place(self, generator: nn.Module) -> nn.Module:
         """Return a copy of a network in this layout, compiled if this way is."""
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        placed = copy.deepcopy(generator).to(memory_format=layout)
+        placed = in_layout(copy.deepcopy(generator), layout)
         if self.compile:
             placed.compile()
         return placed
