@@ -139,6 +139,7 @@ SCENES: dict[str, list[Callable[[Path], None]]] = {
     ],
     "docs/bench.md": [runs("srgan")],
     "docs/community.md": [collection],
+    "docs/data.md": [photos(*(f"photos/{n}.png" for n in range(4)))],
     "docs/exchange.md": [photos("photo.png"), esrgan_file, runs("rrdb", "esrgan")],
     "docs/models.md": [runs("srresnet-nobn", "esrgan-wgangp")],
     "docs/training.md": [photos(*(f"home/photos/{n}.png" for n in range(4)))],
