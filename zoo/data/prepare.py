@@ -117,16 +117,39 @@ def prepare_images(
             folder outside `source`.
         MachineError: without the package `imagehash`.
     """
-    hash_of = _perceptual_hash()
     target = target.resolve()
     _require_new(target, source)
-    found = find_images(source)
-    names = _names(found.taken, found.top)
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    result, seen = Preparation(left_out=found.left_out_lines()), _Seen(max_distance)
+    work, seen = _cutter(size, step), _Seen(max_distance)
+    found = find_images(source)
+    result = Preparation(left_out=found.left_out_lines())
+    names = _names(found.taken, found.top)
+    for number, (path, cut) in enumerate(_in_order(work, found.taken), start=1):
+        image = path.relative_to(found.top).as_posix()
+        if isinstance(cut, DataError):
+            result.dropped.append(Dropped(image, 0, 0, "unreadable", str(cut)))
+        else:
+            _write(cut, image, names[path], partial, min_texture, seen, result)
+        if progress is not None:
+            progress(number, len(found.taken))
+    _move(partial, target, source)
+    return result
 
-    def pieces(path: Path) -> list[_Piece] | DataError:
+
+def _move(partial: Path, target: Path, source: Path) -> None:
+    if not partial.is_dir():
+        raise DataError(f"no sub-image of {source} is left; lower the demands on them")
+    if target.is_dir():
+        target.rmdir()
+    partial.rename(target)
+
+
+def _cutter(size: int, step: int) -> Callable[[Path], list[_Piece] | DataError]:
+    """Return what cuts one image file; an image that cannot be read is its error."""
+    hash_of = _perceptual_hash()
+
+    def cut(path: Path) -> list[_Piece] | DataError:
         try:
             image = to_rgb(read_image(path))
         except DataError as error:
@@ -136,21 +159,7 @@ def prepare_images(
             for top, left, pixels in _cut(image, size, step)
         ]
 
-    for number, (path, cut) in enumerate(_in_order(pieces, found.taken), start=1):
-        image = path.relative_to(found.top).as_posix()
-        if isinstance(cut, DataError):
-            result.dropped.append(Dropped(image, 0, 0, "unreadable", str(cut)))
-        else:
-            _write(cut, image, names[path], partial, min_texture, seen, result)
-        if progress is not None:
-            progress(number, len(found.taken))
-    if not result.written:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise DataError(f"no sub-image of {source} is left; lower the demands on them")
-    if target.is_dir():
-        target.rmdir()
-    partial.rename(target)
-    return result
+    return cut
 
 
 def _write(
