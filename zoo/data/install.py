@@ -23,7 +23,7 @@ from zoo.data.extract import extract
 from zoo.data.images import SUFFIXES, hash_file, read_image
 from zoo.data.sources import list_images
 from zoo.errors import DataError, IntegrityError, UnknownNameError
-from zoo.files import read_file
+from zoo.files import file_sha256, read_file
 
 logger = logging.getLogger(__name__)
 
@@ -111,6 +111,12 @@ def get_dataset(
                 progress=progress,
                 pause_seconds=pause_seconds,
             )
+            if archive.known_hash is None:
+                logger.warning(
+                    "%s was not verified: its publisher states no hash. Its sha256 is %s",
+                    archive.file_name,
+                    file_sha256(path),
+                )
             _place(path, archive, root)
             if not keep_archives:
                 path.unlink()
