@@ -111,12 +111,6 @@ def get_dataset(
                 progress=progress,
                 pause_seconds=pause_seconds,
             )
-            if archive.known_hash is None:
-                logger.warning(
-                    "%s was not verified: its publisher states no hash. Its sha256 is %s",
-                    archive.file_name,
-                    file_sha256(path),
-                )
             _place(path, archive, root)
             if not keep_archives:
                 path.unlink()
@@ -180,6 +174,9 @@ def _has_strangers(folder: Path) -> bool:
 
 def _place(path: Path, archive: Archive, root: Path) -> None:
     """Unpack beside the targets, check all parts, and move each into place at once."""
+    if archive.known_hash is None:
+        unverified = "%s was not verified: its publisher states no hash. Its sha256 is %s"
+        logger.warning(unverified, path.name, file_sha256(path))
     unpacked = root / f".{path.name}.unpacked"
     shutil.rmtree(unpacked, ignore_errors=True)
     unpacked.mkdir(parents=True)
