@@ -28,6 +28,7 @@ from zoo.commands.output import Table, note, print_json, print_table, print_text
 from zoo.data.datasets import CATALOGUE, Dataset
 from zoo.data.paths import data_root as find_data_root
 from zoo.errors import DataError, IntegrityError
+from zoo.runs import RUN_ROOT
 
 app = typer.Typer(
     no_args_is_help=True, help="Datasets: list, download, verify, preview and prepare them."
@@ -132,14 +133,14 @@ def preview(
 
     from zoo.commands.watch import watch
     from zoo.exchange.bundle import require_free
+    from zoo.models.initial import specified
     from zoo.recipes.checks import check_book
-    from zoo.recipes.variants import specify
     from zoo.train.preview import write_preview
 
     require_free([output], force=force)
     check_book(book, required=recipe)
     settings = [*settings, *data_setting(data)]
-    spec = specify(book, recipe, chosen, seed=seed, settings=settings)
+    spec = specified(book, recipe, chosen, seed=seed, settings=settings, run_root=RUN_ROOT)
     with watch() as observer:
         write_preview(output, spec, data_root=data_root, observer=observer)
     print_text(str(output))

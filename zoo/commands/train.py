@@ -45,6 +45,25 @@ Start = Annotated[
         help="Start from these weights: a model, a run, or another tool's checkpoint.",
     ),
 ]
+StartDiscriminator = Annotated[
+    str | None,
+    typer.Option(
+        "--init-discriminator",
+        metavar="RUN_DIR|FILE",
+        help="Start the discriminator from that of a run, or from a file of its tensors.",
+    ),
+]
+Partial = Annotated[
+    bool, typer.Option("--partial", help="Load the tensors that fit, and list the others.")
+]
+FromRun = Annotated[
+    Path | None,
+    typer.Option(
+        "--from-run",
+        metavar="RUN_DIR",
+        help="Start from the generator and discriminator of a finished run.",
+    ),
+]
 
 
 def train(
@@ -59,6 +78,9 @@ def train(
     ] = 0,
     data: TrainingData = None,
     init: Start = None,
+    init_discriminator: StartDiscriminator = None,
+    partial: Partial = False,
+    from_run: FromRun = None,
     data_root: DataRoot = None,
     device: Device = "auto",
     run_root: RunRoot = RUN_ROOT,
@@ -83,14 +105,22 @@ def train(
         note(f"profile: {chosen} ({reason})")
     settings = [*settings, *data_setting(data)]
 
-    from zoo.models.initial import initial_weights
+    from zoo.models.initial import specified
     from zoo.recipes.checks import check_book
-    from zoo.recipes.variants import specify
+    from zoo.recipes.start import start_of
     from zoo.train.prepare import Options
 
     check_book(book, required=recipe)
-    begun = initial_weights(init, recipe, run_root=run_root)
-    spec = specify(book, recipe, chosen, seed=seed, settings=settings, init=begun)
+    spec = specified(
+        book,
+        recipe,
+        chosen,
+        run_root=run_root,
+        seed=seed,
+        settings=settings,
+        start=start_of(init, init_discriminator, strict=not partial),
+        from_run=from_run,
+    )
     sources = source_options(registry, plugin, data_root)
     options = Options(run_root, data_root, device, fresh, sources=sources)
     (_dry_run if dry_run else _train)(spec, options, as_json=as_json)

@@ -6,7 +6,7 @@ which files may write the same things, in part and in shorthand.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -26,8 +26,8 @@ from zoo.data import BUILT_IN_SOURCES
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MAX_NAME = 64
 DEGRADATION = "degradation"
-LATER = (DEGRADATION, "pairs")
-"""Keys of `data` that a dump omits where they have their defaults: they came after runs."""
+LATER = (DEGRADATION, "pairs", "freeze", "unfreeze_at")
+"""Settings that a dump omits where they have their defaults: they came after runs."""
 Name = Annotated[str, Field(pattern=NAME, max_length=MAX_NAME)]
 Scale = Literal[2, 3, 4, 8]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -47,6 +47,21 @@ class StrictModel(BaseModel):
         allow_inf_nan=False,
         use_attribute_docstrings=True,
     )
+
+
+class Grown(StrictModel):
+    """Base of models that got settings later: a dump omits those that have their defaults."""
+
+    later: ClassVar[tuple[str, ...]] = LATER
+
+    @model_serializer(mode="wrap")
+    def _omit_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Omit later settings at their defaults: runs from before they came stay what they are."""
+        values: dict[str, Any] = dump(self)
+        for name in self.later:
+            if name in values and getattr(self, name) == type(self).model_fields[name].default:
+                del values[name]
+        return values
 
 
 class ComponentSpec(StrictModel):
@@ -91,7 +106,7 @@ class Schedule(StrictModel):
     """Final learning rate of `cosine`, as a fraction of the initial one."""
 
 
-class Training(StrictModel):
+class Training(Grown):
     """Length, learning rate and logging of one stage.
 
     Set exactly one of `steps` and `epochs`. A step is one update of the generator.
@@ -119,9 +134,20 @@ class Training(StrictModel):
     on_divergence: Literal["raise", "rollback"] = "raise"
     """What happens if a value is NaN or infinite: `raise` ends the run; `rollback` returns to the
     last checkpoint and halves the learning rates, at most four times."""
+    freeze: Annotated[tuple[str, ...], Strict(strict=False)] = ()
+    """Parameters of the generator that are not trained: patterns of their names, such as
+    `trunk.*`. The names are those in a model file."""
+    unfreeze_at: PositiveInt | None = None
+    """Step from which the parameters of `freeze` are trained, too; by default never."""
+
+    @model_validator(mode="after")
+    def _check_freeze(self) -> Self:
+        if self.unfreeze_at is not None and not self.freeze:
+            raise ValueError("`unfreeze_at` has no effect without `freeze`; set both or neither")
+        return self
 
 
-class Data(StrictModel):
+class Data(Grown):
     """The training images, and how zoo draws patches from them."""
 
     source: str = "samples"
@@ -149,15 +175,6 @@ class Data(StrictModel):
     pairs: bool = False
     """Whether low-resolution images are given: files beside the high-resolution ones, matched by
     name, instead of a degradation."""
-
-    @model_serializer(mode="wrap")
-    def _omit_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Omit later settings at their defaults: runs from before they came stay what they are."""
-        values: dict[str, Any] = dump(self)
-        for name in LATER:
-            if getattr(self, name) == type(self).model_fields[name].default:
-                values.pop(name, None)
-        return values
 
     @model_validator(mode="after")
     def _check_pairs(self) -> Self:
@@ -233,39 +250,54 @@ class RecipeSettings(StrictModel):
         return self
 
 
-class Initial(StrictModel):
-    """A generator whose weights a run starts from, instead of those of a pretraining.
+class Weights(Grown):
+    """Weights that a network of a run starts from.
 
     Attributes:
-        file: the file, folder or name that it was read from.
+        file: the file, folder or name that they were read from.
         name: what the model is called.
-        sha256: of the weights file.
-        generator: the generator with all its arguments.
-        scale: its upscaling factor.
+        sha256: of the weights file; of a discriminator, of its tensors.
+        strict: whether every tensor must fit; otherwise those that do not are left as they are.
     """
+
+    later: ClassVar[tuple[str, ...]] = ("strict",)
 
     file: str
     name: str
     sha256: str
-    generator: ComponentSpec
-    scale: PositiveInt
+    strict: bool = True
 
     @property
     def label(self) -> str:
-        """What tells it from other weights, in names of runs."""
-        return f"{self.name}-{self.sha256[:8]}"
+        """What tells them from other weights, in names of runs."""
+        return f"{self.name}-{self.sha256[:8]}{'' if self.strict else '-partial'}"
 
 
-class RunSpec(StrictModel):
+class Initial(Weights):
+    """A generator whose weights a run starts from, instead of those of a pretraining.
+
+    Attributes:
+        generator: the generator with all its arguments.
+        scale: its upscaling factor.
+    """
+
+    generator: ComponentSpec
+    scale: PositiveInt
+
+
+class RunSpec(Grown):
     """One training, as JSON: everything that is known before data and weights are read.
 
     `pretraining` is the run that gives the initial generator, with the same generator, scale, data
     and seed; `init` gives it from a file. A run has one of them, or neither.
 
     Attributes:
+        init_discriminator: weights that the discriminator starts from.
         variant: how the run differs from its recipe under its profile, in the form of `--set`
             (from `zoo.recipes.variants`). The settings contain the values; this names them.
     """
+
+    later: ClassVar[tuple[str, ...]] = ("init", "init_discriminator")
 
     recipe: Name
     profile: Name
@@ -273,12 +305,11 @@ class RunSpec(StrictModel):
     settings: RecipeSettings
     pretraining: RunSpec | None = None
     init: Initial | None = None
+    init_discriminator: Weights | None = None
     variant: tuple[str, ...] = ()
 
-    @model_serializer(mode="wrap")
-    def _without_absent(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave `init` out where there is none: records of older versions do not have it."""
-        document: dict[str, Any] = write(self)
-        if self.init is None:
-            document.pop("init", None)
-        return document
+    @property
+    def begun_from(self) -> dict[str, Weights]:
+        """The weights that its networks start from, by the option that names them."""
+        found = {"init": self.init, "init_discriminator": self.init_discriminator}
+        return {key: weights for key, weights in found.items() if weights is not None}

@@ -94,7 +94,7 @@ def shaping(spec: RunSpec) -> tuple[str, ...]:
     idle = {*SHAPES_NOTHING}
     if not spec.settings.data.is_split_by_validation:
         idle.add(VALIDATION)
-    begun = () if spec.init is None else (f"init={spec.init.label}",)
+    begun = [f"{key}={weights.label}" for key, weights in spec.begun_from.items()]
     return (*begun, *(one for one in spec.variant if _stripped(one) not in idle))
 
 

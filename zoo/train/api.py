@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo.models.initial import initial_weights
+from zoo.models.initial import specified
 from zoo.recipes.checks import checked_book
 from zoo.recipes.resolve import written_settings
-from zoo.recipes.variants import specify
+from zoo.recipes.start import start_of
 from zoo.runs import RUN_ROOT
 from zoo.runs.commands import source_options
 from zoo.runs.device import choose_device, default_profile
@@ -27,6 +27,9 @@ def train(
     seed: int = 0,
     data: str | Path | None = None,
     init: str | Path | None = None,
+    init_discriminator: str | Path | None = None,
+    partial: bool = False,
+    from_run: str | Path | None = None,
     settings: Mapping[str, Any] | Sequence[str] = (),
     data_root: str | Path | None = None,
     run_root: str | Path = RUN_ROOT,
@@ -43,7 +46,10 @@ def train(
         profile: how much to train; by default `paper` on a CUDA GPU, otherwise `demo`.
         seed: random seed for weights, data order and pretraining.
         data: training images: `samples`, a dataset's name, or a folder.
-        init: start from these weights, named as in `zoo.load`.
+        init: the generator starts from these weights, named as in `zoo.load`.
+        init_discriminator: the discriminator starts from that of a run, or from a file.
+        partial: load the tensors that fit, and name the others.
+        from_run: start from the networks of this finished run, instead of `init`.
         settings: such as `{"generator.num_blocks": 8}`, or a list of `"path=value"`.
         data_root: folder of datasets; by default `$ZOO_DATA`, otherwise zoo's own.
         run_root: folder of runs.
@@ -65,8 +71,16 @@ def train(
     book = checked_book(registry, plugins, required=recipe)
     chosen = default_profile(choose_device(device)) if profile is None else profile
     wanted = [*written_settings(settings), *_data_setting(data)]
-    begun = initial_weights(init, recipe, run_root=Path(run_root))
-    spec = specify(book, recipe, chosen, seed=seed, settings=wanted, init=begun)
+    spec = specified(
+        book,
+        recipe,
+        chosen,
+        run_root=Path(run_root),
+        seed=seed,
+        settings=wanted,
+        start=start_of(init, init_discriminator, strict=not partial),
+        from_run=from_run,
+    )
     sources = source_options(registry, plugins, data_root)
     root = None if data_root is None else Path(data_root)
     return train_run(spec, Options(Path(run_root), root, device, fresh, _told(observer), sources))

@@ -15,6 +15,7 @@ from zoo.losses.base import SOURCE
 from zoo.recipes.build import Components, component_origins
 from zoo.recipes.rules import parts
 from zoo.recipes.schema import RunSpec
+from zoo.runs.changes import loaded_otherwise
 from zoo.runs.provenance import package_version
 from zoo.train.prepare import Prepared
 
@@ -45,6 +46,8 @@ def run_identity(spec: RunSpec, prepared: Prepared, pretraining: str | None) -> 
     settings["losses"] = _losses(settings["losses"], prepared.components)
     executed = prepared.execution.describe()
     provenance = prepared.components.provenance
+    weights = spec.init_discriminator
+    discriminator = {} if weights is None else {"init_discriminator": weights.sha256}
     return {
         "format": FORMAT,
         "seed": spec.seed,
@@ -58,6 +61,8 @@ def run_identity(spec: RunSpec, prepared: Prepared, pretraining: str | None) -> 
         "packages": _packages(spec),
         "execution": {name: executed[name] for name in EXECUTION},
         "pretraining": pretraining,
+        **discriminator,
+        **loaded_otherwise(spec),
     }
 
 

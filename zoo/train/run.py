@@ -259,8 +259,11 @@ def _begin(job: _Job, start: _Job | None, options: Options) -> None:
     """Load the weights that a stage starts from: its pretraining's, or those of a file."""
     if start is not None:
         _load_weights(job.prepared, start)
-    elif job.spec.init is not None:
-        load_initial(job.prepared.components.generator, job.spec.init, run_root=options.run_root)
+    components = job.prepared.components
+    for line in load_initial(
+        components.generator, components.discriminator, job.spec, run_root=options.run_root
+    ):
+        options.observer.notice(line)
 
 
 def _mend(job: _Job, observer: Observer) -> None:

@@ -19,6 +19,7 @@ from zoo.recipes.schema import Schedule, Training
 from zoo.runs.device import Execution
 from zoo.train.compilation import CompiledCritic, check_compiler, compile_losses
 from zoo.train.ema import MovingAverage
+from zoo.train.freezing import Freezing
 
 Batch = tuple[Tensor, Tensor]
 ADVERSARIAL = "adversarial"
@@ -33,6 +34,7 @@ class TrainingState:
         generate: the generator, or its compiled form; shares the parameters of `generator`.
         critic: the same for `discriminator`.
         ema: moving average of the generator's parameters and buffers.
+        freezing: which parameters of the generator are trained at which step.
         weights: weight of each term of the generator's loss.
     """
 
@@ -40,6 +42,7 @@ class TrainingState:
     generate: Callable[[Tensor], Tensor]
     generator_optimizer: torch.optim.Optimizer
     ema: MovingAverage
+    freezing: Freezing
     losses: nn.ModuleDict
     weights: dict[str, float]
     adversary: Adversary | None
@@ -77,6 +80,7 @@ def assemble(components: Components, training: Training, execution: Execution) -
 
     Raises:
         MachineError: if networks are to be compiled and there is no compiler.
+        RecipeError: if a pattern of `freeze` is no parameter's, or nothing is left to train.
     """
     check_compiler(execution)
     generator = execution.place(components.generator)
@@ -102,6 +106,7 @@ def assemble(components: Components, training: Training, execution: Execution) -
         generate=generate,
         generator_optimizer=generator_optimizer,
         ema=MovingAverage(generator, decay=training.ema_decay),
+        freezing=Freezing(generator, training.freeze, training.unfreeze_at),
         losses=losses,
         weights={**components.weights, ADVERSARIAL: components.adversary_weight},
         adversary=adversary,
@@ -135,7 +140,7 @@ def training_step(
         `discriminator_*`; with `observe`, also `gradient_*` and `sr_contrast`.
     """
     lr_image, hr_image = batch
-    state.generator.train()
+    state.freezing.train(state.generator)
     for extra_lr, extra_hr in extra_batches:  # first, while no graph of the generator is held
         with torch.no_grad(), state.execution.autocast():
             fake = state.generate(extra_lr)

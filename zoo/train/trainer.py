@@ -223,6 +223,7 @@ class Trainer:
         execution = stage.state.execution
         factor = self._learning_rate_factor()
         set_learning_rates(stage.state, factor)
+        stage.state.freezing.set_step(self.step)
         logs_now = self._due(training.log_every, self.step + 1)
         values = training_step(
             stage.state,
