@@ -96,6 +96,15 @@ def test_both_players_move_and_no_gradient_leaks_into_the_discriminator(
     assert all(torch.equal(a, b) for a, b in zip(gradients, after, strict=True))
 
 
+def test_weights_of_a_critic_stay_clipped(make_spec: MakeSpec) -> None:
+    settings = ("losses.vgg19=null", "adversary=wgan", "adversary.clip=0.02")
+    players = make_players(make_spec, "srgan-nobn", *settings)
+    training_step(players, make_batch(), [make_batch(seed) for seed in range(1, 5)])
+    assert players.discriminator is not None
+    largest = max(each.abs().max().item() for each in players.discriminator.parameters())
+    assert largest == pytest.approx(0.02)
+
+
 def test_every_term_of_every_kind_reaches_the_generator(make_spec: MakeSpec) -> None:
     players = make_players(make_spec, "esrgan-wgangp")
     log = training_step(players, make_batch(), [make_batch(1)], observe=True)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.adversaries.base import Adversary, Critic
+from zoo.adversaries.clipping import ConstrainedAdversary
 from zoo.adversaries.logits import at_least_float32
 from zoo.data.stream import to_float
 from zoo.errors import RecipeError
@@ -176,6 +177,8 @@ def update_discriminator(state: TrainingState, real: Tensor, fake: Tensor) -> di
     optimizer.zero_grad(set_to_none=True)
     losses["total"].backward()
     optimizer.step()
+    if isinstance(adversary, ConstrainedAdversary):
+        adversary.constrain(discriminator)
     return {f"discriminator_{name}": value for name, value in losses.items()}
 
 
