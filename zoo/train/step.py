@@ -11,9 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from zoo.adversaries.base import Adversary, Critic
+from zoo.adversaries.clipping import ConstrainedAdversary
 from zoo.adversaries.logits import at_least_float32
 from zoo.data.stream import to_float
 from zoo.errors import RecipeError
+from zoo.losses.kinds import Seen, StepLoss
 from zoo.recipes.build import Components
 from zoo.recipes.schema import Schedule, Training
 from zoo.runs.device import Execution
@@ -150,7 +152,7 @@ def training_step(
     log: dict[str, Tensor] = {}
     if state.discriminator is not None:
         log |= update_discriminator(state, hr_image, sr_image.detach())
-    terms = generator_terms(state, sr_image, hr_image)
+    terms = generator_terms(state, sr_image, hr_image, seen(state, lr_image))
     if observe:
         log |= observe_terms(state, terms, sr_image, hr_image)
     total = torch.stack([state.weights[name] * term for name, term in terms.items()]).sum()
@@ -180,18 +182,36 @@ def update_discriminator(state: TrainingState, real: Tensor, fake: Tensor) -> di
     optimizer.zero_grad(set_to_none=True)
     losses["total"].backward()
     optimizer.step()
+    if isinstance(adversary, ConstrainedAdversary):
+        adversary.constrain(discriminator)
     return {f"discriminator_{name}": value for name, value in losses.items()}
 
 
-def generator_terms(state: TrainingState, sr_image: Tensor, hr_image: Tensor) -> dict[str, Tensor]:
+def generator_terms(
+    state: TrainingState, sr_image: Tensor, hr_image: Tensor, step: Seen | None = None
+) -> dict[str, Tensor]:
     """Return the unweighted terms of the generator's loss; the discriminator stays frozen."""
     with state.execution.autocast():
-        terms = {name: loss(sr_image, hr_image) for name, loss in state.losses.items()}
+        terms = {
+            name: loss(sr_image, hr_image, *([step] if isinstance(loss, StepLoss) else []))
+            for name, loss in state.losses.items()
+        }
         adversary, discriminator, critic = state.adversary, state.discriminator, state.critic
         if adversary is not None and discriminator is not None and critic is not None:
             discriminator.requires_grad_(requires_grad=False)
             terms[ADVERSARIAL] = adversary.generator_loss(critic, hr_image, sr_image)["total"]
     return terms
+
+
+def seen(state: TrainingState, lr_image: Tensor) -> Seen:
+    """Return what a loss of the whole step may use: `(N, 3, h, w)` images, and the average's."""
+
+    def average() -> Tensor:
+        with torch.no_grad(), state.execution.autocast():
+            image: Tensor = state.ema.module.eval()(lr_image)
+        return image
+
+    return Seen(lr_image, average)
 
 
 def observe_terms(
