@@ -26,8 +26,10 @@ from zoo.data import BUILT_IN_SOURCES
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MAX_NAME = 64
 DEGRADATION = "degradation"
-LATER = (DEGRADATION, "pairs", "freeze", "unfreeze_at")
+LATER = (DEGRADATION, "pairs", "freeze", "unfreeze_at", "validate_with")
 """Settings that a dump omits where they have their defaults: they came after runs."""
+MONITORING = ("log_every", "validate_every", "validate_with", "checkpoint_every")
+"""Settings of `training` that the trained weights do not depend on."""
 Name = Annotated[str, Field(pattern=NAME, max_length=MAX_NAME)]
 Scale = Literal[2, 3, 4, 8]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -129,6 +131,10 @@ class Training(Grown):
     """Steps between two rows of losses in `metrics.jsonl`."""
     validate_every: PositiveInt = 5000
     """Steps between two validations."""
+    validate_with: Name | None = None
+    """A metric that each validation also computes, such as `lpips-alex`. The weights with its best
+    score are kept as the model file `best.safetensors`. None: PSNR_Y and HaarPSI, and the last
+    weights only."""
     checkpoint_every: PositiveInt = 5000
     """Steps between two checkpoints."""
     on_divergence: Literal["raise", "rollback"] = "raise"

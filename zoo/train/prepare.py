@@ -27,6 +27,7 @@ from zoo.registry import GENERATORS
 from zoo.runs import RUN_ROOT
 from zoo.runs.device import Execution, Store, choose_device, plan_execution
 from zoo.train.autotune import Choice, choose, recorded_choice
+from zoo.train.best import validation_metrics
 from zoo.train.low_resolution import find_low_images
 from zoo.train.memory import choose_store
 from zoo.train.observer import Observer
@@ -113,7 +114,12 @@ def prepare(spec: RunSpec, options: Options, *, dry_run: Path | None = None) -> 
         options.observer.preparing,
         low=low.training,
     )
-    validator = Validator(source.validation_paths, scale=settings.scale, low=low.validation)
+    validator = Validator(
+        source.validation_paths,
+        scale=settings.scale,
+        low=low.validation,
+        metrics=validation_metrics(settings.training),
+    )
     if low.drawn is not None:
         place = _host_only(execution, low.drawn, notice)
     else:
