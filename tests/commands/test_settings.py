@@ -9,7 +9,7 @@ import pytest
 from typer.testing import Result
 
 from zoo.commands.settings import PUBLISHED, SECTIONS, page, settings_of
-from zoo.recipes.schema import LATER, RecipeSettings
+from zoo.recipes.schema import Data, RecipeSettings, Training
 
 Zoo = Callable[..., Result]
 
@@ -30,7 +30,9 @@ def test_every_setting_has_a_type_a_default_and_a_meaning() -> None:
         for name, value in fields.items()
         for inner in (value if isinstance(value, dict) else ("",))
     }
-    known |= {f"data.{name}." for name in LATER}  # a dump omits them at their defaults
+    # a dump omits them at their defaults
+    known |= {f"data.{name}." for name in Data.later}
+    known |= {f"training.{name}." for name in Training.later}
     assert {row.path for row in rows} == {path.rstrip(".") for path in known}
 
 
@@ -59,7 +61,10 @@ def test_an_unknown_section_is_an_error(zoo: Zoo) -> None:
 @pytest.mark.parametrize(
     ("setting", "known"),
     [
-        ("training.learning_rat=1", "betas, checkpoint_every, ema_decay, epochs, learning_rate"),
+        (
+            "training.learning_rat=1",
+            "accumulate, betas, checkpoint_every, discriminator_max_gradient_norm",
+        ),
         ("data.patchsize=1", "augment, batch_size, degradation, lr_patch_size, pairs"),
         ("zzz=1", "known are: adversary, data, discriminator, "),
         ("generator.zzz=1", "known are: "),

@@ -6,13 +6,15 @@ which files may write the same things, in part and in shorthand.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     SerializerFunctionWrapHandler,
@@ -26,8 +28,6 @@ from zoo.data import BUILT_IN_SOURCES
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MAX_NAME = 64
 DEGRADATION = "degradation"
-LATER = (DEGRADATION, "pairs", "freeze", "unfreeze_at", "validate_with")
-"""Settings that a dump omits where they have their defaults: they came after runs."""
 MONITORING = ("log_every", "validate_every", "validate_with", "checkpoint_every")
 """Settings of `training` that the trained weights do not depend on."""
 Name = Annotated[str, Field(pattern=NAME, max_length=MAX_NAME)]
@@ -51,18 +51,23 @@ class StrictModel(BaseModel):
     )
 
 
-class Grown(StrictModel):
-    """Base of models that got settings later: a dump omits those that have their defaults."""
+class GrownModel(StrictModel):
+    """A model with settings that came after runs, which a dump omits where they are not set.
 
-    later: ClassVar[tuple[str, ...]] = LATER
+    So runs from before they came keep their identity.
+
+    Attributes:
+        later: the names of these settings.
+    """
+
+    later: ClassVar[tuple[str, ...]] = ()
 
     @model_serializer(mode="wrap")
     def _omit_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Omit later settings at their defaults: runs from before they came stay what they are."""
         values: dict[str, Any] = dump(self)
         for name in self.later:
-            if name in values and getattr(self, name) == type(self).model_fields[name].default:
-                del values[name]
+            if getattr(self, name) == type(self).model_fields[name].default:
+                values.pop(name, None)
         return values
 
 
@@ -108,22 +113,82 @@ class Schedule(StrictModel):
     """Final learning rate of `cosine`, as a fraction of the initial one."""
 
 
-class Training(Grown):
+def _refuse_optimizer(name: object) -> object:
+    """Refuse an optimizer that a training step cannot use or a checkpoint cannot restore."""
+    for start, reason in REFUSED_OPTIMIZERS.items():
+        if isinstance(name, str) and name.startswith(start):
+            raise ValueError(f"{name!r} is not offered: {reason}")
+    return name
+
+
+Optimizer = Annotated[
+    Literal[
+        "adam", "adabelief", "adamw", "adan", "adopt", "lamb", "laprop",
+        "lion", "mars", "muon", "nadamw", "radam", "rmsprop", "sgd",
+    ],
+    BeforeValidator(_refuse_optimizer),
+]  # fmt: skip
+Options = dict[str, bool | int | float | str | list[float]]
+ADAM: Final = "adam"
+REFUSED_OPTIMIZERS: Final = {
+    "adahessian": "it needs a second derivative of the loss, which a training step does not keep",
+    "bnb": "it needs bitsandbytes and a GPU",
+    "fused": "it needs apex and a GPU",
+    "schedulefree": "timm does not have it, and its weights in training are not those it is "
+    "judged by",
+}
+"""Beginnings of names, each with the reason."""
+
+
+class Training(GrownModel):
     """Length, learning rate and logging of one stage.
 
     Set exactly one of `steps` and `epochs`. A step is one update of the generator.
     """
+
+    later = (
+        "optimizer",
+        "optimizer_options",
+        "discriminator_optimizer",
+        "discriminator_optimizer_options",
+        "warmup_steps",
+        "max_gradient_norm",
+        "discriminator_max_gradient_norm",
+        "accumulate",
+        "freeze",
+        "unfreeze_at",
+        "validate_with",
+    )
 
     steps: PositiveInt | None = None
     """Length of the stage in steps."""
     epochs: PositiveFloat | None = None
     """Length of the stage in epochs, each of `data.patches_per_image` samples of every image."""
     learning_rate: PositiveFloat = 1e-4
-    """Learning rate of the generator's optimizer, Adam. The adversary sets the discriminator's."""
+    """Learning rate of the generator's optimizer. The adversary sets the discriminator's."""
     betas: Betas = (0.9, 0.999)
     """Adam's coefficients of running averages, for the generator."""
+    optimizer: Optimizer = ADAM
+    """The generator's optimizer: torch's Adam, or one of timm's by its name there."""
+    optimizer_options: Options = {}
+    """Further arguments of the generator's optimizer, such as `weight_decay`; `betas` of one that
+    is not Adam."""
+    discriminator_optimizer: Optimizer = ADAM
+    """The discriminator's optimizer. The adversary sets its learning rate, and the betas of Adam.
+    """
+    discriminator_optimizer_options: Options = {}
+    """Further arguments of the discriminator's optimizer."""
     schedule: Schedule = Schedule()
     """How the learning rates change during the stage."""
+    warmup_steps: NonNegativeInt = 0
+    """Steps over which the learning rates first rise linearly to their values."""
+    max_gradient_norm: PositiveFloat | None = None
+    """Largest norm of the generator's gradient, to which a longer one is scaled."""
+    discriminator_max_gradient_norm: PositiveFloat | None = None
+    """The same for the discriminator's gradient."""
+    accumulate: PositiveInt = 1
+    """Parts of a batch that are computed one after another, with less memory; the step uses the
+    mean of their gradients. Batch statistics are those of a part."""
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
     """Decay per step of the moving average of the generator's weights. The saved generator is this
     average."""
@@ -152,9 +217,20 @@ class Training(Grown):
             raise ValueError("`unfreeze_at` has no effect without `freeze`; set both or neither")
         return self
 
+    @model_validator(mode="after")
+    def _check_betas(self) -> Self:
+        if self.optimizer != ADAM and self.betas != type(self).model_fields["betas"].default:
+            raise ValueError(
+                f"`betas` are Adam's: for {self.optimizer!r}, set betas=null and, where it has "
+                "betas, optimizer_options.betas"
+            )
+        return self
 
-class Data(Grown):
+
+class Data(GrownModel):
     """The training images, and how zoo draws patches from them."""
+
+    later = (DEGRADATION, "pairs")
 
     source: str = "samples"
     """Training images: `samples`, `div2k`, a folder, or a dataset under the data root."""
@@ -253,10 +329,15 @@ class RecipeSettings(StrictModel):
     def _check(self) -> Self:
         if (self.training.steps is None) == (self.training.epochs is None):
             raise ValueError("set exactly one of training.steps and training.epochs")
+        if self.data.batch_size % self.training.accumulate:
+            raise ValueError(
+                f"training.accumulate {self.training.accumulate} does not divide "
+                f"data.batch_size {self.data.batch_size}"
+            )
         return self
 
 
-class Weights(Grown):
+class Weights(GrownModel):
     """Weights that a network of a run starts from.
 
     Attributes:
@@ -266,7 +347,7 @@ class Weights(Grown):
         strict: whether every tensor must fit; otherwise those that do not are left as they are.
     """
 
-    later: ClassVar[tuple[str, ...]] = ("strict",)
+    later = ("strict",)
 
     file: str
     name: str
@@ -291,7 +372,7 @@ class Initial(Weights):
     scale: PositiveInt
 
 
-class RunSpec(Grown):
+class RunSpec(GrownModel):
     """One training, as JSON: everything that is known before data and weights are read.
 
     `pretraining` is the run that gives the initial generator, with the same generator, scale, data
@@ -303,7 +384,7 @@ class RunSpec(Grown):
             (from `zoo.recipes.variants`). The settings contain the values; this names them.
     """
 
-    later: ClassVar[tuple[str, ...]] = ("init", "init_discriminator")
+    later = ("init", "init_discriminator")
 
     recipe: Name
     profile: Name
@@ -319,3 +400,6 @@ class RunSpec(Grown):
         """The weights that its networks start from, by the option that names them."""
         found = {"init": self.init, "init_discriminator": self.init_discriminator}
         return {key: weights for key, weights in found.items() if weights is not None}
+
+LATER = (*Data.later, *Training.later)
+"""Settings that may be missing in what older versions wrote."""

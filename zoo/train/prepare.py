@@ -31,6 +31,7 @@ from zoo.train.best import validation_metrics
 from zoo.train.low_resolution import find_low_images
 from zoo.train.memory import choose_store
 from zoo.train.observer import Observer
+from zoo.train.optimizers import check_optimizers
 from zoo.train.timing import StepTimer
 from zoo.train.validation import Validator
 
@@ -96,6 +97,8 @@ def prepare(spec: RunSpec, options: Options, *, dry_run: Path | None = None) -> 
     """
     settings = spec.settings
     _check_trainable(spec)
+    for stage in (spec, *([spec.pretraining] if spec.pretraining else [])):
+        check_optimizers(stage.settings)
     execution = plan_execution(settings.runtime, choose_device(options.device))
     components = build_components(settings, seed=spec.seed)
     _check_patches(components, settings)

@@ -241,8 +241,10 @@ class Trainer:
 
     def _learning_rate_factor(self) -> float:
         """Return what the learning rates are multiplied by in the next step."""
-        stage = self.stage
-        factor = learning_rate_factor(stage.training.schedule, self.step, stage.num_steps)
+        stage, training = self.stage, self.stage.training
+        factor = learning_rate_factor(
+            training.schedule, self.step, stage.num_steps, training.warmup_steps
+        )
         return factor * 0.5**self.rollbacks
 
     def _maintain(self) -> None:
