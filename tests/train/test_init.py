@@ -192,7 +192,7 @@ def test_another_scale_takes_all_but_the_upsampler(
     options = make_options(observer=seen)
     still = ["training.steps=1", "training.learning_rate=1e-12", "scale=2", small_validation]
     wanted = {"run_root": options.run_root, "settings": still}
-    named = start_of("srresnet-nobn-compact", strict=False)
+    named = start_of({"generator": "srresnet-nobn-compact", "strict": False})
     spec = specified(load_book(), "srresnet-nobn", "smoke", start=named, **wanted)
     assert spec.settings.generator.arguments["width"] == 32
     weights, _ = RunDirectory(train(spec, options).directory).read_weights()
@@ -203,7 +203,11 @@ def test_another_scale_takes_all_but_the_upsampler(
     assert all("upsampler" in line for line in seen.lines if "loaded" in line)
     with pytest.raises(RecipeError, match="2 is written here"):
         specified(
-            load_book(), "srresnet-nobn", "smoke", start=start_of("srresnet-nobn-compact"), **wanted
+            load_book(),
+            "srresnet-nobn",
+            "smoke",
+            start=start_of("srresnet-nobn-compact"),
+            **wanted,
         )
 
 
@@ -214,7 +218,11 @@ def test_a_run_goes_on_from_both_networks_of_another(
     few = [small_validation, "training.steps=2", "pretraining.training.steps=1"]
     first = train(make_spec("srgan-nobn", *few), options).directory
     on = ["training.learning_rate=1e-12", "adversary.discriminator_learning_rate=1e-12"]
-    wanted = {"run_root": options.run_root, "settings": [few[0], few[1], *on], "from_run": first}
+    wanted = {
+        "run_root": options.run_root,
+        "settings": [few[0], few[1], *on],
+        "start": start_of({"run": first}),
+    }
     spec = specified(book, "srgan-nobn", "smoke", **wanted)
     assert spec.pretraining is None
     assert [key for key, _ in spec.begun_from.items()] == ["init", "init_discriminator"]
@@ -236,18 +244,21 @@ def test_a_run_goes_on_from_both_networks_of_another(
     )
     content = specified(book, "srresnet-nobn", "smoke", **(wanted | {"settings": few[:2]}))
     assert list(content.begun_from) == ["init"]
-    with pytest.raises(RecipeError, match="omit --init"):
-        specified(book, "srgan-nobn", "smoke", start=start_of("x"), **wanted)
+    both = wanted | {"start": start_of({"run": first, "generator": "x"})}
+    with pytest.raises(RecipeError, match="names the weights of both networks"):
+        specified(book, "srgan-nobn", "smoke", **both)
     with pytest.raises(RecipeError, match="no discriminator that could"):
         specified(
             book,
             "srresnet-nobn",
             "smoke",
-            start=start_of(discriminator=first),
+            start=start_of({"discriminator": first}),
             run_root=options.run_root,
         )
     with pytest.raises(DataError, match="not a run directory"):
-        specified(book, "srgan", "smoke", run_root=options.run_root, from_run="absent")
+        specified(
+            book, "srgan", "smoke", run_root=options.run_root, start=start_of({"run": "absent"})
+        )
 
 
 WRITTEN = """
@@ -304,7 +315,7 @@ def test_a_discriminator_that_changed_is_refused(
     torch.manual_seed(1)
     critic = tmp_path / "critic.pth"
     settings = [small_validation, "training.steps=1"]
-    named = start_of("srresnet-nobn-compact", critic)
+    named = start_of({"generator": "srresnet-nobn-compact", "discriminator": critic})
     torch.save({"params": {"conv.weight": torch.zeros(3)}}, critic)
     wanted = {"run_root": options.run_root, "settings": settings}
     spec = specified(load_book(), "srgan-nobn", "smoke", start=named, **wanted)
@@ -313,3 +324,8 @@ def test_a_discriminator_that_changed_is_refused(
     torch.save({"params": {"conv.weight": torch.ones(3)}}, critic)
     with pytest.raises(IntegrityError, match="has changed"):
         train(spec, options)
+
+
+def test_a_start_has_known_keys() -> None:
+    with pytest.raises(RecipeError, match="generatr is an unknown key"):
+        start_of({"generatr": "x"})

@@ -31,6 +31,7 @@ from zoo.runs import RUN_ROOT
 from zoo.runs.commands import source_options
 
 if TYPE_CHECKING:
+    from zoo.recipes.book import Book
     from zoo.recipes.schema import RunSpec
     from zoo.train.dry_run import DryRun
     from zoo.train.prepare import Options
@@ -100,10 +101,8 @@ def train(
     """Train a recipe. Run the command again to resume."""
     book = open_book(registry, plugin)
     book.recipe(recipe)  # report a misspelt name before torch is imported
-    chosen, reason = choose_profile(book, profile, device)
-    if profile is None:
-        note(f"profile: {chosen} ({reason})")
-    settings = [*settings, *data_setting(data)]
+    chosen = _profile(book, profile, device)
+    settings += data_setting(data)
 
     from zoo.models.initial import specified
     from zoo.recipes.checks import check_book
@@ -111,19 +110,21 @@ def train(
     from zoo.train.prepare import Options
 
     check_book(book, required=recipe)
+    named = {"generator": init, "discriminator": init_discriminator, "run": from_run}
+    start = start_of({**named, "strict": not partial})
     spec = specified(
-        book,
-        recipe,
-        chosen,
-        run_root=run_root,
-        seed=seed,
-        settings=settings,
-        start=start_of(init, init_discriminator, strict=not partial),
-        from_run=from_run,
+        book, recipe, chosen, run_root=run_root, seed=seed, settings=settings, start=start
     )
-    sources = source_options(registry, plugin, data_root)
-    options = Options(run_root, data_root, device, fresh, sources=sources)
-    (_dry_run if dry_run else _train)(spec, options, as_json=as_json)
+    sources, work = source_options(registry, plugin, data_root), _dry_run if dry_run else _train
+    work(spec, Options(run_root, data_root, device, fresh, sources=sources), as_json=as_json)
+
+
+def _profile(book: Book, profile: str | None, device: str) -> str:
+    """Return the requested profile, or the default, whose name is printed."""
+    chosen, reason = choose_profile(book, profile, device)
+    if profile is None:
+        note(f"profile: {chosen} ({reason})")
+    return chosen
 
 
 def _train(spec: RunSpec, options: Options, *, as_json: bool) -> None:

@@ -47,7 +47,6 @@ def specified(
     seed: int = 0,
     settings: Sequence[str] = (),
     start: Start = _NOTHING,
-    from_run: str | Path | None = None,
 ) -> RunSpec:
     """Return the complete specification of a run, with the weights that it starts from.
 
@@ -59,25 +58,20 @@ def specified(
         seed: seed of the run and of its pretraining.
         settings: what is set besides recipe and profile, as `path=value`.
         start: weights to start from, over those that the recipe names.
-        from_run: a finished run to start from: its generator and, if both have one, its
-            discriminator; instead of `start`.
 
     Raises:
         ZooError: if weights cannot be found or read.
         RecipeError: if the values do not fit together.
     """
-    if from_run is not None and (start.generator or start.discriminator):
-        raise RecipeError("--from-run names all weights: omit --init and --init-discriminator")
-    if from_run is not None:
-        if RunDirectory(Path(from_run)).provenance() is None:
-            raise DataError(f"--from-run {from_run}: this is not a run directory; use --init")
-        start = Start(generator=str(from_run), strict=start.strict)
     wanted = start.over(book.recipe(recipe).start)
-    init = initial_weights(wanted.generator, recipe, run_root=run_root, strict=wanted.strict)
+    if wanted.run is not None:
+        _require_run(wanted)
+    what = wanted.generator or wanted.run
+    init = initial_weights(what, recipe, run_root=run_root, strict=wanted.strict)
     spec = specify(book, recipe, profile, seed=seed, settings=settings, init=init)
     critic = wanted.discriminator
-    if from_run is not None:
-        critic = str(from_run) if _have_discriminators(spec, Path(from_run)) else None
+    if wanted.run is not None and _have_discriminators(spec, Path(wanted.run)):
+        critic = wanted.run
     if critic is None:
         return spec
     if spec.settings.discriminator is None:
@@ -206,6 +200,16 @@ def _discriminator_tensors(path: Path) -> Mapping[str, torch.Tensor]:
         raise DataError(f"{path} has {lost}")
     tensors: Mapping[str, torch.Tensor] = state[_DISCRIMINATOR]
     return tensors
+
+
+def _require_run(start: Start) -> None:
+    if start.generator is not None or start.discriminator is not None:
+        raise RecipeError(
+            f"the run {start.run} names the weights of both networks: omit those of the generator "
+            "and the discriminator"
+        )
+    if RunDirectory(Path(str(start.run))).provenance() is None:
+        raise DataError(f"{start.run} is not a run directory; a model is named with --init")
 
 
 def _have_discriminators(spec: RunSpec, path: Path) -> bool:

@@ -6,11 +6,14 @@ Not here: which file a name means and what is in it (`zoo.models.initial`).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from zoo.errors import RecipeError
+from zoo.recipes.explain import first_problem
 from zoo.recipes.schema import NAME, StrictModel
 
 if TYPE_CHECKING:
@@ -27,28 +30,38 @@ class Start(StrictModel):
     """Weights of the generator."""
     discriminator: What | None = None
     """Weights of the discriminator: a run directory, or a file with its tensors."""
+    run: What | None = None
+    """A finished run, instead of both: its generator and, if both runs have one, its discriminator.
+    """
     strict: bool = True
     """Whether every tensor must fit. If not, tensors whose name or shape differs stay as they are
     without weights; if the scale differs, so does the whole upsampler."""
 
     def over(self, other: Start) -> Start:
-        """Return this start, completed by another one."""
-        return Start(
-            generator=self.generator or other.generator,
-            discriminator=self.discriminator or other.discriminator,
-            strict=self.strict and other.strict,
-        )
+        """Return this start, completed by another one if it does not name a run."""
+        strict = self.strict and other.strict
+        if self.run is not None:
+            return self.model_copy(update={"strict": strict})
+        named = {
+            "generator": self.generator or other.generator,
+            "discriminator": self.discriminator or other.discriminator,
+        }
+        is_other = self.generator is None and self.discriminator is None
+        return Start(**named, run=other.run if is_other else None, strict=strict)
 
 
-def start_of(
-    generator: str | Path | None = None,
-    discriminator: str | Path | None = None,
-    *,
-    strict: bool = True,
-) -> Start:
-    """Return the start that options name."""
-    named = (None if each is None else str(each) for each in (generator, discriminator))
-    return Start(generator=next(named), discriminator=next(named), strict=strict)
+def start_of(what: str | Path | Mapping[str, Any] | None) -> Start:
+    """Return the start that a caller names: the generator's weights, or a mapping of a `Start`.
+
+    Raises:
+        RecipeError: if the mapping has other keys or values.
+    """
+    named = what if isinstance(what, Mapping) else {"generator": what}
+    plain = {key: str(one) if isinstance(one, Path) else one for key, one in named.items()}
+    try:
+        return Start.model_validate(plain)
+    except ValidationError as error:
+        raise RecipeError(f"init: {first_problem(error)}") from error
 
 
 def is_recipe_name(text: str) -> bool:

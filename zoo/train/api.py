@@ -26,10 +26,7 @@ def train(
     profile: str | None = None,
     seed: int = 0,
     data: str | Path | None = None,
-    init: str | Path | None = None,
-    init_discriminator: str | Path | None = None,
-    partial: bool = False,
-    from_run: str | Path | None = None,
+    init: str | Path | Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | Sequence[str] = (),
     data_root: str | Path | None = None,
     run_root: str | Path = RUN_ROOT,
@@ -46,10 +43,8 @@ def train(
         profile: how much to train; by default `paper` on a CUDA GPU, otherwise `demo`.
         seed: random seed for weights, data order and pretraining.
         data: training images: `samples`, a dataset's name, or a folder.
-        init: the generator starts from these weights, named as in `zoo.load`.
-        init_discriminator: the discriminator starts from that of a run, or from a file.
-        partial: load the tensors that fit, and name the others.
-        from_run: start from the networks of this finished run, instead of `init`.
+        init: start from these weights, named as in `zoo.load`; or a mapping, as `pretrained` of a
+            recipe: `generator`, `discriminator`, or a finished `run` for both; `strict`.
         settings: such as `{"generator.num_blocks": 8}`, or a list of `"path=value"`.
         data_root: folder of datasets; by default `$ZOO_DATA`, otherwise zoo's own.
         run_root: folder of runs.
@@ -71,19 +66,14 @@ def train(
     book = checked_book(registry, plugins, required=recipe)
     chosen = default_profile(choose_device(device)) if profile is None else profile
     wanted = [*written_settings(settings), *_data_setting(data)]
-    spec = specified(
-        book,
-        recipe,
-        chosen,
-        run_root=Path(run_root),
-        seed=seed,
-        settings=wanted,
-        start=start_of(init, init_discriminator, strict=not partial),
-        from_run=from_run,
-    )
+    start, runs, root = start_of(init), Path(run_root), _path(data_root)
+    spec = specified(book, recipe, chosen, run_root=runs, seed=seed, settings=wanted, start=start)
     sources = source_options(registry, plugins, data_root)
-    root = None if data_root is None else Path(data_root)
-    return train_run(spec, Options(Path(run_root), root, device, fresh, _told(observer), sources))
+    return train_run(spec, Options(runs, root, device, fresh, _told(observer), sources))
+
+
+def _path(place: str | Path | None) -> Path | None:
+    return None if place is None else Path(place)
 
 
 def _told(observer: Observer | None) -> Observer:
