@@ -176,15 +176,14 @@ def bench(
     form = _form(json=as_json, csv=as_csv, markdown=as_markdown, latex=as_latex)
     book = open_book(registry, plugin)
     recipes, files = _asked(book, targets or [], everything=everything, matrix=matrix)
-    chosen = _profile(book, profile, device, is_needed=bool(recipes))
     shown = tuple(named_metrics(metrics))
-    key = _sort_key(sort, shown, suite)
+    ranked = Shown(form, _sort_key(sort, shown, suite), matrix)
     from zoo.bench.api import Request
 
     request = Request(
         recipes=tuple(recipes),
         files=tuple(files),
-        profile=chosen,
+        profile=_profile(book, profile, device, is_needed=bool(recipes)),
         seeds=tuple(range(seeds)),
         suite=suite,
         generator=_generator(generator),
@@ -196,7 +195,7 @@ def bench(
         metrics=shown,
         sources=source_options(registry, plugin, data_root),
     )
-    _run(book, request, Sweep(train, plan, tuple(plugin)), Shown(form, key, matrix))
+    _run(book, request, Sweep(train, plan, tuple(plugin)), ranked)
 
 
 def _profile(book: Book, profile: str | None, device: str, *, is_needed: bool) -> str:

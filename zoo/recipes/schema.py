@@ -6,11 +6,10 @@ which files may write the same things, in part and in shorthand.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     NonNegativeFloat,
@@ -24,6 +23,7 @@ from pydantic import (
 )
 
 from zoo.data import BUILT_IN_SOURCES
+from zoo.recipes.optimizers import ADAM, Optimizer, Options
 
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MAX_NAME = 64
@@ -111,33 +111,6 @@ class Schedule(StrictModel):
     """Factor of `step`."""
     final: Annotated[float, Field(ge=0, le=1)] = 0.01
     """Final learning rate of `cosine`, as a fraction of the initial one."""
-
-
-def _refuse_optimizer(name: object) -> object:
-    """Refuse an optimizer that a training step cannot use or a checkpoint cannot restore."""
-    for start, reason in REFUSED_OPTIMIZERS.items():
-        if isinstance(name, str) and name.startswith(start):
-            raise ValueError(f"{name!r} is not offered: {reason}")
-    return name
-
-
-Optimizer = Annotated[
-    Literal[
-        "adam", "adabelief", "adamw", "adan", "adopt", "lamb", "laprop",
-        "lion", "mars", "muon", "nadamw", "radam", "rmsprop", "sgd",
-    ],
-    BeforeValidator(_refuse_optimizer),
-]  # fmt: skip
-Options = dict[str, bool | int | float | str | list[float]]
-ADAM: Final = "adam"
-REFUSED_OPTIMIZERS: Final = {
-    "adahessian": "it needs a second derivative of the loss, which a training step does not keep",
-    "bnb": "it needs bitsandbytes and a GPU",
-    "fused": "it needs apex and a GPU",
-    "schedulefree": "timm does not have it, and its weights in training are not those it is "
-    "judged by",
-}
-"""Beginnings of names, each with the reason."""
 
 
 class Training(GrownModel):
@@ -400,6 +373,7 @@ class RunSpec(GrownModel):
         """The weights that its networks start from, by the option that names them."""
         found = {"init": self.init, "init_discriminator": self.init_discriminator}
         return {key: weights for key, weights in found.items() if weights is not None}
+
 
 LATER = (*Data.later, *Training.later)
 """Settings that may be missing in what older versions wrote."""

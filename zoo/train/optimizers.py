@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from zoo.errors import RecipeError
-from zoo.recipes.schema import ADAM, RecipeSettings
+from zoo.recipes.optimizers import ADAM
+from zoo.recipes.schema import RecipeSettings
 
 
 def make_optimizer(

@@ -97,8 +97,6 @@ def prepare(spec: RunSpec, options: Options, *, dry_run: Path | None = None) -> 
     """
     settings = spec.settings
     _check_trainable(spec)
-    for stage in (spec, *([spec.pretraining] if spec.pretraining else [])):
-        check_optimizers(stage.settings)
     execution = plan_execution(settings.runtime, choose_device(options.device))
     components = build_components(settings, seed=spec.seed)
     _check_patches(components, settings)
@@ -117,21 +115,18 @@ def prepare(spec: RunSpec, options: Options, *, dry_run: Path | None = None) -> 
         options.observer.preparing,
         low=low.training,
     )
+    metrics = validation_metrics(settings.training)
     validator = Validator(
-        source.validation_paths,
-        scale=settings.scale,
-        low=low.validation,
-        metrics=validation_metrics(settings.training),
+        source.validation_paths, scale=settings.scale, low=low.validation, metrics=metrics
     )
-    if low.drawn is not None:
-        place = _host_only(execution, low.drawn, notice)
-    else:
+    if low.drawn is None:
         place = choose_store(spec, execution, paths=paths, validator=validator)
-    execution = replace(execution, store=place)
+    else:
+        place = _host_only(execution, low.drawn, notice)
     left_out = paths[NUM_DRY_RUN_IMAGES:] if dry_run and place == "device" else ()
     return Prepared(
-        execution=execution,
-        stream=_open_stream(spec, store, execution, low.drawn),
+        execution=replace(execution, store=place),
+        stream=_open_stream(spec, store, replace(execution, store=place), low.drawn),
         validator=validator,
         components=components,
         source=source,
@@ -242,6 +237,9 @@ def _open_stream(
 
 
 def _check_trainable(spec: RunSpec) -> None:
+    """Refuse a fixed generator, and optimizers that cannot be made, of both stages."""
+    for stage in (spec, *([spec.pretraining] if spec.pretraining else [])):
+        check_optimizers(stage.settings)
     if not GENERATORS.get(spec.settings.generator.name).trainable:
         raise RecipeError(
             f"recipe {spec.recipe!r} needs no training: {spec.settings.generator.name!r} is a "

@@ -96,17 +96,7 @@ def assemble(components: Components, training: Training, execution: Execution) -
         betas=training.betas,
         options=training.optimizer_options,
     )
-    discriminator, discriminator_optimizer = None, None
-    adversary = components.adversary
-    if components.discriminator is not None and adversary is not None:
-        discriminator = execution.place(components.discriminator)
-        discriminator_optimizer = make_optimizer(
-            discriminator,
-            training.discriminator_optimizer,
-            learning_rate=adversary.discriminator_learning_rate,
-            betas=adversary.discriminator_betas,
-            options=training.discriminator_optimizer_options,
-        )
+    discriminator, discriminator_optimizer = _discriminator(components, training, execution)
     losses = nn.ModuleDict(
         {name: execution.place(loss) for name, loss in components.losses.items()}
     )
@@ -124,13 +114,31 @@ def assemble(components: Components, training: Training, execution: Execution) -
         freezing=Freezing(generator, training.freeze, training.unfreeze_at),
         losses=losses,
         weights={**components.weights, ADVERSARIAL: components.adversary_weight},
-        adversary=adversary,
+        adversary=components.adversary,
         discriminator=discriminator,
         critic=critic,
         discriminator_optimizer=discriminator_optimizer,
         execution=execution,
         training=training,
     )
+
+
+def _discriminator(
+    components: Components, training: Training, execution: Execution
+) -> tuple[nn.Module | None, torch.optim.Optimizer | None]:
+    """Return the discriminator, placed on the device, and its optimizer; None if there is none."""
+    adversary = components.adversary
+    if components.discriminator is None or adversary is None:
+        return None, None
+    discriminator = execution.place(components.discriminator)
+    optimizer = make_optimizer(
+        discriminator,
+        training.discriminator_optimizer,
+        learning_rate=adversary.discriminator_learning_rate,
+        betas=adversary.discriminator_betas,
+        options=training.discriminator_optimizer_options,
+    )
+    return discriminator, optimizer
 
 
 def training_step(
