@@ -22,7 +22,7 @@ from zoo.data.sources import Source, open_source
 from zoo.data.stream import PatchStream
 from zoo.errors import RecipeError
 from zoo.recipes.build import Components, build_components
-from zoo.recipes.schema import RecipeSettings, RunSpec
+from zoo.recipes.schema import Data, RecipeSettings, RunSpec
 from zoo.registry import GENERATORS
 from zoo.runs import RUN_ROOT
 from zoo.runs.device import Execution, Store, choose_device, plan_execution
@@ -100,9 +100,7 @@ def prepare(spec: RunSpec, options: Options, *, dry_run: Path | None = None) -> 
     execution = plan_execution(settings.runtime, choose_device(options.device))
     components = build_components(settings, seed=spec.seed)
     _check_patches(components, settings)
-    source = open_source(
-        settings.data.source, validation=settings.data.validation, data_root=options.data_root
-    )
+    source = _open_source(settings.data, options)
     notice = options.observer.notice if dry_run is None else logger.debug
     for line in (*source.found, source.counts()):
         notice(line)
@@ -123,10 +121,11 @@ def prepare(spec: RunSpec, options: Options, *, dry_run: Path | None = None) -> 
         place = choose_store(spec, execution, paths=paths, validator=validator)
     else:
         place = _host_only(execution, low.drawn, notice)
+    execution = replace(execution, store=place)
     left_out = paths[NUM_DRY_RUN_IMAGES:] if dry_run and place == "device" else ()
     return Prepared(
-        execution=replace(execution, store=place),
-        stream=_open_stream(spec, store, replace(execution, store=place), low.drawn),
+        execution=execution,
+        stream=_open_stream(spec, store, execution, low.drawn),
         validator=validator,
         components=components,
         source=source,
@@ -234,6 +233,10 @@ def _open_stream(
         pin_memory=execution.device.type == "cuda",
         degrading=degrading,
     )
+
+
+def _open_source(data: Data, options: Options) -> Source:
+    return open_source(data.source, validation=data.validation, data_root=options.data_root)
 
 
 def _check_trainable(spec: RunSpec) -> None:
