@@ -1,4 +1,4 @@
-"""Losses: content and perceptual terms of the generator (internal)."""
+"""Losses: content and perceptual terms of the generator."""
 
 from collections.abc import Mapping
 from typing import Final

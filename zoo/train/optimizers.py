@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from zoo.errors import RecipeError
-from zoo.recipes.schema import ADAM, RecipeSettings
+from zoo.recipes.schema import ADAM, RunSpec
 
 
 def make_optimizer(
@@ -43,13 +43,15 @@ def make_optimizer(
     return optimizer
 
 
-def check_optimizers(settings: RecipeSettings) -> None:
-    """Build the optimizers of a run for a small network, before any training.
+def check_optimizers(spec: RunSpec) -> None:
+    """Build the optimizers of a run and of its pretraining for a small network.
 
     Raises:
         RecipeError: as `make_optimizer`.
     """
-    training = settings.training
+    if spec.pretraining is not None:
+        check_optimizers(spec.pretraining)
+    training = spec.settings.training
     for name, options in (
         (training.optimizer, training.optimizer_options),
         (training.discriminator_optimizer, training.discriminator_optimizer_options),

@@ -96,8 +96,7 @@ def prepare(spec: RunSpec, options: Options, *, dry_run: Path | None = None) -> 
     """
     settings = spec.settings
     _check_trainable(spec)
-    for stage in (spec, *([spec.pretraining] if spec.pretraining else [])):
-        check_optimizers(stage.settings)
+    check_optimizers(spec)
     execution = plan_execution(settings.runtime, choose_device(options.device))
     components = build_components(settings, seed=spec.seed)
     _check_patches(components, settings)
