@@ -173,7 +173,7 @@ def _measure(architecture: Any, cls: type[nn.Module], folder: Path) -> dict[str,
     network = _random(architecture.id, cls)
     theirs = folder / "theirs.pth"
     torch.save({"params": network.state_dict()}, theirs)
-    imported = import_model(theirs, force=True)
+    imported = import_model(theirs, accept=True)
     write_model(folder / "ours.safetensors", imported.model)
     generator = read_model(folder / "ours.safetensors").build()
     descriptor = ModelLoader().load_from_file(theirs)
@@ -265,8 +265,8 @@ def table(kept: dict[str, Any]) -> str:
         "",
         "Zoo names no architecture: it reads, scores, runs and trains what the installed spandrel",
         "knows ([exchange](exchange.md#any-other-architecture)). For each network that spandrel",
-        "publishes, random weights were saved as a `.pth`, imported with `--force` (random weights",
-        "fail the trial), written as a model file and read again. The columns:",
+        "publishes, random weights were saved as a `.pth`, imported with `--accept-failed-trial`",
+        "(random weights fail the trial), written as a model file and read again. The columns:",
         "",
         "- `untiled` and `tiled`: the largest difference between zoo's output and spandrel's own",
         (

@@ -38,6 +38,7 @@ FENCED = re.compile(
 SMALL = [
     (re.compile(r"(--profile|-p) (?:demo|short|compact|sweep|paper)\b"), r"\1 smoke"),
     (re.compile(r"/(?:demo|short|compact|sweep|paper)/"), "/smoke/"),
+    (re.compile(r"(?<= )training\.steps=\d+"), "training.steps=4"),
 ]
 
 
@@ -139,9 +140,14 @@ SCENES: dict[str, list[Callable[[Path], None]]] = {
     ],
     "docs/bench.md": [runs("srgan")],
     "docs/community.md": [collection],
+    "docs/data.md": [photos(*(f"photos/{n}.png" for n in range(4)))],
     "docs/exchange.md": [photos("photo.png"), esrgan_file, runs("rrdb", "esrgan")],
     "docs/models.md": [runs("srresnet-nobn", "esrgan-wgangp")],
-    "docs/training.md": [photos(*(f"home/photos/{n}.png" for n in range(4)))],
+    "docs/training.md": [
+        photos(
+            "photo.png", *(f"{at}/{n}.png" for at in ("home/photos", "photos") for n in range(4))
+        )
+    ],
     "docs/upscale.md": [
         photos("photo.png", "photo.jpg", "holiday/a.png", "holiday/b/c.png", "scans/page.tif"),
         runs("esrgan"),

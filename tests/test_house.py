@@ -30,7 +30,7 @@ LAYERS = [
     {"models", "compare", "cost"},
     {"train", "bench", "upscaling"},
     {"sweep", "report", "testing", "exchange", "scaffold"},
-    {"api", "doctor"},
+    {"api", "doctor", "pretrained"},
     {"commands", "cli", "__main__"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

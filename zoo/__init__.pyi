@@ -8,7 +8,7 @@ from zoo.errors import ZooError as ZooError
 from zoo.generators.base import Generator as Generator
 from zoo.losses.base import Loss as Loss
 from zoo.metrics.base import Metric as Metric
-from zoo.models.model import Model as Model
+from zoo.pretrained import Model as Model
 from zoo.registry import register_adversary as register_adversary
 from zoo.registry import register_degradation as register_degradation
 from zoo.registry import register_discriminator as register_discriminator

@@ -13,13 +13,13 @@ from zoo.bench.definitions import suite_names
 from zoo.degradations.base import Degradation
 from zoo.discriminators.base import Discriminator
 from zoo.errors import RecipeError, UnknownNameError, plural
-from zoo.exchange.hub import pull
 from zoo.generators.base import Generator
 from zoo.losses.base import Loss
 from zoo.metrics.base import Metric
 from zoo.models.find import find_model
-from zoo.models.store import HUB_PREFIX, model_files, without_hub_prefix
+from zoo.models.store import HUB_PREFIX, model_files
 from zoo.plugins import load_plugin_file
+from zoo.pretrained import pull_if_absent
 from zoo.recipes.arguments import complaints
 from zoo.recipes.book import load_book
 from zoo.registry import REGISTRIES
@@ -171,9 +171,8 @@ def load(
     """
     for plugin in plugins:
         load_plugin_file(plugin)
-    name = str(what)
-    if name.startswith(HUB_PREFIX) and without_hub_prefix(name) not in model_files():
-        pull(without_hub_prefix(name))
+    if str(what).startswith(HUB_PREFIX):
+        pull_if_absent(str(what))
     return find_model(what, run_root=Path(run_root)).build()
 
 

@@ -107,6 +107,24 @@ def test_metrics_that_are_named_are_shown_and_no_others(bench: Bench, run_root: 
     assert "unknown metric 'lipps'; did you mean 'lpips'?" in unknown.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--sort", "ssim-y", "--metrics", "psnr-y"], "the table does not show this metric"),
+        (["--sort", "niqe"], "add it with --metrics"),
+        (["--sort", "lpips"], "zoo weights get vgg16 lpips"),
+        (["--sort", "psnr-z"], "unknown metric or cost 'psnr-z'"),
+    ],
+)
+def test_rows_are_not_ranked_by_what_has_no_score_and_nothing_is_scored(
+    bench: Bench, run_root: Path, words: list[str], said: str
+) -> None:
+    result = bench("bicubic", *words)
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.split())
+    assert not (run_root / "records").exists()
+
+
 def test_unchanged_work_is_not_scored_again(
     bench: Bench, run_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,7 +62,9 @@ def test_nothing_is_overwritten_unasked(zoo: Zoo, theirs: Path) -> None:
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert "x.safetensors exists already" in refused.stderr
     assert Path("x.safetensors").read_text() == "precious"
-    assert zoo("import", theirs, "-o", "x.safetensors", "--force").exit_code == 0
+    unrelated = zoo("import", theirs, "-o", "x.safetensors", "--accept-failed-trial")
+    assert unrelated.exit_code == 2
+    assert zoo("import", theirs, "-o", "x.safetensors", "--overwrite").exit_code == 0
     assert read_model(Path("x.safetensors")).details.origin == "imported"
 
 
@@ -169,10 +171,12 @@ def test_what_is_known_of_the_weights_is_kept_and_a_failed_trial_is_overruled(
     refused = zoo("import", "x.pth")
     assert refused.exit_code == 2
     assert "minimum 0.9" in refused.stderr
+    assert "--accept-failed-trial accepts it" in " ".join(refused.stderr.split())
+    assert zoo("import", "x.pth", "--overwrite").exit_code == 2
     told = ("--author", "A. Nobody", "--source", "https://example.org/x", "--trained-as", "GAN")
-    result = zoo("import", "x.pth", "--force", *told, "--licence", "MIT License")
+    result = zoo("import", "x.pth", "--accept-failed-trial", *told, "--licence", "MIT License")
     assert result.exit_code == 0
-    assert "accepted because of --force" in result.stderr
+    assert "accepted all the same" in result.stderr
     card = zoo("card", "x.safetensors").stdout
     for text in ("license: mit", "A. Nobody", "example", "correlation of its output"):
         assert text in card

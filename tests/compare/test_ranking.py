@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from zoo.compare.ranking import _groups, _letters, _not_told_apart, arranged
+from zoo.compare.ranking import _arrays, _groups, _letters, _not_told_apart, arranged
 from zoo.errors import UnknownNameError
 
 
@@ -71,3 +71,16 @@ def test_the_mean_of_datasets_has_the_variance_of_a_mean_of_means() -> None:
 def test_an_unknown_score_is_refused() -> None:
     with pytest.raises(UnknownNameError):
         arranged([], sort="psnr_z")
+
+
+def test_images_are_paired_by_their_names() -> None:
+    """Each row lacks another image: by position, images would be compared with neighbours."""
+    scores = {name: [20.0 + 3 * place] for place, name in enumerate("abcdef")}
+    one = {"set": {name: each for name, each in scores.items() if name != "a"}}
+    other = {"set": {name: [each[0] + 0.5] for name, each in scores.items() if name != "f"}}
+    values, is_whole = _arrays([one, other], ["set"])
+    assert not is_whole
+    assert [list(part) for (part,) in values] == [[23, 26, 29, 32], [23.5, 26.5, 29.5, 32.5]]
+    assert _letters(values[::-1]) == ["a", "b"]
+    assert _arrays([one, one], ["set"])[1]
+    assert _arrays([one, {}], ["set"]) == ([[pytest.approx([])], [pytest.approx([])]], False)

@@ -87,12 +87,12 @@ def test_a_network_that_fails_the_trial_is_taken_where_it_is_asked_for(tmp_path:
     path = saved(tmp_path, tensors)
     with pytest.raises(WeightsError, match="does not upscale a smooth test image"):
         import_model(path)
-    forced = import_model(path, force=True)
+    forced = import_model(path, accept=True)
     assert "the correlation of its output with bicubic" in forced.model.details.source[TRIAL]
-    assert any("--force" in note for note in forced.notes)
+    assert any("accepted all the same" in note for note in forced.notes)
     nothing = {name: torch.full_like(value, 3e38) for name, value in tensors.items()}
     with pytest.raises(WeightsError, match="NaN or infinite"):
-        import_model(saved(tmp_path, nothing), force=True)
+        import_model(saved(tmp_path, nothing), accept=True)
 
 
 @pytest.mark.parametrize("spoilt", [torch.nan, 0.01])
@@ -145,7 +145,8 @@ def far_layer(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     [
         (renamed, "theirs.pth: spandrel cannot load it as RealESRGAN Compact"),
         (mixed, "Unexpected key"),
-        (halved, "theirs.pth"),
+        (halved, "RealESRGAN Compact maps 3 channels to"),
+        (lambda whole: {"params_ema": halved(whole), "params": whole}, "maps 3 channels to"),
         (cut_shape, "size mismatch"),
         (as_integers, "body.2.weight is of type torch.int64"),
         (not_finite, "NaN or infinite values"),
@@ -167,6 +168,15 @@ def test_a_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(WeightsError, match="truncated"):
         read_foreign(path)
+
+
+def test_a_scale_in_the_metadata_that_the_tensors_deny_is_refused(tmp_path: Path) -> None:
+    model = read_foreign(saved(tmp_path, state())).model
+    path = tmp_path / "other.safetensors"
+    other = model.details.model_copy(update={"scale": 2})
+    write_model(path, replace(model, details=other))
+    with pytest.raises(RecipeError, match="enlarges 4 times, not 2"):
+        read_model(path).build()
 
 
 def test_a_scale_that_the_shapes_deny_is_refused(tmp_path: Path) -> None:

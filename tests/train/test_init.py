@@ -12,16 +12,21 @@ import zoo
 from tests.train.bits import assert_same_bits, final_state
 from tests.train.conftest import MakeOptions, MakeSpec
 from tests.train.observers import Stopper
-from zoo.errors import IntegrityError, RecipeError, WeightsError
+from zoo.errors import DataError, IntegrityError, RecipeError, WeightsError
 from zoo.generators.spandrel import SpandrelNetwork
-from zoo.models.initial import initial_weights
+from zoo.models.initial import initial_weights, specified
+from zoo.models.store import model_files
 from zoo.recipes.book import Book, load_book
+from zoo.recipes.checks import check_book
 from zoo.recipes.schema import Initial, RunSpec
+from zoo.recipes.start import start_of
 from zoo.recipes.variants import shaping, specify, with_variant
+from zoo.runs.checkpoint import load_latest
 from zoo.runs.commands import train_command
 from zoo.runs.directory import RunDirectory, run_path
 from zoo.runs.provenance import identity_hash
 from zoo.train.identity import run_identity
+from zoo.train.observer import Observer
 from zoo.train.prepare import Options, prepare
 from zoo.train.run import train
 
@@ -33,6 +38,16 @@ recipes:
     generator: {name: spandrel, architecture: Compact}
     losses: {l1: 1}
 """
+
+
+class Notices(Observer):
+    """Keeps the lines that a training says."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def notice(self, message: str) -> None:
+        self.lines.append(message)
 
 
 @pytest.fixture(scope="session")
@@ -149,3 +164,168 @@ def test_a_missing_file_is_refused(make_options: MakeOptions) -> None:
 
 def test_a_run_without_a_file_is_written_as_before(make_spec: MakeSpec) -> None:
     assert "init" not in make_spec("srgan").model_dump(mode="json")
+
+
+def test_what_need_not_fit_is_left_out_and_listed(
+    book: Book, start: Path, make_options: MakeOptions, small_validation: str
+) -> None:
+    seen = Notices()
+    options = make_options(observer=seen)
+    init = initial_weights(start, "tuned", run_root=options.run_root, strict=False)
+    assert init is not None
+    still = ["training.steps=1", "training.learning_rate=1e-12"]
+    spec = begun(book, init, small_validation, "generator.hyperparameters.num_conv=3", *still)
+    assert spec.settings.generator.arguments["hyperparameters"]["num_feat"] == 8
+    assert shaping(spec)[0] == f"init={init.label}"
+    assert init.label.endswith("-partial")
+    assert "--partial" in train_command(spec)
+    weights, _ = RunDirectory(train(spec, options).directory).read_weights()
+    theirs = zoo.load(start).state_dict()
+    torch.testing.assert_close(weights["body.0.weight"], theirs["body.0.weight"])
+    assert any(line.startswith("generator: not loaded: body.8") for line in seen.lines)
+
+
+def test_another_scale_takes_all_but_the_upsampler(
+    make_options: MakeOptions, small_validation: str
+) -> None:
+    seen = Notices()
+    options = make_options(observer=seen)
+    still = ["training.steps=1", "training.learning_rate=1e-12", "scale=2", small_validation]
+    wanted = {"run_root": options.run_root, "settings": still}
+    named = start_of({"generator": "srresnet-nobn-compact", "strict": False})
+    spec = specified(load_book(), "srresnet-nobn", "smoke", start=named, **wanted)
+    assert spec.settings.generator.arguments["width"] == 32
+    weights, _ = RunDirectory(train(spec, options).directory).read_weights()
+    for name, value in zoo.load("srresnet-nobn-compact").state_dict().items():
+        if not name.startswith("upsampler."):
+            torch.testing.assert_close(weights[name], value)
+    assert seen.lines
+    assert all("upsampler" in line for line in seen.lines if "loaded" in line)
+    with pytest.raises(RecipeError, match="2 is written here"):
+        specified(
+            load_book(),
+            "srresnet-nobn",
+            "smoke",
+            start=start_of("srresnet-nobn-compact"),
+            **wanted,
+        )
+
+
+def test_a_run_goes_on_from_both_networks_of_another(
+    make_spec: MakeSpec, make_options: MakeOptions, small_validation: str
+) -> None:
+    options, book = make_options(), load_book()
+    few = [small_validation, "training.steps=2", "pretraining.training.steps=1"]
+    first = train(make_spec("srgan-nobn", *few), options).directory
+    on = ["training.learning_rate=1e-12", "adversary.discriminator_learning_rate=1e-12"]
+    wanted = {
+        "run_root": options.run_root,
+        "settings": [few[0], few[1], *on],
+        "start": start_of({"run": first}),
+    }
+    spec = specified(book, "srgan-nobn", "smoke", **wanted)
+    assert spec.pretraining is None
+    assert [key for key, _ in spec.begun_from.items()] == ["init", "init_discriminator"]
+    command = train_command(spec)
+    assert f"--init {first}" in command
+    assert f"--init-discriminator {first}" in command
+    again = train(spec, options).directory
+    assert again != first
+    before, after = (load_latest(RunDirectory(each).checkpoints) for each in (first, again))
+    assert before is not None
+    assert after is not None
+    for name, value in before["discriminator"].items():
+        if "running" not in name and "tracked" not in name:
+            torch.testing.assert_close(after["discriminator"][name], value)
+    identity = RunDirectory(again).provenance()
+    assert identity is not None
+    assert (
+        identity["identity"]["init_discriminator"] == spec.begun_from["init_discriminator"].sha256
+    )
+    content = specified(book, "srresnet-nobn", "smoke", **(wanted | {"settings": few[:2]}))
+    assert list(content.begun_from) == ["init"]
+    both = wanted | {"start": start_of({"run": first, "generator": "x"})}
+    with pytest.raises(RecipeError, match="names the weights of both networks"):
+        specified(book, "srgan-nobn", "smoke", **both)
+    with pytest.raises(RecipeError, match="no discriminator that could"):
+        specified(
+            book,
+            "srresnet-nobn",
+            "smoke",
+            start=start_of({"discriminator": first}),
+            run_root=options.run_root,
+        )
+    with pytest.raises(DataError, match="not a run directory"):
+        specified(
+            book, "srgan", "smoke", run_root=options.run_root, start=start_of({"run": "absent"})
+        )
+
+
+WRITTEN = """
+version: 1
+recipes:
+  from-model:
+    extends: srgan-nobn
+    pretrained: {{generator: srresnet-nobn-compact, discriminator: {critic}}}
+  from-file:
+    extends: srresnet-nobn
+    pretrained: {model}
+  from-part:
+    extends: from-file
+    pretrained: {{generator: {model}, strict: false}}
+  from-nothing:
+    extends: from-file
+    pretrained: null
+"""
+
+
+def test_a_recipe_names_its_start(tmp_path: Path, make_options: MakeOptions) -> None:
+    critic, model = tmp_path / "critic.pth", model_files()["srresnet-nobn-compact"]
+    torch.save(zoo.create("vgg", kind="discriminators").state_dict(), critic)
+    file = tmp_path / "mine.yaml"
+    file.write_text(WRITTEN.format(critic=critic, model=model))
+    book, root = load_book([file]), make_options().run_root
+    check_book(book, required="from-model")
+
+    def of(recipe: str) -> RunSpec:
+        return specified(book, recipe, "compact", run_root=root)
+
+    assert of("from-model").pretraining is None
+    assert [each.file for each in of("from-model").begun_from.values()] == [
+        "srresnet-nobn-compact",
+        str(critic),
+    ]
+    assert [each.strict for each in of("from-file").begun_from.values()] == [True]
+    assert [each.strict for each in of("from-part").begun_from.values()] == [False]
+    assert of("from-nothing").begun_from == {}
+    assert train_command(of("from-part")).endswith(f"--init {model} --partial")
+
+
+def test_a_recipe_that_names_no_recipe_is_told_how_to_name_a_model(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("version: 1\nrecipes: {mine: {extends: srgan, pretrained: my-model}}\n")
+    with pytest.raises(RecipeError, match=r"unknown recipe 'my-model'.*\{generator: my-model\}"):
+        load_book([file])
+
+
+def test_a_discriminator_that_changed_is_refused(
+    tmp_path: Path, make_options: MakeOptions, small_validation: str
+) -> None:
+    options = make_options()
+    torch.manual_seed(1)
+    critic = tmp_path / "critic.pth"
+    settings = [small_validation, "training.steps=1"]
+    named = start_of({"generator": "srresnet-nobn-compact", "discriminator": critic})
+    torch.save({"params": {"conv.weight": torch.zeros(3)}}, critic)
+    wanted = {"run_root": options.run_root, "settings": settings}
+    spec = specified(load_book(), "srgan-nobn", "smoke", start=named, **wanted)
+    with pytest.raises(WeightsError, match="does not fit this recipe's discriminator"):
+        train(spec, options)
+    torch.save({"params": {"conv.weight": torch.ones(3)}}, critic)
+    with pytest.raises(IntegrityError, match="has changed"):
+        train(spec, options)
+
+
+def test_a_start_has_known_keys() -> None:
+    with pytest.raises(RecipeError, match="generatr is an unknown key"):
+        start_of({"generatr": "x"})

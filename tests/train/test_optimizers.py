@@ -81,7 +81,7 @@ def test_unknown_options_are_found_before_training(make_spec: MakeSpec) -> None:
     for name in ("adam", "adamw"):
         settings = (f"training.optimizer={name}", "training.optimizer_options.weigth_decay=0.1")
         with pytest.raises(RecipeError, match=rf"'{name}' refuses its options: .*weigth_decay"):
-            check_optimizers(make_spec("srresnet", *settings))
+            check_optimizers(make_spec("srresnet", *settings).settings)
 
 
 @pytest.mark.parametrize(

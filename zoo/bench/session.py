@@ -25,9 +25,9 @@ from zoo.bench.selftest_lpips import check_lpips
 from zoo.bench.suites import Suite, SuiteDataset
 from zoo.errors import DataError, RecipeError, ZooError, staying
 from zoo.metrics.base import Metric
+from zoo.models.initial import specified
 from zoo.recipes.book import Book
 from zoo.recipes.schema import RunSpec
-from zoo.recipes.variants import specify
 from zoo.records.order import Order
 from zoo.records.record import Record, Target, forget_failure, read_record, write_record
 from zoo.runs.commands import root_options, train_command
@@ -93,7 +93,9 @@ def find_recipes(
         raise RecipeError("the number of seeds must be at least 1")
     asked, failed = Asked(), failures or {}
     for recipe in recipes:
-        first = specify(book, recipe, profile, seed=seeds[0], settings=settings)
+        first = specified(
+            book, recipe, profile, seed=seeds[0], settings=settings, run_root=run_root
+        )
         for seed in seeds:
             spec = first.model_copy(update={"seed": seed})
             if first.pretraining is not None:

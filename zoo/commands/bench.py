@@ -26,7 +26,7 @@ from zoo.commands.options import (
     open_book,
 )
 from zoo.commands.output import note, progress
-from zoo.errors import RecipeError, UnknownNameError
+from zoo.errors import RecipeError, UnknownNameError, WeightsError
 from zoo.metrics import metric_key, named_metrics
 from zoo.runs import RUN_ROOT
 from zoo.runs.commands import source_options
@@ -176,13 +176,14 @@ def bench(
     form = _form(json=as_json, csv=as_csv, markdown=as_markdown, latex=as_latex)
     book = open_book(registry, plugin)
     recipes, files = _asked(book, targets or [], everything=everything, matrix=matrix)
-    chosen = _profile(book, profile, device, is_needed=bool(recipes))
+    shown = tuple(named_metrics(metrics))
+    ranked = Shown(form, _sort_key(sort, shown, suite), matrix)
     from zoo.bench.api import Request
 
     request = Request(
         recipes=tuple(recipes),
         files=tuple(files),
-        profile=chosen,
+        profile=_profile(book, profile, device, is_needed=bool(recipes)),
         seeds=tuple(range(seeds)),
         suite=suite,
         generator=_generator(generator),
@@ -191,10 +192,10 @@ def bench(
         records=records,
         device=device,
         settings=(*settings, *data_setting(data)),
-        metrics=tuple(named_metrics(metrics)),
+        metrics=shown,
         sources=source_options(registry, plugin, data_root),
     )
-    _run(book, request, Sweep(train, plan, tuple(plugin)), Shown(form, _sort_key(sort), matrix))
+    _run(book, request, Sweep(train, plan, tuple(plugin)), ranked)
 
 
 def _profile(book: Book, profile: str | None, device: str, *, is_needed: bool) -> str:
@@ -213,16 +214,36 @@ def _form(**chosen: bool) -> Form:
     return FORMS[names[0]] if names else FORMS["terminal"]
 
 
-def _sort_key(name: str | None) -> str | None:
-    """Return the key of a metric or a cost; a misspelt one is found before anything is scored."""
+def _sort_key(name: str | None, asked: Sequence[str], suite: str) -> str | None:
+    """Return the key of a metric or a cost; one without scores is refused before any scoring.
+
+    Args:
+        name: as it was typed.
+        asked: the metrics that are shown; none for those of the suite and of plugins.
+        suite: name or file of the suite.
+    """
     if name is None:
         return None
+    from zoo.bench.definitions import read_suite
+    from zoo.bench.judges import create_metrics
     from zoo.compare.comparisons import COSTS
     from zoo.registry import METRICS
 
-    key = metric_key(name)
-    if key not in (*map(metric_key, METRICS.names()), *COSTS):
+    key, metrics = metric_key(name), {metric_key(one): one for one in METRICS.names()}
+    if key not in (*metrics, *COSTS):
         raise UnknownNameError("metric or cost", name, [*METRICS.names(), *COSTS])
+    if key in COSTS:
+        return key
+    own = [one for one in METRICS.names() if METRICS.origin(one).kind != "built-in"]
+    shown = asked or (*read_suite(suite).metrics, *own)
+    if metrics[key] not in shown:
+        raise RecipeError(
+            f"--sort {name}: the table does not show this metric (it shows {', '.join(shown)}); "
+            "add it with --metrics"
+        )
+    missing = create_metrics([metrics[key]])[metrics[key]].unavailable()
+    if missing is not None:
+        raise WeightsError(f"--sort {name}: {missing}")
     return key
 
 

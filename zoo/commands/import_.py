@@ -87,11 +87,13 @@ TrainedAs = Annotated[
     str | None,
     typer.Option("--trained-as", metavar="TEXT", help="How they were trained: data, losses."),
 ]
-Force = Annotated[
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Overwrite an existing file.")]
+Accept = Annotated[
     bool,
-    typer.Option(
-        "--force", help="Overwrite an existing file; accept a network that fails the trial."
-    ),
+    typer.Option("--accept-failed-trial", help="Accept a network that fails the trial."),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Both: --overwrite and --accept-failed-trial.")
 ]
 
 
@@ -109,6 +111,8 @@ def import_model(
     key: Key = None,
     arguments: Arguments,
     plugin: Plugins,
+    overwrite: Overwrite = False,
+    accept: Accept = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -119,7 +123,7 @@ def import_model(
     """
     settings = _parsed(arguments)
     if output is not None:
-        require_target(output, force=force)
+        require_target(output, force=overwrite or force)
     for path in plugin:
         load_plugin_file(path)
 
@@ -136,10 +140,10 @@ def import_model(
         key=key,
         arguments=settings,
         told=_told(author=author, link=source, trained_as=trained_as),
-        force=force,
+        accept=accept or force,
     )
     target = output or Path(f"{folder_name(imported.model.details.name)}{SUFFIX}")
-    require_target(target, force=force, source=file)
+    require_target(target, force=overwrite or force, source=file)
     sha256 = write_model(target, imported.model)
     _report(imported, target, sha256, as_json=as_json)
 

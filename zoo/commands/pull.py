@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zoo.commands.import_ import Accept
 from zoo.commands.options import Json
 from zoo.commands.output import note, print_json, print_text, progress
 from zoo.errors import RecipeError
@@ -29,12 +31,11 @@ Revision = Annotated[
 Sha256 = Annotated[
     str | None, typer.Option("--sha256", metavar="DIGEST", help="sha256 of the file at URL.")
 ]
+Again = Annotated[
+    bool, typer.Option("--overwrite", help="Download it again, even if it is installed.")
+]
 Force = Annotated[
-    bool,
-    typer.Option(
-        "--force",
-        help="Download it again, even if it is installed; keep a file that fails the trial.",
-    ),
+    bool, typer.Option("--force", help="Both: --overwrite and --accept-failed-trial.")
 ]
 
 
@@ -43,6 +44,8 @@ def pull(
     *,
     revision: Revision = None,
     sha256: Sha256 = None,
+    overwrite: Again = False,
+    accept: Accept = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -55,13 +58,20 @@ def pull(
     if (sha256 is not None) != is_url:
         raise RecipeError("a URL needs --sha256, and only a URL has it: zoo pull URL --sha256 ...")
     if is_url or repository.startswith(_OPENMODELDB):
-        _pull_file(repository, sha256, revision, force=force, as_json=as_json)
+        how = {"force": overwrite or force, "accept": accept or force}
+        _pull_file(repository, sha256, revision, how, as_json=as_json)
     else:
-        _pull_repository(without_hub_prefix(repository), revision, force=force, as_json=as_json)
+        again = overwrite or force
+        _pull_repository(without_hub_prefix(repository), revision, force=again, as_json=as_json)
 
 
 def _pull_file(
-    what: str, sha256: str | None, revision: str | None, *, force: bool, as_json: bool
+    what: str,
+    sha256: str | None,
+    revision: str | None,
+    how: Mapping[str, bool],
+    *,
+    as_json: bool,
 ) -> None:
     from zoo.exchange.published import pull_openmodeldb, pull_url
 
@@ -69,9 +79,9 @@ def _pull_file(
         raise RecipeError("--revision is for repositories on the hub")
     with progress("downloading", of_bytes=True) as advance:
         kept = (
-            pull_openmodeldb(what.removeprefix(_OPENMODELDB), force=force, progress=advance)
+            pull_openmodeldb(what.removeprefix(_OPENMODELDB), progress=advance, **how)
             if sha256 is None
-            else pull_url(what, sha256, force=force, progress=advance)
+            else pull_url(what, sha256, progress=advance, **how)
         )
     _report(kept, as_json=as_json)
 

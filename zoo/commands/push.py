@@ -87,20 +87,16 @@ def push(
 @contextmanager
 def _bundle(what: str, records: Path | None, run_root: Path) -> Iterator[Bundle]:
     """Read an exported folder, or export the named model into a temporary folder."""
-    import tempfile
-
     from zoo.exchange.bundle import is_bundle, read_bundle
-    from zoo.exchange.export import export_folder, find_source
+    from zoo.exchange.export import exported, find_source
     from zoo.exchange.records import records_for
 
     if is_bundle(Path(what)) and records is None:
         yield read_bundle(Path(what))
         return
     model = find_source(what, run_root=run_root)
-    with tempfile.TemporaryDirectory(prefix="zoo-push-") as place:
-        folder = Path(place) / "export"
-        export_folder(model, folder, records_for(model, run_root, records))
-        yield read_bundle(folder)
+    with exported(model, records_for(model, run_root, records)) as bundle:
+        yield bundle
 
 
 def _show(upload: Upload, endpoint: str, bundle: Bundle) -> None:

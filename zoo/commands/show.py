@@ -31,6 +31,7 @@ from zoo.recipes.claims import GROUND_TRUTH, Claim
 from zoo.recipes.matrices import Matrix
 from zoo.recipes.problems import dotted
 from zoo.registry import REGISTRIES
+from zoo.runs import RUN_ROOT
 
 if TYPE_CHECKING:
     from zoo.cost.stages import Network, StageCost
@@ -114,12 +115,16 @@ def _show_recipe(
     book: Book, name: str, profile: str | None, settings: list[str], *, as_json: bool
 ) -> None:
     from zoo.cost.stages import stages
+    from zoo.models.initial import initial_weights
     from zoo.recipes.checks import complete
     from zoo.recipes.resolve import resolve
 
     entry = book.recipe(name)
     chosen, reason = choose_profile(book, profile)
-    found = stages(complete(resolve(book, name, chosen, settings=settings)))
+    init = initial_weights(
+        entry.start.generator, name, run_root=RUN_ROOT, strict=entry.start.strict
+    )
+    found = stages(complete(resolve(book, name, chosen, settings=settings, init=init)))
     if as_json:
         document = _summary(entry) | {"profile": chosen, "profile_chosen_by": reason}
         print_json("zoo.show/1", document | {"stages": [stage.document() for stage in found]})

@@ -31,6 +31,7 @@ from zoo.runs import RUN_ROOT
 from zoo.runs.commands import source_options
 
 if TYPE_CHECKING:
+    from zoo.recipes.book import Book
     from zoo.recipes.schema import RunSpec
     from zoo.train.dry_run import DryRun
     from zoo.train.prepare import Options
@@ -43,6 +44,25 @@ Start = Annotated[
         "--init",
         metavar="NAME|FILE|RUN_DIR",
         help="Start from these weights: a model, a run, or another tool's checkpoint.",
+    ),
+]
+StartDiscriminator = Annotated[
+    str | None,
+    typer.Option(
+        "--init-discriminator",
+        metavar="RUN_DIR|FILE",
+        help="Start the discriminator from that of a run, or from a file of its tensors.",
+    ),
+]
+Partial = Annotated[
+    bool, typer.Option("--partial", help="Load the tensors that fit, and list the others.")
+]
+FromRun = Annotated[
+    Path | None,
+    typer.Option(
+        "--from-run",
+        metavar="RUN_DIR",
+        help="Start from the generator and discriminator of a finished run.",
     ),
 ]
 
@@ -59,6 +79,9 @@ def train(
     ] = 0,
     data: TrainingData = None,
     init: Start = None,
+    init_discriminator: StartDiscriminator = None,
+    partial: Partial = False,
+    from_run: FromRun = None,
     data_root: DataRoot = None,
     device: Device = "auto",
     run_root: RunRoot = RUN_ROOT,
@@ -78,22 +101,30 @@ def train(
     """Train a recipe. Run the command again to resume."""
     book = open_book(registry, plugin)
     book.recipe(recipe)  # report a misspelt name before torch is imported
-    chosen, reason = choose_profile(book, profile, device)
-    if profile is None:
-        note(f"profile: {chosen} ({reason})")
-    settings = [*settings, *data_setting(data)]
+    chosen = _profile(book, profile, device)
+    settings += data_setting(data)
 
-    from zoo.models.initial import initial_weights
+    from zoo.models.initial import specified
     from zoo.recipes.checks import check_book
-    from zoo.recipes.variants import specify
+    from zoo.recipes.start import start_of
     from zoo.train.prepare import Options
 
     check_book(book, required=recipe)
-    begun = initial_weights(init, recipe, run_root=run_root)
-    spec = specify(book, recipe, chosen, seed=seed, settings=settings, init=begun)
-    sources = source_options(registry, plugin, data_root)
-    options = Options(run_root, data_root, device, fresh, sources=sources)
-    (_dry_run if dry_run else _train)(spec, options, as_json=as_json)
+    named = {"generator": init, "discriminator": init_discriminator, "run": from_run}
+    start = start_of({**named, "strict": not partial})
+    spec = specified(
+        book, recipe, chosen, run_root=run_root, seed=seed, settings=settings, start=start
+    )
+    sources, work = source_options(registry, plugin, data_root), _dry_run if dry_run else _train
+    work(spec, Options(run_root, data_root, device, fresh, sources=sources), as_json=as_json)
+
+
+def _profile(book: Book, profile: str | None, device: str) -> str:
+    """Return the requested profile, or the default, whose name is printed."""
+    chosen, reason = choose_profile(book, profile, device)
+    if profile is None:
+        note(f"profile: {chosen} ({reason})")
+    return chosen
 
 
 def _train(spec: RunSpec, options: Options, *, as_json: bool) -> None:

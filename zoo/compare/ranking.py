@@ -28,6 +28,7 @@ NOTE: Final = (
     "group: networks that share a letter cannot be told apart on images like these (paired t "
     f"tests, {100 * CONFIDENCE:.0f} % after Holm's correction)"
 )
+IN_COMMON: Final = "group: compared on the images of which every ranked network has a score"
 _NOTHING: Final = 1e-12
 _Target = tuple[str, str]
 _Images = Mapping[str, Mapping[str, float]]
@@ -62,6 +63,7 @@ def _ranked(comparison: SuiteComparison, records: Sequence[Record], key: str) ->
     sign = -1.0 if comparison.columns[key].higher_is_better is not False else 1.0
     images = _images(comparison, records, key)
     rows: list[Row] = []
+    are_whole = True
     for place in dict.fromkeys(row.dataset for row in comparison.rows):
         of_place = [row for row in comparison.rows if row.dataset == place]
         with_value = [(value, row) for row in of_place for value in [_value(row, key)]]
@@ -70,10 +72,15 @@ def _ranked(comparison: SuiteComparison, records: Sequence[Record], key: str) ->
             key=lambda pair: pair[0],
         )
         datasets = comparison.datasets if place == MEAN else (str(place),)
-        letters = _letters([_array(images, row, datasets) for _, row in scored])
+        values, is_whole = _arrays(
+            [images.get((row.target, row.kind), {}) for _, row in scored], datasets
+        )
+        are_whole = are_whole and is_whole
+        letters = _letters(values)
         rows += [replace(row, group=group) for (_, row), group in zip(scored, letters, strict=True)]
         rows += [row for value, row in with_value if value is None]
-    noted = [NOTE] if any(row.group for row in rows) else []
+    is_grouped = any(row.group for row in rows)
+    noted = [NOTE, *([] if are_whole else [IN_COMMON])] if is_grouped else []
     return replace(comparison, rows=tuple(rows), notes=(*comparison.notes, *noted))
 
 
@@ -98,17 +105,30 @@ def _images(
     return found
 
 
-def _array(
-    images: Mapping[_Target, Mapping[str, Mapping[str, list[float]]]],
-    row: Row,
-    datasets: Sequence[str],
-) -> list[Floats]:
-    """Return the scores of a row, an array for each dataset; each image's mean over seeds."""
-    own = images.get((row.target, row.kind), {})
-    return [
-        np.array([np.mean(scores) for _, scores in sorted(own.get(name, {}).items())])
-        for name in datasets
+def _arrays(
+    rows: Sequence[Mapping[str, Mapping[str, list[float]]]], datasets: Sequence[str]
+) -> tuple[list[list[Floats]], bool]:
+    """Return the scores of rows, an array for each dataset; each image's mean over seeds.
+
+    All rows have the same images in the same order: those of which every row has a score.
+
+    Args:
+        rows: scores of each row by dataset and image, one for each seed.
+        datasets: their names.
+
+    Returns:
+        The arrays, and whether no row lacks an image that another one has.
+    """
+    names = [[set(row.get(dataset, {})) for row in rows] for dataset in datasets]
+    shared = [sorted(set.intersection(*each)) if each else [] for each in names]
+    arrays = [
+        [
+            np.array([np.mean(row[dataset][name]) for name in common])
+            for dataset, common in zip(datasets, shared, strict=True)
+        ]
+        for row in rows
     ]
+    return arrays, all(own == each[0] for each in names for own in each)
 
 
 def _letters(values: Sequence[Sequence[Floats]]) -> list[str | None]:
@@ -117,8 +137,7 @@ def _letters(values: Sequence[Sequence[Floats]]) -> list[str | None]:
     Args:
         values: for each row, an array for each dataset: the same images in the same order.
     """
-    sizes = {tuple(len(part) for part in row) for row in values}
-    if len(values) < 2 or len(sizes) > 1 or min(next(iter(sizes)), default=0) < 2:
+    if len(values) < 2 or min((len(part) for part in values[0]), default=0) < 2:
         return [None] * len(values)
     same = _not_told_apart([np.stack(parts) for parts in zip(*values, strict=True)])
     named = [(_letter(number), group) for number, group in enumerate(_groups(same))]

@@ -10,7 +10,9 @@ Not here: the layout of a folder (`zoo.exchange.bundle`), the conversion to ONNX
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeGuard
@@ -21,7 +23,14 @@ from torch import Tensor
 from zoo.data.images import read_image, to_rgb
 from zoo.data.sources import open_source
 from zoo.errors import DataError, IntegrityError, RecipeError
-from zoo.exchange.bundle import install, require_free, staging, write_records
+from zoo.exchange.bundle import (
+    Bundle,
+    install,
+    read_bundle,
+    require_free,
+    staging,
+    write_records,
+)
 from zoo.exchange.cards import ONNX, card, require_weights
 from zoo.exchange.records import (
     WEIGHTS_SHA256,
@@ -175,6 +184,15 @@ def export_folder(
         write_records(staged, evidence(found.model, known))
         install(staged, folder)
     return _exported(found, folder / name, folder / CARD_FILE, known)
+
+
+@contextmanager
+def exported(model: Model, records: Iterable[Record]) -> Iterator[Bundle]:
+    """Write a model's folder to a temporary place and read it; see `export_folder`."""
+    with tempfile.TemporaryDirectory(prefix="zoo-push-") as place:
+        folder = Path(place) / "export"
+        export_folder(model, folder, records)
+        yield read_bundle(folder)
 
 
 def export_file(

@@ -80,13 +80,18 @@ class Kept:
 
 
 def pull_openmodeldb(
-    identifier: str, *, force: bool = False, progress: Progress | None = None
+    identifier: str,
+    *,
+    force: bool = False,
+    accept: bool = False,
+    progress: Progress | None = None,
 ) -> Kept:
     """Download a model of OpenModelDB by its identifier, such as `4x-UltraSharp`.
 
     Args:
         identifier: as in the address of its page.
-        force: whether a model that is here is replaced, and one that fails the trial is taken.
+        force: whether a model that is here is replaced.
+        accept: whether a network that fails the trial is accepted.
         progress: called with bytes received and bytes in all.
 
     Raises:
@@ -119,12 +124,18 @@ def pull_openmodeldb(
         licence=entry.license,
         told=told,
         force=force,
+        accept=accept,
         progress=progress,
     )
 
 
 def pull_url(
-    url: str, sha256: str, *, force: bool = False, progress: Progress | None = None
+    url: str,
+    sha256: str,
+    *,
+    force: bool = False,
+    accept: bool = False,
+    progress: Progress | None = None,
 ) -> Kept:
     """Download a checkpoint from an address.
 
@@ -132,6 +143,7 @@ def pull_url(
         url: of the file, `https://` or `http://`.
         sha256: of the file, 64 hexadecimal digits.
         force: see `pull_openmodeldb`.
+        accept: see `pull_openmodeldb`.
         progress: see `pull_openmodeldb`.
 
     Raises:
@@ -143,7 +155,8 @@ def pull_url(
     """
     name = _name("url", PurePosixPath(urlsplit(url).path).stem)
     _require_absent(name, force=force)
-    return _kept(name, url, sha256, told={"link": url}, force=force, progress=progress)
+    told = {"link": url}
+    return _kept(name, url, sha256, told=told, force=force, accept=accept, progress=progress)
 
 
 def _kept(
@@ -153,6 +166,7 @@ def _kept(
     *,
     told: Mapping[str, str],
     force: bool,
+    accept: bool,
     progress: Progress | None,
     size: int | None = None,
     licence: str | None = None,
@@ -167,7 +181,7 @@ def _kept(
         )
         known = {key: value for key, value in told.items() if value}
         imported = import_model(
-            path, name=name.partition("/")[2], licence=licence, told=known, force=force
+            path, name=name.partition("/")[2], licence=licence, told=known, accept=accept
         )
         export_folder(imported.model, folder, [], Request(force=force))
     return Kept(name, read_model(folder / MODEL_FILE), folder, url, imported.notes)

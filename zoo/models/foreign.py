@@ -43,6 +43,7 @@ from zoo.text import few
 
 AUTO = "auto"
 OWN_NAMES = "the generator's own names"
+ACCEPT = "--accept-failed-trial"
 TRIAL = "trial"
 """Key of `Details.source` with what the trial found of a network that was taken all the same."""
 _LISTED = 8
@@ -111,12 +112,12 @@ class Foreign:
         return generator
 
 
-def import_model(path: Path, *, force: bool = False, **how: Any) -> Imported:
+def import_model(path: Path, *, accept: bool = False, **how: Any) -> Imported:
     """Make a model of another tool's checkpoint, and try it on an image.
 
     Args:
         path: a PyTorch or safetensors file.
-        force: whether to accept a network that fails the trial; `details.source` then keeps what
+        accept: whether to accept a network that fails the trial; `details.source` then keeps what
             the trial found.
         how: see `read_foreign`.
 
@@ -129,9 +130,10 @@ def import_model(path: Path, *, force: bool = False, **how: Any) -> Imported:
     notes, model = foreign.notes, foreign.model
     if not trial.passed:
         problem = f"{path} was read, but {trial.problem}"
-        if not (force and trial.is_finite):
-            raise WeightsError(problem + ("; --force accepts it" if trial.is_finite else ""))
-        notes = (*notes, f"{problem}; accepted because of --force")
+        if not (accept and trial.is_finite):
+            way = f"; {ACCEPT} accepts it" if trial.is_finite else ""
+            raise WeightsError(problem + way)
+        notes = (*notes, f"{problem}; accepted all the same")
         source = model.details.source | {TRIAL: trial.problem}
         model = replace(model, details=model.details.model_copy(update={"source": source}))
     return Imported(model, trial, notes)

@@ -6,22 +6,84 @@ Not here: which file a name means (`zoo.models.find`), what a recipe may say bes
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
-from zoo.errors import CheckpointError, IntegrityError, RecipeError, ZooError
+import torch
+
+from zoo.discriminators.base import Discriminator
+from zoo.errors import CheckpointError, DataError, IntegrityError, RecipeError, ZooError
 from zoo.generators.base import Generator
+from zoo.models.checkpoint import read_checkpoint
 from zoo.models.details import Details
 from zoo.models.find import find_model
 from zoo.models.model import fill
+from zoo.models.partial import fill_partly
 from zoo.recipes.arguments import SCALE, parameters
-from zoo.recipes.schema import ComponentSpec, Initial
+from zoo.recipes.book import Book
+from zoo.recipes.schema import ComponentSpec, Initial, RunSpec, Weights
+from zoo.recipes.start import Start
+from zoo.recipes.variants import specify
 from zoo.registry import GENERATORS
+from zoo.runs.checkpoint import load_latest
+from zoo.runs.coherence import read_run
 from zoo.runs.directory import RunDirectory
+from zoo.weights.tensors import tensors_sha256
+
+Kind = TypeVar("Kind", bound=Weights)
+_DISCRIMINATOR = "discriminator"
+_INIT, _INIT_DISCRIMINATOR = "init", "init_discriminator"
+_NOTHING = Start()
 
 
-def initial_weights(what: str | Path | None, recipe: str, *, run_root: Path) -> Initial | None:
-    """Return what a training starts from, None if nothing is named.
+def specified(
+    book: Book,
+    recipe: str,
+    profile: str,
+    *,
+    run_root: Path,
+    seed: int = 0,
+    settings: Sequence[str] = (),
+    start: Start = _NOTHING,
+) -> RunSpec:
+    """Return the complete specification of a run, with the weights that it starts from.
+
+    Args:
+        book: where recipe and profile are defined.
+        recipe: name of the recipe.
+        profile: name of the profile.
+        run_root: folder of run directories.
+        seed: seed of the run and of its pretraining.
+        settings: what is set besides recipe and profile, as `path=value`.
+        start: weights to start from, over those that the recipe names.
+
+    Raises:
+        ZooError: if weights cannot be found or read.
+        RecipeError: if the values do not fit together.
+    """
+    wanted = start.over(book.recipe(recipe).start)
+    if wanted.run is not None:
+        _require_run(wanted)
+    what = wanted.generator or wanted.run
+    init = initial_weights(what, recipe, run_root=run_root, strict=wanted.strict)
+    spec = specify(book, recipe, profile, seed=seed, settings=settings, init=init)
+    critic = wanted.discriminator
+    if wanted.run is not None and _have_discriminators(spec, Path(wanted.run)):
+        critic = wanted.run
+    if critic is None:
+        return spec
+    if spec.settings.discriminator is None:
+        raise RecipeError(f"recipe {recipe!r} has no discriminator that could start from {critic}")
+    found = initial_discriminator(critic, recipe, run_root=run_root, strict=wanted.strict)
+    return spec.model_copy(update={_INIT_DISCRIMINATOR: found})
+
+
+def initial_weights(
+    what: str | Path | None, recipe: str, *, run_root: Path, strict: bool = True
+) -> Initial | None:
+    """Return what the generator of a training starts from, None if nothing is named.
 
     If the file is gone, a run of this recipe that started from it knows what it was.
 
@@ -29,6 +91,7 @@ def initial_weights(what: str | Path | None, recipe: str, *, run_root: Path) -> 
         what: see `zoo.models.find.find_model`.
         recipe: the recipe that is trained.
         run_root: folder of run directories.
+        strict: whether every tensor must fit.
 
     Raises:
         ZooError: if it cannot be found or read, or has no weights.
@@ -38,7 +101,7 @@ def initial_weights(what: str | Path | None, recipe: str, *, run_root: Path) -> 
     try:
         model = find_model(what, run_root=run_root)
     except ZooError:
-        known = None if Path(what).exists() else _recorded(str(what), recipe, run_root)
+        known = _recorded(Initial, _INIT, str(what), recipe, run_root)
         if known is None:
             raise
         return known
@@ -48,26 +111,111 @@ def initial_weights(what: str | Path | None, recipe: str, *, run_root: Path) -> 
         file=str(what),
         name=model.details.name,
         sha256=model.sha256,
+        strict=strict,
         generator=_completed(model.details),
         scale=model.details.scale,
     )
 
 
-def load_initial(generator: Generator, init: Initial, *, run_root: Path) -> None:
-    """Put the weights into a generator that is built for them.
+def initial_discriminator(
+    what: str | Path, recipe: str, *, run_root: Path, strict: bool = True
+) -> Weights:
+    """Return what the discriminator of a training starts from; see `initial_weights`.
+
+    Args:
+        what: a finished run with a discriminator, or a file with the tensors of one.
+        recipe: the recipe that is trained.
+        run_root: folder of run directories.
+        strict: whether every tensor must fit.
+    """
+    try:
+        tensors = _discriminator_tensors(Path(what))
+    except ZooError:
+        known = _recorded(Weights, _INIT_DISCRIMINATOR, str(what), recipe, run_root)
+        if known is None:
+            raise
+        return known
+    name = Path(what).stem if Path(what).is_file() else "-".join(Path(what).absolute().parts[-3:])
+    return Weights(file=str(what), name=name, sha256=tensors_sha256(tensors), strict=strict)
+
+
+def load_initial(
+    generator: Generator, discriminator: Discriminator | None, spec: RunSpec, *, run_root: Path
+) -> list[str]:
+    """Put the weights that a run starts from into networks that are built for them.
+
+    Returns:
+        What was not loaded, as lines, if the weights need not fit.
 
     Raises:
         ZooError: if they cannot be read any more.
         IntegrityError: if they are others now.
         WeightsError: if they do not fit.
     """
-    model = find_model(init.file, run_root=run_root)
-    if model.sha256 != init.sha256:
+    lines: list[str] = []
+    if spec.init is not None:
+        init, model = spec.init, find_model(spec.init.file, run_root=run_root)
+        _require_same(init, str(model.sha256))
+        lines += _load(generator, init, model.tensors, "generator", init.scale != generator.scale)
+    if spec.init_discriminator is not None and discriminator is not None:
+        weights = spec.init_discriminator
+        tensors = _discriminator_tensors(Path(weights.file))
+        _require_same(weights, tensors_sha256(tensors))
+        lines += _load(discriminator, weights, tensors, _DISCRIMINATOR)
+    return lines
+
+
+def _load(
+    network: torch.nn.Module,
+    weights: Weights,
+    tensors: Mapping[str, torch.Tensor],
+    role: str,
+    other_scale: bool = False,  # noqa: FBT001, FBT002
+) -> list[str]:
+    whose = f"this recipe's {role}"
+    if weights.strict:
+        fill(network, tensors, place=weights.file, whose=whose)
+        return []
+    left = fill_partly(network, tensors, place=weights.file, whose=whose, other_scale=other_scale)
+    return [f"{role}: {line}" for line in left]
+
+
+def _require_same(weights: Weights, sha256: str) -> None:
+    if sha256 != weights.sha256:
         raise IntegrityError(
-            f"{init.file} has changed: its sha256 was {init.sha256[:12]} and is "
-            f"{str(model.sha256)[:12]}"
+            f"{weights.file} has changed: its sha256 was {weights.sha256[:12]} and is {sha256[:12]}"
         )
-    fill(generator, model.tensors, place=init.file, whose="this recipe's generator")
+
+
+def _discriminator_tensors(path: Path) -> Mapping[str, torch.Tensor]:
+    """Return the tensors of the discriminator in a finished run's last checkpoint, or in a file."""
+    if not path.is_dir():
+        return read_checkpoint(path).tensors
+    run = read_run(path)
+    if run is None or run.summary is None:
+        raise DataError(f"{path} is not the directory of a finished run")
+    state = load_latest(run.directory.checkpoints)
+    if state is None or _DISCRIMINATOR not in state:
+        lost = "no checkpoint" if state is None else "no discriminator: its recipe has none"
+        raise DataError(f"{path} has {lost}")
+    tensors: Mapping[str, torch.Tensor] = state[_DISCRIMINATOR]
+    return tensors
+
+
+def _require_run(start: Start) -> None:
+    if start.generator is not None or start.discriminator is not None:
+        raise RecipeError(
+            f"the run {start.run} names the weights of both networks: omit those of the generator "
+            "and the discriminator"
+        )
+    if RunDirectory(Path(str(start.run))).provenance() is None:
+        raise DataError(f"{start.run} is not a run directory; a model is named with --init")
+
+
+def _have_discriminators(spec: RunSpec, path: Path) -> bool:
+    recorded = RunDirectory(path).spec()
+    theirs = None if recorded is None else recorded.settings.discriminator
+    return spec.settings.discriminator is not None and theirs is not None
 
 
 def _completed(details: Details) -> ComponentSpec:
@@ -81,19 +229,21 @@ def _completed(details: Details) -> ComponentSpec:
     return ComponentSpec.model_validate(complete.model_dump(mode="json"))
 
 
-def _recorded(what: str, recipe: str, run_root: Path) -> Initial | None:
-    """Return what runs of a recipe started from, if it had this file name."""
-    found: dict[str, Initial] = {}
-    for path in sorted((run_root / recipe).glob("*/seed-*")):
+def _recorded(kind: type[Kind], key: str, what: str, recipe: str, run_root: Path) -> Kind | None:
+    """Return what runs of a recipe started from, if it had this name and is gone."""
+    found: dict[str, Kind] = {}
+    runs = () if Path(what).exists() else sorted((run_root / recipe).glob("*/seed-*"))
+    for path in runs:
         with suppress(CheckpointError):
             spec = RunDirectory(path).spec()
-            if spec is not None and spec.init is not None and _is_same(spec.init.file, what):
-                found[spec.init.sha256] = spec.init
+            begun = None if spec is None else spec.begun_from.get(key)
+            if isinstance(begun, kind) and _is_same(begun.file, what):
+                found[begun.sha256] = begun
     if len(found) > 1:
-        listed = ", ".join(init.label for init in found.values())
+        listed = ", ".join(weights.label for weights in found.values())
         raise RecipeError(
-            f"--init {what}: there is no such file, and runs of {recipe} started from several of "
-            f"this name ({listed})"
+            f"--{key.replace('_', '-')} {what}: there is no such file, and runs of {recipe} "
+            f"started from several of this name ({listed})"
         )
     return next(iter(found.values()), None)
 

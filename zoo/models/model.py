@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from zoo.errors import RecipeError, WeightsError, ZooError
 from zoo.fingerprints import code_hash
@@ -118,15 +119,15 @@ def filled_generator(
 
 
 def fill(
-    generator: Generator, tensors: Mapping[str, torch.Tensor], *, place: str, whose: str
+    network: nn.Module, tensors: Mapping[str, torch.Tensor], *, place: str, whose: str
 ) -> None:
-    """Put weights into a generator that is there: the only place where it is done.
+    """Put weights into a network that is there: the only place where it is done.
 
     Raises:
         WeightsError: if they do not fit.
     """
     try:
-        generator.load_state_dict(tensors)
+        network.load_state_dict(tensors)
     except RuntimeError as error:
         reason = " ".join(line.strip() for line in str(error).splitlines()[:_MAX_LISTED])
         raise WeightsError(f"{place} does not fit {whose}: {reason}") from error

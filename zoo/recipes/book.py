@@ -34,6 +34,7 @@ from zoo.recipes.problems import (
 )
 from zoo.recipes.reader import Document, read_document
 from zoo.recipes.registry_schema import RegistryFile
+from zoo.recipes.start import Start, pretraining_recipe, written_start
 from zoo.recipes.tree import Leaves, flatten, overlay
 
 logger = logging.getLogger(__name__)
@@ -95,8 +96,18 @@ class Entry:
         written = leaf.value if leaf is not None and isinstance(leaf.value, list) else []
         return frozenset(tuple(str(path).split(".")) for path in written)
 
+    @property
+    def pretraining(self) -> str | None:
+        """The recipe that a recipe's `pretrained` names."""
+        return pretraining_recipe(self.leaves)
+
+    @property
+    def start(self) -> Start:
+        """The weights that a recipe's `pretrained` names."""
+        return written_start(self.leaves)
+
     def reference(self, key: str) -> str | None:
-        """Return the name in `extends` or `pretrained`, None if there is none."""
+        """Return the text at a key, such as the name in `extends`; None if there is none."""
         leaf = self.leaves.get((key,))
         return leaf.value if leaf is not None and isinstance(leaf.value, str) else None
 
@@ -259,7 +270,7 @@ def is_sound(book: Book, entry: Entry, broken: set[KeyPath]) -> bool:
     base = None if entry.matrix is None else book.matrices[entry.matrix].base
     names = (entry.reference("extends"), base)
     sources = [family[name] for name in names if name in family]
-    pretrained = book.recipes.get(entry.reference("pretrained") or "")
+    pretrained = book.recipes.get(entry.pretraining or "")
     sources += [] if pretrained is None else [pretrained]
     return all(is_sound(book, source, broken) for source in sources)
 

@@ -18,6 +18,7 @@ from zoo.recipes.names import component_problems, removal_problems
 from zoo.recipes.problems import KeyPath, Place, Problem
 from zoo.recipes.registry_schema import WrittenMatrix
 from zoo.recipes.schema import MAX_NAME, RecipeSettings
+from zoo.recipes.start import PRETRAINED, pretraining_recipe
 from zoo.recipes.tree import (
     SHARED_BY_STAGES,
     TERM_SECTION,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from zoo.recipes.reader import Document
 
 GENERATOR = "generator"
-PRETRAINED, FIXED = ("pretrained",), ("fixed",)
+PRETRAINED_ROOT, FIXED = (PRETRAINED,), ("fixed",)
 PRETRAINING = "pretraining"
 
 
@@ -196,10 +197,10 @@ class _Expansion:
         for choice in levels.items():
             top |= self.matrix.settings[choice]
         leaves = overlay(_settings(self.base.leaves), top)
-        pretrained = self.base.reference(*PRETRAINED)
+        pretrained = self.base.pretraining
         if pretrained is not None:
             name = self._pretraining(pretrained, levels, top)
-            leaves[PRETRAINED] = replace(self.base.leaves[PRETRAINED], value=name)
+            leaves[PRETRAINED_ROOT] = replace(self.base.leaves[PRETRAINED_ROOT], value=name)
         return self._find_or_add(leaves, levels, "cell")
 
     def _pretraining(self, source: str, levels: dict[str, str], top: Leaves) -> str:
@@ -243,11 +244,11 @@ class _Expansion:
 
     def _identity(self, leaves: Leaves) -> tuple[Any, ...]:
         """Return what distinguishes recipes: their values, pretraining and fixed settings."""
-        leaf, fixed = leaves.get(PRETRAINED), leaves.get(FIXED)
+        fixed, pretrained = leaves.get(FIXED), pretraining_recipe(leaves)
         own = _values(leaves), fixed and fixed.value
-        before = self.recipes.get(leaf.value) if leaf and isinstance(leaf.value, str) else None
+        before = None if pretrained is None else self.recipes.get(pretrained)
         if before is None:
-            return *own, None
+            return *own, {p: each.value for p, each in leaves.items() if p[0] == PRETRAINED}
         alone = {p: found for p, found in before.leaves.items() if p[0] not in SHARED_BY_STAGES}
         return *own, _values(alone)
 
@@ -265,5 +266,5 @@ def _values(leaves: Leaves) -> dict[str, Any]:
 
 def _settings(leaves: Leaves) -> Leaves:
     """Return the training settings: no summary, no source, no parent."""
-    known = {*RecipeSettings.model_fields, *PRETRAINED, *FIXED}
+    known = {*RecipeSettings.model_fields, PRETRAINED, *FIXED}
     return {path: leaf for path, leaf in leaves.items() if path[0] in known}

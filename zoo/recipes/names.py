@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import did_you_mean, plural
 from zoo.recipes.problems import KeyPath, Problem, dotted
+from zoo.recipes.start import PRETRAINED, pretraining_recipe
 from zoo.recipes.tree import (
     COMPONENTS,
     OVERRIDES,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from zoo.recipes.reader import Document
 
 GENERATOR = ("generator",)
-PRETRAINED, FIXED = ("pretrained",), ("fixed",)
+PRETRAINED_ROOT, FIXED = (PRETRAINED,), ("fixed",)
 
 
 def registry_of(root: KeyPath) -> str:
@@ -97,14 +98,14 @@ def _check_generator(book: Book, recipe: Entry) -> Iterator[Problem]:
 
 
 def _check_pretrained(book: Book, recipe: Entry) -> Iterator[Problem]:
-    leaf = recipe.own.get(PRETRAINED)
-    if leaf is None or not isinstance(leaf.value, str):
+    leaf, name = recipe.own.get(PRETRAINED_ROOT), pretraining_recipe(recipe.own)
+    if leaf is None or name is None:
         return
-    name = leaf.value
     if name not in book.recipes:
         hint = did_you_mean(name, book.recipes)
-        yield Problem(leaf.place, leaf.path, f"unknown recipe {name!r}{hint}")
-    elif book.recipes[name].reference(*PRETRAINED) is not None:
+        message = f"unknown recipe {name!r}{hint} (for a model, write {{generator: {name}}})"
+        yield Problem(leaf.place, leaf.path, message)
+    elif book.recipes[name].pretraining is not None:
         message = f"recipe {name!r} itself has a pretraining; name one that trains from scratch"
         yield Problem(leaf.place, leaf.path, message)
 

@@ -77,7 +77,8 @@ def resolve(
         seed: seed of the run and of its pretraining.
         settings: `path=value` overrides; those below `pretraining.` are for that stage.
         init: the generator that the run starts from, instead of a pretraining. What recipe and
-            settings do not say of the generator is as there; a profile does not change it.
+            settings do not say of the generator is as there; a profile does not change it. What
+            they say otherwise is an error, unless the weights need not fit (`strict`).
 
     Raises:
         UnknownNameError: if there is no such recipe or profile.
@@ -87,7 +88,7 @@ def resolve(
     overrides = parse_settings(settings)
     own = {path: leaf for path, leaf in overrides.items() if path[0] != PRETRAINING}
     leaves = _layers(entry, budget, own, init)
-    source = None if init is not None else entry.reference("pretrained")
+    source = None if init is not None else entry.pretraining
     pretraining = None
     if source is not None:
         shared = {path: leaf for path, leaf in leaves.items() if path[0] in SHARED_BY_STAGES}
@@ -196,7 +197,7 @@ def _begun(leaves: Leaves, init: Initial) -> Leaves:
     """Fill in what is not written of the generator and the scale, as the weights have it.
 
     Raises:
-        RecipeError: listing what is written otherwise.
+        RecipeError: listing what is written otherwise, if the weights must fit.
     """
     place = Place(f"--init {init.file}")
     data = {SCALE: init.scale, GENERATOR[0]: init.generator.model_dump(mode="json")}
@@ -212,19 +213,22 @@ def _begun(leaves: Leaves, init: Initial) -> Leaves:
         if path not in theirs or theirs[path].value != leaf.value
     ]
     name = (*GENERATOR, "name")
+    rest = {path: leaf for path, leaf in leaves.items() if path[0] not in data}
+    if not init.strict:
+        return leaves if name in other else rest | theirs | written
     raise_problems(
         Problem(written[path].place, written[path].path, _contradiction(written[path], found, init))
         for path in ([name] if name in other else other)
         for found in [theirs.get(path)]
     )
-    return {path: leaf for path, leaf in leaves.items() if path[0] not in data} | theirs
+    return rest | theirs
 
 
 def _contradiction(leaf: Leaf, theirs: Leaf | None, init: Initial) -> str:
     found = "no such argument" if theirs is None else shown(theirs.value)
     return (
         f"{shown(leaf.value)} is written here, but the generator of {init.file} has {found}: "
-        "remove it, use another recipe, or override it with --set"
+        "remove it, use another recipe, override it with --set, or load what fits with --partial"
     )
 
 

@@ -6,11 +6,10 @@ which files may write the same things, in part and in shorthand.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     NonNegativeFloat,
@@ -24,10 +23,13 @@ from pydantic import (
 )
 
 from zoo.data import BUILT_IN_SOURCES
+from zoo.recipes.optimizers import ADAM, Optimizer, Options
 
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MAX_NAME = 64
 DEGRADATION = "degradation"
+MONITORING = ("log_every", "validate_every", "validate_with", "checkpoint_every")
+"""Settings of `training` that the trained weights do not depend on."""
 Name = Annotated[str, Field(pattern=NAME, max_length=MAX_NAME)]
 Scale = Literal[2, 3, 4, 8]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -111,33 +113,6 @@ class Schedule(StrictModel):
     """Final learning rate of `cosine`, as a fraction of the initial one."""
 
 
-def _refuse_optimizer(name: object) -> object:
-    """Refuse an optimizer that a training step cannot use or a checkpoint cannot restore."""
-    for start, reason in REFUSED_OPTIMIZERS.items():
-        if isinstance(name, str) and name.startswith(start):
-            raise ValueError(f"{name!r} is not offered: {reason}")
-    return name
-
-
-Optimizer = Annotated[
-    Literal[
-        "adam", "adabelief", "adamw", "adan", "adopt", "lamb", "laprop",
-        "lion", "mars", "muon", "nadamw", "radam", "rmsprop", "sgd",
-    ],
-    BeforeValidator(_refuse_optimizer),
-]  # fmt: skip
-Options = dict[str, bool | int | float | str | list[float]]
-ADAM: Final = "adam"
-REFUSED_OPTIMIZERS: Final = {
-    "adahessian": "it needs a second derivative of the loss, which a training step does not keep",
-    "bnb": "it needs bitsandbytes and a GPU",
-    "fused": "it needs apex and a GPU",
-    "schedulefree": "timm does not have it, and its weights in training are not those it is "
-    "judged by",
-}
-"""Beginnings of names, each with the reason."""
-
-
 class Training(GrownModel):
     """Length, learning rate and logging of one stage.
 
@@ -153,6 +128,9 @@ class Training(GrownModel):
         "max_gradient_norm",
         "discriminator_max_gradient_norm",
         "accumulate",
+        "freeze",
+        "unfreeze_at",
+        "validate_with",
     )
 
     steps: PositiveInt | None = None
@@ -191,11 +169,26 @@ class Training(GrownModel):
     """Steps between two rows of losses in `metrics.jsonl`."""
     validate_every: PositiveInt = 5000
     """Steps between two validations."""
+    validate_with: Name | None = None
+    """A metric that each validation also computes, such as `lpips-alex`. The weights with its best
+    score are kept as the model file `best.safetensors`. None: PSNR_Y and HaarPSI, and the last
+    weights only."""
     checkpoint_every: PositiveInt = 5000
     """Steps between two checkpoints."""
     on_divergence: Literal["raise", "rollback"] = "raise"
     """What happens if a value is NaN or infinite: `raise` ends the run; `rollback` returns to the
     last checkpoint and halves the learning rates, at most four times."""
+    freeze: Annotated[tuple[str, ...], Strict(strict=False)] = ()
+    """Parameters of the generator that are not trained: patterns of their names, such as
+    `trunk.*`. The names are those in a model file."""
+    unfreeze_at: PositiveInt | None = None
+    """Step from which the parameters of `freeze` are trained, too; by default never."""
+
+    @model_validator(mode="after")
+    def _check_freeze(self) -> Self:
+        if self.unfreeze_at is not None and not self.freeze:
+            raise ValueError("`unfreeze_at` has no effect without `freeze`; set both or neither")
+        return self
 
     @model_validator(mode="after")
     def _check_betas(self) -> Self:
@@ -317,27 +310,39 @@ class RecipeSettings(StrictModel):
         return self
 
 
-class Initial(StrictModel):
-    """A generator whose weights a run starts from, instead of those of a pretraining.
+class Weights(GrownModel):
+    """Weights that a network of a run starts from.
 
     Attributes:
-        file: the file, folder or name that it was read from.
+        file: the file, folder or name that they were read from.
         name: what the model is called.
-        sha256: of the weights file.
-        generator: the generator with all its arguments.
-        scale: its upscaling factor.
+        sha256: of the weights file; of a discriminator, of its tensors.
+        strict: whether every tensor must fit; otherwise those that do not are left as they are.
     """
+
+    later = ("strict",)
 
     file: str
     name: str
     sha256: str
-    generator: ComponentSpec
-    scale: PositiveInt
+    strict: bool = True
 
     @property
     def label(self) -> str:
-        """What tells it from other weights, in names of runs."""
-        return f"{self.name}-{self.sha256[:8]}"
+        """What tells them from other weights, in names of runs."""
+        return f"{self.name}-{self.sha256[:8]}{'' if self.strict else '-partial'}"
+
+
+class Initial(Weights):
+    """A generator whose weights a run starts from, instead of those of a pretraining.
+
+    Attributes:
+        generator: the generator with all its arguments.
+        scale: its upscaling factor.
+    """
+
+    generator: ComponentSpec
+    scale: PositiveInt
 
 
 class RunSpec(GrownModel):
@@ -347,11 +352,12 @@ class RunSpec(GrownModel):
     and seed; `init` gives it from a file. A run has one of them, or neither.
 
     Attributes:
+        init_discriminator: weights that the discriminator starts from.
         variant: how the run differs from its recipe under its profile, in the form of `--set`
             (from `zoo.recipes.variants`). The settings contain the values; this names them.
     """
 
-    later = ("init",)
+    later = ("init", "init_discriminator")
 
     recipe: Name
     profile: Name
@@ -359,7 +365,14 @@ class RunSpec(GrownModel):
     settings: RecipeSettings
     pretraining: RunSpec | None = None
     init: Initial | None = None
+    init_discriminator: Weights | None = None
     variant: tuple[str, ...] = ()
+
+    @property
+    def begun_from(self) -> dict[str, Weights]:
+        """The weights that its networks start from, by the option that names them."""
+        found = {"init": self.init, "init_discriminator": self.init_discriminator}
+        return {key: weights for key, weights in found.items() if weights is not None}
 
 
 LATER = (*Data.later, *Training.later)

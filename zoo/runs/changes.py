@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from zoo.recipes.schema import RunSpec
+from zoo.recipes.schema import MONITORING, RunSpec
 from zoo.text import few
 
 MAX_SHOWN = 6
@@ -38,19 +38,25 @@ def shaping_of(spec: RunSpec) -> dict[str, Any]:
     trained. So are the validation images, unless they determine the training images. Of the weights
     that it starts from the sha256 counts.
     """
-    names = {"recipe", "profile", "pretraining", "init", "variant"}
+    names = {"recipe", "profile", "pretraining", "init", "init_discriminator", "variant"}
     document = spec.model_dump(mode="json", exclude=names)
     del document["settings"]["runtime"]
-    for name in ("log_every", "validate_every", "checkpoint_every"):
-        del document["settings"]["training"][name]
+    for name in MONITORING:
+        document["settings"]["training"].pop(name, None)
     if not spec.settings.data.is_split_by_validation:
         del document["settings"]["data"]["validation"]
     for loss in document["settings"]["losses"].values():
         for name in [name for name, value in loss.items() if value is None]:
             del loss[name]
     inner = None if spec.pretraining is None else shaping_of(spec.pretraining)
-    begun = {} if spec.init is None else {"init": spec.init.sha256}
-    return document | {"pretraining": inner} | begun
+    begun = {key: weights.sha256 for key, weights in spec.begun_from.items()}
+    return document | {"pretraining": inner} | begun | loaded_otherwise(spec)
+
+
+def loaded_otherwise(spec: RunSpec) -> dict[str, Any]:
+    """Return how weights are loaded that need not fit; nothing for a run that has none."""
+    partial = [key for key, weights in spec.begun_from.items() if not weights.strict]
+    return {"partial": partial} if partial else {}
 
 
 def beginning_of(spec: RunSpec) -> dict[str, Any]:

@@ -28,8 +28,15 @@ def train_command(spec: RunSpec, sources: Sequence[str] = ()) -> str:
         sources: options with their values, as from `source_options`.
     """
     words = ["zoo", "train", spec.recipe, "--profile", spec.profile, "--seed", str(spec.seed)]
-    begun = [] if spec.init is None else ["--init", spec.init.file]
+    begun = [
+        word for key, weights in spec.begun_from.items() for word in (_option(key), weights.file)
+    ]
+    begun += ["--partial"] if any(not each.strict for each in spec.begun_from.values()) else []
     return shlex.join([*words, *begun, *set_options(spec.variant), *sources])
+
+
+def _option(key: str) -> str:
+    return f"--{key.replace('_', '-')}"
 
 
 def bench_command(

@@ -89,7 +89,14 @@ def plan_missing(book: Book, request: Request) -> list[PlannedRun]:
     """Return the state of each run of a benchmark, in training order."""
     fixed = baseline_names(book)
     recipes = [name for name in request.recipes if name not in fixed]
-    specs = specs_of(book, recipes, request.profile, request.seeds, request.settings)
+    specs = specs_of(
+        book,
+        recipes,
+        request.profile,
+        request.seeds,
+        request.settings,
+        run_root=request.run_root,
+    )
     return plan_runs(specs, request.run_root)
 
 

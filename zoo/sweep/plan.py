@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zoo.errors import staying
+from zoo.models.initial import specified
 from zoo.recipes.book import Book
 from zoo.recipes.schema import RunSpec
-from zoo.recipes.variants import specify
+from zoo.runs import RUN_ROOT
 from zoo.runs.run_state import RunState, State, find_run
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,8 @@ def specs_of(
     profile: str,
     seeds: Sequence[int],
     settings: Sequence[str] = (),
+    *,
+    run_root: Path = RUN_ROOT,
 ) -> list[RunSpec]:
     """Return the complete specifications of recipes under a profile, for every seed.
 
@@ -59,7 +62,7 @@ def specs_of(
         RecipeError: if a recipe does not fit the profile.
     """
     return [
-        specify(book, recipe, profile, seed=seed, settings=settings)
+        specified(book, recipe, profile, seed=seed, settings=settings, run_root=run_root)
         for recipe in recipes
         for seed in seeds
     ]

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo.models.initial import initial_weights
+from zoo.models.initial import specified
 from zoo.recipes.checks import checked_book
 from zoo.recipes.resolve import written_settings
-from zoo.recipes.variants import specify
+from zoo.recipes.start import start_of
 from zoo.runs import RUN_ROOT
 from zoo.runs.commands import source_options
 from zoo.runs.device import choose_device, default_profile
@@ -26,7 +26,7 @@ def train(
     profile: str | None = None,
     seed: int = 0,
     data: str | Path | None = None,
-    init: str | Path | None = None,
+    init: str | Path | Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | Sequence[str] = (),
     data_root: str | Path | None = None,
     run_root: str | Path = RUN_ROOT,
@@ -43,7 +43,8 @@ def train(
         profile: how much to train; by default `paper` on a CUDA GPU, otherwise `demo`.
         seed: random seed for weights, data order and pretraining.
         data: training images: `samples`, a dataset's name, or a folder.
-        init: start from these weights, named as in `zoo.load`.
+        init: start from these weights, named as in `zoo.load`; or a mapping, as `pretrained` of a
+            recipe: `generator`, `discriminator`, or a finished `run` for both; `strict`.
         settings: such as `{"generator.num_blocks": 8}`, or a list of `"path=value"`.
         data_root: folder of datasets; by default `$ZOO_DATA`, otherwise zoo's own.
         run_root: folder of runs.
@@ -65,11 +66,14 @@ def train(
     book = checked_book(registry, plugins, required=recipe)
     chosen = default_profile(choose_device(device)) if profile is None else profile
     wanted = [*written_settings(settings), *_data_setting(data)]
-    begun = initial_weights(init, recipe, run_root=Path(run_root))
-    spec = specify(book, recipe, chosen, seed=seed, settings=wanted, init=begun)
+    start, runs, root = start_of(init), Path(run_root), _path(data_root)
+    spec = specified(book, recipe, chosen, run_root=runs, seed=seed, settings=wanted, start=start)
     sources = source_options(registry, plugins, data_root)
-    root = None if data_root is None else Path(data_root)
-    return train_run(spec, Options(Path(run_root), root, device, fresh, _told(observer), sources))
+    return train_run(spec, Options(runs, root, device, fresh, _told(observer), sources))
+
+
+def _path(place: str | Path | None) -> Path | None:
+    return None if place is None else Path(place)
 
 
 def _told(observer: Observer | None) -> Observer:

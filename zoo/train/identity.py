@@ -14,13 +14,13 @@ from typing import Any
 from zoo.losses.base import SOURCE
 from zoo.recipes.build import Components, component_origins
 from zoo.recipes.rules import parts
-from zoo.recipes.schema import RunSpec
+from zoo.recipes.schema import MONITORING, RunSpec
+from zoo.runs.changes import loaded_otherwise
 from zoo.runs.provenance import package_version
 from zoo.train.prepare import Prepared
 
 FORMAT = 1
 """Version of the training mathematics: raised when the same settings give other numbers."""
-CADENCE = ("log_every", "validate_every", "checkpoint_every")
 LENGTH = ("steps", "epochs")
 PLACES = ("source", "validation")
 EXECUTION = ("device", "precision", "channels_last", "compile", "tf32")
@@ -36,8 +36,8 @@ def run_identity(spec: RunSpec, prepared: Prepared, pretraining: str | None) -> 
             None if there is neither.
     """
     settings = spec.settings.model_dump(mode="json", exclude={"runtime"})
-    for name in (*CADENCE, *LENGTH):
-        del settings["training"][name]
+    for name in (*MONITORING, *LENGTH):
+        settings["training"].pop(name, None)
     if settings["training"]["on_divergence"] == "raise":  # such a run has no numbers after it
         del settings["training"]["on_divergence"]
     for name in PLACES:
@@ -45,6 +45,8 @@ def run_identity(spec: RunSpec, prepared: Prepared, pretraining: str | None) -> 
     settings["losses"] = _losses(settings["losses"], prepared.components)
     executed = prepared.execution.describe()
     provenance = prepared.components.provenance
+    weights = spec.init_discriminator
+    discriminator = {} if weights is None else {"init_discriminator": weights.sha256}
     return {
         "format": FORMAT,
         "seed": spec.seed,
@@ -58,6 +60,8 @@ def run_identity(spec: RunSpec, prepared: Prepared, pretraining: str | None) -> 
         "packages": _packages(spec),
         "execution": {name: executed[name] for name in EXECUTION},
         "pretraining": pretraining,
+        **discriminator,
+        **loaded_otherwise(spec),
     }
 
 

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from zoo.errors import RecipeError
-from zoo.recipes.schema import ADAM, RunSpec
+from zoo.recipes.optimizers import ADAM
+from zoo.recipes.schema import RecipeSettings
 
 
 def make_optimizer(
@@ -43,15 +44,13 @@ def make_optimizer(
     return optimizer
 
 
-def check_optimizers(spec: RunSpec) -> None:
-    """Build the optimizers of a run and of its pretraining for a small network.
+def check_optimizers(settings: RecipeSettings) -> None:
+    """Build the optimizers of a run for a small network, before any training.
 
     Raises:
         RecipeError: as `make_optimizer`.
     """
-    if spec.pretraining is not None:
-        check_optimizers(spec.pretraining)
-    training = spec.settings.training
+    training = settings.training
     for name, options in (
         (training.optimizer, training.optimizer_options),
         (training.discriminator_optimizer, training.discriminator_optimizer_options),

@@ -21,6 +21,7 @@ from zoo.recipes.schema import Schedule, Training
 from zoo.runs.device import Execution
 from zoo.train.compilation import CompiledCritic, check_compiler, compile_losses
 from zoo.train.ema import MovingAverage
+from zoo.train.freezing import Freezing
 from zoo.train.optimizers import make_optimizer
 
 Batch = tuple[Tensor, Tensor]
@@ -36,6 +37,7 @@ class TrainingState:
         generate: the generator, or its compiled form; shares the parameters of `generator`.
         critic: the same for `discriminator`.
         ema: moving average of the generator's parameters and buffers.
+        freezing: which parameters of the generator are trained at which step.
         weights: weight of each term of the generator's loss.
         training: gradient norms, and the parts of a batch.
     """
@@ -44,6 +46,7 @@ class TrainingState:
     generate: Callable[[Tensor], Tensor]
     generator_optimizer: torch.optim.Optimizer
     ema: MovingAverage
+    freezing: Freezing
     losses: nn.ModuleDict
     weights: dict[str, float]
     adversary: Adversary | None
@@ -82,6 +85,7 @@ def assemble(components: Components, training: Training, execution: Execution) -
 
     Raises:
         MachineError: if networks are to be compiled and there is no compiler.
+        RecipeError: if a pattern of `freeze` is no parameter's, or nothing is left to train.
     """
     check_compiler(execution)
     generator = execution.place(components.generator)
@@ -92,17 +96,7 @@ def assemble(components: Components, training: Training, execution: Execution) -
         betas=training.betas,
         options=training.optimizer_options,
     )
-    discriminator, discriminator_optimizer = None, None
-    adversary = components.adversary
-    if components.discriminator is not None and adversary is not None:
-        discriminator = execution.place(components.discriminator)
-        discriminator_optimizer = make_optimizer(
-            discriminator,
-            training.discriminator_optimizer,
-            learning_rate=adversary.discriminator_learning_rate,
-            betas=adversary.discriminator_betas,
-            options=training.discriminator_optimizer_options,
-        )
+    discriminator, discriminator_optimizer = _discriminator(components, training, execution)
     losses = nn.ModuleDict(
         {name: execution.place(loss) for name, loss in components.losses.items()}
     )
@@ -117,15 +111,34 @@ def assemble(components: Components, training: Training, execution: Execution) -
         generate=generate,
         generator_optimizer=generator_optimizer,
         ema=MovingAverage(generator, decay=training.ema_decay),
+        freezing=Freezing(generator, training.freeze, training.unfreeze_at),
         losses=losses,
         weights={**components.weights, ADVERSARIAL: components.adversary_weight},
-        adversary=adversary,
+        adversary=components.adversary,
         discriminator=discriminator,
         critic=critic,
         discriminator_optimizer=discriminator_optimizer,
         execution=execution,
         training=training,
     )
+
+
+def _discriminator(
+    components: Components, training: Training, execution: Execution
+) -> tuple[nn.Module | None, torch.optim.Optimizer | None]:
+    """Return the discriminator, placed on the device, and its optimizer; None if there is none."""
+    adversary = components.adversary
+    if components.discriminator is None or adversary is None:
+        return None, None
+    discriminator = execution.place(components.discriminator)
+    optimizer = make_optimizer(
+        discriminator,
+        training.discriminator_optimizer,
+        learning_rate=adversary.discriminator_learning_rate,
+        betas=adversary.discriminator_betas,
+        options=training.discriminator_optimizer_options,
+    )
+    return discriminator, optimizer
 
 
 def training_step(
@@ -153,7 +166,7 @@ def training_step(
         means over them.
     """
     (lr_image, hr_image), training = batch, state.training
-    state.generator.train()
+    state.freezing.train(state.generator)
     for extra_lr, extra_hr in extra_batches:  # first, while no graph of the generator is held
         update_discriminator(state, extra_hr, _generated(state, extra_lr))
     sr_image = None if training.accumulate > 1 else _generate(state, lr_image)

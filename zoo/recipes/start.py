@@ -1,0 +1,89 @@
+"""What a training starts from, as a recipe's `pretrained` or the options of `zoo train` name it.
+
+Not here: which file a name means and what is in it (`zoo.models.initial`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from zoo.errors import RecipeError
+from zoo.recipes.explain import first_problem
+from zoo.recipes.schema import NAME, StrictModel
+
+if TYPE_CHECKING:
+    from zoo.recipes.tree import Leaves
+
+PRETRAINED = "pretrained"
+What = Annotated[str, Field(min_length=1)]
+
+
+class Start(StrictModel):
+    """Weights of networks, each named by a file, a run directory, a model's name or a hub id."""
+
+    generator: What | None = None
+    """Weights of the generator."""
+    discriminator: What | None = None
+    """Weights of the discriminator: a run directory, or a file with its tensors."""
+    run: What | None = None
+    """A finished run, instead of both: its generator and, if both runs have one, its discriminator.
+    """
+    strict: bool = True
+    """Whether every tensor must fit. If not, tensors whose name or shape differs stay as they are
+    without weights; if the scale differs, so does the whole upsampler."""
+
+    def over(self, other: Start) -> Start:
+        """Return this start, completed by another one if it does not name a run."""
+        strict = self.strict and other.strict
+        if self.run is not None:
+            return self.model_copy(update={"strict": strict})
+        named = {
+            "generator": self.generator or other.generator,
+            "discriminator": self.discriminator or other.discriminator,
+        }
+        is_other = self.generator is None and self.discriminator is None
+        return Start(**named, run=other.run if is_other else None, strict=strict)
+
+
+def start_of(what: str | Path | Mapping[str, Any] | None) -> Start:
+    """Return the start that a caller names: the generator's weights, or a mapping of a `Start`.
+
+    Raises:
+        RecipeError: if the mapping has other keys or values.
+    """
+    named = what if isinstance(what, Mapping) else {"generator": what}
+    plain = {key: str(one) if isinstance(one, Path) else one for key, one in named.items()}
+    try:
+        return Start.model_validate(plain)
+    except ValidationError as error:
+        raise RecipeError(f"init: {first_problem(error)}") from error
+
+
+def is_recipe_name(text: str) -> bool:
+    """Return whether `pretrained: text` means a recipe: files and hub ids have other forms."""
+    return re.search(NAME, text) is not None
+
+
+def written_start(leaves: Leaves) -> Start:
+    """Return the weights that a recipe's `pretrained` names; none if it names a recipe."""
+    whole = leaves.get((PRETRAINED,))
+    if whole is not None and isinstance(whole.value, str):
+        return Start() if is_recipe_name(whole.value) else Start(generator=whole.value)
+    written = {
+        path[1]: leaf.value
+        for path, leaf in leaves.items()
+        if path[0] == PRETRAINED and len(path) == 2 and leaf.value is not None
+    }
+    return Start.model_validate(written)
+
+
+def pretraining_recipe(leaves: Leaves) -> str | None:
+    """Return the recipe that `pretrained` names, None if it names weights or is not there."""
+    leaf = leaves.get((PRETRAINED,))
+    is_one = leaf is not None and isinstance(leaf.value, str) and is_recipe_name(leaf.value)
+    return leaf.value if leaf is not None and is_one else None
