@@ -311,7 +311,7 @@ def _train_missing(book: Book, request: Request, sweep: Sweep) -> Request:
         return request
     try:
         with watch() as observer:
-            return with_trained(request, planned, observer, sweep.plugins)
+            return with_trained(book, request, planned, observer, sweep.plugins)
     except Interrupted as stopped:
         note(f"{stopped}, saved; run the same command again to resume")
         raise typer.Exit(stopped.exit_code) from stopped

@@ -152,8 +152,8 @@ def find_directory(spec: str, root: Path) -> Path:
     known = sorted({*BUILT_IN, *dataset_names(root)})
     raise DataError(
         f"no dataset {spec!r}: searched for {root / spec / 'HR'} and the folder "
-        f"{Path.cwd() / spec}{did_you_mean(spec, known)} (installed: {', '.join(known)}). Put its "
-        "images there, choose another data root with ZOO_DATA, or give a folder: --data DIR"
+        f"{Path.cwd() / spec}{did_you_mean(spec, known)} (known names: {', '.join(known)}). Put "
+        "its images there, choose another data root with ZOO_DATA, or give a folder: --data DIR"
     )
 
 

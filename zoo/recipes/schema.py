@@ -16,6 +16,7 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    SerializationInfo,
     SerializerFunctionWrapHandler,
     Strict,
     model_serializer,
@@ -28,6 +29,8 @@ from zoo.recipes.optimizers import ADAM, Optimizer, Options
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MAX_NAME = 64
 DEGRADATION = "degradation"
+COMPLETE = {"complete": True}
+"""Context of `model_dump` for a dump with every setting, see `GrownModel`."""
 MONITORING = ("log_every", "validate_every", "validate_with", "checkpoint_every")
 """Settings of `training` that the trained weights do not depend on."""
 Name = Annotated[str, Field(pattern=NAME, max_length=MAX_NAME)]
@@ -54,7 +57,7 @@ class StrictModel(BaseModel):
 class GrownModel(StrictModel):
     """A model with settings that came after runs, which a dump omits where they are not set.
 
-    So runs from before they came keep their identity.
+    So runs from before they came keep their identity. `model_dump(context=COMPLETE)` omits none.
 
     Attributes:
         later: the names of these settings.
@@ -63,9 +66,11 @@ class GrownModel(StrictModel):
     later: ClassVar[tuple[str, ...]] = ()
 
     @model_serializer(mode="wrap")
-    def _omit_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _omit_defaults(
+        self, dump: SerializerFunctionWrapHandler, info: SerializationInfo
+    ) -> dict[str, Any]:
         values: dict[str, Any] = dump(self)
-        for name in self.later:
+        for name in () if info.context == COMPLETE else self.later:
             if getattr(self, name) == type(self).model_fields[name].default:
                 values.pop(name, None)
         return values
@@ -208,8 +213,8 @@ class Data(GrownModel):
     source: str = "samples"
     """Training images: `samples`, `div2k`, a folder, or a dataset under the data root."""
     validation: str = "held-out"
-    """Validation images: `held-out` for the source's own held-out images, or a dataset or folder.
-    In the second case, training uses all other images of the source."""
+    """Validation images: `held-out` (part of the source), or a dataset or folder. With a dataset
+    or folder, zoo trains on all images of the source that are not in it."""
     sampling: Literal["uniform", "fixed"] = "uniform"
     """`uniform` draws a new crop each time. `fixed` draws `patches_per_image` positions in each
     image once and uses each of them once per epoch, as the article does (docs/glossary.md)."""
@@ -247,7 +252,10 @@ class Data(GrownModel):
 
 
 class Runtime(StrictModel):
-    """How the same computation is executed. The device decides `auto`, and the run records it."""
+    """How zoo executes the same computation.
+
+    With `auto`, zoo chooses the value for the device, and the run records the choice.
+    """
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision of the networks. `bfloat16` is autocast; weights stay float32. `auto` is bfloat16
