@@ -7,8 +7,9 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 8 --dist workst
 
 .PHONY: demo report docs tutorial test test-all test-gpu check schema format clean
 
+# On shared cores, OpenMP's active waiting makes training several times slower (docs/training.md).
 demo: .venv/.installed
-	$(BIN)/zoo train $(DEMO) --profile demo
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/zoo train $(DEMO) --profile demo
 
 # One page from the records of `zoo bench`; opens from disk.
 report: .venv/.installed
@@ -55,13 +56,16 @@ clean:
 	$(PYTHON) -m venv .venv
 
 .venv/.installed: pyproject.toml | .venv/bin/pip
+	@echo "installing zoo and its packages into .venv (minutes; torch alone is large)"
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e .
 	touch $@
 
 .venv/.installed-dev: pyproject.toml | .venv/bin/pip
+	@echo "installing zoo and its packages into .venv (minutes; torch alone is large)"
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e '.[dev]'
 	touch .venv/.installed $@
 
 .venv/.installed-docs: pyproject.toml | .venv/bin/pip
+	@echo "installing zoo and its packages into .venv (minutes; torch alone is large)"
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -e '.[docs]'
 	touch .venv/.installed $@

@@ -1,4 +1,4 @@
-"""docs/architecture.md against the source: rooms, their lines, arrows and files."""
+"""docs/architecture.md against the source: packages, their lines, arrows and files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def test_no_room_is_listed_that_is_not_there() -> None:
 
 
 def test_every_module_beside_the_rooms_is_named() -> None:
-    (paragraph,) = re.findall(r"^Modules beside the rooms.*?\n\n", TEXT, re.DOTALL | re.MULTILINE)
+    (paragraph,) = re.findall(
+        r"^Modules beside the packages.*?\n\n", TEXT, re.DOTALL | re.MULTILINE
+    )
     named = set(re.findall(r"`(\w+)`", paragraph))
     assert named == set.union(*LAYERS) - {*ROOMS, "commands", "cli", "__main__"}
 

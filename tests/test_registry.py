@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from torch import Tensor
 
-from zoo.errors import DuplicateNameError, PluginError, UnknownNameError
+from zoo.errors import DuplicateNameError, PluginError, UnknownNameError, did_you_mean
 from zoo.generators.base import Generator
 from zoo.registry import (
     REGISTRIES,
@@ -112,6 +112,12 @@ def test_an_unknown_name_has_a_suggestion() -> None:
     for ask in (GENERATORS.get, GENERATORS.origin):
         with pytest.raises(UnknownNameError, match=message):
             ask("rrbd")
+
+
+def test_initials_are_close_to_a_name() -> None:
+    known = ["learning_rate", "log_every", "steps"]
+    assert did_you_mean("lr", known) == "; did you mean 'learning_rate'?"
+    assert did_you_mean("s", known) == ""
 
 
 def test_a_class_is_imported_once_and_on_first_use() -> None:

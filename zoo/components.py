@@ -8,6 +8,8 @@ from __future__ import annotations
 import ast
 import importlib.util
 import inspect
+import itertools
+import re
 from dataclasses import asdict, dataclass
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -38,11 +40,19 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of a component's constructor, as text."""
+    """A parameter of a component's constructor, as text.
+
+    Attributes:
+        name: of the parameter.
+        type: as users write it.
+        default: `required` if there is none.
+        meaning: from the section Args of the class's docstring; empty if that lacks it.
+    """
 
     name: str
     type: str
     default: str
+    meaning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +97,11 @@ def describe(folder: str, name: str) -> Description:
     """
     registry = REGISTRIES[folder]
     component = registry.get(name)
-    parameters = tuple(_parameter(given) for given in constructor_parameters(component).values())
+    meanings = _meanings(component)
+    parameters = tuple(
+        _parameter(given, meanings.get(name, ""))
+        for name, given in constructor_parameters(component).items()
+    )
     summary = _first_paragraph(inspect.getdoc(component))
     return Description(registry.kind, name, str(registry.origin(name)), summary, parameters)
 
@@ -106,7 +120,7 @@ def plural_kind(kind: str, known: tuple[str, ...]) -> str:
     for candidate in (kind, plural(kind)):
         if candidate in known:
             return candidate
-    raise UnknownNameError("kind", kind, known, see="zoo list --help")
+    raise UnknownNameError("kind", kind, known, see=f"zoo list --help; kinds: {', '.join(known)}")
 
 
 def _first_paragraph(doc: str | None) -> str:
@@ -161,10 +175,22 @@ def _problem(entry: Entry[Any]) -> str | None:
     return None
 
 
-def _parameter(parameter: inspect.Parameter) -> Parameter:
+def _meanings(component: Any) -> dict[str, str]:
+    """Return what the docstrings of a class and its bases say of each argument."""
+    found: dict[str, str] = {}
+    for each in reversed(inspect.getmro(component)):
+        _, _, section = inspect.cleandoc(each.__doc__ or "").partition("\nArgs:\n")
+        lines = itertools.takewhile(lambda line: line.startswith(" "), section.splitlines())
+        entries = re.split(r"^ {4}(?=\w)", "\n".join(lines), flags=re.MULTILINE)
+        for names, _, meaning in (entry.partition(":") for entry in entries):
+            found |= dict.fromkeys(re.findall(r"\w+", names), " ".join(meaning.split()))
+    return found
+
+
+def _parameter(parameter: inspect.Parameter, meaning: str) -> Parameter:
     required = parameter.default is inspect.Parameter.empty
     default = "required" if required else repr(parameter.default)
-    return Parameter(parameter.name, type_text(parameter.annotation), default)
+    return Parameter(parameter.name, type_text(parameter.annotation), default, meaning)
 
 
 def type_text(annotation: Any) -> str:

@@ -14,18 +14,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from zoo.components import components
 from zoo.data.paths import cache_dir, data_root
 from zoo.data.sources import BUILT_IN, dataset_names, open_source
-from zoo.errors import PluginError, ZooError
+from zoo.errors import ZooError
 from zoo.plugins import plugins_disabled
 from zoo.recipes.book import checked_packages, load_book, sound_files
 from zoo.recipes.checks import check_registry
 from zoo.recipes.problems import display_path
-from zoo.registry import LOSSES, METRICS, REGISTRIES, Registry
-from zoo.weights.inventory import held_weights
+from zoo.registry import LOSSES, METRICS, REGISTRIES
+from zoo.text import counted
+from zoo.weights.inventory import held_weights, needs_of
 
 Status = Literal["ok", "warning", "failed"]
 PACKAGES = ("torch", "torchvision", "timm", "piq", "numpy", "pillow", "scikit-image", "safetensors")
@@ -125,29 +126,19 @@ def _weights() -> Iterator[Finding]:
         detail = row.origin if row.here else f"not installed; {row.command}"
         yield Finding("weights", row.name, "ok" if row.here else "warning", detail)
     needed: dict[str, None] = {}
-    for section, needs in (("metrics", _needs(METRICS)), ("losses", _needs(LOSSES))):
+    for section, needs in (("metrics", needs_of(METRICS)), ("losses", needs_of(LOSSES))):
         for name, wanted in needs:
             lacking = [each for each in wanted if each in held and not held[each].here]
             needed |= dict.fromkeys(lacking)
             unknown = [each for each in wanted if each not in held]
-            detail = f"lacks {', '.join(lacking)}" if lacking else f"has {', '.join(wanted)}"
+            state = f"not installed: {', '.join(lacking)}" if lacking else "installed"
+            detail = f"needs {', '.join(wanted)}; {state}"
             if unknown:
                 detail = f"needs {', '.join(unknown)}, which is not in zoo's catalogue"
             yield Finding(section, name, "warning" if lacking or unknown else "ok", detail)
     if needed:
-        command = f"zoo weights get {' '.join(needed)}"
-        yield Finding("weights", "everything that is missing", "warning", command)
-
-
-def _needs(registry: Registry[Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield each component that needs weights, with these weights; skip broken plugins."""
-    for name in registry.names():
-        try:
-            needs: tuple[str, ...] = registry.get(name).needs
-        except PluginError:
-            continue
-        if needs:
-            yield name, needs
+        command = f"not installed; zoo weights get {' '.join(needed)}"
+        yield Finding("weights", "all that metrics and losses need", "warning", command)
 
 
 def _registry(extra: Sequence[Path]) -> Iterator[Finding]:
@@ -163,8 +154,9 @@ def _registry(extra: Sequence[Path]) -> Iterator[Finding]:
     if not problems:
         book = load_book(extra, warn=False)
         counts = (
-            f"{len(book.written_recipes)} recipes, {len(book.profiles)} profiles, "
-            f"{len(book.claims)} claims, {len(book.matrices)} matrices"
+            f"{counted(len(book.written_recipes), 'recipe')}, "
+            f"{counted(len(book.profiles), 'profile')}, {counted(len(book.claims), 'claim')}, "
+            f"{counted(len(book.matrices), 'matrix', 'matrices')}"
         )
         yield Finding("registry", "registry.yaml", "ok", counts)
 

@@ -8,6 +8,7 @@ traceback.
 from __future__ import annotations
 
 import difflib
+import re
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -134,11 +135,16 @@ def plural(kind: str) -> str:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name closest to `name`, or None if none is close."""
+    """Return the known name closest to `name`, or None if none is close.
+
+    Initials are close too: `lr` to `learning_rate`.
+    """
     candidates = list(known)
     folded = {candidate.casefold().replace("_", "-"): candidate for candidate in candidates}
     close = difflib.get_close_matches(name.casefold().replace("_", "-"), folded, n=1, cutoff=0.6)
-    return folded[close[0]] if close else None
+    words = {candidate: re.split("[-_]", candidate.casefold()) for candidate in candidates}
+    initials = {"".join(word[:1] for word in each): one for one, each in words.items() if each[1:]}
+    return folded[close[0]] if close else initials.get(name.casefold())
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

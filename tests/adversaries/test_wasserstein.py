@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from zoo.adversaries.clipping import WassersteinClipped
 from zoo.adversaries.penalties import gradient_penalty
 from zoo.adversaries.wasserstein import WassersteinGP
 from zoo.discriminators.vgg import VGGDiscriminator
@@ -136,3 +137,23 @@ def test_batch_norm_is_refused_and_others_are_not() -> None:
         adversary.check_discriminator(VGGDiscriminator(width=2))
     with pytest.raises(RecipeError, match="itself: SyncBatchNorm"):
         adversary.check_discriminator(nn.SyncBatchNorm(4))
+
+
+def test_clipping_bounds_every_parameter_and_changes_no_other() -> None:
+    layer = nn.Linear(2, 2)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[0.2, -0.2], [0.005, -0.01]]))
+        layer.bias.copy_(torch.tensor([0.01, -3.0]))
+    WassersteinClipped(clip=0.01).constrain(layer)
+    assert torch.equal(layer.weight, torch.tensor([[0.01, -0.01], [0.005, -0.01]]))
+    assert torch.equal(layer.bias, torch.tensor([0.01, -0.01]))
+
+
+def test_clipped_objective_is_the_gap() -> None:
+    real, fake = torch.full((2, 3, 2, 2), 0.75), torch.full((2, 3, 2, 2), 0.25)
+
+    def mean(image: Tensor) -> Tensor:
+        return image.flatten(1).mean(1, keepdim=True)
+
+    assert WassersteinClipped().discriminator_loss(mean, real, fake)["total"].item() == -0.5
+    assert WassersteinClipped().generator_loss(mean, real, fake)["total"].item() == -0.25

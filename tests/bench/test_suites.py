@@ -82,7 +82,7 @@ def test_a_suite_with_a_degradation_makes_its_own_images(
     assert "published scores are of bicubic ones" in self_test(suite)["Mine"]
     for text, message in (
         ("nosie", "unknown degradation 'nosie'; did you mean 'noise'"),
-        ("{name: noise, sgma: 3}", "unknown parameter 'sgma' of 'noise'; did you mean 'sigma'"),
+        ("{name: noise, sgma: 3}", "unknown argument 'sgma' of 'noise'; did you mean 'sigma'"),
     ):
         write(MINE + f"degradation: {text}\n")
         assert message in problems_of("mine.yaml")[0]

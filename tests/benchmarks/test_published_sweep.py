@@ -35,6 +35,16 @@ def text() -> str:
     return " ".join((SWEEP / "README.md").read_text(encoding="utf-8").split())
 
 
+def test_how_many_recipes_were_swept(records: list[Record], text: str) -> None:
+    trained = {record.target.recipe for record in records if record.target.recipe is not None}
+    cells = {name for name in trained if name.startswith("esrgan-over-srgan-")}
+    runs = [record for record in records if record.target.kind == "run"]
+    said = f"{len(trained - cells)} recipes"
+    assert f"{said} (all that the registry had then) and {len(cells)} further cells" in text
+    assert f"{len(runs)} runs and bicubic" in text
+    assert f"we trained {said} and a 2x2x2x2 factorial" in README.read_text(encoding="utf-8")
+
+
 def means(records: list[Record], key: str) -> dict[str, float]:
     """Return the mean over datasets and seeds by recipe, without the baseline."""
     found: dict[str, list[float]] = {}

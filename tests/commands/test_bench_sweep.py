@@ -19,8 +19,10 @@ import pytest
 from typer.testing import Result
 
 import zoo as package
+from tests.commands.conftest import SUITE
 from tests.running import ending_group, stop_group, wait_for_rows
 from tests.runs.made_up import begin_run, finish_run
+from zoo.errors import DataError
 from zoo.recipes.book import load_book
 from zoo.recipes.schema import RunSpec
 from zoo.recipes.variants import specify
@@ -264,6 +266,19 @@ def test_python_hears_of_missing_runs(
     options = f"--data-root {data_root} --run-root {run_root}"
     assert missing["command"].endswith(f"--set training.learning_rate=0.5 {options}")
     assert missing["command"] in caplog.text
+
+
+def test_a_suite_without_images_stops_before_any_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def jobs(*_arguments: object) -> Iterator[Outcome]:
+        pytest.fail("a training has begun")
+
+    monkeypatch.setattr("zoo.sweep.api.run_jobs", jobs)
+    (tmp_path / "tiny.yaml").write_text(SUITE)
+    (tmp_path / "Tiny" / "HR").mkdir(parents=True)
+    with pytest.raises(DataError, match="suite tiny: zoo cannot use any of its datasets"):
+        benched(tmp_path, tmp_path / "runs", tmp_path, train=True)
 
 
 def test_python_trains_what_is_missing(

@@ -96,7 +96,7 @@ def test_settings_are_read_and_checked_as_a_recipe_is(zoo: Zoo, parts: Callable[
     assert result.stdout.splitlines()[0] == f"loss far (file {path}), with power=2.0"
     wrong = zoo("check", path, "--kind", "losses", "--set", "powr=2")
     assert wrong.exit_code == 2
-    assert "unknown parameter 'powr' of 'far'; did you mean 'power'?" in wrong.stderr
+    assert "unknown argument 'powr' of 'far'; did you mean 'power'?" in wrong.stderr
     assert zoo("check", path, "--kind", "losses", "--set", "power").exit_code == 2
 
 

@@ -132,3 +132,19 @@ def test_preview_writes_a_picture_once(zoo: Zoo, root: Path) -> None:
     again = zoo(*words)
     assert again.exit_code == 2
     assert "overwrite with --force" in again.stderr
+
+
+def test_a_folder_is_prepared(zoo: Zoo, root: Path, tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    source = tmp_path / "photos"
+    write_png(source / "a.png", draw.integers(0, 256, (64, 96, 3), dtype=np.uint8))
+    write_png(source / "b.png", np.zeros((64, 64, 3), dtype=np.uint8))
+    size = ("--size", 64, "--step", 32)
+    told = zoo("data", "prepare", source, tmp_path / "one", *size)
+    assert told.stdout.strip() == str(tmp_path / "one")
+    assert "2 sub-images written" in told.stderr
+    assert "b.png at x 0, y 0: texture 0.00" in told.stderr
+    again = zoo("data", "prepare", source, tmp_path / "two", *size, "--json")
+    document = json.loads(again.stdout)
+    assert document["written"] == ["a_s001.png", "a_s002.png"]
+    assert [each["reason"] for each in document["dropped"]] == ["flat"]

@@ -111,11 +111,12 @@ def test_what_metrics_and_losses_lack_has_one_command(
         "section": "metrics",
         "name": "lpips-alex",
         "status": "warning",
-        "detail": "lacks alexnet, lpips",
+        "detail": "needs alexnet, lpips; not installed: alexnet, lpips",
     }
     assert found["metrics", "lite1-distance"]["status"] == "ok"
-    assert found["losses", "dists"]["detail"] == "lacks vgg16, dists"
+    assert found["losses", "dists"]["detail"] == "needs vgg16, dists; not installed: vgg16, dists"
     assert ("metrics", "psnr-y") not in found, "it needs no weights"
-    command = found["weights", "everything that is missing"]["detail"].split()
+    command = found["weights", "all that metrics and losses need"]["detail"].split()
+    command = command[command.index("zoo") :]
     assert command[:3] == ["zoo", "weights", "get"]
     assert set(command[3:]) == {"vgg19", "vgg16", "alexnet", "lpips", "dists", "niqe"}

@@ -45,7 +45,7 @@ MISTAKES = [
     (("list", "--plugin", "no-such.py"), "does not exist"),
     (("data", "get", "dov2k"), "did you mean 'div2k'"),
     (("data", "verify", "dov2k"), "no dataset 'dov2k'"),
-    (("weights", "add", "vgg18", "file.pth"), "unknown feature network 'vgg18'"),
+    (("weights", "add", "vgg18", "file.pth"), "unknown weights 'vgg18'"),
     (("weights", "add", "vgg19", "no-such.pth"), "no-such.pth"),
 ]
 BAD_REGISTRIES = [

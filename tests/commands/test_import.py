@@ -98,7 +98,7 @@ def test_the_file_that_is_read_is_never_replaced(zoo: Zoo, theirs: Path) -> None
         (("--scale", "2"), "the shapes fit x4, not x2"),
         (("--key", "params"), "no weights under 'params'"),
         (("--set", "width"), "write NAME=VALUE"),
-        (("--set", "widht=3"), "unknown parameter 'widht'"),
+        (("--set", "widht=3"), "unknown argument 'widht'"),
         (("-g", "rrbd"), "did you mean 'rrdb'"),
         (("--name", "x" * 129), "it should have at most 128 characters"),
         (("--name", ""), "name is ''; it should have at least 1 character"),

@@ -88,7 +88,7 @@ def test_something_long_says_the_time_left_as_soon_as_it_knows(
             report(done, 100)
     lines = capsys.readouterr().err.splitlines()
     assert lines[:3] == [
-        "upscaling: about 0:06:36 left",
+        "upscaling: about 0:06:32 left",  # the first 5 seconds say nothing of the speed
         "upscaling: 10%, about 0:06:00 left",
         "upscaling: 20%, about 0:05:20 left",
     ]

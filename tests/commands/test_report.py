@@ -41,6 +41,22 @@ def test_a_suite_of_a_file_is_asked_for_by_its_file(zoo: Zoo, tmp_path: Path) ->
     assert wanted <= commands_of(text)
 
 
+def test_the_file_of_a_suite_is_known_from_the_records(
+    zoo: Zoo, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root, suite = tmp_path / "runs" / "records", tmp_path / "own.yaml"
+    asked = ["zoo", "bench", "--all", "--suite", str(suite), "--data-root", "elsewhere"]
+    for record in make_records(root, recipes=["bicubic"], pictures=False):
+        changed = {"suite": "own", "provenance": record.provenance | {"command": asked}}
+        write_record(root, record.model_copy(update=changed))
+    done = zoo("report", "--run-root", tmp_path / "runs", "--suite", "own")
+    assert done.exit_code == 0
+    assert "--suite FILE" in done.stderr  # there is no such file
+    text = (tmp_path / "runs" / "report" / "index.html").read_text(encoding="utf-8")
+    given = f"--suite {suite} --data-root elsewhere"
+    assert {f"zoo report {given}", f"zoo bench bicubic {given}"} <= commands_of(text)
+
+
 def test_tables_for_papers_lie_beside_it(zoo: Zoo, tmp_path: Path) -> None:
     make_records(tmp_path / "records", recipes=["bicubic", "rrdb"], pictures=False)
     out = tmp_path / "out"

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import Result
 
 from zoo.recipes.book import load_book
+from zoo.recipes.schema import Training
 from zoo.registry import REGISTRIES
 
 Zoo = Callable[..., Result]
@@ -30,6 +31,8 @@ def test_a_recipe_has_every_value_with_its_origin(zoo: Zoo) -> None:
     assert rows["training.steps"]["origin"] == "--set training.steps=3"
     assert rows["generator.residual_scaling"]["origin"] == "default of rrdb"
     assert rows["adversary.name"]["origin"].startswith("registry.yaml:")
+    assert rows["data.pairs"] == {"path": "data.pairs", "value": False, "origin": "default"}
+    assert {f"training.{key}" for key in Training.model_fields if key != "schedule"} <= {*rows}
     assert rows["runtime.tf32"] == {"path": "runtime.tf32", "value": True, "origin": "default"}
 
 
@@ -81,8 +84,9 @@ def test_every_component_can_be_shown(zoo: Zoo, folder: str) -> None:
 def test_a_component_has_types_and_defaults_as_written(zoo: Zoo) -> None:
     lines = zoo("show", "generator", "rrdb").stdout.splitlines()
     cells = [tuple(cell.strip() for cell in line.split("  ") if cell.strip()) for line in lines]
-    assert ("num_blocks", "int > 0", "23") in cells
-    assert ("norm", "'batch' | 'none'", "'none'") in cells
+    meaning = "normalisation after each convolution of the dense blocks."
+    assert ("num_blocks", "int > 0", "23", "residual-in-residual dense blocks.") in cells
+    assert ("norm", "'batch' | 'none'", "'none'", meaning) in cells
 
 
 def test_a_bare_name_may_be_a_component_or_a_profile(zoo: Zoo) -> None:

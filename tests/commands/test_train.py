@@ -54,7 +54,7 @@ def test_what_a_folder_has_and_how_many_images_are_used_is_said(zoo: Zoo, tmp_pa
             write_png(photos / folder / f"{number}.png", pixels)
     said = [
         f"{photos}/GT: 5 images taken",
-        f"{photos}/LQ: 5 left out: low-resolution images, by the name of the folder",
+        f"{photos}/LQ: 5 not used as HR images: low-resolution images, by the name of the folder",
         "images: 4 for training, 1 for validation",
     ]
     command = (*SMOKE, "--data", photos, "--run-root", tmp_path)

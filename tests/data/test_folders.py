@@ -46,7 +46,7 @@ def test_folders_are_left_out_by_name(tmp_path: Path, high: str, low: str, endin
     assert {path.parent for path in found.taken} == {tmp_path / high}
     assert found.lines() == [
         f"{tmp_path / high}: 3 images taken",
-        f"{tmp_path / low}: 3 left out: {NAMED}",
+        f"{tmp_path / low}: 3 not used as HR images: {NAMED}",
     ]
     source = open_source(str(tmp_path))
     assert len((*source.training_paths, *source.validation_paths)) == 3
@@ -70,7 +70,7 @@ def test_smaller_images_of_the_same_names_are_left_out(
     assert taken(tmp_path) == ["photos/a.png", "photos/b.png"]
     where = (tmp_path / "photos" / folder).resolve()
     told = f"low-resolution: images with the same names in {tmp_path}/photos are larger"
-    assert find_images(tmp_path).left_out_lines() == [f"{where}: 2 left out: {told}"]
+    assert find_images(tmp_path).left_out_lines() == [f"{where}: 2 not used as HR images: {told}"]
 
 
 def test_images_that_share_names_alone_are_all_taken(tmp_path: Path) -> None:
@@ -100,16 +100,17 @@ def test_links_and_other_files_are_left_out_and_said(tmp_path: Path) -> None:
         (top / name).touch()
     found = find_images(top)
     assert taken(top) == ["a.png", "b.png", "good.png"]
+    linked = "a link to a folder: name that folder itself"
     assert sorted(found.left_out_lines()) == sorted(
         [
-            f"{top}/inner/linked: 1 left out: a link to a folder: name that folder itself",
-            f"{top}/inner/loop: 1 left out: a link to a folder: name that folder itself",
-            f"{top}: 1 left out: a broken link",
-            f"{top}: 1 left out: hidden",
-            f"{top}: 1 left out: not a file",
-            f"{top}: 2 left out: suffix .jfif: rename JPEG files to .jpg",
-            f"{top}: 1 left out: suffix .txt is not an image suffix",
-            f"{top}: 1 left out: no suffix",
+            f"{top}/inner/linked: 1 not used as HR images: {linked}",
+            f"{top}/inner/loop: 1 not used as HR images: {linked}",
+            f"{top}: 1 not used as HR images: a broken link",
+            f"{top}: 1 not used as HR images: hidden",
+            f"{top}: 1 not used as HR images: not a file",
+            f"{top}: 2 not used as HR images: suffix .jfif: rename JPEG files to .jpg",
+            f"{top}: 1 not used as HR images: suffix .txt is not an image suffix",
+            f"{top}: 1 not used as HR images: no suffix",
         ]
     )
     linked = tmp_path / "link"
@@ -125,8 +126,8 @@ def test_what_lies_beside_hr_is_said(tmp_path: Path) -> None:
     assert taken(tmp_path) == ["HR/a.png", "HR/b.png"]
     beside = "outside the folder HR, and zoo uses only HR"
     assert sorted(found.left_out_lines()) == [
-        f"{tmp_path}/LR_bicubic/X4: 2 left out: {beside}",
-        f"{tmp_path}: 1 left out: {beside}",
+        f"{tmp_path}/LR_bicubic/X4: 2 not used as HR images: {beside}",
+        f"{tmp_path}: 1 not used as HR images: {beside}",
     ]
 
 
@@ -169,5 +170,5 @@ def test_a_folder_that_cannot_be_read_is_said(
         return real(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    told = f"{tmp_path}/closed: 1 left out: cannot be read: Permission denied"
+    told = f"{tmp_path}/closed: 1 not used as HR images: cannot be read: Permission denied"
     assert find_images(tmp_path).left_out_lines() == [told]

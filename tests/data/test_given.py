@@ -62,7 +62,7 @@ def test_every_mismatch_is_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         find_given(find_images(tmp_path / "gt").taken, 4)
     message = str(caught.value)
-    assert message.startswith("3 low-resolution images do not match")
+    assert "do not match at scale 4 (3 problems)" in message
     assert f"{tmp_path}/gt/c.png: no low-resolution image cx4 or c in" in message
     assert f"{tmp_path}/lq/e.png: no high-resolution image of this name in {tmp_path}/gt" in message
     assert (
@@ -77,7 +77,7 @@ def test_every_mismatch_is_named_at_once(tmp_path: Path) -> None:
 def test_of_very_many_mismatches_the_rest_is_counted(tmp_path: Path) -> None:
     put_low(tmp_path / "lq", *(f"{number}.png" for number in range(MAX_SHOWN + 3)))
     put(tmp_path / "gt", "x.png")
-    with pytest.raises(DataError, match=f"^{MAX_SHOWN + 4} low-res.*; and 4 more"):
+    with pytest.raises(DataError, match=rf"\({MAX_SHOWN + 4} problems\): .*; and 4 more"):
         find_given([tmp_path / "gt" / "x.png"], 4)
 
 

@@ -165,9 +165,23 @@ def test_the_catalogue_is_complete(dataset: Dataset) -> None:
     assert dataset.num_bytes is None or dataset.num_bytes > 0
     for archive in dataset.archives:
         assert archive.url.startswith("https://")
-        assert re.fullmatch(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}", archive.known_hash)
+        if archive.known_hash is not None:
+            assert re.fullmatch(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}", archive.known_hash)
         assert archive.parts
         assert all(part.target.endswith("/HR") for part in archive.parts)
+
+
+def test_an_archive_without_a_published_hash_is_taken_with_a_warning(
+    server: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    served = serve(server, "Flickr2K")
+    digest = str(served.known_hash).removeprefix("sha256:")
+    dataset = as_dataset(replace(served, known_hash=None, num_bytes=None))
+    (folder,) = get_dataset(dataset, data_root=tmp_path)
+    assert len(list_images(folder)) == 3
+    (record,) = caplog.records
+    assert "its publisher states no hash" in record.getMessage()
+    assert digest in record.getMessage()
 
 
 def benchmark_tar(**counts: int) -> bytes:

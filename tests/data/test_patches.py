@@ -199,6 +199,15 @@ def test_a_failed_build_leaves_nothing(make_images: MakeImages, tmp_path: Path) 
     assert [path for path in (tmp_path / "cache/patches").iterdir() if path.is_dir()] == []
 
 
+def test_all_images_that_cannot_be_stored_are_listed(
+    make_images: MakeImages, tmp_path: Path
+) -> None:
+    paths = make_images((16, 16), (16, 16), (16, 3))
+    paths[0].write_bytes(paths[0].read_bytes()[:-30])
+    with pytest.raises(DataError, match=r"000\.png.*; .*002\.png.*smaller than the scale"):
+        PatchStore.open_or_build(paths, 4, tmp_path / "cache")
+
+
 def test_what_cannot_be_stored_is_refused(
     make_images: MakeImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

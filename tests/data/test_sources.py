@@ -241,3 +241,28 @@ def test_what_is_validated_on_is_not_trained_on(
     )
     samples = open_source("samples", validation="samples")
     assert samples == open_source("samples")
+
+
+def test_sources_are_joined_and_nothing_held_out_is_trained_on(
+    tmp_path: Path, make_images: Callable[..., list[Path]]
+) -> None:
+    first = make_images(*[(8, 8)] * 40, folder="root/One/HR")
+    second = make_images(*[(9, 9)] * 20, folder="root/Two/HR")
+    held_out = open_source("One", data_root=tmp_path / "root").validation_paths[0]
+    copy = second[0].with_name("copy.png")
+    shutil.copy(held_out, copy)
+    joined = open_source("One+Two", data_root=tmp_path / "root")
+    assert held_out in joined.validation_paths
+    assert copy not in joined.training_paths
+    assert {*joined.training_paths, *joined.validation_paths, copy} == {*first, *second, copy}
+    both = open_source("One+Two", validation="One", data_root=tmp_path / "root")
+    assert set(both.training_paths) == set(second)
+    assert validation_images("One+Two", data_root=tmp_path / "root") == (*first, *second, copy)
+
+
+def test_a_folder_may_have_a_plus_in_its_name(
+    tmp_path: Path, make_images: Callable[..., list[Path]]
+) -> None:
+    paths = make_images(*[(8, 8)] * 4, folder="root/A+B/HR")
+    for spec in ("A+B", str(tmp_path / "root" / "A+B")):
+        assert validation_images(spec, data_root=tmp_path / "root") == tuple(paths)

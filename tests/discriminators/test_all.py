@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from zoo.registry import DISCRIMINATORS
 from zoo.testing import DiscriminatorContract
 
-VARIANTS = [
-    (name, {"width": 4, "hidden": 8, "norm": norm})
-    for name in DISCRIMINATORS.names()
-    for norm in ("batch", "layer", "instance", "none")
-]
+NORMS = ("batch", "layer", "instance", "none")
+SMALL: dict[str, list[dict[str, Any]]] = {
+    "vgg": [{"width": 4, "hidden": 8, "norm": norm} for norm in NORMS],
+    "vgg-sn": [{"width": 4, "hidden": 8}],
+    "patchgan": [{"width": 4, "norm": norm} for norm in NORMS],
+    "unet-sn": [{"width": 4}],
+}
+VARIANTS = [(name, each) for name in DISCRIMINATORS.names() for each in SMALL.get(name, [{}])]
 FLATTEN = {"width": 4, "hidden": 8, "head": "flatten", "patch_size": 48}
 
 

@@ -64,7 +64,7 @@ def test_the_four_switches_are_independent(
     assert critic is not None
     assert spec.settings.adversary.name == adversary
     assert ("vgg19" in spec.settings.losses) is (perceptual is not None)
-    assert critic.arguments["norm"] == ("layer" if adversary == "wgan-gp" else "batch")
+    assert critic.arguments["norm"] == {"wgan-gp": "layer", "r1-r2": "none"}.get(adversary, "batch")
     assert spec.pretraining is not None
     assert spec.pretraining.settings.generator == spec.settings.generator
 

@@ -82,7 +82,7 @@ def test_wrong_names_and_arguments_are_reported_where_they_are(tmp_path: Path) -
     with pytest.raises(RecipeError, match=r"bad.yaml:8: .*unknown degradation 'blurr'; did you"):
         load_book([path])
     path.write_text(MINE.replace("sigma: [0.5, 1.0]", "sgma: 3"))
-    with pytest.raises(RecipeError, match=r"bad.yaml:7: .*unknown parameter 'sgma' of 'blur'"):
+    with pytest.raises(RecipeError, match=r"bad.yaml:7: .*unknown argument 'sgma' of 'blur'"):
         check_book(load_book([path]))
     path.write_text(MINE.replace("[2, 3]", "[3, 2]"))
     with pytest.raises(RecipeError, match=r"bad.yaml:10: .*is no range"):

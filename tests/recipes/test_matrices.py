@@ -311,7 +311,7 @@ KNOWN = "; known are: adversary, data, discriminator, generator, losses, scale, 
         (
             "      width: {a: {}, b: {generator: {widht: 8}}}",
             (
-                f"11: {AT}.width.b.generator: unknown parameter 'widht' of 'rrdb'; "
+                f"11: {AT}.width.b.generator: unknown argument 'widht' of 'rrdb'; "
                 "did you mean 'width'? (see: zoo show generator rrdb); known are: growth, "
                 "initialisation_gain, interpolation_skip, norm, num_blocks, residual_scaling, width"
             ),

@@ -69,10 +69,10 @@ recipes:
     source: &anchor text  #! anchors and aliases are not allowed here
     losses: {l1: 1}
   wrong-parameter:
-    generator: {name: rrdb, num_block: 4}  #! recipes.wrong-parameter.generator: unknown parameter 'num_block' of 'rrdb'; did you mean 'num_blocks'? (see: zoo show generator rrdb)
+    generator: {name: rrdb, num_block: 4}  #! recipes.wrong-parameter.generator: unknown argument 'num_block' of 'rrdb'; did you mean 'num_blocks'? (see: zoo show generator rrdb)
     losses:
       l1: 1
-      vgg19: {weight: 1, layr: conv5_4}  #! unknown parameter 'layr' of 'vgg19'; did you mean 'layer'?
+      vgg19: {weight: 1, layr: conv5_4}  #! unknown argument 'layr' of 'vgg19'; did you mean 'layer'?
   wrong-values:
     trainng: {}  #! unknown key 'trainng'; did you mean 'training'?
     generator:
@@ -101,7 +101,7 @@ recipes:
     adversary:
       name: wgan-gp
       discriminator_betas: [0, 1]  #! .adversary.discriminator_betas: value number 2: 1 should be less than 1
-      n_critic: 5  #! unknown parameter 'n_critic' of 'wgan-gp'
+      n_critic: 5  #! unknown argument 'n_critic' of 'wgan-gp'
   removes-nothing:
     extends: sound
     losses: {l11: null}  #! there is no loss 'l11' to remove; did you mean 'l1'?
@@ -115,7 +115,7 @@ profiles:
       losses:
         vgg18: {layer: conv5_4}  #! unknown loss 'vgg18'; did you mean 'vgg19'?
       generators:
-        srresnet: {widht: 8}  #! profiles.bad-budget.overrides.generators.srresnet: unknown parameter 'widht' of 'srresnet'; did you mean 'width'?
+        srresnet: {widht: 8}  #! profiles.bad-budget.overrides.generators.srresnet: unknown argument 'widht' of 'srresnet'; did you mean 'width'?
   no-length:
     content: {log_every: 3}  #! neither `steps` nor `epochs` is set
     adversarial: {steps: 3}
@@ -155,7 +155,7 @@ def test_problems_are_in_file_order(problems: list[str]) -> None:
 
 def test_the_form_of_a_message(problems: list[str]) -> None:
     assert (
-        "mine.yaml:53: recipes.wrong-parameter.generator: unknown parameter 'num_block' of 'rrdb';"
+        "mine.yaml:53: recipes.wrong-parameter.generator: unknown argument 'num_block' of 'rrdb';"
         " did you mean 'num_blocks'? (see: zoo show generator rrdb); known are: growth, "
         "initialisation_gain, interpolation_skip, norm, num_blocks, residual_scaling, width"
     ) in problems

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from zoo.errors import RecipeError
+from zoo.recipes.book import builtin_registry
 from zoo.recipes.problems import Place
 from zoo.recipes.reader import MAX_BYTES, Document, parse_document, parse_scalar, read_document
 
@@ -142,3 +144,9 @@ def test_files_that_are_missing_large_or_binary_are_refused(tmp_path: Path) -> N
     large.write_bytes(b"a: \xff\n")
     with pytest.raises(RecipeError, match="not UTF-8"):
         read_document(large)
+
+
+def test_both_parsers_read_the_registry_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    fast = read_document(builtin_registry())
+    monkeypatch.setattr(yaml, "__with_libyaml__", False)
+    assert read_document(builtin_registry()) == fast

@@ -17,12 +17,14 @@ import pytest
 from pydantic import ValidationError
 
 from tests.report.synthetic import RECIPES, make_record, make_records
+from zoo.compare.seed_means import Score
 from zoo.errors import DataError
 from zoo.letters import UNSEEN
 from zoo.recipes.book import Book
 from zoo.records.record import DatasetScores, Record, write_record
 from zoo.report.model import ClaimCard, Page, Told
 from zoo.report.page import build_page, render, write_page
+from zoo.report.scores import _below_baseline
 from zoo.report.selection import select
 
 UNSEEN_TEXT = "\x1b[31m\u202e\u2028"
@@ -138,6 +140,18 @@ def test_a_mean_is_that_of_its_seeds_and_in_its_interval(page: Page) -> None:
     assert cell.value == pytest.approx(sum(value or 0 for value in seeds) / 3, abs=1e-9)
     low, high = (float(end) for end in cell.interval.split(" to "))
     assert low < (cell.value or 0) < high
+
+
+@pytest.mark.parametrize(
+    ("higher_is_better", "below"), [(True, {"a"}), (False, {"c"}), (None, set())]
+)
+def test_what_is_worse_than_a_baseline_is_not_marked(
+    below: set[str], *, higher_is_better: bool | None
+) -> None:
+    means = {"bicubic": Score(2.0), "a": Score(1.0), "b": Score(2.0), "c": Score(3.0)}
+    found = _below_baseline(means, ["bicubic"], higher_is_better=higher_is_better)
+    assert found == below
+    assert _below_baseline(means, [], higher_is_better=higher_is_better) == set()
 
 
 def test_the_best_is_marked_in_each_direction(page: Page) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.train.conftest import MakeOptions, MakeSpec
-from zoo.recipes.schema import Runtime
+from zoo.recipes.schema import MONITORING, Runtime
 from zoo.recipes.variants import SHAPES_NOTHING
 from zoo.runs.provenance import identity_hash
-from zoo.train.identity import CADENCE, EXECUTION, run_identity
+from zoo.train.identity import EXECUTION, run_identity
 from zoo.train.prepare import prepare
 
 
@@ -120,5 +120,5 @@ def test_what_makes_no_other_identity_makes_no_other_name_and_directory() -> Non
     idle = {section: set[str]() for section in ("training", "runtime")}
     for section, name in SHAPES_NOTHING:
         idle[str(section)].add(str(name))
-    assert idle["training"] == set(CADENCE)
+    assert idle["training"] == set(MONITORING)
     assert Runtime.model_fields.keys() - idle["runtime"] == set(EXECUTION) - {"device"}

@@ -40,7 +40,7 @@ def test_given_images_are_trained_and_validated_on(
     notes = Notes()
     spec = make_spec("srresnet", f"data.source={pairs}", "data.pairs=true")
     prepared = prepare(spec, make_options(observer=notes))
-    assert f"{pairs}/lq: low-resolution images used" in notes.notices
+    assert f"{pairs}/lq: used as low-resolution images" in notes.notices
     for number, path in enumerate(prepared.source.training_paths):
         expected = read_image(path)[::4, ::4]
         assert np.array_equal(prepared.stream.store.lr(number), expected)
@@ -69,7 +69,7 @@ def test_a_mismatch_ends_it_before_training(
 ) -> None:
     (pairs / "lq/1x4.png").rename(pairs / "lq/01x4.png")
     spec = make_spec("srresnet", f"data.source={pairs}", "data.pairs=true")
-    with pytest.raises(DataError, match=r"^2 low-resolution images do not match .*gt/1\.png: no"):
+    with pytest.raises(DataError, match=r"do not match at scale . \(2 problems\): .*gt/1\.png: no"):
         prepare(spec, make_options())
     with pytest.raises(RecipeError, match="keep one of them"):
         make_spec("srresnet", "data.pairs=true", "data.degradation=jpeg")

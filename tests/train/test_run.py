@@ -335,7 +335,7 @@ def test_images_are_counted_at_the_start(
         noise = np.random.default_rng(number).integers(0, 256, (64, 64, 3), np.uint8)
         write_png(photos / f"{number}.png", noise)
     (photos / "dead.png").symlink_to(photos / "nothing.png")
-    found = [f"{photos}: 5 images taken", f"{photos}: 1 left out: a broken link"]
+    found = [f"{photos}: 5 images taken", f"{photos}: 1 not used as HR images: a broken link"]
     for validation, counts in (
         ("held-out", "images: 4 for training, 1 for validation"),
         ("samples", "images: 5 for training, 3 for validation"),

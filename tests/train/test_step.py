@@ -11,6 +11,8 @@ from torch import Tensor
 from tests.train.conftest import MakeSpec
 from zoo.errors import RecipeError
 from zoo.losses.base import Loss
+from zoo.losses.consistency import Consistency
+from zoo.losses.kinds import Seen
 from zoo.recipes.build import build_components
 from zoo.recipes.schema import Schedule
 from zoo.runs.device import choose_device, plan_execution
@@ -94,6 +96,15 @@ def test_both_players_move_and_no_gradient_leaks_into_the_discriminator(
     assert all(torch.equal(a, b) for a, b in zip(gradients, after, strict=True))
 
 
+def test_weights_of_a_critic_stay_clipped(make_spec: MakeSpec) -> None:
+    settings = ("losses.vgg19=null", "adversary=wgan", "adversary.clip=0.02")
+    players = make_players(make_spec, "srgan-nobn", *settings)
+    training_step(players, make_batch(), [make_batch(seed) for seed in range(1, 5)])
+    assert players.discriminator is not None
+    largest = max(each.abs().max().item() for each in players.discriminator.parameters())
+    assert largest == pytest.approx(0.02)
+
+
 def test_every_term_of_every_kind_reaches_the_generator(make_spec: MakeSpec) -> None:
     players = make_players(make_spec, "esrgan-wgangp")
     log = training_step(players, make_batch(), [make_batch(1)], observe=True)
@@ -115,6 +126,27 @@ def test_a_term_that_does_not_reach_the_generator_is_an_error(make_spec: MakeSpe
     players.weights["detached"] = 1.0
     with pytest.raises(RecipeError, match="'detached' has no gradient at the generator"):
         training_step(players, make_batch(), observe=True)
+
+
+def test_a_step_gives_its_input_and_the_moving_average(make_spec: MakeSpec) -> None:
+    settings = ("losses.ldl=1", "losses.consistency=1", "training.ema_decay=0.5")
+    players = make_players(make_spec, "srresnet", *settings)
+    shown: list[tuple[Tensor, Tensor]] = []
+
+    class Spy(Consistency):
+        def distance(self, sr_image: Tensor, hr_image: Tensor, seen: Seen) -> Tensor:
+            shown.append((seen.lr_image, seen.average()))
+            return super().distance(sr_image, hr_image, seen)
+
+    players.losses["consistency"] = Spy()
+    for seed in range(2):
+        with torch.no_grad():
+            expected = players.ema.module.eval()(make_batch(seed)[0]).clone()
+        log = training_step(players, make_batch(seed), observe=True)
+        assert torch.equal(shown[-1][0], make_batch(seed)[0])
+        assert torch.equal(shown[-1][1], expected)
+    assert log["gradient_ldl"] > 0
+    assert log["gradient_consistency"] > 0
 
 
 def test_the_total_is_the_weighted_sum_of_the_terms(make_spec: MakeSpec) -> None:

@@ -154,7 +154,7 @@ def test_a_network_is_built_once_and_never_copied(monkeypatch: pytest.MonkeyPatc
     cls = GENERATORS.get(model.details.generator_name)
     init = cls.__init__
 
-    @functools.wraps(init)  # it has the arguments of the constructor
+    @functools.wraps(init)
     def counted(self: torch.nn.Module, **arguments: object) -> None:
         built.append(self)
         init(self, **arguments)

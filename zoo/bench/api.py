@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -168,6 +168,15 @@ def run_benchmark(book: Book, request: Request, tell: Tell | None = None) -> Res
             check_row(suite, record)
     records += score_all(asked.candidates, scorer, tell, order=order)
     return Result(suite, order.bring_forward(records), asked.missing)
+
+
+def score_baselines(book: Book, request: Request) -> None:
+    """Score only the baselines of a request: an error of the suite appears before any training.
+
+    Raises:
+        ZooError: as `run_benchmark` does.
+    """
+    run_benchmark(book, replace(request, recipes=(), files=(), callables={}))
 
 
 def chosen(

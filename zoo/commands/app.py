@@ -45,12 +45,12 @@ _OF_THE_FILE_SYSTEM = (
 _LONGEST = 300
 """Maximum length of an allocator's message; on a GPU it can fill a page."""
 DISTRIBUTION = "srgan-zoo"
-HELP = """\b
+HELP = """Train, compare and extend super-resolution GANs.
+
+\b
 zoo show esrgan-wgangp -p demo          show every value of a recipe
 zoo train esrgan-wgangp -p demo         train it: minutes on a CPU
 zoo bench --all -p demo                 score trained recipes, with intervals
-
-Train, compare and extend super-resolution GANs.
 """
 
 

@@ -176,14 +176,13 @@ def bench(
     form = _form(json=as_json, csv=as_csv, markdown=as_markdown, latex=as_latex)
     book, shown = open_book(registry, plugin), tuple(named_metrics(metrics))
     recipes, files = _asked(book, targets or [], everything=everything, matrix=matrix)
-    chosen = _profile(book, profile, device, is_needed=bool(recipes))
-    key = _sort_key(sort, shown, suite)
+    ranked = Shown(form, _sort_key(sort, shown, suite), matrix)
     from zoo.bench.api import Request
 
     request = Request(
         recipes=tuple(recipes),
         files=tuple(files),
-        profile=chosen,
+        profile=_profile(book, profile, device, is_needed=bool(recipes)),
         seeds=tuple(range(seeds)),
         suite=suite,
         generator=_generator(generator),
@@ -195,7 +194,7 @@ def bench(
         metrics=shown,
         sources=source_options(registry, plugin, data_root),
     )
-    _run(book, request, Sweep(train, plan, tuple(plugin)), Shown(form, key, matrix))
+    _run(book, request, Sweep(train, plan, tuple(plugin)), ranked)
 
 
 def _profile(book: Book, profile: str | None, device: str, *, is_needed: bool) -> str:
@@ -312,7 +311,7 @@ def _train_missing(book: Book, request: Request, sweep: Sweep) -> Request:
         return request
     try:
         with watch() as observer:
-            return with_trained(request, planned, observer, sweep.plugins)
+            return with_trained(book, request, planned, observer, sweep.plugins)
     except Interrupted as stopped:
         note(f"{stopped}, saved; run the same command again to resume")
         raise typer.Exit(stopped.exit_code) from stopped

@@ -165,6 +165,8 @@ def _cost(
         return None
     from zoo.testing.cost_comparison import compare_cost, reference_name
 
+    if not quiet:
+        note("measuring speed and memory")
     rows = compare_cost(contract.component, arguments)
     if not quiet:
         print_text(

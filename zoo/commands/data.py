@@ -1,4 +1,4 @@
-"""`zoo data`: lists, downloads and verifies datasets.
+"""`zoo data`: lists, downloads, verifies, previews and prepares datasets.
 
 The commands import what decodes images, not this module, so `zoo --help` does not import numpy.
 """
@@ -6,6 +6,7 @@ The commands import what decodes images, not this module, so `zoo --help` does n
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -29,7 +30,9 @@ from zoo.data.paths import data_root as find_data_root
 from zoo.errors import DataError, IntegrityError
 from zoo.runs import RUN_ROOT
 
-app = typer.Typer(no_args_is_help=True, help="Datasets: list, download and verify them.")
+app = typer.Typer(
+    no_args_is_help=True, help="Datasets: list, download, verify, preview and prepare them."
+)
 MOST_PROBLEMS_SHOWN = 10
 Row = dict[str, str | int | bool]
 
@@ -141,6 +144,52 @@ def preview(
     with watch() as observer:
         write_preview(output, spec, data_root=data_root, observer=observer)
     print_text(str(output))
+
+
+@app.command("prepare")
+def prepare(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder of images.")],
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="A new folder.")],
+    *,
+    size: Annotated[
+        int, typer.Option(min=16, help="Height and width of a sub-image in pixels.")
+    ] = 480,
+    step: Annotated[int, typer.Option(min=1, help="Distance between sub-images in pixels.")] = 240,
+    min_texture: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Drop flat sub-images: least mean difference of neighbouring luma values, "
+            "in levels of 0..255.",
+        ),
+    ] = 1.0,
+    max_distance: Annotated[
+        int,
+        typer.Option(
+            min=-1, max=64, help="Drop duplicates: most differing bits of two hashes; -1 keeps all."
+        ),
+    ] = 4,
+    as_json: Json = False,
+) -> None:
+    """Cut images into sub-images for training; drop flat and duplicate ones."""
+    from zoo.data.prepare import prepare_images
+
+    with progress("preparing") as report:
+        done = prepare_images(
+            source,
+            target,
+            size=size,
+            step=step,
+            min_texture=min_texture,
+            max_distance=max_distance,
+            progress=report,
+        )
+    if as_json:
+        print_json("zoo.data.prepare/1", {"target": str(target), **asdict(done)})
+        return
+    for line in done.lines():
+        note(line)
+    print_text(str(target))
 
 
 def data_row(name: str, *, data_root: Path | None = None) -> Row:

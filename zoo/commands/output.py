@@ -35,6 +35,8 @@ GAP = "  "
 PROGRESS_SHARES = 10
 WORTH_SAYING: Final = 30.0
 """From this many seconds left on, the remaining time is printed as soon as it is known."""
+SETTLED: Final = 5.0
+"""Seconds after which the speed so far is an estimate; the first ones include connecting."""
 _PERIOD: Final = 600.0
 """Seconds over which a bar estimates its speed: one unit of work may take a minute."""
 _BAR = (
@@ -174,8 +176,9 @@ def _plain_progress(
 
     def report(done: int, total: int) -> None:
         nonlocal reached, predicted
-        seconds = (time.monotonic() - since) * (total - done) / max(done, 1)
-        is_long = seconds >= WORTH_SAYING
+        passed = time.monotonic() - since
+        seconds = passed * (total - done) / max(done, 1)
+        is_long = seconds >= WORTH_SAYING and passed >= SETTLED
         left = f"about {timedelta(seconds=round(seconds))} left"
         if of_bytes and not total:  # a line each time that it has doubled
             share, told = done.bit_length(), f"{_size(done)} of an unknown total"
@@ -188,7 +191,8 @@ def _plain_progress(
             console.print(shown(f"{description}: {told}"))
         elif done and is_long and not predicted:
             console.print(shown(f"{description}: {left}"))
-        reached, predicted = max(share, reached), predicted or done > 0
+        reached = max(share, reached)
+        predicted = predicted or (done > 0 and passed >= SETTLED)
 
     return report
 

@@ -70,12 +70,17 @@ def report(
 
     from zoo.recipes.checks import check_book
     from zoo.report.page import build_page, write_page
+    from zoo.report.reproduce import recorded_data_root, recorded_suite
     from zoo.report.selection import select
 
     check_book(book)
     root = run_root / "records" if records is None else records
-    name = Path(suite).stem if suite is not None and suite.endswith(_SUFFIXES) else suite
+    is_file = suite is not None and suite.endswith(_SUFFIXES)
+    name = Path(suite).stem if suite is not None and is_file else suite
     selection = select(root, suite=name, profile=profile, order=list(book.recipes), book=book)
+    if not is_file:
+        suite = recorded_suite(selection.records, selection.suite) or suite
+    data_root = data_root or recorded_data_root(selection.records)
     images = _open(suite or selection.suite, data_root)
     sources = source_options(registry, plugin, data_root)
     page = build_page(selection, root, book=book, suite=images, suite_name=suite, sources=sources)
@@ -95,7 +100,8 @@ def _open(suite: str, data_root: Path | None) -> Suite | None:
         with progress("reading the suite's images") as advance:
             return open_suite(suite, data_root=data_root, progress=advance)
     except ZooError as error:
-        logger.warning("the gallery has no ground truth: %s", error)
+        where = "name the suite's file or the folder of datasets: --suite FILE, --data-root DIR"
+        logger.warning("the gallery has no ground truth: %s; %s", error, where)
         return None
 
 

@@ -212,8 +212,8 @@ def _show_component(folder: str, name: str, *, as_json: bool) -> None:
         return
     print_text(f"{description.kind} {name} ({description.origin})")
     print_text(f"{description.summary}\n")
-    rows = [(row.name, row.type, row.default) for row in description.parameters]
-    print_table(Table("parameters", ("name", "type", "default"), rows))
+    rows = [(row.name, row.type, row.default, row.meaning) for row in description.parameters]
+    print_table(Table("arguments", ("name", "type", "default", "meaning"), rows))
 
 
 def _summary(entry: Entry) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +14,9 @@ from zoo.commands.output import Table, note, print_error, print_json, print_tabl
 from zoo.commands.output import progress as show_progress
 from zoo.errors import RecipeError, ZooError
 from zoo.files import file_sha256
+from zoo.registry import METRICS
 from zoo.weights import catalog, store
-from zoo.weights.inventory import Held, held_weights
+from zoo.weights.inventory import Held, held_weights, needs_of
 from zoo.weights.tensors import stored_origin
 
 app = typer.Typer(
@@ -35,7 +37,7 @@ def list_weights(*, as_json: Json = False) -> None:
     if as_json:
         print_json("zoo.weights.list/2", {"weights": [asdict(row) for row in rows]})
         return
-    columns = ("name", "what", "here", "size", "licence", "from", "verified by")
+    columns = ("name", "what", "here", "size", "licence", "verified by", "from")
     print_table(Table("weights", columns, [_cells(row) for row in rows]))
     missing = [row.name for row in rows if not row.here]
     if missing:
@@ -81,6 +83,7 @@ def get_weights(
             print_error(error)
             failures.append(error)
     store.clear_downloads()
+    _tell_needs(wanted)
     if failures:
         note(f"zoo could not get {len(failures)} of {len(wanted)}")
         raise typer.Exit(SOME_FAILED)
@@ -126,7 +129,16 @@ def _get(name: str) -> None:
         note(f"the publisher gives no hash of this file; its sha256 is {origin.sha256}")
 
 
+def _tell_needs(names: Sequence[str]) -> None:
+    """Print what metrics that use these weights need besides them, if it is missing."""
+    missing = {row.name for row in held_weights() if not row.here}
+    for metric, needs in needs_of(METRICS) if missing else ():
+        lacking = [name for name in needs if name in missing]
+        if lacking and set(needs) & set(names):
+            note(f"metric {metric} also needs: zoo weights get {' '.join(lacking)}")
+
+
 def _cells(row: Held) -> tuple[str, ...]:
     size = "-" if row.num_bytes is None else f"{row.num_bytes / MEGABYTE:,.2f} MB"
     here = "yes" if row.here else "no"
-    return row.name, row.summary, here, size, row.licence, row.origin, row.verified or "-"
+    return row.name, row.summary, here, size, row.licence, row.verified or "-", row.origin

@@ -14,6 +14,7 @@ from zoo.cost.measure import Cost, measure_cost
 from zoo.recipes.checks import generator_arguments
 from zoo.recipes.problems import KeyPath, dotted
 from zoo.recipes.resolve import PRETRAINING, Resolved
+from zoo.recipes.schema import COMPLETE
 from zoo.registry import REGISTRIES
 
 
@@ -76,7 +77,7 @@ def stages(run: Resolved) -> list[StageCost]:
 
 
 def _stage(title: str, run: Resolved) -> StageCost:
-    values = run.spec.settings.model_dump()
+    values = run.spec.settings.model_dump(context=COMPLETE)
     settings = tuple(
         Setting(dotted(path), value, run.origin(path)) for path, value in _leaves(values, ())
     )

@@ -29,13 +29,14 @@ class Archive:
 
     Attributes:
         url: where its publisher serves it.
-        known_hash: `sha256:` or, where its publisher gives nothing better, `md5:` and digits.
+        known_hash: `sha256:` or, where its publisher gives nothing better, `md5:` and digits; None
+            if the publisher states no hash.
         num_bytes: its size; None if its publisher does not say, and only the hash decides.
         parts: the folders of images taken from it.
     """
 
     url: str
-    known_hash: str
+    known_hash: str | None
     num_bytes: int | None
     parts: tuple[ArchiveFolder, ...]
 
@@ -100,6 +101,20 @@ CATALOGUE: dict[str, Dataset] = {
                 ),
                 num_bytes=448_993_893,
                 parts=(ArchiveFolder("DIV2K_valid_HR", "DIV2K_valid/HR", 100),),
+            ),
+        ),
+    ),
+    "flickr2k": Dataset(
+        name="flickr2k",
+        description="Flickr2K: 2,650 training images of about 2K pixels; with DIV2K it is DF2K",
+        licence="research use only; the photographers keep their rights",
+        homepage="https://github.com/LimBee/NTIRE2017",
+        archives=(
+            Archive(
+                url=f"{_EDSR_URL}/Flickr2K.tar",
+                known_hash=None,
+                num_bytes=None,
+                parts=(ArchiveFolder("Flickr2K/Flickr2K_HR", "Flickr2K/HR", 2650),),
             ),
         ),
     ),

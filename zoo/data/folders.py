@@ -61,7 +61,10 @@ class Found:
 
     def left_out_lines(self) -> list[str]:
         """Return what was excluded in words, one line for each folder and reason."""
-        lines = [f"{at}: {count} left out: {why}" for (at, why), count in self.left_out.items()]
+        lines = [
+            f"{at}: {count} not used as HR images: {why}"
+            for (at, why), count in self.left_out.items()
+        ]
         return _first(lines, "folders and reasons")
 
 

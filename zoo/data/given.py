@@ -19,6 +19,7 @@ from typing import Final
 
 from zoo.data.images import SUFFIXES, Image, hash_file, read_image, read_size, to_rgb
 from zoo.errors import DataError
+from zoo.text import counted
 
 MAX_SHOWN: Final = 50
 """Mismatches that a message names; a folder of thousands may have none in common."""
@@ -138,9 +139,10 @@ def find_given(paths: Sequence[Path], scale: int) -> GivenImages:
         count = len(problems)
         more = f"; and {count - MAX_SHOWN} more" if count > MAX_SHOWN else ""
         raise DataError(
-            f"{count} low-resolution images do not match their high-resolution images at scale "
-            f"{scale}: {'; '.join(problems[:MAX_SHOWN])}{more}. Rename, remove or replace these "
-            "files, or set data.pairs=false, and zoo makes low-resolution images of its own"
+            f"high-resolution and low-resolution images do not match at scale {scale} "
+            f"({counted(count, 'problem')}): {'; '.join(problems[:MAX_SHOWN])}{more}. Rename, "
+            "remove or replace these files, or set data.pairs=false, and zoo makes low-resolution "
+            "images of its own"
         )
     return GivenImages(found)
 

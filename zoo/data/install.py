@@ -23,7 +23,7 @@ from zoo.data.extract import extract
 from zoo.data.images import SUFFIXES, hash_file, read_image
 from zoo.data.sources import list_images
 from zoo.errors import DataError, IntegrityError, UnknownNameError
-from zoo.files import read_file
+from zoo.files import file_sha256, read_file
 
 logger = logging.getLogger(__name__)
 
@@ -174,6 +174,9 @@ def _has_strangers(folder: Path) -> bool:
 
 def _place(path: Path, archive: Archive, root: Path) -> None:
     """Unpack beside the targets, check all parts, and move each into place at once."""
+    if archive.known_hash is None:
+        unverified = "%s was not verified: its publisher states no hash. Its sha256 is %s"
+        logger.warning(unverified, path.name, file_sha256(path))
     unpacked = root / f".{path.name}.unpacked"
     shutil.rmtree(unpacked, ignore_errors=True)
     unpacked.mkdir(parents=True)

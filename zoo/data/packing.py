@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,8 +24,12 @@ from zoo.data.images import LUMA, Image, hash_file, hash_pixels, read_image, rea
 from zoo.data.resize import crop_to_multiple
 from zoo.errors import DataError, MachineError, ShapeError
 from zoo.files import explaining_refusals, write_atomically
+from zoo.text import few
 
+logger = logging.getLogger(__name__)
 FORMAT = 1
+MAX_LISTED = 50
+"""Images that cannot be used which a message lists."""
 _PIXELS_AT_ONCE = 32_000_000
 _LUMA_ROWS = 256
 
@@ -73,9 +78,36 @@ def build(
         low: makes the low-resolution images; None for MATLAB's bicubic.
 
     Raises:
-        DataError: if an image cannot be read or is smaller than the scale.
+        DataError: listing every image that cannot be read or is smaller than the scale.
         MachineError: if the disk is too small, or is filled meanwhile.
     """
+    try:
+        _build(directory, paths, file_hashes, scale, progress, low)
+    except DataError as error:
+        logger.warning("%s; zoo looks for more such images", error)
+        problems = list(_problems(paths, scale, low))
+        if len(problems) < 2:
+            raise
+        raise DataError(few(problems, MAX_LISTED, "; ")) from error
+
+
+def _problems(paths: Sequence[Path], scale: int, low: LowResolution | None) -> Iterator[str]:
+    """Yield what is wrong with each image that cannot be used; decodes one at a time."""
+    for path in paths:
+        try:
+            _pair(path, scale, low)
+        except DataError as error:
+            yield str(error)
+
+
+def _build(
+    directory: Path,
+    paths: Sequence[Path],
+    file_hashes: Sequence[str],
+    scale: int,
+    progress: Progress | None,
+    low: LowResolution | None,
+) -> None:
     directory.mkdir(parents=True)
     needed = _check_disk(directory, paths, scale)
     images: list[dict[str, Any]] = []

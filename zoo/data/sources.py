@@ -5,7 +5,8 @@ A spec is one of
 - `samples`: images inside scikit-image's wheel, so that everything can be tried offline;
 - `div2k`: the field's training set, at its place under the data root;
 - `<Name>`: any dataset laid out as `<data root>/<Name>/HR/*`, or a part of it (`zoo.data.parts`);
-- a directory: its images, or those of its `HR` folder.
+- a directory: its images, or those of its `HR` folder;
+- several of these, joined by `+`: `div2k+Flickr2K` is DF2K.
 
 Not here: which files of a folder are images to train on (`zoo.data.folders`), downloading
 (`zoo.data.download`), decoding (`zoo.data.images`).
@@ -37,6 +38,7 @@ DIV2K_VALIDATION = tuple(f"{number:04d}.png" for number in range(801, 901))
 HELD_OUT = "held-out"
 HELD_OUT_SHARE = 0.05
 HELD_OUT_MOST = 8
+JOIN = "+"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +84,8 @@ def open_source(
     """
     root = paths.data_root(data_root)
     holds_out = validation == HELD_OUT
-    if spec in BUILT_IN:
-        source = BUILT_IN[spec](root)
-    else:
-        source = _open_folder(spec, _find_part(spec, root), holds_out=holds_out)
+    opened = [_open_one(each, root, holds_out=holds_out) for each in _joined(spec, root)]
+    source = opened[0] if len(opened) == 1 else _join(spec, opened)
     if holds_out:
         return source
     return _validated_on(source, validation, validation_images(validation, data_root=root))
@@ -105,11 +105,8 @@ def validation_images(
         DataError: if there is no such dataset or no image in it.
     """
     root = paths.data_root(data_root)
-    if spec in BUILT_IN:
-        return BUILT_IN[spec](root).validation_paths
-    if spec == "samples-grey":
-        return _sample_paths(SAMPLES_GREY)
-    return _find_part(spec, root).taken
+    found = [_validation_images(each, root) for each in _joined(spec, root)]
+    return tuple(path for images in found for path in images)
 
 
 def list_images(directory: Path) -> tuple[Path, ...]:
@@ -155,8 +152,8 @@ def find_directory(spec: str, root: Path) -> Path:
     known = sorted({*BUILT_IN, *dataset_names(root)})
     raise DataError(
         f"no dataset {spec!r}: searched for {root / spec / 'HR'} and the folder "
-        f"{Path.cwd() / spec}{did_you_mean(spec, known)} (installed: {', '.join(known)}). Put its "
-        "images there, choose another data root with ZOO_DATA, or give a folder: --data DIR"
+        f"{Path.cwd() / spec}{did_you_mean(spec, known)} (known names: {', '.join(known)}). Put "
+        "its images there, choose another data root with ZOO_DATA, or give a folder: --data DIR"
     )
 
 
@@ -166,6 +163,26 @@ def _find_part(spec: str, root: Path) -> Found:
     name = spec if is_whole else whole_name(spec)
     found = find_images(find_directory(name, root))
     return found if name == spec else replace(found, taken=part_of(spec, found.taken))
+
+
+def _joined(spec: str, root: Path) -> list[str]:
+    """Return the sources that a spec joins; the spec itself if it names one source."""
+    is_one = from_home(spec).is_dir() or (not _is_path(spec) and (root / spec).is_dir())
+    return [spec] if is_one else spec.split(JOIN)
+
+
+def _open_one(spec: str, root: Path, *, holds_out: bool) -> Source:
+    if spec in BUILT_IN:
+        return BUILT_IN[spec](root)
+    return _open_folder(spec, _find_part(spec, root), holds_out=holds_out)
+
+
+def _validation_images(spec: str, root: Path) -> tuple[Path, ...]:
+    if spec in BUILT_IN:
+        return BUILT_IN[spec](root).validation_paths
+    if spec == "samples-grey":
+        return _sample_paths(SAMPLES_GREY)
+    return _find_part(spec, root).taken
 
 
 def _is_path(spec: str) -> bool:
@@ -194,6 +211,25 @@ def _open_folder(spec: str, found: Found, *, holds_out: bool) -> Source:
     training, validation = _hold_out(spec, found.taken) if holds_out else (found.taken, ())
     about = f"images of {found.top}"
     return Source(spec, about, "depend on the images", training, validation, tuple(found.lines()))
+
+
+def _join(spec: str, sources: Sequence[Source]) -> Source:
+    """Return the images of several sources as one; none that is held out is trained on."""
+    validation = tuple(path for each in sources for path in each.validation_paths)
+    held_out = {hash_file(path) for path in validation}
+    return Source(
+        spec,
+        "; ".join(each.description for each in sources),
+        "; ".join(each.licence for each in sources),
+        tuple(
+            path
+            for each in sources
+            for path in each.training_paths
+            if hash_file(path) not in held_out
+        ),
+        validation,
+        tuple(line for each in sources for line in each.found),
+    )
 
 
 def _validated_on(source: Source, spec: str, paths: tuple[Path, ...]) -> Source:

@@ -1,4 +1,4 @@
-"""Losses: content and perceptual terms of the generator (internal)."""
+"""Losses: content and perceptual terms of the generator."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -6,11 +6,19 @@ from typing import Final
 from zoo.weights.catalog import CATALOG
 
 BUILTINS = {
+    "charbonnier": "zoo.losses.charbonnier:Charbonnier",
+    "consistency": "zoo.losses.consistency:Consistency",
     "dists": "zoo.losses.learned:DISTS",
+    "fft": "zoo.losses.frequency:Fourier",
+    "focal-frequency": "zoo.losses.frequency:FocalFrequency",
+    "gradient": "zoo.losses.gradient:Gradient",
     "l1": "zoo.losses.pixel:L1",
+    "ldl": "zoo.losses.artifacts:LocallyDiscriminative",
     "lpips": "zoo.losses.learned:LPIPS",
+    "ms-ssim": "zoo.losses.structure:MultiScaleSSIM",
     "mse": "zoo.losses.pixel:MSE",
     "perceptual": "zoo.losses.perceptual:Perceptual",
+    "total-variation": "zoo.losses.gradient:TotalVariation",
     "vgg16": "zoo.losses.perceptual:VGG16",
     "vgg19": "zoo.losses.perceptual:VGG19",
 }

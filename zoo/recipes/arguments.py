@@ -100,7 +100,7 @@ def complaints(
             names = [other for other in known if not (takes_scale and other == SCALE)]
             hint = did_you_mean(argument, names)
             see = f"(see: zoo show {registry.kind} {name}){all_of(names)}"
-            yield Complaint(argument, f"unknown parameter {argument!r} of {name!r}{hint} {see}")
+            yield Complaint(argument, f"unknown argument {argument!r} of {name!r}{hint} {see}")
         else:
             yield from _value_complaints(known[argument], value)
     if not partial:

@@ -6,6 +6,7 @@ within one run are in `zoo.recipes.rules`.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 from collections.abc import Iterator, Sequence
@@ -27,7 +28,9 @@ from zoo.recipes.book import (
     sound_files,
     survey,
 )
+from zoo.recipes.claims import Claim
 from zoo.recipes.contrasts import contrast_problems, factor_problems
+from zoo.recipes.matrices import Matrix
 from zoo.recipes.names import registry_of
 from zoo.recipes.problems import (
     KeyPath,
@@ -82,6 +85,9 @@ def checked_book(
 def check_book(book: Book, *, required: str | None = None) -> None:
     """Check every recipe under every profile, and the comparisons of claims and matrices.
 
+    What the built-in registry combines with itself is not checked again: the tests hold it, and
+    `complete` checks each run.
+
     Args:
         book: what to check.
         required: a recipe whose plugins must load; broken plugins of other recipes are ignored.
@@ -100,7 +106,8 @@ def check_book(book: Book, *, required: str | None = None) -> None:
     theirs = {display_path(file) for file in sound_files(book.packages)}
     if required is not None:
         theirs.discard(book.recipe(required).place.file)
-    problems = in_order(_component_problems(book, set()))
+    builtin = display_path(builtin_registry().resolve())
+    problems = in_order(_component_problems(book, set(), sound=builtin))
     for problem in problems:
         if problem.place.file in theirs:
             logger.warning("%s", problem)
@@ -154,33 +161,45 @@ def generator_arguments(spec: ComponentSpec, scale: int) -> dict[str, Any]:
     return {**spec.arguments, SCALE: scale}
 
 
-def _component_problems(book: Book, broken: set[KeyPath]) -> Iterator[Problem]:
+def _component_problems(
+    book: Book, broken: set[KeyPath], *, sound: str | None = None
+) -> Iterator[Problem]:
     """Check components where they are written, and their combinations if there is no other problem.
 
     Args:
         book: what to check.
         broken: paths of recipes, profiles, claims and matrices whose structure is wrong.
+        sound: a file that is only checked together with the others, not by itself.
     """
-    for entry in (*book.recipes.values(), *book.profiles.values()):
+
+    def asks(*written: Entry | Claim | Matrix) -> bool:
+        return any(each.place.file != sound for each in written)
+
+    for entry in filter(asks, (*book.recipes.values(), *book.profiles.values())):
         yield from _argument_problems(entry)
-    recipes = [name for name, entry in book.recipes.items() if is_sound(book, entry, broken)]
-    profiles = [name for name, entry in book.profiles.items() if is_sound(book, entry, broken)]
-    runs: dict[tuple[str, str], RunSpec] = {}
+    recipes = [entry for entry in book.recipes.values() if is_sound(book, entry, broken)]
+    profiles = [entry for entry in book.profiles.values() if is_sound(book, entry, broken)]
+
+    @functools.cache
+    def combination(recipe: str, profile: str) -> tuple[list[Problem], RunSpec | None]:
+        return _combination(book, recipe, profile)
+
     for pair in itertools.product(recipes, profiles):
-        problems, run = _combination(book, *pair)
-        yield from problems
-        if run is not None:
-            runs[pair] = run
+        if asks(*pair):
+            yield from combination(*(entry.name for entry in pair))[0]
 
     def run_of(recipe: str, profile: str) -> RunSpec | None:
-        return runs.get((recipe, profile))
+        return combination(recipe, profile)[1] if book.recipes[recipe] in recipes else None
 
-    for claim in book.claims.values():
-        if claim.path not in broken:
-            yield from contrast_problems(claim, profiles, run_of)
-    for matrix in book.matrices.values():
-        if matrix.path not in broken:
-            yield from factor_problems(matrix, book, profiles, run_of)
+    names = [entry.name for entry in profiles]
+    compared: list[Claim | Matrix] = [*book.claims.values(), *book.matrices.values()]
+    for each in compared:
+        if each.path in broken or not asks(each):
+            continue
+        if isinstance(each, Claim):
+            yield from contrast_problems(each, names, run_of)
+        else:
+            yield from factor_problems(each, book, names, run_of)
 
 
 def _combination(book: Book, recipe: str, profile: str) -> tuple[list[Problem], RunSpec | None]:

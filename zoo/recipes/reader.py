@@ -46,20 +46,21 @@ class Document:
         return Problem(self.place(path), path, message)
 
 
-class _PlainLoader(yaml.SafeLoader):
-    """PyYAML's parser for plain data only.
+class _Plain:
+    """A PyYAML loader for plain data only.
 
     It refuses everything else: the line is recorded, and null takes its place.
     """
 
+    depth = 0
+
     def __init__(self, text: str) -> None:
-        super().__init__(text)
+        super().__init__(text)  # type: ignore[call-arg]
         self.refused: list[tuple[int, str]] = []
-        self.depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Compose one node; refuses aliases, anchors, tags and deep nesting."""
-        event = self.peek_event()  # type: ignore[no-untyped-call]
+        event = self.peek_event()  # type: ignore[attr-defined]
         mark = event.start_mark
         tag = getattr(event, "tag", None)
         if self.depth > MAX_DEPTH:
@@ -71,18 +72,35 @@ class _PlainLoader(yaml.SafeLoader):
             self.refused.append((mark.line + 1, f"tag {tag!r} is not allowed: a registry is data"))
         null = yaml.ScalarNode("", "", mark, mark)
         if isinstance(event, yaml.AliasEvent):
-            self.get_event()  # type: ignore[no-untyped-call]
+            self.get_event()  # type: ignore[attr-defined]
             return null
         self.depth += 1
-        node = super().compose_node(parent, index)
+        node: yaml.Node | None = super().compose_node(parent, index)  # type: ignore[misc]
         self.depth -= 1
         return node if tag is None else null
 
 
+class _PlainLoader(_Plain, yaml.SafeLoader):
+    """With PyYAML's types."""
+
+
 class _Loader(_PlainLoader):
-    """The same without implicit types: `parse_scalar` reads scalars."""
+    """Without implicit types: `parse_scalar` reads scalars."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  the name is PyYAML's
+
+
+if yaml.__with_libyaml__:
+
+    class _FastLoader(_Plain, yaml.composer.Composer, yaml.CSafeLoader):
+        """The same on libyaml's parser, which is several times as fast."""
+
+        yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+
+        def __init__(self, text: str) -> None:
+            yaml.composer.Composer.__init__(self)
+            yaml.CSafeLoader.__init__(self, text)
+            self.refused = []
 
 
 def read_dumped(path: Path) -> Any:
@@ -130,8 +148,7 @@ def parse_document(text: str, file: str) -> Document:
     """
     document = Document(file)
     try:
-        loader = _Loader(text)
-        node = loader.get_single_node()
+        loader, node = _compose(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{file}:{mark.line + 1}" if mark else file
@@ -145,6 +162,18 @@ def parse_document(text: str, file: str) -> Document:
     if node is not None:
         document.data = _Builder(document).build(node, ())
     return document
+
+
+def _compose(text: str) -> tuple[_Plain, yaml.Node | None]:
+    """Return the loader and the root node of a text, None if there is no node."""
+    if yaml.__with_libyaml__:
+        try:
+            fast = _FastLoader(text)
+            return fast, fast.get_single_node()
+        except (yaml.YAMLError, ValueError, OverflowError):
+            pass  # PyYAML's own parser knows the line of every error
+    loader = _Loader(text)
+    return loader, loader.get_single_node()
 
 
 def parse_scalar(text: str) -> Any:

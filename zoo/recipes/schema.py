@@ -13,8 +13,10 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    SerializationInfo,
     SerializerFunctionWrapHandler,
     Strict,
     model_serializer,
@@ -22,12 +24,15 @@ from pydantic import (
 )
 
 from zoo.data import BUILT_IN_SOURCES
+from zoo.recipes.optimizers import ADAM, Optimizer, Options
 
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MAX_NAME = 64
 DEGRADATION = "degradation"
-LATER = (DEGRADATION, "pairs", "freeze", "unfreeze_at")
-"""Settings that a dump omits where they have their defaults: they came after runs."""
+COMPLETE = {"complete": True}
+"""Context of `model_dump` for a dump with every setting, see `GrownModel`."""
+MONITORING = ("log_every", "validate_every", "validate_with", "checkpoint_every")
+"""Settings of `training` that the trained weights do not depend on."""
 Name = Annotated[str, Field(pattern=NAME, max_length=MAX_NAME)]
 Scale = Literal[2, 3, 4, 8]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -49,18 +54,25 @@ class StrictModel(BaseModel):
     )
 
 
-class Grown(StrictModel):
-    """Base of models that got settings later: a dump omits those that have their defaults."""
+class GrownModel(StrictModel):
+    """A model with settings that came after runs, which a dump omits where they are not set.
 
-    later: ClassVar[tuple[str, ...]] = LATER
+    So runs from before they came keep their identity. `model_dump(context=COMPLETE)` omits none.
+
+    Attributes:
+        later: the names of these settings.
+    """
+
+    later: ClassVar[tuple[str, ...]] = ()
 
     @model_serializer(mode="wrap")
-    def _omit_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Omit later settings at their defaults: runs from before they came stay what they are."""
+    def _omit_defaults(
+        self, dump: SerializerFunctionWrapHandler, info: SerializationInfo
+    ) -> dict[str, Any]:
         values: dict[str, Any] = dump(self)
-        for name in self.later:
-            if name in values and getattr(self, name) == type(self).model_fields[name].default:
-                del values[name]
+        for name in () if info.context == COMPLETE else self.later:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                values.pop(name, None)
         return values
 
 
@@ -106,22 +118,55 @@ class Schedule(StrictModel):
     """Final learning rate of `cosine`, as a fraction of the initial one."""
 
 
-class Training(Grown):
+class Training(GrownModel):
     """Length, learning rate and logging of one stage.
 
     Set exactly one of `steps` and `epochs`. A step is one update of the generator.
     """
+
+    later = (
+        "optimizer",
+        "optimizer_options",
+        "discriminator_optimizer",
+        "discriminator_optimizer_options",
+        "warmup_steps",
+        "max_gradient_norm",
+        "discriminator_max_gradient_norm",
+        "accumulate",
+        "freeze",
+        "unfreeze_at",
+        "validate_with",
+    )
 
     steps: PositiveInt | None = None
     """Length of the stage in steps."""
     epochs: PositiveFloat | None = None
     """Length of the stage in epochs, each of `data.patches_per_image` samples of every image."""
     learning_rate: PositiveFloat = 1e-4
-    """Learning rate of the generator's optimizer, Adam. The adversary sets the discriminator's."""
+    """Learning rate of the generator's optimizer. The adversary sets the discriminator's."""
     betas: Betas = (0.9, 0.999)
     """Adam's coefficients of running averages, for the generator."""
+    optimizer: Optimizer = ADAM
+    """The generator's optimizer: torch's Adam, or one of timm's by its name there."""
+    optimizer_options: Options = {}
+    """Further arguments of the generator's optimizer, such as `weight_decay`; `betas` of one that
+    is not Adam."""
+    discriminator_optimizer: Optimizer = ADAM
+    """The discriminator's optimizer. The adversary sets its learning rate, and the betas of Adam.
+    """
+    discriminator_optimizer_options: Options = {}
+    """Further arguments of the discriminator's optimizer."""
     schedule: Schedule = Schedule()
     """How the learning rates change during the stage."""
+    warmup_steps: NonNegativeInt = 0
+    """Steps over which the learning rates first rise linearly to their values."""
+    max_gradient_norm: PositiveFloat | None = None
+    """Largest norm of the generator's gradient, to which a longer one is scaled."""
+    discriminator_max_gradient_norm: PositiveFloat | None = None
+    """The same for the discriminator's gradient."""
+    accumulate: PositiveInt = 1
+    """Parts of a batch that are computed one after another, with less memory; the step uses the
+    mean of their gradients. Batch statistics are those of a part."""
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
     """Decay per step of the moving average of the generator's weights. The saved generator is this
     average."""
@@ -129,6 +174,10 @@ class Training(Grown):
     """Steps between two rows of losses in `metrics.jsonl`."""
     validate_every: PositiveInt = 5000
     """Steps between two validations."""
+    validate_with: Name | None = None
+    """A metric that each validation also computes, such as `lpips-alex`. The weights with its best
+    score are kept as the model file `best.safetensors`. None: PSNR_Y and HaarPSI, and the last
+    weights only."""
     checkpoint_every: PositiveInt = 5000
     """Steps between two checkpoints."""
     on_divergence: Literal["raise", "rollback"] = "raise"
@@ -146,15 +195,26 @@ class Training(Grown):
             raise ValueError("`unfreeze_at` has no effect without `freeze`; set both or neither")
         return self
 
+    @model_validator(mode="after")
+    def _check_betas(self) -> Self:
+        if self.optimizer != ADAM and self.betas != type(self).model_fields["betas"].default:
+            raise ValueError(
+                f"`betas` are Adam's: for {self.optimizer!r}, set betas=null and, where it has "
+                "betas, optimizer_options.betas"
+            )
+        return self
 
-class Data(Grown):
+
+class Data(GrownModel):
     """The training images, and how zoo draws patches from them."""
+
+    later = (DEGRADATION, "pairs")
 
     source: str = "samples"
     """Training images: `samples`, `div2k`, a folder, or a dataset under the data root."""
     validation: str = "held-out"
-    """Validation images: `held-out` for the source's own held-out images, or a dataset or folder.
-    In the second case, training uses all other images of the source."""
+    """Validation images: `held-out` (part of the source), or a dataset or folder. With a dataset
+    or folder, zoo trains on all images of the source that are not in it."""
     sampling: Literal["uniform", "fixed"] = "uniform"
     """`uniform` draws a new crop each time. `fixed` draws `patches_per_image` positions in each
     image once and uses each of them once per epoch, as the article does (docs/glossary.md)."""
@@ -192,7 +252,10 @@ class Data(Grown):
 
 
 class Runtime(StrictModel):
-    """How the same computation is executed. The device decides `auto`, and the run records it."""
+    """How zoo executes the same computation.
+
+    With `auto`, zoo chooses the value for the device, and the run records the choice.
+    """
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision of the networks. `bfloat16` is autocast; weights stay float32. `auto` is bfloat16
@@ -247,10 +310,15 @@ class RecipeSettings(StrictModel):
     def _check(self) -> Self:
         if (self.training.steps is None) == (self.training.epochs is None):
             raise ValueError("set exactly one of training.steps and training.epochs")
+        if self.data.batch_size % self.training.accumulate:
+            raise ValueError(
+                f"training.accumulate {self.training.accumulate} does not divide "
+                f"data.batch_size {self.data.batch_size}"
+            )
         return self
 
 
-class Weights(Grown):
+class Weights(GrownModel):
     """Weights that a network of a run starts from.
 
     Attributes:
@@ -260,7 +328,7 @@ class Weights(Grown):
         strict: whether every tensor must fit; otherwise those that do not are left as they are.
     """
 
-    later: ClassVar[tuple[str, ...]] = ("strict",)
+    later = ("strict",)
 
     file: str
     name: str
@@ -285,7 +353,7 @@ class Initial(Weights):
     scale: PositiveInt
 
 
-class RunSpec(Grown):
+class RunSpec(GrownModel):
     """One training, as JSON: everything that is known before data and weights are read.
 
     `pretraining` is the run that gives the initial generator, with the same generator, scale, data
@@ -297,7 +365,7 @@ class RunSpec(Grown):
             (from `zoo.recipes.variants`). The settings contain the values; this names them.
     """
 
-    later: ClassVar[tuple[str, ...]] = ("init", "init_discriminator")
+    later = ("init", "init_discriminator")
 
     recipe: Name
     profile: Name
@@ -313,3 +381,7 @@ class RunSpec(Grown):
         """The weights that its networks start from, by the option that names them."""
         found = {"init": self.init, "init_discriminator": self.init_discriminator}
         return {key: weights for key, weights in found.items() if weights is not None}
+
+
+LATER = (*Data.later, *Training.later)
+"""Settings that may be missing in what older versions wrote."""

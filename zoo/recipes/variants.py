@@ -20,11 +20,11 @@ from zoo.recipes.contrasts import ABSENT, Difference, differences
 from zoo.recipes.problems import KeyPath, dotted
 from zoo.recipes.reader import parse_scalar
 from zoo.recipes.resolve import PRETRAINING, resolve
-from zoo.recipes.schema import Initial, RunSpec
+from zoo.recipes.schema import MONITORING, Initial, RunSpec
 from zoo.recipes.tree import ALTERNATIVES, SHARED_BY_STAGES, TERM_SECTION, component_root
 
 SHAPES_NOTHING: tuple[KeyPath, ...] = (
-    *(("training", name) for name in ("log_every", "validate_every", "checkpoint_every")),
+    *(("training", name) for name in MONITORING),
     *(("runtime", name) for name in ("num_workers", "store", "threads", "tune")),
 )
 """Settings that a run's numbers do not depend on: they make no other run (`zoo.train.identity`)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from zoo.recipes.book import Book
 from zoo.records.record import Record
@@ -114,6 +115,20 @@ def given_sources(records: Iterable[Record]) -> list[str]:
     """Return where recipes, components and data of records came from, as options; each once."""
     words = [word for record in records for word in (*_scored_by(record), *_made_by(record))]
     return options_in(words, SOURCES)
+
+
+def recorded_suite(records: Iterable[Record], name: str) -> str | None:
+    """Return the file of a suite as `zoo bench` was given it; None for a built-in suite."""
+    words = [word for record in records for word in _scored_by(record)]
+    found = options_in(words, ("--suite",))[1::2]
+    return next((one for one in reversed(found) if one != name and Path(one).stem == name), None)
+
+
+def recorded_data_root(records: Iterable[Record]) -> Path | None:
+    """Return the folder of datasets as the last `zoo bench` was given it; None for the default."""
+    words = [word for record in records for word in _scored_by(record)]
+    found = options_in(words, ("--data-root",))
+    return Path(found[-1]) if found else None
 
 
 def _scored_by(record: Record) -> list[str]:

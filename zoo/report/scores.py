@@ -110,7 +110,9 @@ def _table(
     groups = {label: selection.groups[label] for label in labels}
     rivals = set(groups) - set(selection.baselines) - set(cells)
     columns = [
-        *_score_columns(compared, groups, selection.comparison, datasets, rivals),
+        *_score_columns(
+            compared, groups, selection.comparison, datasets, rivals, selection.baselines
+        ),
         *_cost_columns(compared, groups, selection.comparison, rivals),
     ]
     rows = tuple(
@@ -164,6 +166,7 @@ def _score_columns(
     comparison: SuiteComparison,
     datasets: Sequence[str],
     rivals: Container[str],
+    baselines: Container[str],
 ) -> list[_Column]:
     """Return the columns that have a value in any row."""
     seeds = {
@@ -176,8 +179,22 @@ def _score_columns(
         if means:
             of_seeds = {label: [mean.get(key) for mean in every] for label, every in seeds.items()}
             known = _rivals({n: rs for n, rs in groups.items() if n in rivals}, key)
+            direction = comparison.columns[key].higher_is_better
+            known -= _below_baseline(means, baselines, higher_is_better=direction)
             found.append(_column(comparison, key, SCORES, means, of_seeds, rivals=known))
     return found
+
+
+def _below_baseline(
+    means: Mapping[str, Score], baselines: Container[str], *, higher_is_better: bool | None
+) -> set[str]:
+    """Return the rows whose mean is worse than that of a baseline."""
+    floor = [score.mean for label, score in means.items() if label in baselines]
+    if higher_is_better is None or not floor:
+        return set()
+    sign = 1 if higher_is_better else -1
+    least = max(sign * mean for mean in floor)
+    return {label for label, score in means.items() if sign * score.mean < least}
 
 
 def _cost_columns(

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from zoo.recipes.schema import RunSpec
+from zoo.recipes.schema import MONITORING, RunSpec
 from zoo.text import few
 
 MAX_SHOWN = 6
@@ -41,8 +41,8 @@ def shaping_of(spec: RunSpec) -> dict[str, Any]:
     names = {"recipe", "profile", "pretraining", "init", "init_discriminator", "variant"}
     document = spec.model_dump(mode="json", exclude=names)
     del document["settings"]["runtime"]
-    for name in ("log_every", "validate_every", "checkpoint_every"):
-        del document["settings"]["training"][name]
+    for name in MONITORING:
+        document["settings"]["training"].pop(name, None)
     if not spec.settings.data.is_split_by_validation:
         del document["settings"]["data"]["validation"]
     for loss in document["settings"]["losses"].values():

@@ -18,7 +18,7 @@ from typing import Any
 
 from zoo.errors import CheckpointError
 from zoo.files import MAX_LOG_BYTES, print_of, read_file, write_atomically
-from zoo.recipes.schema import LATER, RunSpec
+from zoo.recipes.schema import LATER, MONITORING, RunSpec
 from zoo.runs.changes import differences
 from zoo.runs.directory import FILES, METRICS, PROVENANCE, RECIPE, ROLLBACK, RunDirectory
 
@@ -148,7 +148,8 @@ def _check_recipe(path: Path, spec: RunSpec, identity: Mapping[str, Any]) -> Non
             for name, loss in losses.items()
         }
     for part in settings.keys() & {"training", "data"}:
-        settings[part] = _narrowed(settings[part], {**recorded[part], **dict.fromkeys(LATER)})
+        shaping = dict.fromkeys(name for name in LATER if name not in MONITORING)
+        settings[part] = _narrowed(settings[part], {**recorded[part], **shaping})
     training = spec.settings.training
     if training.on_divergence == ROLLBACK and "training" in settings:
         settings["training"]["on_divergence"] = ROLLBACK

@@ -233,6 +233,7 @@ def peak_during(work: Callable[[], object], device: torch.device) -> int | None:
         work()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device)
+    gc.collect()
     give_back_free_memory()
     forgotten = _forget_peak()
     work()
@@ -249,7 +250,6 @@ def give_back_free_memory() -> None:
 
     Otherwise it counts as resident and hides the memory of the next piece of work.
     """
-    gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
     if trim is not None:
         trim(0)

@@ -17,6 +17,7 @@ from zoo.bench.api import (
     baseline_names,
     chosen,
     run_benchmark,
+    score_baselines,
     table_of,
     targeted,
 )
@@ -81,7 +82,7 @@ def bench(
     how = chosen(profile, device, seeds, settings, metrics)
     request = replace(asked, suite=suite, **places, **how)
     if train:
-        request = with_trained(request, plan_missing(book, request), observer, plugins)
+        request = with_trained(book, request, plan_missing(book, request), observer, plugins)
     return table_of(run_benchmark(book, request), request.metrics)
 
 
@@ -101,6 +102,7 @@ def plan_missing(book: Book, request: Request) -> list[PlannedRun]:
 
 
 def with_trained(
+    book: Book,
     request: Request,
     planned: Sequence[PlannedRun],
     observer: Observer | None = None,
@@ -108,17 +110,24 @@ def with_trained(
 ) -> Request:
     """Train what is missing; return the request with the reasons why some runs could not be.
 
+    The baselines are scored first: a suite without images or a failed self-test stops this before
+    the training.
+
     Args:
+        book: the registry with the recipes.
         request: what is scored afterwards.
         planned: its runs, see `plan_missing`.
         observer: hears of progress, and what came of each run.
         plugins: files that the recipes need.
 
     Raises:
+        ZooError: if the baselines cannot be scored, see `run_benchmark`.
         Interrupted: if Ctrl-C or a signal asked to stop; the state of the run at hand is saved, and
             the same call resumes it.
     """
     specs = [run.spec for run in planned if run.is_needed]
+    if specs:
+        score_baselines(book, request)
     files = tuple(Path(file) for file in plugins)
     settings = Settings(request.run_root, request.data_root, request.device, files, request.sources)
     observer, failures = observer or Observer(), {}

@@ -14,14 +14,13 @@ from typing import Any
 from zoo.losses.base import SOURCE
 from zoo.recipes.build import Components, component_origins
 from zoo.recipes.rules import parts
-from zoo.recipes.schema import RunSpec
+from zoo.recipes.schema import MONITORING, RunSpec
 from zoo.runs.changes import loaded_otherwise
 from zoo.runs.provenance import package_version
 from zoo.train.prepare import Prepared
 
 FORMAT = 1
 """Version of the training mathematics: raised when the same settings give other numbers."""
-CADENCE = ("log_every", "validate_every", "checkpoint_every")
 LENGTH = ("steps", "epochs")
 PLACES = ("source", "validation")
 EXECUTION = ("device", "precision", "channels_last", "compile", "tf32")
@@ -37,8 +36,8 @@ def run_identity(spec: RunSpec, prepared: Prepared, pretraining: str | None) -> 
             None if there is neither.
     """
     settings = spec.settings.model_dump(mode="json", exclude={"runtime"})
-    for name in (*CADENCE, *LENGTH):
-        del settings["training"][name]
+    for name in (*MONITORING, *LENGTH):
+        settings["training"].pop(name, None)
     if settings["training"]["on_divergence"] == "raise":  # such a run has no numbers after it
         del settings["training"]["on_divergence"]
     for name in PLACES:

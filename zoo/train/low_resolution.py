@@ -74,4 +74,4 @@ def _given(source: Source, scale: int, notice: Callable[[str], None]) -> LowImag
 def _tell_folders(paths: tuple[Path, ...], scale: int, notice: Callable[[str], None]) -> None:
     parents = dict.fromkeys(path.parent for path in paths)
     for folder in dict.fromkeys(folder_of(parent / "x", scale) for parent in parents):
-        notice(f"{folder}: low-resolution images used")
+        notice(f"{folder}: used as low-resolution images")

@@ -22,14 +22,16 @@ from zoo.data.sources import Source, open_source
 from zoo.data.stream import PatchStream
 from zoo.errors import RecipeError
 from zoo.recipes.build import Components, build_components
-from zoo.recipes.schema import RecipeSettings, RunSpec
+from zoo.recipes.schema import Data, RecipeSettings, RunSpec
 from zoo.registry import GENERATORS
 from zoo.runs import RUN_ROOT
 from zoo.runs.device import Execution, Store, choose_device, plan_execution
 from zoo.train.autotune import Choice, choose, recorded_choice
+from zoo.train.best import validation_metrics
 from zoo.train.low_resolution import find_low_images
 from zoo.train.memory import choose_store
 from zoo.train.observer import Observer
+from zoo.train.optimizers import check_optimizers
 from zoo.train.timing import StepTimer
 from zoo.train.validation import Validator
 
@@ -98,9 +100,7 @@ def prepare(spec: RunSpec, options: Options, *, dry_run: Path | None = None) -> 
     execution = plan_execution(settings.runtime, choose_device(options.device))
     components = build_components(settings, seed=spec.seed)
     _check_patches(components, settings)
-    source = open_source(
-        settings.data.source, validation=settings.data.validation, data_root=options.data_root
-    )
+    source = _open_source(settings.data, options)
     notice = options.observer.notice if dry_run is None else logger.debug
     for line in (*source.found, source.counts()):
         notice(line)
@@ -113,11 +113,14 @@ def prepare(spec: RunSpec, options: Options, *, dry_run: Path | None = None) -> 
         options.observer.preparing,
         low=low.training,
     )
-    validator = Validator(source.validation_paths, scale=settings.scale, low=low.validation)
-    if low.drawn is not None:
-        place = _host_only(execution, low.drawn, notice)
-    else:
+    metrics = validation_metrics(settings.training)
+    validator = Validator(
+        source.validation_paths, scale=settings.scale, low=low.validation, metrics=metrics
+    )
+    if low.drawn is None:
         place = choose_store(spec, execution, paths=paths, validator=validator)
+    else:
+        place = _host_only(execution, low.drawn, notice)
     execution = replace(execution, store=place)
     left_out = paths[NUM_DRY_RUN_IMAGES:] if dry_run and place == "device" else ()
     return Prepared(
@@ -232,7 +235,14 @@ def _open_stream(
     )
 
 
+def _open_source(data: Data, options: Options) -> Source:
+    return open_source(data.source, validation=data.validation, data_root=options.data_root)
+
+
 def _check_trainable(spec: RunSpec) -> None:
+    """Refuse a fixed generator, and optimizers that cannot be made, of both stages."""
+    for stage in (spec, *([spec.pretraining] if spec.pretraining else [])):
+        check_optimizers(stage.settings)
     if not GENERATORS.get(spec.settings.generator.name).trainable:
         raise RecipeError(
             f"recipe {spec.recipe!r} needs no training: {spec.settings.generator.name!r} is a "

@@ -25,6 +25,7 @@ from zoo.runs.directory import RunDirectory, State, run_path
 from zoo.runs.paths import find_path, find_shorter, start_as_copy
 from zoo.runs.provenance import identity_hash, processor, revision, versions
 from zoo.train.autotune import CHOICE, alternatives, why_not_measured
+from zoo.train.best import BestWeights
 from zoo.train.identity import run_identity
 from zoo.train.observer import Observer
 from zoo.train.prepare import Options, Prepared, autotune, prepare, prepare_pretraining
@@ -232,7 +233,9 @@ def _fit(
         _mend(job, observer)
         if job.state == "finished":
             observer.notice(f"{spec.recipe} is already trained: {directory.path}")
-            return _finished(job)
+            summary = _finished(job)
+            _publish_best(job, observer)
+            return summary
         if job.state == "empty":
             _begin(job, start, options)
         extended = directory.extended_by(job.identity)
@@ -251,6 +254,7 @@ def _fit(
         kind = "adversarial" if spec.settings.is_adversarial else "content"
         observer.stage_started(spec.recipe, kind, step, job.prepared.num_steps)
         summary = trainer.fit()
+        _publish_best(job, observer)
         observer.stage_finished(directory.path, summary)
         return summary
 
@@ -264,6 +268,14 @@ def _begin(job: _Job, start: _Job | None, options: Options) -> None:
         components.generator, components.discriminator, job.spec, run_root=options.run_root
     ):
         options.observer.notice(line)
+
+
+def _publish_best(job: _Job, observer: Observer) -> None:
+    """Write the weights of the best validation as a model file, if the run keeps them."""
+    best = BestWeights.of(job.spec.settings.training, job.directory, job.hash)
+    told = None if best is None else best.publish()
+    if told is not None:
+        observer.notice(f"{job.spec.recipe}: {told}")
 
 
 def _mend(job: _Job, observer: Observer) -> None:

@@ -11,15 +11,18 @@ import torch
 from torch import Tensor, nn
 
 from zoo.adversaries.base import Adversary, Critic
+from zoo.adversaries.clipping import ConstrainedAdversary
 from zoo.adversaries.logits import at_least_float32
 from zoo.data.stream import to_float
 from zoo.errors import RecipeError
+from zoo.losses.kinds import Seen, StepLoss
 from zoo.recipes.build import Components
 from zoo.recipes.schema import Schedule, Training
 from zoo.runs.device import Execution
 from zoo.train.compilation import CompiledCritic, check_compiler, compile_losses
 from zoo.train.ema import MovingAverage
 from zoo.train.freezing import Freezing
+from zoo.train.optimizers import make_optimizer
 
 Batch = tuple[Tensor, Tensor]
 ADVERSARIAL = "adversarial"
@@ -36,6 +39,7 @@ class TrainingState:
         ema: moving average of the generator's parameters and buffers.
         freezing: which parameters of the generator are trained at which step.
         weights: weight of each term of the generator's loss.
+        training: gradient norms, and the parts of a batch.
     """
 
     generator: nn.Module
@@ -50,6 +54,7 @@ class TrainingState:
     critic: Critic | None
     discriminator_optimizer: torch.optim.Optimizer | None
     execution: Execution
+    training: Training
 
     @property
     def num_extra_batches(self) -> int:
@@ -84,14 +89,14 @@ def assemble(components: Components, training: Training, execution: Execution) -
     """
     check_compiler(execution)
     generator = execution.place(components.generator)
-    generator_optimizer = _adam(generator, training.learning_rate, training.betas)
-    discriminator, discriminator_optimizer = None, None
-    adversary = components.adversary
-    if components.discriminator is not None and adversary is not None:
-        discriminator = execution.place(components.discriminator)
-        discriminator_optimizer = _adam(
-            discriminator, adversary.discriminator_learning_rate, adversary.discriminator_betas
-        )
+    generator_optimizer = make_optimizer(
+        generator,
+        training.optimizer,
+        learning_rate=training.learning_rate,
+        betas=training.betas,
+        options=training.optimizer_options,
+    )
+    discriminator, discriminator_optimizer = _discriminator(components, training, execution)
     losses = nn.ModuleDict(
         {name: execution.place(loss) for name, loss in components.losses.items()}
     )
@@ -109,12 +114,31 @@ def assemble(components: Components, training: Training, execution: Execution) -
         freezing=Freezing(generator, training.freeze, training.unfreeze_at),
         losses=losses,
         weights={**components.weights, ADVERSARIAL: components.adversary_weight},
-        adversary=adversary,
+        adversary=components.adversary,
         discriminator=discriminator,
         critic=critic,
         discriminator_optimizer=discriminator_optimizer,
         execution=execution,
+        training=training,
     )
+
+
+def _discriminator(
+    components: Components, training: Training, execution: Execution
+) -> tuple[nn.Module | None, torch.optim.Optimizer | None]:
+    """Return the discriminator, placed on the device, and its optimizer; None if there is none."""
+    adversary = components.adversary
+    if components.discriminator is None or adversary is None:
+        return None, None
+    discriminator = execution.place(components.discriminator)
+    optimizer = make_optimizer(
+        discriminator,
+        training.discriminator_optimizer,
+        learning_rate=adversary.discriminator_learning_rate,
+        betas=adversary.discriminator_betas,
+        options=training.discriminator_optimizer_options,
+    )
+    return discriminator, optimizer
 
 
 def training_step(
@@ -127,7 +151,8 @@ def training_step(
     """Update the discriminator as often as its adversary requires, then the generator once.
 
     The generator's image of `batch` is made once: the last discriminator update sees it detached,
-    the generator's loss with its graph. Nothing here waits for the device.
+    the generator's loss with its graph. Of a batch in parts it is made twice, because only one part
+    at a time has a graph. Nothing here waits for the device.
 
     Args:
         state: both networks; updated in place.
@@ -137,29 +162,32 @@ def training_step(
 
     Returns:
         Scalars on the device, detached: every unweighted term as `loss_*`; the discriminator's as
-        `discriminator_*`; with `observe`, also `gradient_*` and `sr_contrast`.
+        `discriminator_*`; with `observe`, also `gradient_*` and `sr_contrast`. Of a batch in parts,
+        means over them.
     """
-    lr_image, hr_image = batch
+    (lr_image, hr_image), training = batch, state.training
     state.freezing.train(state.generator)
     for extra_lr, extra_hr in extra_batches:  # first, while no graph of the generator is held
-        with torch.no_grad(), state.execution.autocast():
-            fake = state.generate(extra_lr)
-        update_discriminator(state, extra_hr, fake)
-    with state.execution.autocast():
-        sr_image = state.generate(lr_image)
+        update_discriminator(state, extra_hr, _generated(state, extra_lr))
+    sr_image = None if training.accumulate > 1 else _generate(state, lr_image)
     log: dict[str, Tensor] = {}
     if state.discriminator is not None:
-        log |= update_discriminator(state, hr_image, sr_image.detach())
-    terms = generator_terms(state, sr_image, hr_image)
-    if observe:
-        log |= observe_terms(state, terms, sr_image, hr_image)
-    total = torch.stack([state.weights[name] * term for name, term in terms.items()]).sum()
+        fake = _generated(state, lr_image) if sr_image is None else sr_image.detach()
+        log |= update_discriminator(state, hr_image, fake)
     state.generator_optimizer.zero_grad(set_to_none=True)
-    total.backward()
+    logs = []
+    for lr_part, hr_part in _parts(state, lr_image, hr_image):
+        made = _generate(state, lr_part) if sr_image is None else sr_image
+        terms = generator_terms(state, made, hr_part, seen(state, lr_part))
+        observed = observe_terms(state, terms, made, hr_part) if observe else {}
+        total = torch.stack([state.weights[name] * term for name, term in terms.items()]).sum()
+        _backward(state, total)
+        losses = {f"loss_{name}": term for name, term in terms.items()} | {"loss_total": total}
+        logs.append({name: value.detach() for name, value in (observed | losses).items()})
+    _limit(state.generator, training.max_gradient_norm)
     state.generator_optimizer.step()
     state.ema.update_parameters(state.generator)
-    log |= {f"loss_{name}": term for name, term in terms.items()} | {"loss_total": total}
-    return {name: value.detach() for name, value in log.items()}
+    return log | _mean(logs)
 
 
 def update_discriminator(state: TrainingState, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
@@ -175,23 +203,45 @@ def update_discriminator(state: TrainingState, real: Tensor, fake: Tensor) -> di
     if adversary is None or discriminator is None or critic is None or optimizer is None:
         return {}
     discriminator.requires_grad_(requires_grad=True)
-    with state.execution.autocast():
-        losses = adversary.discriminator_loss(critic, real, fake)
     optimizer.zero_grad(set_to_none=True)
-    losses["total"].backward()
+    logs = []
+    for real_part, fake_part in _parts(state, real, fake):
+        with state.execution.autocast():
+            losses = adversary.discriminator_loss(critic, real_part, fake_part)
+        _backward(state, losses["total"])
+        logs.append({f"discriminator_{name}": value.detach() for name, value in losses.items()})
+    _limit(discriminator, state.training.discriminator_max_gradient_norm)
     optimizer.step()
-    return {f"discriminator_{name}": value for name, value in losses.items()}
+    if isinstance(adversary, ConstrainedAdversary):
+        adversary.constrain(discriminator)
+    return _mean(logs)
 
 
-def generator_terms(state: TrainingState, sr_image: Tensor, hr_image: Tensor) -> dict[str, Tensor]:
+def generator_terms(
+    state: TrainingState, sr_image: Tensor, hr_image: Tensor, step: Seen | None = None
+) -> dict[str, Tensor]:
     """Return the unweighted terms of the generator's loss; the discriminator stays frozen."""
     with state.execution.autocast():
-        terms = {name: loss(sr_image, hr_image) for name, loss in state.losses.items()}
+        terms = {
+            name: loss(sr_image, hr_image, *([step] if isinstance(loss, StepLoss) else []))
+            for name, loss in state.losses.items()
+        }
         adversary, discriminator, critic = state.adversary, state.discriminator, state.critic
         if adversary is not None and discriminator is not None and critic is not None:
             discriminator.requires_grad_(requires_grad=False)
             terms[ADVERSARIAL] = adversary.generator_loss(critic, hr_image, sr_image)["total"]
     return terms
+
+
+def seen(state: TrainingState, lr_image: Tensor) -> Seen:
+    """Return what a loss of the whole step may use: `(N, 3, h, w)` images, and the average's."""
+
+    def average() -> Tensor:
+        with torch.no_grad(), state.execution.autocast():
+            image: Tensor = state.ema.module.eval()(lr_image)
+        return image
+
+    return Seen(lr_image, average)
 
 
 def observe_terms(
@@ -230,18 +280,20 @@ def to_device(batch: Batch, execution: Execution) -> Batch:
     return lr_image, hr_image
 
 
-def learning_rate_factor(schedule: Schedule, step: int, num_steps: int) -> float:
+def learning_rate_factor(
+    schedule: Schedule, step: int, num_steps: int, warmup_steps: int = 0
+) -> float:
     """Return the factor on the learning rates at a step, counted from 0.
 
     A pure function: there is no scheduler state to save.
     """
-    progress = step / num_steps
+    progress, factor = step / num_steps, 1.0
     if schedule.kind == "step":
         passed = sum(progress >= milestone for milestone in schedule.milestones)
-        return float(schedule.gamma**passed)
+        factor = float(schedule.gamma**passed)
     if schedule.kind == "cosine":
-        return schedule.final + (1 - schedule.final) * (1 + math.cos(math.pi * progress)) / 2
-    return 1.0
+        factor = schedule.final + (1 - schedule.final) * (1 + math.cos(math.pi * progress)) / 2
+    return factor * (step + 1) / warmup_steps if step < warmup_steps else factor
 
 
 def set_learning_rates(state: TrainingState, factor: float) -> None:
@@ -251,10 +303,34 @@ def set_learning_rates(state: TrainingState, factor: float) -> None:
             group["lr"] = group["initial_lr"] * factor
 
 
-def _adam(
-    module: nn.Module, learning_rate: float, betas: tuple[float, float]
-) -> torch.optim.Optimizer:
-    optimizer = torch.optim.Adam(module.parameters(), lr=learning_rate, betas=betas, fused=True)
-    for group in optimizer.param_groups:
-        group["initial_lr"] = learning_rate
-    return optimizer
+def _generate(state: TrainingState, lr_image: Tensor) -> Tensor:
+    with state.execution.autocast():
+        return state.generate(lr_image)
+
+
+def _generated(state: TrainingState, lr_image: Tensor) -> Tensor:
+    """Return what the generator makes of a batch, part by part, without a graph."""
+    with torch.no_grad():
+        made = [_generate(state, lr_part) for (lr_part,) in _parts(state, lr_image)]
+    return made[0] if len(made) == 1 else torch.cat(made)
+
+
+def _parts(state: TrainingState, *batch: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    return zip(*(images.chunk(state.training.accumulate) for images in batch), strict=True)
+
+
+def _backward(state: TrainingState, total: Tensor) -> None:
+    """Add the gradient of a part to that of the batch."""
+    num_parts = state.training.accumulate
+    (total if num_parts == 1 else total / num_parts).backward()
+
+
+def _limit(network: nn.Module, max_norm: float | None) -> None:
+    if max_norm is not None:
+        nn.utils.clip_grad_norm_(network.parameters(), max_norm)
+
+
+def _mean(logs: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    if len(logs) == 1:
+        return logs[0]
+    return {name: torch.stack([log[name] for log in logs]).mean() for name in logs[0]}

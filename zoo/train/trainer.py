@@ -29,6 +29,7 @@ from zoo.runs.checkpoint import (
 from zoo.runs.device import peak_memory, reset_peak_memory
 from zoo.runs.directory import ROLLBACK, RunDirectory
 from zoo.runs.verdicts import DIVERGED
+from zoo.train.best import BestWeights
 from zoo.train.interrupts import Interrupted, StopRequest
 from zoo.train.monitor import FiniteGuard
 from zoo.train.observer import Observer
@@ -99,6 +100,7 @@ class Trainer:
         self.directory = directory
         self.observer = observer
         self.identity = identity
+        self.best = BestWeights.of(stage.training, directory, identity)
         self.guard = FiniteGuard()
         self.step = 0
         self.rollbacks = 0
@@ -239,8 +241,10 @@ class Trainer:
 
     def _learning_rate_factor(self) -> float:
         """Return what the learning rates are multiplied by in the next step."""
-        stage = self.stage
-        factor = learning_rate_factor(stage.training.schedule, self.step, stage.num_steps)
+        stage, training = self.stage, self.stage.training
+        factor = learning_rate_factor(
+            training.schedule, self.step, stage.num_steps, training.warmup_steps
+        )
         return factor * 0.5**self.rollbacks
 
     def _maintain(self) -> None:
@@ -281,7 +285,10 @@ class Trainer:
         state = self.stage.state
         self.guard.check(self._state())
         validator = self.stage.validator
-        self._write_row(validator.row(state.ema.module, state.execution, step=self.step))
+        row = validator.row(state.ema.module, state.execution, step=self.step)
+        if self.best is not None:
+            self.best.offer(row, state.ema.module)
+        self._write_row(row)
 
     def _is_validated(self) -> bool:
         """Return whether the current validation images were scored at this step."""

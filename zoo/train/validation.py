@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,7 @@ from zoo.data.stream import to_float
 from zoo.errors import DataError, DivergedError, WeightsError
 from zoo.files import fitting_name
 from zoo.generators.base import Generator
+from zoo.metrics.base import Comparison, Metric
 from zoo.metrics.fidelity import PSNRY
 from zoo.metrics.perceptual import HaarPSI
 from zoo.metrics.protocol import quantize
@@ -53,15 +54,23 @@ class Validator:
         paths: the images; read on first use.
         scale: upscaling factor.
         low: makes the low-resolution images; None for MATLAB's bicubic.
+        metrics: what is computed besides PSNR_Y, by key; an image that is too small for one has no
+            such score.
     """
 
     def __init__(
-        self, paths: Sequence[Path], *, scale: int, low: LowResolution | None = None
+        self,
+        paths: Sequence[Path],
+        *,
+        scale: int,
+        low: LowResolution | None = None,
+        metrics: Mapping[str, Metric] | None = None,
     ) -> None:
         self.scale = scale
         self._low = low
         self._paths = tuple(paths)
-        self._psnr_y, self._haarpsi = PSNRY(), HaarPSI()
+        self._psnr_y = PSNRY()
+        self._metrics = {"haarpsi": HaarPSI(), **(metrics or {})}
 
     @cached_property
     def images(self) -> list[ValidationImage]:
@@ -93,21 +102,27 @@ class Validator:
     def row(self, generator: nn.Module, execution: Execution, *, step: int) -> dict[str, Any]:
         """Score a generator and return the validation row for `metrics.jsonl`.
 
-        It contains PSNR_Y, and HaarPSI if every image is large enough, because PSNR alone does not
-        show whether images improve in an adversarial stage.
+        It contains PSNR_Y, and the mean of each other metric that has a score of every image:
+        HaarPSI, because PSNR alone does not show whether images improve in an adversarial stage,
+        and `training.validate_with`.
         """
         psnr_y: dict[str, float] = {}
-        haarpsi: list[float] = []
+        scores: dict[str, list[float]] = {key: [] for key in self._metrics}
         for image, sr_image in zip(
             self.images, self.upscale(generator, execution, self.images), strict=True
         ):
             psnr_y[image.name] = self._score(sr_image, image)
-            if min(sr_image.shape[-2:]) - 2 * self.scale >= self._haarpsi.min_side:
-                score = self._haarpsi(sr_image, _tensor(image.hr_image), scale=self.scale)
-                haarpsi += [score] if math.isfinite(score) else []  # two black images have none
+            compared = Comparison(
+                sr_image, _tensor(image.hr_image), _tensor(image.lr_image), self.scale
+            )
+            for key, metric in self._metrics.items():
+                if min(sr_image.shape[-2:]) - 2 * self.scale >= metric.min_side:
+                    score = metric.score(compared)
+                    scores[key] += [score] if math.isfinite(score) else []  # HaarPSI of black: none
         row: dict[str, Any] = {"kind": "validation", "step": step, "validation": self.identity}
         row |= {"psnr_y": fmean(psnr_y.values()), "psnr_y_images": psnr_y}
-        return row | ({"haarpsi": fmean(haarpsi)} if len(haarpsi) == len(psnr_y) else {})
+        complete = {key: found for key, found in scores.items() if len(found) == len(psnr_y)}
+        return row | {key: fmean(found) for key, found in complete.items()}
 
     def upscale(
         self, generator: nn.Module, execution: Execution, images: Sequence[ValidationImage]

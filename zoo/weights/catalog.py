@@ -239,7 +239,7 @@ def describe(network: str) -> FeatureNetworkEntry:
 
     if not timm.is_model(network):
         known = [*names(), *timm.list_models()]
-        raise UnknownNameError("feature network", network, known, see="zoo weights list")
+        raise UnknownNameError("weights", network, known, see="zoo weights list")
     config = timm.get_pretrained_cfg(network)
     if config is None:
         return FeatureNetworkEntry(name=network, architecture=network, licence="unknown")

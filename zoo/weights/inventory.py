@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from zoo.errors import IntegrityError
+from zoo.errors import IntegrityError, PluginError
+from zoo.registry import Registry
 from zoo.weights import hub, store
 from zoo.weights.catalog import CATALOG, PARAMETERS
 from zoo.weights.entries import FeatureNetworkEntry, ParametersEntry
@@ -60,6 +62,17 @@ def held_weights() -> Iterator[Held]:
             verified=verified,
             command=command,
         )
+
+
+def needs_of(registry: Registry[Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield each component that needs weights, with these weights; skip broken plugins."""
+    for name in registry.names():
+        try:
+            needs: tuple[str, ...] = registry.get(name).needs
+        except PluginError:
+            continue
+        if needs:
+            yield name, needs
 
 
 def _problem(entry: FeatureNetworkEntry | ParametersEntry) -> list[str]:
