@@ -132,6 +132,22 @@ def collection(folder: Path) -> None:
         torch.save(network.state_dict(), folder / "collection" / f"4x-{width}.pth")
 
 
+def week(folder: Path) -> None:
+    """Put in images, pairs of which one LR image has a wrong name, and images to score on."""
+    from PIL import Image
+
+    photos(*(f"images/{n}.png" for n in range(4)), "photo.png")(folder)
+    photos(*(f"data/Mine/HR/{n}.png" for n in range(2)))(folder)
+    for name, low in (("a", "a"), ("b", "bx4"), ("c", "cc")):
+        picture(folder / f"scans/gt/{name}.png")
+        (folder / "scans/lq").mkdir(exist_ok=True)
+        Image.open(folder / f"scans/gt/{name}.png").resize((44, 40)).save(
+            folder / f"scans/lq/{low}.png"
+        )
+    (text,) = [each.text for each in blocks("docs/first-week.md") if each.language == "yaml"]
+    (folder / "mine.yaml").write_text(text, encoding="utf-8")
+
+
 SCENES: dict[str, list[Callable[[Path], None]]] = {
     "README.md": [
         photos("photo.png", "photos/a.png"),
@@ -142,6 +158,7 @@ SCENES: dict[str, list[Callable[[Path], None]]] = {
     "docs/community.md": [collection],
     "docs/data.md": [photos(*(f"photos/{n}.png" for n in range(4)))],
     "docs/exchange.md": [photos("photo.png"), esrgan_file, runs("rrdb", "esrgan")],
+    "docs/first-week.md": [week],
     "docs/models.md": [runs("srresnet-nobn", "esrgan-wgangp")],
     "docs/training.md": [
         photos(
@@ -178,8 +195,8 @@ def small(command: str) -> str:
     return f"{command}{profile}{device}"
 
 
-def run(command: str, folder: Path) -> str:
-    """Run a command in a folder with a home of its own; it must end well."""
+def run(command: str, folder: Path, *, code: int = 0) -> str:
+    """Run a command in a folder with a home of its own; return what it prints."""
     binary = Path(sys.executable).parent
     environment = {
         **os.environ,
@@ -196,8 +213,8 @@ def run(command: str, folder: Path) -> str:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-    return done.stdout
+    assert done.returncode == code, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    return done.stdout if code == 0 else done.stderr
 
 
 def test_every_shell_block_is_run_or_says_why_not() -> None:
@@ -228,3 +245,11 @@ def test_the_commands_of_a_page_run(page: str, tmp_path: Path) -> None:
                 shutil.rmtree(tmp_path / "runs", ignore_errors=True)
             for command in block.commands:
                 run(small(command), tmp_path)
+
+
+@pytest.mark.slow
+def test_the_pairs_of_the_first_week_are_named_as_the_page_says(tmp_path: Path) -> None:
+    (shown,) = [each.text for each in blocks("docs/first-week.md") if each.language == "text"]
+    command, _, output = shown.removeprefix("$ ").partition("\n")
+    week(tmp_path)
+    assert run(command, tmp_path, code=2).split() == output.split()

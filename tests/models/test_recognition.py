@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from tests.exchange.networks import compact
+from zoo.bench.candidates import foreign_candidate
 from zoo.errors import RecipeError, WeightsError
 from zoo.exchange.spandrel import spandrel_problem
 from zoo.generators.spandrel import architectures
@@ -177,6 +178,32 @@ def test_a_scale_in_the_metadata_that_the_tensors_deny_is_refused(tmp_path: Path
     write_model(path, replace(model, details=other))
     with pytest.raises(RecipeError, match="enlarges 4 times, not 2"):
         read_model(path).build()
+
+
+@pytest.mark.parametrize("use", ["find", "bench"])
+def test_a_file_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use: str) -> None:
+    """Once by spandrel, to tell its arguments, and once by zoo: both are compared."""
+    path, built = saved(tmp_path, state()), list[str]()
+    original, reading = module.SpandrelNetwork.__init__, module.read_checkpoint
+
+    def counted(self: object, **arguments: Any) -> None:
+        built.append("network")
+        original(self, **arguments)  # type: ignore[arg-type]
+
+    def read(*given: Any, **options: Any) -> object:
+        built.append("file")
+        return reading(*given, **options)
+
+    monkeypatch.setattr(module.SpandrelNetwork, "__init__", counted)
+    monkeypatch.setattr(module, "read_checkpoint", read)
+    if use == "find":
+        model = find_model(path)
+        first = model.build()
+        assert built == ["file", "network"]
+        assert model.build() is not first, "a second network is one of its own"
+    else:
+        foreign_candidate(path).load()
+        assert built == ["file", "network"]
 
 
 def test_a_scale_that_the_shapes_deny_is_refused(tmp_path: Path) -> None:

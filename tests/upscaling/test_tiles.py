@@ -20,7 +20,8 @@ from zoo.generators.rrdb import RRDBNet
 from zoo.generators.srresnet import SRResNet
 from zoo.upscaling import memory, tiles
 from zoo.upscaling.context import GREY_LEVEL
-from zoo.upscaling.tiles import TiledUpscaler, Tiling
+from zoo.upscaling.tiles import TiledUpscaler
+from zoo.upscaling.ways import Tiling
 
 OUT_OF_MEMORY = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9")
 

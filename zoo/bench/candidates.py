@@ -12,6 +12,7 @@ import json
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +25,7 @@ from zoo.files import file_sha256
 from zoo.fingerprints import scoring_hash
 from zoo.models.details import Details
 from zoo.models.file import read_details, read_model
-from zoo.models.foreign import read_foreign
+from zoo.models.foreign import Foreign, read_foreign
 from zoo.models.model import filled_generator, has_other_code
 from zoo.plugins import require_registered
 from zoo.recipes.arguments import complaints
@@ -200,12 +201,14 @@ def model_candidate(path: Path) -> Candidate:
 
 
 def foreign_candidate(path: Path) -> Candidate:
-    """Return another tool's checkpoint as a candidate; it is read again when it is scored.
+    """Return another tool's checkpoint as a candidate.
+
+    The file that was read last is kept until it is scored; of several, the others are read again.
 
     Raises:
         ZooError: if it cannot be read, or its kind is unknown.
     """
-    foreign = read_foreign(path)
+    foreign = _read_foreign(path, *_stamp(path))
     details = foreign.model.details
     target = Target(
         name=details.name,
@@ -218,10 +221,26 @@ def foreign_candidate(path: Path) -> Candidate:
     return Candidate(
         target,
         details.scale,
-        lambda: read_foreign(path).build(),
+        lambda: _built_foreign(path),
         remark="; ".join(foreign.notes),
         place=str(path),
     )
+
+
+@lru_cache(maxsize=1)
+def _read_foreign(path: Path, _changed: int, _size: int) -> Foreign:
+    return read_foreign(path)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    found = path.stat() if path.exists() else None
+    return (0, 0) if found is None else (found.st_mtime_ns, found.st_size)
+
+
+def _built_foreign(path: Path) -> nn.Module:
+    foreign = _read_foreign(path, *_stamp(path))
+    _read_foreign.cache_clear()  # its tensors are now in the network
+    return foreign.build()
 
 
 def unreadable(

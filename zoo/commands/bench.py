@@ -174,9 +174,8 @@ def bench(
 ) -> None:
     """Score generators on a suite; with --train, train missing runs first."""
     form = _form(json=as_json, csv=as_csv, markdown=as_markdown, latex=as_latex)
-    book = open_book(registry, plugin)
+    book, shown = open_book(registry, plugin), tuple(named_metrics(metrics))
     recipes, files = _asked(book, targets or [], everything=everything, matrix=matrix)
-    shown = tuple(named_metrics(metrics))
     ranked = Shown(form, _sort_key(sort, shown, suite), matrix)
     from zoo.bench.api import Request
 

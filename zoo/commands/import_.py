@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -142,10 +143,22 @@ def import_model(
         told=_told(author=author, link=source, trained_as=trained_as),
         accept=accept or force,
     )
+    imported = _with_context(imported)
     target = output or Path(f"{folder_name(imported.model.details.name)}{SUFFIX}")
     require_target(target, force=overwrite or force, source=file)
     sha256 = write_model(target, imported.model)
     _report(imported, target, sha256, as_json=as_json)
+
+
+def _with_context(imported: Imported) -> Imported:
+    """Return a model that tells the context that tiles of images need; see `zoo.upscaling`."""
+    from zoo.upscaling.known import measured
+
+    model = imported.model
+    known = measured(model.build())
+    source = model.details.source | ({} if known is None else known.texts())
+    details = model.details.model_copy(update={"source": source})
+    return replace(imported, model=replace(model, details=details))
 
 
 def _told(**known: str | None) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from zoo.errors import DataError, RecipeError, UnknownNameError, WeightsError
@@ -62,10 +63,11 @@ def _of_file(path: Path) -> Model:
     foreign = read_foreign(path)
     for note in foreign.notes:
         logger.warning("%s: %s", path, note)
-    trial = try_generator(foreign.build())
+    generator = foreign.build()
+    trial = try_generator(generator)
     if not trial.passed:
         logger.warning("%s: %s", path, trial.problem)
-    return foreign.model
+    return replace(foreign.model, ready=[generator])
 
 
 def _of_folder(path: Path) -> Model:

@@ -126,8 +126,8 @@ def import_model(path: Path, *, accept: bool = False, **how: Any) -> Imported:
         WeightsError: if the network does not enlarge an image.
     """
     foreign = read_foreign(path, **how)
-    trial = try_generator(foreign.build())
-    notes, model = foreign.notes, foreign.model
+    notes, model = foreign.notes, replace(foreign.model, ready=[foreign.build()])
+    trial = try_generator(model.ready[0])
     if not trial.passed:
         problem = f"{path} was read, but {trial.problem}"
         if not (accept and trial.is_finite):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -35,6 +35,7 @@ class Model:
         tensors: the state dict of its generator; floating-point values in float32.
         path: the file or run directory it was read from; None if it was made in memory.
         sha256: sha256 of the weights file; None if there is none.
+        ready: its network, if it was built already, to be tried; `build` hands it out once.
 
     Example:
         >>> from zoo.models.find import find_model
@@ -48,9 +49,12 @@ class Model:
     tensors: Mapping[str, torch.Tensor]
     path: Path | None = None
     sha256: str | None = None
+    ready: list[Generator] = field(default_factory=list, repr=False, compare=False)
 
     def build(self) -> Generator:
         """Return the generator with its weights: in evaluation mode, float32, on the CPU.
+
+        Each call returns a network of its own.
 
         Raises:
             PluginError: if no generator has its name, and the plugin that had it is known.
@@ -58,6 +62,8 @@ class Model:
             RecipeError: if the generator does not have an argument.
             WeightsError: if the tensors do not fit, or the generator cannot be built.
         """
+        if self.ready:
+            return self.ready.pop()
         spec = self._generator()
         told = f"generator {spec.name!r}"
         where = str(self.path or self.details.name)

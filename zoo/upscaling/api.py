@@ -26,6 +26,7 @@ from zoo.models.model import Model
 from zoo.runs.device import choose_device
 from zoo.upscaling.encoding import to_pillow
 from zoo.upscaling.enlarging import enlarge, enlarge_picture, luma
+from zoo.upscaling.known import KeptContext
 from zoo.upscaling.pictures import Picture, picture_of, read_picture
 from zoo.upscaling.tiles import TiledUpscaler
 
@@ -144,7 +145,10 @@ def open_upscaler(
         return TiledUpscaler(found.build(), device=chosen, tile=tile, bfloat16=bfloat16)
     key = (found.sha256 or found.details.model_dump_json(), str(chosen), tile, bfloat16)
     if key not in _kept:
-        _kept[key] = TiledUpscaler(found.build(), device=chosen, tile=tile, bfloat16=bfloat16)
+        memory = KeptContext.of(found) if found.sha256 is not None else None
+        _kept[key] = TiledUpscaler(
+            found.build(), device=chosen, tile=tile, bfloat16=bfloat16, kept=memory
+        )
         while len(_kept) > MAX_KEPT:
             _kept.popitem(last=False)
     _kept.move_to_end(key)

@@ -16,7 +16,8 @@ from zoo.upscaling.encoding import write_picture
 from zoo.upscaling.enlarging import enlarge_picture
 from zoo.upscaling.jobs import Job
 from zoo.upscaling.pictures import read_picture
-from zoo.upscaling.tiles import TiledUpscaler, Tiling
+from zoo.upscaling.tiles import TiledUpscaler
+from zoo.upscaling.ways import Tiling
 
 STEPS: Final = 1000
 """Into how many steps an image's progress is divided."""

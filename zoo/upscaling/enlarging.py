@@ -23,7 +23,8 @@ from zoo.data.images import LUMA
 from zoo.generators.bicubic import Bicubic
 from zoo.generators.spandrel import MAX_SCALE
 from zoo.upscaling.pictures import Picture
-from zoo.upscaling.tiles import Advance, TiledUpscaler, Tiling
+from zoo.upscaling.tiles import Advance, TiledUpscaler
+from zoo.upscaling.ways import Tiling
 
 Array = npt.NDArray[Any]
 

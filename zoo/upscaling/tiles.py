@@ -15,7 +15,7 @@ import gc
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -26,10 +26,20 @@ from zoo.errors import MachineError, RecipeError, WeightsError
 from zoo.generators.base import Generator
 from zoo.runs.device import Execution
 from zoo.upscaling.context import GREY_LEVEL, find_context, reach
+from zoo.upscaling.known import KeptContext, Known
 from zoo.upscaling.layout import ALIGNMENT, Span, Tile, aligned, computed, smallest_side, squares
 from zoo.upscaling.memory import Cost, is_out_of_memory, kept_memory
 from zoo.upscaling.seams import SeamGauge
-from zoo.upscaling.ways import Choice, Way, blocks_to_compare, choose, difference, is_near, run
+from zoo.upscaling.ways import (
+    Choice,
+    Tiling,
+    Way,
+    blocks_to_compare,
+    choose,
+    difference,
+    is_near,
+    run,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -47,25 +57,6 @@ Write = Callable[[Tensor, int, int], None]
 Advance = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Tiling:
-    """How an image was upscaled.
-
-    Attributes:
-        num_tiles: 1 if it was upscaled whole.
-        side: the longer side of what the network saw at once, in pixels of the input.
-        context: pixels of the input that a tile sees beyond what it answers for.
-        seam: the largest step measured at a seam, of values in [0, 1]; 0 if there is none.
-        way: layout, precision and compilation.
-    """
-
-    num_tiles: int
-    side: int
-    context: int
-    seam: float
-    way: Way
-
-
 class TiledUpscaler:
     """A generator on its device, with the measurements of it.
 
@@ -79,6 +70,7 @@ class TiledUpscaler:
         bfloat16: whether to compute in bfloat16, which is coarser than 8 bits in places; None lets
             a measurement choose precision, layout and compilation where there is enough to do, and
             compute in bfloat16 only what comes out nearly as in float32.
+        kept: where the context that the network needs is kept; None looks for it anew.
 
     Attributes:
         device: where it runs.
@@ -101,6 +93,7 @@ class TiledUpscaler:
         tile: int | None = None,
         wanted: int | None = None,
         bfloat16: bool | None = False,
+        kept: KeptContext | None = None,
     ) -> None:
         if tile is not None and tile < 0:
             raise RecipeError(f"the side of a tile is 0 (no tiles) or at least 1 pixel, not {tile}")
@@ -132,6 +125,7 @@ class TiledUpscaler:
         self._reach: int | None = None
         self._reaches_over = 0  # where the reach is not known, what it is more than
         self._context: int | None = None
+        self._kept = kept
         self._cost = Cost(self._generator, self.device)
 
     def upscale(self, image: Tensor, write: Write, advance: Advance | None = None) -> Tiling:
@@ -227,6 +221,7 @@ class TiledUpscaler:
         """Return whether the whole image fits, and small tiles would compute much of it twice."""
         if len(self._cost.tiles(image, ALIGNMENT)) == 1:
             return True
+        self._recall()
         if self._context is not None or not self._cost.fits(image):
             return False
         # Of a network that sees further than this, tiles of any size would: the context that it
@@ -309,6 +304,7 @@ class TiledUpscaler:
 
     def _needed_context(self, image: Tensor) -> int:
         """Return the context that leaves no seam, found on the first image that needs tiles."""
+        self._recall()
         if self._context is None:
             most = int(SEARCH_SHARE * image.shape[-2] * image.shape[-1])
             self._say_if_long("measuring the context that the network needs, at most", most)
@@ -318,8 +314,17 @@ class TiledUpscaler:
             self._set_context(self._found_context(image, most))
         return CONTEXT_OF_THE_WHOLE if self._context is None else self._context
 
+    def _recall(self) -> None:
+        """Take the context that was found before, if there is one."""
+        known = None if self._context is not None or self._kept is None else self._kept.read()
+        if known is not None:
+            self._reach = known.reach
+            self._set_context(known.context)
+
     def _set_context(self, found: int | None) -> None:
         self._context = found
+        if self._kept is not None:
+            self._kept.write(Known(self._reach, found))
         if found is None and self._whole is None:
             self._whole = (
                 "each pixel depends on the whole image"

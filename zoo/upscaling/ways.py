@@ -94,6 +94,25 @@ class Choice:
         return {**asdict(self), "way": str(self.way)}
 
 
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """How an image was upscaled.
+
+    Attributes:
+        num_tiles: 1 if it was upscaled whole.
+        side: the longer side of what the network saw at once, in pixels of the input.
+        context: pixels of the input that a tile sees beyond what it answers for.
+        seam: the largest step measured at a seam, of values in [0, 1]; 0 if there is none.
+        way: layout, precision and compilation.
+    """
+
+    num_tiles: int
+    side: int
+    context: int
+    seam: float
+    way: Way
+
+
 def choose(generator: nn.Module, image: Tensor, num_pixels: int) -> Choice:
     """Choose by measurement if that pays off, otherwise use the default.
 
