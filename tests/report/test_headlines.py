@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.report.synthetic import RECIPES, make_record, make_records
 from zoo.recipes.book import Book
 from zoo.records.record import Record, write_record
