@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.report.synthetic import RECIPES, make_record, make_records
 from zoo.recipes.book import Book
 from zoo.records.record import Record, write_record
@@ -87,10 +89,13 @@ def test_what_was_trained_against_a_score_does_not_win_it(tmp_path: Path, book: 
     assert best(page)[0].partition("), ")[2].startswith("srresnet;")
 
 
-def test_a_baseline_is_never_the_best(tmp_path: Path, book: Book) -> None:
-    write_record(tmp_path, scoring("bicubic", None, 50.0))
+@pytest.mark.parametrize(("bicubic", "best"), [(50.0, set()), (25.0, {"rrdb"})])
+def test_neither_a_baseline_nor_what_is_worse_is_the_best(
+    bicubic: float, best: set[str], tmp_path: Path, book: Book
+) -> None:
+    write_record(tmp_path, scoring("bicubic", None, bicubic))
     page = page_of(tmp_path, book, {"rrdb": [28.0, 28.2], "srresnet": [20.0, 20.1]})
-    assert boxed(page, "psnr_y") == {"rrdb"}
+    assert boxed(page, "psnr_y") == best
 
 
 def test_where_more_than_two_are_alike_none_is_the_best(tmp_path: Path, book: Book) -> None:

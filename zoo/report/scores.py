@@ -180,8 +180,9 @@ def _score_columns(
             of_seeds = {label: [mean.get(key) for mean in every] for label, every in seeds.items()}
             known = _rivals({n: rs for n, rs in groups.items() if n in rivals}, key)
             direction = comparison.columns[key].higher_is_better
-            known -= _below_baseline(means, baselines, higher_is_better=direction)
-            found.append(_column(comparison, key, SCORES, means, of_seeds, rivals=known))
+            below = _below_baseline(means, baselines, higher_is_better=direction)
+            column = _column(comparison, key, SCORES, means, of_seeds, rivals=known, below=below)
+            found.append(column)
     return found
 
 
@@ -250,13 +251,14 @@ def _column(
     seeds: Mapping[str, Sequence[float | None]],
     *,
     rivals: set[str],
+    below: Container[str] = (),
 ) -> _Column:
     column = comparison.columns[key]
     writer = Writer(column, [score.mean for score in means.values()])
     direction = {True: "higher", False: "lower", None: "zero"}[column.higher_is_better]
     heading = ScoreHeading(key, column.label, writer.unit, direction, group, is_timed=key == TIME)
     competing = {label: score.mean for label, score in means.items() if label in rivals}
-    best = _best(competing, direction, writer)
+    best = {label for label in _best(competing, direction, writer) if label not in below}
     return _Column(
         heading,
         {label: _cell(score, writer, is_best=label in best) for label, score in means.items()},
