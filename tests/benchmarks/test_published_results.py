@@ -104,16 +104,17 @@ def test_the_error_rates_of_the_statistics() -> None:
     still = [row for row in normal if row["variances"].count(0) == 2]
     low, high = coverages("expected", iter(varied))
     counted = coverages("coverage", iter(varied))
-    assert f"{low:.1f} to {high:.1f} %; counted over {found['simulations']} simulations" in text
-    assert f"each they are {counted[0]:.1f} to {counted[1]:.1f} %" in text
-    assert f"The interval used here contains it in {low:.0f} to {high:.0f} %" in text
+    assert f"Each setting has {found['simulations']} simulations" in text
+    assert f"The counted coverages are {counted[0]:.1f} to {counted[1]:.1f} %" in text
+    assert f"Without the random error of counting, they are {low:.1f} to {high:.1f} %" in text
+    assert f"The interval used here has a coverage of {low:.0f} to {high:.0f} %" in text
     lowest, highest = coverages("expected", iter(still))
-    assert f"it is conservative: {lowest:.0f} to {highest:.0f} %" in text
+    assert f"the interval is conservative: {lowest:.0f} to {highest:.0f} %" in text
     skewed = [r for r in found["coverage"] if r["shape"] == "skewed" and r["seeds"] == 3]
     worst = min(100 * row["coverage"] for row in skewed)
     assert f"skewed and there are 3 seeds and many images, expect about {worst:.0f} %" in text
     naive = fmean(100 * row["coverage"] for row in found["naive"] if row["seeds"] == 3)
-    assert f"about {naive:.0f} % of all cases with 3 seeds" in text
+    assert f"a coverage of about {naive:.0f} % with 3 seeds" in text
     power = {row["seeds"]: row for row in found["power"] if row["effect"] == 4}
     tenths = {seeds: round(10 * row["among_claims"]) for seeds, row in power.items()}
     assert f"found in {round(10 * power[3]['alone'])} of 10 cases when it is tested alone" in text
@@ -132,8 +133,8 @@ def test_the_speed_of_training() -> None:
         for of in ("own convolutions", "best convolution")
     )
     *shares, last = (f"{share:.0f}" for share in own)
-    assert f"own convolutions {', '.join(shares)} and {last} %" in text
-    assert f"of any width {min(best):.0f} to {max(best):.0f} %" in text
+    assert f"own convolutions: {', '.join(shares)} and {last} %" in text
+    assert f"of any width: {min(best):.0f} to {max(best):.0f} %" in text
     small, large = (result(f"speed/{name}-cpu-data")["data"] for name in ("tiny", "paper"))
     crops = [f"{median(part['ratio']):.0f} at {part['hr_patch_size']}" for part in (small, large)]
     assert f"{crops[0]}x96; {crops[1]}x384" in text
