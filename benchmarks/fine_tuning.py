@@ -137,7 +137,7 @@ def page(found: Mapping[str, Mapping[str, Any]], where: str) -> str:
         "# Fine-tuning networks of spandrel from a file\n\n"
         f"`python -m benchmarks.fine_tuning`: {where}. Start: {FIRST_STEPS} steps from nothing, "
         f"saved as a `.pth`. Then {STEPS} steps with `--init`, batches of 4; once more, stopped "
-        f"after step {STOPPED_AT} and resumed. Scores are PSNR_Y (dB) / SSIM_Y on the suite {SUITE}; "
+        f"after step {STOPPED_AT} and resumed. Scores are PSNR_Y (dB) / SSIM_Y on {SUITE}; "
         "the training images are other samples of scikit-image. So little training says nothing "
         "about the architectures.\n\n"
         "| network | parameters | s/step | resumed weights equal | bicubic | start | fine-tuned |\n"

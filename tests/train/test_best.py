@@ -10,8 +10,9 @@ import torch
 
 from tests.train.conftest import MakeOptions, MakeSpec
 from tests.train.observers import Notes, Stopper
-from zoo.errors import WeightsError
+from zoo.errors import RecipeError, WeightsError
 from zoo.metrics.learned import LPIPSAlex
+from zoo.metrics.perceptual import HaarPSI
 from zoo.models.find import find_model
 from zoo.recipes.schema import Training
 from zoo.runs.directory import RunDirectory
@@ -104,4 +105,27 @@ def test_missing_weights_of_the_metric_are_found_before_the_training(
 ) -> None:
     monkeypatch.setattr(LPIPSAlex, "unavailable", lambda _self: "run 'zoo weights get lpips'")
     with pytest.raises(WeightsError, match="validate_with=lpips-alex: run 'zoo weights get"):
-        validation_metrics(Training(steps=1, validate_with="lpips-alex"))
+        validation_metrics(Training(steps=1, validate_with="lpips-alex"), 100)
+
+
+def test_an_image_that_is_too_small_is_found_before_the_training(
+    monkeypatch: pytest.MonkeyPatch,
+    make_spec: MakeSpec,
+    make_options: MakeOptions,
+    small_validation: str,
+) -> None:
+    monkeypatch.setattr(HaarPSI, "min_side", 41)
+    spec = make_spec("srresnet", small_validation, "training.validate_with=haarpsi")
+    with pytest.raises(RecipeError, match=r"needs 41 pixels a side, .* has 40 without"):
+        prepare(spec, make_options())
+
+
+def test_a_finished_run_without_a_score_says_so(
+    make_spec: MakeSpec, make_options: MakeOptions, small_validation: str
+) -> None:
+    few = (small_validation, "training.steps=1", "training.validate_every=1")
+    train(make_spec("srresnet", *few), make_options())
+    notes = Notes()
+    spec = make_spec("srresnet", *few, "training.validate_with=psnr-rgb")
+    train(spec, make_options(observer=notes))
+    assert any("no validation has a score of psnr-rgb" in line for line in notes.notices)

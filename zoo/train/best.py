@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 from torch import nn
 
-from zoo.errors import WeightsError
+from zoo.errors import RecipeError, WeightsError
 from zoo.files import read_hashed, write_hashed
 from zoo.metrics import metric_key
 from zoo.metrics.base import Metric
@@ -28,11 +28,16 @@ from zoo.runs.weights import pack, unpack
 BEST: Final = "best.safetensors"
 
 
-def validation_metrics(training: Training) -> dict[str, Metric]:
+def validation_metrics(training: Training, smallest_side: int) -> dict[str, Metric]:
     """Return the metric of `training.validate_with` by its key; nothing if there is none.
+
+    Args:
+        training: the settings.
+        smallest_side: of the validation images in pixels, without the border.
 
     Raises:
         UnknownNameError: if there is no metric of that name.
+        RecipeError: if a validation image is too small for it.
         WeightsError: if weights that it needs are missing; the message says how to get them.
     """
     name = training.validate_with
@@ -42,6 +47,12 @@ def validation_metrics(training: Training) -> dict[str, Metric]:
     reason = metric.unavailable()
     if reason is not None:
         raise WeightsError(f"training.validate_with={name}: {reason}")
+    if smallest_side < metric.min_side:
+        raise RecipeError(
+            f"training.validate_with={name} needs {metric.min_side} pixels a side, and a "
+            f"validation image has {smallest_side} without its border; choose another metric, or "
+            "larger images with data.validation"
+        )
     return {metric_key(name): metric}
 
 
@@ -93,22 +104,24 @@ class BestWeights:
         """
         content, target = read_hashed(self.path), self.directory.path / BEST
         rows = self._scored()
-        if content is None or not rows:
-            return None
-        tensors, _, step = unpack(content)
+        if not rows:
+            return f"no validation has a score of {self.name}, so there are no best weights"
         best = max(rows, key=self._rank)
-        if best["step"] != step:
+        tensors, owner, step = ({}, None, None) if content is None else unpack(content)
+        owners = {self.identity, *self.directory.identities()}
+        if owner not in owners or best["step"] != step:
             return f"the weights of step {best['step']}, with the best {self.name}, were not kept"
-        if target.is_file() and read_details(target).name.endswith(f"step-{step}"):
-            return None
         last = model_of_run(self.directory.path).details
-        details = last.model_copy(
-            update={
-                "name": f"{last.name}-step-{step}",
-                "summary": f"{last.summary}: the best {self.name} of its validations",
-                "training": last.training and last.training.model_copy(update={"steps": step}),
-            }
-        )
+        update = {
+            "name": f"{last.name}-step-{step}",
+            "summary": f"{last.summary}: the best {self.name} of its validations",
+            "training": last.training and last.training.model_copy(update={"steps": step}),
+        }
+        details = last.model_copy(update=update)
+        if target.is_file():
+            there = read_details(target)
+            if (there.name, there.summary) == (details.name, details.summary):
+                return None
         write_model(target, Model(details, tensors))
         return f"best {self.name} of its validations: {best[self.key]:.4g} at step {step}: {target}"
 

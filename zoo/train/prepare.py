@@ -113,10 +113,8 @@ def prepare(spec: RunSpec, options: Options, *, dry_run: Path | None = None) -> 
         options.observer.preparing,
         low=low.training,
     )
-    metrics = validation_metrics(settings.training)
-    validator = Validator(
-        source.validation_paths, scale=settings.scale, low=low.validation, metrics=metrics
-    )
+    validator = Validator(source.validation_paths, scale=settings.scale, low=low.validation)
+    validator.metrics |= validation_metrics(settings.training, validator.smallest_side())
     if low.drawn is None:
         place = choose_store(spec, execution, paths=paths, validator=validator)
     else:

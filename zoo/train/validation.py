@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -54,23 +54,20 @@ class Validator:
         paths: the images; read on first use.
         scale: upscaling factor.
         low: makes the low-resolution images; None for MATLAB's bicubic.
-        metrics: what is computed besides PSNR_Y, by key; an image that is too small for one has no
-            such score.
+
+    Attributes:
+        metrics: what is computed besides PSNR_Y, by key. An image that is too small for one, or of
+            which the score is not finite, has no such score.
     """
 
     def __init__(
-        self,
-        paths: Sequence[Path],
-        *,
-        scale: int,
-        low: LowResolution | None = None,
-        metrics: Mapping[str, Metric] | None = None,
+        self, paths: Sequence[Path], *, scale: int, low: LowResolution | None = None
     ) -> None:
         self.scale = scale
         self._low = low
         self._paths = tuple(paths)
         self._psnr_y = PSNRY()
-        self._metrics = {"haarpsi": HaarPSI(), **(metrics or {})}
+        self.metrics: dict[str, Metric] = {"haarpsi": HaarPSI()}
 
     @cached_property
     def images(self) -> list[ValidationImage]:
@@ -92,6 +89,11 @@ class Validator:
         """Return height and width of each image, from the file headers only."""
         return [read_size(path) for path in self._paths]
 
+    def smallest_side(self) -> int:
+        """Return the smallest side that is scored, in pixels: without the border."""
+        sides = [side for size in self.image_sizes() for side in size]
+        return min(side - side % self.scale for side in sides) - 2 * self.scale
+
     def bicubic(self) -> dict[str, float]:
         """Return PSNR_Y of MATLAB's bicubic interpolation, in dB, by image."""
         return {
@@ -107,7 +109,7 @@ class Validator:
         and `training.validate_with`.
         """
         psnr_y: dict[str, float] = {}
-        scores: dict[str, list[float]] = {key: [] for key in self._metrics}
+        scores: dict[str, list[float]] = {key: [] for key in self.metrics}
         for image, sr_image in zip(
             self.images, self.upscale(generator, execution, self.images), strict=True
         ):
@@ -115,7 +117,7 @@ class Validator:
             compared = Comparison(
                 sr_image, _tensor(image.hr_image), _tensor(image.lr_image), self.scale
             )
-            for key, metric in self._metrics.items():
+            for key, metric in self.metrics.items():
                 if min(sr_image.shape[-2:]) - 2 * self.scale >= metric.min_side:
                     score = metric.score(compared)
                     scores[key] += [score] if math.isfinite(score) else []  # HaarPSI of black: none
