@@ -111,6 +111,17 @@ def test_too_little_context_is_widened_and_kept(tmp_path: Path) -> None:
     assert kept.read() == Known(reach=40, context=tiling.context)
 
 
+def test_what_a_small_image_cannot_show_is_not_kept(tmp_path: Path) -> None:
+    """Both blocks that are compared are cut at the border of the image."""
+    kept = KeptContext(tmp_path / "x.json")
+    upscaler = TiledUpscaler(Blur(steps=100), tile=40, kept=kept)
+    upscaler._needed_context(noise(64, 64))
+    assert kept.read() is None
+    TiledUpscaler(Blur(steps=100), tile=40, kept=kept)._needed_context(noise(600, 600))
+    assert kept.read() is not None
+    assert measured(Blur(steps=100)) is None
+
+
 @pytest.mark.parametrize("found", [Known(None, None), Known(33, 32), Known(33, None)])
 def test_texts_say_the_same(found: Known) -> None:
     assert Known.of_texts(found.texts()) == found

@@ -85,6 +85,21 @@ def _reach_along(
     return None, side
 
 
+def shows(image: Tensor, context: int | None, bound: int | None) -> bool:
+    """Return whether an image is large enough to show that a context is enough.
+
+    On a small image, blocks with once and with twice the context are both cut at its border.
+
+    Args:
+        image: what the context was found on.
+        context: what `find_context` returned.
+        bound: the network's reach, which is always enough.
+    """
+    if context is None or bound is None or context >= bound:
+        return True
+    return min(image.shape[-2:]) >= BLOCK + 4 * context
+
+
 def find_context(
     network: Network,
     image: Tensor,

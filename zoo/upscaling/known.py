@@ -28,7 +28,7 @@ from zoo.generators.base import Generator
 from zoo.models.model import Model
 from zoo.registry import GENERATORS
 from zoo.runs.provenance import identity_hash
-from zoo.upscaling.context import find_context, reach
+from zoo.upscaling.context import find_context, reach, shows
 
 logger = logging.getLogger(__name__)
 REACH: Final = "receptive_field"
@@ -125,7 +125,8 @@ def measured(generator: Generator) -> Known | None:
         generator: in evaluation mode, on the CPU.
 
     Returns:
-        What was found; None for a network that is so slow that it would take more than a minute.
+        What was found; None for a network that is so slow that it would take more than a minute, or
+        that sees too far for this part of a photograph.
     """
     pixels = read_image(open_source("samples").training_paths[0])[:_SIDE, :_SIDE]
     image, scale = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255, generator.scale
@@ -138,7 +139,8 @@ def measured(generator: Generator) -> Known | None:
         found = reach(generator, scale, torch.device("cpu")) if takes_strips else None
         if found is None:
             return Known(None, None)
-        return Known(found, find_context(generator, image, scale, found, _SIDE**2))
+        context = find_context(generator, image, scale, found, _SIDE**2)
+        return Known(found, context) if shows(image, context, found) else None
 
 
 def _number(value: object) -> int | None:

@@ -25,7 +25,7 @@ from torch import Tensor
 from zoo.errors import MachineError, RecipeError, WeightsError
 from zoo.generators.base import Generator
 from zoo.runs.device import Execution
-from zoo.upscaling.context import GREY_LEVEL, find_context, reach
+from zoo.upscaling.context import GREY_LEVEL, find_context, reach, shows
 from zoo.upscaling.known import KeptContext, Known
 from zoo.upscaling.layout import ALIGNMENT, Span, Tile, aligned, computed, smallest_side, squares
 from zoo.upscaling.memory import Cost, is_out_of_memory, kept_memory
@@ -311,7 +311,7 @@ class TiledUpscaler:
             if self._reach is None and getattr(self._generator, "takes_strips", True):
                 self._reach = reach(self._generator, self.scale, self.device)
             logger.debug("receptive field: %s pixels to each side", self._reach)
-            self._set_context(self._found_context(image, most))
+            self._set_context(self._found_context(image, most), image)
         return CONTEXT_OF_THE_WHOLE if self._context is None else self._context
 
     def _recall(self) -> None:
@@ -321,9 +321,9 @@ class TiledUpscaler:
             self._reach = known.reach
             self._set_context(known.context)
 
-    def _set_context(self, found: int | None) -> None:
+    def _set_context(self, found: int | None, image: Tensor | None = None) -> None:
         self._context = found
-        if self._kept is not None:
+        if self._kept is not None and (image is None or shows(image, found, self._reach)):
             self._kept.write(Known(self._reach, found))
         if found is None and self._whole is None:
             self._whole = (
