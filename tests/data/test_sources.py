@@ -253,6 +253,12 @@ def test_sources_are_joined_and_nothing_held_out_is_trained_on(
     shutil.copy(held_out, copy)
     joined = open_source("One+Two", data_root=tmp_path / "root")
     assert held_out in joined.validation_paths
+    assert "One+Two: 1 copy of other images left out" in joined.found
+    assert open_source("One+One", data_root=tmp_path / "root").counts() == (
+        "images: 38 for training, 2 for validation"
+    )
+    with pytest.raises(DataError, match="joins nothing"):
+        open_source("One+", data_root=tmp_path / "root")
     assert copy not in joined.training_paths
     assert {*joined.training_paths, *joined.validation_paths, copy} == {*first, *second, copy}
     both = open_source("One+Two", validation="One", data_root=tmp_path / "root")

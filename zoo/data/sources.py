@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from zoo.data.images import hash_file
 from zoo.data.parts import part_of, whole_name
 from zoo.errors import DataError, did_you_mean
 from zoo.files import from_home
+from zoo.text import counted
 
 # Natural colour photographs of the wheel, seen one by one. Left out: retina and ihc (medical),
 # hubble_deep_field (black sky), color, logo and others (not photographs), all grey ones.
@@ -167,8 +168,12 @@ def _find_part(spec: str, root: Path) -> Found:
 
 def _joined(spec: str, root: Path) -> list[str]:
     """Return the sources that a spec joins; the spec itself if it names one source."""
-    is_one = from_home(spec).is_dir() or (not _is_path(spec) and (root / spec).is_dir())
-    return [spec] if is_one else spec.split(JOIN)
+    if from_home(spec).is_dir() or (not _is_path(spec) and (root / spec).is_dir()):
+        return [spec]
+    names = [name.strip() for name in spec.split(JOIN)]
+    if len(names) > 1 and not all(names):
+        raise DataError(f"{spec!r} joins nothing: write the names of datasets as in A{JOIN}B")
+    return names
 
 
 def _open_one(spec: str, root: Path, *, holds_out: bool) -> Source:
@@ -214,22 +219,29 @@ def _open_folder(spec: str, found: Found, *, holds_out: bool) -> Source:
 
 
 def _join(spec: str, sources: Sequence[Source]) -> Source:
-    """Return the images of several sources as one; none that is held out is trained on."""
-    validation = tuple(path for each in sources for path in each.validation_paths)
-    held_out = {hash_file(path) for path in validation}
+    """Return the images of several sources as one, each once; none held out is trained on."""
+    held_out = [path for each in sources for path in each.validation_paths]
+    given = [path for each in sources for path in each.training_paths]
+    validation = _distinct(held_out)
+    hashes = {hash_file(path) for path in validation}
+    training = _distinct(path for path in given if hash_file(path) not in hashes)
+    found = [line for each in sources for line in each.found]
+    left_out = len(given) + len(held_out) - len(training) - len(validation)
+    if left_out:
+        found.append(f"{spec}: {counted(left_out, 'copy', 'copies')} of other images left out")
     return Source(
         spec,
         "; ".join(each.description for each in sources),
         "; ".join(each.licence for each in sources),
-        tuple(
-            path
-            for each in sources
-            for path in each.training_paths
-            if hash_file(path) not in held_out
-        ),
+        training,
         validation,
-        tuple(line for each in sources for line in each.found),
+        tuple(found),
     )
+
+
+def _distinct(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Return the first file of each content."""
+    return tuple({hash_file(path): path for path in reversed([*paths])}.values())[::-1]
 
 
 def _validated_on(source: Source, spec: str, paths: tuple[Path, ...]) -> Source:
