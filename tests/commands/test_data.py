@@ -148,3 +148,5 @@ def test_a_folder_is_prepared(zoo: Zoo, root: Path, tmp_path: Path) -> None:
     document = json.loads(again.stdout)
     assert document["written"] == ["a_s001.png", "a_s002.png"]
     assert [each["reason"] for each in document["dropped"]] == ["flat"]
+    (source / "c.png").write_bytes(b"no image")
+    assert zoo("data", "prepare", source, tmp_path / "three", *size).exit_code == 3

@@ -25,7 +25,7 @@ from zoo.commands.options import (
     data_setting,
     open_book,
 )
-from zoo.commands.output import note, progress
+from zoo.commands.output import SOME_FAILED, note, progress
 from zoo.errors import RecipeError, UnknownNameError, WeightsError
 from zoo.metrics import metric_key, named_metrics
 from zoo.runs import RUN_ROOT
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from zoo.recipes.book import Book
     from zoo.recipes.schema import ComponentSpec
 
-SOME_FAILED = 3
 _FORM = "Output format (choose one)"
 _TRAINING = "Training missing runs"
 

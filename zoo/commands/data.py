@@ -24,7 +24,15 @@ from zoo.commands.options import (
     data_setting,
     open_book,
 )
-from zoo.commands.output import Table, note, print_json, print_table, print_text, progress
+from zoo.commands.output import (
+    SOME_FAILED,
+    Table,
+    note,
+    print_json,
+    print_table,
+    print_text,
+    progress,
+)
 from zoo.data.datasets import CATALOGUE, Dataset
 from zoo.data.paths import data_root as find_data_root
 from zoo.errors import DataError, IntegrityError
@@ -186,10 +194,12 @@ def prepare(
         )
     if as_json:
         print_json("zoo.data.prepare/1", {"target": str(target), **asdict(done)})
-        return
-    for line in done.lines():
-        note(line)
-    print_text(str(target))
+    else:
+        for line in done.lines():
+            note(line)
+        print_text(str(target))
+    if any(each.reason == "unreadable" for each in done.dropped):
+        raise typer.Exit(SOME_FAILED)
 
 
 def data_row(name: str, *, data_root: Path | None = None) -> Row:

@@ -33,6 +33,8 @@ from zoo.letters import on_one_line, visible
 
 GAP = "  "
 PROGRESS_SHARES = 10
+SOME_FAILED: Final = 3
+"""Exit code of a command that did a part of its work."""
 WORTH_SAYING: Final = 30.0
 """From this many seconds left on, the remaining time is printed as soon as it is known."""
 SETTLED: Final = 5.0

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zoo.commands.bench import SOME_FAILED
 from zoo.commands.options import DataRoot, Plugins, Registries, open_book
-from zoo.commands.output import note, print_text, progress
+from zoo.commands.output import SOME_FAILED, note, print_text, progress
 from zoo.errors import ZooError
 from zoo.runs import RUN_ROOT
 from zoo.runs.commands import source_options

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.commands.options import Device, Json, Plugins, RunRoot
-from zoo.commands.output import note, print_json, print_text, progress, shown, stderr
+from zoo.commands.output import SOME_FAILED, note, print_json, print_text, progress, shown, stderr
 from zoo.errors import RecipeError, ZooError
 from zoo.plugins import load_plugin_file
 from zoo.runs import RUN_ROOT
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from zoo.upscaling.jobs import Job
     from zoo.upscaling.tiles import TiledUpscaler
 
-SOME_FAILED = 3
 SMALL = 3_000_000  # parameters
 
 

@@ -10,7 +10,15 @@ from typing import Annotated
 import typer
 
 from zoo.commands.options import Json
-from zoo.commands.output import Table, note, print_error, print_json, print_table, print_text
+from zoo.commands.output import (
+    SOME_FAILED,
+    Table,
+    note,
+    print_error,
+    print_json,
+    print_table,
+    print_text,
+)
 from zoo.commands.output import progress as show_progress
 from zoo.errors import RecipeError, ZooError
 from zoo.files import file_sha256
@@ -23,7 +31,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Weights of feature networks and metrics: list, download and add them.",
 )
-SOME_FAILED = 3
 MEGABYTE = 1e6
 
 

@@ -119,27 +119,29 @@ def prepare_images(
     """
     target = target.resolve()
     _require_new(target, source)
-    partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     work, seen = _cutter(size, step), _Seen(max_distance)
     found = find_images(source)
     result = Preparation(left_out=found.left_out_lines())
     names = _names(found.taken, found.top)
-    for number, (path, cut) in enumerate(_in_order(work, found.taken), start=1):
-        image = path.relative_to(found.top).as_posix()
-        if isinstance(cut, DataError):
-            result.dropped.append(Dropped(image, 0, 0, "unreadable", str(cut)))
-        else:
-            _write(cut, image, names[path], partial, min_texture, seen, result)
-        if progress is not None:
-            progress(number, len(found.taken))
-    _move(partial, target, source)
+    try:
+        for number, (path, cut) in enumerate(_in_order(work, found.taken), start=1):
+            image = path.relative_to(found.top).as_posix()
+            if isinstance(cut, DataError):
+                result.dropped.append(Dropped(image, 0, 0, "unreadable", str(cut)))
+            else:
+                _write(cut, image, names[path], partial, min_texture, seen, result)
+            if progress is not None:
+                progress(number, len(found.taken))
+        _move(partial, target, result)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return result
 
 
-def _move(partial: Path, target: Path, source: Path) -> None:
-    if not partial.is_dir():
-        raise DataError(f"no sub-image of {source} is left; lower the demands on them")
+def _move(partial: Path, target: Path, result: Preparation) -> None:
+    if not result.written:
+        raise DataError(f"nothing is left for {target}: {'; '.join(result.lines())}")
     if target.is_dir():
         target.rmdir()
     partial.rename(target)
@@ -151,11 +153,11 @@ def _cutter(size: int, step: int) -> Callable[[Path], list[_Piece] | DataError]:
 
     def cut(path: Path) -> list[_Piece] | DataError:
         try:
-            image = to_rgb(read_image(path))
+            image = read_image(path)
         except DataError as error:
             return error
         return [
-            _Piece(top, left, pixels, measure_texture(pixels), hash_of(pixels))
+            _Piece(top, left, pixels, measure_texture(to_rgb(pixels)), hash_of(pixels))
             for top, left, pixels in _cut(image, size, step)
         ]
 
