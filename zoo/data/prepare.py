@@ -117,11 +117,8 @@ def prepare_images(
             folder outside `source`.
         MachineError: without the package `imagehash`.
     """
-    target = target.resolve()
-    _require_new(target, source)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    work, seen = _cutter(size, step), _Seen(max_distance)
-    found = find_images(source)
+    partial = _new_folder(target, source)
+    work, seen, found = _cutter(size, step), _Seen(max_distance), find_images(source)
     result = Preparation(left_out=found.left_out_lines())
     names = _names(found.taken, found.top)
     try:
@@ -133,7 +130,7 @@ def prepare_images(
                 _write(cut, image, names[path], partial, min_texture, seen, result)
             if progress is not None:
                 progress(number, len(found.taken))
-        _move(partial, target, result)
+        _move(partial, target.resolve(), result)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return result
@@ -250,11 +247,14 @@ def _perceptual_hash() -> Callable[[Image], int]:
     return bits
 
 
-def _require_new(target: Path, source: Path) -> None:
+def _new_folder(target: Path, source: Path) -> Path:
+    """Return where the sub-images lie until the target can have all of them."""
+    target = target.resolve()
     if target.is_relative_to(source.resolve()):
         raise DataError(f"{target} is inside {source}; name a folder outside of it")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise DataError(f"{target} exists and is not empty; name a new folder")
+    return target.with_name(f".{target.name}.{os.getpid()}.partial")
 
 
 def _names(paths: Sequence[Path], top: Path) -> dict[Path, str]:
