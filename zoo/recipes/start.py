@@ -87,3 +87,8 @@ def pretraining_recipe(leaves: Leaves) -> str | None:
     leaf = leaves.get((PRETRAINED,))
     is_one = leaf is not None and isinstance(leaf.value, str) and is_recipe_name(leaf.value)
     return leaf.value if leaf is not None and is_one else None
+
+
+def has_pretrained(leaves: Leaves) -> bool:
+    """Return whether a recipe has a `pretrained`, whatever it names."""
+    return any(path[0] == PRETRAINED and leaf.value is not None for path, leaf in leaves.items())
