@@ -8,6 +8,7 @@ import pytest
 
 from zoo.errors import RecipeError
 from zoo.recipes.book import Book, load_book
+from zoo.recipes.start import Start
 
 
 def book_of(folder: Path, recipes: str) -> Book:
@@ -37,3 +38,23 @@ def test_a_pretraining_that_takes_its_start_back_is_allowed(tmp_path: Path) -> N
         "  outer: {extends: srgan-nobn, pretrained: plain}\n"
     )
     assert book_of(tmp_path, recipes).recipe("outer").pretraining == "plain"
+
+
+@pytest.mark.parametrize("network", ["generator", "discriminator"])
+def test_a_run_beside_a_network_is_refused_in_its_line(tmp_path: Path, network: str) -> None:
+    written = f"  mine:\n    extends: srgan-nobn\n    pretrained: {{run: r, {network}: g}}\n"
+    found = r"mine\.yaml:5: recipes\.mine\.pretrained: the run r names the weights of both"
+    with pytest.raises(RecipeError, match=found):
+        book_of(tmp_path, written)
+
+
+def test_a_run_replaces_the_networks_that_a_parent_names(tmp_path: Path) -> None:
+    recipes = (
+        "  one:\n    extends: srgan-nobn\n"
+        "    pretrained: {generator: g, discriminator: d, strict: false}\n"
+        "  two: {extends: one, pretrained: {run: r}}\n"
+        "  three: {extends: two, pretrained: {generator: h}}\n"
+    )
+    book = book_of(tmp_path, recipes)
+    assert book.recipe("two").start == Start(run="r", strict=False)
+    assert book.recipe("three").start == Start(run="r", generator="h", strict=False)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import did_you_mean, plural
 from zoo.recipes.problems import KeyPath, Problem, dotted
-from zoo.recipes.start import PRETRAINED, has_pretrained, pretraining_recipe
+from zoo.recipes.start import has_pretrained, pretraining_recipe
 from zoo.recipes.tree import (
     COMPONENTS,
     OVERRIDES,
+    PRETRAINED,
     TERM_SECTION,
     Leaves,
     component_name,
