@@ -212,7 +212,7 @@ def test_another_scale_takes_all_but_the_upsampler(
 
 
 def test_a_run_goes_on_from_both_networks_of_another(
-    make_spec: MakeSpec, make_options: MakeOptions, small_validation: str
+    tmp_path: Path, make_spec: MakeSpec, make_options: MakeOptions, small_validation: str
 ) -> None:
     options, book = make_options(), load_book()
     few = [small_validation, "training.steps=2", "pretraining.training.steps=1"]
@@ -244,9 +244,9 @@ def test_a_run_goes_on_from_both_networks_of_another(
     )
     content = specified(book, "srresnet-nobn", "smoke", **(wanted | {"settings": few[:2]}))
     assert list(content.begun_from) == ["init"]
-    both = wanted | {"start": start_of({"run": first, "generator": "x"})}
+    check_each_network_has_its_start(str(first), tmp_path, options.run_root)
     with pytest.raises(RecipeError, match="names the weights of both networks"):
-        specified(book, "srgan-nobn", "smoke", **both)
+        start_of({"run": first, "generator": "x"})
     with pytest.raises(RecipeError, match="no discriminator that could"):
         specified(
             book,
@@ -259,6 +259,30 @@ def test_a_run_goes_on_from_both_networks_of_another(
         specified(
             book, "srgan", "smoke", run_root=options.run_root, start=start_of({"run": "absent"})
         )
+
+
+def check_each_network_has_its_start(run: str, folder: Path, run_root: Path) -> None:
+    critic, model = folder / "critic.pth", "srresnet-nobn-compact"
+    torch.save({"params": {"conv.weight": torch.zeros(3)}}, critic)
+    mine = folder / "mine.yaml"
+    mine.write_text(
+        "version: 1\nrecipes:\n"
+        f"  from-run: {{extends: srgan-nobn, pretrained: {{run: {run}}}}}\n"
+        f"  from-both: {{extends: from-run, pretrained: {{generator: {model}}}}}\n"
+    )
+    book = load_book([mine])
+
+    def begun_by(recipe: str, **named: object) -> list[str]:
+        given = start_of({**named, "strict": False})
+        spec = specified(book, recipe, "compact", run_root=run_root, start=given)
+        return [each.file for each in spec.begun_from.values()]
+
+    assert begun_by("from-run") == [run, run]
+    assert begun_by("from-run", discriminator=critic) == [run, str(critic)]
+    assert begun_by("from-run", generator=model) == [model, run]
+    assert begun_by("from-run", generator=model, discriminator=critic) == [model, str(critic)]
+    assert begun_by("from-both") == [model, run]
+    assert begun_by("from-both", run=run) == [run, run]
 
 
 WRITTEN = """

@@ -6,7 +6,7 @@ Not here: which file a name means (`zoo.models.find`), what a recipe may say bes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -57,26 +57,23 @@ def specified(
         run_root: folder of run directories.
         seed: seed of the run and of its pretraining.
         settings: what is set besides recipe and profile, as `path=value`.
-        start: weights to start from, over those that the recipe names.
+        start: weights to start from; each network that it does not name starts as the recipe says.
 
     Raises:
         ZooError: if weights cannot be found or read.
         RecipeError: if the values do not fit together.
     """
-    wanted = start.over(book.recipe(recipe).start)
-    if wanted.run is not None:
-        _require_run(wanted)
-    what = wanted.generator or wanted.run
-    init = initial_weights(what, recipe, run_root=run_root, strict=wanted.strict)
+    starts = (start, book.recipe(recipe).start)
+    strict = all(each.strict for each in starts)
+    what = _first(_generator_of(each) for each in starts)
+    init = initial_weights(what, recipe, run_root=run_root, strict=strict)
     spec = specify(book, recipe, profile, seed=seed, settings=settings, init=init)
-    critic = wanted.discriminator
-    if wanted.run is not None and _have_discriminators(spec, Path(wanted.run)):
-        critic = wanted.run
+    critic = _first(_discriminator_of(each, spec) for each in starts)
     if critic is None:
         return spec
     if spec.settings.discriminator is None:
         raise RecipeError(f"recipe {recipe!r} has no discriminator that could start from {critic}")
-    found = initial_discriminator(critic, recipe, run_root=run_root, strict=wanted.strict)
+    found = initial_discriminator(critic, recipe, run_root=run_root, strict=strict)
     return spec.model_copy(update={_INIT_DISCRIMINATOR: found})
 
 
@@ -202,20 +199,29 @@ def _discriminator_tensors(path: Path) -> Mapping[str, torch.Tensor]:
     return tensors
 
 
-def _require_run(start: Start) -> None:
-    if start.generator is not None or start.discriminator is not None:
-        raise RecipeError(
-            f"the run {start.run} names the weights of both networks: omit those of the generator "
-            "and the discriminator"
-        )
-    if RunDirectory(Path(str(start.run))).provenance() is None:
-        raise DataError(f"{start.run} is not a run directory; a model is named with --init")
+def _first(named: Iterable[str | None]) -> str | None:
+    return next((one for one in named if one is not None), None)
 
 
-def _have_discriminators(spec: RunSpec, path: Path) -> bool:
-    recorded = RunDirectory(path).spec()
+def _generator_of(start: Start) -> str | None:
+    if start.generator is None and start.run is not None:
+        _require_run(start.run)
+    return start.generator or start.run
+
+
+def _discriminator_of(start: Start, spec: RunSpec) -> str | None:
+    """Return what a start names for the discriminator; its run only if both runs have one."""
+    if start.discriminator is not None or start.run is None:
+        return start.discriminator
+    _require_run(start.run)
+    recorded = RunDirectory(Path(start.run)).spec()
     theirs = None if recorded is None else recorded.settings.discriminator
-    return spec.settings.discriminator is not None and theirs is not None
+    return None if spec.settings.discriminator is None or theirs is None else start.run
+
+
+def _require_run(run: str) -> None:
+    if RunDirectory(Path(run)).provenance() is None:
+        raise DataError(f"{run} is not a run directory; a model is named with --init")
 
 
 def _completed(details: Details) -> ComponentSpec:

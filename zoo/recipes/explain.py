@@ -76,8 +76,9 @@ def explain(errors: Sequence[ErrorDetails]) -> str:
             f"{shown(first['input'])} is not a valid name (kebab case: lower-case letters, digits, "
             "-)"
         )
-    if first["type"] == "value_error":
-        return str(first.get("ctx", {}).get("error", first["msg"]))
+    for details in errors:  # a union's other members refuse the type of a value that one knows
+        if details["type"] == "value_error":
+            return str(details.get("ctx", {}).get("error", details["msg"]))
     expectations = dict.fromkeys(_expectation(details) for details in errors)
     joined = " or ".join(expectations).replace(" or be ", " or ")
     return f"{shown(first['input'])} should {joined}{_nearest_choice(errors)}"

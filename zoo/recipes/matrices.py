@@ -18,8 +18,9 @@ from zoo.recipes.names import component_problems, removal_problems
 from zoo.recipes.problems import KeyPath, Place, Problem
 from zoo.recipes.registry_schema import WrittenMatrix
 from zoo.recipes.schema import MAX_NAME, RecipeSettings
-from zoo.recipes.start import PRETRAINED, pretraining_recipe
+from zoo.recipes.start import pretraining_recipe
 from zoo.recipes.tree import (
+    PRETRAINED,
     SHARED_BY_STAGES,
     TERM_SECTION,
     Leaf,

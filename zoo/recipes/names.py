@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import did_you_mean, plural
 from zoo.recipes.problems import KeyPath, Problem, dotted
-from zoo.recipes.start import PRETRAINED, pretraining_recipe
+from zoo.recipes.start import has_pretrained, pretraining_recipe
 from zoo.recipes.tree import (
     COMPONENTS,
     OVERRIDES,
+    PRETRAINED,
     TERM_SECTION,
     Leaves,
     component_name,
@@ -105,8 +106,8 @@ def _check_pretrained(book: Book, recipe: Entry) -> Iterator[Problem]:
         hint = did_you_mean(name, book.recipes)
         message = f"unknown recipe {name!r}{hint} (for a model, write {{generator: {name}}})"
         yield Problem(leaf.place, leaf.path, message)
-    elif book.recipes[name].pretraining is not None:
-        message = f"recipe {name!r} itself has a pretraining; name one that trains from scratch"
+    elif has_pretrained(book.recipes[name].leaves):
+        message = f"recipe {name!r} itself has a `pretrained`; name one that trains from scratch"
         yield Problem(leaf.place, leaf.path, message)
 
 

@@ -29,7 +29,7 @@ from zoo.recipes.schema import (
     StrictModel,
     Training,
 )
-from zoo.recipes.start import Start
+from zoo.recipes.start import WrittenStart
 
 MAX_FACTORS = 6
 """Factors of a matrix; six are 64 cells, each with its seeds."""
@@ -132,7 +132,7 @@ class WrittenRecipe(WrittenLevel):
     summary: str | None = None
     source: str | None = None
     extends: Name | None = None
-    pretrained: Annotated[str, Field(min_length=1)] | Start | None = None
+    pretrained: Annotated[str, Field(min_length=1)] | WrittenStart | None = None
     """What the training starts from: a recipe that is trained first, or weights that are there."""
     fixed: list[str] | None = None
     """Settings of the recipe that no profile changes, such as `adversary.weight`."""

@@ -8,46 +8,50 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from zoo.errors import RecipeError
 from zoo.recipes.explain import first_problem
 from zoo.recipes.schema import NAME, StrictModel
+from zoo.recipes.tree import PRETRAINED
 
 if TYPE_CHECKING:
     from zoo.recipes.tree import Leaves
 
-PRETRAINED = "pretrained"
 What = Annotated[str, Field(min_length=1)]
 
 
 class Start(StrictModel):
-    """Weights of networks, each named by a file, a run directory, a model's name or a hub id."""
+    """Weights of networks, each named by a file, a run directory, a model's name or a hub id.
+
+    Of recipes that extend each other, one may name a run and the next another generator.
+    """
 
     generator: What | None = None
     """Weights of the generator."""
     discriminator: What | None = None
     """Weights of the discriminator: a run directory, or a file with its tensors."""
     run: What | None = None
-    """A finished run, instead of both: its generator and, if both runs have one, its discriminator.
-    """
+    """A finished run, for what the others do not name: its generator and, if both runs have one,
+    its discriminator."""
     strict: bool = True
     """Whether every tensor must fit. If not, tensors whose name or shape differs stay as they are
     without weights; if the scale differs, so does the whole upsampler."""
 
-    def over(self, other: Start) -> Start:
-        """Return this start, completed by another one if it does not name a run."""
-        strict = self.strict and other.strict
-        if self.run is not None:
-            return self.model_copy(update={"strict": strict})
-        named = {
-            "generator": self.generator or other.generator,
-            "discriminator": self.discriminator or other.discriminator,
-        }
-        is_other = self.generator is None and self.discriminator is None
-        return Start(**named, run=other.run if is_other else None, strict=strict)
+
+class WrittenStart(Start):
+    """A start as one place writes it: a run, or networks."""
+
+    @model_validator(mode="after")
+    def _check_form(self) -> Self:
+        if self.run is not None and (self.generator or self.discriminator):
+            raise ValueError(
+                f"the run {self.run} names the weights of both networks: omit those of the "
+                "generator and the discriminator"
+            )
+        return self
 
 
 def start_of(what: str | Path | Mapping[str, Any] | None) -> Start:
@@ -59,7 +63,7 @@ def start_of(what: str | Path | Mapping[str, Any] | None) -> Start:
     named = what if isinstance(what, Mapping) else {"generator": what}
     plain = {key: str(one) if isinstance(one, Path) else one for key, one in named.items()}
     try:
-        return Start.model_validate(plain)
+        return WrittenStart.model_validate(plain)
     except ValidationError as error:
         raise RecipeError(f"init: {first_problem(error)}") from error
 
@@ -87,3 +91,8 @@ def pretraining_recipe(leaves: Leaves) -> str | None:
     leaf = leaves.get((PRETRAINED,))
     is_one = leaf is not None and isinstance(leaf.value, str) and is_recipe_name(leaf.value)
     return leaf.value if leaf is not None and is_one else None
+
+
+def has_pretrained(leaves: Leaves) -> bool:
+    """Return whether a recipe has a `pretrained`, whatever it names."""
+    return any(path[0] == PRETRAINED and leaf.value is not None for path, leaf in leaves.items())

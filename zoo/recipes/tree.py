@@ -18,6 +18,12 @@ ALTERNATIVES = {
     ("training", "steps"): ("training", "epochs"),
     ("training", "epochs"): ("training", "steps"),
 }
+PRETRAINED = "pretrained"
+REPLACED: dict[KeyPath, tuple[KeyPath, ...]] = {
+    **{path: (other,) for path, other in ALTERNATIVES.items()},
+    (PRETRAINED, "run"): ((PRETRAINED, "generator"), (PRETRAINED, "discriminator")),
+}
+"""What a value replaces elsewhere: a run names both networks."""
 COMPONENTS: tuple[KeyPath, ...] = (
     ("generator",),
     ("discriminator",),
@@ -201,7 +207,7 @@ def _make_room(leaves: Leaves, path: KeyPath, leaf: Leaf) -> None:
     if doomed is not None:
         for other in [key for key in leaves if key[: len(doomed)] == doomed and key not in keep]:
             del leaves[other]
-    if path in ALTERNATIVES and leaf.value is not None:
-        leaves.pop(ALTERNATIVES[path], None)
+    for other in REPLACED.get(path, ()) if leaf.value is not None else ():
+        leaves.pop(other, None)
     for length in range(1, len(path)):  # a mapping replaces a null
         leaves.pop(path[:length], None)
