@@ -1,18 +1,22 @@
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 import torch
+from timm.optim import get_optimizer_class  # type: ignore[attr-defined]
 from torch import nn
 
 from tests.train.bits import assert_same_bits
 from tests.train.conftest import MakeSpec
 from tests.train.test_step import make_batch, make_players
 from zoo.errors import RecipeError
-from zoo.recipes.schema import Optimizer, Schedule
+from zoo.recipes.optimizers import NUM_BETAS, Optimizer
+from zoo.recipes.schema import Schedule
+from zoo.registry import ADVERSARIES
 from zoo.runs.checkpoint import load_latest, save_checkpoint
 from zoo.train.optimizers import check_optimizers, make_optimizer
 from zoo.train.step import TrainingState, learning_rate_factor, set_learning_rates, training_step
@@ -77,11 +81,84 @@ def test_weight_decay_spares_biases_and_lion_steps_by_sign() -> None:
     torch.testing.assert_close(layer.bias.detach(), before["bias"] - 0.1)
 
 
-def test_unknown_options_are_found_before_training(make_spec: MakeSpec) -> None:
-    for name in ("adam", "adamw"):
-        settings = (f"training.optimizer={name}", "training.optimizer_options.weigth_decay=0.1")
-        with pytest.raises(RecipeError, match=rf"'{name}' refuses its options: .*weigth_decay"):
-            check_optimizers(make_spec("srresnet", *settings).settings)
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["optimizer_options.weigth_decay=0.1"], "'adam' has no option .* mean 'weight_decay'"),
+        (["optimizer=adamw", "optimizer_options.weigth_decay=0.1"], "mean 'weight_decay'"),
+        (["optimizer=adamw", "optimizer_options.layer_decay=0.5"], "no option 'layer_decay'"),
+        (["optimizer=sgd", "optimizer_options.betas=[0.5, 0.9]"], "no option 'betas'"),
+        (["optimizer=adan", "optimizer_options.betas=[0.9]"], "'adan' fails with its options"),
+        (["optimizer_options.weight_decay=x"], "'adam' fails with its options"),
+        (["optimizer=muon", "optimizer_options.momentum=x"], "'muon' fails with its options"),
+        *(
+            ([f"optimizer_options.{name}=true"], f"no option '{name}'")
+            for name in ("maximize", "fused", "foreach", "capturable", "differentiable")
+        ),
+    ],
+)
+def test_wrong_options_are_found_before_training(
+    settings: list[str], message: str, make_spec: MakeSpec
+) -> None:
+    state = torch.random.get_rng_state()
+    for player in ("", "discriminator_"):
+        chosen = [f"training.{player}{setting}" for setting in settings]
+        place = rf"training\.{player}optimizer_options: .*"
+        with pytest.raises(RecipeError, match=place + message):
+            check_optimizers(make_spec("srgan", *chosen).settings)
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_timm_takes_as_many_betas_as_the_table_says() -> None:
+    for name in NAMES:
+        default = inspect.signature(get_optimizer_class(name, bind_defaults=False)).parameters
+        found = len(default["betas"].default) if "betas" in default else 0
+        assert found == NUM_BETAS.get(name, 2), name
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - NUM_BETAS.keys()))
+def test_each_player_trains_with_the_betas_of_its_own_setting(
+    name: str, make_spec: MakeSpec
+) -> None:
+    players = make_players(
+        make_spec,
+        "esrgan-wgangp",
+        "losses.vgg19=null",
+        "training.betas=[0.5, 0.8]",
+        f"training.optimizer={name}",
+        f"training.discriminator_optimizer={name}",
+    )
+    found = [optimizer.param_groups[0]["betas"] for optimizer in players.optimizers()]
+    assert [tuple(betas) for betas in found] == [(0.5, 0.8), (0.0, 0.9)]
+
+
+def test_an_optimizer_without_the_adversarys_betas_needs_a_decision(make_spec: MakeSpec) -> None:
+    def check(name: str, *settings: str) -> None:
+        chosen = [f"training.discriminator_optimizer={name}", *settings]
+        check_optimizers(make_spec("esrgan-wgangp", *chosen).settings)
+
+    for name, number in (("rmsprop", "no"), ("sgd", "no"), ("adan", "3")):
+        message = (
+            rf"discriminator_betas \[0.0, 0.9\] has no effect on '{name}', which takes {number}"
+        )
+        with pytest.raises(RecipeError, match=message):
+            check(name)
+        check(name, "adversary.discriminator_betas=[0.9, 0.999]")
+    check("adan", "training.discriminator_optimizer_options.betas=[0.1, 0.9, 0.99]")
+
+
+def test_betas_that_a_constructor_does_not_declare_are_checked(
+    make_spec: MakeSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = make_spec("esrgan", "training.discriminator_optimizer=sgd")
+    plain = ADVERSARIES.get("relativistic")
+
+    def fixed(**arguments: Any) -> Any:
+        return plain(**{**arguments, "discriminator_betas": (0.5, 0.9)})
+
+    monkeypatch.setattr(ADVERSARIES, "get", lambda _: fixed)
+    with pytest.raises(RecipeError, match=r"of 'relativistic' .* has no effect on 'sgd'"):
+        check_optimizers(spec.settings)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +167,16 @@ def test_unknown_options_are_found_before_training(make_spec: MakeSpec) -> None:
         (["training.optimizer=schedulefreeadamw"], "timm does not have it"),
         (["training.optimizer=adahessian"], "second derivative"),
         (["training.optimizer=adamm"], "adamw"),
-        (["training.optimizer=lion", "training.betas=[0.5, 0.9]"], "optimizer_options.betas"),
+        (["training.optimizer=sgd", "training.betas=[0.5, 0.9]"], "has no effect on 'sgd'"),
+        (["training.optimizer=adan", "training.betas=[0.5, 0.9]"], "which takes 3 betas"),
+        (
+            ["training.optimizer_options.betas=[0.5, 0.9]"],
+            "training.betas sets the betas of 'adam'",
+        ),
+        (
+            ["training.optimizer=lion", "training.optimizer_options.betas=[0.5, 0.9]"],
+            "training.betas sets the betas of 'lion'",
+        ),
         (["training.accumulate=3"], "does not divide"),
     ],
 )

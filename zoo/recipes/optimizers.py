@@ -5,7 +5,8 @@ Not here: how they are made (`zoo.train.optimizers`).
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator
 
@@ -27,6 +28,9 @@ Optimizer = Annotated[
 ]  # fmt: skip
 Options = dict[str, bool | int | float | str | list[float]]
 ADAM: Final = "adam"
+ADAM_BETAS: Final = (0.9, 0.999)
+NUM_BETAS: Final = {"adan": 3, "rmsprop": 0, "sgd": 0}
+"""How many betas an optimizer takes, where these are not two."""
 REFUSED_OPTIMIZERS: Final = {
     "adahessian": "it needs a second derivative of the loss, which a training step does not keep",
     "bnb": "it needs bitsandbytes and a GPU",
@@ -35,3 +39,31 @@ REFUSED_OPTIMIZERS: Final = {
     "judged by",
 }
 """Beginnings of names, each with the reason."""
+
+
+def takes_two_betas(name: str) -> bool:
+    """Whether an optimizer takes betas as Adam does."""
+    return name not in NUM_BETAS
+
+
+def betas_problem(
+    place: str, betas: tuple[float, ...], name: str, options: Mapping[str, Any]
+) -> str | None:
+    """Return why an optimizer cannot be used with the betas of a player; None if it can.
+
+    Args:
+        place: the setting that has the betas.
+        betas: two betas.
+        name: of the optimizer.
+        options: of the optimizer; only one that takes three betas has them here.
+    """
+    if takes_two_betas(name) and "betas" in options:
+        return f"{place} sets the betas of {name!r}: set them there, not in its options"
+    if takes_two_betas(name) or "betas" in options or betas == ADAM_BETAS:
+        return None
+    number = NUM_BETAS[name]
+    instead = f"also set betas in the options of {name!r}" if number else "choose another optimizer"
+    return (
+        f"{place} {list(betas)} has no effect on {name!r}, which takes {number or 'no'} betas: "
+        f"{instead}, or set {place}={list(ADAM_BETAS)}, the default of Adam"
+    )

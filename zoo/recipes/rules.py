@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo.recipes.arguments import SCALE, Complaint, complaints, parameters
+from zoo.recipes.optimizers import betas_problem
 from zoo.recipes.problems import KeyPath, Place, Problem
 from zoo.recipes.resolve import Resolved
 from zoo.recipes.schema import BICUBIC, ComponentSpec, RecipeSettings
@@ -58,6 +59,7 @@ def run_problems(resolved: Resolved) -> Iterator[Problem]:
     yield from _requirement_problems(resolved)
     yield from _player_problems(resolved)
     yield from _generator_problems(resolved)
+    yield from _optimizer_problems(resolved)
 
 
 def placed(complaint: Complaint, root: KeyPath, leaves: Leaves) -> Problem:
@@ -150,6 +152,23 @@ def _generator_problems(resolved: Resolved) -> Iterator[Problem]:
         place, path = _written(resolved.leaves, (SCALE,))
         known = ", ".join(str(scale) for scale in sorted(generator.scales))
         yield Problem(place, path, f"{name!r} has no scale {settings.scale} (it has {known})")
+
+
+def _optimizer_problems(resolved: Resolved) -> Iterator[Problem]:
+    """Refuse an adversary's betas that the discriminator's optimizer does not take."""
+    settings = resolved.spec.settings
+    adversary, training = settings.adversary, settings.training
+    name, options = training.discriminator_optimizer, training.discriminator_optimizer_options
+    if adversary is None or not settings.is_adversarial:
+        return
+    component: Any = REGISTRIES["adversaries"].get(adversary.name)
+    known = parameters(component).get("discriminator_betas")
+    betas = adversary.arguments.get("discriminator_betas", known and known.default)
+    if isinstance(betas, tuple | list):
+        message = betas_problem("adversary.discriminator_betas", tuple(betas), name, options)
+        if message is not None:
+            place, path = _written(resolved.leaves, ("training", "discriminator_optimizer"))
+            yield Problem(place, path, message)
 
 
 def _written(leaves: Leaves, path: KeyPath) -> tuple[Place, KeyPath]:

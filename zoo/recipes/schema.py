@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from zoo.data import BUILT_IN_SOURCES
-from zoo.recipes.optimizers import ADAM, Optimizer, Options
+from zoo.recipes.optimizers import ADAM, ADAM_BETAS, Optimizer, Options, betas_problem
 
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MAX_NAME = 64
@@ -144,16 +144,16 @@ class Training(GrownModel):
     """Length of the stage in epochs, each of `data.patches_per_image` samples of every image."""
     learning_rate: PositiveFloat = 1e-4
     """Learning rate of the generator's optimizer. The adversary sets the discriminator's."""
-    betas: Betas = (0.9, 0.999)
-    """Adam's coefficients of running averages, for the generator."""
+    betas: Betas = ADAM_BETAS
+    """Coefficients of running averages of Adam, or of another optimizer that takes two, for the
+    generator."""
     optimizer: Optimizer = ADAM
     """The generator's optimizer: torch's Adam, or one of timm's by its name there."""
     optimizer_options: Options = {}
-    """Further arguments of the generator's optimizer, such as `weight_decay`; `betas` of one that
-    is not Adam."""
+    """Further arguments of the generator's optimizer, such as `weight_decay`; `betas` only of one
+    that takes three."""
     discriminator_optimizer: Optimizer = ADAM
-    """The discriminator's optimizer. The adversary sets its learning rate, and the betas of Adam.
-    """
+    """The discriminator's optimizer. The adversary sets its learning rate and its two betas."""
     discriminator_optimizer_options: Options = {}
     """Further arguments of the discriminator's optimizer."""
     schedule: Schedule = Schedule()
@@ -197,11 +197,11 @@ class Training(GrownModel):
 
     @model_validator(mode="after")
     def _check_betas(self) -> Self:
-        if self.optimizer != ADAM and self.betas != type(self).model_fields["betas"].default:
-            raise ValueError(
-                f"`betas` are Adam's: for {self.optimizer!r}, set betas=null and, where it has "
-                "betas, optimizer_options.betas"
-            )
+        problem = betas_problem(
+            "training.betas", self.betas, self.optimizer, self.optimizer_options
+        )
+        if problem is not None:
+            raise ValueError(problem)
         return self
 
 
