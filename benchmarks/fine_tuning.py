@@ -115,9 +115,9 @@ def fine_tune(architecture: str, folder: Path) -> dict[str, Any]:
     one, other = (load_file(run.directory / "weights.safetensors") for run in (straight, resumed))
     targets = ("bicubic", start, straight.directory)
     table = zoo.bench(*targets, suite=SUITE, metrics="psnr-y,ssim-y", records=folder / "records")
-    scores = table[["psnr_y", "ssim_y"]].to_numpy(float)
+    scores = table[["psnr_y", "ssim_y"]].to_numpy(float)[-len(targets) :]  # of all images
     return {
-        "parameters": sum(tensor.numel() for tensor in one.values()),
+        "values": sum(tensor.numel() for tensor in one.values()),
         "seconds": seconds,
         "equal": all(torch.equal(value, other[key]) for key, value in one.items()),
         "scores": scores.tolist(),
@@ -127,7 +127,7 @@ def fine_tune(architecture: str, folder: Path) -> dict[str, Any]:
 def page(found: Mapping[str, Mapping[str, Any]], where: str) -> str:
     """Return the results as Markdown."""
     rows = [
-        f"| {name} | {one['parameters']:,} | {one['seconds'] / STEPS:.2f} | "
+        f"| {name} | {one['values']:,} | {one['seconds'] / STEPS:.2f} | "
         f"{'yes' if one['equal'] else 'NO'} | "
         + " | ".join(f"{psnr:.2f} / {ssim:.4f}" for psnr, ssim in one["scores"])
         + " |"
@@ -140,7 +140,7 @@ def page(found: Mapping[str, Mapping[str, Any]], where: str) -> str:
         f"after step {STOPPED_AT} and resumed. Scores are PSNR_Y (dB) / SSIM_Y on {SUITE}; "
         "the training images are other samples of scikit-image. So little training says nothing "
         "about the architectures.\n\n"
-        "| network | parameters | s/step | resumed weights equal | bicubic | start | fine-tuned |\n"
+        "| network | values in the file | s/step | resumed weights equal | bicubic | start | fine-tuned |\n"
         "| --- | ---: | ---: | --- | ---: | ---: | ---: |\n" + "\n".join(rows) + "\n"
     )
 
