@@ -21,6 +21,8 @@ from zoo.losses.frequency import FocalFrequency, Fourier
 from zoo.losses.gradient import FLAT, Gradient, TotalVariation
 from zoo.losses.kinds import PreciseLoss, Seen
 from zoo.losses.structure import MultiScaleSSIM
+from zoo.recipes.book import load_book
+from zoo.recipes.resolve import resolve
 
 Array = npt.NDArray[np.float64]
 
@@ -67,6 +69,16 @@ def test_formula(loss: PreciseLoss, expected: Callable[[Array, Array], float]) -
     sr_image, hr_image = pair(2, 3, 9, 12)
     value = loss(sr_image, hr_image)
     assert value.item() == pytest.approx(expected(sr_image.numpy(), hr_image.numpy()), rel=1e-9)
+
+
+def test_the_weight_of_the_gradient_maps_is_that_of_their_paper() -> None:
+    rows = torch.rand(2, 1, 1, 1, 16, generator=torch.Generator().manual_seed(0))
+    sr_image, hr_image = 5 * rows.double().expand(2, 1, 3, 8, 16)
+    across = [(image[..., 2:] - image[..., :-2]).abs() for image in (sr_image, hr_image)]
+    published = 0.01 * (across[0] - across[1]).abs().mean().item()
+    weight = resolve(load_book(), "esrgan-guided", "smoke").spec.settings.losses["gradient"].weight
+    ours = weight * Gradient()(sr_image, hr_image).item()
+    assert ours == pytest.approx(published, rel=1e-3)
 
 
 @pytest.mark.parametrize("loss", [Fourier(), FocalFrequency(), Gradient(), Charbonnier()])
