@@ -13,7 +13,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from zoo.data.resize import taps
 from zoo.errors import ShapeError
+from zoo.losses import consistency
 from zoo.losses.artifacts import LocallyDiscriminative
 from zoo.losses.charbonnier import Charbonnier
 from zoo.losses.consistency import Consistency, downscaled
@@ -147,6 +149,24 @@ def test_consistency_looks_at_the_input_alone() -> None:
     assert Consistency()(sr_image, hr_image, seen).item() == pytest.approx(0.1)
     with pytest.raises(ShapeError, match="no multiple"):
         Consistency()(sr_image, hr_image, Seen(lr_image[..., 1:], lambda: hr_image))
+
+
+def test_taps_are_computed_once_for_all_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def counted(size: int, new_size: int) -> tuple[npt.NDArray[np.intp], Array]:
+        sizes.append(size)
+        return taps(size, new_size)
+
+    monkeypatch.setattr(consistency, "taps", counted)
+    image = torch.rand(1, 3, 36, 60)
+    with torch.inference_mode():
+        expected = downscaled(image, 4)
+    image.requires_grad_()
+    found = downscaled(image, 4)
+    found.sum().backward()
+    assert torch.equal(found.detach(), expected)
+    assert sizes == [36, 60]
 
 
 def test_a_loss_of_the_step_needs_it() -> None:
