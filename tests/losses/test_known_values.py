@@ -13,7 +13,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from zoo.data.resize import taps
 from zoo.errors import ShapeError
+from zoo.losses import consistency
 from zoo.losses.artifacts import LocallyDiscriminative
 from zoo.losses.charbonnier import Charbonnier
 from zoo.losses.consistency import Consistency, downscaled
@@ -21,6 +23,8 @@ from zoo.losses.frequency import FocalFrequency, Fourier
 from zoo.losses.gradient import FLAT, Gradient, TotalVariation
 from zoo.losses.kinds import PreciseLoss, Seen
 from zoo.losses.structure import MultiScaleSSIM
+from zoo.recipes.book import load_book
+from zoo.recipes.resolve import resolve
 
 Array = npt.NDArray[np.float64]
 
@@ -67,6 +71,16 @@ def test_formula(loss: PreciseLoss, expected: Callable[[Array, Array], float]) -
     sr_image, hr_image = pair(2, 3, 9, 12)
     value = loss(sr_image, hr_image)
     assert value.item() == pytest.approx(expected(sr_image.numpy(), hr_image.numpy()), rel=1e-9)
+
+
+def test_the_weight_of_the_gradient_maps_is_that_of_their_paper() -> None:
+    rows = torch.rand(2, 1, 1, 1, 16, generator=torch.Generator().manual_seed(0))
+    sr_image, hr_image = 5 * rows.double().expand(2, 1, 3, 8, 16)
+    across = [(image[..., 2:] - image[..., :-2]).abs() for image in (sr_image, hr_image)]
+    published = 0.01 * (across[0] - across[1]).abs().mean().item()
+    weight = resolve(load_book(), "esrgan-guided", "smoke").spec.settings.losses["gradient"].weight
+    ours = weight * Gradient()(sr_image, hr_image).item()
+    assert ours == pytest.approx(published, rel=1e-3)
 
 
 @pytest.mark.parametrize("loss", [Fourier(), FocalFrequency(), Gradient(), Charbonnier()])
@@ -135,6 +149,24 @@ def test_consistency_looks_at_the_input_alone() -> None:
     assert Consistency()(sr_image, hr_image, seen).item() == pytest.approx(0.1)
     with pytest.raises(ShapeError, match="no multiple"):
         Consistency()(sr_image, hr_image, Seen(lr_image[..., 1:], lambda: hr_image))
+
+
+def test_taps_are_computed_once_for_all_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def counted(size: int, new_size: int) -> tuple[npt.NDArray[np.intp], Array]:
+        sizes.append(size)
+        return taps(size, new_size)
+
+    monkeypatch.setattr(consistency, "taps", counted)
+    image = torch.rand(1, 3, 36, 60)
+    with torch.inference_mode():
+        expected = downscaled(image, 4)
+    image.requires_grad_()
+    found = downscaled(image, 4)
+    found.sum().backward()
+    assert torch.equal(found.detach(), expected)
+    assert sizes == [36, 60]
 
 
 def test_a_loss_of_the_step_needs_it() -> None:

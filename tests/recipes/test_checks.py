@@ -107,6 +107,47 @@ def test_no_adversary_by_null_and_by_name_are_both_right(book: Book) -> None:
         run(book, "esrgan", "demo", "adversary=none")
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "discriminator_optimizer=adamw",
+        "discriminator_optimizer_options.weight_decay=0.1",
+        "discriminator_max_gradient_norm=1",
+    ],
+)
+def test_settings_of_a_discriminator_need_one(book: Book, setting: str, tmp_path: Path) -> None:
+    key = setting.partition("=")[0].partition(".")[0]
+    for recipe, prefix in (("rrdb", ""), ("esrgan", "pretraining.")):
+        with pytest.raises(RecipeError, match=f"`{key}` has no effect without a `discriminator`"):
+            run(book, recipe, "demo", f"{prefix}training.{setting}")
+    run(book, "rrdb", "demo", f"training.{key}=null")
+    default = run(book, "rrdb", "demo").spec.settings.training
+    found = run(book, "esrgan", "demo", f"training.{setting}").spec
+    assert found.pretraining is not None
+    assert found.pretraining.settings.training == default
+    assert getattr(found.settings.training, key) != getattr(default, key)
+
+    dotted, value = setting.split("=")
+    option = dotted.partition(".")[2]
+    text = f"{key}: {{{option}: {value}}}" if option else f"{key}: {value}"
+    mine = tmp_path / "mine.yaml"
+    adversarial = f"adversarial: {{steps: 2, {text}}}"
+    mine.write_text(
+        "version: 1\nprofiles:\n  mine:\n    summary: a discriminator's settings\n"
+        f"    content: {{steps: 2}}\n    {adversarial}\n",
+        encoding="utf-8",
+    )
+    by_profile = run(load_book([mine]), "esrgan", "mine").spec
+    assert by_profile.pretraining is not None
+    assert getattr(by_profile.pretraining.settings.training, key) == getattr(default, key)
+    assert getattr(by_profile.settings.training, key) == getattr(found.settings.training, key)
+
+
+def test_betas_that_the_discriminators_optimizer_does_not_take_are_refused(book: Book) -> None:
+    with pytest.raises(RecipeError, match="which takes no betas"):
+        run(book, "esrgan-wgangp", "demo", "training.discriminator_optimizer=sgd")
+
+
 def test_a_scale_the_generator_lacks_is_refused(book: Book) -> None:
     with pytest.raises(RecipeError, match=r"--set scale=7: scale: 7 should be 2, 3, 4 or 8"):
         run(book, "rrdb", "demo", "scale=7")

@@ -105,6 +105,7 @@ class ZeroCentred(Adversary):
         Raises:
             RecipeError: if it has; the message names the first such layer.
         """
+        # The same check as in `WassersteinGP`. That file keeps its content: records have its hash.
         for name, layer in discriminator.named_modules():
             if isinstance(layer, _BatchNorm):
                 raise RecipeError(

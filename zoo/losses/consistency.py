@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -15,8 +17,9 @@ from zoo.registry import register_loss
 class Consistency(StepLoss):
     """Mean absolute difference of down(sr) and the low-resolution image: Menon et al., CVPR 2020.
 
-    The downscaling loss of PULSE, Sec. 3.1, with MATLAB's bicubic downscaling, not rounded. Only
-    images that were degraded by it alone are explained by the real image.
+    The downscaling loss of PULSE, Sec. 3.1, with MATLAB's bicubic downscaling, not rounded. The
+    real image has the smallest loss only if its low-resolution image was made in this way: neither
+    by another degradation nor, with `data.pairs`, by another downscaling or a camera.
     """
 
     def distance(self, sr_image: Tensor, hr_image: Tensor, seen: Seen) -> Tensor:  # noqa: ARG002
@@ -38,11 +41,20 @@ def downscaled(image: Tensor, scale: int) -> Tensor:
     """Downscale `(N, C, H, W)` by a whole factor as MATLAB's `imresize` does, without rounding."""
     for dim in (2, 3):
         size = image.shape[dim]
-        indices, weights = (torch.from_numpy(each) for each in taps(size, size // scale))
         along = (-1, 1) if dim == 2 else (-1,)
         total = torch.zeros_like(image.narrow(dim, 0, size // scale))
-        for index, weight in zip(indices.unbind(1), weights.unbind(1), strict=True):
-            chosen = image.index_select(dim, index.to(image.device))
-            total = total + chosen * weight.to(image).view(along)
+        for index, weight in _taps(size, size // scale, image.device, image.dtype):
+            total = total + image.index_select(dim, index) * weight.view(along)
         image = total
     return image
+
+
+@lru_cache(maxsize=16)
+def _taps(
+    size: int, new_size: int, device: torch.device, dtype: torch.dtype
+) -> tuple[tuple[Tensor, Tensor], ...]:
+    """Return which pixels each tap reads, and its weights, both `(new_size,)`, on the device."""
+    with torch.inference_mode(mode=False):  # a later call may need a gradient
+        indices, weights = (torch.from_numpy(each) for each in taps(size, new_size))
+        chosen = indices.to(device).unbind(1), weights.to(device, dtype).unbind(1)
+    return tuple(zip(*chosen, strict=True))

@@ -155,20 +155,25 @@ def _generator_problems(resolved: Resolved) -> Iterator[Problem]:
 
 
 def _optimizer_problems(resolved: Resolved) -> Iterator[Problem]:
-    """Refuse an adversary's betas that the discriminator's optimizer does not take."""
+    """Refuse settings of a discriminator that is not there, and betas its optimizer cannot take."""
     settings = resolved.spec.settings
     adversary, training = settings.adversary, settings.training
-    name, options = training.discriminator_optimizer, training.discriminator_optimizer_options
     if adversary is None or not settings.is_adversarial:
+        for key, field in type(training).model_fields.items():
+            if key.startswith("discriminator_") and getattr(training, key) != field.default:
+                place, path = _written(resolved.leaves, ("training", key))
+                message = f"`{key}` has no effect without a `discriminator`; remove it, or set null"
+                yield Problem(place, path, message)
         return
+    name, options = training.discriminator_optimizer, training.discriminator_optimizer_options
     component: Any = REGISTRIES["adversaries"].get(adversary.name)
     known = parameters(component).get("discriminator_betas")
     betas = adversary.arguments.get("discriminator_betas", known and known.default)
     if isinstance(betas, tuple | list):
-        message = betas_problem("adversary.discriminator_betas", tuple(betas), name, options)
-        if message is not None:
+        problem = betas_problem("adversary.discriminator_betas", tuple(betas), name, options)
+        if problem is not None:
             place, path = _written(resolved.leaves, ("training", "discriminator_optimizer"))
-            yield Problem(place, path, message)
+            yield Problem(place, path, problem)
 
 
 def _written(leaves: Leaves, path: KeyPath) -> tuple[Place, KeyPath]:
