@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
 from zoo.errors import WeightsError
 from zoo.generators.rrdb import RRDBNet
-from zoo.generators.spandrel import SpandrelNetwork
 from zoo.generators.srresnet import SRResNet
 from zoo.models.partial import fill_partly, upsampler
+from zoo.recipes.build import build_generator
+from zoo.recipes.schema import ComponentSpec, Initial
+from zoo.registry import GENERATORS
 
 SMALL = {"width": 8, "num_blocks": 2}
 FROM = {"place": "a file", "whose": "this network"}
@@ -46,35 +50,74 @@ def test_a_wider_network_keeps_what_has_another_shape_and_both_are_listed() -> N
     assert all(name.rpartition(".")[0] in listed for name in before.keys() - loaded)
 
 
+BUILT_IN = {
+    "edsr": ({"width": 8}, "upsampler.", "tail."),
+    "msrresnet": ({"width": 8}, "upconv", "conv_hr.", "conv_last."),
+    "rrdb": ({"width": 8, "growth": 4}, "conv_up", "conv_hr.", "conv_last."),
+    "srresnet": ({"width": 8}, "upsampler.", "tail."),
+    "srresnet-tanh": ({"width": 8}, "upsampler.", "tail."),
+}
+
+
+def scaled(file: ComponentSpec, network: ComponentSpec, scales: tuple[int, int]) -> set[str]:
+    """Load a file's weights at another scale; return the names of what was not loaded."""
+    given, made = (
+        build_generator(spec, scale, seed=seed)
+        for seed, (spec, scale) in enumerate(zip((file, network), scales, strict=True), start=1)
+    )
+    init = Initial(file="f", name="f", sha256="0", strict=False, generator=file, scale=scales[0])
+    for tensor in given.state_dict().values():
+        tensor.add_(1)
+    fill_partly(made, given.state_dict(), **FROM, kept=upsampler(made, network, init))
+    return made.state_dict().keys() - same(made, given)
+
+
+def test_every_trainable_generator_of_zoo_is_here() -> None:
+    own = (name for name in GENERATORS.names() if str(GENERATORS.origin(name)) == "built-in")
+    assert {name for name in own if GENERATORS.get(name).trainable} - {"spandrel"} == set(BUILT_IN)
+
+
+@pytest.mark.parametrize("scales", [(4, 2), (2, 3), (3, 4), (4, 8)])
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_another_scale_and_depth_take_the_trunk_without_the_upsampler(
+    name: str, scales: tuple[int, int]
+) -> None:
+    sizes, *stages = BUILT_IN[name]
+    file, network = (ComponentSpec(name=name, **sizes, num_blocks=count) for count in (1, 2))
+    expected = tuple(stages)
+    for deeper in (file, network):
+        left = scaled(file, deeper, scales)
+        every = build_generator(deeper, scales[1], seed=0).state_dict()
+        ends = {one for one in every if one.startswith(expected)}
+        assert ends <= left
+        trunk = left - ends
+        assert all(re.match(r"(body|trunk)\.[1-4]\.", one) for one in trunk)
+        assert trunk == set() or deeper is network
+
+
 @pytest.mark.parametrize(
-    ("file", "network", "left_out"),
+    ("architecture", "key", "sizes", "deeper", "left_out"),
     [
-        (SRResNet(scale=4, **SMALL), SRResNet(scale=2, **SMALL), ("upsampler.",)),
+        ("Compact", "upscale", {"num_feat": 8, "num_conv": 2}, {"num_conv": 3}, r"body\.[678]\."),
         (
-            RRDBNet(scale=8, width=8, growth=4, num_blocks=1),
-            RRDBNet(scale=4, width=8, growth=4, num_blocks=1),
-            ("conv_up3.",),
-        ),
-        (
-            SpandrelNetwork(architecture="Compact", hyperparameters={"num_feat": 8, "num_conv": 2}),
-            SpandrelNetwork(
-                scale=2,
-                architecture="Compact",
-                hyperparameters={"num_feat": 8, "num_conv": 2, "upscale": 2},
-            ),
-            ("body.6.",),
+            "ESRGAN",
+            "scale",
+            {"num_filters": 8, "num_blocks": 1},
+            {"num_blocks": 2},
+            r"model\.([3-9]|10|1\.sub\.[12])\.",
         ),
     ],
 )
-def test_the_upsampler_is_what_only_one_scale_has(
-    file: torch.nn.Module, network: torch.nn.Module, left_out: tuple[str, ...]
+def test_a_network_of_spandrel_at_another_scale(
+    architecture: str, key: str, sizes: dict[str, int], deeper: dict[str, int], left_out: str
 ) -> None:
-    found = upsampler(network.state_dict(), file.state_dict())
-    assert found == left_out
-    lines = fill_partly(network, file.state_dict(), **FROM, other_scale=True)
-    loaded = same(network, file)
-    assert {name for name in network.state_dict() if not name.startswith(left_out)} <= loaded
-    assert all(any(part.rstrip(".") in line for part in left_out) for line in lines)
+    file, network = (
+        ComponentSpec(name="spandrel", architecture=architecture, hyperparameters=sizes | more)
+        for more in ({key: 4}, deeper | {key: 2})
+    )
+    left = scaled(file, network, (4, 2))
+    every = build_generator(network, 2, seed=0).state_dict()
+    assert left == {one for one in every if re.match(left_out, one)}
 
 
 def test_weights_of_nothing_alike_are_refused() -> None:

@@ -6,7 +6,7 @@ Not here: which file a name means (`zoo.models.find`), what a recipe may say bes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +20,7 @@ from zoo.models.checkpoint import read_checkpoint
 from zoo.models.details import Details
 from zoo.models.find import find_model
 from zoo.models.model import fill
-from zoo.models.partial import fill_partly
+from zoo.models.partial import fill_partly, upsampler
 from zoo.recipes.arguments import SCALE, parameters
 from zoo.recipes.book import Book
 from zoo.recipes.schema import ComponentSpec, Initial, RunSpec, Weights
@@ -153,7 +153,9 @@ def load_initial(
     if spec.init is not None:
         init, model = spec.init, find_model(spec.init.file, run_root=run_root)
         _require_same(init, str(model.sha256))
-        lines += _load(generator, init, model.tensors, "generator", init.scale != generator.scale)
+        is_scaled = not init.strict and init.scale != generator.scale
+        kept = upsampler(generator, spec.settings.generator, init) if is_scaled else []
+        lines += _load(generator, init, model.tensors, "generator", kept)
     if spec.init_discriminator is not None and discriminator is not None:
         weights = spec.init_discriminator
         tensors = _discriminator_tensors(Path(weights.file))
@@ -167,13 +169,13 @@ def _load(
     weights: Weights,
     tensors: Mapping[str, torch.Tensor],
     role: str,
-    other_scale: bool = False,  # noqa: FBT001, FBT002
+    kept: Collection[str] = (),
 ) -> list[str]:
     whose = f"this recipe's {role}"
     if weights.strict:
         fill(network, tensors, place=weights.file, whose=whose)
         return []
-    left = fill_partly(network, tensors, place=weights.file, whose=whose, other_scale=other_scale)
+    left = fill_partly(network, tensors, place=weights.file, whose=whose, kept=kept)
     return [f"{role}: {line}" for line in left]
 
 
