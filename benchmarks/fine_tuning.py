@@ -140,7 +140,7 @@ def page(found: Mapping[str, Mapping[str, Any]], where: str) -> str:
         f"after step {STOPPED_AT} and resumed. Scores are PSNR_Y (dB) / SSIM_Y on {SUITE}; "
         "the training images are other samples of scikit-image. So little training says nothing "
         "about the architectures.\n\n"
-        "| network | values in the file | s/step | resumed weights equal | bicubic | start | fine-tuned |\n"
+        "| network | values | s/step | resumed weights equal | bicubic | start | fine-tuned |\n"
         "| --- | ---: | ---: | --- | ---: | ---: | ---: |\n" + "\n".join(rows) + "\n"
     )
 
