@@ -215,6 +215,7 @@ BUILT = {
     "zoo/recipes/build.py": "what a run starts from",
     "zoo/models/model.py": "what has weights",
     "zoo/bench/candidates.py": "baselines, which have none",
+    "zoo/models/partial.py": "what shows where an upsampler begins",
 }
 """Files that build generators, and for what."""
 
