@@ -11,11 +11,15 @@ from zoo.compare.samples import COUNTED
 from zoo.recipes.book import load_book
 
 TRIALS = json.loads((STUDY / "trials.json").read_text(encoding="utf-8"))["claims"]
+LATER = {"penalty-perception", "penalty-stable", "unet-perception"}
+"""Claims on recipes that came after the design: the study does not train them."""
 DESIGN = (STUDY / "DESIGN.md").read_text(encoding="utf-8")
 
 
 def test_every_claim_is_in_the_design() -> None:
-    claims = load_book().claims
+    book = load_book().claims
+    assert book.keys() > LATER
+    claims = {name: claim for name, claim in book.items() if name not in LATER}
     assert TRIALS.keys() <= claims.keys()
     assert all(f"`{name}`" in DESIGN for name in claims)
     whole_runs = {name for name in TRIALS if claims[name].family == "training"}

@@ -51,6 +51,7 @@ COMMANDS = {
     "data list": "data list",
     "data get": "data get div2k",
     "data verify": "data verify samples",
+    "data prepare": "data prepare DATA prepared --size 16 --step 16",
     "data preview": "data preview srresnet -p smoke -o 見本.png",
     "weights list": "weights list",
     "weights get": "weights get vgg19",

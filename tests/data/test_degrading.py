@@ -162,7 +162,7 @@ def test_the_default_changes_no_name_and_no_specification() -> None:
 def test_its_identity_has_its_defaults() -> None:
     assert made("jpeg").identity == made("jpeg", quality=[30, 95]).identity
     assert made("jpeg").identity != made("jpeg", quality=[31, 95]).identity
-    with pytest.raises(RecipeError, match="unknown parameter 'qualty' of 'jpeg'"):
+    with pytest.raises(RecipeError, match="unknown argument 'qualty' of 'jpeg'"):
         made("jpeg", qualty=3)
 
 

@@ -143,11 +143,10 @@ def import_model(
         told=_told(author=author, link=source, trained_as=trained_as),
         accept=accept or force,
     )
-    imported = _with_context(imported)
+    imported, free = _with_context(imported), overwrite or force
     target = output or Path(f"{folder_name(imported.model.details.name)}{SUFFIX}")
-    require_target(target, force=overwrite or force, source=file)
-    sha256 = write_model(target, imported.model)
-    _report(imported, target, sha256, as_json=as_json)
+    require_target(target, force=free, source=file)
+    _report(imported, target, write_model(target, imported.model), as_json=as_json)
 
 
 def _with_context(imported: Imported) -> Imported:

