@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ import torch
 import zoo
 from tests.exchange.hub_server import Hub, logged_in
 from tests.exchange.made_up import make_model, make_record
-from zoo.errors import DataError, UnknownNameError
+from zoo.errors import DataError, RecipeError, UnknownNameError
 from zoo.exchange.export import export_folder
 
 NAME = "somebody/small-net"
@@ -76,3 +77,9 @@ def test_a_folder_that_looks_like_a_repository_is_a_folder(
     assert hub.requests == []
     with pytest.raises(UnknownNameError):
         zoo.Model.from_pretrained("no-such-model")
+
+
+@pytest.mark.parametrize("again", [{"revision": "main"}, {"force_download": True}])
+def test_a_revision_of_what_is_not_on_the_hub_is_refused(again: dict[str, Any]) -> None:
+    with pytest.raises(RecipeError, match="is not a repository of the hub"):
+        zoo.Model.from_pretrained("srresnet-nobn-compact", **again)

@@ -12,6 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Self
 
+from zoo.errors import RecipeError
 from zoo.exchange.export import Request, export_folder, exported, find_source
 from zoo.exchange.hub import prepare, pull, push
 from zoo.exchange.records import records_for
@@ -60,6 +61,7 @@ class Model(model.Model):
             run_root: folder of runs, for recipes.
 
         Raises:
+            RecipeError: if `revision` or `force_download` is given for what is not of the hub.
             ZooError: if there is no such model, or it is damaged.
             MachineError: if the hub cannot be reached.
         """
@@ -124,10 +126,18 @@ def pull_if_absent(name: str, *, revision: str | None = None, again: bool = Fals
         name: any name of a model; `owner/name` is a repository if no file or folder has this name.
         revision: a branch, tag or commit.
         again: whether to download it even if it is installed.
+
+    Raises:
+        RecipeError: if it is to be downloaded again and is not of the hub.
     """
     repository = without_hub_prefix(name)
     is_meant = name.startswith(HUB_PREFIX) or (
         is_repository(repository) and not Path(repository).exists()
     )
+    if again and not is_meant:
+        raise RecipeError(
+            f"{name} is not a repository of the hub: omit revision and force_download, or name one "
+            "as hf-hub:owner/name"
+        )
     if is_meant and (again or repository not in model_files()):
         pull(repository, revision=revision, force=again)
