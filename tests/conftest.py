@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from zoo.data.paths import zoo_home
+
+if TYPE_CHECKING:
+    from tests.exchange.hub_server import Hub
 
 # Before anything imports torch: tests share their cores with others, so waiting threads sleep.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -112,3 +115,12 @@ def real_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in names:
         (weights / name).symlink_to((folder / name).resolve())
     return weights
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
+    """Run a hub, logged in to as `somebody`."""
+    from tests.exchange.hub_server import logged_in
+
+    with logged_in(monkeypatch, tmp_path) as running:
+        yield running

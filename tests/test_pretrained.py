@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +9,13 @@ import pytest
 import torch
 
 import zoo
-from tests.exchange.hub_server import Hub, logged_in
+from tests.exchange.hub_server import Hub
 from tests.exchange.made_up import make_model, make_record
 from zoo.errors import DataError, RecipeError, UnknownNameError
 from zoo.exchange.export import export_folder
 
 NAME = "somebody/small-net"
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client's
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
-    """Run a hub, logged in to as `somebody`."""
-    with logged_in(monkeypatch, tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

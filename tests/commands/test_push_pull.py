@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.commands.conftest import Zoo
-from tests.exchange.hub_server import Hub, logged_in
+from tests.exchange.hub_server import Hub
 from tests.exchange.made_up import make_baseline, make_model, make_record
 from zoo.exchange.export import export_folder
 from zoo.models.store import store_path
 
 NAME = "somebody/small-net"
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client's
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
-    """Run a hub, logged in to as `somebody`."""
-    with logged_in(monkeypatch, tmp_path) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

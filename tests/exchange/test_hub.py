@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import zoo
-from tests.exchange.hub_server import Hub, logged_in
+from tests.exchange.hub_server import Hub
 from tests.exchange.made_up import digest, make_baseline, make_model, make_record
 from zoo.data import sessions
 from zoo.errors import DataError, IntegrityError, MachineError, WeightsError, ZooError
@@ -31,13 +31,6 @@ from zoo.records.record import record_bytes
 NAME = "somebody/small-net"
 # huggingface_hub 2.4 uploads a large file in a way that its own HTTP library warns of
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
-    """Run a hub, logged in to as `somebody`."""
-    with logged_in(monkeypatch, tmp_path) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

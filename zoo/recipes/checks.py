@@ -177,29 +177,28 @@ def _component_problems(
 
     for entry in filter(asks, (*book.recipes.values(), *book.profiles.values())):
         yield from _argument_problems(entry)
-    recipes = [entry for entry in book.recipes.values() if is_sound(book, entry, broken)]
-    profiles = [entry for entry in book.profiles.values() if is_sound(book, entry, broken)]
+    recipes = [name for name, entry in book.recipes.items() if is_sound(book, entry, broken)]
+    profiles = [name for name, entry in book.profiles.items() if is_sound(book, entry, broken)]
 
     @functools.cache
     def combination(recipe: str, profile: str) -> tuple[list[Problem], RunSpec | None]:
         return _combination(book, recipe, profile)
 
-    for pair in itertools.product(recipes, profiles):
-        if asks(*pair):
-            yield from combination(*(entry.name for entry in pair))[0]
+    for recipe, profile in itertools.product(recipes, profiles):
+        if asks(book.recipes[recipe], book.profiles[profile]):
+            yield from combination(recipe, profile)[0]
 
     def run_of(recipe: str, profile: str) -> RunSpec | None:
-        return combination(recipe, profile)[1] if book.recipes[recipe] in recipes else None
+        return combination(recipe, profile)[1] if recipe in recipes else None
 
-    names = [entry.name for entry in profiles]
     compared: list[Claim | Matrix] = [*book.claims.values(), *book.matrices.values()]
     for each in compared:
         if each.path in broken or not asks(each):
             continue
         if isinstance(each, Claim):
-            yield from contrast_problems(each, names, run_of)
+            yield from contrast_problems(each, profiles, run_of)
         else:
-            yield from factor_problems(each, book, names, run_of)
+            yield from factor_problems(each, book, profiles, run_of)
 
 
 def _combination(book: Book, recipe: str, profile: str) -> tuple[list[Problem], RunSpec | None]:
