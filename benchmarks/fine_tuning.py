@@ -124,20 +124,20 @@ def fine_tune(architecture: str, folder: Path) -> dict[str, Any]:
     }
 
 
-def page(found: Mapping[str, Mapping[str, Any]], where: str) -> str:
-    """Return the results as Markdown."""
+def as_markdown(document: Mapping[str, Any]) -> str:
+    """Return the page of a document."""
     rows = [
         f"| {name} | {one['values']:,} | {one['seconds'] / STEPS:.2f} | "
         f"{'yes' if one['equal'] else 'NO'} | "
         + " | ".join(f"{psnr:.2f} / {ssim:.4f}" for psnr, ssim in one["scores"])
         + " |"
-        for name, one in found.items()
+        for name, one in document["networks"].items()
     ]
     return (
         "# Fine-tuning networks of spandrel from a file\n\n"
-        f"`python -m benchmarks.fine_tuning`: {where}. Start: {FIRST_STEPS} steps from nothing, "
-        f"saved as a `.pth`. Then {STEPS} steps with `--init`, batches of 4; once more, stopped "
-        f"after step {STOPPED_AT} and resumed. Scores are PSNR_Y (dB) / SSIM_Y on {SUITE}; "
+        f"`python -m benchmarks.fine_tuning`: {document['where']}. Start: {FIRST_STEPS} steps from "
+        f"nothing, saved as a `.pth`. Then {STEPS} steps with `--init`, batches of 4; once more, "
+        f"stopped after step {STOPPED_AT} and resumed. Scores are PSNR_Y (dB) / SSIM_Y on {SUITE}; "
         "the training images are other samples of scikit-image. So little training says nothing "
         "about the architectures.\n\n"
         "| network | values | s/step | resumed weights equal | bicubic | start | fine-tuned |\n"
@@ -161,7 +161,7 @@ def main() -> None:
     write_atomically(
         arguments.output / "fine_tuning.json", f"{json.dumps(document, indent=1)}\n".encode()
     )
-    write_atomically(arguments.output / "fine_tuning.md", page(found, where).encode())
+    write_atomically(arguments.output / "fine_tuning.md", as_markdown(document).encode())
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import pytest
 from benchmarks import (
     architectures,
     feature_network_speed,
+    fine_tuning,
     memory_prediction,
     scoring_speed,
     statistics_simulation,
@@ -30,6 +31,7 @@ OTHERS: dict[str, Callable[[dict[str, Any]], str]] = {
     "endurance": lambda found: endurance.document(
         {name: part for name, part in found.items() if name not in ("machine", "versions", "seed")}
     ),
+    "fine_tuning": fine_tuning.as_markdown,
     "memory": memory_prediction.to_markdown,
     "scoring_speed": scoring_speed.markdown,
     "statistics": statistics_simulation.markdown,
