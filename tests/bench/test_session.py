@@ -17,6 +17,7 @@ from zoo.recipes.book import load_book
 from zoo.recipes.checks import complete
 from zoo.recipes.resolve import resolve
 from zoo.runs.directory import RunDirectory, run_path
+from zoo.sweep.plan import specs_of
 
 Begin = Callable[..., RunDirectory]
 NAN = {"kind": "diverged", "step": 3, "message": "step 3: NaN"}
@@ -60,6 +61,31 @@ def test_a_finished_run_is_a_candidate_and_a_missing_one_has_a_command(
     (missing,) = asked.missing
     made_by = f"zoo train srresnet --profile smoke --seed 1 --run-root {tmp_path}"
     assert missing.command == made_by
+
+
+LOST = """
+version: 1
+recipes:
+  lost: {extends: srresnet, summary: x, pretrained: {generator: gone.pth}}
+"""
+
+
+def test_a_recipe_without_its_initial_weights_costs_its_own_rows(
+    begin: Begin, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    begin("srresnet")
+    registry = tmp_path / "lost.yaml"
+    registry.write_text(LOST)
+    book, names = load_book([registry]), ("lost", "srresnet")
+    asked = find_recipes(book, names, profile="smoke", seeds=[0, 1], run_root=tmp_path)
+    assert [one.target.name for one in asked.candidates] == ["srresnet"]
+    lost = asked.missing[:2]
+    assert [(one.recipe, one.seed) for one in lost] == [("lost", 0), ("lost", 1)]
+    assert "gone.pth does not exist" in lost[0].reason
+    assert lost[1].command.startswith("zoo train lost --profile smoke --seed 1")
+    specs = specs_of(book, names, "smoke", [0], run_root=tmp_path)
+    assert [one.recipe for one in specs] == ["srresnet"]
+    assert "lost is not trained" in caplog.text
 
 
 def damage_provenance(directory: RunDirectory) -> None:

@@ -246,6 +246,10 @@ def test_a_run_goes_on_from_both_networks_of_another(
     content = specified(book, "srresnet-nobn", "smoke", **(wanted | {"settings": few[:2]}))
     assert list(content.begun_from) == ["init"]
     check_each_network_has_its_start(str(first), tmp_path, options.run_root)
+    shutil.rmtree(first)
+    assert specified(book, "srgan-nobn", "smoke", **wanted) == spec, "the run is found without it"
+    with pytest.raises(DataError, match="not a run directory"):
+        specified(book, "srresnet-nobn", "smoke", **(wanted | {"settings": few[:2]}))
     with pytest.raises(RecipeError, match="names the weights of both networks"):
         start_of({"run": first, "generator": "x"})
     with pytest.raises(RecipeError, match="no discriminator that could"):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -234,14 +234,8 @@ def targeted(
 
 def _told(run: Missing) -> dict[str, str | int]:
     """Log that a run is missing, and return its description."""
-    spec = run.spec
-    logger.warning("no row for %s seed %d: %s; %s", spec.recipe, spec.seed, run.reason, run.command)
-    return {
-        "recipe": spec.recipe,
-        "seed": spec.seed,
-        "reason": run.reason,
-        "command": run.command,
-    }
+    logger.warning("no row for %s seed %d: %s; %s", run.recipe, run.seed, run.reason, run.command)
+    return asdict(run)
 
 
 def _given_metrics(known: Iterable[str]) -> dict[str, Metric]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,12 +26,12 @@ from zoo.bench.selftest_lpips import check_lpips
 from zoo.bench.suites import Suite, SuiteDataset
 from zoo.errors import DataError, RecipeError, ZooError, staying
 from zoo.metrics.base import Metric
-from zoo.models.initial import specified
+from zoo.models.initial import StartError, specified_seeds
 from zoo.recipes.book import Book
 from zoo.recipes.schema import RunSpec
 from zoo.records.order import Order
 from zoo.records.record import Record, Target, forget_failure, read_record, write_record
-from zoo.runs.commands import root_options, train_command
+from zoo.runs.commands import root_options, set_options, train_command
 from zoo.runs.directory import run_path
 from zoo.runs.provenance import revision, versions
 from zoo.runs.run_state import RunState, find_run
@@ -44,12 +45,14 @@ class Missing:
     """A run that was requested and is not there.
 
     Attributes:
-        spec: the run.
+        recipe: its recipe.
+        seed: its seed.
         reason: why it cannot be scored.
         command: what makes it.
     """
 
-    spec: RunSpec
+    recipe: str
+    seed: int
     reason: str
     command: str
 
@@ -93,16 +96,17 @@ def find_recipes(
         raise RecipeError("the number of seeds must be at least 1")
     asked, failed = Asked(), failures or {}
     for recipe in recipes:
-        first = specified(
-            book, recipe, profile, seed=seeds[0], settings=settings, run_root=run_root
-        )
-        for seed in seeds:
-            spec = first.model_copy(update={"seed": seed})
-            if first.pretraining is not None:
-                inner = first.pretraining.model_copy(update={"seed": seed})
-                spec = spec.model_copy(update={"pretraining": inner})
+        try:
+            specs = specified_seeds(
+                book, recipe, profile, seeds, settings=settings, run_root=run_root
+            )
+        except StartError as error:
+            options = (*set_options(settings), *sources, *root_options(run_root))
+            asked.missing += _without_start(recipe, profile, seeds, str(error), options)
+            continue
+        for spec in specs:
             found = find_run(spec, run_root)
-            failure = _failure(found) or failed.get((recipe, seed))
+            failure = _failure(found) or failed.get((recipe, spec.seed))
             if found.path is not None:
                 asked.candidates.append(_read(found.path, spec, book, sources))
             elif failure is not None:
@@ -239,7 +243,18 @@ def _read(path: Path, spec: RunSpec, book: Book, sources: Sequence[str]) -> Cand
 def _missing(spec: RunSpec, found: RunState, run_root: Path, sources: Sequence[str]) -> Missing:
     """Return what makes a run; where another one is in its place, what makes it beside that."""
     root = run_root if found.can_be_trained else _free_root(spec, run_root)
-    return Missing(spec, found.reason, train_command(spec, (*sources, *root_options(root))))
+    command = train_command(spec, (*sources, *root_options(root)))
+    return Missing(spec.recipe, spec.seed, found.reason, command)
+
+
+def _without_start(
+    recipe: str, profile: str, seeds: Iterable[int], reason: str, options: Sequence[str]
+) -> list[Missing]:
+    """Return the runs of a recipe whose initial weights are not there."""
+    train = ("zoo", "train", recipe, "--profile", profile, "--seed")
+    return [
+        Missing(recipe, seed, reason, shlex.join([*train, str(seed), *options])) for seed in seeds
+    ]
 
 
 def _free_root(spec: RunSpec, run_root: Path) -> Path:

@@ -115,15 +115,13 @@ def _show_recipe(
     book: Book, name: str, profile: str | None, settings: list[str], *, as_json: bool
 ) -> None:
     from zoo.cost.stages import stages
-    from zoo.models.initial import initial_weights
+    from zoo.models.initial import initial_generator
     from zoo.recipes.checks import complete
     from zoo.recipes.resolve import resolve
 
     entry = book.recipe(name)
     chosen, reason = choose_profile(book, profile)
-    init = initial_weights(
-        entry.start.generator, name, run_root=RUN_ROOT, strict=entry.start.strict
-    )
+    init = initial_generator([entry.start], name, run_root=RUN_ROOT)
     found = stages(complete(resolve(book, name, chosen, settings=settings, init=init)))
     if as_json:
         document = _summary(entry) | {"profile": chosen, "profile_chosen_by": reason}

@@ -6,8 +6,8 @@ Not here: which file a name means (`zoo.models.find`), what a recipe may say bes
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,6 +38,18 @@ _INIT, _INIT_DISCRIMINATOR = "init", "init_discriminator"
 _NOTHING = Start()
 
 
+class StartError(ZooError):
+    """The weights that a recipe starts from cannot be found or read.
+
+    Attributes:
+        cause: the error that says why.
+    """
+
+    def __init__(self, cause: ZooError) -> None:
+        self.cause = cause
+        super().__init__(str(cause))
+
+
 def specified(
     book: Book,
     recipe: str,
@@ -63,18 +75,71 @@ def specified(
         ZooError: if weights cannot be found or read.
         RecipeError: if the values do not fit together.
     """
+    try:
+        (spec,) = specified_seeds(
+            book, recipe, profile, (seed,), run_root=run_root, settings=settings, start=start
+        )
+    except StartError as error:
+        raise error.cause from None
+    return spec
+
+
+def specified_seeds(
+    book: Book,
+    recipe: str,
+    profile: str,
+    seeds: Sequence[int],
+    *,
+    run_root: Path,
+    settings: Sequence[str] = (),
+    start: Start = _NOTHING,
+) -> list[RunSpec]:
+    """Return the specifications of a recipe's runs, one a seed; weights are read once.
+
+    Arguments are those of `specified`.
+
+    Raises:
+        StartError: if weights cannot be found or read.
+        RecipeError: if the values do not fit together.
+    """
     starts = (start, book.recipe(recipe).start)
     strict = all(each.strict for each in starts)
-    what = _first(_generator_of(each) for each in starts)
-    init = initial_weights(what, recipe, run_root=run_root, strict=strict)
-    spec = specify(book, recipe, profile, seed=seed, settings=settings, init=init)
-    critic = _first(_discriminator_of(each, spec) for each in starts)
-    if critic is None:
-        return spec
-    if spec.settings.discriminator is None:
+    with _starting():
+        init = initial_generator(starts, recipe, run_root=run_root)
+    spec = specify(book, recipe, profile, seed=seeds[0], settings=settings, init=init)
+    with _starting():
+        critic = _first(_discriminator_of(each, spec, run_root) for each in starts)
+    if critic is not None and spec.settings.discriminator is None:
         raise RecipeError(f"recipe {recipe!r} has no discriminator that could start from {critic}")
-    found = initial_discriminator(critic, recipe, run_root=run_root, strict=strict)
-    return spec.model_copy(update={_INIT_DISCRIMINATOR: found})
+    if critic is not None:
+        with _starting():
+            found = initial_discriminator(critic, recipe, run_root=run_root, strict=strict)
+        spec = spec.model_copy(update={_INIT_DISCRIMINATOR: found})
+    return [_with_seed(spec, seed) for seed in seeds]
+
+
+@contextmanager
+def _starting() -> Iterator[None]:
+    try:
+        yield
+    except ZooError as error:
+        raise StartError(error) from error
+
+
+def _with_seed(spec: RunSpec, seed: int) -> RunSpec:
+    inner = spec.pretraining
+    changes = {} if inner is None else {"pretraining": _with_seed(inner, seed)}
+    return spec.model_copy(update={"seed": seed, **changes})
+
+
+def initial_generator(starts: Sequence[Start], recipe: str, *, run_root: Path) -> Initial | None:
+    """Return what the generator starts from: the first of these starts that names one.
+
+    Arguments and errors are those of `initial_weights`.
+    """
+    what = _first(_generator_of(each, recipe, run_root) for each in starts)
+    strict = all(each.strict for each in starts)
+    return initial_weights(what, recipe, run_root=run_root, strict=strict)
 
 
 def initial_weights(
@@ -205,20 +270,28 @@ def _first(named: Iterable[str | None]) -> str | None:
     return next((one for one in named if one is not None), None)
 
 
-def _generator_of(start: Start) -> str | None:
+def _generator_of(start: Start, recipe: str, run_root: Path) -> str | None:
     if start.generator is None and start.run is not None:
-        _require_run(start.run)
+        known = _recorded(Initial, _INIT, start.run, recipe, run_root)
+        if known is None:
+            _require_run(start.run)
     return start.generator or start.run
 
 
-def _discriminator_of(start: Start, spec: RunSpec) -> str | None:
+def _discriminator_of(start: Start, spec: RunSpec, run_root: Path) -> str | None:
     """Return what a start names for the discriminator; its run only if both runs have one."""
     if start.discriminator is not None or start.run is None:
         return start.discriminator
+    if spec.settings.discriminator is None:
+        return None
+    where = start.run, spec.recipe, run_root
+    if _recorded(Weights, _INIT_DISCRIMINATOR, *where) is not None:
+        return start.run
+    if _recorded(Initial, _INIT, *where) is not None:
+        return None  # the run that is gone had no discriminator
     _require_run(start.run)
     recorded = RunDirectory(Path(start.run)).spec()
-    theirs = None if recorded is None else recorded.settings.discriminator
-    return None if spec.settings.discriminator is None or theirs is None else start.run
+    return None if recorded is None or recorded.settings.discriminator is None else start.run
 
 
 def _require_run(run: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zoo.errors import staying
-from zoo.models.initial import specified
+from zoo.models.initial import StartError, specified_seeds
 from zoo.recipes.book import Book
 from zoo.recipes.schema import RunSpec
 from zoo.runs import RUN_ROOT
@@ -58,14 +58,20 @@ def specs_of(
 ) -> list[RunSpec]:
     """Return the complete specifications of recipes under a profile, for every seed.
 
+    A recipe whose initial weights are not there is left out, with a warning.
+
     Raises:
         RecipeError: if a recipe does not fit the profile.
     """
-    return [
-        specified(book, recipe, profile, seed=seed, settings=settings, run_root=run_root)
-        for recipe in recipes
-        for seed in seeds
-    ]
+    specs: list[RunSpec] = []
+    for recipe in recipes:
+        try:
+            specs += specified_seeds(
+                book, recipe, profile, seeds, settings=settings, run_root=run_root
+            )
+        except StartError as error:
+            logger.warning("%s is not trained: %s", recipe, error)
+    return specs
 
 
 def in_training_order(specs: Iterable[RunSpec]) -> list[RunSpec]:
