@@ -164,6 +164,17 @@ def test_what_was_assumed_is_said_wherever_the_file_is_used(
     assert "assumed x2" in foreign_candidate(path).remark
 
 
+def test_a_file_that_changes_before_it_is_scored_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path, passing("rrdb", **SMALL_RRDB).state_dict())
+    candidate = foreign_candidate(path)
+    other = passing("rrdb", **SMALL_RRDB)
+    with torch.no_grad():
+        other.conv_body.bias.add_(1e-3)
+    saved(tmp_path, other.state_dict())
+    with pytest.raises(IntegrityError, match="changed while the benchmark ran"):
+        candidate.load()
+
+
 def test_a_scale_the_shapes_rule_out_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path, passing("msrresnet", scale=2, width=6, num_blocks=1).state_dict())
     with pytest.raises(WeightsError, match="fit x2, not x4"):

@@ -16,11 +16,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
 from torch import Tensor, nn
 
 from zoo.bench.dynamics import curves, measures
-from zoo.errors import DataError, PluginError, RecipeError, UnknownNameError, WeightsError
+from zoo.errors import (
+    DataError,
+    IntegrityError,
+    PluginError,
+    RecipeError,
+    UnknownNameError,
+    WeightsError,
+)
 from zoo.files import file_sha256
 from zoo.fingerprints import scoring_hash
 from zoo.models.details import Details
@@ -28,11 +34,8 @@ from zoo.models.file import read_details, read_model
 from zoo.models.foreign import Foreign, read_foreign
 from zoo.models.model import filled_generator, has_other_code
 from zoo.plugins import require_registered
-from zoo.recipes.arguments import complaints
 from zoo.recipes.book import Book
 from zoo.recipes.build import build_generator
-from zoo.recipes.problems import raise_problems
-from zoo.recipes.reader import parse_document
 from zoo.recipes.schema import ComponentSpec, RecipeSettings, RunSpec
 from zoo.recipes.variants import run_name, shaping, with_variant
 from zoo.records.budget import budget_of
@@ -181,20 +184,20 @@ def model_candidate(path: Path) -> Candidate:
         WeightsError: if it is not one; when it is loaded, if it does not fit.
         IntegrityError: if it is damaged (when it is loaded).
     """
-    details = read_details(path)
+    details, sha256 = read_details(path), file_sha256(path)
     target = Target(
         name=details.name,
         kind="weights",
         generator=details.generator,
         code_sha256=_code(details.generator_name),
-        weights_sha256=file_sha256(path),
+        weights_sha256=sha256,
         command=_bench_command(str(path)),
     )
     remark = _OTHER_CODE if _has_other_code(details) else ""
     return Candidate(
         target,
         details.scale,
-        lambda: read_model(path).build(),
+        lambda: _built_model(path, sha256),
         remark=remark,
         place=str(path),
     )
@@ -221,7 +224,7 @@ def foreign_candidate(path: Path) -> Candidate:
     return Candidate(
         target,
         details.scale,
-        lambda: _built_foreign(path),
+        lambda: _built_foreign(path, foreign.model.sha256),
         remark="; ".join(foreign.notes),
         place=str(path),
     )
@@ -237,10 +240,26 @@ def _stamp(path: Path) -> tuple[int, int]:
     return (0, 0) if found is None else (found.st_mtime_ns, found.st_size)
 
 
-def _built_foreign(path: Path) -> nn.Module:
+def _built_foreign(path: Path, sha256: str | None) -> nn.Module:
     foreign = _read_foreign(path, *_stamp(path))
     _read_foreign.cache_clear()  # its tensors are now in the network
+    _require_same(path, sha256, foreign.model.sha256)
     return foreign.build()
+
+
+def _built_model(path: Path, sha256: str) -> nn.Module:
+    model = read_model(path)
+    _require_same(path, sha256, file_sha256(path))
+    return model.build()
+
+
+def _require_same(path: Path, before: str | None, now: str | None) -> None:
+    """Refuse a file that changed between its identification and its scoring."""
+    if before != now:
+        raise IntegrityError(
+            f"{path} changed while the benchmark ran (sha256 {str(before)[:12]}, now "
+            f"{str(now)[:12]}); run the command again"
+        )
 
 
 def unreadable(
@@ -252,28 +271,6 @@ def unreadable(
     """
     target = Target(name=str(path), kind=kind, command=_bench_command(str(path)))
     return Candidate(target, scale, _nothing, error=reason)
-
-
-def parse_generator(text: str) -> ComponentSpec:
-    """Read a generator as a recipe names it: `rrdb`, or `{name: rrdb, num_blocks: 6}`.
-
-    Raises:
-        RecipeError: if it is no such thing, or an argument is wrong.
-        UnknownNameError: if there is no generator of that name.
-    """
-    document = parse_document(text, "--generator")
-    raise_problems(document.problems)
-    data = {"name": document.data} if isinstance(document.data, str) else document.data
-    try:
-        spec = ComponentSpec.model_validate(data)
-    except ValidationError as error:
-        raise RecipeError(
-            f"--generator {text}: write a name, such as rrdb, or '{{name: rrdb, num_blocks: 6}}'"
-        ) from error
-    wrong = list(complaints("generators", spec.name, spec.arguments))
-    if wrong:
-        raise RecipeError(f"--generator {text}: {'; '.join(one.message for one in wrong)}")
-    return spec
 
 
 def callable_candidate(name: str, upscale: Upscaler, *, scale: int) -> Candidate:
