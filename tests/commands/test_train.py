@@ -14,9 +14,9 @@ import pytest
 from rich.console import Console
 from typer.testing import Result
 
-from zoo.commands import watch
+from zoo.commands import training_progress
 from zoo.commands.train import _resume_command
-from zoo.commands.watch import BarObserver
+from zoo.commands.training_progress import BarObserver
 from zoo.data.images import write_png
 from zoo.train import run as training
 from zoo.train.interrupts import Interrupted
@@ -220,8 +220,8 @@ def test_a_terminal_that_moves_no_cursor_gets_the_lines(
 ) -> None:
     screen, environment = io.StringIO(), {"TERM": term, "COLUMNS": "120", "LINES": "30"}
     console = Console(file=screen, force_terminal=True, _environ=environment, soft_wrap=True)
-    monkeypatch.setattr(watch, "stderr", lambda: console)
-    with watch.watch() as observer:
+    monkeypatch.setattr(training_progress, "stderr", lambda: console)
+    with training_progress.training_progress() as observer:
         assert type(observer) is kind
         observer.stage_started("srgan\x1b[31m", "content", 0, 10)
         observer.notice("a \x1b[31mred\u202e notice")

@@ -33,6 +33,7 @@ from zoo.commands.report import report
 from zoo.commands.show import show
 from zoo.commands.train import train
 from zoo.commands.upscale import upscale
+from zoo.commands.watch import watch
 from zoo.errors import MachineError, ZooError, staying
 from zoo.streams import Outlet, lasting_streams
 from zoo.train.interrupts import leaving_at_once
@@ -131,6 +132,7 @@ app.command("list")(list_names)
 app.command("show")(show)
 app.command("train")(train)
 app.command("bench")(bench)
+app.command("watch")(watch)
 app.command("report")(report)
 app.command("upscale")(upscale)
 app.command("check")(check)

@@ -297,7 +297,7 @@ def _score(book: Book, request: Request) -> Result:
 
 def _train_missing(book: Book, request: Request, sweep: Sweep) -> Request:
     """Print the plan and, unless that is all, train the runs that are not there."""
-    from zoo.commands.watch import watch
+    from zoo.commands.training_progress import training_progress
     from zoo.sweep.api import plan_missing, with_trained
     from zoo.sweep.estimate import Estimator
     from zoo.train.interrupts import Interrupted
@@ -309,7 +309,7 @@ def _train_missing(book: Book, request: Request, sweep: Sweep) -> Request:
     if sweep.plan_only or not any(run.is_needed for run in planned):
         return request
     try:
-        with watch() as observer:
+        with training_progress() as observer:
             return with_trained(book, request, planned, observer, sweep.plugins)
     except Interrupted as stopped:
         note(f"{stopped}, saved; run the same command again to resume")

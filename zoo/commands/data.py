@@ -139,7 +139,7 @@ def preview(
     book.recipe(recipe)  # a misspelt name is told before torch is imported
     chosen, _ = choose_profile(book, profile)
 
-    from zoo.commands.watch import watch
+    from zoo.commands.training_progress import training_progress
     from zoo.exchange.bundle import require_free
     from zoo.models.initial import specified
     from zoo.recipes.checks import check_book
@@ -149,7 +149,7 @@ def preview(
     check_book(book, required=recipe)
     settings = [*settings, *data_setting(data)]
     spec = specified(book, recipe, chosen, seed=seed, settings=settings, run_root=RUN_ROOT)
-    with watch() as observer:
+    with training_progress() as observer:
         write_preview(output, spec, data_root=data_root, observer=observer)
     print_text(str(output))
 

@@ -12,6 +12,7 @@ from zoo.bench.definitions import Definition, read_suite, suite_names
 from zoo.commands.models import model_rows, models_table
 from zoo.commands.options import Json, Plugins, Registries, open_book
 from zoo.commands.output import Table, print_json, print_tables
+from zoo.commands.runs import RUNS, list_runs
 from zoo.components import components, plural_kind
 from zoo.errors import RecipeError
 from zoo.plugins import PackageRegistry
@@ -24,17 +25,21 @@ BOOK_KINDS = ("recipes", "profiles", "claims", "matrices")
 SUITES, MODELS = "suites", "models"
 PACKAGES = "registries"
 KINDS = (*BOOK_KINDS, SUITES, MODELS, *REGISTRIES, PACKAGES)
+"""What `zoo list` lists if no kind is named."""
 _WILDCARDS = frozenset("*?[")
 
 
 def list_names(
     kind: Annotated[
-        str | None, typer.Argument(metavar="[KIND]", help=f"Kind of names: {', '.join(KINDS)}.")
+        str | None,
+        typer.Argument(metavar="[KIND]", help=f"Kind of names: {', '.join((*KINDS, RUNS))}."),
     ] = None,
     pattern: Annotated[
         str | None,
         typer.Argument(
-            metavar="[GLOB]", help="Pattern of names, such as 'esrgan*'; put it in quotes."
+            metavar="[GLOB]",
+            help="Pattern of names, such as 'esrgan*'; put it in quotes. For runs it may also be "
+            "their folder.",
         ),
     ] = None,
     *,
@@ -47,11 +52,14 @@ def list_names(
 ) -> None:
     """List recipes, profiles, claims, matrices, suites, models and components, with their origin.
 
-    `registries` lists the recipe files of installed packages. Recipes of a matrix are not listed;
-    `zoo show matrix NAME` lists them.
+    `registries` lists the recipe files of installed packages, `runs` the runs in a folder. Recipes
+    of a matrix are not listed; `zoo show matrix NAME` lists them.
     """
     if kind is not None and pattern is None and _WILDCARDS & set(kind):
         kind, pattern = None, kind
+    if kind is not None and plural_kind(kind, (*KINDS, RUNS)) == RUNS:
+        list_runs(pattern, as_json=as_json)
+        return
     kinds = KINDS if kind is None else (plural_kind(kind, KINDS),)
     book = open_book(registry, plugin, warn=PACKAGES not in kinds)
     found = {name: _matching(_rows(book, name, check=check), pattern or "*") for name in kinds}

@@ -1,4 +1,4 @@
-"""`zoo show`: describes one recipe, profile, claim, matrix, suite, model or component."""
+"""`zoo show`: describes one recipe, profile, claim, matrix, suite, model, run or component."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from zoo.commands.options import (
     open_book,
 )
 from zoo.commands.output import Table, print_json, print_table, print_tables, print_text, value_text
+from zoo.commands.runs import show_run
 from zoo.commands.settings import SETTINGS, show_settings
 from zoo.components import describe, folders_with, plural_kind
 from zoo.errors import RecipeError, UnknownNameError
@@ -32,6 +33,7 @@ from zoo.recipes.matrices import Matrix
 from zoo.recipes.problems import dotted
 from zoo.registry import REGISTRIES
 from zoo.runs import RUN_ROOT
+from zoo.runs.shapes import RECIPE
 
 if TYPE_CHECKING:
     from zoo.cost.stages import Network, StageCost
@@ -41,8 +43,8 @@ def show(
     kind_or_name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME|KIND|FILE",
-            help="A recipe or a file, or a kind followed by a name of this kind.",
+            metavar="NAME|KIND|FILE|RUN_DIR",
+            help="A recipe, a file or a run directory, or a kind followed by a name of this kind.",
         ),
     ],
     name_of_kind: Annotated[
@@ -65,8 +67,7 @@ def show(
         show_settings(name_of_kind, as_json=as_json)
         return
     book = open_book(registry, plugin)
-    if name_of_kind is None and Path(kind_or_name).is_file():
-        show_file(Path(kind_or_name), as_json=as_json)
+    if name_of_kind is None and _show_path(Path(kind_or_name), as_json=as_json):
         return
     kind, name = _find(book, kind_or_name, name_of_kind)
     if kind == "recipes":
@@ -86,6 +87,17 @@ def show(
         _show_suite(read_suite(name), as_json=as_json)
     else:
         _show_component(kind, name, as_json=as_json)
+
+
+def _show_path(path: Path, *, as_json: bool) -> bool:
+    """Show a run directory or a file; return whether the path is one."""
+    if (path / RECIPE).is_file():
+        show_run(path, as_json=as_json)
+    elif path.is_file():
+        show_file(path, as_json=as_json)
+    else:
+        return False
+    return True
 
 
 def _find(book: Book, name: str, name_of_kind: str | None) -> tuple[str, str]:

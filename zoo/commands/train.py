@@ -128,12 +128,12 @@ def _profile(book: Book, profile: str | None, device: str) -> str:
 
 
 def _train(spec: RunSpec, options: Options, *, as_json: bool) -> None:
-    from zoo.commands.watch import watch
+    from zoo.commands.training_progress import training_progress
     from zoo.train.interrupts import Interrupted
     from zoo.train.run import train as train_run
 
     try:
-        with watch() as observer:
+        with training_progress() as observer:
             run = train_run(spec, replace(options, observer=observer))
     except Interrupted as stopped:
         note(f"{stopped}, saved; resume with: {_resume_command(sys.argv)}")

@@ -1,96 +1,139 @@
-"""Progress of a training on stderr: a bar on a terminal, occasional lines elsewhere."""
+"""`zoo watch`: one live page over all runs of a folder, whichever process trains them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Final
 
-from rich.console import Console, Group
+import typer
+from rich.console import Console
 from rich.live import Live
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
+from rich.text import Text
 
-from zoo.commands.output import draws, shown, stderr
-from zoo.letters import visible
-from zoo.train.lines import LineObserver, describe
-from zoo.train.observer import Observer
+from zoo.commands.output import Table as PlainTable
+from zoo.commands.output import draws, print_table, stdout
+from zoo.commands.runs import (
+    NOTHING,
+    left_text,
+    losses_text,
+    name_text,
+    psnr_text,
+    require_folder,
+    state_text,
+    step_text,
+)
+from zoo.letters import on_one_line
+from zoo.runs import RUN_ROOT
+from zoo.runs.overview import Progress, RunOverview, read_overview, run_directories, stamp
 
-
-@contextmanager
-def watch() -> Iterator[Observer]:
-    """Yield an observer that shows a run within this context."""
-    console = stderr()
-    if draws(console):
-        observer = BarObserver(console)
-        with Live(get_renderable=observer.render, console=console, refresh_per_second=4):
-            yield observer
-    else:
-        yield LineObserver(lambda line: console.print(shown(line)))
-
-
-class BarObserver(Observer):
-    """Shows one bar for each stage, with the latest numbers below it."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._bar = _bar(console)
-        self._preparing: TaskID | None = None
-        self._stage: TaskID | None = None
-        self._numbers: dict[str, Any] = {}
-
-    def render(self) -> Group:
-        """Return the current screen."""
-        grid = Table.grid(padding=(0, 1))
-        for heading, text in describe(self._numbers):
-            grid.add_row(shown(heading, "dim"), shown(text))
-        return Group(self._bar.get_renderable(), grid)
-
-    def notice(self, message: str) -> None:
-        """Print a line above the bar."""
-        self._console.print(shown(message, "dim"))
-
-    def preparing(self, done: int, total: int) -> None:
-        """Show how many images have been decoded."""
-        if self._preparing is None:
-            self._preparing = self._bar.add_task("decoding images")
-        self._bar.update(self._preparing, completed=done, total=total)
-
-    def stage_started(self, recipe: str, stage: str, step: int, num_steps: int) -> None:
-        """Start a bar at the stage's current step."""
-        self._numbers = {}
-        self._stage = self._bar.add_task(visible(f"{recipe} ({stage})"), total=num_steps)
-        self._bar.update(self._stage, completed=step)
-
-    def stepped(self, step: int, num_images: int) -> None:  # noqa: ARG002  the base's signature
-        """Move the bar."""
-        if self._stage is not None:
-            self._bar.update(self._stage, completed=step)
-
-    def logged(self, row: Mapping[str, Any]) -> None:
-        """Show the latest numbers below the bar."""
-        self._numbers.update(row)
-
-    def stage_finished(self, directory: Path, summary: Mapping[str, Any]) -> None:
-        """Print where the stage's results are."""
-        self.notice(f"done: {directory}, PSNR_Y {summary['psnr_y']:.2f} dB, {summary['verdict']}")
+_PERIOD: Final = 2.0
+"""Seconds between two looks at the files."""
+_FRAME: Final = 6
+"""Lines of a page that are not runs."""
+_ORDER: Final[tuple[Progress, ...]] = ("running", "damaged", "diverged", "stopped", "finished")
+_STYLES: Final = {"running": "green", "damaged": "red", "diverged": "red", "stopped": "dim"}
+_COLUMNS: Final = {
+    "run": 0,
+    "profile": 100,
+    "seed": 0,
+    "stage": 120,
+    "step": 0,
+    "left": 0,
+    "losses": 160,
+    "PSNR_Y": 0,
+    "state": 0,
+}
+"""The columns of a page, and the width of a terminal from which each is shown."""
+_GAP: Final = 2
+_LEAST: Final = 14
+"""Characters that a run's name has at least; the other columns are never cut."""
 
 
-def _bar(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    )
+def watch(
+    run_root: Annotated[
+        Path, typer.Argument(metavar="[RUN_ROOT]", help="Folder of runs.", show_default=True)
+    ] = RUN_ROOT,
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Print one page and exit.")] = False,
+) -> None:
+    """Watch all runs of a folder: stage, step, time left, losses, PSNR and verdict.
+
+    Only the runs' files are read, so it works beside any process that trains, and over ssh. Ctrl-C
+    ends it and no training.
+    """
+    require_folder(run_root)
+    console, seen = stdout(), Seen(run_root)
+    if once or not draws(console):
+        runs = seen.runs()
+        rows = [tuple(_cells(run).values()) for run in runs]
+        print_table(PlainTable(_head(runs), tuple(_COLUMNS), rows))
+        return
+    with suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False) as live:
+        while True:
+            runs = seen.runs()
+            live.update(live_page(runs, console), refresh=True)
+            time.sleep(_PERIOD)
+
+
+class Seen:
+    """The runs of a folder; a run is read again only after its files changed."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._known: dict[Path, tuple[tuple[object, ...], RunOverview]] = {}
+
+    def runs(self) -> list[RunOverview]:
+        """Return the runs as they are now: running ones first, then by state and path."""
+        known, self._known = self._known, {}
+        for path in run_directories(self._root):
+            now = stamp(path)
+            kept = known.get(path)
+            fresh = kept if kept is not None and kept[0] == now else (now, read_overview(path))
+            self._known[path] = fresh
+        found = [run for _, run in self._known.values()]
+        return sorted(found, key=lambda run: (_ORDER.index(run.progress), run.path))
+
+
+def live_page(runs: Sequence[RunOverview], console: Console) -> Table:
+    """Return as many runs as a terminal has lines for, with the columns that it has room for."""
+    shown = runs[: max(console.height - _FRAME, 1)]
+    more = [f"{len(runs) - len(shown)} more do not fit"] if len(shown) < len(runs) else []
+    title = "; ".join([_head(runs), *more])
+    table = Table(title=title, title_justify="left", header_style="bold", box=None)
+    columns = [name for name, least in _COLUMNS.items() if console.width >= least]
+    rows = [{name: on_one_line(cell) for name, cell in _cells(run).items()} for run in shown]
+    widths = {name: max(len(name), *(len(row[name]) for row in rows), 1) for name in columns}
+    others = sum(widths.values()) - widths["run"] + _GAP * len(columns)
+    widths["run"] = min(widths["run"], max(console.width - others, _LEAST))
+    for name in columns:
+        table.add_column(name, overflow="ellipsis", no_wrap=True, width=widths[name])
+    for run, row in zip(shown, rows, strict=True):
+        table.add_row(*(Text(row[name]) for name in columns), style=_STYLES.get(run.progress, ""))
+    return table
+
+
+def _head(runs: Sequence[RunOverview]) -> str:
+    """Return how many runs are in which state, and how many lines of their logs are damaged."""
+    counts = Counter(run.progress for run in runs)
+    told = ", ".join(f"{counts[each]} {each}" for each in _ORDER if counts[each]) or "no runs"
+    num_damaged = sum(run.num_damaged for run in runs)
+    return f"{told}; {num_damaged} damaged lines of logs skipped" if num_damaged else told
+
+
+def _cells(run: RunOverview) -> dict[str, str]:
+    return {
+        "run": name_text(run),
+        "profile": run.profile,
+        "seed": NOTHING if run.seed is None else str(run.seed),
+        "stage": run.stage or NOTHING,
+        "step": step_text(run),
+        "left": left_text(run),
+        "losses": losses_text(run),
+        "PSNR_Y": psnr_text(run),
+        "state": state_text(run),
+    }

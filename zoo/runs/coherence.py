@@ -20,7 +20,8 @@ from zoo.errors import CheckpointError
 from zoo.files import MAX_LOG_BYTES, print_of, read_file, write_atomically
 from zoo.recipes.schema import LATER, MONITORING, RunSpec
 from zoo.runs.changes import differences
-from zoo.runs.directory import FILES, METRICS, PROVENANCE, RECIPE, ROLLBACK, RunDirectory
+from zoo.runs.directory import FILES, ROLLBACK, RunDirectory
+from zoo.runs.shapes import METRICS, PROVENANCE, RECIPE
 
 _FRESH = "restore the file, or start again with --fresh"
 _TRAIN = "run the training command again, which writes it again"

@@ -40,6 +40,11 @@ from zoo.runs.checkpoint import latest_step
 from zoo.runs.lock import HOLDER, LOCK, locked
 from zoo.runs.provenance import identity_hash
 from zoo.runs.shapes import (
+    METRICS,
+    PROVENANCE,
+    RECIPE,
+    SUMMARY,
+    WEIGHTS,
     Provenance,
     Shape,
     Summary,
@@ -50,10 +55,7 @@ from zoo.runs.shapes import (
 from zoo.runs.weights import pack, unpack
 
 logger = logging.getLogger(__name__)
-WEIGHTS = "weights.safetensors"
 State = Literal["empty", "begun", "finished"]
-PROVENANCE, RECIPE, METRICS = "provenance.json", "recipe.yaml", "metrics.jsonl"
-_SUMMARY = "summary.json"
 FILES = "files"
 """Key of a summary with size and sha256 of each file that it sums up."""
 ROLLBACK = "rollback"
@@ -100,7 +102,7 @@ class RunDirectory:
     @property
     def has_summary(self) -> bool:
         """Whether the run is marked as finished, whatever its summary says."""
-        return (self.path / _SUMMARY).exists()
+        return (self.path / SUMMARY).exists()
 
     @property
     def may_be_extended(self) -> bool:
@@ -160,7 +162,7 @@ class RunDirectory:
         earlier = self.identities() - {digest}
         if earlier:
             body[_EARLIER] = sorted(earlier)
-        (self.path / _SUMMARY).unlink(missing_ok=True)  # it sums up the files as they were
+        (self.path / SUMMARY).unlink(missing_ok=True)  # it sums up the files as they were
         _write_json(self.path / PROVENANCE, body | {"sessions": [*sessions, session]})
         self.write_recipe(spec)
         return session_changes(sessions[-1], session) if sessions else []
@@ -258,7 +260,7 @@ class RunDirectory:
             CheckpointError: if it was changed, or an earlier version of zoo wrote it without a
                 digest of itself.
         """
-        path, remedy = self.path / _SUMMARY, self._remedy()
+        path, remedy = self.path / SUMMARY, self._remedy()
         if not self.has_summary:
             return None
         loaded = read_shaped(path, Shape, remedy)
@@ -279,7 +281,7 @@ class RunDirectory:
         names = (RECIPE, PROVENANCE, METRICS, hash_path(self.weights).name)
         kept = files or {name: print_of(self.path / name) for name in names}
         complete = sealed({**summary, "identity_sha256": identity, FILES: kept})
-        _write_json(self.path / _SUMMARY, complete)
+        _write_json(self.path / SUMMARY, complete)
         return complete
 
     def clear(self) -> None:
@@ -288,7 +290,7 @@ class RunDirectory:
         The summary is deleted first and the provenance last. So after a kill, the rest is not
         marked as finished and still has its identity.
         """
-        (self.path / _SUMMARY).unlink(missing_ok=True)
+        (self.path / SUMMARY).unlink(missing_ok=True)
         shutil.rmtree(self.checkpoints, ignore_errors=True)
         kept = (LOCK, HOLDER, PROVENANCE)
         for path in [path for path in self.path.iterdir() if path.name not in kept]:

@@ -16,7 +16,8 @@ from zoo.recipes.schema import RunSpec, Runtime
 from zoo.recipes.variants import SHAPES_NOTHING
 from zoo.runs.changes import beginning_of, is_extension, shaping_of
 from zoo.runs.checkpoint import latest_step
-from zoo.runs.directory import PROVENANCE, RunDirectory, run_path
+from zoo.runs.directory import RunDirectory, run_path
+from zoo.runs.shapes import PROVENANCE
 
 _EXECUTED = tuple(name for name in Runtime.model_fields if ("runtime", name) not in SHAPES_NOTHING)
 """Runtime settings that an identity depends on (`zoo.train.identity`)."""

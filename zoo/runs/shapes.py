@@ -1,4 +1,4 @@
-"""The schemas of a run's JSON files, checked when the files are read.
+"""The names of a run's files, and the schemas of the JSON among them, checked when they are read.
 
 They name only the values that are used; further values are allowed. The checked value is returned
 as read, because hashes are computed from it. Not here: reading the files (`zoo.runs.directory`),
@@ -17,6 +17,12 @@ from zoo.errors import CheckpointError
 from zoo.files import read_file
 from zoo.recipes.explain import first_problem
 
+PROVENANCE: Final = "provenance.json"
+RECIPE: Final = "recipe.yaml"
+METRICS: Final = "metrics.jsonl"
+SUMMARY: Final = "summary.json"
+WEIGHTS: Final = "weights.safetensors"
+"""Names of a run's files."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, le=10**12)]
 LARGEST: Final = 1e100
