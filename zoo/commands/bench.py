@@ -74,7 +74,8 @@ Targets = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[RECIPE | MODEL | RUN_DIR | FILE]...",
-        help="What to score: recipes, models, run directories or weights files.",
+        help="What to score: recipes, models, run directories or weights files; also patterns of "
+        "them in quotes, such as 'esrgan*'.",
         show_default=False,
     ),
 ]

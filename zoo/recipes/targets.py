@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Mapping, Sequence
+from glob import glob, has_magic
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -22,7 +24,8 @@ def sort_targets(
 ) -> tuple[list[str], list[Path]]:
     """Return the recipes and the files among words.
 
-    A recipe's name goes before a file's, a file's before a model's.
+    A recipe's name goes before a file's, a file's before a model's. A pattern such as `pw-*` stands
+    for all recipes that match it; if none does, for all paths. Cells of a matrix match no pattern.
 
     Args:
         book: where the recipes are defined.
@@ -30,10 +33,11 @@ def sort_targets(
         models: the files of the models that have a name.
 
     Raises:
-        RecipeError: if a word looks like a file and none is there.
+        RecipeError: if a word looks like a file and none is there, or a pattern matches nothing.
         UnknownNameError: if it is no recipe.
     """
-    recipes, files = [], []
+    recipes: list[str] = []
+    files: list[Path] = []
     for word in words:
         path = Path(word)
         if word in book.recipes:
@@ -42,6 +46,13 @@ def sort_targets(
             files.append(path)
         elif word in models:
             files.append(models[word])
+        elif has_magic(word):
+            matching = fnmatch.filter(book.written_recipes, word)
+            paths = [] if matching else [Path(found) for found in sorted(glob(word))]  # noqa: PTH207  absolute or not
+            if not (matching or paths):
+                raise RecipeError(f"{word}: no recipe, run directory or weights file matches it")
+            recipes += matching
+            files += paths
         elif "/" in word or path.suffix in WEIGHTS_SUFFIXES:
             raise RecipeError(f"{word}: there is no run directory or weights file of this name")
         else:
