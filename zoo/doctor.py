@@ -45,18 +45,27 @@ class Finding:
     detail: str
 
 
-def examine(run_root: Path, registries: Sequence[Path] = ()) -> list[Finding]:
+def examine(
+    run_root: Path,
+    registries: Sequence[Path] = (),
+    *,
+    datasets: Path | None = None,
+    project: Path | None = None,
+) -> list[Finding]:
     """Run all checks, in the order in which they are printed.
 
     Args:
         run_root: folder for runs.
         registries: files of recipes, in addition to the built-in ones.
+        datasets: folder of datasets; by default `$ZOO_DATA`, otherwise zoo's own.
+        project: the project's file, if any.
     """
     return [
         *_versions(),
         *_devices(),
         *_folders(run_root),
-        *_data(),
+        Finding("folders", "project file", "ok", "none" if project is None else str(project)),
+        *_data(data_root(datasets)),
         *_weights(),
         *_registry(registries),
         *_plugins(),
@@ -104,8 +113,7 @@ def _folders(run_root: Path) -> Iterator[Finding]:
             yield Finding("folders", name, "ok", detail)
 
 
-def _data() -> Iterator[Finding]:
-    root = data_root()
+def _data(root: Path) -> Iterator[Finding]:
     for name in (*BUILT_IN, *dataset_names(root)):
         try:
             source = open_source(name)

@@ -27,6 +27,7 @@ from zoo.commands.limits import watching_address_space
 from zoo.commands.list import list_names, models
 from zoo.commands.new import new
 from zoo.commands.output import configure_logging, print_error, print_text
+from zoo.commands.project import open_project
 from zoo.commands.pull import pull
 from zoo.commands.push import push
 from zoo.commands.report import report
@@ -161,6 +162,7 @@ def _print_version(value: bool) -> None:  # noqa: FBT001  typer calls it so
 
 @app.callback()
 def configure(
+    context: typer.Context,
     *,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Log details to stderr.")
@@ -175,8 +177,9 @@ def configure(
         ),
     ] = False,
 ) -> None:
-    """Apply the options of all commands. The help text is the app's."""
+    """Apply the options of all commands, and the project's file. The help text is the app's."""
     configure_logging(logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO)
+    open_project(context)
 
 
 def main() -> None:

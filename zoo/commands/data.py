@@ -33,10 +33,10 @@ from zoo.commands.output import (
     print_text,
     progress,
 )
+from zoo.commands.project import project_of
 from zoo.data.datasets import CATALOGUE, Dataset
 from zoo.data.paths import data_root as find_data_root
 from zoo.errors import DataError, IntegrityError
-from zoo.runs import RUN_ROOT
 
 app = typer.Typer(
     no_args_is_help=True, help="Datasets: list, download, verify, preview and prepare them."
@@ -118,6 +118,7 @@ def verify_data(
 
 @app.command("preview")
 def preview(
+    context: typer.Context,
     recipe: Annotated[
         str, typer.Argument(metavar="RECIPE", help="Name of a recipe (see: zoo list recipes).")
     ],
@@ -148,7 +149,8 @@ def preview(
     require_free([output], force=force)
     check_book(book, required=recipe)
     settings = [*settings, *data_setting(data)]
-    spec = specified(book, recipe, chosen, seed=seed, settings=settings, run_root=RUN_ROOT)
+    root = project_of(context).run_root
+    spec = specified(book, recipe, chosen, seed=seed, settings=settings, run_root=root)
     with training_progress() as observer:
         write_preview(output, spec, data_root=data_root, observer=observer)
     print_text(str(output))

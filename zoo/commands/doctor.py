@@ -8,11 +8,13 @@ import typer
 
 from zoo.commands.options import Json, Plugins, Registries
 from zoo.commands.output import Table, note, print_json, print_table
+from zoo.commands.project import project_of
 from zoo.plugins import load_plugin_file
-from zoo.runs import RUN_ROOT
 
 
-def doctor(*, registry: Registries, plugin: Plugins, as_json: Json = False) -> None:
+def doctor(
+    context: typer.Context, *, registry: Registries, plugin: Plugins, as_json: Json = False
+) -> None:
     """Check versions, devices, folders, data, weights, plugins; exit 1 if training cannot run.
 
     All mistakes of a registry are listed: structure, names, and arguments of components.
@@ -21,7 +23,8 @@ def doctor(*, registry: Registries, plugin: Plugins, as_json: Json = False) -> N
 
     for file in plugin:
         load_plugin_file(file)
-    findings = examine(RUN_ROOT, registry)
+    project = project_of(context)
+    findings = examine(project.run_root, registry, datasets=project.data_root, project=project.file)
     failed = [finding for finding in findings if finding.status == "failed"]
     if as_json:
         rows = [asdict(finding) for finding in findings]

@@ -12,6 +12,7 @@ from zoo.bench.definitions import Definition, read_suite, suite_names
 from zoo.commands.models import model_rows, models_table
 from zoo.commands.options import Json, Plugins, Registries, open_book
 from zoo.commands.output import Table, print_json, print_tables
+from zoo.commands.project import project_of
 from zoo.commands.runs import RUNS, list_runs
 from zoo.components import components, plural_kind
 from zoo.errors import RecipeError
@@ -30,6 +31,7 @@ _WILDCARDS = frozenset("*?[")
 
 
 def list_names(
+    context: typer.Context,
     kind: Annotated[
         str | None,
         typer.Argument(metavar="[KIND]", help=f"Kind of names: {', '.join((*KINDS, RUNS))}."),
@@ -58,7 +60,7 @@ def list_names(
     if kind is not None and pattern is None and _WILDCARDS & set(kind):
         kind, pattern = None, kind
     if kind is not None and plural_kind(kind, (*KINDS, RUNS)) == RUNS:
-        list_runs(pattern, as_json=as_json)
+        list_runs(pattern, project_of(context).run_root, as_json=as_json)
         return
     kinds = KINDS if kind is None else (plural_kind(kind, KINDS),)
     book = open_book(registry, plugin, warn=PACKAGES not in kinds)

@@ -14,7 +14,6 @@ from typing import Any, Final
 from zoo.commands.output import Table, note, print_json, print_table, print_text, value_text
 from zoo.errors import CheckpointError, DataError
 from zoo.recipes.problems import KeyPath, dotted
-from zoo.runs import RUN_ROOT
 from zoo.runs.overview import RunOverview, read_overview, see_runs
 
 RUNS: Final = "runs"
@@ -23,13 +22,18 @@ _BARS: Final = "▁▂▃▄▅▆▇█"
 _MOST_BARS: Final = 16
 
 
-def list_runs(where: str | None, *, as_json: bool) -> None:
-    """Print the runs of a folder, or those of the default folder whose recipe matches a pattern.
+def list_runs(where: str | None, run_root: Path, *, as_json: bool) -> None:
+    """Print the runs of a folder, or those whose recipe matches a pattern.
+
+    Args:
+        where: folder or pattern; None for all runs.
+        run_root: folder of runs if none is named.
+        as_json: whether to print one JSON document.
 
     Raises:
         DataError: if there is no such folder.
     """
-    root, pattern = (RUN_ROOT, where or "*") if _is_pattern(where) else (Path(str(where)), "*")
+    root, pattern = (run_root, where or "*") if _is_pattern(where) else (Path(str(where)), "*")
     require_folder(root)
     found = [run for run in see_runs(root) if fnmatchcase(run.recipe, pattern)]
     if as_json:

@@ -22,6 +22,7 @@ from zoo.commands.options import (
     open_book,
 )
 from zoo.commands.output import Table, print_json, print_table, print_tables, print_text, value_text
+from zoo.commands.project import project_of
 from zoo.commands.runs import show_run
 from zoo.commands.settings import SETTINGS, show_settings
 from zoo.components import describe, folders_with, plural_kind
@@ -32,7 +33,6 @@ from zoo.recipes.claims import GROUND_TRUTH, Claim
 from zoo.recipes.matrices import Matrix
 from zoo.recipes.problems import dotted
 from zoo.registry import REGISTRIES
-from zoo.runs import RUN_ROOT
 from zoo.runs.shapes import RECIPE
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 
 def show(
+    context: typer.Context,
     kind_or_name: Annotated[
         str,
         typer.Argument(
@@ -71,7 +72,8 @@ def show(
         return
     kind, name = _find(book, kind_or_name, name_of_kind)
     if kind == "recipes":
-        _show_recipe(book, name, profile, settings, as_json=as_json)
+        root = project_of(context).run_root
+        _show_recipe(book, name, profile, settings, run_root=root, as_json=as_json)
         return
     if profile is not None or settings:
         raise RecipeError(f"{name!r} is not a recipe: --profile and --set apply only to recipes")
@@ -124,7 +126,13 @@ def _find(book: Book, name: str, name_of_kind: str | None) -> tuple[str, str]:
 
 
 def _show_recipe(
-    book: Book, name: str, profile: str | None, settings: list[str], *, as_json: bool
+    book: Book,
+    name: str,
+    profile: str | None,
+    settings: list[str],
+    *,
+    run_root: Path,
+    as_json: bool,
 ) -> None:
     from zoo.cost.stages import stages
     from zoo.models.initial import initial_generator
@@ -133,7 +141,7 @@ def _show_recipe(
 
     entry = book.recipe(name)
     chosen, reason = choose_profile(book, profile)
-    init = initial_generator([entry.start], name, run_root=RUN_ROOT)
+    init = initial_generator([entry.start], name, run_root=run_root)
     found = stages(complete(resolve(book, name, chosen, settings=settings, init=init)))
     if as_json:
         document = _summary(entry) | {"profile": chosen, "profile_chosen_by": reason}
