@@ -29,7 +29,7 @@ from zoo.errors import DataError
 from zoo.recipes.schema import RunSpec
 from zoo.registry import DISCRIMINATORS
 from zoo.train.prepare import prepare
-from zoo.train.run import assemble_stage
+from zoo.train.follow import assemble_stage
 from zoo.train.step import generator_terms
 
 ROOT = Path(__file__).parents[2]

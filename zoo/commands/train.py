@@ -12,6 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zoo.commands.launch import (
+    behind_the_leader,
+    check_launch,
+    is_follower,
+    is_to_be_launched,
+    launch,
+)
 from zoo.commands.options import (
     DataRoot,
     Device,
@@ -57,6 +64,15 @@ StartDiscriminator = Annotated[
 Partial = Annotated[
     bool, typer.Option("--partial", help="Load the tensors that fit, and list the others.")
 ]
+Devices = Annotated[
+    int | None,
+    typer.Option(
+        "--devices",
+        metavar="N",
+        min=1,
+        help="Train one run in N processes: one for each GPU, or on shares of the CPU.",
+    ),
+]
 FromRun = Annotated[
     Path | None,
     typer.Option(
@@ -84,6 +100,7 @@ def train(
     from_run: FromRun = None,
     data_root: DataRoot = None,
     device: Device = "auto",
+    devices: Devices = None,
     run_root: RunRoot = RUN_ROOT,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Delete the run's results and start again.")
@@ -99,30 +116,36 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a recipe. Run the command again to resume."""
-    book = open_book(registry, plugin)
-    book.recipe(recipe)  # report a misspelt name before torch is imported
-    chosen = _profile(book, profile, device)
-    settings += data_setting(data)
+    with behind_the_leader():
+        book = open_book(registry, plugin)
+        book.recipe(recipe)  # report a misspelt name before torch is imported
+        chosen = _profile(book, profile, device)
+        settings += data_setting(data)
 
-    from zoo.models.initial import specified
-    from zoo.recipes.checks import check_book
-    from zoo.recipes.start import start_of
-    from zoo.train.prepare import Options
+        from zoo.models.initial import specified
+        from zoo.recipes.checks import check_book
+        from zoo.recipes.start import start_of
+        from zoo.train.prepare import Options
 
-    check_book(book, required=recipe)
-    named = {"generator": init, "discriminator": init_discriminator, "run": from_run}
-    start = start_of({**named, "strict": not partial})
-    spec = specified(
-        book, recipe, chosen, run_root=run_root, seed=seed, settings=settings, start=start
-    )
-    sources, work = source_options(registry, plugin, data_root), _dry_run if dry_run else _train
-    work(spec, Options(run_root, data_root, device, fresh, sources=sources), as_json=as_json)
+        check_book(book, required=recipe)
+        named = {"generator": init, "discriminator": init_discriminator, "run": from_run}
+        start = start_of({**named, "strict": not partial})
+        spec = specified(
+            book, recipe, chosen, run_root=run_root, seed=seed, settings=settings, start=start
+        )
+        if devices is not None and is_to_be_launched(devices):
+            check_launch(spec, devices, device, dry_run=dry_run)
+            launch(devices, sys.argv[1:])
+            return
+        sources = source_options(registry, plugin, data_root)
+        work = _dry_run if dry_run else _train
+        work(spec, Options(run_root, data_root, device, fresh, sources=sources), as_json=as_json)
 
 
 def _profile(book: Book, profile: str | None, device: str) -> str:
     """Return the requested profile, or the default, whose name is printed."""
     chosen, reason = choose_profile(book, profile, device)
-    if profile is None:
+    if profile is None and not is_follower():
         note(f"profile: {chosen} ({reason})")
     return chosen
 
@@ -132,6 +155,9 @@ def _train(spec: RunSpec, options: Options, *, as_json: bool) -> None:
     from zoo.train.interrupts import Interrupted
     from zoo.train.run import train as train_run
 
+    if is_follower():
+        _follow(spec, options)
+        return
     try:
         with training_progress() as observer:
             run = train_run(spec, replace(options, observer=observer))
@@ -139,6 +165,17 @@ def _train(spec: RunSpec, options: Options, *, as_json: bool) -> None:
         note(f"{stopped}, saved; resume with: {_resume_command(sys.argv)}")
         raise typer.Exit(stopped.exit_code) from stopped
     _print_run(run, as_json=as_json)
+
+
+def _follow(spec: RunSpec, options: Options) -> None:
+    """Train as one of several processes, of which another one prints."""
+    from zoo.train.interrupts import Interrupted
+    from zoo.train.run import train as train_run
+
+    try:
+        train_run(spec, options)
+    except Interrupted as stopped:
+        raise typer.Exit(stopped.exit_code) from stopped
 
 
 def _dry_run(spec: RunSpec, options: Options, *, as_json: bool) -> None:

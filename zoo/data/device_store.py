@@ -22,10 +22,10 @@ from torch import Tensor
 
 from zoo.data.images import read_size
 from zoo.data.patches import PatchStore
-from zoo.data.sampling import Crops, Integers, PatchSampler, SamplingPlan
+from zoo.data.sampling import WHOLE, Crops, Integers, PatchSampler, SamplingPlan, Share
+from zoo.data.stream import Pair, joined
 from zoo.errors import MachineError
 
-Pair = tuple[Tensor, Tensor]
 CHANNELS = 3
 
 
@@ -35,20 +35,28 @@ class DevicePatchStream:
     Args:
         store: the images; all their pixels are copied to the device.
         plan: how samples are drawn.
-        batch_size: samples a batch.
+        batch_size: samples a batch, of all processes together.
         device: where the pixels lie and batches are made.
+        share: which of them are this process's.
 
     Raises:
         MachineError: if the device has no room for all pixels.
     """
 
     def __init__(
-        self, store: PatchStore, *, plan: SamplingPlan, batch_size: int, device: torch.device
+        self,
+        store: PatchStore,
+        *,
+        plan: SamplingPlan,
+        batch_size: int,
+        device: torch.device,
+        share: Share = WHOLE,
     ) -> None:
         self.store = store
         self.plan = plan
         self.batch_size = batch_size
         self.device = device
+        self.share = share
         self._sampler = PatchSampler(
             plan, sizes=store.lr_sizes, texture=store.textures, names=store.names
         )
@@ -96,7 +104,10 @@ class DevicePatchStream:
             stream: independent sequences of samples.
         """
         for number in itertools.count(start):
-            yield self.batch(number * self.batch_size, self.batch_size, stream=stream)
+            yield joined(
+                self.batch(start, count, stream=stream)
+                for start, count in self.share.pieces(number, self.batch_size)
+            )
 
     def _send(self, numbers: Tensor) -> Tensor:
         if self.device.type == "cuda":  # a copy from ordinary memory would wait for the device

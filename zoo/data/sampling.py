@@ -154,6 +154,42 @@ class PatchSampler:
         return philox_words(self.plan.seed, use << 32 | stream, start, count)
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which samples of every batch are this process's, where several train one run.
+
+    A batch is computed in parts, one after another, and each process has a piece of every part. So
+    a part consists of the same samples for any number of processes.
+
+    Attributes:
+        rank: number of this process, from 0.
+        size: number of processes.
+        parts: parts of a batch (`training.accumulate`).
+    """
+
+    rank: int = 0
+    size: int = 1
+    parts: int = 1
+
+    def pieces(self, number: int, batch_size: int) -> list[tuple[int, int]]:
+        """Return number of the first sample and count of each piece of a batch.
+
+        Args:
+            number: of the batch.
+            batch_size: samples a batch, of all processes; a multiple of `size * parts`.
+        """
+        start = number * batch_size
+        if self.size == 1:
+            return [(start, batch_size)]
+        count = batch_size // (self.size * self.parts)
+        return [
+            (start + (part * self.size + self.rank) * count, count) for part in range(self.parts)
+        ]
+
+
+WHOLE = Share()
+
+
 @functools.lru_cache(maxsize=8)
 def epoch_order(seed: int, num_places: int, *, stream: int, epoch: int) -> Integers:
     """Return a permutation of `num_places` places, by sorting one random word for each.

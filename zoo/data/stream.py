@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from zoo.data.augment import copy_image, dihedral
 from zoo.data.degrading import Degrading, Window
 from zoo.data.patches import PatchStore
-from zoo.data.sampling import Crops, PatchSampler, SamplingPlan, sample_generator
+from zoo.data.sampling import WHOLE, Crops, PatchSampler, SamplingPlan, Share, sample_generator
 from zoo.signals import ENDING
 
 Pair = tuple[Tensor, Tensor]
@@ -112,10 +112,11 @@ class PatchStream:
     Args:
         store: the images.
         plan: how samples are drawn.
-        batch_size: samples a batch.
+        batch_size: samples a batch, of all processes that train together.
         num_workers: processes that prepare batches ahead; 0 prepares them here.
         pin_memory: whether batches are in page-locked memory, for copies to a GPU that overlap.
         degrading: as of `PatchDataset`.
+        share: which samples of a batch are this process's.
     """
 
     def __init__(
@@ -127,10 +128,12 @@ class PatchStream:
         num_workers: int = 0,
         pin_memory: bool = False,
         degrading: Degrading | None = None,
+        share: Share = WHOLE,
     ) -> None:
         self.store = store
         self.plan = plan
         self.batch_size = batch_size
+        self.share = share
         self._degrading = degrading
         self._num_workers = num_workers
         self._pin_memory = pin_memory
@@ -153,7 +156,7 @@ class PatchStream:
         if self._num_workers == 0:
             return self._here(dataset, start)
         loader = DataLoader(
-            _Batches(dataset, self.batch_size),
+            _Batches(dataset, self.batch_size, self.share),
             batch_size=None,
             sampler=_CountFrom(start),
             num_workers=self._num_workers,
@@ -165,22 +168,25 @@ class PatchStream:
         return _drawn(loader)
 
     def _here(self, dataset: PatchDataset, start: int) -> Generator[Pair, None, None]:
+        batches = _Batches(dataset, self.batch_size, self.share)
         for number in itertools.count(start):
-            lr_image, hr_image = dataset.batch(number * self.batch_size, self.batch_size)
+            lr_image, hr_image = batches[number]
             if self._pin_memory:
                 lr_image, hr_image = lr_image.pin_memory(), hr_image.pin_memory()
             yield lr_image, hr_image
 
 
 class _Batches(Dataset[Pair]):
-    """Whole batches by number: a worker makes one in one go, without collating samples."""
+    """Batches by number: a worker makes one in one go, without collating samples."""
 
-    def __init__(self, samples: PatchDataset, batch_size: int) -> None:
+    def __init__(self, samples: PatchDataset, batch_size: int, share: Share) -> None:
         self._samples = samples
         self._batch_size = batch_size
+        self._share = share
 
     def __getitem__(self, number: int) -> Pair:
-        return self._samples.batch(number * self._batch_size, self._batch_size)
+        pieces = self._share.pieces(number, self._batch_size)
+        return joined(self._samples.batch(start, count) for start, count in pieces)
 
 
 class _CountFrom(Sampler[int]):
@@ -219,6 +225,15 @@ def _leave_signals_to_the_parent(_worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in ENDING:
         signal.signal(number, lambda _number, _frame: signal.alarm(GRACE_SECONDS))
+
+
+def joined(pieces: Iterable[Pair]) -> Pair:
+    """Return the samples of several pieces as one batch; a single piece as it is."""
+    pairs = list(pieces)
+    if len(pairs) == 1:
+        return pairs[0]
+    lr_images, hr_images = zip(*pairs, strict=True)
+    return torch.cat(lr_images), torch.cat(hr_images)
 
 
 def to_float(image: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from zoo.data.sources import Source
-from zoo.errors import CheckpointError, MachineError
+from zoo.errors import CheckpointError, MachineError, RecipeError
 from zoo.recipes.schema import RunSpec
 from zoo.runs.checkpoint import seed_everything
 from zoo.runs.coherence import read_run
@@ -22,7 +22,7 @@ from zoo.runs.paths import find_path
 from zoo.train.autotune import Choice
 from zoo.train.memory import MemoryForecast, forecast_memory
 from zoo.train.prepare import Options, Prepared, autotune, prepare
-from zoo.train.run import assemble_stage
+from zoo.train.follow import assemble_stage
 from zoo.train.step import to_device, training_step
 from zoo.train.trainer import Stage, step_batches
 
@@ -84,8 +84,14 @@ def dry_run(
             of `runtime.tune=true`; otherwise as planned. Measurements are not kept.
 
     Raises:
+        RecipeError: in one of several processes.
         MachineError: if a GPU has too little memory for a step; the message has the prediction.
     """
+    if options.world.is_shared:
+        raise RecipeError(
+            "a dry run measures one process; leave out torchrun, and give it the part of the batch "
+            "that one process would have (--set data.batch_size=...)"
+        )
     stages = [spec] if spec.pretraining is None else [spec.pretraining, spec]
     with tempfile.TemporaryDirectory(prefix="zoo-dry-run-") as folder:
         return [

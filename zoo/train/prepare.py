@@ -17,7 +17,7 @@ from zoo.data.degrading import Degrading
 from zoo.data.device_store import DevicePatchStream, estimate_store_bytes
 from zoo.data.patches import PatchStore
 from zoo.data.paths import cache_dir
-from zoo.data.sampling import SamplingPlan
+from zoo.data.sampling import SamplingPlan, Share
 from zoo.data.sources import Source, open_source
 from zoo.data.stream import PatchStream
 from zoo.errors import RecipeError
@@ -26,7 +26,8 @@ from zoo.recipes.schema import Data, RecipeSettings, RunSpec
 from zoo.registry import GENERATORS
 from zoo.runs import RUN_ROOT
 from zoo.runs.device import Execution, Store, choose_device, plan_execution
-from zoo.train.autotune import Choice, choose, recorded_choice
+from zoo.runs.world import ALONE, World, current_world
+from zoo.train.autotune import Choice, choose, planned_way, recorded_choice
 from zoo.train.best import validation_metrics
 from zoo.train.low_resolution import find_low_images
 from zoo.train.memory import choose_store
@@ -50,6 +51,7 @@ class Options:
         fresh: whether to delete the run's earlier state and start again.
         observer: receives progress events.
         sources: command-line options for the sources of recipes, components and data.
+        world: the processes that train it together: those that `torchrun` started.
     """
 
     run_root: Path = RUN_ROOT
@@ -58,6 +60,7 @@ class Options:
     fresh: bool = False
     observer: Observer = field(default_factory=Observer)
     sources: tuple[str, ...] = ()
+    world: World = field(default_factory=current_world)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class Prepared:
         data_hash: hash of the training pixels.
         images_left_out: device bytes of the images that a dry run's store does not contain.
         choice: how the execution was chosen on a CPU; None before that, and on a GPU.
+        world: the processes that train it together.
     """
 
     execution: Execution
@@ -81,6 +85,7 @@ class Prepared:
     data_hash: str
     images_left_out: int = 0
     choice: Choice | None = None
+    world: World = ALONE
 
 
 def prepare(spec: RunSpec, options: Options, *, dry_run: Path | None = None) -> Prepared:
@@ -95,9 +100,11 @@ def prepare(spec: RunSpec, options: Options, *, dry_run: Path | None = None) -> 
     Raises:
         ZooError: if anything is missing or does not fit.
     """
-    settings = spec.settings
+    settings, world = spec.settings, options.world
+    world.check(spec)
     _check_trainable(spec)
-    execution = plan_execution(settings.runtime, choose_device(options.device))
+    device = choose_device(world.device_name(options.device))
+    execution = plan_execution(settings.runtime, device)
     components = build_components(settings, seed=spec.seed)
     _check_patches(components, settings)
     source = _open_source(settings.data, options)
@@ -123,26 +130,30 @@ def prepare(spec: RunSpec, options: Options, *, dry_run: Path | None = None) -> 
     left_out = paths[NUM_DRY_RUN_IMAGES:] if dry_run and place == "device" else ()
     return Prepared(
         execution=execution,
-        stream=_open_stream(spec, store, execution, low.drawn),
+        stream=_open_stream(spec, store, execution, low.drawn, world),
         validator=validator,
         components=components,
         source=source,
         num_steps=count_steps(settings, len(paths)),
         data_hash=store.data_hash,
         images_left_out=estimate_store_bytes(left_out, settings.scale),
+        world=world,
     )
 
 
 def prepare_pretraining(spec: RunSpec, outer: Prepared) -> Prepared:
     """Return what a pretraining needs; data and planned execution are the outer run's."""
+    stream = copy.copy(outer.stream)
+    stream.share = replace(stream.share, parts=spec.settings.training.accumulate)
     return Prepared(
         execution=outer.execution,
-        stream=outer.stream,
+        stream=stream,
         validator=outer.validator,
         components=build_components(spec.settings, seed=spec.seed),
         source=outer.source,
         num_steps=count_steps(spec.settings, outer.stream.store.num_images),
         data_hash=outer.data_hash,
+        world=outer.world,
     )
 
 
@@ -166,7 +177,10 @@ def autotune(
     planned, runtime = prepared.execution, spec.settings.runtime
     if planned.device.type != "cpu":
         return prepared
-    if begun is None:
+    if begun is None and prepared.world.is_shared:
+        why_not = f"not measured: {prepared.world.size} processes train it"
+        choice = Choice(planned_way(planned), "default", why_not)
+    elif begun is None:
         tell = options.observer.notice
         timer = StepTimer(spec, planned, prepared.stream, cache_dir(), tell, dry_run)
         choice = choose(timer, prepared.num_steps)
@@ -216,12 +230,17 @@ def _host_only(execution: Execution, degrading: Degrading, notice: Callable[[str
 
 
 def _open_stream(
-    spec: RunSpec, store: PatchStore, execution: Execution, degrading: Degrading | None
+    spec: RunSpec,
+    store: PatchStore,
+    execution: Execution,
+    degrading: Degrading | None,
+    world: World,
 ) -> PatchStream | DevicePatchStream:
     data, plan = spec.settings.data, sampling_plan(spec)
+    share = Share(world.rank, world.size, spec.settings.training.accumulate)
     if execution.store == "device":
         return DevicePatchStream(
-            store, plan=plan, batch_size=data.batch_size, device=execution.device
+            store, plan=plan, batch_size=data.batch_size, device=execution.device, share=share
         )
     return PatchStream(
         store,
@@ -230,6 +249,7 @@ def _open_stream(
         num_workers=execution.num_workers,
         pin_memory=execution.device.type == "cuda",
         degrading=degrading,
+        share=share,
     )
 
 

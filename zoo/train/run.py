@@ -26,12 +26,12 @@ from zoo.runs.paths import find_path, find_shorter, start_as_copy
 from zoo.runs.provenance import identity_hash, processor, revision, versions
 from zoo.train.autotune import CHOICE, alternatives, why_not_measured
 from zoo.train.best import BestWeights
+from zoo.train.follow import assemble_stage, call, end, follow
 from zoo.train.identity import run_identity
 from zoo.train.observer import Observer
 from zoo.train.prepare import Options, Prepared, autotune, prepare, prepare_pretraining
-from zoo.train.step import assemble
 from zoo.train.summary import is_bounded, summarise
-from zoo.train.trainer import Stage, Trainer
+from zoo.train.trainer import Trainer
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -110,6 +110,16 @@ def train(spec: RunSpec, options: Options) -> Run:
         Interrupted: if Ctrl-C or one of `zoo.signals.ENDING` stopped it; the state is saved.
     """
     prepared = prepare(spec, options)
+    with options.world.joined(prepared.execution.device):
+        if options.world.leads:
+            return _lead(spec, prepared, options)
+        return Run(spec, *follow(spec, prepared))
+
+
+def _lead(spec: RunSpec, prepared: Prepared, options: Options) -> Run:
+    """Train a recipe; where several processes train it, as the one that decides and writes."""
+    if options.fresh and options.world.restarts:  # what the launcher starts again has begun
+        options = replace(options, fresh=False)
     directory = RunDirectory(find_path(spec, options.run_root))
     begun = None if options.fresh else directory.provenance()
     is_new = begun is None and not options.fresh
@@ -127,6 +137,7 @@ def train(spec: RunSpec, options: Options) -> Run:
     if inner is not None and (options.fresh or job.state == "empty"):
         _fit(inner, options, fresh=False, wait=True)
     summary = _fit(job, options, fresh=options.fresh, start=inner)
+    end(options.world, job.directory.path, summary)
     return Run(spec, job.directory.path, summary)
 
 
@@ -147,19 +158,6 @@ def _plan(
     begun_from = None if spec.init is None else spec.init.sha256
     identity = run_identity(spec, prepared, begun_from if inner is None else inner.hash)
     return inner, _Job(spec, prepared, identity, directory)
-
-
-def assemble_stage(spec: RunSpec, prepared: Prepared) -> Stage:
-    """Place both networks on the device and combine them with the data."""
-    return Stage(
-        state=assemble(prepared.components, spec.settings.training, prepared.execution),
-        stream=prepared.stream,
-        validator=prepared.validator,
-        training=spec.settings.training,
-        num_steps=prepared.num_steps,
-        seed=spec.seed,
-        provenance={name: dict(value) for name, value in prepared.components.provenance.items()},
-    )
 
 
 def _pretraining_job(
@@ -251,6 +249,7 @@ def _fit(
             observer.notice(f"{spec.recipe}: {choice.describe()}")
         trainer = Trainer(assemble_stage(spec, job.prepared), directory, observer, job.hash)
         step = trainer.resume()
+        call(trainer, options.world, job.prepared.execution, is_pretraining=wait)
         kind = "adversarial" if spec.settings.is_adversarial else "content"
         observer.stage_started(spec.recipe, kind, step, job.prepared.num_steps)
         summary = trainer.fit()
@@ -338,6 +337,7 @@ def _session(job: _Job, options: Options) -> dict[str, Any]:
         "sources": options.sources,
         "device_name": torch.cuda.get_device_name(execution.device) if on_gpu else "cpu",
         "processor": processor(),
+        **({"processes": options.world.size} if options.world.is_shared else {}),
         "execution": {**execution.describe(), "store": execution.store},
         CHOICE: None if choice is None else choice.document(),
         "versions": versions(),

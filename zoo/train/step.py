@@ -19,9 +19,17 @@ from zoo.losses.kinds import Seen, StepLoss
 from zoo.recipes.build import Components
 from zoo.recipes.schema import Schedule, Training
 from zoo.runs.device import Execution
+from zoo.runs.world import ALONE, World
 from zoo.train.compilation import CompiledCritic, check_compiler, compile_losses
 from zoo.train.ema import MovingAverage
 from zoo.train.freezing import Freezing
+from zoo.train.global_batch import (
+    average_gradients,
+    global_draws,
+    global_norm,
+    global_std,
+    globalise,
+)
 from zoo.train.optimizers import make_optimizer
 
 Batch = tuple[Tensor, Tensor]
@@ -40,6 +48,7 @@ class TrainingState:
         freezing: which parameters of the generator are trained at which step.
         weights: weight of each term of the generator's loss.
         training: gradient norms, and the parts of a batch.
+        world: the processes that share a batch.
     """
 
     generator: nn.Module
@@ -55,6 +64,7 @@ class TrainingState:
     discriminator_optimizer: torch.optim.Optimizer | None
     execution: Execution
     training: Training
+    world: World = ALONE
 
     @property
     def num_extra_batches(self) -> int:
@@ -80,7 +90,9 @@ class TrainingState:
             yield self.discriminator_optimizer
 
 
-def assemble(components: Components, training: Training, execution: Execution) -> TrainingState:
+def assemble(
+    components: Components, training: Training, execution: Execution, world: World = ALONE
+) -> TrainingState:
     """Place components on the device; create optimizers and a moving average.
 
     Raises:
@@ -88,7 +100,7 @@ def assemble(components: Components, training: Training, execution: Execution) -
         RecipeError: if a pattern of `freeze` is no parameter's, or nothing is left to train.
     """
     check_compiler(execution)
-    generator = execution.place(components.generator)
+    generator = globalise(execution.place(components.generator), world, execution.device)
     generator_optimizer = make_optimizer(
         generator,
         training.optimizer,
@@ -96,7 +108,7 @@ def assemble(components: Components, training: Training, execution: Execution) -
         betas=training.betas,
         options=training.optimizer_options,
     )
-    discriminator, discriminator_optimizer = _discriminator(components, training, execution)
+    discriminator, discriminator_optimizer = _discriminator(components, training, execution, world)
     losses = nn.ModuleDict(
         {name: execution.place(loss) for name, loss in components.losses.items()}
     )
@@ -120,17 +132,18 @@ def assemble(components: Components, training: Training, execution: Execution) -
         discriminator_optimizer=discriminator_optimizer,
         execution=execution,
         training=training,
+        world=world,
     )
 
 
 def _discriminator(
-    components: Components, training: Training, execution: Execution
+    components: Components, training: Training, execution: Execution, world: World
 ) -> tuple[nn.Module | None, torch.optim.Optimizer | None]:
     """Return the discriminator, placed on the device, and its optimizer; None if there is none."""
     adversary = components.adversary
     if components.discriminator is None or adversary is None:
         return None, None
-    discriminator = execution.place(components.discriminator)
+    discriminator = globalise(execution.place(components.discriminator), world, execution.device)
     optimizer = make_optimizer(
         discriminator,
         training.discriminator_optimizer,
@@ -184,10 +197,11 @@ def training_step(
         _backward(state, total)
         losses = {f"loss_{name}": term for name, term in terms.items()} | {"loss_total": total}
         logs.append({name: value.detach() for name, value in (observed | losses).items()})
+    average_gradients(state.generator, state.world)
     _limit(state.generator, training.max_gradient_norm)
     state.generator_optimizer.step()
     state.ema.update_parameters(state.generator)
-    return log | _mean(logs)
+    return state.world.mean(log | _mean(logs))
 
 
 def update_discriminator(state: TrainingState, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
@@ -206,10 +220,11 @@ def update_discriminator(state: TrainingState, real: Tensor, fake: Tensor) -> di
     optimizer.zero_grad(set_to_none=True)
     logs = []
     for real_part, fake_part in _parts(state, real, fake):
-        with state.execution.autocast():
+        with state.execution.autocast(), global_draws(state.world, len(real_part)):
             losses = adversary.discriminator_loss(critic, real_part, fake_part)
         _backward(state, losses["total"])
         logs.append({f"discriminator_{name}": value.detach() for name, value in losses.items()})
+    average_gradients(discriminator, state.world)
     _limit(discriminator, state.training.discriminator_max_gradient_norm)
     optimizer.step()
     if isinstance(adversary, ConstrainedAdversary):
@@ -221,7 +236,7 @@ def generator_terms(
     state: TrainingState, sr_image: Tensor, hr_image: Tensor, step: Seen | None = None
 ) -> dict[str, Tensor]:
     """Return the unweighted terms of the generator's loss; the discriminator stays frozen."""
-    with state.execution.autocast():
+    with state.execution.autocast(), global_draws(state.world, len(sr_image)):
         terms = {
             name: loss(sr_image, hr_image, *([step] if isinstance(loss, StepLoss) else []))
             for name, loss in state.losses.items()
@@ -261,9 +276,10 @@ def observe_terms(
                 "from the generator's output without detach()"
             )
         (gradient,) = torch.autograd.grad(state.weights[name] * term, sr_image, retain_graph=True)
-        observed[f"gradient_{name}"] = at_least_float32(gradient).norm()
-    contrast = at_least_float32(sr_image.detach()).std()
-    observed["sr_contrast"] = contrast / hr_image.std().clamp_min(1e-6)
+        observed[f"gradient_{name}"] = global_norm(state.world, at_least_float32(gradient))
+    contrast = global_std(state.world, at_least_float32(sr_image.detach()))
+    real_contrast = global_std(state.world, hr_image)
+    observed["sr_contrast"] = contrast / real_contrast.clamp_min(1e-6)
     return observed
 
 

@@ -126,7 +126,7 @@ class Trainer:
             self._take_up(state)
             self._seconds, self.rollbacks = state["seconds"], state.get("rollbacks", 0)
             self._bring_weights_back()
-        self.directory.drop_rows_after(self.step, rollbacks=self.rollbacks)
+        self._drop_rows()
         return self.step
 
     def fit(self) -> Mapping[str, Any]:
@@ -146,6 +146,11 @@ class Trainer:
                     self._roll_back(error)
         self._stop_if_asked(stop)  # a wish that came while the last step was saved
         return self._summary()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return all that the other processes of a run need to go on from here."""
+        rest = {"seconds": 0.0, "rollbacks": self.rollbacks, "saved_at": self._saved_at}
+        return {**self._state(), "random": self._random(), "step": self.step, **rest}
 
     def _take_up(self, state: Mapping[str, Any]) -> None:
         for name, part in self.stage.state.stateful().items():
@@ -174,7 +179,7 @@ class Trainer:
         message, diverged_at = str(error), self.step
         may_go_back, state = self.stage.training.on_divergence == ROLLBACK, None
         if may_go_back and self.rollbacks < MAX_ROLLBACKS:
-            state = load_latest(self.directory.checkpoints)
+            state = self._latest()
         if state is None:
             if self.rollbacks:
                 message = f"after {self.rollbacks} rollbacks: {message}"
@@ -184,13 +189,13 @@ class Trainer:
         self._take_up(state)
         self.guard.forget()
         self._logged_at = None
-        self.directory.drop_rows_after(self.step, rollbacks=self.rollbacks)
+        self._drop_rows()
         self.rollbacks += 1
         factor = 0.5**self.rollbacks
         row = {"kind": ROLLBACK, "step": self.step, ROLLBACK: self.rollbacks}
         row |= {"diverged_at": diverged_at, "learning_rate_factor": factor, "message": message}
         self._write_row(row)
-        self.directory.sync_rows()
+        self._sync_rows()
         self._write_state()
         self.observer.notice(
             f"diverged at step {diverged_at}, returned to step {self.step} with learning rates "
@@ -214,11 +219,12 @@ class Trainer:
                 self._maintain()
 
     def _stop_if_asked(self, stop: StopRequest) -> None:
-        if stop.requested is None:
+        requested = self.stage.state.world.agree(stop.requested)
+        if requested is None:
             return
         if self.step > 0:
             self._save()
-        raise Interrupted(stop.requested, self.step)
+        raise Interrupted(requested, self.step)
 
     def _advance(self, batch: Batch, extra: list[Batch]) -> None:
         stage, training = self.stage, self.stage.training
@@ -235,7 +241,7 @@ class Trainer:
         )
         self.step += 1
         self.guard.observe(self.step, values)
-        self.observer.stepped(self.step, len(batch[0]))
+        self.observer.stepped(self.step, len(batch[0]) * stage.state.world.size)
         if logs_now:
             self._log(values, factor)
 
@@ -300,6 +306,21 @@ class Trainer:
         self.directory.append_row(row)
         self.observer.logged(row)
 
+    def _sync_rows(self) -> None:
+        self.directory.sync_rows()
+
+    def _drop_rows(self) -> None:
+        self.directory.drop_rows_after(self.step, rollbacks=self.rollbacks)
+
+    def _latest(self) -> Mapping[str, Any] | None:
+        """Return the newest intact checkpoint, the same for all processes."""
+        found = load_latest(self.directory.checkpoints)
+        state: Mapping[str, Any] | None = self.stage.state.world.tell(found)
+        return state
+
+    def _random(self) -> dict[str, Any]:
+        return random_state(self.stage.state.execution.device)
+
     def _state(self) -> dict[str, Any]:
         return {name: part.state_dict() for name, part in self.stage.state.stateful().items()}
 
@@ -307,7 +328,7 @@ class Trainer:
         if self._saved_at == self.step:
             return
         self.guard.check(self._state())
-        self.directory.sync_rows()
+        self._sync_rows()
         self._write_weights()
         self._write_state()
 
@@ -321,7 +342,7 @@ class Trainer:
         self._seconds += time.perf_counter() - self._since
         self._since = time.perf_counter()
         state = self._state()
-        state["random"] = random_state(self.stage.state.execution.device)
+        state["random"] = self._random()
         rest = {"identity": self.identity, "seconds": self._seconds, "rollbacks": self.rollbacks}
         path = save_checkpoint(self.directory.checkpoints, self.step, {**state, **rest})
         self._saved_at = self.step
