@@ -20,6 +20,7 @@ from zoo.commands.options import (
     Registries,
     RunRoot,
     Settings,
+    Track,
     TrainingData,
     choose_profile,
     data_setting,
@@ -30,6 +31,7 @@ from zoo.errors import RecipeError, UnknownNameError, WeightsError
 from zoo.metrics import metric_key, named_metrics
 from zoo.runs import RUN_ROOT
 from zoo.runs.commands import source_options
+from zoo.tracking import create_trackers
 
 if TYPE_CHECKING:
     from zoo.bench.api import Request, Result
@@ -48,11 +50,13 @@ class Sweep:
         train: whether to train them.
         plan_only: whether to print the plan only.
         plugins: plugin files that the recipes need.
+        track: programs that hear of the training.
     """
 
     train: bool
     plan_only: bool
     plugins: tuple[Path, ...]
+    track: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +165,7 @@ def bench(
     settings: Settings,
     train: Train = False,
     plan: Plan = False,
+    track: Track,
     data_root: DataRoot = None,
     run_root: RunRoot = RUN_ROOT,
     records: RecordRoot = None,
@@ -194,7 +199,7 @@ def bench(
         metrics=shown,
         sources=source_options(registry, plugin, data_root),
     )
-    _run(book, request, Sweep(train, plan, tuple(plugin)), ranked)
+    _run(book, request, Sweep(train, plan, tuple(plugin), tuple(track)), ranked)
 
 
 def _profile(book: Book, profile: str | None, device: str, *, is_needed: bool) -> str:
@@ -301,16 +306,18 @@ def _train_missing(book: Book, request: Request, sweep: Sweep) -> Request:
     from zoo.commands.training_progress import training_progress
     from zoo.sweep.api import plan_missing, with_trained
     from zoo.sweep.estimate import Estimator
+    from zoo.tracking.base import tracked
     from zoo.train.interrupts import Interrupted
     from zoo.train.prepare import Options
 
+    trackers = create_trackers(sweep.track)
     planned = plan_missing(book, request)
     options = Options(request.run_root, request.data_root, request.device)
     print_plan(planned, Estimator(options))
     if sweep.plan_only or not any(run.is_needed for run in planned):
         return request
     try:
-        with training_progress() as observer:
+        with training_progress() as shown, tracked(shown, trackers) as observer:
             return with_trained(book, request, planned, observer, sweep.plugins)
     except Interrupted as stopped:
         note(f"{stopped}, saved; run the same command again to resume")

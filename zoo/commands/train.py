@@ -21,6 +21,7 @@ from zoo.commands.options import (
     Registries,
     RunRoot,
     Settings,
+    Track,
     TrainingData,
     choose_profile,
     data_setting,
@@ -29,10 +30,12 @@ from zoo.commands.options import (
 from zoo.commands.output import Table, note, print_json, print_table, print_text
 from zoo.runs import RUN_ROOT
 from zoo.runs.commands import source_options
+from zoo.tracking import create_trackers
 
 if TYPE_CHECKING:
     from zoo.recipes.book import Book
     from zoo.recipes.schema import RunSpec
+    from zoo.tracking.base import Tracker
     from zoo.train.dry_run import DryRun
     from zoo.train.prepare import Options
     from zoo.train.run import Run
@@ -67,6 +70,13 @@ FromRun = Annotated[
 ]
 
 
+Fresh = Annotated[bool, typer.Option("--fresh", help="Delete the run's results and start again.")]
+Dry = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Build everything and take one real step, but write nothing."),
+]
+
+
 def train(
     recipe: Annotated[
         str, typer.Argument(metavar="RECIPE", help="Name of a recipe (see: zoo list recipes).")
@@ -85,15 +95,9 @@ def train(
     data_root: DataRoot = None,
     device: Device = "auto",
     run_root: RunRoot = RUN_ROOT,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Delete the run's results and start again.")
-    ] = False,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="Build everything and take one real step, but write nothing."
-        ),
-    ] = False,
+    fresh: Fresh = False,
+    dry_run: Dry = False,
+    track: Track,
     registry: Registries,
     plugin: Plugins,
     as_json: Json = False,
@@ -115,8 +119,12 @@ def train(
     spec = specified(
         book, recipe, chosen, run_root=run_root, seed=seed, settings=settings, start=start
     )
-    sources, work = source_options(registry, plugin, data_root), _dry_run if dry_run else _train
-    work(spec, Options(run_root, data_root, device, fresh, sources=sources), as_json=as_json)
+    sources, trackers = source_options(registry, plugin, data_root), create_trackers(track)
+    options = Options(run_root, data_root, device, fresh, sources=sources)
+    if dry_run:
+        _dry_run(spec, options, as_json=as_json)
+    else:
+        _train(spec, options, trackers, as_json=as_json)
 
 
 def _profile(book: Book, profile: str | None, device: str) -> str:
@@ -127,13 +135,14 @@ def _profile(book: Book, profile: str | None, device: str) -> str:
     return chosen
 
 
-def _train(spec: RunSpec, options: Options, *, as_json: bool) -> None:
+def _train(spec: RunSpec, options: Options, trackers: Sequence[Tracker], *, as_json: bool) -> None:
     from zoo.commands.training_progress import training_progress
+    from zoo.tracking.base import tracked
     from zoo.train.interrupts import Interrupted
     from zoo.train.run import train as train_run
 
     try:
-        with training_progress() as observer:
+        with training_progress() as shown, tracked(shown, trackers) as observer:
             run = train_run(spec, replace(options, observer=observer))
     except Interrupted as stopped:
         note(f"{stopped}, saved; resume with: {_resume_command(sys.argv)}")

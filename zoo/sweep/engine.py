@@ -175,7 +175,7 @@ class _Worker:
 
 
 def _tell(observer: Observer, event: str, arguments: list[Any]) -> None:
-    if event == "stage_finished":
+    if event in ("opened", "stage_finished"):
         arguments = [Path(arguments[0]), *arguments[1:]]
     getattr(observer, event)(*arguments)
 

@@ -16,6 +16,9 @@ class Observer:
     def preparing(self, done: int, total: int) -> None:
         """`done` of `total` images are in the patch store."""
 
+    def opened(self, directory: Path) -> None:
+        """The directory of the stage that starts next; its `recipe.yaml` is written."""
+
     def stage_started(self, recipe: str, stage: str, step: int, num_steps: int) -> None:
         """A stage starts, or resumes at `step`.
 
