@@ -51,12 +51,14 @@ class Sweep:
         plan_only: whether to print the plan only.
         plugins: plugin files that the recipes need.
         track: programs that hear of the training.
+        jobs: number of trainings at once.
     """
 
     train: bool
     plan_only: bool
     plugins: tuple[Path, ...]
     track: tuple[str, ...]
+    jobs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,17 @@ Plan = Annotated[
     bool,
     typer.Option("--plan", help="Print the training plan and exit.", rich_help_panel=_TRAINING),
 ]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs",
+        "-j",
+        min=1,
+        metavar="N",
+        help="Trainings at once, each with a GPU or a share of the cores.",
+        rich_help_panel=_TRAINING,
+    ),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print a JSON array of rows.", rich_help_panel=_FORM)
 ]
@@ -166,6 +179,7 @@ def bench(
     train: Train = False,
     plan: Plan = False,
     track: Track,
+    jobs: Jobs = 1,
     data_root: DataRoot = None,
     run_root: RunRoot = RUN_ROOT,
     records: RecordRoot = None,
@@ -199,7 +213,7 @@ def bench(
         metrics=shown,
         sources=source_options(registry, plugin, data_root),
     )
-    _run(book, request, Sweep(train, plan, tuple(plugin), tuple(track)), ranked)
+    _run(book, request, Sweep(train, plan, tuple(plugin), tuple(track), jobs), ranked)
 
 
 def _profile(book: Book, profile: str | None, device: str, *, is_needed: bool) -> str:
@@ -318,7 +332,7 @@ def _train_missing(book: Book, request: Request, sweep: Sweep) -> Request:
         return request
     try:
         with training_progress() as shown, tracked(shown, trackers) as observer:
-            return with_trained(book, request, planned, observer, sweep.plugins)
+            return with_trained(book, request, planned, observer, sweep.plugins, sweep.jobs)
     except Interrupted as stopped:
         note(f"{stopped}, saved; run the same command again to resume")
         raise typer.Exit(stopped.exit_code) from stopped

@@ -101,10 +101,17 @@ class Tracked(Observer):
     def __init__(self, observer: Observer, trackers: Sequence[Tracker]) -> None:
         self._observer = observer
         self._trackers = list(trackers)
+        self._beside: list[Tracked] = []
 
     def notice(self, message: str) -> None:
         """Pass a message on."""
         self._observer.notice(message)
+
+    def beside(self, name: str) -> Observer:
+        """Return the observer of one of several trainings, with trackers of its own."""
+        own = Tracked(self._observer.beside(name), [type(each)() for each in self._trackers])
+        self._beside.append(own)
+        return own
 
     def preparing(self, done: int, total: int) -> None:
         """Pass the progress of the patch store on."""
@@ -136,6 +143,8 @@ class Tracked(Observer):
 
     def close(self) -> None:
         """End what the trackers have open."""
+        for other in self._beside:
+            other.close()
         for tracker in list(self._trackers):
             self._try(tracker, "close")
 
