@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from zoo.bench import evaluate
-from zoo.bench.candidates import Candidate, callable_candidate, parse_generator, weights_candidate
+from zoo.bench.candidates import Candidate, callable_candidate, weights_candidate
 from zoo.bench.evaluate import Clock, Scorer
 from zoo.bench.judges import create_metrics
 from zoo.bench.suites import Suite, open_suite
@@ -27,6 +27,7 @@ from zoo.generators.srresnet import SRResNet
 from zoo.metrics.base import Metric
 from zoo.metrics.fidelity import PSNRY
 from zoo.recipes.schema import Runtime
+from zoo.recipes.targets import parse_generator
 from zoo.records.record import TrainingSummary, read_record, read_records, write_record
 from zoo.runs.device import Execution, choose_device, plan_execution
 

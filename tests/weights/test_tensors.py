@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from zoo.bench.candidates import parse_generator, weights_candidate
+from zoo.bench.candidates import weights_candidate
 from zoo.errors import IntegrityError
 from zoo.files import hash_path, write_hashed
+from zoo.recipes.targets import parse_generator
 from zoo.weights.tensors import read_tensors, write_tensors
 
 

@@ -23,7 +23,6 @@ from zoo.bench.candidates import (
     callable_candidate,
     foreign_candidate,
     model_candidate,
-    parse_generator,
     run_candidate,
     unreadable,
     weights_candidate,
@@ -52,7 +51,7 @@ from zoo.recipes.book import Book
 from zoo.recipes.checks import complete
 from zoo.recipes.resolve import resolve, written_settings
 from zoo.recipes.schema import ComponentSpec, Runtime
-from zoo.recipes.targets import sort_targets
+from zoo.recipes.targets import parse_generator, sort_targets
 from zoo.recipes.tree import Leaves, component_name
 from zoo.records.order import Order
 from zoo.records.record import Record

@@ -12,15 +12,21 @@ import json
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
 from torch import Tensor, nn
 
 from zoo.bench.dynamics import curves, measures
-from zoo.errors import DataError, PluginError, RecipeError, UnknownNameError, WeightsError
+from zoo.errors import (
+    DataError,
+    IntegrityError,
+    PluginError,
+    RecipeError,
+    UnknownNameError,
+    WeightsError,
+)
 from zoo.files import file_sha256
 from zoo.fingerprints import scoring_hash
 from zoo.models.details import Details
@@ -28,11 +34,8 @@ from zoo.models.file import read_details, read_model
 from zoo.models.foreign import Foreign, read_foreign
 from zoo.models.model import filled_generator, has_other_code
 from zoo.plugins import require_registered
-from zoo.recipes.arguments import complaints
 from zoo.recipes.book import Book
 from zoo.recipes.build import build_generator
-from zoo.recipes.problems import raise_problems
-from zoo.recipes.reader import parse_document
 from zoo.recipes.schema import ComponentSpec, RecipeSettings, RunSpec
 from zoo.recipes.variants import run_name, shaping, with_variant
 from zoo.records.budget import budget_of
@@ -171,7 +174,8 @@ def weights_candidate(path: Path, generator: ComponentSpec, *, scale: int) -> Ca
         weights_sha256=file_sha256(path),
         command=_bench_command(str(path), "--generator", json.dumps(generator.model_dump())),
     )
-    return Candidate(target, scale, lambda: _file_generator(path, generator, scale))
+    load = partial(_file_generator, path, generator, scale)
+    return Candidate(target, scale, lambda: _unchanged(target, path, load))
 
 
 def model_candidate(path: Path) -> Candidate:
@@ -194,7 +198,7 @@ def model_candidate(path: Path) -> Candidate:
     return Candidate(
         target,
         details.scale,
-        lambda: read_model(path).build(),
+        lambda: _unchanged(target, path, lambda: read_model(path).build()),
         remark=remark,
         place=str(path),
     )
@@ -221,7 +225,7 @@ def foreign_candidate(path: Path) -> Candidate:
     return Candidate(
         target,
         details.scale,
-        lambda: _built_foreign(path),
+        lambda: _unchanged(target, path, lambda: _built_foreign(path)),
         remark="; ".join(foreign.notes),
         place=str(path),
     )
@@ -243,6 +247,17 @@ def _built_foreign(path: Path) -> nn.Module:
     return foreign.build()
 
 
+def _unchanged(target: Target, path: Path, load: Callable[[], nn.Module]) -> nn.Module:
+    """Return the network of a file, if the file is still the one that its record names."""
+    network = load()
+    if file_sha256(path) != target.weights_sha256:
+        raise IntegrityError(
+            f"{path} has changed since zoo opened it, and its scores would be another file's: "
+            "start the benchmark again"
+        )
+    return network
+
+
 def unreadable(
     path: Path, kind: Literal["run", "weights"], reason: str, *, scale: int
 ) -> Candidate:
@@ -252,28 +267,6 @@ def unreadable(
     """
     target = Target(name=str(path), kind=kind, command=_bench_command(str(path)))
     return Candidate(target, scale, _nothing, error=reason)
-
-
-def parse_generator(text: str) -> ComponentSpec:
-    """Read a generator as a recipe names it: `rrdb`, or `{name: rrdb, num_blocks: 6}`.
-
-    Raises:
-        RecipeError: if it is no such thing, or an argument is wrong.
-        UnknownNameError: if there is no generator of that name.
-    """
-    document = parse_document(text, "--generator")
-    raise_problems(document.problems)
-    data = {"name": document.data} if isinstance(document.data, str) else document.data
-    try:
-        spec = ComponentSpec.model_validate(data)
-    except ValidationError as error:
-        raise RecipeError(
-            f"--generator {text}: write a name, such as rrdb, or '{{name: rrdb, num_blocks: 6}}'"
-        ) from error
-    wrong = list(complaints("generators", spec.name, spec.arguments))
-    if wrong:
-        raise RecipeError(f"--generator {text}: {'; '.join(one.message for one in wrong)}")
-    return spec
 
 
 def callable_candidate(name: str, upscale: Upscaler, *, scale: int) -> Candidate:

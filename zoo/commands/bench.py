@@ -246,7 +246,7 @@ def _sort_key(name: str | None, asked: Sequence[str], suite: str) -> str | None:
 
 
 def _generator(text: str | None) -> ComponentSpec | None:
-    from zoo.bench.candidates import parse_generator
+    from zoo.recipes.targets import parse_generator
 
     return None if text is None else parse_generator(text)
 

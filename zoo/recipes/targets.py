@@ -1,12 +1,18 @@
-"""Whether a word on a command line is a recipe, a model, a run directory or a file."""
+"""What words on a command line mean: a recipe, a model, a run directory, a file, a generator."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from zoo.errors import RecipeError, UnknownNameError
+from zoo.recipes.arguments import complaints
 from zoo.recipes.book import Book
+from zoo.recipes.problems import raise_problems
+from zoo.recipes.reader import parse_document
+from zoo.recipes.schema import ComponentSpec
 
 WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt")
 
@@ -41,3 +47,25 @@ def sort_targets(
         else:
             raise UnknownNameError("recipe", word, [*book.recipes, *models])
     return recipes, files
+
+
+def parse_generator(text: str) -> ComponentSpec:
+    """Read a generator as a recipe names it: `rrdb`, or `{name: rrdb, num_blocks: 6}`.
+
+    Raises:
+        RecipeError: if it is no such thing, or an argument is wrong.
+        UnknownNameError: if there is no generator of that name.
+    """
+    document = parse_document(text, "--generator")
+    raise_problems(document.problems)
+    data = {"name": document.data} if isinstance(document.data, str) else document.data
+    try:
+        spec = ComponentSpec.model_validate(data)
+    except ValidationError as error:
+        raise RecipeError(
+            f"--generator {text}: write a name, such as rrdb, or '{{name: rrdb, num_blocks: 6}}'"
+        ) from error
+    wrong = list(complaints("generators", spec.name, spec.arguments))
+    if wrong:
+        raise RecipeError(f"--generator {text}: {'; '.join(one.message for one in wrong)}")
+    return spec
