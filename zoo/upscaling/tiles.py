@@ -183,7 +183,7 @@ class TiledUpscaler:
         """Upscale, or return None if memory ran out: by then all of it is given back."""
         self._tried = max(image.shape[-2:])
         try:
-            tiles, context = self._plan(image)
+            tiles, context = self.plan(image)
             return self._tiled(image, tiles, context, write, advance)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
@@ -193,7 +193,7 @@ class TiledUpscaler:
             torch.cuda.empty_cache()
         return None
 
-    def _plan(self, image: Tensor) -> tuple[list[Tile], int]:
+    def plan(self, image: Tensor) -> tuple[list[Tile], int]:
         """Return the tiles of an image, one if it is upscaled whole, and their context."""
         height, width = image.shape[-2:]
         longest = max(height, width)
