@@ -36,7 +36,7 @@ CONTEXT: Final = "context"
 """Keys of `Details.source`: numbers of pixels on each side, or `whole image`."""
 UNMEASURED: Final = "zoo could not measure how far the network sees"
 _WHOLE: Final = "whole image"
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _SIDE: Final = 160
 _TIMED: Final = 64
 """Sides of the image on which an imported model is measured, and of a part of it, in pixels."""
