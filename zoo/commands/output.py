@@ -30,13 +30,12 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from zoo.letters import on_one_line, visible
+from zoo.text import WORTH_SAYING
 
 GAP = "  "
 PROGRESS_SHARES = 10
 SOME_FAILED: Final = 3
 """Exit code of a command that did a part of its work."""
-WORTH_SAYING: Final = 30.0
-"""From this many seconds left on, the remaining time is printed as soon as it is known."""
 SETTLED: Final = 5.0
 """Seconds after which the speed so far is an estimate; the first ones include connecting."""
 _PERIOD: Final = 600.0
