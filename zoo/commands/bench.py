@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -194,14 +194,13 @@ def bench(
     """Score generators on a suite; with --train, train missing runs first."""
     form = _form(json=as_json, csv=as_csv, markdown=as_markdown, latex=as_latex)
     book, shown = open_book(registry, plugin), tuple(named_metrics(metrics))
-    recipes, files = _asked(book, targets or [], everything=everything, matrix=matrix)
+    asked = _asked(book, targets or [], everything=everything, matrix=matrix)
     ranked = Shown(form, _sort_key(sort, shown, suite), matrix)
     from zoo.bench.api import Request
 
     request = Request(
-        recipes=tuple(recipes),
-        files=tuple(files),
-        profile=_profile(book, profile, device, is_needed=bool(recipes)),
+        **asked,
+        profile=_profile(book, profile, device, is_needed=bool(asked["recipes"])),
         seeds=tuple(range(seeds)),
         suite=suite,
         generator=_generator(generator),
@@ -273,7 +272,7 @@ def _generator(text: str | None) -> ComponentSpec | None:
 
 def _asked(
     book: Book, words: Sequence[str], *, everything: bool, matrix: str | None
-) -> tuple[list[str], list[Path]]:
+) -> dict[str, Any]:
     """Return recipes and files to score; names are checked before torch is imported."""
     from zoo.models.store import model_files
     from zoo.recipes.matrices import matrix_cells
@@ -289,7 +288,7 @@ def _asked(
             "nothing to score: name recipes, run directories or weights files, or use --all or "
             "--matrix (see: zoo list recipes)"
         )
-    return list(dict.fromkeys(recipes)), files
+    return {"recipes": tuple(dict.fromkeys(recipes)), "files": tuple(files)}
 
 
 def _run(book: Book, request: Request, sweep: Sweep, shown: Shown) -> None:

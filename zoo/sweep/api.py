@@ -79,11 +79,9 @@ def bench(
         >>> import zoo
         >>> table = zoo.bench("bicubic", metrics="psnr-y", device="cpu")
     """
-    book = checked_book(registry, plugins)
-    asked = targeted(book, targets, generator, source_options(registry, plugins, data_root))
-    places = as_paths(data_root=data_root, run_root=run_root, records=records)
-    how = chosen(profile, device, seeds, settings, metrics)
-    request = replace(asked, suite=suite, **places, **how)
+    book, sources = checked_book(registry, plugins), source_options(registry, plugins, data_root)
+    how = chosen(profile, device, seeds, settings, metrics) | as_paths(data_root, run_root, records)
+    request = replace(targeted(book, targets, generator, sources), suite=suite, **how)
     if train:
         request = with_trained(book, request, plan_missing(book, request), observer, plugins, jobs)
     return table_of(run_benchmark(book, request), request.metrics)
