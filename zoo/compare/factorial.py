@@ -285,7 +285,7 @@ def _weights(
         )
         for cell in cells
     ]
-    scale = math.prod(len(factors[name]) for name in group) / len(cells) / 2 ** (len(group) - 1)
+    scale = math.prod(len(factors[name]) for name in group) / len(cells) * 0.5 ** (len(group) - 1)
     return np.array(codes, dtype=np.float64) * scale
 
 
