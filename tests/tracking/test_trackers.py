@@ -44,6 +44,7 @@ class Broken(Tracker):
         super().__init__()
         self.where = where
         self.calls: list[str] = []
+        self.texts: dict[str, str] = {}
 
     def _call(self, what: str) -> None:
         self.calls.append(what)
@@ -61,6 +62,7 @@ class Broken(Tracker):
 
     def text(self, name: str, content: str) -> None:
         self._call("text")
+        self.texts[name] = content
 
     def end(self) -> None:
         self._call("end")
@@ -111,6 +113,16 @@ def test_a_training_that_stops_early_ends_the_run(directory: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         stop()
     assert whole.calls == ["begin", "text", "end"]
+
+
+def test_a_training_that_diverges_has_its_verdict(directory: Path) -> None:
+    whole = Broken("nowhere")
+    with tracked(Said(), [whole]) as observer:
+        observer.opened(directory)
+        observer.stage_started("srgan", "content", 0, 10)
+        observer.logged({"kind": "diverged", "step": 3, "message": "NaN"})
+    assert whole.texts["verdict"] == "diverged"
+    assert whole.calls[-1] == "end"
 
 
 def test_without_trackers_the_observer_is_itself() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -194,7 +195,7 @@ def bench(
     """Score generators on a suite; with --train, train missing runs first."""
     form = _form(json=as_json, csv=as_csv, markdown=as_markdown, latex=as_latex)
     book, shown = open_book(registry, plugin), tuple(named_metrics(metrics))
-    asked = _asked(book, targets or [], everything=everything, matrix=matrix)
+    asked = _asked(book, targets or [], run_root, everything=everything, matrix=matrix)
     ranked = Shown(form, _sort_key(sort, shown, suite), matrix)
     from zoo.bench.api import Request
 
@@ -271,14 +272,16 @@ def _generator(text: str | None) -> ComponentSpec | None:
 
 
 def _asked(
-    book: Book, words: Sequence[str], *, everything: bool, matrix: str | None
+    book: Book, words: Sequence[str], run_root: Path, *, everything: bool, matrix: str | None
 ) -> dict[str, Any]:
     """Return recipes and files to score; names are checked before torch is imported."""
     from zoo.models.store import model_files
     from zoo.recipes.matrices import matrix_cells
     from zoo.recipes.targets import sort_targets
+    from zoo.runs.overview import finished_runs
 
-    recipes, files = sort_targets(book, words, model_files())
+    finished = functools.partial(finished_runs, run_root)
+    recipes, files = sort_targets(book, words, model_files(), finished)
     if matrix is not None:
         recipes += [cell.recipe for cell in matrix_cells(book, matrix)]
     if everything:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from zoo.files import read_text
 from zoo.runs.provenance import identity_hash
 from zoo.runs.shapes import RECIPE
+from zoo.runs.verdicts import DIVERGED
 from zoo.train.observer import Observer
 
 _NO_NUMBERS = ("kind", "step")
@@ -68,13 +69,15 @@ class Tracker(ABC, Observer):
         self.text("recipe", read_text(self._directory / RECIPE))
 
     def logged(self, row: Mapping[str, Any]) -> None:
-        """Log a row's numbers under its kind, such as `train/loss_total`."""
+        """Log a row's numbers under its kind, such as `train/loss_total`, and a divergence."""
         numbers = {
             f"{row['kind']}/{key}": float(value)
             for key, value in row.items()
             if key not in _NO_NUMBERS and isinstance(value, int | float)
         }
         self.scalars(numbers, int(row["step"]))
+        if row["kind"] == DIVERGED:
+            self.text("verdict", DIVERGED)
 
     def stage_finished(self, directory: Path, summary: Mapping[str, Any]) -> None:
         """Log the validation pictures and the verdict, and end the stage's run."""
