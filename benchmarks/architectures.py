@@ -65,13 +65,13 @@ SETTINGS: Final[dict[str, dict[str, Any]]] = {
     "DRUNet": {"in_nc": 4, "out_nc": 3},
     "NAFNet": {"width": 16, "enc_blk_nums": [1, 1, 1, 2], "dec_blk_nums": [1, 1, 1, 1]},
     "AuraSR": {"dim": 8, "image_size": 256, "input_image_size": 64, "attn_depths": (1, 1, 1, 1, 1)}
-    | {"style_network": {"dim_in": 32, "dim_out": 64, "depth": 2}, "mid_attn_depth": 1},
+    | {"style_network": {"dim_in": 16, "dim_out": 64, "depth": 2}, "mid_attn_depth": 1},
 }
 """Where the defaults are no network that spandrel itself can run, or are slow."""
 WHY_NOT: Final = {
     "GFPGAN": "one row takes more than 25 minutes on one core",
-    "FFTformer": "measured before zoo could lay out its 5-dimensional parameters; to be repeated",
-    "IPT": "the same; one row takes 16 minutes on one core",
+    "FFTformer": "not finished after several minutes on one core",
+    "IPT": "one row takes 16 minutes on one core",
 }
 """Why an architecture was not measured, as far as there is a reason."""
 
@@ -130,7 +130,8 @@ def _keep(row: Row) -> None:
     order = [one.id for one in architectures()]
     ordered = sorted(rows.values(), key=lambda each: order.index(each["architecture"]))
     made_with = {package: version(package) for package in PACKAGES}
-    document = {"made_with": made_with, "processor": processor(), "rows": ordered}
+    processors = dict.fromkeys([*_kept().get("processors", []), processor()])
+    document = {"made_with": made_with, "processors": [*processors], "rows": ordered}
     RESULTS.write_text(json.dumps(document, indent=1) + "\n")
 
 
@@ -185,7 +186,8 @@ def _measure(architecture: Any, cls: type[nn.Module], folder: Path) -> dict[str,
     generator = read_model(folder / "ours.safetensors").build()
     descriptor = ModelLoader().load_from_file(theirs)
     picture = _picture(descriptor.scale, descriptor.input_channels)
-    given = to_tensor(picture.lr_image)[None]
+    # noise that a network draws follows the order of the pixels in memory
+    given = to_tensor(picture.lr_image)[None].contiguous()
     image = given.expand(1, 3, HEIGHT, WIDTH).contiguous()
     torch.manual_seed(0)  # some networks draw noise
     reference = descriptor(given)
@@ -284,7 +286,7 @@ def table(kept: dict[str, Any]) -> str:
         "  trained ones: nothing keeps the influence of distant pixels small. `larger tiles`: the",
         "  context that the network needs fills such a tile, so zoo refuses the size.",
         "- `PSNR_Y`: the difference between the score in a benchmark and that of spandrel's",
-        "  output, in dB.",
+        "  output, in dB. AuraSR adds new noise of 0.001 to its input each time.",
         "- `trains`: whether a step of Adam on two images gives finite gradients and, after it, a",
         "  finite output.",
         "- `named`: whether zoo names the architecture without spandrel.",
@@ -313,7 +315,7 @@ def table(kept: dict[str, Any]) -> str:
     told = [f"{name} ({WHY_NOT[name]})" if name in WHY_NOT else name for name in lacking]
     lines += ["", f"Not measured: {', '.join(told)}."] if told else []
     packages = ", ".join(f"{name} {number}" for name, number in kept["made_with"].items())
-    return "\n".join([*lines, "", f"{kept['processor']}, float32; {packages}.", ""])
+    return "\n".join([*lines, "", f"{' and '.join(kept['processors'])}, float32; {packages}.", ""])
 
 
 def _number(value: float | str) -> str:

@@ -29,7 +29,7 @@ LAYERS = [
     {"runs", "records"},
     {"models", "compare", "cost"},
     {"train", "bench", "upscaling"},
-    {"sweep", "report", "testing", "exchange", "scaffold"},
+    {"sweep", "report", "testing", "exchange", "scaffold", "tracking"},
     {"api", "doctor", "pretrained"},
     {"commands", "cli", "__main__"},
 ]

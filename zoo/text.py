@@ -17,6 +17,8 @@ from typing import Final, Literal
 from zoo.letters import visible
 
 MISSING: Final = "-"
+WORTH_SAYING: Final = 30.0
+"""Seconds of work without a message from which on zoo says how long it takes."""
 Mark = Literal["", "best", "second"]
 _NUMBERS = re.compile(r"-?[\d.]+( \[-?[\d.]+, -?[\d.]+\])?")
 _LATEX = {

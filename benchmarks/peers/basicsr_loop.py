@@ -36,8 +36,8 @@ from benchmarks.speed.loops import Block, StepBatches, run_block
 from zoo.adversaries.base import Critic
 from zoo.adversaries.relativistic import RelativisticAverage
 from zoo.recipes.schema import RunSpec
+from zoo.train.follow import assemble_stage
 from zoo.train.prepare import Prepared
-from zoo.train.run import assemble_stage
 from zoo.train.step import generator_terms, update_discriminator
 
 

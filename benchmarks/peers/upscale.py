@@ -1,9 +1,10 @@
 """Upscaling one picture: zoo, spandrel's call, onnxruntime, and the tiled loop of realesrgan.
 
-All take an 8-bit RGB picture and return one, in float32 on the CPU with the same number of threads,
-and take turns in one process. Peak memory is that of a fresh process for each way. Networks: the
-shipped model, and an RRDBNet of the paper's size, whose weights are drawn so that each matters and
-the output is an image (`benchmarks.parity`).
+spandrel is called on the whole picture and on each tile into which zoo cuts it. All take an 8-bit
+RGB picture and return one, in float32 on the CPU with the same number of threads, and take turns in
+one process. Peak memory is that of a fresh process for each way. Networks: the shipped model, and
+an RRDBNet of the paper's size, whose weights are drawn so that each matters and the output is an
+image (`benchmarks.parity`).
 """
 
 from __future__ import annotations
@@ -31,11 +32,13 @@ from zoo.models.find import find_model
 from zoo.models.model import Model
 from zoo.runs.device import peak_memory
 from zoo.upscaling.enlarging import enlarge
+from zoo.upscaling.layout import Tile
 from zoo.upscaling.tiles import TiledUpscaler
 
 NETWORKS: Final = {"shipped": "the shipped model", "rrdb": "RRDBNet 64/23"}
 ZOO: Final = "zoo"
 Call = Callable[[Image], Image]
+Network = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +62,41 @@ def _zoo(_file: Path, generator: Generator, _tile: int) -> Call:
 
 
 def _spandrel(file: Path, _generator: Generator, _tile: int) -> Call:
+    model = _spandrels(file)
+    return lambda picture: _from_numbers(model(torch.from_numpy(_to_numbers(picture))).numpy())
+
+
+def _spandrel_in_tiles(file: Path, generator: Generator, _tile: int) -> Call:
+    """Call spandrel on the very tiles into which zoo cuts a picture; zoo plans them once."""
+    model, upscaler, scale = _spandrels(file), TiledUpscaler(generator), generator.scale
+    plans: dict[tuple[int, ...], list[Tile]] = {}
+
+    def call(picture: Image) -> Image:
+        image = torch.from_numpy(_to_numbers(picture))
+        if picture.shape not in plans:
+            with torch.inference_mode():
+                plans[picture.shape], _ = upscaler.plan(image)
+        result = np.empty((1, 3, *(side * scale for side in picture.shape[:2])), np.float32)
+        for down, across in plans[picture.shape]:
+            answer = model(image[..., down.start : down.stop, across.start : across.stop])
+            rows, columns = (
+                slice(span.first * scale, span.last * scale) for span in (down, across)
+            )
+            result[..., rows, columns] = answer[..., down.own(scale), across.own(scale)]
+        return _from_numbers(result)
+
+    return call
+
+
+def _spandrels(file: Path) -> Network:
     from spandrel import MAIN_REGISTRY, ModelLoader
 
     from zoo.exchange.spandrel import install
 
     registry = MAIN_REGISTRY.copy()
     install(registry)
-    model = ModelLoader("cpu", registry=registry).load_from_file(file).eval()
-    return lambda picture: _from_numbers(model(torch.from_numpy(_to_numbers(picture))).numpy())
+    model: Network = ModelLoader("cpu", registry=registry).load_from_file(file).eval()
+    return model
 
 
 def _onnxruntime(_file: Path, generator: Generator, _tile: int) -> Call:
@@ -120,6 +150,7 @@ def _as_basicsr(generator: Generator) -> tuple[torch.nn.Module, dict[str, torch.
 WAYS: Final[Mapping[str, Way]] = {
     ZOO: Way("", "`zoo.upscale`'s upscaler, tiles as memory allows", _zoo),
     "spandrel": Way("spandrel", "its call on the whole picture", _spandrel),
+    "spandrel, tiles": Way("spandrel", "its call on each of zoo's tiles", _spandrel_in_tiles),
     "onnxruntime": Way("onnxruntime", "on zoo's export, the whole picture", _onnxruntime),
     "realesrgan": Way("realesrgan", "its loop in tiles, on BasicSR's network", _realesrgan),
     "realesrgan, whole": Way(

@@ -24,8 +24,8 @@ from benchmarks.speed.reference import Reference
 from zoo.data.stream import to_float
 from zoo.recipes.build import Components, build_components
 from zoo.recipes.schema import RunSpec
+from zoo.train.follow import assemble_stage
 from zoo.train.prepare import Options, Prepared, prepare
-from zoo.train.run import assemble_stage
 from zoo.train.step import learning_rate_factor, set_learning_rates, to_device, training_step
 from zoo.train.trainer import step_batches
 

@@ -21,9 +21,9 @@ from benchmarks.speed.subimages import SubImages, write_subimages
 from zoo.recipes.build import build_components
 from zoo.recipes.schema import RunSpec
 from zoo.runs.device import choose_device, reset_peak_memory
+from zoo.train.follow import assemble_stage
 from zoo.train.monitor import FiniteGuard
 from zoo.train.prepare import Options, Prepared, autotune, prepare
-from zoo.train.run import assemble_stage
 from zoo.train.step import learning_rate_factor, set_learning_rates, to_device, training_step
 from zoo.train.trainer import step_batches
 

@@ -88,6 +88,19 @@ def test_a_suite_with_a_degradation_makes_its_own_images(
         assert message in problems_of("mine.yaml")[0]
 
 
+def test_bicubic_as_a_degradation_with_arguments_uses_no_files(
+    write: Write, root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = open_suite(write(), data_root=root)
+    write_lr_files(root, lambda image: 255 - image)
+    write(MINE + "degradation: {name: bicubic}\n")
+    suite = open_suite("mine.yaml", data_root=root)
+    assert "Mine: 2 LR files not used: the suite has the degradation 'bicubic'" in caplog.text
+    assert suite.sha256 == before.sha256
+    assert all(image.lr_file is None for dataset in suite.datasets for image in dataset)
+    assert "its LR images are made with" not in self_test(suite)["Mine"]
+
+
 def test_the_suites_that_come_with_zoo() -> None:
     several = {f"{name}-x{scale}" for name in ("classical", "samples") for scale in (2, 3, 4, 8)}
     assert suite_names() == sorted({*several, "div2k-x4", "study-x4"})

@@ -28,9 +28,10 @@ from benchmarks.speed.sizes import specify as specify_family
 from zoo.errors import DataError
 from zoo.recipes.schema import RunSpec
 from zoo.registry import DISCRIMINATORS
-from zoo.train.prepare import prepare
 from zoo.train.follow import assemble_stage
+from zoo.train.prepare import prepare
 from zoo.train.step import generator_terms
+from zoo.upscaling.tiles import TiledUpscaler
 
 ROOT = Path(__file__).parents[2]
 CPUINFO = "processor\t: 0\nmodel name\t: Some CPU\nflags\t\t: fpu avx2 fma avx512_bf16\n"
@@ -275,6 +276,21 @@ def test_ways_to_upscale_are_compared_in_levels(tmp_path: Path) -> None:
     assert found["rows"]["zoo"]["ratio"]["values"] == [1, 1]
     assert found["rows"]["brighter"]["largest_difference"] == 3
     assert found["rows"]["brighter"]["megapixels_per_second"]["least"] > 0
+
+
+def test_spandrel_gets_the_tiles_of_zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upscale, "TiledUpscaler", partial(TiledUpscaler, tile=80))
+    names = ("zoo", "spandrel", "spandrel, tiles")
+    found = upscale.time_ways(
+        {name: upscale.WAYS[name] for name in names},
+        upscale.write_network("shipped", tmp_path),
+        clock=time.perf_counter,
+        megapixels=0.01,
+        tile=64,
+        repeats=1,
+    )
+    assert found["input"] > [80, 80]
+    assert all(found["rows"][name]["largest_difference"] <= 1 for name in names)
 
 
 def test_numbers_and_levels_of_a_picture_are_inverse() -> None:

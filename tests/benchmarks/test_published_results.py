@@ -15,6 +15,7 @@ from benchmarks import (
     feature_network_speed,
     fine_tuning,
     memory_prediction,
+    precision,
     scoring_speed,
     statistics_simulation,
     step_profile,
@@ -36,6 +37,7 @@ OTHERS: dict[str, Callable[[dict[str, Any]], str]] = {
     "scoring_speed": scoring_speed.markdown,
     "statistics": statistics_simulation.markdown,
     "peers": peers.as_markdown,
+    "precision": precision.as_markdown,
     "upscaling_speed": upscaling_speed.as_markdown,
     "verdicts": verdict_simulation.markdown,
     "speed/feature-networks": feature_network_speed.markdown,
@@ -92,6 +94,22 @@ def test_the_counts_of_endurance() -> None:
     (first, second), (third, fourth) = shares
     assert f"checkpoints {first:.1f} % of `srresnet` and {second:.1f} % of `srgan-wgangp`" in text
     assert f"validations {third:.1f} % and {fourth:.1f} %" in text
+
+
+def test_what_bfloat16_costs_without_amx() -> None:
+    found, text = result("precision"), prose("docs/speed.md")
+    assert "amx_bf16" not in found["flags"]
+    assert "avx512_bf16" in found["flags"]
+    first, second, third = found["speed"]
+    ratios = [found["speed"][name]["ratio"]["median"] for name in (first, second, third)]
+    assert (
+        f"{ratios[0]:.2f} times as many for `{first}`, {ratios[1]:.2f} for `{second}` and "
+        f"{ratios[2]:.2f} for `{third}`" in text
+    )
+    differences = [one for told in found["scores"].values() for one in told["metrics"].values()]
+    assert len(differences) == 9
+    assert all(one["low"] < 0 < one["high"] for one in differences)
+    assert any(abs(one["difference"]) > 0.03 for one in differences)
 
 
 def coverages(of: str, rows: Iterator[Mapping[str, Any]]) -> tuple[float, float]:

@@ -28,7 +28,7 @@ from zoo.recipes.schema import RunSpec
 from zoo.recipes.variants import specify
 from zoo.records.record import read_records
 from zoo.runs.directory import RunDirectory, run_path
-from zoo.sweep.engine import Outcome, Settings, Status, _job
+from zoo.sweep.engine import Outcome, Settings, Status, job_document
 from zoo.sweep.worker import run_job
 from zoo.train.interrupts import Interrupted
 from zoo.train.observer import Observer
@@ -70,7 +70,7 @@ def fates(monkeypatch: pytest.MonkeyPatch) -> Fates:
             if spec.recipe in chosen:
                 yield Outcome(spec, *chosen[spec.recipe])
             else:
-                result = run_job(_job(spec, settings), Observer())
+                result = run_job(job_document(spec, settings), Observer())
                 yield Outcome(spec, result["status"], result.get("message", ""))
 
     monkeypatch.setattr("zoo.sweep.api.run_jobs", jobs)

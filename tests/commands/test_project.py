@@ -89,12 +89,21 @@ def test_the_nearest_file_counts_and_pyproject_only_with_a_table(project: Path) 
     assert find_project(Path("/")).file is None
 
 
+@pytest.mark.parametrize("name", ["zoo.toml", "plugin.py", "a link"])
 def test_plugins_of_another_user_are_not_executed(
-    zoo: Zoo, project: Path, monkeypatch: pytest.MonkeyPatch
+    zoo: Zoo, project: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: (project / "zoo.toml").stat().st_uid + 1)
-    if (project / "zoo.toml").stat().st_uid == 0:
-        os.chown(project / "zoo.toml", 12345, -1)
+    theirs = project / name
+    if name == "a link":
+        theirs = project / "zoo.toml"
+        theirs.rename(project / "mine.toml")
+        theirs.symlink_to(project / "mine.toml")
+    real = Path.lstat
+
+    class Theirs:
+        st_uid = os.geteuid() + 1
+
+    monkeypatch.setattr(Path, "lstat", lambda path: Theirs() if path == theirs else real(path))
     done = zoo("list", "generators")
     assert done.exit_code == 2
     assert "belongs to another user" in done.stderr

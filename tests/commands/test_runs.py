@@ -11,6 +11,7 @@ from rich.console import Console
 
 from tests.commands.conftest import Zoo
 from tests.runs.made_up import begin_run, finish_run
+from zoo.commands.output import Table, _drawn
 from zoo.commands.runs import sparkline
 from zoo.commands.watch import Seen, live_page
 from zoo.recipes.book import load_book
@@ -89,6 +90,26 @@ def test_the_page_fits_a_terminal(root: Path, width: int) -> None:
     assert "▁█ 26.50 dB" in text
     assert ("l1 0.125" in text) == (width >= 160)
     assert "stopped" in text
+
+
+def test_one_page_has_all_runs_on_a_low_terminal_too(root: Path) -> None:
+    runs = Seen(root).runs()
+    console = Console(file=io.StringIO(), width=80, height=8)
+    console.print(live_page(runs, console, most=len(runs)))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "do not fit" not in text
+    assert all(run.recipe in text for run in runs)
+
+
+def test_a_narrow_terminal_folds_what_was_set_and_nothing_else() -> None:
+    console = Console(file=io.StringIO(), width=40)
+    cells = ("esrgan", "training.learning_rate=0.0003 data.batch_size=4", "250/3000", "stable")
+    columns = ("recipe", "set", "step", "verdict")
+    console.print(_drawn(Table("runs", columns, [cells], ("recipe", "set"))))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert max(map(len, lines)) <= 40
+    assert any("250/3000" in line and "stable" in line for line in lines)
+    assert len(lines) > 3, "what was set takes several lines"
 
 
 def test_a_run_that_did_not_change_is_not_read_again(root: Path) -> None:

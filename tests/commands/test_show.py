@@ -10,9 +10,14 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+from tests.runs.made_up import SUMMARY, begin_run
 from zoo.recipes.book import load_book
+from zoo.recipes.build import build_generator
+from zoo.recipes.checks import complete
+from zoo.recipes.resolve import resolve
 from zoo.recipes.schema import Training
 from zoo.registry import REGISTRIES
+from zoo.runs.directory import RunDirectory
 
 Zoo = Callable[..., Result]
 
@@ -50,6 +55,26 @@ def test_the_article_scale_generators_have_the_published_sizes(zoo: Zoo) -> None
     assert discriminator["input_shape"] == [1, 3, 384, 384]
     assert generator["flops"] == 2 * generator["macs"]
     assert generator["macs_per_input_pixel"] == generator["macs"] / 96**2
+
+
+def test_a_recipe_that_starts_from_a_run_has_the_network_of_the_run(
+    zoo: Zoo, tmp_path: Path
+) -> None:
+    wide = ["generator.width=12"]
+    spec = complete(resolve(load_book(), "srresnet", "smoke", seed=0, settings=wide)).spec
+    directory = RunDirectory(tmp_path / "wide")
+    identity = begin_run(directory, spec)
+    tensors = build_generator(spec.settings.generator, spec.settings.scale, seed=0).state_dict()
+    directory.write_weights(tensors, {"identity_sha256": identity, "step": "12"})
+    directory.write_summary(SUMMARY, identity)
+    registry = tmp_path / "mine.yaml"
+    registry.write_text(
+        "version: 1\nrecipes:\n  tuned: {extends: srresnet, summary: x, pretrained: "
+        f"{{run: '{directory.path}'}}}}\n"
+    )
+    result = zoo("show", "tuned", "--registry", str(registry), "-p", "smoke", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert settings_of(json.loads(result.stdout))["generator.width"]["value"] == 12
 
 
 def test_the_text_has_the_same_values(zoo: Zoo) -> None:

@@ -38,6 +38,7 @@ COMMANDS = {
     "train": f"train srresnet {SMOKE}",
     "bench": f"bench srresnet {SMOKE} --suite SUITE --data-root DATA --seeds 2",
     "report": "report --run-root RUNS",
+    "watch": "watch RUNS",
     "upscale": "upscale 漢字.png -o enlarged --tile 16",
     "check": "check my_net.py",
     "import": "import no-such.pth",

@@ -28,13 +28,18 @@ CELLS = [
     Cell("-".join(levels), dict(zip(LEVELS, levels, strict=True)))
     for levels in itertools.product(*LEVELS.values())
 ]
+MORE = {"norm": ("batch", "none"), "loss": ("mse", "vgg", "lpips"), "rate": ("slow", "mid", "fast")}
+MORE_CELLS = [
+    Cell("-".join(levels), dict(zip(MORE, levels, strict=True)))
+    for levels in itertools.product(*MORE.values())
+]
 
 
 def make_records(
     cell: Cell, value: float, *, num_seeds: int = 3, noise: float = 0.0, **changes: Any
 ) -> list[Record]:
     """Make the records of a cell whose scores are `value`, more by image and by seed."""
-    generator = np.random.default_rng(CELLS.index(cell))
+    generator = np.random.default_rng([*CELLS, *MORE_CELLS].index(cell))
     records = []
     for seed in range(num_seeds):
         scores = 30 + np.arange(4) + seed + value + noise * generator.normal(size=4)
@@ -104,6 +109,35 @@ def test_a_main_effect_is_the_difference_of_means_and_an_interaction_half_of_dif
     at_mse = mean(norm="none", loss="mse") - mean(norm="batch", loss="mse")
     at_vgg = mean(norm="none", loss="vgg") - mean(norm="batch", loss="vgg")
     assert found["norm x loss"].interval.estimate == pytest.approx((at_vgg - at_mse) / 2)
+
+
+def test_each_level_beyond_the_first_has_effects_relative_to_it() -> None:
+    generator = np.random.default_rng(2)
+    values = {cell.recipe: generator.normal() for cell in MORE_CELLS}
+    records = [one for cell in MORE_CELLS for one in make_records(cell, values[cell.recipe])]
+    result = effects(MORE_CELLS, records, "psnr-y", profile="demo", suite="tiny")
+    found = by_name(result)
+    crossed = [
+        *("norm x loss (vgg)", "norm x loss (lpips)", "norm x rate (mid)", "norm x rate (fast)"),
+        *("loss (vgg) x rate (mid)", "loss (vgg) x rate (fast)"),
+        *("loss (lpips) x rate (mid)", "loss (lpips) x rate (fast)"),
+    ]
+    mains = ["norm", "loss (vgg)", "loss (lpips)", "rate (mid)", "rate (fast)"]
+    assert list(found) == mains + crossed
+    assert result.factors == MORE
+
+    def mean(**levels: str) -> float:
+        chosen = [c for c in MORE_CELLS if levels.items() <= c.levels.items()]
+        return float(np.mean([values[cell.recipe] for cell in chosen]))
+
+    assert found["loss (lpips)"].levels == (("mse", "lpips"),)
+    main = mean(loss="lpips") - mean(loss="mse")
+    assert found["loss (lpips)"].interval.estimate == pytest.approx(main)
+    assert found["norm"].interval.estimate == pytest.approx(mean(norm="none") - mean(norm="batch"))
+    at_fast = mean(loss="vgg", rate="fast") - mean(loss="mse", rate="fast")
+    at_slow = mean(loss="vgg", rate="slow") - mean(loss="mse", rate="slow")
+    half = (at_fast - at_slow) / 2
+    assert found["loss (vgg) x rate (fast)"].interval.estimate == pytest.approx(half)
 
 
 def test_clear_effects_are_named_with_their_size_and_the_rest_is_bounded() -> None:
@@ -220,7 +254,7 @@ def test_numbers_of_whole_runs_have_effects_too() -> None:
 def test_what_is_no_full_factorial_is_refused() -> None:
     with pytest.raises(DataError, match="not a full factorial"):
         effects(CELLS[1:], [], "psnr-y", profile="demo", suite="tiny")
-    with pytest.raises(DataError, match="effects need two of each"):
+    with pytest.raises(DataError, match="has one level, 'batch'; effects need two"):
         effects(CELLS[:1], [], "psnr-y", profile="demo", suite="tiny")
 
 

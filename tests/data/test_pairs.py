@@ -30,6 +30,9 @@ def test_a_dataset_without_low_resolution_files(tmp_path: Path) -> None:
         ("Mine/LRbicx4", ""),
         ("Mine/LR/X4", ""),
         ("Mine_LR_bicubic/X4", "x4"),
+        ("Mine/LR/X4", "_x4"),
+        ("Mine/LR/X4", "-x4"),
+        ("Mine/LR/X4", "X4"),
     ],
 )
 def test_low_resolution_files_are_found(tmp_path: Path, folder: str, suffix: str) -> None:

@@ -57,6 +57,9 @@ def test_a_method_without_weights() -> None:
 def test_what_is_not_there() -> None:
     with pytest.raises(UnknownNameError, match=r"did you mean 'plain'.*zoo list models"):
         find_model("plian")
+    for name in ("hf-hub:somebody/net", "somebody/net"):
+        with pytest.raises(UnknownNameError, match="on the hub, first: zoo pull somebody/net"):
+            find_model(name)
     with pytest.raises(WeightsError, match=r"the file net.safetensors does not exist"):
         find_model("net.safetensors")
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tests.exchange import networks
 from tests.exchange.made_up import make_model
 from tests.exchange.networks import passing
 from tests.runs.made_up import begin_run
-from zoo.bench.candidates import foreign_candidate
+from zoo.bench.candidates import foreign_candidate, model_candidate
 from zoo.errors import IntegrityError, RecipeError, WeightsError
 from zoo.files import file_sha256
 from zoo.generators.base import Generator
@@ -164,14 +165,18 @@ def test_what_was_assumed_is_said_wherever_the_file_is_used(
     assert "assumed x2" in foreign_candidate(path).remark
 
 
-def test_a_file_that_changes_before_it_is_scored_is_refused(tmp_path: Path) -> None:
-    path = saved(tmp_path, passing("rrdb", **SMALL_RRDB).state_dict())
+def test_scores_are_never_those_of_a_file_that_took_its_place(tmp_path: Path) -> None:
+    first, second = (passing("rrdb", **SMALL_RRDB).state_dict() for _ in range(2))
+    path = saved(tmp_path, first)
     candidate = foreign_candidate(path)
-    other = passing("rrdb", **SMALL_RRDB)
-    with torch.no_grad():
-        other.conv_body.bias.add_(1e-3)
-    saved(tmp_path, other.state_dict())
-    with pytest.raises(IntegrityError, match="changed while the benchmark ran"):
+    saved(tmp_path, {name: value + 1e-3 for name, value in second.items()})
+    with pytest.raises(IntegrityError, match=r"theirs\.pth has changed since zoo opened it"):
+        candidate.load()
+    path, ours = tmp_path / "ours.safetensors", make_model()
+    write_model(path, ours)
+    candidate = model_candidate(path)
+    write_model(path, replace(ours, tensors={name: -one for name, one in ours.tensors.items()}))
+    with pytest.raises(IntegrityError, match="has changed since zoo opened it"):
         candidate.load()
 
 

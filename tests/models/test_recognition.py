@@ -206,6 +206,15 @@ def test_a_file_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, u
         assert built == ["file", "network"]
 
 
+def test_a_scale_that_spandrel_infers_wrongly_is_refused(tmp_path: Path) -> None:
+    """It tells AuraSR's by two sizes of another part, which the arguments may change."""
+    foreign = read_foreign(saved(tmp_path, state()))
+    assert foreign.recognised is not None
+    wrong = replace(foreign, recognised=replace(foreign.recognised, scale=2))
+    with pytest.raises(WeightsError, match=r"infers x2 .* but the network enlarges 4 times"):
+        wrong.build()
+
+
 def test_a_scale_that_the_shapes_deny_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="those of x4, not x2"):
         read_foreign(saved(tmp_path, state()), scale=2)

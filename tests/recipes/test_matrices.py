@@ -250,6 +250,39 @@ def test_a_claim_may_be_about_a_cell(write: Write) -> None:
         assert len(found(write, "", text)) == problems
 
 
+def test_a_factor_of_three_levels(write: Write) -> None:
+    rates = RATE.replace("}}}", "}}, faster: {training: {learning_rate: 4e-4}}}")
+    assert found(write, LOSS + rates) == []
+    cells = expanded(write, LOSS + rates)
+    assert [tuple(cell.levels.values()) for cell in cells] == list(
+        itertools.product(("both", "one"), ("slow", "fast", "faster"))
+    )
+    book = read_book([write(BASE + LOSS + rates)])
+    rate = {
+        cell.levels["rate"]: run(book, cell.recipe, "p").settings.training.learning_rate
+        for cell in cells
+    }
+    assert (rate["fast"], rate["faster"]) == (2e-4, 4e-4)
+
+
+def test_every_pair_of_levels_is_proved(write: Write) -> None:
+    """`wide` writes what is the default: it does not differ from `own`, though their texts do."""
+    width = (
+        "      width: {narrow: {generator: {width: 8}}, own: {}, wide: {generator: {width: 64}}}\n"
+    )
+    (problem,) = found(write, width)
+    assert "m-wide and base do not differ in factor width" in problem
+
+
+def test_too_many_cells_are_refused(write: Write) -> None:
+    levels = ", ".join(f"l{n}: {{losses: {{l1: {n}}}}}" for n in range(1, 9))
+    rates = ", ".join(f"r{n}: {{training: {{learning_rate: {n}e-4}}}}" for n in range(1, 9))
+    factors = f"      loss: {{{levels}}}\n      rate: {{{rates}}}\n"
+    assert found(write, factors) == []
+    (problem,) = found(write, factors + "      scale: {a: {}, b: {scale: 2}}\n")
+    assert problem.startswith(f"mine.yaml:10: {AT}: its levels have 128 combinations")
+
+
 # -------------------------------------------------------------------------------- mistakes
 
 AT = "matrices.m.factors"
@@ -297,12 +330,16 @@ KNOWN = "; known are: adversary, data, discriminator, generator, losses, scale, 
             f"11: {AT}.loss: a mapping should have at least 2 values",
         ),
         (
-            "      loss: {a: {}, b: {scale: 2}, c: {scale: 3}}",
-            f"11: {AT}.loss: a mapping should have at most 2 values",
+            f"      l1: {{{', '.join(f'w{n}: {{losses: {{l1: {n}}}}}' for n in range(1, 10))}}}",
+            f"11: {AT}.l1: a mapping should have at most 8 values",
+        ),
+        (
+            "      loss: {a: {}, b: {scale: 2}, c: {scale: 2}}",
+            f"11: {AT}.loss: 'b' and 'c' are the same; the levels of a factor differ",
         ),
         (
             "      loss: {a: {}, b: {}}",
-            f"11: {AT}.loss: 'a' and 'b' are the same; a factor needs two different levels",
+            f"11: {AT}.loss: 'a' and 'b' are the same; the levels of a factor differ",
         ),
         (
             "      rate: {a: {}, b: {training: {learning_rate: -1}}}",
@@ -450,7 +487,8 @@ def test_an_editor_sees_mistakes_of_structure() -> None:
 
     assert validator.is_valid(matrix(loss={"a": {}, "b": {"losses": {"mse": None}}}))
     assert not validator.is_valid(matrix(loss={"a": {}}))
-    assert not validator.is_valid(matrix(loss={"a": {}, "b": {}, "c": {}}))
+    assert validator.is_valid(matrix(loss={name: {} for name in "abcdefgh"}))
+    assert not validator.is_valid(matrix(loss={name: {} for name in "abcdefghi"}))
     assert not validator.is_valid(matrix(loss={"a": {}, "b": {"extends": "rrdb"}}))
     assert not validator.is_valid(matrix(bad_name={"a": {}, "b": {}}))
     assert not validator.is_valid(matrix())

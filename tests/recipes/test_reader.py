@@ -150,3 +150,16 @@ def test_both_parsers_read_the_registry_alike(monkeypatch: pytest.MonkeyPatch) -
     fast = read_document(builtin_registry())
     monkeypatch.setattr(yaml, "__with_libyaml__", False)
     assert read_document(builtin_registry()) == fast
+
+
+@pytest.mark.parametrize("text", ["a:\t1", "a: 1\nb:\n\t- x", "a: {b:\t1}", "a: [1,\t2]"])
+def test_a_tab_is_refused_whichever_parser_is_installed(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    with pytest.raises(RecipeError, match=r"r\.yaml:\d: not YAML: found character '\\t'") as fast:
+        parse(text)
+    monkeypatch.setattr(yaml, "__with_libyaml__", False)
+    with pytest.raises(RecipeError) as slow:
+        parse(text)
+    assert str(fast.value) == str(slow.value)
+    assert parse("a: 'x\ty'  #\tz").data == {"a": "x\ty"}

@@ -87,7 +87,7 @@ def test_one_crash_costs_one_run(make_spec: MakeSpec, tmp_path: Path) -> None:
 
 
 def test_a_job_says_what_came_of_it(make_spec: MakeSpec, tmp_path: Path) -> None:
-    job = engine._job(make_spec("srresnet"), Settings(tmp_path, device="cpu"))
+    job = engine.job_document(make_spec("srresnet"), Settings(tmp_path, device="cpu"))
     result = run_job(json.loads(json.dumps(job)), Observer())
     assert result["status"] == "finished"
     assert result["summary"]["steps"] == 12
@@ -102,7 +102,7 @@ def test_a_run_that_diverges_is_told_from_one_that_fails(
     make_spec: MakeSpec, tmp_path: Path
 ) -> None:
     spec = make_spec("srresnet", "training.learning_rate=1e30")
-    result = run_job(engine._job(spec, Settings(tmp_path, device="cpu")), Observer())
+    result = run_job(engine.job_document(spec, Settings(tmp_path, device="cpu")), Observer())
     assert result["status"] == "diverged", result
 
 
@@ -123,7 +123,7 @@ for line in sys.stdin:
 def fake_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have jobs done by a process that only says its number; some recipes end or kill it."""
 
-    def start(_module: str) -> subprocess.Popen[str]:
+    def start(_module: str, **_environment: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", FAKE]
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -147,7 +147,7 @@ def test_a_worker_that_is_gone_costs_no_job(make_spec: MakeSpec, tmp_path: Path,
 def test_a_job_that_could_not_be_handed_over_gets_a_new_worker(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    worker = engine._Worker()
+    worker = engine.Worker()
     job = {"spec": {"recipe": "good"}}
     first = worker.run(job, Observer())["message"]
     assert worker.process is not None
@@ -168,7 +168,7 @@ def test_after_an_unexpected_error_the_worker_ends(
         raise RuntimeError("CUDA error: device-side assert triggered")
 
     monkeypatch.setattr("zoo.train.run.train", fail)
-    job = json.dumps(engine._job(make_spec("srresnet"), Settings(tmp_path, device="cpu")))
+    job = json.dumps(engine.job_document(make_spec("srresnet"), Settings(tmp_path, device="cpu")))
     assert run_job(json.loads(job), Observer())["ends"]
     written = io.StringIO()
     serve(io.StringIO(f"{job}\n{job}\n"), written)
@@ -183,7 +183,7 @@ def test_a_component_that_ends_the_program_fails_its_own_job(
         raise SystemExit(0)
 
     monkeypatch.setattr("zoo.train.run.train", leave)
-    job = engine._job(make_spec("srresnet"), Settings(tmp_path, device="cpu"))
+    job = engine.job_document(make_spec("srresnet"), Settings(tmp_path, device="cpu"))
     result = run_job(job, Observer())
     assert result["status"] == "failed"
     assert "ends the program (SystemExit: 0)" in result["message"]
@@ -206,7 +206,7 @@ def test_a_signal_while_the_worker_starts_is_passed_on(
     done = tmp_path / "done"
     script = "import sys, time; sys.stdin.readline(); time.sleep(1); open(sys.argv[1], 'w')"
 
-    def start(_module: str) -> subprocess.Popen[str]:
+    def start(_module: str, **_environment: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", script, str(done)]
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -139,7 +139,8 @@ def in_processes(size: int, folder: Path, work: Callable[[World], Any]) -> Any:
     folder.mkdir(parents=True)
     if size == 1:
         return work(ALONE)
-    start_all(size, partial(_connected, folder, work))
+    torch.save(work, folder / "work.pt")  # as a file: pickled for a process, each tensor takes a fd
+    start_all(size, partial(_connected, folder))
     return torch.load(folder / "result.pt", weights_only=True)
 
 
@@ -160,8 +161,9 @@ def start_all(size: int, task: Callable[[World], None], *, codes: Sequence[int] 
     assert set(found) <= set(codes), found
 
 
-def _connected(folder: Path, work: Callable[[World], Any], world: World) -> None:
+def _connected(folder: Path, world: World) -> None:
     torch.set_num_threads(1)
+    work: Callable[[World], Any] = torch.load(folder / "work.pt", weights_only=False)
     dist.init_process_group(
         "gloo",
         init_method=f"file://{folder / 'meeting'}",

@@ -16,8 +16,11 @@ from zoo.runs.world import World
 
 BOUND = 1e-9
 ALL = [Case(name, on) for name in ADVERSARIES.names() for on in (False, True)]
-CHEAP = [Case("relativistic", True, steps=3), Case("wgan-gp", True, steps=2)]
-IN_PARTS = [Case("relativistic", True, 2), Case("wgan-gp", True, 2)]
+CHEAP = [Case("relativistic", batch_norm=True, steps=3), Case("wgan-gp", batch_norm=True, steps=2)]
+IN_PARTS = [
+    Case("relativistic", batch_norm=True, accumulate=2),
+    Case("wgan-gp", batch_norm=True, accumulate=2),
+]
 SAME_WITHOUT_PARTS = ("none", "vanilla", "lsgan", "hinge", "wgan", "wgan-gp", "r1-r2")
 """Adversaries of which a part of the batch has the mean gradient's share."""
 
@@ -54,7 +57,10 @@ def test_1_2_and_4_processes_agree_for_every_adversary(tmp_path: Path) -> None:
 def test_a_batch_in_parts_is_the_batch_of_more_processes() -> None:
     """Of one process in two parts and of one process at once: the same step."""
     for name in SAME_WITHOUT_PARTS:
-        whole, parts = Case(name, False, steps=3), Case(name, False, accumulate=2, steps=3)
+        whole, parts = (
+            Case(name, batch_norm=False, steps=3),
+            Case(name, batch_norm=False, accumulate=2, steps=3),
+        )
         one, other = (train_case(case, World()) for case in (whole, parts))
         weights = [{k: v for k, v in each.items() if "log." not in k} for each in (one, other)]
         assert difference(*weights) < BOUND, name
@@ -62,7 +68,7 @@ def test_a_batch_in_parts_is_the_batch_of_more_processes() -> None:
 
 @pytest.mark.slow
 def test_resumes_on_another_number_of_processes(tmp_path: Path) -> None:
-    case = Case("wgan-gp", True)
+    case = Case("wgan-gp", batch_norm=True)
     straight = in_processes(1, tmp_path / "0", partial(train_case_from, case, None, 20))
     saved = None
     for number, (size, end) in enumerate([(2, 7), (1, 14), (2, 20)], start=1):
@@ -80,7 +86,7 @@ def test_every_process_has_its_own_pieces_of_each_part() -> None:
     assert Share(parts=2).pieces(3, 8) == [(24, 8)]
 
 
-def _normalised(track: bool, world: World) -> dict[str, Tensor]:
+def _normalised(world: World, *, track: bool) -> dict[str, Tensor]:
     from zoo.train.global_batch import globalise
 
     torch.manual_seed(0)
@@ -107,6 +113,6 @@ def test_batch_norm_of_the_whole_batch_has_torchs_numbers_and_both_gradients(
     tmp_path: Path,
 ) -> None:
     for track in (False, True):
-        alone = in_processes(1, tmp_path / f"1{track}", partial(_normalised, track))
-        both = in_processes(2, tmp_path / f"2{track}", partial(_normalised, track))
+        alone = in_processes(1, tmp_path / f"1{track}", partial(_normalised, track=track))
+        both = in_processes(2, tmp_path / f"2{track}", partial(_normalised, track=track))
         assert difference(alone, both) < 1e-12

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+import PIL
 import pytest
+import scipy
 
 from tests.train.conftest import MakeOptions, MakeSpec
 from zoo.recipes.schema import MONITORING, Runtime
@@ -80,6 +83,20 @@ def test_what_does_not_is_no_part_of_it(
     make_spec: MakeSpec, make_options: MakeOptions, setting: str
 ) -> None:
     assert hash_of(make_spec, make_options) == hash_of(make_spec, make_options, setting)
+
+
+def test_what_draws_degradations_is_part_of_it_where_they_are_drawn(
+    make_spec: MakeSpec, make_options: MakeOptions
+) -> None:
+    def packages(*settings: str) -> dict[str, str]:
+        spec = make_spec("srresnet", *settings)
+        found: dict[str, str] = run_identity(spec, prepare(spec, make_options()), None)["packages"]
+        return found
+
+    drawn = {"numpy": np.__version__, "scipy": scipy.__version__, "pillow": PIL.__version__}
+    assert packages("data.degradation=noise") == drawn
+    made_once = ("data.degradation=blur", "data.degradation.sigma=[1, 1]")
+    assert packages() == packages(*made_once) == {}
 
 
 def test_where_weights_lie_is_no_part_of_it_but_their_values_are(

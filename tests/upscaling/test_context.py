@@ -57,7 +57,9 @@ def test_reach_of_the_built_in_networks() -> None:
 
 def test_a_network_that_takes_no_strips_needs_whole_images() -> None:
     def fails(image: torch.Tensor) -> torch.Tensor:
-        raise RuntimeError("Kernel size can't be greater than actual input size")
+        if min(image.shape[-2:]) < 16:
+            raise RuntimeError("Kernel size can't be greater than actual input size")
+        return image
 
     def runs_out(image: torch.Tensor) -> torch.Tensor:
         raise torch.OutOfMemoryError
@@ -65,6 +67,23 @@ def test_a_network_that_takes_no_strips_needs_whole_images() -> None:
     assert reach(fails, 2, CPU) is None
     with pytest.raises(torch.OutOfMemoryError):
         reach(runs_out, 2, CPU)
+
+
+def test_a_failure_that_is_not_one_of_the_shape_tells_nothing() -> None:
+    network, failures = Blur(steps=3), [RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR")]
+
+    def fails_once(image: torch.Tensor) -> torch.Tensor:
+        if failures:
+            raise failures.pop()
+        return network(image)
+
+    assert reach(fails_once, 2, CPU) == 3
+
+    def fails(image: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("no kernel image is available")
+
+    with pytest.raises(RuntimeError, match="no kernel image"):
+        reach(fails, 2, CPU)
 
 
 def test_a_mean_of_the_picture_reaches_everywhere() -> None:

@@ -135,3 +135,31 @@ def test_a_network_that_needs_the_whole_image_or_too_long_is_told(
     assert measured(Pooled()) == Known(None, None)
     monkeypatch.setattr(known, "_SLOW", 0.0)
     assert measured(Blur(steps=1)) is None
+
+
+class Failing(Blur):
+    """Fails for a while, as a busy or broken device does."""
+
+    failures = 0
+
+    def forward(self, lr_image: torch.Tensor) -> torch.Tensor:
+        if self.failures:
+            self.failures -= 1
+            raise RuntimeError("CUDNN_STATUS_EXECUTION_FAILED")
+        return super().forward(lr_image)
+
+
+def test_what_could_not_be_measured_is_not_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept, network = KeptContext(tmp_path / "x.json"), Failing(steps=4)
+    upscaler = TiledUpscaler(network, tile=64, kept=kept)
+    network.failures = 2
+    tiling = upscaler.upscale(IMAGE, lambda *_: None)
+    assert tiling.num_tiles == 1
+    assert "could not measure how far the network sees, so it gets whole images: CUDNN" in (
+        caplog.text
+    )
+    assert kept.read() is None
+    TiledUpscaler(network, tile=64, kept=kept).upscale(IMAGE, lambda *_: None)
+    assert kept.read() == Known(reach=4, context=16)

@@ -207,8 +207,11 @@ def table_of(result: Result, metrics: Sequence[str]) -> DataFrame:
     return frame
 
 
-def as_paths(**places: str | Path | None) -> dict[str, Any]:
-    """Return the places that are given as paths."""
+def as_paths(
+    data_root: str | Path | None, run_root: str | Path, records: str | Path | None
+) -> dict[str, Any]:
+    """Return the places of a request as paths."""
+    places = {"data_root": data_root, "run_root": run_root, "records": records}
     return {name: None if place is None else Path(place) for name, place in places.items()}
 
 

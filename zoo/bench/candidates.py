@@ -12,7 +12,7 @@ import json
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -174,7 +174,8 @@ def weights_candidate(path: Path, generator: ComponentSpec, *, scale: int) -> Ca
         weights_sha256=file_sha256(path),
         command=_bench_command(str(path), "--generator", json.dumps(generator.model_dump())),
     )
-    return Candidate(target, scale, lambda: _file_generator(path, generator, scale))
+    load = partial(_file_generator, path, generator, scale)
+    return Candidate(target, scale, lambda: _unchanged(target, path, load))
 
 
 def model_candidate(path: Path) -> Candidate:
@@ -184,20 +185,20 @@ def model_candidate(path: Path) -> Candidate:
         WeightsError: if it is not one; when it is loaded, if it does not fit.
         IntegrityError: if it is damaged (when it is loaded).
     """
-    details, sha256 = read_details(path), file_sha256(path)
+    details = read_details(path)
     target = Target(
         name=details.name,
         kind="weights",
         generator=details.generator,
         code_sha256=_code(details.generator_name),
-        weights_sha256=sha256,
+        weights_sha256=file_sha256(path),
         command=_bench_command(str(path)),
     )
     remark = _OTHER_CODE if _has_other_code(details) else ""
     return Candidate(
         target,
         details.scale,
-        lambda: _built_model(path, sha256),
+        lambda: _unchanged(target, path, lambda: read_model(path).build()),
         remark=remark,
         place=str(path),
     )
@@ -224,7 +225,7 @@ def foreign_candidate(path: Path) -> Candidate:
     return Candidate(
         target,
         details.scale,
-        lambda: _built_foreign(path, foreign.model.sha256),
+        lambda: _unchanged(target, path, lambda: _built_foreign(path)),
         remark="; ".join(foreign.notes),
         place=str(path),
     )
@@ -240,26 +241,21 @@ def _stamp(path: Path) -> tuple[int, int]:
     return (0, 0) if found is None else (found.st_mtime_ns, found.st_size)
 
 
-def _built_foreign(path: Path, sha256: str | None) -> nn.Module:
+def _built_foreign(path: Path) -> nn.Module:
     foreign = _read_foreign(path, *_stamp(path))
     _read_foreign.cache_clear()  # its tensors are now in the network
-    _require_same(path, sha256, foreign.model.sha256)
     return foreign.build()
 
 
-def _built_model(path: Path, sha256: str) -> nn.Module:
-    model = read_model(path)
-    _require_same(path, sha256, file_sha256(path))
-    return model.build()
-
-
-def _require_same(path: Path, before: str | None, now: str | None) -> None:
-    """Refuse a file that changed between its identification and its scoring."""
-    if before != now:
+def _unchanged(target: Target, path: Path, load: Callable[[], nn.Module]) -> nn.Module:
+    """Return the network of a file, if the file is still the one that its record names."""
+    network = load()
+    if file_sha256(path) != target.weights_sha256:
         raise IntegrityError(
-            f"{path} changed while the benchmark ran (sha256 {str(before)[:12]}, now "
-            f"{str(now)[:12]}); run the command again"
+            f"{path} has changed since zoo opened it, and its scores would be another file's: "
+            "start the benchmark again"
         )
+    return network
 
 
 def unreadable(

@@ -249,14 +249,13 @@ def load_image(pair: Pair, scale: int, degrading: Degrading | None = None) -> Be
 def _open_datasets(
     content: SuiteFile, data_root: str | Path | None, progress: Progress | None
 ) -> tuple[SuiteDataset, ...]:
-    degrading = None
-    if isinstance(content.degradation, ComponentSpec):
-        degrading = build_degradation(content.degradation)
+    named = content.degradation if isinstance(content.degradation, ComponentSpec) else None
+    degrading = None if named is None else build_degradation(named)
     found: dict[str, tuple[Pair, ...] | str] = {}
     for name in content.datasets:
         try:
             files = find_pairs(name, content.scale, data_root=data_root)
-            found[name] = files if degrading is None else _without_files(name, files, degrading)
+            found[name] = files if named is None else _without_files(name, files, named.name)
         except DataError as error:
             found[name] = str(error)
     total = sum(len(pairs) for pairs in found.values() if not isinstance(pairs, str))
@@ -290,12 +289,12 @@ def _open_datasets(
     return tuple(datasets)
 
 
-def _without_files(name: str, pairs: Sequence[Pair], degrading: Degrading) -> tuple[Pair, ...]:
+def _without_files(name: str, pairs: Sequence[Pair], degradation: str) -> tuple[Pair, ...]:
     """Return a dataset without its LR files, and say so: zoo makes others."""
     count = sum(pair.lr_file is not None for pair in pairs)
     if count:
-        told = "%s: %d LR files not used: the suite has the degradation %s"
-        logger.warning(told, name, count, degrading.text)
+        told = "%s: %d LR files not used: the suite has the degradation %r"
+        logger.warning(told, name, count, degradation)
     return tuple(replace(pair, lr_file=None) for pair in pairs)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +21,7 @@ from zoo.commands.options import (
     Registries,
     RunRoot,
     Settings,
+    Track,
     TrainingData,
     choose_profile,
     data_setting,
@@ -30,6 +32,7 @@ from zoo.errors import RecipeError, UnknownNameError, WeightsError
 from zoo.metrics import metric_key, named_metrics
 from zoo.runs import RUN_ROOT
 from zoo.runs.commands import source_options
+from zoo.tracking import create_trackers
 
 if TYPE_CHECKING:
     from zoo.bench.api import Request, Result
@@ -48,11 +51,15 @@ class Sweep:
         train: whether to train them.
         plan_only: whether to print the plan only.
         plugins: plugin files that the recipes need.
+        track: programs that hear of the training.
+        jobs: number of trainings at once.
     """
 
     train: bool
     plan_only: bool
     plugins: tuple[Path, ...]
+    track: tuple[str, ...]
+    jobs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +139,17 @@ Plan = Annotated[
     bool,
     typer.Option("--plan", help="Print the training plan and exit.", rich_help_panel=_TRAINING),
 ]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs",
+        "-j",
+        min=1,
+        metavar="N",
+        help="Trainings at once, each with a GPU or a share of the cores.",
+        rich_help_panel=_TRAINING,
+    ),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print a JSON array of rows.", rich_help_panel=_FORM)
 ]
@@ -161,6 +179,8 @@ def bench(
     settings: Settings,
     train: Train = False,
     plan: Plan = False,
+    track: Track,
+    jobs: Jobs = 1,
     data_root: DataRoot = None,
     run_root: RunRoot = RUN_ROOT,
     records: RecordRoot = None,
@@ -175,14 +195,13 @@ def bench(
     """Score generators on a suite; with --train, train missing runs first."""
     form = _form(json=as_json, csv=as_csv, markdown=as_markdown, latex=as_latex)
     book, shown = open_book(registry, plugin), tuple(named_metrics(metrics))
-    recipes, files = _asked(book, targets or [], everything=everything, matrix=matrix)
+    asked = _asked(book, targets or [], run_root, everything=everything, matrix=matrix)
     ranked = Shown(form, _sort_key(sort, shown, suite), matrix)
     from zoo.bench.api import Request
 
     request = Request(
-        recipes=tuple(recipes),
-        files=tuple(files),
-        profile=_profile(book, profile, device, is_needed=bool(recipes)),
+        **asked,
+        profile=_profile(book, profile, device, is_needed=bool(asked["recipes"])),
         seeds=tuple(range(seeds)),
         suite=suite,
         generator=_generator(generator),
@@ -194,7 +213,7 @@ def bench(
         metrics=shown,
         sources=source_options(registry, plugin, data_root),
     )
-    _run(book, request, Sweep(train, plan, tuple(plugin)), ranked)
+    _run(book, request, Sweep(train, plan, tuple(plugin), tuple(track), jobs), ranked)
 
 
 def _profile(book: Book, profile: str | None, device: str, *, is_needed: bool) -> str:
@@ -253,14 +272,16 @@ def _generator(text: str | None) -> ComponentSpec | None:
 
 
 def _asked(
-    book: Book, words: Sequence[str], *, everything: bool, matrix: str | None
-) -> tuple[list[str], list[Path]]:
+    book: Book, words: Sequence[str], run_root: Path, *, everything: bool, matrix: str | None
+) -> dict[str, Any]:
     """Return recipes and files to score; names are checked before torch is imported."""
     from zoo.models.store import model_files
     from zoo.recipes.matrices import matrix_cells
     from zoo.recipes.targets import sort_targets
+    from zoo.runs.overview import finished_runs
 
-    recipes, files = sort_targets(book, words, model_files())
+    finished = functools.partial(finished_runs, run_root)
+    recipes, files = sort_targets(book, words, model_files(), finished)
     if matrix is not None:
         recipes += [cell.recipe for cell in matrix_cells(book, matrix)]
     if everything:
@@ -270,7 +291,7 @@ def _asked(
             "nothing to score: name recipes, run directories or weights files, or use --all or "
             "--matrix (see: zoo list recipes)"
         )
-    return list(dict.fromkeys(recipes)), files
+    return {"recipes": tuple(dict.fromkeys(recipes)), "files": tuple(files)}
 
 
 def _run(book: Book, request: Request, sweep: Sweep, shown: Shown) -> None:
@@ -301,17 +322,19 @@ def _train_missing(book: Book, request: Request, sweep: Sweep) -> Request:
     from zoo.commands.training_progress import training_progress
     from zoo.sweep.api import plan_missing, with_trained
     from zoo.sweep.estimate import Estimator
+    from zoo.tracking.base import tracked
     from zoo.train.interrupts import Interrupted
     from zoo.train.prepare import Options
 
+    trackers = create_trackers(sweep.track)
     planned = plan_missing(book, request)
     options = Options(request.run_root, request.data_root, request.device)
     print_plan(planned, Estimator(options))
     if sweep.plan_only or not any(run.is_needed for run in planned):
         return request
     try:
-        with training_progress() as observer:
-            return with_trained(book, request, planned, observer, sweep.plugins)
+        with training_progress() as shown, tracked(shown, trackers) as observer:
+            return with_trained(book, request, planned, observer, sweep.plugins, sweep.jobs)
     except Interrupted as stopped:
         note(f"{stopped}, saved; run the same command again to resume")
         raise typer.Exit(stopped.exit_code) from stopped

@@ -81,6 +81,16 @@ TrainingData = Annotated[
         help="Training images: a dataset or a folder; short for --set data.source=...",
     ),
 ]
+Track = Annotated[
+    list[str],
+    typer.Option(
+        "--track",
+        metavar="NAME",
+        default_factory=list,
+        show_default=False,
+        help="Send losses, scores and pictures to tensorboard, wandb or mlflow; may be repeated.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print only one JSON document.")]
 
 

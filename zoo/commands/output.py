@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -30,13 +30,12 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from zoo.letters import on_one_line, visible
+from zoo.text import WORTH_SAYING
 
 GAP = "  "
 PROGRESS_SHARES = 10
 SOME_FAILED: Final = 3
 """Exit code of a command that did a part of its work."""
-WORTH_SAYING: Final = 30.0
-"""From this many seconds left on, the remaining time is printed as soon as it is known."""
 SETTLED: Final = 5.0
 """Seconds after which the speed so far is an estimate; the first ones include connecting."""
 _PERIOD: Final = 600.0
@@ -49,11 +48,20 @@ _BAR = (
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of text under a title; cells are printed literally, never read as markup."""
+    """Rows of text under a title; cells are printed literally, never read as markup.
+
+    Attributes:
+        title: above the table.
+        columns: their headings.
+        rows: one cell a column.
+        folds: columns that a narrow terminal may fold, in a table without borders; None for a
+            table with borders whose columns all may be folded.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
+    folds: tuple[str, ...] | None = None
 
 
 def stdout() -> Console:
@@ -206,7 +214,7 @@ def _cleaned(table: Table) -> Table:
         return tuple(on_one_line(cell) for cell in cells)
 
     rows = [line(row) for row in table.rows]
-    return Table(visible(table.title), line(table.columns), rows)
+    return replace(table, title=visible(table.title), columns=line(table.columns), rows=rows)
 
 
 def _size(num_bytes: int) -> str:
@@ -215,8 +223,11 @@ def _size(num_bytes: int) -> str:
 
 def _drawn(table: Table) -> RichTable:
     drawn = RichTable(title=Text(table.title), title_justify="left", header_style="bold")
+    if table.folds is not None:
+        drawn.box = None
     for column in table.columns:
-        drawn.add_column(Text(column), overflow="fold")
+        may_fold = table.folds is None or column in table.folds
+        drawn.add_column(Text(column), overflow="fold", no_wrap=not may_fold)
     for row in table.rows:
         drawn.add_row(*(Text(cell) for cell in row))
     return drawn

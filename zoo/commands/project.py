@@ -111,8 +111,8 @@ def _defaults(path: Path, table: Mapping[str, Any]) -> dict[str, Any]:
                 f"{path}: unknown key {key!r}{hint} (known: {', '.join(_PARAMETERS)})"
             )
     found = {_PARAMETERS[key]: _paths(path, key, value) for key, value in table.items()}
-    if found.get("plugin"):
-        _require_own(path)
+    for one in (path, *map(Path, found["plugin"])) if found.get("plugin") else ():
+        _require_own(one)
     return found
 
 
@@ -132,11 +132,15 @@ def _paths(file: Path, key: str, value: object) -> str | list[str]:
 
 
 def _require_own(path: Path) -> None:
-    owner, user = path.stat().st_uid, getattr(os, "geteuid", lambda: None)()
+    """Refuse a project's file, or a plugin that it names, if another user put it there.
+
+    A link to a file of one's own is the other user's: paths in the file are relative to the link.
+    """
+    owner, user = path.lstat().st_uid, getattr(os, "geteuid", lambda: None)()
     if user is not None and owner not in (user, 0):
         raise PluginError(
-            f"{path} names plugins and belongs to another user, so zoo does not execute them; name "
-            "those that you trust with --plugin, in a zoo.toml of your own"
+            f"{path} belongs to another user, so zoo executes no plugins that a project's file in "
+            "this folder names; name those that you trust with --plugin, in a folder of your own"
         )
 
 

@@ -91,8 +91,8 @@ def name_text(run: RunOverview) -> str:
 
 
 def step_text(run: RunOverview) -> str:
-    """Return how far a run is, such as `120 of 800`."""
-    return f"{run.step} of {'?' if run.num_steps is None else run.num_steps}"
+    """Return how far a run is, such as `120/800`."""
+    return f"{run.step}/{'?' if run.num_steps is None else run.num_steps}"
 
 
 def state_text(run: RunOverview) -> str:
@@ -133,7 +133,7 @@ def _is_pattern(where: str | None) -> bool:
 
 def _table(root: Path, runs: Sequence[RunOverview]) -> Table:
     columns = ("recipe", "profile", "seed", "set", "stage", "step", "verdict", "size")
-    return Table(f"runs in {root}", columns, [_cells(run) for run in runs])
+    return Table(f"runs in {root}", columns, [_cells(run) for run in runs], ("recipe", "set"))
 
 
 def _cells(run: RunOverview) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from zoo.commands.options import (
     Registries,
     RunRoot,
     Settings,
+    Track,
     TrainingData,
     choose_profile,
     data_setting,
@@ -36,10 +37,12 @@ from zoo.commands.options import (
 from zoo.commands.output import Table, note, print_json, print_table, print_text
 from zoo.runs import RUN_ROOT
 from zoo.runs.commands import source_options
+from zoo.tracking import create_trackers
 
 if TYPE_CHECKING:
     from zoo.recipes.book import Book
     from zoo.recipes.schema import RunSpec
+    from zoo.tracking.base import Tracker
     from zoo.train.dry_run import DryRun
     from zoo.train.prepare import Options
     from zoo.train.run import Run
@@ -83,6 +86,13 @@ FromRun = Annotated[
 ]
 
 
+Fresh = Annotated[bool, typer.Option("--fresh", help="Delete the run's results and start again.")]
+Dry = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Build everything and take one real step, but write nothing."),
+]
+
+
 def train(
     recipe: Annotated[
         str, typer.Argument(metavar="RECIPE", help="Name of a recipe (see: zoo list recipes).")
@@ -102,15 +112,9 @@ def train(
     device: Device = "auto",
     devices: Devices = None,
     run_root: RunRoot = RUN_ROOT,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Delete the run's results and start again.")
-    ] = False,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="Build everything and take one real step, but write nothing."
-        ),
-    ] = False,
+    fresh: Fresh = False,
+    dry_run: Dry = False,
+    track: Track,
     registry: Registries,
     plugin: Plugins,
     as_json: Json = False,
@@ -137,9 +141,12 @@ def train(
             check_launch(spec, devices, device, dry_run=dry_run)
             launch(devices, sys.argv[1:])
             return
-        sources = source_options(registry, plugin, data_root)
-        work = _dry_run if dry_run else _train
-        work(spec, Options(run_root, data_root, device, fresh, sources=sources), as_json=as_json)
+        sources, trackers = source_options(registry, plugin, data_root), create_trackers(track)
+        options = Options(run_root, data_root, device, fresh, sources=sources)
+        if dry_run:
+            _dry_run(spec, options, as_json=as_json)
+        else:
+            _train(spec, options, trackers, as_json=as_json)
 
 
 def _profile(book: Book, profile: str | None, device: str) -> str:
@@ -150,8 +157,9 @@ def _profile(book: Book, profile: str | None, device: str) -> str:
     return chosen
 
 
-def _train(spec: RunSpec, options: Options, *, as_json: bool) -> None:
+def _train(spec: RunSpec, options: Options, trackers: Sequence[Tracker], *, as_json: bool) -> None:
     from zoo.commands.training_progress import training_progress
+    from zoo.tracking.base import tracked
     from zoo.train.interrupts import Interrupted
     from zoo.train.run import train as train_run
 
@@ -159,7 +167,7 @@ def _train(spec: RunSpec, options: Options, *, as_json: bool) -> None:
         _follow(spec, options)
         return
     try:
-        with training_progress() as observer:
+        with training_progress() as shown, tracked(shown, trackers) as observer:
             run = train_run(spec, replace(options, observer=observer))
     except Interrupted as stopped:
         note(f"{stopped}, saved; resume with: {_resume_command(sys.argv)}")

@@ -13,10 +13,9 @@ import typer
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
-from rich.text import Text
 
 from zoo.commands.output import Table as PlainTable
-from zoo.commands.output import draws, print_table, stdout
+from zoo.commands.output import draws, print_table, shown, stdout
 from zoo.commands.runs import (
     NOTHING,
     left_text,
@@ -30,6 +29,7 @@ from zoo.commands.runs import (
 from zoo.letters import on_one_line
 from zoo.runs import RUN_ROOT
 from zoo.runs.overview import Progress, RunOverview, read_overview, run_directories, stamp
+from zoo.text import counted
 
 _PERIOD: Final = 2.0
 """Seconds between two looks at the files."""
@@ -69,9 +69,7 @@ def watch(
     require_folder(run_root)
     console, seen = stdout(), Seen(run_root)
     if once or not draws(console):
-        runs = seen.runs()
-        rows = [tuple(_cells(run).values()) for run in runs]
-        print_table(PlainTable(_head(runs), tuple(_COLUMNS), rows))
+        _print_page(seen.runs(), console)
         return
     with suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False) as live:
         while True:
@@ -99,21 +97,36 @@ class Seen:
         return sorted(found, key=lambda run: (_ORDER.index(run.progress), run.path))
 
 
-def live_page(runs: Sequence[RunOverview], console: Console) -> Table:
-    """Return as many runs as a terminal has lines for, with the columns that it has room for."""
-    shown = runs[: max(console.height - _FRAME, 1)]
-    more = [f"{len(runs) - len(shown)} more do not fit"] if len(shown) < len(runs) else []
+def _print_page(runs: Sequence[RunOverview], console: Console) -> None:
+    """Print all runs: on a terminal with the columns that it has room for, elsewhere with all."""
+    if draws(console):
+        console.print(live_page(runs, console, most=len(runs)), soft_wrap=False)
+        return
+    rows = [tuple(_cells(run).values()) for run in runs]
+    print_table(PlainTable(_head(runs), tuple(_COLUMNS), rows))
+
+
+def live_page(runs: Sequence[RunOverview], console: Console, *, most: int | None = None) -> Table:
+    """Return runs with the columns that a terminal has room for.
+
+    Args:
+        runs: in their order.
+        console: the terminal.
+        most: number of runs that are shown at most; by default as many as it has lines for.
+    """
+    fitting = runs[: max(console.height - _FRAME, 1) if most is None else most]
+    more = [f"{len(runs) - len(fitting)} more do not fit"] if len(fitting) < len(runs) else []
     title = "; ".join([_head(runs), *more])
     table = Table(title=title, title_justify="left", header_style="bold", box=None)
     columns = [name for name, least in _COLUMNS.items() if console.width >= least]
-    rows = [{name: on_one_line(cell) for name, cell in _cells(run).items()} for run in shown]
+    rows = [{name: on_one_line(cell) for name, cell in _cells(run).items()} for run in fitting]
     widths = {name: max(len(name), *(len(row[name]) for row in rows), 1) for name in columns}
     others = sum(widths.values()) - widths["run"] + _GAP * len(columns)
     widths["run"] = min(widths["run"], max(console.width - others, _LEAST))
     for name in columns:
         table.add_column(name, overflow="ellipsis", no_wrap=True, width=widths[name])
-    for run, row in zip(shown, rows, strict=True):
-        table.add_row(*(Text(row[name]) for name in columns), style=_STYLES.get(run.progress, ""))
+    for run, row in zip(fitting, rows, strict=True):
+        table.add_row(*(shown(row[name]) for name in columns), style=_STYLES.get(run.progress, ""))
     return table
 
 
@@ -122,7 +135,9 @@ def _head(runs: Sequence[RunOverview]) -> str:
     counts = Counter(run.progress for run in runs)
     told = ", ".join(f"{counts[each]} {each}" for each in _ORDER if counts[each]) or "no runs"
     num_damaged = sum(run.num_damaged for run in runs)
-    return f"{told}; {num_damaged} damaged lines of logs skipped" if num_damaged else told
+    return (
+        f"{told}; {counted(num_damaged, 'damaged line')} of logs skipped" if num_damaged else told
+    )
 
 
 def _cells(run: RunOverview) -> dict[str, str]:

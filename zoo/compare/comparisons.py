@@ -15,9 +15,11 @@ Not here: which records may be compared (`zoo.records.selection`), the layout of
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
+from typing import Any
 
 from zoo.compare.samples import not_recipes
 from zoo.compare.seed_means import Score, seed_interval
@@ -26,6 +28,7 @@ from zoo.records.challenge import CHALLENGE_COLUMNS
 from zoo.records.record import Column, DatasetScores, Record, age_of
 from zoo.records.remarks import random_components, remarks
 from zoo.records.selection import comparable
+from zoo.runs.verdicts import STABLE
 from zoo.weights.tensors import NOT_VERIFIED
 
 COSTS_OF = "one LR image of 128x128 pixels"
@@ -61,6 +64,9 @@ class Row:
         skipped: why the dataset was skipped.
         degradation: as in `zoo.records.record.DatasetScores`.
         group: letters shared with rows that cannot be told from it, see `zoo.compare.ranking`.
+        verdicts: number of its trainings by verdict (`zoo.runs.verdicts`).
+        variant: what was set besides recipe and profile, as `path=value`.
+        spec: the specification of its first seed as plain data, None if there is none.
     """
 
     target: str
@@ -77,6 +83,15 @@ class Row:
     skipped: str | None = None
     degradation: str | None = None
     group: str | None = None
+    verdicts: Mapping[str, int] = field(default_factory=dict)
+    variant: tuple[str, ...] = ()
+    spec: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def unstable(self) -> str:
+        """Its trainings that were not stable, such as `1 mode-collapsed`; empty without any."""
+        odd = {name: count for name, count in self.verdicts.items() if name != STABLE}
+        return ", ".join(f"{count} {name}" for name, count in odd.items())
 
     @property
     def label(self) -> str:
@@ -253,6 +268,9 @@ def _rows(
         error="; ".join(_failure(record) for record in failed) or None,
         cost=_mean_cost(scored),
         random_weights=tuple(dict.fromkeys(n for one in group for n in random_components(one))),
+        verdicts=Counter(one.training.verdict for one in group if one.training is not None),
+        variant=tuple(first.variant),
+        spec=first.spec,
     )
     rows, means = [], []
     for name in datasets or (None,):

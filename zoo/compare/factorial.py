@@ -1,14 +1,17 @@
 """Main effects and interactions of a factorial: which change made the difference.
 
 All cells have the same seeds and images, so an effect is one array `effect[seed, image]`, a signed
-sum over the cells, and has an interval as any difference has. With k factors of two levels, coded
--1 for the first and +1 for the second (Box, Hunter and Hunter, Statistics for Experimenters, 2005,
-ch. 5):
+sum over the cells, and has an interval as any difference has. Each later level of a factor is
+compared with the first, its reference. With a coded +1 at the later level, -1 at the reference and
+0 at any other, n cells, and A of l_A levels:
 
-- the main effect of A is the mean of all cells with A at its second level, less that of the others:
-  sum(a y) / 2^(k-1);
-- the interaction of A and B is half the difference of A's effects at the two levels of B:
-  sum(a b y) / 2^(k-1). It is 0 if both add up.
+- the main effect of A is the mean of all cells with A at the later level, less that of the cells
+  with A at the reference: sum(a y) l_A / n;
+- the interaction of A and B is half the difference of A's effects at the later level of B and at
+  its reference: sum(a b y) l_A l_B / (2 n). It is 0 if both add up.
+
+With k factors of two levels both are sums over 2^(k-1) (Box, Hunter and Hunter, Statistics for
+Experimenters, 2005, ch. 5).
 
 Every run serves every effect: 16 cells of 3 seeds say as much of each factor as a comparison of 24
 runs with 24 would. The p-values of a metric are corrected over its effects (Holm).
@@ -54,7 +57,8 @@ class Effect:
 
     Attributes:
         factors: one name or two.
-        levels: first and second level of each factor; the effect is second less first.
+        levels: reference and later level of each factor; the effect is later less reference.
+        names: each factor, with the later level where it has more than one, such as `loss (vgg)`.
         interval: the effect with its interval over seeds and images.
         p_value: corrected over the effects of the metric; None if nothing was tested.
         per_seed: the effect in each seed.
@@ -62,14 +66,15 @@ class Effect:
 
     factors: tuple[str, ...]
     levels: tuple[tuple[str, str], ...]
+    names: tuple[str, ...]
     interval: Interval
     p_value: float | None
     per_seed: dict[int, float]
 
     @property
     def name(self) -> str:
-        """Its factors, joined."""
-        return " x ".join(self.factors)
+        """Its factors, joined, with their levels where a factor has more than two."""
+        return " x ".join(self.names)
 
     @property
     def is_clear(self) -> bool:
@@ -86,7 +91,7 @@ class FactorialResult:
         label: the metric's name in tables.
         unit: of the effects.
         higher_is_better: the metric's direction, None if neither is better.
-        factors: first and second level of each factor.
+        factors: the levels of each factor, the reference first.
         effects: main effects, then two-way interactions, in the order of the factors; empty
             where something is missing.
         problem: what is missing and the command that makes it; empty if nothing is.
@@ -101,7 +106,7 @@ class FactorialResult:
     label: str
     unit: str
     higher_is_better: bool | None
-    factors: Mapping[str, tuple[str, str]]
+    factors: Mapping[str, tuple[str, ...]]
     effects: tuple[Effect, ...]
     problem: str
     num_seeds: int
@@ -124,7 +129,7 @@ def effects(
     """Return all main effects and two-way interactions of a factorial on one metric.
 
     Args:
-        cells: all combinations of two levels of each factor.
+        cells: all combinations of the levels of each factor.
         records: of any suite and profile; the newest of each run counts.
         metric: a registered image metric (`psnr-y`), `cost.KEY` or `training.KEY`.
         profile: the only profile whose runs are used.
@@ -133,7 +138,7 @@ def effects(
         sources: command-line options for the sources of recipes, components and data.
 
     Raises:
-        DataError: if the cells are no full factorial of two levels a factor.
+        DataError: if the cells are no full factorial of two levels or more a factor.
     """
     factors = _factors(cells)
     kept = comparable_runs(records, suite, profile)
@@ -173,7 +178,7 @@ def _scored(
 
 def _apart(
     cells: Sequence[Cell],
-    factors: Mapping[str, tuple[str, str]],
+    factors: Mapping[str, tuple[str, ...]],
     runs: Mapping[str, Sequence[Record]],
 ) -> str:
     """Say what beside the factors sets runs apart: their precision, or what they started from."""
@@ -183,14 +188,15 @@ def _apart(
 
 def _other_starts(
     cells: Sequence[Cell],
-    factors: Mapping[str, tuple[str, str]],
+    factors: Mapping[str, tuple[str, ...]],
     runs: Mapping[str, Sequence[Record]],
 ) -> str:
     """Return which seeds of cells that differ in one factor started from different pretraining.
 
     A factor of the generator changes the pretraining of every run, and is known by that.
     """
-    for factor, (first, second) in factors.items():
+    changes = ((name, *two) for name in factors for two in itertools.combinations(factors[name], 2))
+    for factor, first, second in changes:
         pairs = [
             (runs[one.recipe], runs[other.recipe])
             for one, other in itertools.permutations(cells, 2)
@@ -212,16 +218,17 @@ def _num_started(pair_of_cells: tuple[Sequence[Record], Sequence[Record]]) -> in
     return len(one & other)
 
 
-def _factors(cells: Sequence[Cell]) -> dict[str, tuple[str, str]]:
+def _factors(cells: Sequence[Cell]) -> dict[str, tuple[str, ...]]:
     names = list(cells[0].levels) if cells else []
-    factors: dict[str, tuple[str, str]] = {}
+    factors: dict[str, tuple[str, ...]] = {}
     for name in names:
-        levels = list(dict.fromkeys(cell.levels.get(name, "") for cell in cells))
-        if len(levels) != 2:
-            raise DataError(f"factor {name!r} has levels {levels}; effects need two of each")
-        factors[name] = (levels[0], levels[1])
+        levels = tuple(dict.fromkeys(cell.levels.get(name, "") for cell in cells))
+        if len(levels) < 2:
+            raise DataError(f"factor {name!r} has one level, {levels[0]!r}; effects need two")
+        factors[name] = levels
     combinations = {tuple(cell.levels.items()) for cell in cells}
-    if not names or len(cells) != len(combinations) or len(cells) != 2 ** len(names):
+    num_cells = math.prod(map(len, factors.values()))
+    if not names or len(cells) != len(combinations) or len(cells) != num_cells:
         raise DataError(f"{len(cells)} cells of {len(names)} factors are not a full factorial")
     return factors
 
@@ -237,35 +244,53 @@ def _problem(missing: Sequence[str], column: Column, paired: Paired, command: st
 
 
 def _effects(
-    cells: Sequence[Cell], factors: Mapping[str, tuple[str, str]], paired: Paired
+    cells: Sequence[Cell], factors: Mapping[str, tuple[str, ...]], paired: Paired
 ) -> tuple[Effect, ...]:
     values = np.stack(paired.values)
-    signs = {
-        name: np.array([1.0 if cell.levels[name] == second else -1.0 for cell in cells])
-        for name, (_, second) in factors.items()
-    }
-    groups = [(name,) for name in factors] + list(itertools.combinations(factors, 2))
-    arrays = [
-        np.tensordot(
-            math.prod((signs[name] for name in group), start=np.ones(len(cells))), values, 1
-        )
-        * (2 / len(cells))
-        for group in groups
-    ]
+    groups = _groups(factors)
+    arrays = [np.tensordot(_weights(cells, factors, group), values, 1) for group in groups]
     intervals = [paired_interval(array) for array in arrays]
     tested = [index for index, found in enumerate(intervals) if found.p_value is not None]
     corrected = holm([intervals[index].p_value or 0.0 for index in tested])
     p_values = dict(zip(tested, corrected, strict=True))
     return tuple(
         Effect(
-            group,
-            tuple(factors[name] for name in group),
+            tuple(group),
+            tuple((factors[name][0], level) for name, level in group.items()),
+            tuple(_called(name, level, factors) for name, level in group.items()),
             intervals[index],
             p_values.get(index),
             _per_seed(arrays[index], paired),
         )
         for index, group in enumerate(groups)
     )
+
+
+def _groups(factors: Mapping[str, tuple[str, ...]]) -> list[dict[str, str]]:
+    """Return what each effect changes, from the reference to which level: one factor, then two."""
+    mains = {name: [{name: level} for level in later] for name, (_, *later) in factors.items()}
+    twos = itertools.combinations(mains.values(), 2)
+    crossed = [one | other for pair_of in twos for one, other in itertools.product(*pair_of)]
+    return [*itertools.chain.from_iterable(mains.values()), *crossed]
+
+
+def _weights(
+    cells: Sequence[Cell], factors: Mapping[str, tuple[str, ...]], group: Mapping[str, str]
+) -> Floats:
+    """Return what an effect multiplies the cells' scores with; see the module's formulas."""
+    codes = [
+        math.prod(
+            (cell.levels[name] == level) - (cell.levels[name] == factors[name][0])
+            for name, level in group.items()
+        )
+        for cell in cells
+    ]
+    scale = math.prod(len(factors[name]) for name in group) / len(cells) * 0.5 ** (len(group) - 1)
+    return np.array(codes, dtype=np.float64) * scale
+
+
+def _called(name: str, level: str, factors: Mapping[str, tuple[str, ...]]) -> str:
+    return f"{name} ({level})" if len(factors[name]) > 2 else name
 
 
 def _per_seed(array: Floats, paired: Paired) -> dict[int, float]:
@@ -297,7 +322,7 @@ def _clause(effect: Effect, column: Column) -> str:
     found, unit = effect.interval, _unit(column)
     size = f"{found.estimate:+.3g}{unit} (95 % interval {found.low:+.3g} to {found.high:+.3g})"
     if len(effect.factors) == 2:
-        return f"interaction of {effect.factors[0]} and {effect.factors[1]} {size}"
+        return f"interaction of {effect.names[0]} and {effect.names[1]} {size}"
     first, second = effect.levels[0]
     better = ""
     if column.higher_is_better is not None and found.estimate:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pandas as pd
 
 from zoo.compare.ranking import arranged
-from zoo.compare.tables import TEXTS, each_row, grids, summary_of
+from zoo.compare.tables import each_row, grids, summary_of
 from zoo.records.record import Record
 from zoo.text import escape_csv, escape_latex, latex_table, markdown_table
 
@@ -23,7 +23,7 @@ def csv(records: Iterable[Record], *, order: Sequence[str] = (), sort: str | Non
     owners = [one for one, _ in each_row(comparisons)]
     frame["protocol"] = [one.protocol for one in owners]
     frame["notes"] = [" | ".join(one.notes) for one in owners]
-    for name in frame.columns.intersection([*TEXTS, "protocol", "notes"]):
+    for name in frame.select_dtypes(include=["string", "object"]).columns:
         frame[name] = frame[name].map(escape_csv, na_action="ignore")
     frame.columns = pd.Index([escape_csv(name) for name in frame.columns])
     return str(frame.to_csv(index=False, lineterminator="\n"))

@@ -26,6 +26,7 @@ from zoo.compare.comparisons import (
 from zoo.compare.digits import format_interval, format_value, marks
 from zoo.compare.ranking import arranged
 from zoo.compare.seed_means import Score
+from zoo.compare.settings import setting_columns
 from zoo.recipes.claims import COST_KEYS
 from zoo.records.record import Column, Record
 from zoo.records.remarks import random_components
@@ -50,7 +51,7 @@ LAST = ("psnr_rgb", "ssim_rgb", "hf_energy", "statistics_gap")
 """Scores that only JSON, CSV and pandas show."""
 TEXTS = (
     *("suite", "dataset", "target", "kind", "recipe", "profile"),
-    *("image", "random_weights", "error", "skipped", "group"),
+    *("image", "verdicts", "random_weights", "error", "skipped", "group"),
 )
 _COUNTS = ("seed", "height", "width", "seeds", "n")
 
@@ -80,9 +81,10 @@ def summary(records: Iterable[Record], *, sort: str | None = None) -> pd.DataFra
 
     Columns: `target`, `kind`, `profile`, `suite`, `dataset`, `seeds`, `n` (images); for each
     metric key its mean and the ends of its interval over seeds (`psnr_y`, `psnr_y_low`,
-    `psnr_y_high`), NaN if there is none; a float for each cost key; `random_weights`, names of
-    the components trained with such; `error`, `skipped`; with `sort` the `group`, see
-    `zoo.compare.ranking`.
+    `psnr_y_high`), NaN if there is none; a float for each cost key; `verdicts`, the number of
+    trainings by verdict; `random_weights`, names of the components trained with such; `error`,
+    `skipped`; with `sort` the `group`, see `zoo.compare.ranking`. A column with a path, such as
+    `generator.num_blocks`, for each setting that was set in any row.
     `attrs["notes"]` and `attrs["protocol"]` have what the tables of text say below.
     """
     return summary_of(arranged(records, sort=sort))
@@ -93,13 +95,14 @@ def summary_of(comparisons: Sequence[SuiteComparison]) -> pd.DataFrame:
     keys = list(dict.fromkeys(key for one in comparisons for key in one.score_keys))
     ends = [f"{key}{end}" for key in keys for end in ("", "_low", "_high")]
     columns = ["target", "kind", "profile", "suite", "dataset", "seeds", "n", *ends]
-    columns += [*COSTS, "random_weights", "error", "skipped"]
+    columns += [*COSTS, "verdicts", "random_weights", "error", "skipped"]
     rows = [row for _, row in each_row(comparisons)]
     columns += ["group"] if any(row.group for row in rows) else []
-    frame = pd.DataFrame([_flat(row) for row in rows], columns=columns)
+    settings = pd.DataFrame(setting_columns(rows), index=range(len(rows)), dtype="string")
+    frame = _typed(pd.DataFrame([_flat(row) for row in rows], columns=columns)).join(settings)
     frame.attrs["notes"] = list(dict.fromkeys(note for one in comparisons for note in one.notes))
     frame.attrs["protocol"] = list(dict.fromkeys(one.protocol for one in comparisons))
-    return _typed(frame)
+    return frame
 
 
 def json_rows(
@@ -198,7 +201,8 @@ def _score_grid(
         if row.error and not row.scores and cells:
             cells[0] = TextCell("failed")
         group = [TextCell(row.group or MISSING)] if is_grouped else []
-        lines.append((TextCell(row.label), TextCell(str(row.seeds or MISSING)), *cells, *group))
+        seeds = f"{row.seeds or MISSING}{f' ({row.unstable})' if row.unstable else ''}"
+        lines.append((TextCell(row.label), TextCell(seeds), *cells, *group))
     headings += [TextHeading("group")] if is_grouped else []
     images = max(row.images for row in rows)
     what = f"{place}: {images} {'image' if images == 1 else 'images'}" if place else "no scores"
@@ -300,6 +304,7 @@ def _flat(row: Row) -> dict[str, Any]:
         "dataset": row.dataset,
         "seeds": row.seeds,
         "n": row.images,
+        "verdicts": ", ".join(f"{count} {name}" for name, count in row.verdicts.items()) or None,
         "random_weights": ", ".join(row.random_weights) or None,
         "error": row.error,
         "skipped": row.skipped,
@@ -330,6 +335,8 @@ def _json_row(row: Row, keys: Sequence[str]) -> dict[str, Any]:
     optional: Mapping[str, Any] = {
         "kind": row.kind,
         "cost": {key: _finite(value) for key, value in row.cost.items()},
+        "verdicts": dict(row.verdicts),
+        "settings": list(row.variant),
         "random_weights": list(row.random_weights),
         "error": row.error,
         "skipped": row.skipped,

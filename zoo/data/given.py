@@ -124,7 +124,7 @@ def find_given(paths: Sequence[Path], scale: int) -> GivenImages:
             continue
         high, low = place
         folder = low / path.parent.relative_to(high)
-        names = [folder / f"{path.stem}{ending}" for ending in _endings(scale)]
+        names = [folder / name for name in lr_names(path.stem, scale)]
         there = next((file for name in names for file in _with_suffix(name)), None)
         if there is None:
             problems.append(
@@ -165,6 +165,16 @@ def _folders_of(folder: Path, scale: int) -> tuple[Path, Path] | None:
 def _has_scales(folder: Path) -> bool:
     """Return whether a folder has others by scale, such as `X2`: its images are below those."""
     return folder.is_dir() and any(_SCALE.fullmatch(each.name) for each in folder.iterdir())
+
+
+def lr_names(stem: str, scale: int) -> tuple[str, ...]:
+    """Return the names, without suffix, that the low-resolution file of an image may have.
+
+    Args:
+        stem: the name of the high-resolution file without its suffix.
+        scale: the factor.
+    """
+    return tuple(f"{stem}{ending}" for ending in _endings(scale))
 
 
 def _endings(scale: int) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from zoo.data import paths
 from zoo.data.folders import find_images
-from zoo.data.given import published_folders
+from zoo.data.given import lr_names, published_folders
 from zoo.data.images import SUFFIXES
 from zoo.data.parts import part_of, whole_name
 from zoo.data.sources import dataset_directory, dataset_names, validation_images
@@ -145,10 +145,10 @@ def _pairs(hr_files: tuple[Path, ...], lr_folder: Path | None, scale: int) -> tu
         raise DataError(f"{folder} has several images called {repeated[0]!r}: rename them")
     if lr_folder is None:
         return tuple(Pair(file.stem, file, None) for file in hr_files)
-    # `babyx4.png` as published, or `baby.png`
     lr_files = (file for file in sorted(lr_folder.iterdir()) if file.suffix.lower() in SUFFIXES)
     by_stem = {file.stem: file for file in lr_files}
-    found = {f.stem: by_stem.get(f"{f.stem}x{scale}", by_stem.get(f.stem)) for f in hr_files}
+    named = {f.stem: (by_stem.get(name) for name in lr_names(f.stem, scale)) for f in hr_files}
+    found = {stem: next((file for file in files if file), None) for stem, files in named.items()}
     missing = [stem for stem, file in found.items() if file is None]
     if missing:
         raise DataError(

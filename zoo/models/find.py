@@ -12,7 +12,13 @@ from zoo.models.file import SUFFIX, is_model_file, read_model
 from zoo.models.foreign import read_foreign
 from zoo.models.model import Model
 from zoo.models.runs import model_of_run
-from zoo.models.store import MODEL_FILE, default_model, model_files, without_hub_prefix
+from zoo.models.store import (
+    MODEL_FILE,
+    default_model,
+    is_repository,
+    model_files,
+    without_hub_prefix,
+)
 from zoo.models.trial import try_generator
 from zoo.recipes.variants import JOINT
 from zoo.registry import GENERATORS
@@ -93,7 +99,8 @@ def _of_name(name: str, run_root: Path) -> Model:
     if Path(name).suffix in (SUFFIX, *_FOREIGN):
         raise WeightsError(f"the file {name} does not exist")
     known = [*model_files(), *(path.name for path in run_root.glob("*") if path.is_dir())]
-    raise UnknownNameError("model", name, known, see="zoo list models")
+    pull = f"; if it is on the hub, first: zoo pull {name}" if is_repository(name) else ""
+    raise UnknownNameError("model", name, known, see=f"zoo list models{pull}")
 
 
 def _finished_runs(recipe: str, run_root: Path) -> list[Path]:

@@ -9,7 +9,7 @@ name and shape, and the network must upscale a test image. The layouts are in
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from zoo.models.recognition import (
     without_floats,
 )
 from zoo.models.sizes import Sizes
-from zoo.models.trial import Trial, smooth_image, try_generator
+from zoo.models.trial import Trial, try_generator
 from zoo.recipes.arguments import complaints
 from zoo.registry import GENERATORS, constructor_parameters
 from zoo.runs.directory import RunDirectory
@@ -48,9 +48,6 @@ TRIAL = "trial"
 """Key of `Details.source` with what the trial found of a network that was taken all the same."""
 _LISTED = 8
 _DIFFERENCES = 4
-_PROBE = 16
-_TOLERANCE = 1e-5
-"""How far zoo's output may be from spandrel's own, of values in [0, 1]; it should be 0."""
 
 
 class _OtherScaleError(WeightsError):
@@ -108,7 +105,7 @@ class Foreign:
         """
         generator = self.model.build()
         if self.recognised is not None and isinstance(generator, SpandrelNetwork):
-            _require_same(generator, self.recognised, str(self.model.path))
+            self.recognised.require_same(generator, str(self.model.path))
         return generator
 
 
@@ -269,27 +266,6 @@ def _by_spandrel(path: Path, checkpoint: Checkpoint, scale: int | None) -> _Matc
         raise _OtherScaleError(f"the shapes are those of x{found.scale}, not x{scale}")
     name = _registered_name(SpandrelNetwork)
     return _Match(found.title, name, found.scale, found.arguments, found.tensors, recognised=found)
-
-
-@torch.no_grad()
-def _require_same(generator: SpandrelNetwork, found: Recognised, place: str) -> None:
-    image = smooth_image(_PROBE)
-    image = image[:, :1] if generator.channels == 1 else image
-    image = generator.sizes.padded(image)
-    ours, theirs = _drawn(generator.run, image), _drawn(found.output, image)
-    if not torch.allclose(ours, theirs, rtol=0, atol=_TOLERANCE, equal_nan=True):
-        off = float((ours - theirs).abs().max())
-        raise WeightsError(
-            f"{place}: the network that was rebuilt from its arguments differs from spandrel's by "
-            f"up to {off:.2g} of values in [0, 1]: some argument leaves no trace in the record"
-        )
-
-
-def _drawn(run: Callable[[torch.Tensor], torch.Tensor], image: torch.Tensor) -> torch.Tensor:
-    """Run a network with fixed random numbers: some draw noise in evaluation, too."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return run(image)
 
 
 def _by_layout(layout: Layout, checkpoint: Checkpoint, scale: int | None) -> _Match:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -27,12 +27,14 @@ from zoo.files import read_text
 from zoo.generators.spandrel import (
     INSTALL,
     PACKAGE,
+    SpandrelNetwork,
     architectures,
     call_of,
     described,
     network_classes,
 )
 from zoo.models.bounds import Bounded
+from zoo.models.trial import smooth_image
 
 if TYPE_CHECKING:
     from spandrel import ImageModelDescriptor
@@ -42,6 +44,9 @@ RULES: Final = Path(__file__).with_name("architectures.json")
 MAX_NUMBER: Final = 9_999
 """In a tensor's name. spandrel counts layers by such numbers, and builds as many."""
 _NUMBERS: Final = re.compile(r"\d{5,}")
+_PROBE: Final = 16
+_TOLERANCE: Final = 1e-5
+"""How far zoo's output may be from spandrel's own, of values in [0, 1]; it should be 0."""
 
 Rule = str | list[Any]
 """A tensor's name; or `all` or `any` and the rules that it is about."""
@@ -70,6 +75,41 @@ class Recognised:
         descriptor = self.descriptor
         with torch.no_grad():
             return call_of(descriptor)(descriptor.model.eval(), image.clone())
+
+    @torch.no_grad()
+    def require_same(self, generator: SpandrelNetwork, place: str) -> None:
+        """Compare a network that was rebuilt from the arguments with spandrel's.
+
+        Args:
+            generator: the network, with the same weights.
+            place: the file, for messages.
+
+        Raises:
+            WeightsError: if it computes something else, or does not enlarge by the scale.
+        """
+        image = smooth_image(_PROBE)
+        image = image[:, :1] if generator.channels == 1 else image
+        image = generator.sizes.padded(image)
+        ours, theirs = _drawn(generator.run, image), _drawn(self.output, image)
+        if theirs.shape[-1] != self.scale * image.shape[-1]:
+            raise WeightsError(
+                f"{place}: spandrel infers x{self.scale} from the shapes of the tensors, but the "
+                f"network enlarges {theirs.shape[-1] / image.shape[-1]:g} times"
+            )
+        if not torch.allclose(ours, theirs, rtol=0, atol=_TOLERANCE, equal_nan=True):
+            off = float((ours - theirs).abs().max())
+            raise WeightsError(
+                f"{place}: the network that was rebuilt from its arguments differs from "
+                f"spandrel's by up to {off:.2g} of values in [0, 1]: some argument leaves no trace "
+                "in the record"
+            )
+
+
+def _drawn(run: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
+    """Run a network with fixed random numbers: some draw noise in evaluation, too."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return run(image)
 
 
 def is_installed() -> bool:

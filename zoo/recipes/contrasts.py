@@ -6,6 +6,7 @@ profile. Only then is a difference between two rows of a table the effect of one
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -163,13 +164,13 @@ def _scope(path: KeyPath, roots: Sequence[KeyPath]) -> KeyPath:
 
 
 def _neighbours(matrix: Matrix, factor: str) -> Iterator[tuple[str, str]]:
-    """Yield the pairs of recipes whose cells differ in one factor, its second level first."""
-    first, second = matrix.factors[factor]
+    """Yield the pairs of recipes whose cells differ in one factor, its later level first."""
     recipes = {tuple(cell.levels.values()): cell.recipe for cell in matrix.cells}
-    for cell in matrix.cells:
-        if cell.levels[factor] == first:
-            other = cell.levels | {factor: second}
-            yield recipes[tuple(other.values())], cell.recipe
+    for first, second in itertools.combinations(matrix.factors[factor], 2):
+        for cell in matrix.cells:
+            if cell.levels[factor] == first:
+                other = cell.levels | {factor: second}
+                yield recipes[tuple(other.values())], cell.recipe
 
 
 def _values(run: RunSpec) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Matrix:
         name: its name.
         summary: the question it answers.
         base: the recipe that the levels change.
-        factors: both levels of each factor, the reference level first.
+        factors: the levels of each factor, the reference level first.
         settings: what each level writes, by factor and level.
         document: its file.
         cells: every combination, the last factor varying fastest.
@@ -65,7 +65,7 @@ class Matrix:
     name: str
     summary: str
     base: str
-    factors: dict[str, tuple[str, str]]
+    factors: dict[str, tuple[str, ...]]
     settings: dict[tuple[str, str], Leaves] = field(repr=False)
     document: Document = field(repr=False, compare=False)
     cells: tuple[Cell, ...] = field(default=(), repr=False)
@@ -81,9 +81,11 @@ class Matrix:
         return self.document.place(self.path)
 
     def written(self, factor: str) -> Leaves:
-        """Return what the levels of a factor write, those of the second level over the first's."""
-        first, second = self.factors[factor]
-        return self.settings[factor, first] | self.settings[factor, second]
+        """Return what the levels of a factor write, a later level over an earlier one."""
+        found: Leaves = {}
+        for level in self.factors[factor]:
+            found |= self.settings[factor, level]
+        return found
 
     def problem(self, path: KeyPath, message: str) -> Problem:
         """Return what is wrong at `path` of the matrix."""
@@ -105,11 +107,10 @@ def read_matrix(name: str, body: Any, document: Document) -> Matrix | None:
         written = WrittenMatrix.model_validate(body)
     except ValidationError:
         return None
-    factors: dict[str, tuple[str, str]] = {}
+    factors: dict[str, tuple[str, ...]] = {}
     settings: dict[tuple[str, str], Leaves] = {}
     for factor, levels in body["factors"].items():
-        first, second = levels
-        factors[factor] = (first, second)
+        factors[factor] = tuple(levels)
         for level, content in levels.items():
             prefix = ("matrices", name, "factors", factor, level)
             settings[factor, level] = flatten(content, document.places, prefix)
@@ -151,14 +152,15 @@ def expand(matrix: Matrix, book: Book) -> list[Problem]:
 
 def _factor_problems(matrix: Matrix) -> Iterator[Problem]:
     """Check that the levels of a factor differ, and that no two factors write the same setting."""
-    for factor, (first, second) in matrix.factors.items():
-        one, other_one = (
-            {path: leaf.value for path, leaf in matrix.settings[factor, level].items()}
-            for level in (first, second)
-        )
-        if one == other_one:
-            message = f"{first!r} and {second!r} are the same; a factor needs two different levels"
-            yield matrix.problem(("factors", factor), message)
+    for factor, levels in matrix.factors.items():
+        values = {
+            level: {path: leaf.value for path, leaf in matrix.settings[factor, level].items()}
+            for level in levels
+        }
+        for first, second in itertools.combinations(levels, 2):
+            if values[first] == values[second]:
+                message = f"{first!r} and {second!r} are the same; the levels of a factor differ"
+                yield matrix.problem(("factors", factor), message)
     for factor, other in itertools.combinations(matrix.factors, 2):
         for path, leaf in matrix.written(other).items():
             for taken in matrix.written(factor):

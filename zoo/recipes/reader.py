@@ -166,7 +166,7 @@ def parse_document(text: str, file: str) -> Document:
 
 def _compose(text: str) -> tuple[_Plain, yaml.Node | None]:
     """Return the loader and the root node of a text, None if there is no node."""
-    if yaml.__with_libyaml__:
+    if yaml.__with_libyaml__ and "\t" not in text:  # libyaml takes tabs that YAML forbids
         try:
             fast = _FastLoader(text)
             return fast, fast.get_single_node()

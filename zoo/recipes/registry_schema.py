@@ -6,10 +6,12 @@ it, in shorthands too. Meaning is not checked here: names, components' arguments
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -32,7 +34,10 @@ from zoo.recipes.schema import (
 from zoo.recipes.start import WrittenStart
 
 MAX_FACTORS = 6
-"""Factors of a matrix; six are 64 cells, each with its seeds."""
+MAX_LEVELS = 8
+"""Factors of a matrix, and levels of a factor."""
+MAX_CELLS = 64
+"""Cells of a matrix, each with its seeds: six factors of two levels, or three of four."""
 MIN_RANKED = 3
 """Recipes whose ranks are compared; two have one order or the other."""
 CostKey = Literal["parameters", "macs", "activation_memory", "peak_memory", "ms_per_megapixel"]
@@ -253,20 +258,35 @@ class WrittenClaim(StrictModel):
         return self
 
 
+WrittenFactors = dict[
+    Name, Annotated[dict[Name, WrittenLevel], Field(min_length=2, max_length=MAX_LEVELS)]
+]
+
+
+def _require_few_cells(factors: WrittenFactors) -> WrittenFactors:
+    num_cells = math.prod(map(len, factors.values()))
+    if num_cells > MAX_CELLS:
+        raise ValueError(
+            f"its levels have {num_cells} combinations; a matrix has at most {MAX_CELLS} cells"
+        )
+    return factors
+
+
 class WrittenMatrix(StrictModel):
     """A full factorial as a registry file holds it: every combination of the levels is a recipe.
 
     Attributes:
         summary: the question it answers.
         base: the recipe over which the levels are laid.
-        factors: by name, exactly two levels each, the older practice first.
+        factors: by name, two levels or more each, the reference first: the older practice.
     """
 
     summary: str | None = None
     base: Name
     factors: Annotated[
-        dict[Name, Annotated[dict[Name, WrittenLevel], Field(min_length=2, max_length=2)]],
+        WrittenFactors,
         Field(min_length=1, max_length=MAX_FACTORS),
+        AfterValidator(_require_few_cells),
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from glob import glob, has_magic
 from pathlib import Path
 
@@ -20,17 +20,22 @@ WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt")
 
 
 def sort_targets(
-    book: Book, words: Sequence[str], models: Mapping[str, Path]
+    book: Book,
+    words: Sequence[str],
+    models: Mapping[str, Path],
+    finished: Callable[[str], list[Path]] = lambda _pattern: [],
 ) -> tuple[list[str], list[Path]]:
     """Return the recipes and the files among words.
 
     A recipe's name goes before a file's, a file's before a model's. A pattern such as `pw-*` stands
-    for all recipes that match it; if none does, for all paths. Cells of a matrix match no pattern.
+    for all recipes that match it; if none does, for the finished runs; if none does, for all paths.
+    Cells of a matrix match no pattern as recipes, but their runs do.
 
     Args:
         book: where the recipes are defined.
         words: what was typed.
         models: the files of the models that have a name.
+        finished: finds the finished runs that match a pattern.
 
     Raises:
         RecipeError: if a word looks like a file and none is there, or a pattern matches nothing.
@@ -48,7 +53,7 @@ def sort_targets(
             files.append(models[word])
         elif has_magic(word):
             matching = fnmatch.filter(book.written_recipes, word)
-            paths = [] if matching else [Path(found) for found in sorted(glob(word))]  # noqa: PTH207  absolute or not
+            paths = [] if matching else finished(word) or _paths(word)
             if not (matching or paths):
                 raise RecipeError(f"{word}: no recipe, run directory or weights file matches it")
             recipes += matching
@@ -58,6 +63,10 @@ def sort_targets(
         else:
             raise UnknownNameError("recipe", word, [*book.recipes, *models])
     return recipes, files
+
+
+def _paths(pattern: str) -> list[Path]:
+    return [Path(found) for found in sorted(glob(pattern))]  # noqa: PTH207  absolute or not
 
 
 def parse_generator(text: str) -> ComponentSpec:

@@ -145,11 +145,10 @@ def _judged(result: FactorialResult, effect: Effect) -> str:
 
 
 def _name(effect: Effect) -> str:
-    name = " \N{MULTIPLICATION SIGN} ".join(effect.factors)
     if len(effect.factors) > 1:
-        return name
+        return " \N{MULTIPLICATION SIGN} ".join(effect.names)
     first, second = effect.levels[0]
-    return f"{name}: {first} \N{RIGHTWARDS ARROW} {second}"
+    return f"{effect.factors[0]}: {first} \N{RIGHTWARDS ARROW} {second}"
 
 
 def _row(

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from statistics import median
@@ -37,6 +38,8 @@ RECENT: Final = 600.0
 """Seconds since the last row after which a run on another machine no longer counts as running."""
 _RATES: Final = 5
 """Rows whose speeds predict the remaining time."""
+_DEPTH: Final = 3
+"""Folders below a folder of runs: recipe, profile, seed."""
 _LOSS: Final = "loss_"
 _HOLDER: Final = re.compile(r"process (\d+) on (\S+) since")
 
@@ -165,6 +168,25 @@ def run_directories(root: Path) -> Iterator[Path]:
         yield root
         return
     yield from sorted({path.parent for path in root.glob(f"*/*/*/{RECIPE}")})
+
+
+def finished_runs(root: Path, pattern: str) -> list[Path]:
+    """Return the finished runs of a folder of runs that a pattern stands for.
+
+    Args:
+        root: folder of runs.
+        pattern: of a recipe (`pw-*`), its profile (`pw-*/short`) and seed (`pw-*/short/seed-[01]`);
+            what it leaves out, it leaves open.
+    """
+    parts = pattern.split("/")
+    if len(parts) > _DEPTH:
+        return []
+    parts += ["*"] * (_DEPTH - len(parts))
+    return [
+        path
+        for path in run_directories(root)
+        if (path / SUMMARY).is_file() and all(map(fnmatchcase, path.parts[-_DEPTH:], parts))
+    ]
 
 
 def read_overview(path: Path) -> RunOverview:

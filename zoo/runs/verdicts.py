@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any, Final, Literal
 
 Verdict = Literal["stable", "hardly-learned", "critic-won", "mode-collapsed", "diverged"]
+STABLE: Final[Verdict] = "stable"
 DIVERGED: Final[Verdict] = "diverged"
 HARDLY_LEARNED: Final[Verdict] = "hardly-learned"
 UNSTABLE: Final = (DIVERGED, "mode-collapsed")

@@ -27,6 +27,7 @@ from zoo.recipes.checks import checked_book
 from zoo.runs import RUN_ROOT
 from zoo.runs.commands import source_options
 from zoo.sweep.engine import Settings, run_jobs
+from zoo.sweep.parallel import run_together
 from zoo.sweep.plan import PlannedRun, plan_runs, specs_of
 from zoo.train.observer import Observer
 
@@ -49,6 +50,7 @@ def bench(
     registry: Sequence[str | Path] = (),
     plugins: Sequence[str | Path] = (),
     train: bool = False,
+    jobs: int = 1,
     observer: Observer | None = None,
 ) -> DataFrame:
     """Score runs, weights files and callables; return the table of `zoo.compare.tables.summary`.
@@ -70,19 +72,18 @@ def bench(
         registry: files of recipes, in addition to the built-in ones.
         plugins: Python files with components; zoo executes them.
         train: whether to train missing runs first, in a separate process.
+        jobs: number of trainings at once, each with a GPU or a share of the cores.
         observer: receives the events of that training.
 
     Example:
         >>> import zoo
         >>> table = zoo.bench("bicubic", metrics="psnr-y", device="cpu")
     """
-    book = checked_book(registry, plugins)
-    asked = targeted(book, targets, generator, source_options(registry, plugins, data_root))
-    places = as_paths(data_root=data_root, run_root=run_root, records=records)
-    how = chosen(profile, device, seeds, settings, metrics)
-    request = replace(asked, suite=suite, **places, **how)
+    book, sources = checked_book(registry, plugins), source_options(registry, plugins, data_root)
+    how = chosen(profile, device, seeds, settings, metrics) | as_paths(data_root, run_root, records)
+    request = replace(targeted(book, targets, generator, sources), suite=suite, **how)
     if train:
-        request = with_trained(book, request, plan_missing(book, request), observer, plugins)
+        request = with_trained(book, request, plan_missing(book, request), observer, plugins, jobs)
     return table_of(run_benchmark(book, request), request.metrics)
 
 
@@ -107,6 +108,7 @@ def with_trained(
     planned: Sequence[PlannedRun],
     observer: Observer | None = None,
     plugins: Sequence[str | Path] = (),
+    jobs: int = 1,
 ) -> Request:
     """Train what is missing; return the request with the reasons why some runs could not be.
 
@@ -119,9 +121,11 @@ def with_trained(
         planned: its runs, see `plan_missing`.
         observer: hears of progress, and what came of each run.
         plugins: files that the recipes need.
+        jobs: number of trainings at once.
 
     Raises:
         ZooError: if the baselines cannot be scored, see `run_benchmark`.
+        MachineError: if there are fewer GPUs than jobs.
         Interrupted: if Ctrl-C or a signal asked to stop; the state of the run at hand is saved, and
             the same call resumes it.
     """
@@ -131,7 +135,12 @@ def with_trained(
     files = tuple(Path(file) for file in plugins)
     settings = Settings(request.run_root, request.data_root, request.device, files, request.sources)
     observer, failures = observer or Observer(), {}
-    for number, outcome in enumerate(run_jobs(specs, settings, observer), start=1):
+    outcomes = (
+        run_jobs(specs, settings, observer)
+        if jobs == 1
+        else run_together(specs, settings, observer, jobs)
+    )
+    for number, outcome in enumerate(outcomes, start=1):
         spec = outcome.spec
         what = f"{number} of {len(specs)}: {spec.recipe} seed {spec.seed}"
         observer.notice(f"{what} {outcome.status} {outcome.message}".rstrip())

@@ -25,7 +25,7 @@ from zoo.train.interrupts import Interrupted, wish_before
 from zoo.train.observer import Observer
 
 Status = Literal["finished", "diverged", "failed"]
-_EXIT_CODE_OF_SIGNAL = 128
+EXIT_CODE_OF_SIGNAL = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +74,23 @@ def run_jobs(specs: Sequence[RunSpec], settings: Settings, observer: Observer) -
         Interrupted: if Ctrl-C or one of `zoo.signals.ENDING` stopped it; the current run saved its
             state.
     """
-    worker = _Worker()
+    worker = Worker()
     try:
         for spec in specs:
-            with _stopping(worker):
-                result = worker.run(_job(spec, settings), observer)
+            with stopping(worker):
+                result = worker.run(job_document(spec, settings), observer)
             if worker.stopped_by is not None:
                 raise Interrupted(worker.stopped_by, int(result.get("step", 0)))
             if result["status"] == "interrupted":  # somebody stopped the worker, not us
-                number = int(result["exit_code"]) - _EXIT_CODE_OF_SIGNAL
+                number = int(result["exit_code"]) - EXIT_CODE_OF_SIGNAL
                 raise Interrupted(number, int(result["step"]))
             yield Outcome(spec, result["status"], result.get("message", ""))
     finally:
         worker.close()
 
 
-def _job(spec: RunSpec, settings: Settings) -> dict[str, Any]:
+def job_document(spec: RunSpec, settings: Settings) -> dict[str, Any]:
+    """Return a job as `zoo.sweep.worker` reads it."""
     data_root = None if settings.data_root is None else str(settings.data_root.resolve())
     return {
         "spec": spec.model_dump(mode="json"),
@@ -103,14 +104,18 @@ def _job(spec: RunSpec, settings: Settings) -> dict[str, Any]:
     }
 
 
-class _Worker:
+class Worker:
     """The process that trains; started for the first job and after each crash.
+
+    Args:
+        environment: environment variables of the process.
 
     Attributes:
         stopped_by: the signal that requested a stop, None without one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, **environment: str) -> None:
+        self._environment = environment
         self.process: subprocess.Popen[str] | None = None
         self.stopped_by: int | None = None
 
@@ -155,7 +160,7 @@ class _Worker:
         if self.process is not None and self.process.poll() is not None:
             self._forget()
         if self.process is None:
-            self.process = start_module("zoo.sweep.worker")
+            self.process = start_module("zoo.sweep.worker", **self._environment)
             if self.stopped_by is not None:  # while it was started
                 self.stop(self.stopped_by)
         given, _ = pipes(self.process)
@@ -175,24 +180,25 @@ class _Worker:
 
 
 def _tell(observer: Observer, event: str, arguments: list[Any]) -> None:
-    if event == "stage_finished":
+    if event in ("opened", "stage_finished"):
         arguments = [Path(arguments[0]), *arguments[1:]]
     getattr(observer, event)(*arguments)
 
 
 @contextmanager
-def _stopping(worker: _Worker) -> Iterator[None]:
-    """Turn a signal into a request that the worker stops after its step and saves."""
+def stopping(*workers: Worker) -> Iterator[None]:
+    """Turn a signal into a request that the workers stop after their step and save."""
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
-        worker.stop(number)
+        for worker in workers:
+            worker.stop(number)
 
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, *heeded())}
     for number in previous:
         signal.signal(number, pass_on)
     wish = wish_before(previous.values())
     if wish is not None:
-        worker.stop(wish)
+        pass_on(wish, None)
     try:
         yield
     finally:

@@ -87,13 +87,13 @@ def plan_runs(specs: Iterable[RunSpec], run_root: Path) -> list[PlannedRun]:
         run_root: folder of run directories.
     """
     ordered = in_training_order(specs)
-    brought = {_content(spec) for spec in ordered if spec.pretraining is None}
+    brought = {content_key(spec) for spec in ordered if spec.pretraining is None}
     planned = []
     for spec in ordered:
         found, inner = find_run(spec, run_root), spec.pretraining
         brings = found.can_be_trained and inner is not None
         if brings and inner is not None:
-            content = _content(inner)
+            content = content_key(inner)
             brings = content not in brought and find_run(inner, run_root).state not in ENDS
             brought.add(content)
         planned.append(PlannedRun(spec, found, brings))
@@ -135,6 +135,6 @@ def _expected(measure: Measure, spec: RunSpec) -> Sequence[float] | None:
         return None
 
 
-def _content(spec: RunSpec) -> str:
+def content_key(spec: RunSpec) -> str:
     """Return a content stage without its name; stages of equal content are one run."""
     return json.dumps(spec.model_dump(mode="json", exclude={"recipe", "variant"}), sort_keys=True)

@@ -43,6 +43,10 @@ class PipeObserver(Observer):
         """Pass on how many images are in the store."""
         self._send("preparing", done, total)
 
+    def opened(self, directory: Path) -> None:
+        """Pass on where a stage is."""
+        self._send("opened", str(directory))
+
     def stage_started(self, recipe: str, stage: str, step: int, num_steps: int) -> None:
         """Pass on that a stage begins."""
         self._send("stage_started", recipe, stage, step, num_steps)

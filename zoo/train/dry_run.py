@@ -20,9 +20,9 @@ from zoo.runs.coherence import read_run
 from zoo.runs.device import Execution, peak_memory, reset_peak_memory
 from zoo.runs.paths import find_path
 from zoo.train.autotune import Choice
+from zoo.train.follow import assemble_stage
 from zoo.train.memory import MemoryForecast, forecast_memory
 from zoo.train.prepare import Options, Prepared, autotune, prepare
-from zoo.train.follow import assemble_stage
 from zoo.train.step import to_device, training_step
 from zoo.train.trainer import Stage, step_batches
 

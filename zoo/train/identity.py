@@ -21,6 +21,8 @@ from zoo.train.prepare import Prepared
 
 FORMAT = 1
 """Version of the training mathematics: raised when the same settings give other numbers."""
+DRAWING = ("numpy", "scipy", "pillow")
+"""Packages whose versions decide what a degradation draws, filters and compresses."""
 LENGTH = ("steps", "epochs")
 PLACES = ("source", "validation")
 EXECUTION = ("device", "precision", "channels_last", "compile", "tf32")
@@ -57,7 +59,7 @@ def run_identity(spec: RunSpec, prepared: Prepared, pretraining: str | None) -> 
             name: {key: value for key, value in found.items() if key != SOURCE}
             for name, found in provenance.items()
         },
-        "packages": _packages(spec),
+        "packages": _packages(spec, prepared),
         "execution": {name: executed[name] for name in EXECUTION},
         "pretraining": pretraining,
         **discriminator,
@@ -80,12 +82,14 @@ def _losses(settings: Mapping[str, Any], components: Components) -> dict[str, An
     }
 
 
-def _packages(spec: RunSpec) -> dict[str, str]:
+def _packages(spec: RunSpec, prepared: Prepared) -> dict[str, str]:
     """Return the installed packages of the components, with versions.
 
-    A component of zoo's own may run the code of another package, which it names as `package`.
+    A component of zoo's own may run the code of another package, which it names as `package`. A
+    degradation that is drawn for each sample computes with `DRAWING` in every step.
     """
     origins = component_origins(spec.settings)
     packages = {role: str(origin) for role, origin in origins.items() if origin.kind == "package"}
     computing = [getattr(part.component, "package", None) for part in parts(spec.settings)]
+    computing += DRAWING if prepared.is_drawn else ()
     return packages | {name: package_version(name) for name in computing if name is not None}

@@ -41,6 +41,7 @@ from zoo.train.compilation import uncompiled
 from zoo.train.step import TrainingState, assemble, to_device, training_step
 from zoo.train.validation import TILE, Validator
 from zoo.upscaling.context import reach
+from zoo.upscaling.memory import is_out_of_memory
 
 logger = logging.getLogger(__name__)
 MARGIN = 1.2
@@ -139,7 +140,7 @@ def _predicted_validation(
 
     network = state.ema.module
     with state.execution.scoring():
-        is_whole = area <= TILE**2 or reach(network, scale, device) is None
+        is_whole = area <= TILE**2 or _sees_everything(network, scale, device)
     if is_whole:
         return predicted(network, area)
     in_tiles, scored = predicted(network, TILE**2), predicted(_Repeated(scale), area)
@@ -147,6 +148,17 @@ def _predicted_validation(
         return None
     result = round(3 * 4 * area * scale**2) if device.type == "cpu" else 0
     return max(in_tiles + result, scored)
+
+
+def _sees_everything(network: nn.Module, scale: int, device: torch.device) -> bool:
+    """Return whether a pixel depends on all others, as far as that can be measured."""
+    try:
+        return reach(network, scale, device) is None
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise
+        logger.debug("the validation of whole images is predicted: %s", error)
+        return True
 
 
 class _Repeated(nn.Module):

@@ -13,8 +13,21 @@ class Observer:
     def notice(self, message: str) -> None:
         """A message that a user should know: what was found, reused or chosen."""
 
+    def beside(self, name: str) -> Observer:
+        """Return the observer of one of several trainings at once.
+
+        It is called in the training's own thread. Here it passes messages on, with the name.
+
+        Args:
+            name: of the training.
+        """
+        return _Messages(self, name)
+
     def preparing(self, done: int, total: int) -> None:
         """`done` of `total` images are in the patch store."""
+
+    def opened(self, directory: Path) -> None:
+        """The directory of the stage that starts next; its `recipe.yaml` is written."""
 
     def stage_started(self, recipe: str, stage: str, step: int, num_steps: int) -> None:
         """A stage starts, or resumes at `step`.
@@ -42,3 +55,14 @@ class Observer:
 
     def stage_finished(self, directory: Path, summary: Mapping[str, Any]) -> None:
         """A stage is done; its results are in a directory."""
+
+
+class _Messages(Observer):
+    """Passes messages on under a name."""
+
+    def __init__(self, observer: Observer, name: str) -> None:
+        self._observer = observer
+        self._name = name
+
+    def notice(self, message: str) -> None:
+        self._observer.notice(f"{self._name}: {message}")

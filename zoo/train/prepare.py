@@ -71,6 +71,7 @@ class Prepared:
         source: its training and validation images.
         num_steps: generator updates in total.
         data_hash: hash of the training pixels.
+        is_drawn: whether a degradation is drawn for each training sample.
         images_left_out: device bytes of the images that a dry run's store does not contain.
         choice: how the execution was chosen on a CPU; None before that, and on a GPU.
         world: the processes that train it together.
@@ -83,6 +84,7 @@ class Prepared:
     source: Source
     num_steps: int
     data_hash: str
+    is_drawn: bool = False
     images_left_out: int = 0
     choice: Choice | None = None
     world: World = ALONE
@@ -136,6 +138,7 @@ def prepare(spec: RunSpec, options: Options, *, dry_run: Path | None = None) -> 
         source=source,
         num_steps=count_steps(settings, len(paths)),
         data_hash=store.data_hash,
+        is_drawn=low.drawn is not None,
         images_left_out=estimate_store_bytes(left_out, settings.scale),
         world=world,
     )
@@ -154,6 +157,7 @@ def prepare_pretraining(spec: RunSpec, outer: Prepared) -> Prepared:
         num_steps=count_steps(spec.settings, outer.stream.store.num_images),
         data_hash=outer.data_hash,
         world=outer.world,
+        is_drawn=outer.is_drawn,
     )
 
 

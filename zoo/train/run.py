@@ -250,12 +250,17 @@ def _fit(
         trainer = Trainer(assemble_stage(spec, job.prepared), directory, observer, job.hash)
         step = trainer.resume()
         call(trainer, options.world, job.prepared.execution, is_pretraining=wait)
-        kind = "adversarial" if spec.settings.is_adversarial else "content"
-        observer.stage_started(spec.recipe, kind, step, job.prepared.num_steps)
+        _announce(job, observer, step)
         summary = trainer.fit()
         _publish_best(job, observer)
         observer.stage_finished(directory.path, summary)
         return summary
+
+
+def _announce(job: _Job, observer: Observer, step: int) -> None:
+    kind = "adversarial" if job.spec.settings.is_adversarial else "content"
+    observer.opened(job.directory.path)
+    observer.stage_started(job.spec.recipe, kind, step, job.prepared.num_steps)
 
 
 def _begin(job: _Job, start: _Job | None, options: Options) -> None:

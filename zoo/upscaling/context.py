@@ -52,18 +52,32 @@ def reach(network: Network, scale: int, device: torch.device, most: int = MAX_RE
 
     Returns:
         The reach in pixels, or None if it is more than `most` or the whole image, or if the network
-        does not take strips.
+        takes squares and no strips.
+
+    Raises:
+        RuntimeError: if the network fails for another reason, which tells nothing of it.
     """
     try:
-        across, side = _reach_along(network, scale, device, LEAST_LENGTH, most, turned=False)
-        if across is None:
-            return None
-        down, _ = _reach_along(network, scale, device, side, most, turned=True)
+        return _reach_both_ways(network, scale, device, most)
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise
         logger.debug("the network does not take strips: %s", error)
+    # A reason in the shape stays, and squares are free of it.
+    network(torch.full((1, 3, LEAST_LENGTH, LEAST_LENGTH), 0.5, device=device))
+    try:
+        return _reach_both_ways(network, scale, device, most)
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise
+    return None
+
+
+def _reach_both_ways(network: Network, scale: int, device: torch.device, most: int) -> int | None:
+    across, side = _reach_along(network, scale, device, LEAST_LENGTH, most, turned=False)
+    if across is None:
         return None
+    down, _ = _reach_along(network, scale, device, side, most, turned=True)
     return None if down is None else max(across, down)
 
 

@@ -34,8 +34,9 @@ logger = logging.getLogger(__name__)
 REACH: Final = "receptive_field"
 CONTEXT: Final = "context"
 """Keys of `Details.source`: numbers of pixels on each side, or `whole image`."""
+UNMEASURED: Final = "zoo could not measure how far the network sees"
 _WHOLE: Final = "whole image"
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _SIDE: Final = 160
 _TIMED: Final = 64
 """Sides of the image on which an imported model is measured, and of a part of it, in pixels."""
@@ -125,8 +126,8 @@ def measured(generator: Generator) -> Known | None:
         generator: in evaluation mode, on the CPU.
 
     Returns:
-        What was found; None for a network that is so slow that it would take more than a minute, or
-        that sees too far for this part of a photograph.
+        What was found; None for a network that is so slow that it would take more than a minute,
+        that sees too far for this part of a photograph, or that could not be measured.
     """
     pixels = read_image(open_source("samples").training_paths[0])[:_SIDE, :_SIDE]
     image, scale = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255, generator.scale
@@ -136,7 +137,11 @@ def measured(generator: Generator) -> Known | None:
         if time.perf_counter() - since > _SLOW:
             return None
         takes_strips = getattr(generator, "takes_strips", True)
-        found = reach(generator, scale, torch.device("cpu")) if takes_strips else None
+        try:
+            found = reach(generator, scale, torch.device("cpu")) if takes_strips else None
+        except RuntimeError as error:
+            logger.warning("%s: %s", UNMEASURED, error)
+            return None
         if found is None:
             return Known(None, None)
         context = find_context(generator, image, scale, found, _SIDE**2)

@@ -33,6 +33,10 @@ class Span:
     first: int
     last: int
 
+    def own(self, scale: int) -> slice:
+        """Return the part of the tile's output that it answers for."""
+        return slice((self.first - self.start) * scale, (self.last - self.start) * scale)
+
 
 Tile: TypeAlias = tuple[Span, Span]
 """Rows and columns of one window."""

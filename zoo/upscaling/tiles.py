@@ -25,9 +25,10 @@ from torch import Tensor
 from zoo.errors import MachineError, RecipeError, WeightsError
 from zoo.generators.base import Generator
 from zoo.runs.device import Execution
+from zoo.text import WORTH_SAYING
 from zoo.upscaling.context import GREY_LEVEL, find_context, reach, shows
-from zoo.upscaling.known import KeptContext, Known
-from zoo.upscaling.layout import ALIGNMENT, Span, Tile, aligned, computed, smallest_side, squares
+from zoo.upscaling.known import UNMEASURED, KeptContext, Known
+from zoo.upscaling.layout import ALIGNMENT, Tile, aligned, computed, smallest_side, squares
 from zoo.upscaling.memory import Cost, is_out_of_memory, kept_memory
 from zoo.upscaling.seams import SeamGauge
 from zoo.upscaling.ways import (
@@ -46,11 +47,8 @@ logger = logging.getLogger(__name__)
 SEAM_TOLERANCE: Final = GREY_LEVEL / 2
 CONTEXT_OF_THE_WHOLE: Final = 64
 """Pixels around a tile of a generator that would need the whole image, in want of memory."""
-
 SEARCH_SHARE: Final = 0.1
 """Of an image's pixels, those that the search for the context may upscale."""
-WORTH_SAYING: Final = 30.0
-"""Seconds without progress after which a message names the work."""
 
 Write = Callable[[Tensor, int, int], None]
 """Takes `(1, 3, H, W)` around [0, 1] and the row and column of the output where it belongs."""
@@ -108,7 +106,7 @@ class TiledUpscaler:
         self.choice = Choice(way, "default" if bfloat16 is None else "set by user", "not measured")
         self.num_left = 1
         self._execution = Execution(
-            device=self.device,
+            self.device,
             bfloat16=False,
             channels_last=True,
             compile=False,
@@ -185,7 +183,7 @@ class TiledUpscaler:
         """Upscale, or return None if memory ran out: by then all of it is given back."""
         self._tried = max(image.shape[-2:])
         try:
-            tiles, context = self._plan(image)
+            tiles, context = self.plan(image)
             return self._tiled(image, tiles, context, write, advance)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
@@ -195,7 +193,7 @@ class TiledUpscaler:
             torch.cuda.empty_cache()
         return None
 
-    def _plan(self, image: Tensor) -> tuple[list[Tile], int]:
+    def plan(self, image: Tensor) -> tuple[list[Tile], int]:
         """Return the tiles of an image, one if it is upscaled whole, and their context."""
         height, width = image.shape[-2:]
         longest = max(height, width)
@@ -230,7 +228,7 @@ class TiledUpscaler:
         while len(self._cost.tiles(image, enough)) > 1:
             enough *= 2
         if self._reach is None and self._reaches_over < enough:
-            self._reach = reach(self._generator, self.scale, self.device, enough)
+            self._measure_reach(enough)
             self._reaches_over = enough
         return self._reach is None or self._reach > enough
 
@@ -250,7 +248,7 @@ class TiledUpscaler:
             if len(tiles) > 1:
                 gauge.see(answer, down, across)
             top, left = down.first * self.scale, across.first * self.scale
-            write(self._own_part(answer, down, across), top, left)
+            write(answer[..., down.own(self.scale), across.own(self.scale)], top, left)
             if advance is not None:
                 advance(number, len(tiles))
             if gauge.largest > SEAM_TOLERANCE and self._may_have_better_seams:
@@ -269,13 +267,6 @@ class TiledUpscaler:
                 "diverged"
             )
         return answer
-
-    def _own_part(self, answer: Tensor, down: Span, across: Span) -> Tensor:
-        rows, columns = (
-            slice((span.first - span.start) * self.scale, (span.last - span.start) * self.scale)
-            for span in (down, across)
-        )
-        return answer[..., rows, columns]
 
     def _side(self, longest: int) -> int | None:
         """Return the longest side of a tile, None if memory decides."""
@@ -309,10 +300,19 @@ class TiledUpscaler:
             most = int(SEARCH_SHARE * image.shape[-2] * image.shape[-1])
             self._say_if_long("measuring the context that the network needs, at most", most)
             if self._reach is None and getattr(self._generator, "takes_strips", True):
-                self._reach = reach(self._generator, self.scale, self.device)
+                self._measure_reach()
             logger.debug("receptive field: %s pixels to each side", self._reach)
             self._set_context(self._found_context(image, most), image)
         return CONTEXT_OF_THE_WHOLE if self._context is None else self._context
+
+    def _measure_reach(self, *most: int) -> None:
+        try:
+            self._reach = reach(self._generator, self.scale, self.device, *most)
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
+            logger.warning("%s, so it gets whole images: %s", UNMEASURED, error)
+            self._reach = self._kept = None  # another attempt may find more
 
     def _recall(self) -> None:
         """Take the context that was found before, if there is one."""
