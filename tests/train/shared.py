@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,16 +18,11 @@ from tests.train.mortal import forkserver
 from zoo.data.sampling import Share
 from zoo.generators.srresnet import SRResNet
 from zoo.recipes.build import Components
-from zoo.recipes.schema import RunSpec, Training
+from zoo.recipes.schema import Training
 from zoo.registry import ADVERSARIES
 from zoo.runs.checkpoint import random_state, restore_random_state
 from zoo.runs.device import Execution
 from zoo.runs.world import ALONE, World
-from zoo.train import step as stepping
-from zoo.train.interrupts import Interrupted
-from zoo.train.observer import Observer
-from zoo.train.prepare import Options
-from zoo.train.run import train
 from zoo.train.step import TrainingState, assemble, training_step
 
 CPU = Execution(torch.device("cpu"), False, False, False, False, 0)  # noqa: FBT003
@@ -175,40 +168,3 @@ def _connected(folder: Path, world: World) -> None:
     if world.leads:
         torch.save(result, folder / "result.pt")
     dist.destroy_process_group()
-
-
-class _Ender(Observer):
-    """Sends SIGTERM to its own process at a step."""
-
-    def __init__(self, step: int | None) -> None:
-        self._step = step
-
-    def stepped(self, step: int, num_images: int) -> None:
-        if step == self._step:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-
-def train_run(
-    spec: str, run_root: Path, home: str, port: int, stop_at: int | None, world: World
-) -> None:
-    """Train a run in float64 as one of its processes; exit with 143 if it was stopped."""
-    os.environ["ZOO_HOME"] = home
-    torch.set_num_threads(1)
-    _in_float64()
-    if world.is_shared:
-        os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
-        os.environ |= {"RANK": str(world.rank), "WORLD_SIZE": str(world.size)}
-    observer = _Ender(stop_at if world.leads else None)
-    options = Options(run_root, device="cpu", observer=observer, world=world)
-    try:
-        train(RunSpec.model_validate_json(spec), options)
-    except Interrupted as stopped:
-        raise SystemExit(stopped.exit_code) from stopped
-
-
-def _in_float64() -> None:
-    """Let this process build and train networks in float64, which no setting does."""
-    torch.set_default_dtype(torch.float64)
-    to_float, forward = stepping.to_float, SRResNet.forward
-    stepping.to_float = lambda image: to_float(image).double()
-    SRResNet.forward = lambda self, image: forward(self, image.double())  # type: ignore[method-assign]

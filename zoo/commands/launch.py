@@ -28,6 +28,8 @@ _GRACE_SECONDS: Final = 10
 """How much later than rank 0 another process tells of an error: the launcher ends it before."""
 _SHUTDOWN_SECONDS: Final = 60
 """How long the launcher waits for a process to finish a step and save."""
+_ENDED: Final = -signal.SIGTERM
+"""Exit code of a process that the launcher ended after another one died."""
 _LOST: Final = 5
 """Exit code of a process that lost another one."""
 
@@ -141,7 +143,8 @@ def _report(failures: dict[int, Any], devices: int) -> None:
     if not killed:
         told = [each.exitcode for _, each in sorted(failures.items()) if each.exitcode != _LOST]
         raise typer.Exit(told[0] if told else _LOST)
-    rank, failure = min(killed.items())
+    by_itself = {rank: each for rank, each in killed.items() if each.exitcode != _ENDED}
+    rank, failure = min((by_itself or killed).items())
     name = signal.Signals(-failure.exitcode).name
     note(f"the {devices} processes have ended")
     raise MachineError(

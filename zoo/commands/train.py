@@ -137,16 +137,11 @@ def train(
         spec = specified(
             book, recipe, chosen, run_root=run_root, seed=seed, settings=settings, start=start
         )
-        if devices is not None and is_to_be_launched(devices):
-            check_launch(spec, devices, device, dry_run=dry_run)
-            launch(devices, sys.argv[1:])
+        if _launched(spec, devices, device, dry_run=dry_run):
             return
         sources, trackers = source_options(registry, plugin, data_root), create_trackers(track)
         options = Options(run_root, data_root, device, fresh, sources=sources)
-        if dry_run:
-            _dry_run(spec, options, as_json=as_json)
-        else:
-            _train(spec, options, trackers, as_json=as_json)
+        _work(spec, options, trackers, dry_run=dry_run, as_json=as_json)
 
 
 def _profile(book: Book, profile: str | None, device: str) -> str:
@@ -155,6 +150,24 @@ def _profile(book: Book, profile: str | None, device: str) -> str:
     if profile is None and not is_follower():
         note(f"profile: {chosen} ({reason})")
     return chosen
+
+
+def _launched(spec: RunSpec, devices: int | None, device: str, *, dry_run: bool) -> bool:
+    """Train in several processes if they are asked for and not there yet; return whether it did."""
+    if devices is None or not is_to_be_launched(devices):
+        return False
+    check_launch(spec, devices, device, dry_run=dry_run)
+    launch(devices, sys.argv[1:])
+    return True
+
+
+def _work(
+    spec: RunSpec, options: Options, trackers: Sequence[Tracker], *, dry_run: bool, as_json: bool
+) -> None:
+    if dry_run:
+        _dry_run(spec, options, as_json=as_json)
+    else:
+        _train(spec, options, trackers, as_json=as_json)
 
 
 def _train(spec: RunSpec, options: Options, trackers: Sequence[Tracker], *, as_json: bool) -> None:

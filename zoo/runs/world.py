@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,6 +84,11 @@ class World:
                 "(torch.distributed is missing); install another, or train on one device"
             )
 
+    def checked(self, spec: RunSpec) -> World:
+        """Return this world after `check`."""
+        self.check(spec)
+        return self
+
     def device_name(self, name: str) -> str:
         """Return the device of this process, given the one asked for.
 
@@ -110,6 +116,8 @@ class World:
             yield
             return
         self._connect(device)
+        # torch names a private function instead; what adversaries call does its work
+        warnings.filterwarnings("ignore", ".*all_reduce is deprecated", FutureWarning)
         try:
             yield
         except RuntimeError as error:

@@ -15,7 +15,6 @@ from typing import Any, Final, cast
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
 
@@ -190,6 +189,17 @@ def _summed(value: Tensor) -> Tensor:
     return value
 
 
+class _Sum(torch.autograd.Function):
+    """The sum of a tensor over the processes; gradients are summed too, any number of times."""
+
+    @staticmethod
+    def forward(_context: Any, value: Tensor) -> Tensor:
+        return _summed(value.clone())
+
+    @staticmethod
+    def backward(_context: Any, gradient: Tensor) -> Tensor:
+        return cast("Tensor", _Sum.apply(gradient.contiguous()))
+
+
 def _global(mean: Tensor) -> Tensor:
-    whole: Tensor = all_reduce(mean)
-    return whole / dist.get_world_size()
+    return cast("Tensor", _Sum.apply(mean)) / dist.get_world_size()

@@ -102,11 +102,9 @@ def prepare(spec: RunSpec, options: Options, *, dry_run: Path | None = None) -> 
     Raises:
         ZooError: if anything is missing or does not fit.
     """
-    settings, world = spec.settings, options.world
-    world.check(spec)
+    settings, world = spec.settings, options.world.checked(spec)
     _check_trainable(spec)
-    device = choose_device(world.device_name(options.device))
-    execution = plan_execution(settings.runtime, device)
+    execution = plan_execution(settings.runtime, choose_device(world.device_name(options.device)))
     components = build_components(settings, seed=spec.seed)
     _check_patches(components, settings)
     source = _open_source(settings.data, options)
