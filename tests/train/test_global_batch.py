@@ -46,6 +46,7 @@ def test_two_processes_agree_with_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_1_2_and_4_processes_agree_for_every_adversary(tmp_path: Path) -> None:
     cases = [*ALL, *IN_PARTS]
     alone = in_processes(1, tmp_path / "1", partial(train_all, cases))
